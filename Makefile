@@ -1,0 +1,106 @@
+# Needs make and Python 3.11 or later; everything else goes into .venv. Choose the Python with `make PYTHON=python3.12 ...` (then `make clean` first).
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_ARGS ?=
+CLAIMS ?= tests/vectors/claims.jsonl
+MISC ?= tests/vectors/misc.json
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COLLECTIONS := $(VENV)/collections
+COLLECTION := $(COLLECTIONS)/ansible_collections/natsops/security
+LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+export ANSIBLE_PYTHON_INTERPRETER := $(CURDIR)/$(BIN)/python
+
+.NOTPARALLEL:
+.PHONY: help demo test bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+
+help:
+	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
+	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
+	@echo "make format      put the Python files in order"
+	@echo "make bench       the benchmarks"
+	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
+	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
+	@echo "make clean       remove what the above made"
+
+$(VENV)/venv.done:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, PYTHON=$(PYTHON) is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(COLLECTIONS)/ansible_collections/natsops
+	ln -sfn ../../../.. $(COLLECTION)
+	@touch $@
+
+$(VENV)/demo.done: requirements-demo.txt $(VENV)/venv.done
+	$(PIP) -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/test.done: requirements-test.txt tests/unit/requirements.txt $(VENV)/demo.done
+	$(PIP) -r requirements-test.txt
+	@touch $@
+
+$(VENV)/lint.done: requirements-lint.txt $(VENV)/demo.done
+	$(PIP) -r requirements-lint.txt
+	@touch $@
+
+demo: $(VENV)/demo.done
+	ansible-playbook natsops.security.quickstart
+
+# pytest-ansible links the top-level entries once and never again: a new folder would stay unseen.
+test: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+bench: $(VENV)/test.done
+	python benchmarks/run.py
+
+vectors: $(VENV)/test.done
+	python tests/vectors/check.py $(CLAIMS) $(MISC)
+
+lint: $(addprefix lint-,$(LINTS))
+
+lint-format: $(VENV)/lint.done
+	ruff format --check .
+
+lint-ruff: $(VENV)/lint.done
+	ruff check .
+
+lint-mypy: $(VENV)/lint.done
+	cd $(COLLECTIONS) && mypy --config-file "$(CURDIR)/pyproject.toml" --cache-dir "$(CURDIR)/.mypy_cache" -p ansible_collections.natsops.security.plugins
+
+lint-yamllint: $(VENV)/lint.done
+	yamllint --strict .
+
+lint-ansible: $(VENV)/lint.done
+	ansible-lint --offline --profile production
+
+lint-docs: $(VENV)/lint.done
+	cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all --disallow-unknown-collection-refs .
+
+lint-changelog: $(VENV)/lint.done
+	antsibull-changelog lint
+
+lint-reuse: $(VENV)/lint.done
+	reuse lint --lines
+
+lint-build: $(VENV)/lint.done
+	.ci/build
+
+lint-sanity: $(VENV)/lint.done
+	.ci/sanity
+
+format: $(VENV)/lint.done
+	ruff check --fix .
+	ruff format .
+
+changelog: $(VENV)/lint.done
+	antsibull-changelog release --version "$$(sed -n 's/^version: //p' galaxy.yml)"
+
+clean:
+	rm -rf $(VENV) .ansible .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
