@@ -1,0 +1,100 @@
+// Copyright (c) 2026 NatsOps authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command benchmarks measures the official Go library on one thread, as a peer
+// for the Python code. Each run prints one line of JSON.
+//
+//	go build -o peer . && ./peer issue 20000 && ./peer decode 20000 && ./peer store DIR 20 50
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+)
+
+type result struct {
+	Name    string  `json:"name"`
+	Count   int     `json:"count"`
+	Seconds float64 `json:"seconds"`
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	args := os.Args[1:]
+	var r result
+	switch {
+	case len(args) == 2 && args[0] == "issue":
+		r = issue(number(args[1]))
+	case len(args) == 2 && args[0] == "decode":
+		r = decode(number(args[1]))
+	case len(args) == 4 && args[0] == "store":
+		r = store(args[1], number(args[2]), number(args[3]))
+	default:
+		fmt.Fprintln(os.Stderr, "usage: benchmarks issue N | decode N | store DIR ACCOUNTS USERS_OF_EACH")
+		os.Exit(2)
+	}
+	check(json.NewEncoder(os.Stdout).Encode(r))
+}
+
+// issue makes a key pair and a signed token for each user.
+func issue(count int) result {
+	account, signer := must(nkeys.CreateAccount()), must(nkeys.CreateAccount())
+	start := time.Now()
+	for i := range count {
+		newUser(i, public(account), signer)
+	}
+	return result{"issue", count, time.Since(start).Seconds()}
+}
+
+// decode reads and verifies tokens, not counting the time to make them.
+func decode(count int) result {
+	account, signer := must(nkeys.CreateAccount()), must(nkeys.CreateAccount())
+	tokens := make([]string, min(count, 10000))
+	for i := range tokens {
+		_, tokens[i] = newUser(i, public(account), signer)
+	}
+	start := time.Now()
+	for i := range count {
+		must(jwt.DecodeUserClaims(tokens[i%len(tokens)]))
+	}
+	return result{"decode", count, time.Since(start).Seconds()}
+}
+
+func newUser(i int, account string, signer nkeys.KeyPair) (nkeys.KeyPair, string) {
+	kp := must(nkeys.CreateUser())
+	c := jwt.NewUserClaims(public(kp))
+	c.Name = fmt.Sprintf("user-%d", i)
+	c.Pub.Allow = jwt.StringList{"orders.>", "metrics.*"}
+	c.Sub.Allow = jwt.StringList{"_INBOX.>", "orders.replies"}
+	c.IssuerAccount = account
+	return kp, must(c.Encode(signer))
+}
+
+func public(kp nkeys.KeyPair) string { return must(kp.PublicKey()) }
+
+func number(text string) int {
+	n := must(strconv.Atoi(text))
+	if n < 0 {
+		check(fmt.Errorf("%d is negative", n))
+	}
+	return n
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
