@@ -15,6 +15,10 @@ LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export ANSIBLE_PYTHON_INTERPRETER := $(CURDIR)/$(BIN)/python
+# Nobody's own settings: an inventory or a vault password of the user's must not change what happens here.
+export ANSIBLE_CONFIG := $(CURDIR)/$(VENV)/ansible.cfg
+export ANSIBLE_LOCALHOST_WARNING := false
+export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
 .PHONY: help demo test bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
@@ -34,6 +38,7 @@ $(VENV)/venv.done:
 	$(PYTHON) -m venv $(VENV)
 	mkdir -p $(COLLECTIONS)/ansible_collections/natsops
 	ln -sfn ../../../.. $(COLLECTION)
+	printf '[defaults]\n' >$(VENV)/ansible.cfg
 	@touch $@
 
 $(VENV)/demo.done: requirements-demo.txt $(VENV)/venv.done
