@@ -4,28 +4,20 @@
 
 from __future__ import annotations
 
-import importlib
 import pathlib
 import sys
-import types
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from checkout import ROOT, make_importable
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
     """Map the collection's package to the checkout, unless pytest-ansible or ansible-test did it before this hook."""
-    try:
-        importlib.import_module("ansible_collections.natsops.security")
-    except ImportError:
-        for name, path in (
-            ("ansible_collections", []),
-            ("ansible_collections.natsops", []),
-            ("ansible_collections.natsops.security", [str(ROOT)]),
-        ):
-            sys.modules.setdefault(name, types.ModuleType(name)).__path__ = path
+    make_importable()
 
 
 @pytest.fixture(scope="session")

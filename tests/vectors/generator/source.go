@@ -71,7 +71,7 @@ func (s *source) keyOf(prefix nkeys.PrefixByte, badPercent int) string {
 	}
 	good := s.public(prefix)
 	return pick(s, s.public(pick(s, publicPrefixes...)), good[:len(good)-1], strings.ToLower(good), " "+good,
-		good+"A", good[:20]+"\n"+good[20:], seed(s.key(nkeys.PrefixByteAccount)), "*", "not a key", "<&>\u2028")
+		good+"AA", good[:20]+"\n"+good[20:], seed(s.key(nkeys.PrefixByteAccount)), "*", "not a key", "<&>\u2028")
 }
 
 var oddStrings = []string{

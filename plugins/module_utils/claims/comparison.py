@@ -1,0 +1,172 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What claims mean: as a document for people, and in what they differ, in words of the options."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Iterator
+
+from .. import units
+from . import declaration as kinds
+from .account import Account, as_read_by_servers
+from .declaration import Field, Kind
+from .envelope import Claims, Generic
+from .options import member, show_options, show_value, shown_fields
+from .permissions import UserAccess
+from .user import User
+
+_LIMITS = frozenset(
+    id(kind)
+    for kind in (
+        kinds.COUNT,
+        kinds.COUNT_FROM_1,
+        kinds.COUNT_IN_SCOPE,
+        kinds.SIZE,
+        kinds.SIZE_FROM_1,
+        kinds.SIZE_IN_SCOPE,
+        kinds.STORAGE,
+    )
+)
+
+
+def describe(claims: Claims) -> dict[str, Any]:
+    """Claims as a document in words of the options, what has its default left out; without the times and the issuer of the token."""
+    shown = {"subject": claims.subject, **show_options(claims)}
+    body = claims.body
+    if isinstance(body, Generic):
+        return dict(shown, data=body.data or {})
+    if isinstance(body, Account):
+        body = as_read_by_servers(body)
+    described = show_options(body)
+    if isinstance(body, User) and body.is_scoped:
+        for found in shown_fields(UserAccess):
+            described.pop(found[0].attribute, None)
+        described["scoped"] = True
+    shown.update(described)
+    return shown
+
+
+def differences(old: Claims, new: Claims) -> list[str]:
+    """In what two claims of one kind differ in meaning, a line each: `limits.connections: 10 -> 20`."""
+    found = list(_differences(old, new, ""))
+    before, after = old.body, new.body
+    if isinstance(before, Generic) or isinstance(after, Generic):
+        return found if before == after else [*found, "data: changed"]
+    if isinstance(before, User) and isinstance(after, User) and before.is_scoped != after.is_scoped:
+        found.append(
+            "permissions and limits: {}".format(
+                "its own -> those of the scope" if after.is_scoped else "those of a scope -> its own"
+            )
+        )
+        before = dataclasses.replace(before, access=after.access)
+    if isinstance(before, Account) and isinstance(after, Account):
+        before, after = as_read_by_servers(before), as_read_by_servers(after)
+    return found + list(_differences(before, after, ""))
+
+
+def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
+    for field, holders in shown_fields(new.__class__):
+        before, after = member(old, holders, field.attribute), member(new, holders, field.attribute)
+        if before != after:
+            where = f"{path}.{field.attribute}" if path else field.attribute
+            yield from _value_differences(field, before, after, where)
+
+
+def _value_differences(field: Field, before: Any, after: Any, path: str) -> Iterator[str]:
+    kind = field.kind
+    shown_before, shown_after = show_value(kind, before), show_value(kind, after)
+    if shown_before == shown_after:
+        return
+    if kind.of is None:
+        yield from _plain_differences(kind, shown_before, shown_after, path)
+    elif kind.shape in ("inline", "object"):
+        if before is None or after is None:
+            yield "{}: {}".format(path, "added" if before is None else "removed")
+        else:
+            yield from _differences(before, after, path)
+    elif kind.shape == "list":
+        yield from _list_differences(before, after, path)
+    else:
+        yield from _map_differences(kind, before, after, path)
+
+
+def _plain_differences(kind: Kind, before: Any, after: Any, path: str) -> Iterator[str]:
+    if isinstance(before, list):
+        changes = ["added " + str(item) for item in after if item not in before]
+        changes += ["removed " + str(item) for item in before if item not in after]
+        yield "{}: {}".format(path, ", ".join(changes))
+    elif isinstance(before, dict):
+        for key in sorted(set(before) | set(after)):
+            if before.get(key) != after.get(key):
+                yield "{}[{}]: {} -> {}".format(path, key, before.get(key, "none"), after.get(key, "none"))
+    else:
+        yield f"{path}: {_say(kind, before)} -> {_say(kind, after)}"
+
+
+def _say(kind: Kind, shown: Any) -> str:
+    if shown == "":
+        return "none"
+    if id(kind) in _LIMITS and shown == units.UNLIMITED:
+        return "unlimited"
+    if kind is kinds.TIME and shown == units.show_time(0):
+        return "none"
+    text = str(shown).lower() if isinstance(shown, bool) else str(shown)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _identities(values: list[Any]) -> dict[str, Any]:
+    """The elements by what identifies them for people; a repeated identity gets a number."""
+    found: dict[str, Any] = {}
+    for value in values:
+        if value is not None:
+            parts = (getattr(value, name, "") for name in ("type", "account", "subject", "key", "cluster", "start"))
+            name = " ".join(part for part in parts if part)
+            count = sum(1 for other in found if other == name or other.startswith(name + " #"))
+            found[f"{name} #{count + 1}" if count else name] = value
+    return found
+
+
+def _list_differences(before: list[Any], after: list[Any], path: str) -> Iterator[str]:
+    old, new = _identities(before), _identities(after)
+    for name in [*old, *(name for name in new if name not in old)]:
+        where = f"{path}[{name}]"
+        if name not in new:
+            yield where + ": removed"
+        elif name not in old:
+            yield where + ": added"
+        else:
+            yield from _differences(old[name], new[name], where)
+
+
+def _map_differences(kind: Kind, before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[str]:
+    for key in sorted(set(before) | set(after)):
+        where = f"{path}[{key}]"
+        if key not in after:
+            yield where + ": removed"
+        elif key not in before:
+            yield where + ": added"
+        elif kind.shape == "lists":
+            yield from _list_differences(before[key] or [], after[key] or [], where)
+        else:
+            yield from _differences(before[key], after[key], where)
+
+
+def carry_over_unknown(old: Any, new: Any) -> None:
+    """Put what nobody declared, in a decoded object, into the new one of the same type and what it is made of, so that it is written back."""
+    if getattr(old, "unknown", None):
+        new.unknown = {**old.unknown, **new.unknown}
+    for field in kinds.fields_of(new.__class__):
+        for before, after in _pairs(field, getattr(old, field.attribute), getattr(new, field.attribute)):
+            carry_over_unknown(before, after)
+
+
+def _pairs(field: Field, before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
+    shape = field.kind.shape
+    if shape in ("inline", "object") and before is not None and after is not None:
+        yield before, after
+    elif shape == "list":
+        old, new = _identities(before), _identities(after)
+        yield from ((old[name], new[name]) for name in new if name in old)
+    elif shape == "map":
+        yield from ((before[name], after[name]) for name in after if name in before)

@@ -1,0 +1,428 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a claim field is declared: once, with its JSON name, its kind, when it is left out, and what people are told about it.
+
+A kind says how a value is written to and read from JSON as NATS's Go library does it, and from and to a task's options.
+What walks whole claims is in `wire.py` (JSON) and `options.py` (options, argument specs, documentation).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from json.encoder import encode_basestring
+from typing import Any, Callable, Dict
+
+from .. import units
+from ..errors import NatsSecurityError
+from ..go_syntax import format_float
+
+_Spec = Dict[str, Any]
+
+#: Equal to nothing: a field with this as its zero is always written.
+ALWAYS = object()
+#: The largest number that survives Go's float64, through which it reads scopes and generic claims.
+LARGEST_EXACT = (1 << 53) - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What a field holds. `encode` and `decode` speak JSON, `parse` and `show` speak options; parse raises ValueError."""
+
+    encode: Callable[[Any], str]
+    decode: Callable[[Any, str], Any]
+    zero: Any
+    parse: Callable[[Any], Any]
+    show: Callable[[Any], Any]
+    spec: _Spec
+    of: type | None = None  # the dataclass of what is nested, listed or mapped
+    shape: str = "value"  # value, inline, object, list, map (of objects) or lists (a map of lists)
+
+    @property
+    def zero_value(self) -> Any:
+        """The zero, or what makes a new one where it can change."""
+        if self.zero is ALWAYS:
+            return self.of
+        return type(self.zero) if isinstance(self.zero, (list, dict)) else self.zero
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A declared field: the attribute that holds it, which is also its option, and the rest of its declaration."""
+
+    attribute: str
+    json: str
+    kind: Kind
+    zero: Any  # left out when equal to this
+    help: tuple[str, ...]
+    is_option: bool
+    is_shown: bool
+    required: bool
+    flat: bool  # inline in the options too
+    default: Callable[[], Any]
+
+
+def declare(
+    name: str,
+    kind: Kind,
+    *told: str,
+    default: Any = dataclasses.MISSING,
+    always: bool = False,
+    option: bool = True,
+    shown: bool = False,
+    required: bool = False,
+    flat: bool = False,
+) -> Any:
+    """Declare a dataclass field.
+
+    `name` is the JSON name, `told` what people read, `default` what a new claim has (the zero of the kind unless given).
+    `always` writes the zero too, `option=False` keeps the field out of the options, and out of what is
+    shown and compared unless it is `shown`, `flat` puts what is inline into the options directly.
+    """
+    metadata = {"declaration": (name, kind, tuple(told), always, option, option or shown, required, flat)}
+    if default is dataclasses.MISSING:
+        default = kind.zero_value
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def unknown_fields() -> Any:
+    """Declare where an object keeps the JSON members that nobody declared, so that they are written back."""
+    return dataclasses.field(default_factory=dict, repr=False)
+
+
+@functools.lru_cache(maxsize=None)
+def fields_of(cls: type) -> tuple[Field, ...]:
+    """The declared fields of a claims dataclass, in the order of the Go library."""
+    found = []
+    for field in dataclasses.fields(cls):
+        if "declaration" in field.metadata:
+            name, kind, help_, always, option, shown, required, flat = field.metadata["declaration"]
+            default = field.default_factory
+            if default is dataclasses.MISSING:
+                default = functools.partial(_same, field.default)
+            zero = ALWAYS if always else kind.zero
+            found.append(Field(field.name, name, kind, zero, help_, option, shown, required, flat, default))
+    return tuple(found)
+
+
+# ---- JSON as Go's encoding/json has it
+
+
+def wrong_type(path: str, wanted: str, value: Any) -> NatsSecurityError:
+    """The error for a JSON value of another type than the Go library reads there."""
+    found = {
+        str: "a string",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "an object",
+        type(None): "null",
+    }[type(value)]
+    return NatsSecurityError(f"{path} is {found} in the token, {wanted} is wanted.")
+
+
+def valid_text(value: str) -> str:
+    """The text with lone surrogates replaced, as Go's decoder replaces what is not UTF-8."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
+def encode_any(value: Any) -> str:
+    """Any JSON value as Go's encoding/json writes an interface{}: map keys sorted, numbers as float64 where they are float."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, float):
+        return format_float(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(encode_basestring(key) + ":" + encode_any(value[key]) for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(encode_any, value)) + "]"
+    return json.dumps(value)
+
+
+def decode_any(value: Any, path: str) -> Any:
+    """Any JSON value, its texts made valid."""
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, dict):
+        return {valid_text(key): decode_any(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        return [decode_any(item, path) for item in value]
+    return value
+
+
+def _decode_text(value: Any, path: str) -> str:
+    if type(value) is str:
+        return value if value.isascii() else valid_text(value)
+    if value is None:
+        return ""
+    raise wrong_type(path, "a string", value)
+
+
+def decode_strings(value: Any, path: str) -> list[str]:
+    """A list of strings; null is an empty one."""
+    if type(value) is list:
+        return [_decode_text(item, path) for item in value]
+    if value is None:
+        return []
+    raise wrong_type(path, "a list of strings", value)
+
+
+def _decode_bool(value: Any, path: str) -> bool:
+    if type(value) is bool:
+        return value
+    if value is None:
+        return False
+    raise wrong_type(path, "true or false", value)
+
+
+def _decode_integer(low: int, high: int) -> Callable[[Any, str], int]:
+    def decode(value: Any, path: str) -> int:
+        if type(value) is int:
+            if low <= value <= high:
+                return value
+            raise NatsSecurityError(f"{path} is {value} in the token: not between {low} and {high}.")
+        if value is None:
+            return 0
+        raise wrong_type(path, "a whole number", value)
+
+    return decode
+
+
+def encode_strings(values: list[str]) -> str:
+    """A list of strings as JSON."""
+    return "[" + ",".join(map(encode_basestring, values)) + "]"
+
+
+def _encode_bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+# ---- the kinds
+
+
+def _parse_text(value: Any) -> str:
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"a text is wanted, not {_a_type(value)}")
+
+
+def _parse_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word in ("yes", "true", "on", "1"):
+        return True
+    if word in ("no", "false", "off", "0"):
+        return False
+    raise ValueError(f"true or false is wanted, not {value!r}")
+
+
+def _parse_texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list):
+        raise ValueError(f"a list is wanted, not {_a_type(value)}")
+    return list(dict.fromkeys(_parse_text(item) for item in value))
+
+
+def _a_type(value: Any) -> str:
+    return {bool: "true or false", list: "a list", dict: "a dictionary"}.get(type(value), repr(value))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _text(parse: Callable[[Any], str] = _parse_text, show: Callable[[str], Any] = _same, **spec: Any) -> Kind:
+    return Kind(encode_basestring, _decode_text, "", parse, show, dict({"type": "str"}, **spec))
+
+
+def _number(
+    parse: Callable[[Any], int] = units.parse_integer,
+    show: Callable[[int], Any] = _same,
+    low: int = units.INT64_MIN,
+    high: int = units.INT64_MAX,
+    type_: str = "str",
+) -> Kind:
+    return Kind(str, _decode_integer(low, high), 0, parse, show, {"type": type_})
+
+
+def _show_sorted(values: list[str]) -> list[str]:
+    return sorted(set(values))
+
+
+TEXT = _text()
+BOOL = Kind(_encode_bool, _decode_bool, False, _parse_bool, _same, {"type": "bool"})
+#: Lists whose order and repetitions carry no meaning: subjects, keys, URLs.
+TEXTS = Kind(encode_strings, decode_strings, [], _parse_texts, _show_sorted, {"type": "list", "elements": "str"})
+COUNT = _number(units.parse_count)
+#: A limit of which 0 and all below mean none.
+COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED)
+SIZE = _number(units.parse_size)
+SIZE_FROM_1 = _number(units.parse_size, lambda value: value if value > 0 else units.UNLIMITED)
+
+
+def _not_zero(parse: Callable[[Any], int]) -> Callable[[Any], int]:
+    def parse_in_scope(value: Any) -> int:
+        number = parse(value)
+        if number == 0:
+            raise ValueError(
+                "0 cannot be told in a scope, where servers read it as unlimited: use at least 1, or deny subjects"
+            )
+        if number > LARGEST_EXACT:
+            raise ValueError(f"{number} is more than a scope can hold, 2^53-1 ({LARGEST_EXACT}): use unlimited")
+        return number
+
+    return parse_in_scope
+
+
+#: Limits in a scope, where 0 is another spelling of unlimited.
+COUNT_IN_SCOPE = _number(_not_zero(units.parse_count), lambda value: value or units.UNLIMITED)
+SIZE_IN_SCOPE = _number(_not_zero(units.parse_size), lambda value: value or units.UNLIMITED)
+#: Bytes of which 0 means none.
+STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED))
+INTEGER = _number(units.parse_integer, type_="int")
+DURATION = _number(units.parse_duration, units.show_duration)
+TIME = _number(units.parse_time, units.show_time)
+
+
+def integer(low: int, high: int) -> Kind:
+    """A whole number in the bounds of its Go type."""
+    return _number(lambda value: units.parse_integer(value, low, high), low=low, high=high, type_="int")
+
+
+def percentage(low: int = units.INT64_MIN, high: int = units.INT64_MAX) -> Kind:
+    """1 to 100, of which 0 is another spelling for 100; the bounds are those of its Go type."""
+    return _number(lambda value: units.parse_integer(value, 1, 100), lambda value: value or 100, low, high, "int")
+
+
+def choice(*values: str, same: dict[str, str] | None = None) -> Kind:
+    """One of some texts; `same` says which other text means the same as one of them."""
+
+    def parse(value: Any) -> str:
+        if value not in values:
+            raise ValueError("{!r} is not one of {}".format(value, ", ".join(values)))
+        return str(value)
+
+    return _text(parse, lambda value: (same or {}).get(value, value), choices=list(values))
+
+
+def _parse_tags(value: Any) -> list[str]:
+    # TagList.Add of the Go library: trimmed, lower-case, once each.
+    tags = (tag.strip().lower() for tag in _parse_texts(value))
+    return list(dict.fromkeys(tag for tag in tags if tag))
+
+
+TAGS = Kind(
+    encode_strings,
+    decode_strings,
+    [],
+    _parse_tags,
+    lambda values: sorted({tag.strip().lower() for tag in values}),
+    {"type": "list", "elements": "str"},
+)
+
+
+def _decode_networks(value: Any, path: str) -> list[str]:
+    # CIDRList reads a comma separated text too.
+    if isinstance(value, str):
+        return _parse_tags(valid_text(value).split(","))
+    return decode_strings(value, path)
+
+
+NETWORKS = Kind(encode_strings, _decode_networks, [], _parse_texts, _show_sorted, {"type": "list", "elements": "str"})
+
+
+def _encode_export_type(value: str) -> str:
+    if value not in ("stream", "service"):
+        raise NatsSecurityError(f"The type {value!r} is neither stream nor service.")
+    return '"' + value + '"'
+
+
+def _decode_export_type(value: Any, path: str) -> str:
+    if value in ("stream", "service"):
+        return str(value)
+    if value is None:
+        return ""
+    raise NatsSecurityError(f"{path} is {json.dumps(value)} in the token: neither stream nor service.")
+
+
+def _parse_export_type(value: Any) -> str:
+    if value not in ("stream", "service"):
+        raise ValueError(f"{value!r} is neither stream nor service")
+    return str(value)
+
+
+EXPORT_TYPE = Kind(
+    _encode_export_type,
+    _decode_export_type,
+    "",
+    _parse_export_type,
+    _same,
+    {"type": "str", "choices": ["stream", "service"]},
+)
+
+
+def _encode_sampling(value: int) -> str:
+    if not 0 <= value <= 100:
+        raise NatsSecurityError(f"A sampling rate of {value} cannot be written: 1 to 100, or headers.")
+    return str(value) if value else '"headers"'
+
+
+def _decode_sampling(value: Any, path: str) -> int:
+    if isinstance(value, str) and value.lower() == "headers":
+        return 0
+    return _decode_integer(units.INT64_MIN, units.INT64_MAX)(value, path)
+
+
+def _parse_sampling(value: Any) -> int:
+    return 0 if value == "headers" else units.parse_integer(value, 1, 100)
+
+
+#: Latency sampling: a percentage, 0 for `headers`.
+SAMPLING = Kind(
+    _encode_sampling, _decode_sampling, 0, _parse_sampling, lambda value: value or "headers", {"type": "str"}
+)
+
+
+def _encode_times(value: dict[str, int]) -> str:
+    if NOW in value.values():
+        raise NatsSecurityError("A revocation that holds from now on gets its time when the claims are issued.")
+    return "{" + ",".join(f"{encode_basestring(key)}:{value[key]}" for key in sorted(value)) + "}"
+
+
+def _decode_times(value: Any, path: str) -> dict[str, int]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong_type(path, "an object", value)
+    read = _decode_integer(units.INT64_MIN, units.INT64_MAX)
+    return {valid_text(key): read(item, f"{path}.{key}") for key, item in value.items()}
+
+
+#: In a wish, a revocation that is to hold from when it is first issued; claims that are issued never have it.
+NOW = units.INT64_MIN - 1
+
+
+def _parse_times(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError(f"a dictionary of public keys, or *, and times is wanted, not {_a_type(value)}")
+    return {str(key): NOW if at == "now" else units.parse_time(at) for key, at in value.items()}
+
+
+REVOCATIONS = Kind(
+    _encode_times,
+    _decode_times,
+    {},
+    _parse_times,
+    lambda value: {key: "now" if value[key] == NOW else units.show_time(value[key]) for key in sorted(value)},
+    {"type": "dict"},
+)

@@ -1,0 +1,225 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declared objects from and to the options of a task, and what Ansible wants to know of them: argument specs and documentation."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from typing import Any, NamedTuple
+
+from . import declaration as kinds
+from .declaration import Field, Kind, fields_of
+
+
+class Problem(NamedTuple):
+    """What is wrong with an option. The path is in words of the options: `exports[2].response_threshold`."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@functools.lru_cache(maxsize=None)
+def shown_fields(cls: type) -> tuple[tuple[Field, tuple[str, ...]], ...]:
+    """The fields that carry meaning, each with the attributes that lead to the object that holds it."""
+    found: list[tuple[Field, tuple[str, ...]]] = []
+    for field in fields_of(cls):
+        if field.flat and field.kind.of is not None:
+            found.extend((inner, (field.attribute, *holders)) for inner, holders in shown_fields(field.kind.of))
+        elif field.is_shown:
+            found.append((field, ()))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=None)
+def _options_by_name(cls: type) -> dict[str, tuple[Field, tuple[str, ...]]]:
+    return {field.attribute: (field, holders) for field, holders in shown_fields(cls) if field.is_option}
+
+
+def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
+    """What a field of shown_fields holds."""
+    for holder in holders:
+        value = getattr(value, holder)
+    return getattr(value, attribute)
+
+
+# ---- options to objects
+
+
+def read_options(cls: type, options: Any, path: str, problems: list[Problem]) -> Any:
+    """The object that the options describe; what they omit, or give as null, has its default.
+
+    Everything that is wrong is appended to `problems`: unknown names, values that do not parse, required ones that are missing.
+    """
+    target = cls()
+    if not isinstance(options, dict):
+        problems.append(Problem(path, f"a dictionary is wanted, not {options!r}."))
+        return target
+    known = _options_by_name(cls)
+    for name, value in options.items():
+        where = _join(path, name)
+        if name not in known:
+            problems.append(Problem(where, f"there is no such option here{_suggestion(name, known)}"))
+        elif value is not None:
+            field, holders = known[name]
+            holder = target
+            for attribute in holders:
+                holder = getattr(holder, attribute)
+            read = _read_value(field.kind, value, where, problems)
+            if read is not _BAD:
+                setattr(holder, field.attribute, read)
+    for name, found in known.items():
+        if found[0].required and options.get(name) is None:
+            problems.append(Problem(_join(path, name), "this is required."))
+    return target
+
+
+_BAD = object()
+
+
+def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> Any:
+    of = kind.of
+    if of is None:
+        try:
+            return kind.parse(value)
+        except ValueError as error:
+            problems.append(Problem(path, f"{error}."))
+            return _BAD
+    if kind.shape in ("inline", "object"):
+        return read_options(of, value, path, problems)
+    if kind.shape == "list":
+        return _read_list(of, value, path, problems)
+    if not isinstance(value, dict):
+        problems.append(Problem(path, f"a dictionary is wanted, not {value!r}."))
+        return _BAD
+    read = _read_list if kind.shape == "lists" else read_options
+    return {str(key): read(of, item, _join(path, str(key)), problems) for key, item in value.items()}
+
+
+def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(value, list):
+        problems.append(Problem(path, f"a list is wanted, not {value!r}."))
+        return _BAD
+    return [read_options(of, item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _suggestion(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(str(name), list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ", there are {}.".format(", ".join(sorted(known)))
+
+
+# ---- objects to options
+
+
+def show_options(value: Any) -> dict[str, Any]:
+    """The options that describe an object, without those that have their default: what means the same looks the same.
+
+    So lists whose order carries no meaning are sorted, and one of several spellings is chosen (facts about NATS, what counts as a change).
+    """
+    shown: dict[str, Any] = {}
+    for field, holders, default in _shown_defaults(value.__class__):
+        option = show_value(field.kind, member(value, holders, field.attribute))
+        if field.required or option != default:
+            shown[field.attribute] = option
+    return shown
+
+
+@functools.lru_cache(maxsize=None)
+def _shown_defaults(cls: type) -> list[tuple[Field, tuple[str, ...], Any]]:
+    return [(field, holders, show_value(field.kind, field.default())) for field, holders in shown_fields(cls)]
+
+
+def show_value(kind: Kind, value: Any) -> Any:
+    """What a field holds, as an option."""
+    if kind.of is None:
+        return kind.show(value)
+    if kind.shape in ("inline", "object"):
+        return None if value is None else show_options(value)
+    if kind.shape == "list":
+        return _show_list(value)
+    if kind.shape == "lists":
+        return {key: _show_list(value[key] or []) for key in sorted(value)}
+    return {key: show_options(value[key]) for key in sorted(value)}
+
+
+def _show_list(values: list[Any]) -> list[Any]:
+    return sort_shown([show_options(value) for value in values if value is not None])
+
+
+def sort_shown(shown: list[Any]) -> list[Any]:
+    """Shown elements by what identifies them for people, so that a change of something else leaves an element in its place."""
+    return sorted(shown, key=_sort_key)
+
+
+def _sort_key(shown: Any) -> tuple[str, str]:
+    if not isinstance(shown, dict):
+        return str(shown), ""
+    first = shown.get("subject") or shown.get("key") or shown.get("role") or ""
+    return str(first), json.dumps(shown, sort_keys=True)
+
+
+# ---- what Ansible wants to know
+
+
+def argument_spec(cls: type) -> dict[str, Any]:
+    """The argument spec of the options of an object."""
+    return {name: _spec_of(found[0]) for name, found in _options_by_name(cls).items()}
+
+
+def _spec_of(field: Field) -> dict[str, Any]:
+    kind = field.kind
+    spec: dict[str, Any] = dict(kind.spec)
+    if field.required:
+        spec["required"] = True
+    default = _told_default(field)
+    if default is not None:
+        spec["default"] = default
+    if kind.of is not None and kind.shape in ("inline", "object"):
+        spec["options"] = argument_spec(kind.of)
+    elif kind.of is not None and kind.shape == "list":
+        spec["elements"] = "dict"
+        spec["options"] = argument_spec(kind.of)
+    if _looks_secret(field.attribute):
+        spec["no_log"] = False
+    return spec
+
+
+def _looks_secret(name: str) -> bool:
+    # Names at which Ansible asks for a decision, see PASSWORD_MATCH in ansible.module_utils.common.parameters.
+    return any(word in name for word in ("token", "key", "pass", "secret"))
+
+
+def _told_default(field: Field) -> Any:
+    """The default as an option, where there is something to say."""
+    kind = field.kind
+    if kind.of is not None or field.required:
+        return None
+    value = field.default()
+    if kind is kinds.BOOL:
+        return value
+    if kind.spec["type"] in ("str", "int") and isinstance(value, int) and value:
+        return "unlimited" if value == -1 else value if kind.spec["type"] == "int" else str(value)
+    return None
+
+
+def documentation(cls: type) -> dict[str, Any]:
+    """The options of an object as a module's DOCUMENTATION has them."""
+    return {name: _documentation_of(found[0]) for name, found in _options_by_name(cls).items()}
+
+
+def _documentation_of(field: Field) -> dict[str, Any]:
+    kind = field.kind
+    told: dict[str, Any] = {"description": list(field.help)}
+    spec = _spec_of(field)
+    told.update((name, spec[name]) for name in ("type", "elements", "choices", "default", "required") if name in spec)
+    if "options" in spec and kind.of is not None:
+        told["suboptions"] = documentation(kind.of)
+    return told

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What users and accounts share: permissions, the limits of a user, and a description with its URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..units import UNLIMITED
+from . import declaration as kinds
+from .declaration import declare, unknown_fields
+from .wire import inline, list_of, nested, optional, zero_object
+
+
+@dataclass
+class Permission:
+    """Subjects, for one direction. Nothing allowed and nothing denied means everything is allowed."""
+
+    allow: list[str] = declare(
+        "allow",
+        kinds.TEXTS,
+        "Subjects that are allowed, with V(*) and V(>) as wildcards.",
+        "When there is any, all others are denied.",
+    )
+    deny: list[str] = declare("deny", kinds.TEXTS, "Subjects that are denied, also where they are allowed.")
+    unknown: dict[str, Any] = unknown_fields()
+
+
+@dataclass
+class ResponsePermission:
+    """The right to answer whoever asked, on the reply subject of the request."""
+
+    max_messages: int = declare(
+        "max",
+        kinds.INTEGER,
+        "How many answers to one request. 0 leaves it to the server, which allows one.",
+        always=True,
+    )
+    expires: int = declare(
+        "ttl",
+        kinds.DURATION,
+        "How long after the request an answer is allowed, such as V(5s). 0 leaves it to the server, which allows two minutes.",
+        always=True,
+    )
+    unknown: dict[str, Any] = unknown_fields()
+
+
+@dataclass
+class Permissions:
+    """What may be published and subscribed to."""
+
+    publish: Permission = declare("pub", nested(Permission), "Subjects that may be published to.")
+    subscribe: Permission = declare(
+        "sub",
+        nested(Permission),
+        "Subjects that may be subscribed to.",
+        "A queue group may follow the subject after a space.",
+    )
+    response: ResponsePermission | None = declare(
+        "resp",
+        optional(ResponsePermission),
+        "Answers to requests that were received may be published to their reply subjects, without a permission for these.",
+    )
+    unknown: dict[str, Any] = unknown_fields()
+
+
+@dataclass
+class TimeRange:
+    """Hours of the day."""
+
+    start: str = declare("start", kinds.TEXT, "When it begins, C(HH:MM:SS).", required=True)
+    end: str = declare("end", kinds.TEXT, "When it ends, C(HH:MM:SS).", required=True)
+    unknown: dict[str, Any] = unknown_fields()
+
+
+@dataclass
+class NatsLimits:
+    """The limits that a user has for itself."""
+
+    subscriptions: int = declare("subs", kinds.COUNT, "Subscriptions at the same time.", default=UNLIMITED)
+    data: int = declare("data", kinds.SIZE, "Bytes in all.", default=UNLIMITED)
+    payload: int = declare("payload", kinds.SIZE, "Bytes of one message.", default=UNLIMITED)
+
+
+@dataclass
+class UserAccess:
+    """Everything that a scope's template says for its users, and that a user without a scope says for itself."""
+
+    permissions: Permissions = declare("", inline(Permissions), "What may be published and subscribed to.")
+    source_networks: list[str] = declare(
+        "src", kinds.NETWORKS, "Networks to connect from, such as V(192.168.0.0/16). All when there is none."
+    )
+    times: list[TimeRange] = declare(
+        "times", list_of(TimeRange), "Hours of the day to be connected in. All when there is none."
+    )
+    times_location: str = declare(
+        "times_location",
+        kinds.TEXT,
+        "The time zone of C(times), such as V(Europe/Prague). The server's own when left out.",
+    )
+    limits: NatsLimits = declare("", inline(NatsLimits), "Limits, each V(unlimited) when left out.")
+    bearer_token: bool = declare(
+        "bearer_token",
+        kinds.BOOL,
+        "The JWT alone is enough to connect, without proof of the key. Then it is a secret.",
+    )
+    proxy_required: bool = declare("proxy_required", kinds.BOOL, "Connections have to come through a trusted proxy.")
+    allowed_connection_types: list[str] = declare(
+        "allowed_connection_types",
+        kinds.TEXTS,
+        "The ways to connect, of V(STANDARD), V(WEBSOCKET), V(LEAFNODE), V(LEAFNODE_WS), V(MQTT), V(MQTT_WS), V(IN_PROCESS).",
+        "All when there is none.",
+    )
+    unknown: dict[str, Any] = unknown_fields()
+
+
+@dataclass
+class TemplateLimits:
+    """Limits in a scope. A server reads one that is left out as unlimited, and 0 is always left out: it cannot be told in a scope."""
+
+    subscriptions: int = declare("subs", kinds.COUNT_IN_SCOPE, "Subscriptions at the same time.", default=UNLIMITED)
+    data: int = declare("data", kinds.SIZE_IN_SCOPE, "Bytes in all.", default=UNLIMITED)
+    payload: int = declare("payload", kinds.SIZE_IN_SCOPE, "Bytes of one message.", default=UNLIMITED)
+
+
+@dataclass
+class ScopeTemplate(UserAccess):
+    """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits."""
+
+    limits: TemplateLimits = declare(
+        "", inline(TemplateLimits), "Limits, each V(unlimited) when left out; 0 is not possible."
+    )  # type: ignore[assignment]
+
+
+def no_access() -> UserAccess:
+    """The access of a scoped user: nothing at all, everything comes from the template of its signing key."""
+    empty: UserAccess = zero_object(UserAccess)
+    return empty

@@ -1,0 +1,262 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Declared objects to JSON and back, byte for byte and rule for rule as the Go library's encoding/json does it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from json.encoder import encode_basestring
+from typing import Any, Callable, Iterator, NamedTuple
+
+from .declaration import ALWAYS, Kind, decode_any, encode_any, fields_of, valid_text, wrong_type
+
+# ---- writing
+
+_HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+
+
+@functools.lru_cache(maxsize=None)
+def _writing(cls: type) -> tuple[tuple[str, Any, Callable[[Any], str] | None, bool], ...]:
+    """For each field its attribute, its name as JSON with a colon, its encoder, whether its zero is written too; for what is inline the plan
+    of that, no encoder."""
+    return tuple(
+        (field.attribute, _writing(field.kind.of), None, True)
+        if field.kind.shape == "inline" and field.kind.of is not None
+        else (field.attribute, encode_basestring(field.json) + ":", field.kind.encode, field.zero is ALWAYS)
+        for field in fields_of(cls)
+    )
+
+
+def write_members(parts: list[str], value: Any, plan: Any = None) -> None:
+    """Append `"name":value` for every field that is not left out, in the Go library's order, then the unknown ones."""
+    members = value.__dict__
+    for attribute, name, encode, always in plan or _writing(value.__class__):
+        member = members[attribute]
+        # Every zero is false, and nothing else is; most fields have it.
+        if member or always:
+            if encode is None:
+                write_members(parts, member, name)
+            else:
+                parts.append(name + encode(member))
+    unknown = members.get("unknown")
+    if unknown:
+        parts.extend(encode_basestring(name) + ":" + encode_any(member) for name, member in unknown.items())
+
+
+def escape_html(text: str) -> str:
+    """JSON as Go writes it: what could be mistaken for HTML or ends lines in JavaScript is escaped. Such characters stand in strings only."""
+    for character, escape in _HTML:
+        if character in text:
+            text = text.replace(character, escape)
+    return text
+
+
+def encode_object(value: Any) -> str:
+    """A declared object as JSON; null for None."""
+    if value is None:
+        return "null"
+    parts: list[str] = []
+    write_members(parts, value)
+    return "{" + ",".join(parts) + "}"
+
+
+# ---- reading
+
+
+class _Reading(NamedTuple):
+    containers: tuple[
+        tuple[int, str], ...
+    ]  # of what is inline the number of its container, 0 for the object, and its attribute
+    known: dict[str, tuple[int, str, Callable[[Any, str], Any], str]]
+    folded: dict[str, tuple[int, str, Callable[[Any, str], Any], str]]
+
+
+@functools.lru_cache(maxsize=None)
+def _reading(cls: type) -> _Reading:
+    containers: list[tuple[int, str]] = []
+    known: dict[str, tuple[int, str, Callable[[Any, str], Any], str]] = {}
+
+    def add(inner: type, index: int) -> None:
+        for field in fields_of(inner):
+            if field.kind.shape == "inline" and field.kind.of is not None:
+                containers.append((index, field.attribute))
+                add(field.kind.of, len(containers))
+            else:
+                known[field.json] = (index, field.attribute, field.kind.decode, field.json)
+
+    add(cls, 0)
+    return _Reading(tuple(containers), known, {name.casefold(): entry for name, entry in known.items()})
+
+
+@functools.lru_cache(maxsize=None)
+def _maker_of_zeros(cls: type) -> Callable[[], Any]:
+    """What makes a zero object: it has the constant zeros of the fields, and calls what makes those that can change."""
+    constants: dict[str, Any] = {}
+    factories: list[tuple[str, Callable[[], Any]]] = []
+    for field in fields_of(cls):
+        zero = field.kind.zero
+        if zero is ALWAYS and field.kind.of is not None:
+            factories.append((field.attribute, _maker_of_zeros(field.kind.of)))
+        elif isinstance(zero, (list, dict)):
+            factories.append((field.attribute, type(zero)))
+        else:
+            constants[field.attribute] = zero
+    if any(field.name == "unknown" for field in dataclasses.fields(cls)):
+        factories.append(("unknown", dict))
+
+    def make() -> Any:
+        value: Any = object.__new__(cls)
+        members = value.__dict__
+        members.update(constants)
+        for attribute, factory in factories:
+            members[attribute] = factory()
+        return value
+
+    return make
+
+
+def zero_object(cls: type) -> Any:
+    """An object as Go has it before anything is read into it: every field its type's zero, whatever the default of a new claim is."""
+    return _maker_of_zeros(cls)()
+
+
+def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
+    """Read an object into `start`, or into zeros. Names match whatever their case and null changes nothing, as in Go."""
+    value = zero_object(cls) if start is None else start
+    if raw is None:
+        return value
+    if type(raw) is not dict:
+        raise wrong_type(path, "an object", raw)
+    containers, known, folded = _reading(cls)
+    targets = [value.__dict__]
+    for index, attribute in containers:
+        targets.append(targets[index][attribute].__dict__)
+    prefix = path + "." if path else ""
+    for name, member in raw.items():
+        entry = known.get(name) or folded.get(name.casefold())
+        if entry is None:
+            if "unknown" in targets[0]:
+                targets[0]["unknown"][valid_text(name)] = decode_any(member, path)
+        elif member is not None:
+            index, attribute, decode, declared = entry
+            targets[index][attribute] = decode(member, prefix + declared)
+    return value
+
+
+def unknown_members(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of the JSON members in a decoded object that nobody declared."""
+    for name in getattr(value, "unknown", None) or ():
+        yield path + "." + name if path else name
+    for field in fields_of(value.__class__):
+        member = getattr(value, field.attribute)
+        inner = path if field.kind.shape == "inline" else (path + "." + field.json if path else field.json)
+        if field.kind.shape in ("inline", "object") and member is not None:
+            yield from unknown_members(member, inner)
+        elif field.kind.shape == "list":
+            for index, item in enumerate(member):
+                if dataclasses.is_dataclass(item):
+                    yield from unknown_members(item, f"{inner}[{index}]")
+        elif field.kind.shape == "map":
+            for name, item in member.items():
+                yield from unknown_members(item, f"{inner}.{name}")
+        elif field.kind.shape == "lists":
+            for name, items in member.items():
+                for index, item in enumerate(items or ()):
+                    yield from unknown_members(item, f"{inner}.{name}[{index}]")
+
+
+# ---- the kinds of what is nested
+
+
+def _not_a_value(value: Any) -> Any:
+    raise TypeError(f"what is nested is walked, not parsed or shown: {value!r}")
+
+
+def _not_read(raw: Any, path: str) -> Any:
+    raise TypeError(f"what is inline is read with what is around it, not at {path}: {raw!r}")
+
+
+def _nested(
+    cls: type, encode: Callable[[Any], str], decode: Callable[[Any, str], Any], zero: Any, shape: str, type_: str
+) -> Kind:
+    return Kind(encode, decode, zero, _not_a_value, _not_a_value, {"type": type_}, cls, shape)
+
+
+def inline(cls: type) -> Kind:
+    """An embedded struct: its members stand among those of the object around it."""
+    return _nested(cls, _not_a_value, _not_read, ALWAYS, "inline", "dict")
+
+
+def nested(cls: type) -> Kind:
+    """A struct by value: always written."""
+    return _nested(cls, encode_object, functools.partial(decode_object, cls), ALWAYS, "object", "dict")
+
+
+def optional(cls: type) -> Kind:
+    """A pointer to a struct: None when absent."""
+    return _nested(cls, encode_object, functools.partial(decode_object, cls), None, "object", "dict")
+
+
+def _encode_list(values: list[Any]) -> str:
+    return "[" + ",".join(map(encode_object, values)) + "]"
+
+
+def _encode_sorted(values: list[Any]) -> str:
+    # Exports and imports are sorted by subject when encoded; an element may be null.
+    return _encode_list(sorted(values, key=lambda item: "" if item is None else str(item.subject)))
+
+
+def _decode_list(cls: type, nulls: bool, raw: Any, path: str) -> list[Any]:
+    if type(raw) is not list:
+        raise wrong_type(path, "a list", raw)
+    return [
+        None if item is None and nulls else decode_object(cls, item, f"{path}[{index}]")
+        for index, item in enumerate(raw)
+    ]
+
+
+def list_of(cls: type) -> Kind:
+    """A slice of structs."""
+    return _nested(cls, _encode_list, functools.partial(_decode_list, cls, False), [], "list", "list")
+
+
+def sorted_list_of(cls: type) -> Kind:
+    """A slice of pointers to structs that have a subject, by which it is sorted when written; a decoded element may be None."""
+    return _nested(cls, _encode_sorted, functools.partial(_decode_list, cls, True), [], "list", "list")
+
+
+def _encode_map(encode: Callable[[Any], str], values: dict[str, Any]) -> str:
+    return "{" + ",".join(encode_basestring(key) + ":" + encode(values[key]) for key in sorted(values)) + "}"
+
+
+def _decode_map(decode: Callable[[Any, str], Any], raw: Any, path: str) -> dict[str, Any]:
+    if type(raw) is not dict:
+        raise wrong_type(path, "an object", raw)
+    return {valid_text(key): decode(item, f"{path}.{key}") for key, item in raw.items()}
+
+
+def map_of(cls: type) -> Kind:
+    """A map to structs."""
+    return _nested(
+        cls,
+        functools.partial(_encode_map, encode_object),
+        functools.partial(_decode_map, functools.partial(decode_object, cls)),
+        {},
+        "map",
+        "dict",
+    )
+
+
+def map_of_lists(cls: type) -> Kind:
+    """A map to slices of structs; a decoded slice may be None."""
+
+    def encode(values: list[Any] | None) -> str:
+        return "null" if values is None else _encode_list(values)
+
+    def decode(raw: Any, path: str) -> list[Any] | None:
+        return None if raw is None else _decode_list(cls, False, raw, path)
+
+    return _nested(
+        cls, functools.partial(_encode_map, encode), functools.partial(_decode_map, decode), {}, "lists", "dict"
+    )

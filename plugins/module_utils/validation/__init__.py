@@ -1,0 +1,35 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with claims: the rules of the Go library, of the server, and of tokens that belong together. Pure; nothing is read or changed."""
+
+from __future__ import annotations
+
+from .issues import Issue
+from .library import library_issues
+from .relations import (
+    allowed_issuers_of_operator,
+    did_sign,
+    import_issues,
+    import_time_issues,
+    is_revoked,
+    issues_between,
+    user_issues,
+)
+from .server import server_issues, token_issues
+from .subjects import has_wildcards, subject_is_contained
+
+__all__ = [
+    "Issue",
+    "allowed_issuers_of_operator",
+    "did_sign",
+    "has_wildcards",
+    "import_issues",
+    "import_time_issues",
+    "is_revoked",
+    "issues_between",
+    "library_issues",
+    "server_issues",
+    "subject_is_contained",
+    "token_issues",
+    "user_issues",
+]
