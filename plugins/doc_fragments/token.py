@@ -1,0 +1,128 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The options that all modules of tokens share: keys, signers, the JWTs above, the life of a token, files."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Fragments natsops.security.token and natsops.security.token.key, .signer and so on."""
+
+    DOCUMENTATION = r"""
+options:
+  state:
+    description:
+      - Whether the JWT is there.
+      - With V(absent) files that this task names for the JWT are removed, if they hold such a JWT. Seed files are left alone.
+    type: str
+    choices: [present, absent]
+    default: present
+  jwt_path:
+    description:
+      - The file of the JWT. It holds the token alone, on one line; a file that holds anything else than such a JWT is an error and stays as it is.
+    type: path
+  audience:
+    description:
+      - Whom the JWT is for.
+    type: str
+  not_before:
+    description:
+      - When the JWT starts to be valid, in RFC 3339, such as V(2027-01-31T12:00:00Z).
+    type: str
+  expires_in:
+    description:
+      - How long after it is issued the JWT expires, such as V(90d) or V(12h). Never when left out, unless O(expires_at) is given.
+      - A JWT that was issued for this long is kept until it expires, or until the time of O(renew_before).
+    type: str
+  expires_at:
+    description:
+      - When the JWT expires, in RFC 3339, such as V(2027-01-31T12:00:00Z).
+    type: str
+  renew_before:
+    description:
+      - How long before it expires the JWT is issued anew, such as V(14d). Only once it has expired when left out.
+      - Needs O(expires_in), and has to be shorter.
+    type: str
+  force:
+    description:
+      - Issue the JWT anew even if nothing asks for it.
+    type: bool
+    default: false
+  backup:
+    description:
+      - Keep a copy, with the time in its name, of every file that is replaced or removed.
+    type: bool
+    default: false
+"""
+
+    KEY = r"""
+options:
+  key_path:
+    description:
+      - The seed file of the key that the JWT is about. It is created when missing, and never replaced.
+      - A creds file is read too.
+    type: path
+  key_seed:
+    description:
+      - The seed itself, for example from a vault. It is written nowhere.
+    type: str
+  public_key:
+    description:
+      - The public key, where the seed is on another host.
+    type: str
+"""
+
+    SIGNER = r"""
+options:
+  signer_path:
+    description:
+      - The seed file of the key that signs the JWT.
+      - A folder is searched for the seed of a key that may sign, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore.
+    type: path
+  signer_seed:
+    description:
+      - The seed of the key that signs the JWT, for example from a vault.
+    type: str
+"""
+
+    OPERATOR_JWT = r"""
+options:
+  operator_jwt_path:
+    description:
+      - The file of the operator's JWT. With it the signer is held to the keys that the operator allows.
+    type: path
+  operator_jwt:
+    description:
+      - The operator's JWT itself.
+    type: str
+"""
+
+    ACCOUNT_JWT = r"""
+options:
+  account_jwt_path:
+    description:
+      - The file of the account's JWT. It tells which keys sign for the account, their scopes, and what is revoked.
+    type: path
+  account_jwt:
+    description:
+      - The account's JWT itself.
+    type: str
+"""
+
+    REMOVE_SIGNING_KEYS = r"""
+options:
+  remove_signing_keys:
+    description:
+      - Public keys that no longer sign. What they signed is no longer valid once servers have the new JWT.
+    type: list
+    elements: str
+"""
+
+    REMOVE_REVOCATIONS = r"""
+options:
+  remove_revocations:
+    description:
+      - Public keys, or V(*), whose revocations are taken back, in the account and in its exports.
+    type: list
+    elements: str
+"""

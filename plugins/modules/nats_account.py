@@ -1,0 +1,217 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the JWT of an account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_account
+version_added: 0.1.0
+short_description: Create, correct, renew or remove the JWT of a NATS account
+description:
+  - The options describe the whole of the account's claims. What they omit has its default, except for signing keys and revocations, which are never
+    dropped by omission.
+  - The JWT that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
+    Otherwise a new one is issued, and the result says why.
+  - Servers learn of a changed account when its JWT is pushed to their resolver.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.claims.account
+  - natsops.security.token
+  - natsops.security.token.key
+  - natsops.security.token.signer
+  - natsops.security.token.operator_jwt
+  - natsops.security.token.remove_signing_keys
+  - natsops.security.token.remove_revocations
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  name:
+    description:
+      - The name of the account.
+    type: str
+  jwt_path:
+    required: true
+  mode:
+    description:
+      - The permissions of the file of the JWT. V(0644) when left out.
+"""
+
+EXAMPLES = r"""
+- name: Create an account with JetStream, an export and a scoped signing key
+  natsops.security.nats_account:
+    name: APP
+    key_path: /etc/nats/app.nk
+    jwt_path: /etc/nats/app.jwt
+    operator_jwt_path: /etc/nats/acme.jwt
+    signer_path: /etc/nats/acme-signing.nk
+    limits:
+      connections: 100
+      jetstream:
+        disk_storage: 10GiB
+        memory_storage: 512MiB
+    exports:
+      - subject: prices.>
+        type: stream
+      - subject: orders.create
+        type: service
+        token_required: true
+    signing_keys:
+      - path: /etc/nats/app-signing.nk
+      - path: /etc/nats/app-reader.nk
+        role: reader
+        template:
+          permissions:
+            subscribe:
+              allow:
+                - prices.>
+                - _INBOX.>
+    expires_in: 180d
+    renew_before: 30d
+
+- name: Revoke a user, whatever its JWT says
+  natsops.security.nats_account:
+    name: PARTNER
+    key_path: /etc/nats/partner.nk
+    jwt_path: /etc/nats/partner.jwt
+    operator_jwt_path: /etc/nats/acme.jwt
+    signer_path: /etc/nats/acme-signing.nk
+    revocations:
+      UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE: now
+"""
+
+RETURN = r"""
+public_key:
+  description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
+  returned: success
+  type: str
+  sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+jwt:
+  description: The JWT that holds now. Not in check mode when a new one would be issued.
+  returned: when the state is present
+  type: str
+  sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
+claims:
+  description:
+    - What the JWT says, in words of the options. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"name": "APP", "subject": "ACNG...", "limits": {"connections": 100}}
+reasons:
+  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  returned: success
+  type: list
+  elements: str
+  sample: ["limits.connections: 10 -> 20", "expires in 6d, renewal window 14d"]
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/app.jwt.4711.2027-01-31@12:00:00~"]
+signing_keys:
+  description: The keys that sign for the account.
+  returned: when the state is present
+  type: list
+  elements: dict
+  contains:
+    public_key:
+      description: The public key.
+      type: str
+    role:
+      description: The name of its scope. Empty where it has none.
+      type: str
+    scoped:
+      description: Whether its users have the permissions of a template.
+      type: bool
+  sample: [{"public_key": "AATN2N2KTAJRTFU526CY5LMNDEROBFFN3US72FFVRO5VBZ4ORRA4A63W", "role": "reader", "scoped": true}]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import Account, SigningKey
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    absent,
+    issue_token,
+    key_spec,
+    operator_signer,
+    own_key,
+    parent,
+    parent_spec,
+    policy,
+    result_of,
+    run,
+    signer_spec,
+    signing_keys,
+    signing_keys_spec,
+    token_file,
+    token_spec,
+    wanted_claims,
+    write_file,
+    write_key,
+)
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    path = params["jwt_path"]
+    if params["state"] == "absent":
+        return absent(module, [(path, "jwt_path")], "account")
+    key = own_key(module, "account")
+    existing = token_file(path, "jwt_path", "account")
+    listed, described = signing_keys(module, "account")
+    wanted = wanted_claims(module, Account, key.public_key, {"signing_keys": described})
+    signer = operator_signer(module, parent(module, "operator"), key, existing[1].issuer if existing else "")
+    outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
+    keys = [key, *listed]
+    result = result_of(outcome, keys)
+    changed = not outcome.decision.is_kept
+    for one in keys:
+        changed |= write_key(module, one)
+    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
+    told = [
+        {"public_key": one.key, "role": one.role, "scoped": one.template is not None}
+        for one in outcome.decision.claims.body.signing_keys
+    ]
+    result.update(changed=changed, public_key=key.public_key, jwt=outcome.token, signing_keys=told)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    spec = dict(argument_spec(Account), **token_spec(), **key_spec(), **signer_spec(), **parent_spec("operator"))
+    spec.update(
+        name={"type": "str"},
+        jwt_path={"type": "path", "required": True},
+        signing_keys=signing_keys_spec(argument_spec(SigningKey)),
+        remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
+        remove_revocations={"type": "list", "elements": "str"},
+    )
+    module = CarefulModule(
+        argument_spec=spec,
+        required_if=[
+            ("state", "present", ("name",)),
+            ("state", "present", ("key_path", "key_seed", "public_key"), True),
+        ],
+        mutually_exclusive=[
+            ("key_path", "key_seed", "public_key"),
+            ("signer_path", "signer_seed"),
+            ("operator_jwt_path", "operator_jwt"),
+            ("expires_in", "expires_at"),
+        ],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

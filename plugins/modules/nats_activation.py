@@ -1,0 +1,222 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the activation token by which an account may import from another."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_activation
+version_added: 0.1.0
+short_description: Create, correct, renew or remove an activation token
+description:
+  - An activation token is the leave of an account for another one to import a stream or service that it exports privately. The importing account has
+    it in its own JWT.
+  - The token that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
+    Otherwise a new one is issued, and the result says why.
+  - With the JWT of the exporting account at hand, the task is an error where the account has no such export.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.claims.activation
+  - natsops.security.token
+  - natsops.security.token.signer
+  - natsops.security.token.account_jwt
+  - natsops.security.token.operator_jwt
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  name:
+    description:
+      - A name for people.
+    type: str
+  jwt_path:
+    description:
+      - The file of the activation token.
+    required: true
+  importer:
+    description:
+      - The public key of the account that may import.
+    type: str
+  import_subject:
+    required: false
+  import_type:
+    required: false
+  account:
+    description:
+      - The public key of the exporting account, where a signing key signs and the account's JWT is not at hand.
+    type: str
+  mode:
+    description:
+      - The permissions of the file of the token. V(0644) when left out.
+"""
+
+EXAMPLES = r"""
+- name: Let the account PARTNER import the orders of APP
+  natsops.security.nats_activation:
+    jwt_path: /etc/nats/orders-for-partner.jwt
+    account_jwt_path: /etc/nats/app.jwt
+    signer_path: /etc/nats/app-signing.nk
+    importer: "{{ partner.public_key }}"
+    import_subject: orders.create
+    import_type: service
+  register: activation
+"""
+
+RETURN = r"""
+jwt:
+  description: The activation token that holds now. Not in check mode when a new one would be issued.
+  returned: when the state is present
+  type: str
+  sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJSTF...
+token:
+  description: The same as RV(jwt), under the name that it has in the imports of M(natsops.security.nats_account).
+  returned: when the state is present
+  type: str
+  sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJSTF...
+public_key:
+  description: The public key of the account that may import.
+  returned: success
+  type: str
+  sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+issuer_account:
+  description: The public key of the exporting account.
+  returned: when the state is present
+  type: str
+  sample: ACWZNPNPQNNE5BU6F5X5OXXKFALUADF7B2E376XAWLSJYJ46F5HOVS34
+hash_id:
+  description: The name under which NATS's tools file the activation.
+  returned: when the state is present
+  type: str
+  sample: 5EYQFR4K4X6BH4S62CXUS3EVSD5UTRRFNV5ZBCCQXEGE6CSVGTJA====
+claims:
+  description: What the token says, in words of the options. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"subject": "ACNG...", "import_subject": "orders.create", "import_type": "service"}
+reasons:
+  description: Why the token was issued anew, in words. Empty when it was kept.
+  returned: success
+  type: list
+  elements: str
+  sample: ["import_subject: orders.create -> orders.>"]
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/orders-for-partner.jwt.4711.2027-01-31@12:00:00~"]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Activation,
+    Claims,
+    Export,
+    activation_hash_id,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    absent,
+    account_signing,
+    issue_token,
+    parent,
+    parent_spec,
+    parse_public_key,
+    policy,
+    result_of,
+    revocation_time,
+    run,
+    signer_spec,
+    token_file,
+    token_spec,
+    wanted_claims,
+    write_file,
+)
+from ansible_collections.natsops.security.plugins.module_utils.validation import subject_is_contained
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    path = params["jwt_path"]
+    if params["state"] == "absent":
+        return absent(module, [(path, "jwt_path")], "activation")
+    importer = parse_public_key(module, params["importer"], "importer", "account").public_key
+    existing = token_file(path, "jwt_path", "activation")
+    account = parent(module, "account")
+    signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
+    wanted = wanted_claims(module, Activation, importer)
+    wanted.body.issuer_account = signing.issuer_account
+    export = _export(account, wanted.body)
+    if export is not None and not export.token_required:
+        module.warn(f"The export of {export.subject} is public: importing it takes no activation token.")
+    revoked_at = revocation_time(export.revocations, importer) if export is not None else 0
+    outcome = issue_token(module, wanted, existing and existing[0], signing.signer, policy(module, revoked_at))
+    result = result_of(outcome, [])
+    changed = not outcome.decision.is_kept
+    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
+    claims = outcome.decision.claims
+    result.update(
+        changed=changed,
+        public_key=importer,
+        jwt=outcome.token,
+        token=outcome.token,
+        issuer_account=signing.account,
+        hash_id=activation_hash_id(claims.issuer, claims.subject, claims.body.import_subject),
+    )
+    return result
+
+
+def _export(account: Claims | None, activation: Activation) -> Export | None:
+    """The export that the activation is about, where the exporting account is known."""
+    if account is None:
+        return None
+    exports = [
+        export for export in account.body.exports if export is not None and export.type == activation.import_type
+    ]
+    for export in exports:
+        if subject_is_contained(activation.import_subject, export.subject):
+            return export
+    raise NatsSecurityError(
+        f"The account {account.name or account.subject} exports no {activation.import_type} {activation.import_subject}; "
+        f"it exports {', '.join(export.subject for export in exports) or 'none'}."
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    options = {
+        name: {key: value for key, value in spec.items() if key != "required"}
+        for name, spec in argument_spec(Activation).items()
+    }
+    spec = dict(options, **token_spec(), **signer_spec(), **parent_spec("account"), **parent_spec("operator"))
+    spec.update(
+        name={"type": "str"},
+        jwt_path={"type": "path", "required": True},
+        importer={"type": "str"},
+        account={"type": "str"},
+    )
+    module = CarefulModule(
+        argument_spec=spec,
+        required_if=[("state", "present", ("importer", "import_subject", "import_type"))],
+        mutually_exclusive=[
+            ("signer_path", "signer_seed"),
+            ("account_jwt_path", "account_jwt", "account"),
+            ("operator_jwt_path", "operator_jwt"),
+            ("expires_in", "expires_at"),
+        ],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: a creds file from a JWT and a seed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_creds
+version_added: 0.1.0
+short_description: Keep a creds file made of a JWT and a seed
+description:
+  - Puts the JWT of a user and its seed together, in the file that clients want. The JWT may come from another host, the seed need not leave this one.
+  - The file is replaced when the JWT is another one. It is left alone, and the task fails, when it holds something else than creds of this user.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  path:
+    description:
+      - The creds file.
+    type: path
+    required: true
+  jwt_path:
+    description:
+      - The file of the user's JWT.
+    type: path
+  jwt:
+    description:
+      - The user's JWT itself, such as RV(natsops.security.nats_user#module:jwt).
+    type: str
+  key_path:
+    description:
+      - The file of the user's seed.
+    type: path
+  key_seed:
+    description:
+      - The user's seed itself, for example from a vault.
+    type: str
+  state:
+    description:
+      - Whether the creds file is there.
+    type: str
+    choices: [present, absent]
+    default: present
+  backup:
+    description:
+      - Keep a copy, with the time in its name, of a file that is replaced or removed.
+    type: bool
+    default: false
+  mode:
+    description:
+      - The permissions of the creds file. V(0600) when left out.
+"""
+
+EXAMPLES = r"""
+- name: Put the JWT that the signing host made together with the seed that lives here
+  natsops.security.nats_creds:
+    path: /etc/nats/orders-client.creds
+    jwt_path: /etc/nats/orders.jwt
+    key_path: /etc/nats/orders.nk
+"""
+
+RETURN = r"""
+public_key:
+  description: The public key of the user.
+  returned: success
+  type: str
+  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+claims:
+  description: What the JWT says, in words of the options of M(natsops.security.nats_user). What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"name": "orders", "subject": "UBXN..."}
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/orders-client.creds.4711.2027-01-31@12:00:00~"]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils import files
+from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    Key,
+    absent,
+    check_creds_file,
+    parse_seed,
+    read_seed_file,
+    read_token,
+    refuse_missing,
+    run,
+    show_claims,
+    token_file,
+    write_file,
+)
+from ansible_collections.natsops.security.plugins.module_utils.token import format_creds
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    path = params["path"]
+    if params["state"] == "absent":
+        return absent(module, [(path, "path")], "user")
+    key = _key(module)
+    found = read_token(module, "jwt", "user")
+    if found is None or key.pair is None:
+        return {"changed": True, "public_key": key.public_key, "claims": {}, "diff": {"before": {}, "after": {}}}
+    token, claims = found
+    check_creds_file(path, key, "path")
+    creds = format_creds(token, key.pair)
+    old = token_file(path, "path", "user") if files.read_text(path, "path") is not None else None
+    result: dict[str, Any] = {}
+    changed = write_file(module, path, creds, params["mode"] or "0600", result)
+    before = {} if old is None else show_claims(old[1])
+    result.update(
+        changed=changed,
+        public_key=claims.subject,
+        claims=describe(claims),
+        diff={"before": before, "after": show_claims(claims)},
+    )
+    return result
+
+
+def _key(module: AnsibleModule) -> Key:
+    if module.params["key_seed"] is not None:
+        return Key("user", parse_seed(module.params["key_seed"], "key_seed", "user"))
+    path = module.params["key_path"]
+    pair = read_seed_file(module, path, "key_path", "user")
+    if pair is None:
+        refuse_missing(module, "key_path", path)
+    return Key("user", pair, path, pair is None)
+
+
+def main() -> None:
+    """Run the module."""
+    module = CarefulModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "jwt_path": {"type": "path"},
+            "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+            "key_path": {"type": "path", "no_log": False},
+            "key_seed": {"type": "str", "no_log": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "backup": {"type": "bool", "default": False},
+        },
+        required_if=[
+            ("state", "present", ("jwt_path", "jwt"), True),
+            ("state", "present", ("key_path", "key_seed"), True),
+        ],
+        mutually_exclusive=[("jwt_path", "jwt"), ("key_path", "key_seed")],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

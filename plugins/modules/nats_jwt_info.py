@@ -1,0 +1,298 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: what a token says, and whether it holds."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_jwt_info
+version_added: 0.1.0
+short_description: Decode a NATS JWT or creds file, and verify it
+description:
+  - Reads a token of any type, plain, decorated or in a creds file, and verifies its signature.
+  - With the JWTs above it, verifies the whole chain, as a server does.
+  - A token that cannot be decoded or is not signed by the issuer that it names is an error. Whether the token is valid is part of the result.
+extends_documentation_fragment:
+  - natsops.security.attributes.info
+  - natsops.security.attributes.actiongroup_nats
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  jwt_path:
+    description:
+      - The file of the token, or a creds file.
+    type: path
+  jwt:
+    description:
+      - The token itself.
+    type: str
+  parents:
+    description:
+      - The JWTs above the token, in any order. For a user these are its account's and its operator's, for an account its operator's.
+      - The topmost is trusted.
+    type: list
+    elements: dict
+    suboptions:
+      jwt_path:
+        description:
+          - The file of the JWT.
+        type: path
+      jwt:
+        description:
+          - The JWT itself. Exactly one of this and O(parents[].jwt_path) is needed.
+        type: str
+  valid_at:
+    description:
+      - Times to tell the validity at, in RFC 3339, or as a duration from now such as V(+14d).
+    type: list
+    elements: str
+"""
+
+EXAMPLES = r"""
+- name: Look into a creds file, verify it up to the operator
+  natsops.security.nats_jwt_info:
+    jwt_path: /etc/nats/orders.creds
+    parents:
+      - jwt_path: /etc/nats/app.jwt
+      - jwt_path: /etc/nats/acme.jwt
+    valid_at: [+14d]
+  register: orders
+
+- name: Fail when the creds do not hold, or expire within two weeks
+  ansible.builtin.assert:
+    that:
+      - orders.valid
+      - orders.validity[0].valid
+    fail_msg: "{{ orders.problems + orders.validity[0].problems }}"
+"""
+
+RETURN = r"""
+type:
+  description: The type of the claims.
+  returned: success
+  type: str
+  sample: user
+version:
+  description: The version of the token, 1 or 2.
+  returned: success
+  type: int
+  sample: 2
+public_key:
+  description: The public key that the token is about.
+  returned: success
+  type: str
+  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+claims:
+  description: What the token says, in words of the options of the module that makes such tokens. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"name": "orders", "subject": "UBXN...", "expires": "2027-01-31T12:00:00Z"}
+payload:
+  description: The payload of the token as it stands there, without what a client sent to connect in an authorization request.
+  returned: success
+  type: dict
+  sample: {"iat": 1795434363, "name": "orders", "nats": {"type": "user", "version": 2}}
+unknown_fields:
+  description: Members of the payload that this version of the collection does not know.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+has_seed:
+  description: Whether the file holds a seed too, and so is a secret.
+  returned: success
+  type: bool
+  sample: true
+valid:
+  description: Whether the token holds now, as far as O(parents) tell.
+  returned: success
+  type: bool
+  sample: true
+problems:
+  description: Why the token does not hold now.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the user orders expired at 2027-01-31T12:00:00Z"]
+expired:
+  description: Whether the token itself has expired.
+  returned: success
+  type: bool
+  sample: false
+not_yet_valid:
+  description: Whether the token itself is not valid yet.
+  returned: success
+  type: bool
+  sample: false
+verified:
+  description: Whether the chain of issuers leads up to the topmost of O(parents). Null without parents.
+  returned: success
+  type: bool
+  sample: true
+wrong_issuer:
+  description: Whether the issuer is no key of the one that should have signed. Null where that is not among O(parents).
+  returned: success
+  type: bool
+  sample: false
+revoked:
+  description: Whether the token is revoked by its account, or an activation by the export. Null where that is not among O(parents).
+  returned: success
+  type: bool
+  sample: false
+role:
+  description: The role of the scope that the user's permissions come from, where the account is among O(parents).
+  returned: success
+  type: str
+  sample: reader
+issues:
+  description: What the rules of NATS's Go library and of the server have to say about the claims.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Where in the claims.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    source:
+      description: Whose rule it is, V(library) or V(server).
+      type: str
+    blocking:
+      description: Whether the token is refused for it.
+      type: bool
+  sample: []
+validity:
+  description: The validity at the times of O(valid_at).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    at:
+      description: The time.
+      type: str
+    valid:
+      description: Whether the token holds then.
+      type: bool
+    problems:
+      description: Why it does not.
+      type: list
+      elements: str
+  sample: [{"at": "2027-01-31T12:00:00Z", "valid": true, "problems": []}]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils import files, units, validation
+from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.chain import Chain, chain_of, problems_at
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, unknown_fields_of
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import CarefulModule, now, run, show_claims
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    text, token, claims = _read(params, "")
+    parents = [_read(parent, f"parents[{index}].")[2] for index, parent in enumerate(params["parents"] or ())]
+    times = [_time(value) for value in params["valid_at"] or ()]
+    at = now()
+    chain = chain_of(claims, parents)
+    problems = problems_at(chain, at)
+    return {
+        "changed": False,
+        "type": claims.kind,
+        "version": getattr(claims.body, "version", tokens.VERSION),
+        "public_key": claims.subject,
+        "claims": show_claims(claims),
+        "payload": tokens.public_payload(token),
+        "unknown_fields": unknown_fields_of(claims),
+        "has_seed": _has_seed(text),
+        "valid": not problems,
+        "problems": problems,
+        "expired": bool(claims.expires) and claims.expires < at,
+        "not_yet_valid": claims.not_before > at,
+        **_chain_result(chain),
+        "issues": [
+            {"path": issue.path, "message": issue.message, "source": issue.source, "blocking": issue.blocking}
+            for issue in [*validation.library_issues(claims, at), *validation.server_issues(claims)]
+            if not issue.time_check
+        ],
+        "validity": [
+            {"at": units.show_time(time), "valid": not problems_at(chain, time), "problems": problems_at(chain, time)}
+            for time in times
+        ],
+    }
+
+
+def _chain_result(chain: Chain) -> dict[str, Any]:
+    return {
+        "verified": chain.verified,
+        "wrong_issuer": chain.wrong_issuer,
+        "revoked": chain.revoked,
+        "role": chain.role,
+    }
+
+
+def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
+    """The text, the token in it and its claims."""
+    path, text = params["jwt_path"], params["jwt"]
+    where = f"{prefix}jwt"
+    if path is not None:
+        where = f"{prefix}jwt_path {path}"
+        text = files.read_text(path, f"{prefix}jwt_path: the JWT")
+        if text is None:
+            raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
+    token = tokens.find_token(text)
+    try:
+        return text, token, tokens.decode_any_kind(token)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{where}: {error}") from None
+
+
+def _has_seed(text: str) -> bool:
+    try:
+        tokens.find_seed(text)
+    except NatsSecurityError:
+        return False
+    return True
+
+
+def _time(value: str) -> int:
+    try:
+        return now() + units.parse_seconds(value[1:]) if value.startswith("+") else units.parse_time(value)
+    except ValueError as error:
+        raise NatsSecurityError(f"valid_at: {error}.") from None
+
+
+def main() -> None:
+    """Run the module."""
+    where: dict[str, Any] = {"jwt_path": {"type": "path"}, "jwt": {"type": "str"}}
+    one: list[tuple[str, str]] = [("jwt_path", "jwt")]
+    module = CarefulModule(
+        argument_spec={
+            "jwt_path": {"type": "path"},
+            "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+            "parents": {
+                "type": "list",
+                "elements": "dict",
+                "options": where,
+                "required_one_of": one,
+                "mutually_exclusive": one,
+            },
+            "valid_at": {"type": "list", "elements": "str"},
+        },
+        required_one_of=one,
+        mutually_exclusive=one,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: one NATS key pair in a file."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_nkey
+version_added: 0.1.0
+short_description: Keep a NATS key pair in a file
+description:
+  - Makes a key pair of any type that NATS knows, and keeps its seed in a file that only its owner can read.
+  - A key is never replaced unless the task says so with O(regenerate=true), because nobody can make it again.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  path:
+    description:
+      - The seed file. A decorated seed and a creds file are read too.
+      - A file that holds anything else is an error and stays as it is.
+    type: path
+    required: true
+  type:
+    description:
+      - The type of the key. A key of another type in the file is an error.
+    type: str
+    choices: [operator, account, user, server, cluster, curve]
+    required: true
+  seed:
+    description:
+      - The seed that the file is to hold, for example from a vault. Random when left out.
+      - Another seed in the file is an error, unless O(regenerate=true).
+    type: str
+  regenerate:
+    description:
+      - Replace the key that is there, also one of another type. Use it with O(backup).
+      - Without O(seed) this makes a new key every time.
+    type: bool
+    default: false
+  public_key_path:
+    description:
+      - A file to keep the public key in, for everybody to read.
+      - A file that holds anything else than a public key is an error and stays as it is.
+    type: path
+  return_seed:
+    description:
+      - Return the seed. Use C(no_log=true) on such a task, and do not write what it registers anywhere.
+    type: bool
+    default: false
+  state:
+    description:
+      - Whether the key is there. With V(absent) the seed file is removed, and the file of O(public_key_path) with it.
+    type: str
+    choices: [present, absent]
+    default: present
+  backup:
+    description:
+      - Keep a copy, with the time in its name, of a seed file that is replaced or removed.
+    type: bool
+    default: false
+  mode:
+    description:
+      - The permissions of the seed file. V(0600) when left out.
+"""
+
+EXAMPLES = r"""
+- name: Make the operator's key
+  natsops.security.nats_nkey:
+    path: /etc/nats/acme.nk
+    type: operator
+
+- name: Make a key for a user and keep its public half for others to read
+  natsops.security.nats_nkey:
+    path: /etc/nats/orders.nk
+    type: user
+    public_key_path: /etc/nats/orders.pub
+  register: orders_key
+
+- name: Show the public key
+  ansible.builtin.debug:
+    msg: "{{ orders_key.public_key }}"
+"""
+
+RETURN = r"""
+public_key:
+  description: The public key. Words for a new key in check mode, where none is made.
+  returned: success
+  type: str
+  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+type:
+  description: The type of the key.
+  returned: success
+  type: str
+  sample: user
+seed:
+  description: The seed.
+  returned: when O(return_seed=true), and not in check mode for a new key
+  type: str
+  sample: SU...
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/orders.nk.4711.2027-01-31@12:00:00~"]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils import files, nkey
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    Key,
+    keep_secret,
+    key_file,
+    parse_seed,
+    read_seed_file,
+    return_secret,
+    run,
+    write_file,
+)
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    old = _existing(module)
+    if params["public_key_path"] is not None:
+        _check_public_key_file(params["public_key_path"])
+    if params["state"] == "absent":
+        return _absent(module, old)
+    key = _wanted(module, old)
+    mode = params["mode"] or "0600"
+    result: dict[str, Any] = {"type": params["type"], "public_key": key.public_key}
+    keep = old is not None and key.pair is not None and old.public_key == key.public_key
+    text = files.read_text(params["path"], "path") if keep else key.pair.seed + "\n" if key.pair else None
+    changed = write_file(module, params["path"], text, mode, result)
+    if params["public_key_path"] is not None:
+        public = None if key.pair is None else key.public_key + "\n"
+        changed |= write_file(module, params["public_key_path"], public, "0644", result)
+    if params["return_seed"] and key.pair is not None and not (key.is_new and module.check_mode):
+        result["seed"] = key.pair.seed
+        return_secret(module, key.pair.seed)
+    before = {"public_key": old.public_key, "type": old.type} if old is not None else {}
+    after = {"public_key": key.placeholder if key.is_new else key.public_key, "type": key.type}
+    return dict(result, changed=changed, diff={"before": before, "after": after})
+
+
+def _existing(module: AnsibleModule) -> nkey.KeyPair | None:
+    params = module.params
+    if params["regenerate"]:
+        try:
+            return read_seed_file(module, params["path"], "path", "")
+        except NatsSecurityError:
+            if not params["backup"]:
+                raise NatsSecurityError(
+                    f"path: {params['path']} is not a seed file. Replacing it takes backup=true beside regenerate=true."
+                ) from None
+            return None
+    return read_seed_file(module, params["path"], "path", params["type"])
+
+
+def _check_public_key_file(path: str) -> None:
+    text = files.read_text(path, "public_key_path: the public key")
+    if text is None:
+        return
+    try:
+        nkey.from_public_key(text.strip())
+    except NatsSecurityError as error:
+        raise NatsSecurityError(
+            f"public_key_path: {path} holds something else than a public key, it is left as it is. {error}"
+        ) from None
+
+
+def _wanted(module: AnsibleModule, old: nkey.KeyPair | None) -> Key:
+    params = module.params
+    key_type, path = params["type"], params["path"]
+    if params["seed"] is not None:
+        given = parse_seed(params["seed"], "seed", key_type)
+        if old is not None and old.public_key != given.public_key and not params["regenerate"]:
+            raise NatsSecurityError(
+                f"path: {path} holds the key {old.public_key}, the seed is that of {given.public_key}. "
+                "It is left as it is; regenerate=true replaces it."
+            )
+        return Key(key_type, given, path)
+    if old is not None and not params["regenerate"]:
+        return Key(key_type, old, path)
+    if old is None and not params["regenerate"]:
+        return key_file(module, path, "path", key_type)
+    if module.check_mode:
+        return Key(key_type, None, path, True)
+    pair = nkey.create(key_type)
+    keep_secret(module, pair.seed)
+    return Key(key_type, pair, path, True)
+
+
+def _absent(module: AnsibleModule, old: nkey.KeyPair | None) -> dict[str, Any]:
+    params = module.params
+    result: dict[str, Any] = {"type": params["type"], "public_key": old.public_key if old is not None else None}
+    paths = [params["path"]] if old is not None else []
+    public = params["public_key_path"]
+    if public is not None and files.read_text(public, "public_key_path") is not None:
+        paths.append(public)
+    for path in paths if not module.check_mode else []:
+        if params["backup"]:
+            result.setdefault("backup_files", []).append(module.backup_local(path))
+        files.remove(path)
+    before = {"public_key": old.public_key, "type": old.type} if old is not None else {}
+    return dict(result, changed=bool(paths), diff={"before": before, "after": {}})
+
+
+def main() -> None:
+    """Run the module."""
+    module = CarefulModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "type": {"type": "str", "choices": list(nkey.KEY_TYPES), "required": True},
+            "seed": {"type": "str", "no_log": True},
+            "regenerate": {"type": "bool", "default": False},
+            "public_key_path": {"type": "path", "no_log": False},
+            "return_seed": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "backup": {"type": "bool", "default": False},
+        },
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the JWT of an operator."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_operator
+version_added: 0.1.0
+short_description: Create, correct, renew or remove the JWT of a NATS operator
+description:
+  - The options describe the whole of the operator's claims. What they omit has its default, except for signing keys, which are never dropped by omission.
+  - The JWT that is there is kept as long as it verifies, means what the task says and is not due for renewal. Otherwise a new one is issued, and the
+    result says why.
+  - The operator signs its own JWT with its own key, unless a signer is given.
+  - Servers have to be restarted to learn of a changed operator JWT.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.claims.operator
+  - natsops.security.token
+  - natsops.security.token.key
+  - natsops.security.token.signer
+  - natsops.security.token.remove_signing_keys
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  name:
+    description:
+      - The name of the operator.
+    type: str
+  jwt_path:
+    required: true
+  mode:
+    description:
+      - The permissions of the file of the JWT. V(0644) when left out.
+"""
+
+EXAMPLES = r"""
+- name: Create an operator with a signing key
+  natsops.security.nats_operator:
+    name: ACME
+    key_path: /etc/nats/acme.nk
+    jwt_path: /etc/nats/acme.jwt
+    signing_keys:
+      - path: /etc/nats/acme-signing.nk
+    strict_signing_key_usage: true
+    operator_service_urls:
+      - tls://nats.example.com:4222
+    expires_in: 365d
+    renew_before: 60d
+  register: operator
+
+- name: Show why it was signed anew
+  ansible.builtin.debug:
+    msg: "{{ operator.reasons }}"
+"""
+
+RETURN = r"""
+public_key:
+  description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
+  returned: success
+  type: str
+  sample: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL
+jwt:
+  description: The JWT that holds now. Not in check mode when a new one would be issued.
+  returned: when the state is present
+  type: str
+  sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
+claims:
+  description:
+    - What the JWT says, in words of the options. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"name": "ACME", "subject": "OBXR...", "strict_signing_key_usage": true}
+reasons:
+  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  returned: success
+  type: list
+  elements: str
+  sample: ["limits.connections: 10 -> 20", "expires in 6d, renewal window 14d"]
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/app.jwt.4711.2027-01-31@12:00:00~"]
+signing_keys:
+  description: The keys that sign for the operator, those that the task lists first.
+  returned: when the state is present
+  type: list
+  elements: str
+  sample: ["OCRP7HHMMYJYOJ73YYUNVNTHPKAW2FYQWF6SI6SISML662ALA4NMDEGK"]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import Operator
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    absent,
+    issue_token,
+    key_spec,
+    own_key,
+    policy,
+    result_of,
+    run,
+    signer_key,
+    signer_spec,
+    signing_keys,
+    signing_keys_spec,
+    token_file,
+    token_spec,
+    wanted_claims,
+    write_file,
+    write_key,
+)
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    path = params["jwt_path"]
+    if params["state"] == "absent":
+        return absent(module, [(path, "jwt_path")], "operator")
+    key = own_key(module, "operator")
+    existing = token_file(path, "jwt_path", "operator")
+    listed, described = signing_keys(module, "operator")
+    wanted = wanted_claims(module, Operator, key.public_key, {"signing_keys": [item["key"] for item in described]})
+    signer = signer_key(module, "operator", [key.public_key]) or key
+    if signer.public_key not in (
+        key.public_key,
+        *wanted.body.signing_keys,
+        *(existing[1].body.signing_keys if existing else ()),
+    ):
+        raise NatsSecurityError(
+            f"The signer {signer.public_key} is neither the operator's own key nor one of its signing keys."
+        )
+    outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
+    keys = [key, *listed]
+    result = result_of(outcome, keys)
+    changed = not outcome.decision.is_kept
+    for one in keys:
+        changed |= write_key(module, one)
+    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
+    result.update(
+        changed=changed,
+        public_key=key.public_key,
+        jwt=outcome.token,
+        signing_keys=outcome.decision.claims.body.signing_keys,
+    )
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    spec = dict(argument_spec(Operator), **token_spec(), **key_spec(), **signer_spec())
+    spec.update(
+        name={"type": "str"},
+        jwt_path={"type": "path", "required": True},
+        signing_keys=signing_keys_spec({}),
+        remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
+    )
+    module = CarefulModule(
+        argument_spec=spec,
+        required_if=[
+            ("state", "present", ("name",)),
+            ("state", "present", ("key_path", "key_seed", "public_key"), True),
+        ],
+        mutually_exclusive=[
+            ("key_path", "key_seed", "public_key"),
+            ("signer_path", "signer_seed"),
+            ("expires_in", "expires_at"),
+        ],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

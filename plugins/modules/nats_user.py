@@ -1,0 +1,260 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the JWT and the creds file of a user."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_user
+version_added: 0.1.0
+short_description: Create, correct, renew or remove the JWT and creds of a NATS user
+description:
+  - The options describe the whole of the user's claims. What they omit has its default.
+  - The JWT that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
+    Otherwise a new one is issued, and the result says why.
+  - Which account the user belongs to, and whether the signer has a scope, is found in the JWT of the account. A user of a scoped signing key has no
+    permissions and limits of its own.
+  - A user that its account revoked gets a JWT from after the revocation, which is valid again. To keep a user out, do not issue it.
+  - One task makes one user. For many users, looping over this module takes about 0.3 seconds each.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.claims.user
+  - natsops.security.token
+  - natsops.security.token.key
+  - natsops.security.token.signer
+  - natsops.security.token.account_jwt
+  - natsops.security.token.operator_jwt
+  - ansible.builtin.files
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  name:
+    description:
+      - The name of the user.
+    type: str
+  jwt_path:
+    description:
+      - The file of the JWT. One of this and O(creds_path) is needed.
+  creds_path:
+    description:
+      - The creds file of the user, JWT and seed together, as clients want it. It needs the user's seed, from O(key_path) or O(key_seed).
+      - A file that holds anything else than creds of this user is an error and stays as it is.
+    type: path
+  creds_mode:
+    description:
+      - The permissions of the creds file. V(0600) when left out.
+    type: raw
+  account:
+    description:
+      - The public key of the account, where a signing key signs and the account's JWT is not at hand. Scopes are not known then.
+    type: str
+  signing_key_role:
+    description:
+      - The role of the signing key that signs, as the account's JWT has it. A signer with another role is an error, and a folder in O(signer_path)
+        is searched for the seed of this role.
+    type: str
+  mode:
+    description:
+      - The permissions of the file of the JWT. V(0644) when left out, V(0600) for a bearer, whose JWT is a secret.
+"""
+
+EXAMPLES = r"""
+- name: Create a user and its creds
+  natsops.security.nats_user:
+    name: orders
+    key_path: /etc/nats/orders.nk
+    jwt_path: /etc/nats/orders.jwt
+    creds_path: /etc/nats/orders.creds
+    account_jwt_path: /etc/nats/app.jwt
+    signer_path: /etc/nats/app-signing.nk
+    permissions:
+      publish:
+        allow: [orders.>, prices.>]
+      subscribe:
+        allow: [_INBOX.>]
+    expires_in: 90d
+    renew_before: 14d
+
+- name: Create a user with the permissions of a role
+  natsops.security.nats_user:
+    name: dashboard
+    key_path: /etc/nats/dashboard.nk
+    creds_path: /etc/nats/dashboard.creds
+    account_jwt_path: /etc/nats/app.jwt
+    signer_path: /etc/nats/app-reader.nk
+    signing_key_role: reader
+
+- name: Remove a user's JWT and creds; revoke it in its account to cut it off
+  natsops.security.nats_user:
+    jwt_path: /etc/nats/former.jwt
+    creds_path: /etc/nats/former.creds
+    state: absent
+"""
+
+RETURN = r"""
+public_key:
+  description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
+  returned: success
+  type: str
+  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+jwt:
+  description: The JWT that holds now. Not for a bearer, whose JWT is a secret, and not in check mode when a new one would be issued.
+  returned: when the state is present
+  type: str
+  sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
+claims:
+  description:
+    - What the JWT says, in words of the options. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"name": "orders", "subject": "UBXN...", "permissions": {"publish": {"allow": ["orders.>"]}}}
+reasons:
+  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  returned: success
+  type: list
+  elements: str
+  sample: ["limits.connections: 10 -> 20", "expires in 6d, renewal window 14d"]
+backup_files:
+  description: The copies of files that were replaced or removed.
+  returned: when O(backup=true) and there was something to keep
+  type: list
+  elements: str
+  sample: ["/etc/nats/app.jwt.4711.2027-01-31@12:00:00~"]
+issuer_account:
+  description: The public key of the account.
+  returned: when the state is present
+  type: str
+  sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+role:
+  description: The role of the scope that the user's permissions come from. Empty where they are its own.
+  returned: when the state is present
+  type: str
+  sample: reader
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    AccountSigning,
+    CarefulModule,
+    absent,
+    account_signing,
+    check_creds_file,
+    issue_token,
+    key_spec,
+    own_key,
+    parent,
+    parent_spec,
+    policy,
+    result_of,
+    revocation_time,
+    run,
+    signer_spec,
+    token_file,
+    token_spec,
+    wanted_claims,
+    write_file,
+    write_key,
+)
+from ansible_collections.natsops.security.plugins.module_utils.token import format_creds
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    paths = [(params[option], option) for option in ("jwt_path", "creds_path") if params[option] is not None]
+    if params["state"] == "absent":
+        return absent(module, paths, "user")
+    key = own_key(module, "user")
+    if params["creds_path"] is not None:
+        check_creds_file(params["creds_path"], key)
+    existing = next((found for found in (token_file(path, option, "user") for path, option in paths) if found), None)
+    account = parent(module, "account")
+    signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
+    wanted = _wanted(module, key.public_key, signing)
+    is_bearer = wanted.body.access.bearer_token or signing.is_bearer
+    if is_bearer and account is not None and account.body.limits.disallow_bearer:
+        raise NatsSecurityError(f"The account {account.name or account.subject} does not allow bearer users.")
+    revoked_at = revocation_time(account.body.revocations, key.public_key) if account is not None else 0
+    outcome = issue_token(module, wanted, existing and existing[0], signing.signer, policy(module, revoked_at))
+    result = result_of(outcome, [key])
+    changed = not outcome.decision.is_kept
+    changed |= write_key(module, key)
+    token = outcome.token
+    if params["jwt_path"] is not None:
+        changed |= write_file(
+            module, params["jwt_path"], token, params["mode"] or ("0600" if is_bearer else "0644"), result
+        )
+    if params["creds_path"] is not None and key.pair is not None:
+        creds = None if token is None else format_creds(token, key.pair)
+        changed |= write_file(module, params["creds_path"], creds, params["creds_mode"] or "0600", result)
+    result.update(
+        changed=changed,
+        public_key=key.public_key,
+        jwt=None if is_bearer else token,
+        issuer_account=signing.account,
+        role=signing.role,
+    )
+    return result
+
+
+def _wanted(module: AnsibleModule, subject: str, signing: AccountSigning) -> Claims:
+    wanted = wanted_claims(module, User, subject)
+    if signing.scope is not None:
+        own = [name for name in argument_spec(User) if name != "tags" and module.params[name] not in (None, False)]
+        if own:
+            raise NatsSecurityError(
+                f"The signing key {signing.role or signing.signer.public_key} has a scope, so its users have no permissions or limits of their own: "
+                f"remove {', '.join(own)}, or sign with a key that has no scope."
+            )
+        wanted.body.access = no_access()
+    wanted.body.issuer_account = signing.issuer_account
+    return wanted
+
+
+def main() -> None:
+    """Run the module."""
+    spec = dict(
+        argument_spec(User),
+        **token_spec(),
+        **key_spec(),
+        **signer_spec(),
+        **parent_spec("account"),
+        **parent_spec("operator"),
+    )
+    spec.update(
+        name={"type": "str"},
+        creds_path={"type": "path"},
+        creds_mode={"type": "raw"},
+        account={"type": "str"},
+        signing_key_role={"type": "str", "no_log": False},
+    )
+    module = CarefulModule(
+        argument_spec=spec,
+        required_if=[
+            ("state", "present", ("name",)),
+            ("state", "present", ("key_path", "key_seed", "public_key"), True),
+        ],
+        required_one_of=[("jwt_path", "creds_path")],
+        mutually_exclusive=[
+            ("key_path", "key_seed", "public_key"),
+            ("signer_path", "signer_seed"),
+            ("account_jwt_path", "account_jwt", "account"),
+            ("operator_jwt_path", "operator_jwt"),
+            ("expires_in", "expires_at"),
+        ],
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()
