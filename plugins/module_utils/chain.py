@@ -94,11 +94,19 @@ def _parent_of(claims: Claims, parents: list[Claims]) -> tuple[Claims | None, bo
         behind = _account_behind(claims)
         for parent in parents:
             if isinstance(parent.body, Account) and parent.subject == behind:
-                keys = {parent.subject, *(key.key for key in parent.body.signing_keys)}
+                keys = {key.key for key in parent.body.signing_keys}
+                if not (isinstance(body, User) and _is_strict(parent, parents)):
+                    keys.add(parent.subject)
                 return parent, claims.issuer not in keys
         accounts = [parent for parent in parents if isinstance(parent.body, Account)]
         return None, True if accounts else None
     return None, None
+
+
+def _is_strict(account: Claims, parents: list[Claims]) -> bool:
+    """Whether the operator wants the users of the account to be signed by a signing key."""
+    operator, _ = _parent_of(account, parents)
+    return operator is not None and operator.body.strict_signing_key_usage
 
 
 def _revocation(links: list[Claims]) -> tuple[bool | None, list[str]]:

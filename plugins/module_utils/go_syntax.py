@@ -265,7 +265,7 @@ def _is_zone(data: bytes) -> bool:
 def _read(path: str) -> bytes:
     try:
         # Path() would drop the slash of Europe/Prague/, which is no file.
-        with open(path.encode("utf-8", "surrogatepass"), "rb") as file:  # noqa: PTH123
+        with open(path.encode("utf-8", "surrogatepass"), "rb") as file:
             return file.read(5)
     except (OSError, ValueError):  # ValueError: a NUL
         return b""

@@ -14,7 +14,7 @@ from typing import Any
 from . import token as tokens
 from . import units
 from .claims import Account, Claims, Export, Generic, Operator, SigningKey, unknown_fields_of
-from .claims.comparison import carry_over_unknown, describe, differences
+from .claims.comparison import carry_over_unknown, describe, differences, identities
 from .claims.declaration import NOW
 from .errors import NatsSecurityError
 from .nkey import KeyPair
@@ -47,7 +47,8 @@ class Policy:
             )
         if self.expires_in is not None and self.renew_before >= self.expires_in:
             raise NatsSecurityError(
-                f"renew_before ({units.show_seconds(self.renew_before)}) has to be shorter than expires_in ({units.show_seconds(self.expires_in)}): every run would renew the token."
+                f"renew_before ({units.show_seconds(self.renew_before)}) has to be shorter than "
+                f"expires_in ({units.show_seconds(self.expires_in)}): every run would renew the token."
             )
 
 
@@ -129,7 +130,7 @@ def _retain(wanted: Claims, old: Claims | None, policy: Policy, now: int) -> Cla
         earlier = before if isinstance(before, Account) else Account()
         body.revocations = _retained_revocations(body.revocations, earlier.revocations, policy, now)
         body.signing_keys = _retained_signing_keys(body.signing_keys, earlier.signing_keys, policy)
-        exported = _numbered(earlier.exports)
+        exported = identities(earlier.exports)
         body.exports = [
             dataclasses.replace(
                 export,
@@ -137,7 +138,7 @@ def _retain(wanted: Claims, old: Claims | None, policy: Policy, now: int) -> Cla
                     export.revocations, exported.get(name, Export()).revocations, policy, now
                 ),
             )
-            for name, export in _numbered(body.exports).items()
+            for name, export in identities(body.exports).items()
         ]
     elif isinstance(body, Operator):
         kept = before.signing_keys if isinstance(before, Operator) else []
@@ -150,16 +151,6 @@ def _retain(wanted: Claims, old: Claims | None, policy: Policy, now: int) -> Cla
         if not isinstance(claims.body, Generic):
             carry_over_unknown(old.body, claims.body)
     return claims
-
-
-def _numbered(exports: list[Any]) -> dict[tuple[str, str, int], Export]:
-    """Exports by type and subject; a number tells apart those that are exported twice, as in tokens of other tools."""
-    numbered: dict[tuple[str, str, int], Export] = {}
-    for export in exports:
-        if export is not None:
-            count = sum(1 for name in numbered if name[:2] == (export.type, export.subject))
-            numbered[export.type, export.subject, count] = export
-    return numbered
 
 
 def _retained_revocations(wanted: dict[str, int], old: dict[str, int], policy: Policy, now: int) -> dict[str, int]:

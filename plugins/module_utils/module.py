@@ -95,6 +95,7 @@ class CarefulModule(AnsibleModule):
         for text in _texts(self.params):
             for seed in _SEED.findall(text):
                 keep_secret(self, seed)
+        self.params = _without_seeds_as_names(self.params)
 
 
 def run(module: AnsibleModule, task: Callable[[AnsibleModule], dict[str, Any]]) -> None:
@@ -102,10 +103,25 @@ def run(module: AnsibleModule, task: Callable[[AnsibleModule], dict[str, Any]]) 
     if nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
+        _refuse_seeds_as_paths(module.argument_spec, module.params, "")
         result = task(module)
     except NatsSecurityError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
+
+
+def _refuse_seeds_as_paths(spec: dict[str, Any], params: dict[str, Any], prefix: str) -> None:
+    for name, option in spec.items():
+        value = params.get(name)
+        if not value:
+            continue
+        if option.get("type") == "path" and _SEED.search(value):
+            raise NatsSecurityError(
+                f"{prefix}{name} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
+            )
+        if option.get("elements") == "dict":
+            for index, item in enumerate(value):
+                _refuse_seeds_as_paths(option.get("options", {}), item, f"{prefix}{name}[{index}].")
 
 
 def keep_secret(module: AnsibleModule, secret: str) -> None:
@@ -128,11 +144,22 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for item in value.values():
+        for name, item in value.items():
+            yield from _texts(name)
             yield from _texts(item)
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
+
+
+def _without_seeds_as_names(value: Any) -> Any:
+    # Ansible masks values, and names only from 2.22 on.
+    if isinstance(value, dict):
+        return {
+            "(a seed)" if isinstance(name, str) and _SEED.search(name) else name: _without_seeds_as_names(item)
+            for name, item in value.items()
+        }
+    return [_without_seeds_as_names(item) for item in value] if isinstance(value, list) else value
 
 
 def now() -> int:
@@ -166,7 +193,6 @@ class Key:
 
 def read_seed_file(module: AnsibleModule, path: str, option: str, key_type: str) -> KeyPair | None:
     """The key pair in a seed file, decorated file or creds file; None where there is no file."""
-    _refuse_seed_as_path(path, option)
     text = files.read_text(path, f"{option}: the seed")
     if text is None:
         return None
@@ -189,13 +215,6 @@ def _of_type(pair: KeyPair, key_type: str, option: str) -> KeyPair:
 
 def _a(word: str) -> str:
     return ("an " if word[0] in "aeio" else "a ") + word
-
-
-def _refuse_seed_as_path(path: str, option: str) -> None:
-    if _SEED.search(path):
-        raise NatsSecurityError(
-            f"{option} has a seed in it, where the path of a file is wanted. Give a seed as content to the option that ends in _seed."
-        )
 
 
 def parse_seed(seed: str, option: str, key_type: str) -> KeyPair:
@@ -233,11 +252,16 @@ def key_file(module: AnsibleModule, path: str, option: str, key_type: str) -> Ke
         return Key(key_type, pair, path)
     if module.check_mode:
         return Key(key_type, None, path, True)
-    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-        raise NatsSecurityError(f"{option}: the folder of {path} does not exist.")
+    check_folder(module, path, option)
     pair = nkey.create(key_type)
     keep_secret(module, pair.seed)
     return Key(key_type, pair, path, True)
+
+
+def check_folder(module: AnsibleModule, path: str, option: str) -> None:
+    """NatsSecurityError for a file that cannot be written because its folder is not there; in check mode an earlier task may be the one to make it."""
+    if not module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        raise NatsSecurityError(f"{option}: the folder of {path} does not exist.")
 
 
 def write_key(module: AnsibleModule, key: Key) -> bool:
@@ -311,7 +335,8 @@ def operator_signer(module: AnsibleModule, operator: Claims | None, own: Key, is
         name = f"operator {operator.name or operator.subject}"
         if signer.public_key == operator.subject:
             raise NatsSecurityError(
-                f"The signer is the identity key of the {name}, which is strict: sign with one of its signing keys, {', '.join(allowed) or 'of which it has none'}."
+                f"The signer is the identity key of the {name}, which is strict: sign with one of its signing keys, "
+                f"{', '.join(allowed) or 'of which it has none'}."
             )
         raise NatsSecurityError(
             f"The signer {signer.public_key} is no key of the {name}, which allows {', '.join(allowed) or 'none'}."
@@ -351,6 +376,11 @@ def account_signing(
     if account is None:
         return _signing_without_account(module, role)
     name = f"account {account.name or account.subject}"
+    if operator is not None and account.issuer not in (trusted := validation.allowed_issuers_of_operator(operator)):
+        raise NatsSecurityError(
+            f"The JWT of the {name} is signed by {account.issuer}, no key of the operator {operator.name or operator.subject}, "
+            f"which allows {', '.join(sorted(trusted)) or 'none'}: no server of it would accept what is signed under it."
+        )
     entries = {key.key: key for key in account.body.signing_keys}
     strict = operator is not None and operator.body.strict_signing_key_usage
     if role is None:
@@ -400,7 +430,7 @@ def _signing_without_account(module: AnsibleModule, role: str | None) -> Account
     if path is not None:
         # Check mode, before an earlier task made the account. Only scopes have roles.
         scope = None if role is None else SigningKey(role=role, template=ScopeTemplate())
-        return AccountSigning(signer, f"(the account in {path})", scope)
+        return AccountSigning(signer, f"{_NEW}account key, told by {path})", scope)
     account = module.params["account"]
     return AccountSigning(
         signer, parse_public_key(module, account, "account", "account").public_key if account else signer.public_key
@@ -430,9 +460,14 @@ def read_token(module: AnsibleModule, option: str, kind: str) -> tuple[str, Clai
 
 def token_file(path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims in a file, plain, decorated or creds; None where there is no file."""
-    _refuse_seed_as_path(path, option)
     text = files.read_text(path, f"{option}: the JWT")
     return None if text is None else _decode(text, f"{option} {path}", kind)
+
+
+def own_token(module: AnsibleModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
+    """The token and claims that a task is about, from the file where they are or will be; None where there is no file."""
+    check_folder(module, path, option)
+    return token_file(path, option, kind)
 
 
 def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
@@ -520,8 +555,11 @@ def signing_keys(module: AnsibleModule, key_type: str) -> tuple[list[Key], list[
     return keys, options
 
 
-def _check_claims(module: AnsibleModule, claims: Claims) -> None:
-    """Hold claims to the rules of the Go library and of the server. What blocks is an error, all of it at once; the rest are warnings."""
+def _check_claims(module: AnsibleModule, claims: Claims) -> Claims:
+    """Hold claims to the rules of the Go library and of the server. What blocks is an error, all of it at once; the rest are warnings.
+
+    The claims that the rules were held to, with a valid public key in the place of every one that check mode does not make.
+    """
     stand_ins: dict[str, str] = {}
     claims = _with_stand_ins(claims, stand_ins)
     found = [*validation.library_issues(claims, now()), *validation.server_issues(claims)]
@@ -533,10 +571,10 @@ def _check_claims(module: AnsibleModule, claims: Claims) -> None:
         raise NatsSecurityError(" ".join(blocking))
     for words, _ in told:
         module.warn(words)
+    return claims
 
 
 def _with_stand_ins(value: Any, stand_ins: dict[str, str]) -> Any:
-    """A copy with a valid public key, for the rules to look at, in the place of every key that check mode does not make."""
     if isinstance(value, str):
         if value.startswith(_NEW) and value not in stand_ins:
             stand_ins[value] = nkey.create(value[len(_NEW) :].split()[0]).public_key
@@ -569,12 +607,17 @@ def issue_token(module: AnsibleModule, wanted: Claims, existing: str | None, sig
     """Keep or issue the token; in check mode decide only. Claims against the rules are an error, warnings go to the user."""
     at = now()
     decision = decide(wanted, existing, signer.public_key, how, at)
-    _check_claims(module, decision.claims)
+    claims = _check_claims(module, decision.claims)
+    if module.check_mode and not decision.is_kept:
+        # What cannot be encoded, because it is too large for one, is an error now. The key is another one, the token is not kept.
+        tokens.encode(claims, nkey.create(signer.type), claims.issued_at)
     for warning in decision.warnings:
         module.warn(warning)
     if decision.is_kept or module.check_mode or signer.pair is None:
         return Outcome(existing.strip() if decision.is_kept and existing else None, decision)
     issued = issue(wanted, existing, signer.pair, how, at)
+    for found in validation.token_issues(wanted.kind, issued.token):
+        module.warn(str(found))
     return Outcome(issued.token, issued.decision)
 
 
@@ -582,14 +625,30 @@ def issue_token(module: AnsibleModule, wanted: Claims, existing: str | None, sig
 
 
 def write_file(module: AnsibleModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
-    """Put a text into a file where it differs, and put right its attributes; None for a text that check mode does not make. Whether it changed."""
+    """Put a text into a file where that holds something else, and put right its attributes. Whether anything changed.
+
+    The text is None where check mode does not make it. What says the same in another form, with white space or decorated, is left alone.
+    """
     old = files.read_text(path, "What is there")
-    changed = text is None or old != text
+    changed = text is None or old is None or not _says_the_same(old, text)
+    if changed and text is not None and old is not None and _seed_in(old) and not _seed_in(text):
+        raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
     if changed and not module.check_mode and text is not None:
         if module.params.get("backup") and old is not None:
             result.setdefault("backup_files", []).append(module.backup_local(path))
         files.write_text(path, text, _creation_mode(mode))
     return changed | _set_attributes(module, path, mode)
+
+
+def _says_the_same(old: str, text: str) -> bool:
+    return tokens.find_token(old) == tokens.find_token(text) and _seed_in(text) in (None, _seed_in(old))
+
+
+def _seed_in(text: str) -> str | None:
+    try:
+        return tokens.find_seed(text).seed
+    except NatsSecurityError:
+        return None
 
 
 def _creation_mode(mode: Any) -> int:
@@ -623,23 +682,16 @@ def check_creds_file(path: str, key: Key, option: str = "creds_path") -> None:
         )
 
 
-def remove_token(module: AnsibleModule, path: str, option: str, kind: str, result: dict[str, Any]) -> Claims | None:
-    """Remove a file that holds a JWT of the kind; any other file is an error. The claims that were in it."""
-    found = token_file(path, option, kind)
-    if found is None:
-        return None
-    if not module.check_mode:
+def absent(module: AnsibleModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
+    """The result of removing the JWT files of one subject, each (path, option). Any other file among them is an error, and none is removed."""
+    result: dict[str, Any] = {}
+    held = {path: token_file(path, option, kind) for path, option in paths}
+    removed = {path: found[1] for path, found in held.items() if found is not None}
+    for path in removed if not module.check_mode else ():
         if module.params.get("backup"):
             result.setdefault("backup_files", []).append(module.backup_local(path))
         files.remove(path)
-    return found[1]
-
-
-def absent(module: AnsibleModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
-    """The result of removing the JWT files of one subject, each (path, option)."""
-    result: dict[str, Any] = {}
-    removed = [remove_token(module, path, option, kind, result) for path, option in paths]
-    gone = next((claims for claims in removed if claims is not None), None)
+    gone = next(iter(removed.values()), None)
     result.update(
         changed=gone is not None,
         reasons=["the task wants it absent"] if gone is not None else [],

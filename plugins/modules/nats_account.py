@@ -144,6 +144,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     key_spec,
     operator_signer,
     own_key,
+    own_token,
     parent,
     parent_spec,
     policy,
@@ -152,7 +153,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     signer_spec,
     signing_keys,
     signing_keys_spec,
-    token_file,
     token_spec,
     wanted_claims,
     write_file,
@@ -166,7 +166,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "account")
     key = own_key(module, "account")
-    existing = token_file(path, "jwt_path", "account")
+    existing = own_token(module, path, "jwt_path", "account")
     listed, described = signing_keys(module, "account")
     wanted = wanted_claims(module, Account, key.public_key, {"signing_keys": described})
     signer = operator_signer(module, parent(module, "operator"), key, existing[1].issuer if existing else "")

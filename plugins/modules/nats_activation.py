@@ -127,6 +127,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     absent,
     account_signing,
     issue_token,
+    own_token,
     parent,
     parent_spec,
     parse_public_key,
@@ -135,7 +136,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     revocation_time,
     run,
     signer_spec,
-    token_file,
     token_spec,
     wanted_claims,
     write_file,
@@ -149,7 +149,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "activation")
     importer = parse_public_key(module, params["importer"], "importer", "account").public_key
-    existing = token_file(path, "jwt_path", "activation")
+    existing = own_token(module, path, "jwt_path", "activation")
     account = parent(module, "account")
     signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
     wanted = wanted_claims(module, Activation, importer)
@@ -178,7 +178,7 @@ def _export(account: Claims | None, activation: Activation) -> Export | None:
     """The export that the activation is about, where the exporting account is known."""
     if account is None:
         return None
-    exports = [
+    exports: list[Export] = [
         export for export in account.body.exports if export is not None and export.type == activation.import_type
     ]
     for export in exports:

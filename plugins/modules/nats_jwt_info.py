@@ -209,7 +209,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
         "type": claims.kind,
         "version": getattr(claims.body, "version", tokens.VERSION),
         "public_key": claims.subject,
-        "claims": show_claims(claims),
+        "claims": _public(show_claims(claims)),
         "payload": tokens.public_payload(token),
         "unknown_fields": unknown_fields_of(claims),
         "has_seed": _has_seed(text),
@@ -228,6 +228,13 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
             for time in times
         ],
     }
+
+
+def _public(shown: dict[str, Any]) -> dict[str, Any]:
+    """Claims without what a client sent to connect, in an authorization request."""
+    sent = shown.get("connect_options", {})
+    hidden = {name: "********" for name in sent if name in ("jwt", "signature", "auth_token", "password")}
+    return dict(shown, connect_options={**sent, **hidden}) if hidden else shown
 
 
 def _chain_result(chain: Chain) -> dict[str, Any]:

@@ -120,6 +120,7 @@ from ansible_collections.natsops.security.plugins.module_utils.errors import Nat
 from ansible_collections.natsops.security.plugins.module_utils.module import (
     CarefulModule,
     Key,
+    check_folder,
     keep_secret,
     key_file,
     parse_seed,
@@ -134,7 +135,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     old = _existing(module)
     if params["public_key_path"] is not None:
-        _check_public_key_file(params["public_key_path"])
+        _check_public_key_file(module, params["public_key_path"])
     if params["state"] == "absent":
         return _absent(module, old)
     key = _wanted(module, old)
@@ -168,7 +169,8 @@ def _existing(module: AnsibleModule) -> nkey.KeyPair | None:
     return read_seed_file(module, params["path"], "path", params["type"])
 
 
-def _check_public_key_file(path: str) -> None:
+def _check_public_key_file(module: AnsibleModule, path: str) -> None:
+    check_folder(module, path, "public_key_path")
     text = files.read_text(path, "public_key_path: the public key")
     if text is None:
         return

@@ -50,8 +50,6 @@ EXAMPLES = r"""
     strict_signing_key_usage: true
     operator_service_urls:
       - tls://nats.example.com:4222
-    expires_in: 365d
-    renew_before: 60d
   register: operator
 
 - name: Show why it was signed anew
@@ -109,6 +107,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     issue_token,
     key_spec,
     own_key,
+    own_token,
     policy,
     result_of,
     run,
@@ -116,7 +115,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     signer_spec,
     signing_keys,
     signing_keys_spec,
-    token_file,
     token_spec,
     wanted_claims,
     write_file,
@@ -130,7 +128,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "operator")
     key = own_key(module, "operator")
-    existing = token_file(path, "jwt_path", "operator")
+    existing = own_token(module, path, "jwt_path", "operator")
     listed, described = signing_keys(module, "operator")
     wanted = wanted_claims(module, Operator, key.public_key, {"signing_keys": [item["key"] for item in described]})
     signer = signer_key(module, "operator", [key.public_key]) or key

@@ -151,6 +151,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     issue_token,
     key_spec,
     own_key,
+    own_token,
     parent,
     parent_spec,
     policy,
@@ -158,7 +159,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     revocation_time,
     run,
     signer_spec,
-    token_file,
     token_spec,
     wanted_claims,
     write_file,
@@ -175,7 +175,9 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     key = own_key(module, "user")
     if params["creds_path"] is not None:
         check_creds_file(params["creds_path"], key)
-    existing = next((found for found in (token_file(path, option, "user") for path, option in paths) if found), None)
+    existing = next(
+        (found for found in (own_token(module, path, option, "user") for path, option in paths) if found), None
+    )
     account = parent(module, "account")
     signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
     wanted = _wanted(module, key.public_key, signing)

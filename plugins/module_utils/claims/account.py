@@ -235,14 +235,19 @@ def _encode_signing_key(value: SigningKey) -> str:
     return '{"kind":"' + _SCOPE_KIND + '",' + encode_object(value)[1:]
 
 
-def _through_float(raw: Any) -> Any:
+def through_float(raw: Any) -> Any:
     """What Go's float64 leaves of numbers: it reads a scope into interface{} and writes it out again."""
     if isinstance(raw, dict):
-        return {name: _through_float(member) for name, member in raw.items()}
+        return {name: through_float(member) for name, member in raw.items()}
     if isinstance(raw, list):
-        return [_through_float(member) for member in raw]
+        return [through_float(member) for member in raw]
     if type(raw) in (int, float):
-        number = float(raw)
+        try:
+            number = float(raw)
+        except OverflowError:
+            raise NatsSecurityError(
+                f"The token has a number of {len(str(raw))} digits, more than NATS can read."
+            ) from None
         return int(number) if number.is_integer() and abs(number) < 1e21 else number
     return raw
 
@@ -261,7 +266,7 @@ def _decode_signing_keys(raw: Any, path: str) -> list[SigningKey]:
                 raise NatsSecurityError(
                     "{} is a signing key with a scope of an unknown kind: {!r}.".format(where, item.get("kind"))
                 )
-            rest = {name: member for name, member in _through_float(item).items() if name != "kind"}
+            rest = {name: member for name, member in through_float(item).items() if name != "kind"}
             key: SigningKey = decode_object(SigningKey, rest, where)
             if key.template is None:
                 key.template = zero_object(ScopeTemplate)
@@ -347,8 +352,9 @@ def check_scope_numbers(account: Account) -> None:
         for name, number in numbers.items():
             if abs(number) > LARGEST_EXACT:
                 raise NatsSecurityError(
-                    f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), the server reads larger "
-                    "ones wrong or not at all. Use unlimited instead."
+                    f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: "
+                    f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. "
+                    "Use unlimited instead."
                 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 
 from .. import units
 from . import declaration as kinds
-from .account import Account, as_read_by_servers
+from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, Kind
 from .envelope import Claims, Generic
 from .options import member, show_options, show_value, shown_fields
@@ -35,7 +35,7 @@ def describe(claims: Claims) -> dict[str, Any]:
     shown = {"subject": claims.subject, **show_options(claims)}
     body = claims.body
     if isinstance(body, Generic):
-        return dict(shown, data=body.data or {})
+        return dict(shown, data=_data_of(body))
     if isinstance(body, Account):
         body = as_read_by_servers(body)
     described = show_options(body)
@@ -52,7 +52,7 @@ def differences(old: Claims, new: Claims) -> list[str]:
     found = list(_differences(old, new, ""))
     before, after = old.body, new.body
     if isinstance(before, Generic) or isinstance(after, Generic):
-        return found if before == after else [*found, "data: changed"]
+        return found if _data_of(before) == _data_of(after) else [*found, "data: changed"]
     if isinstance(before, User) and isinstance(after, User) and before.is_scoped != after.is_scoped:
         found.append(
             "permissions and limits: {}".format(
@@ -63,6 +63,11 @@ def differences(old: Claims, new: Claims) -> list[str]:
     if isinstance(before, Account) and isinstance(after, Account):
         before, after = as_read_by_servers(before), as_read_by_servers(after)
     return found + list(_differences(before, after, ""))
+
+
+def _data_of(body: Generic) -> Any:
+    """The data as it is when it has been written and read: numbers through float64, and a version that is nobody's wish."""
+    return through_float({name: value for name, value in (body.data or {}).items() if name != "version"})
 
 
 def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
@@ -115,20 +120,24 @@ def _say(kind: Kind, shown: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _identities(values: list[Any]) -> dict[str, Any]:
+def identities(values: list[Any]) -> dict[str, Any]:
     """The elements by what identifies them for people; a repeated identity gets a number."""
     found: dict[str, Any] = {}
+    numbers: dict[str, int] = {}
     for value in values:
         if value is not None:
             parts = (getattr(value, name, "") for name in ("type", "account", "subject", "key", "cluster", "start"))
             name = " ".join(part for part in parts if part)
-            count = sum(1 for other in found if other == name or other.startswith(name + " #"))
-            found[f"{name} #{count + 1}" if count else name] = value
+            label, number = name, numbers.get(name, 1)
+            while label in found:
+                number += 1
+                label = f"{name} #{number}"
+            found[label], numbers[name] = value, number
     return found
 
 
 def _list_differences(before: list[Any], after: list[Any], path: str) -> Iterator[str]:
-    old, new = _identities(before), _identities(after)
+    old, new = identities(before), identities(after)
     for name in [*old, *(name for name in new if name not in old)]:
         where = f"{path}[{name}]"
         if name not in new:
@@ -166,7 +175,14 @@ def _pairs(field: Field, before: Any, after: Any) -> Iterator[tuple[Any, Any]]:
     if shape in ("inline", "object") and before is not None and after is not None:
         yield before, after
     elif shape == "list":
-        old, new = _identities(before), _identities(after)
-        yield from ((old[name], new[name]) for name in new if name in old)
+        yield from _pairs_of_lists(before, after)
     elif shape == "map":
         yield from ((before[name], after[name]) for name in after if name in before)
+    elif shape == "lists":
+        for name in after:
+            yield from _pairs_of_lists(before.get(name) or [], after[name] or [])
+
+
+def _pairs_of_lists(before: list[Any], after: list[Any]) -> Iterator[tuple[Any, Any]]:
+    old, new = identities(before), identities(after)
+    return ((old[name], new[name]) for name in new if name in old)

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 from json.encoder import encode_basestring
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, NamedTuple
 
 from .. import units
 from ..errors import NatsSecurityError
@@ -26,8 +26,7 @@ ALWAYS = object()
 LARGEST_EXACT = (1 << 53) - 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What a field holds. `encode` and `decode` speak JSON, `parse` and `show` speak options; parse raises ValueError."""
 
     encode: Callable[[Any], str]
@@ -47,8 +46,7 @@ class Kind:
         return type(self.zero) if isinstance(self.zero, (list, dict)) else self.zero
 
 
-@dataclasses.dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A declared field: the attribute that holds it, which is also its option, and the rest of its declaration."""
 
     attribute: str
@@ -326,7 +324,7 @@ TAGS = Kind(
     decode_strings,
     [],
     _parse_tags,
-    lambda values: sorted({tag.strip().lower() for tag in values}),
+    lambda values: sorted({tag.strip().lower() for tag in values} - {""}),
     {"type": "list", "elements": "str"},
 )
 

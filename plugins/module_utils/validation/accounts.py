@@ -26,7 +26,7 @@ from ..claims.wire import zero_object
 from ..errors import NatsSecurityError
 from ..go_syntax import parse_url
 from ..nkey import is_public_key
-from .issues import Issue, blocks, key_problem, warns
+from .issues import Issue, blocks, key_problem, shown, warns
 from .subjects import (
     can_contain_others,
     has_wildcards,
@@ -39,6 +39,7 @@ from .subjects import (
 _error = functools.partial(blocks, "library")
 _LONGEST_INFO = 8 * 1024
 _NO_LIMIT = -1
+_A_TYPE = {"stream": "a stream", "service": "a service", "": "nothing"}
 
 
 def account_issues(claims: Claims) -> Iterator[Issue]:
@@ -80,7 +81,7 @@ def _info_issues(path: str, described: Any) -> Iterator[Issue]:
         problem = str(error)
     if problem:
         yield _error(
-            f"{path}info_url", f"is no URL of a page, {problem}; write one such as https://example.com/orders."
+            f"{path}info_url", f"is no URL of a page ({problem}); write one such as https://example.com/orders."
         )
 
 
@@ -221,7 +222,7 @@ def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
     for other, (index, subject) in containing.items():
         yield _error(
             f"exports[{index}].subject",
-            f"{subject!r} is already exported by exports[{first_by_subject[other]}] as {other!r}; remove one, or part their subjects.",
+            f"{subject!r} is already exported by exports[{first_by_subject[other]}] as {other!r}; remove one, or give them subjects that do not overlap.",
         )
 
 
@@ -320,13 +321,15 @@ def import_token_issues(path: str, item: Import, importer: str) -> Iterator[Issu
     if item.account not in (claims.issuer, activation.issuer_account):
         by = activation.issuer_account or claims.issuer
         yield _error(
-            path, f"was issued by the account {by}, not by {item.account or 'none'}; get one from that account."
+            path,
+            f"was issued by the account {shown(by)}, not by {shown(item.account) or 'none'}; get one from that account.",
         )
     if claims.subject != importer:
-        yield _error(path, f"is for the account {claims.subject}, not for {importer}; get one for this account.")
+        yield _error(path, f"is for the account {shown(claims.subject)}, not for {importer}; get one for this account.")
     if activation.import_type != item.type:
         yield _error(
-            path, f"is for a {activation.import_type or 'nothing'}, not for a {item.type or 'nothing'}; get one for it."
+            path,
+            f"is for {_A_TYPE.get(activation.import_type)}, not for {_A_TYPE.get(item.type, item.type)}; get one for that.",
         )
     for name, problem in activation_problems(activation):
         yield _error(path, f"has a wrong {name}: {problem}")
@@ -420,5 +423,7 @@ def _signing_key_issues(signing_keys: list[SigningKey]) -> Iterator[Issue]:
         path = f"signing_keys[{index}].key"
         yield from _key_issues(path, signing_key.key, "account")
         if signing_key.key in seen:
-            yield _error(path, f"{signing_key.key} is signing_keys[{seen[signing_key.key]}] already; remove one.")
+            yield _error(
+                path, f"{shown(signing_key.key)} is signing_keys[{seen[signing_key.key]}] already; remove one."
+            )
         seen[signing_key.key] = index

@@ -42,6 +42,12 @@ def times_out(source: str, path: str, message: str) -> Issue:
     return Issue(source, path, message, False, True)
 
 
+def shown(text: str) -> str:
+    """A text where a public key is wanted, cut short where it may be a seed or another secret instead."""
+    is_harmless = len(text) < 40 or (len(text) <= 80 and text[0].upper() in "OAUNCX")
+    return text if is_harmless else f"{text[:2]}..."
+
+
 @functools.lru_cache(maxsize=4096)
 def key_problem(text: str, key_type: str) -> str:
     """Why the text is no public key of the type, as a message; empty where it is one."""

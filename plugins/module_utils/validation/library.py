@@ -89,7 +89,7 @@ def _account_server_url_issues(url: str) -> Iterator[Issue]:
     try:
         scheme = parse_url(url).scheme
     except ValueError as error:
-        yield _error("account_server_url", f"is not a URL, {error}; write one such as https://accounts.example.com.")
+        yield _error("account_server_url", f"is not a URL ({error}); write one such as https://accounts.example.com.")
         return
     if not scheme:
         yield _error("account_server_url", "has no scheme; write one such as https:// or nats:// in front.")
@@ -102,7 +102,7 @@ def _service_url_problem(url: str) -> str:
     try:
         parts = parse_url(url)
     except ValueError as error:
-        return f"is not a URL, {error}; write one such as tls://nats.example.com:4222."
+        return f"is not a URL ({error}); write one such as tls://nats.example.com:4222."
     if parts.has_user:
         return "has a user or password, which everybody could read there; remove what is before the @."
     if parts.path:
@@ -180,7 +180,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
         except ValueError as error:
             yield _error(
                 f"{path}source_networks[{index}]",
-                f"{network!r} is no network, {error}; write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
+                f"{network!r} is no network ({error}); write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
             )
     for index, hours in enumerate(access.times):
         yield from _clock_issues(f"{path}times[{index}].start", hours.start)
@@ -188,10 +188,10 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
     if access.times_location:
         try:
             check_location(access.times_location)
-        except ValueError as error:
+        except ValueError:
             yield _error(
                 f"{path}times_location",
-                f"{access.times_location!r} is no time zone, {error}; write a name such as Europe/Prague or UTC.",
+                f"{access.times_location!r} is no time zone that this host knows; write a name such as Europe/Prague or UTC.",
             )
 
 

@@ -8,13 +8,26 @@ import functools
 from typing import Iterator, Mapping
 
 from .. import units
-from ..claims import Account, Activation, Claims, Export, Import, Operator, SigningKey, User, UserAccess, no_access
+from ..claims import (
+    Account,
+    Activation,
+    Claims,
+    Export,
+    Import,
+    Operator,
+    Permissions,
+    ScopeTemplate,
+    SigningKey,
+    User,
+    UserAccess,
+    no_access,
+)
 from ..claims.declaration import fields_of
 from ..errors import NatsSecurityError
 from .accounts import import_token_issues, read_activation
-from .issues import Issue, blocks, times_out, warns
+from .issues import Issue, blocks, shown, times_out, warns
 from .subjects import is_subset, is_valid_subject
-from .templates import MOST_SUBJECTS, fill_in
+from .templates import MOST_SUBJECTS, Filled, fill_in
 
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
@@ -81,7 +94,9 @@ def _issuer_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
     elif account.issuer == account.subject:
         yield _refused("issuer", f"is the account itself; the operator {name} has to sign it.")
     else:
-        yield _refused("issuer", f"is {account.issuer}, no key of the operator {name}; sign with one of its keys.")
+        yield _refused(
+            "issuer", f"is {shown(account.issuer)}, no key of the operator {name}; sign with one of its keys."
+        )
 
 
 def _system_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
@@ -113,22 +128,28 @@ def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -
     A user that has no issuer yet, or no time of issue, is taken for one that is going to be signed.
     """
     scope = _scope_of(account, user, strict)
+    access = user.body.access
+    if scope is None:
+        by_scope = _unscoped_user_issues(user)
+    else:
+        name, access = scope
+        by_scope = _scoped_user_issues(account, user, name, access.permissions)
     return [
         *_user_issuer_issues(account, user, strict),
-        *(_scoped_user_issues(account, user, scope) if scope else _unscoped_user_issues(user)),
-        *_bearer_issues(account, user, scope),
+        *by_scope,
+        *_bearer_issues(account, access),
         *_revocation_issues(account, user),
         # checkExpiration in accounts.go, verifyAccountClaims in server.go
         *_validity_issues("", f"the account {account.name or account.subject}", account, now),
     ]
 
 
-def _scope_of(account: Claims, user: Claims, strict: bool) -> SigningKey | None:
-    """The scope of the key that signed the user, if any. A scope of the account's own key counts under a strict operator only."""
+def _scope_of(account: Claims, user: Claims, strict: bool) -> tuple[str, ScopeTemplate] | None:
+    """What the scope of the key that signed the user is called, and its template. That of the account's own key counts under a strict operator only."""
     signing_key = _signing_key(account.body, user.issuer)
     if signing_key is None or signing_key.template is None or (user.issuer == account.subject and not strict):
         return None
-    return signing_key
+    return signing_key.role or signing_key.key, signing_key.template
 
 
 def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator[Issue]:
@@ -145,28 +166,27 @@ def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator
                 f"is the own key of the account {name}, which the strict operator forbids; sign with a signing key.",
             )
         else:
-            yield _refused("issuer", f"is {user.issuer}, no key of the account {name}; sign with one of its keys.")
+            yield _refused(
+                "issuer", f"is {shown(user.issuer)}, no key of the account {name}; sign with one of its keys."
+            )
     if body.issuer_account not in ("", account.subject):
-        yield _refused("issuer_account", f"is {body.issuer_account}, not the account {name}, {account.subject}.")
+        yield _refused("issuer_account", f"is {shown(body.issuer_account)}, not the account {name}, {account.subject}.")
     elif not body.issuer_account and not is_own:
         yield _refused(
             "issuer_account",
-            f"is missing, and without it servers look for an account {user.issuer}; it has to be {account.subject}.",
+            f"is missing, and without it servers look for an account {shown(user.issuer)}; it has to be {account.subject}.",
         )
 
 
-def _scoped_user_issues(account: Claims, user: Claims, scope: SigningKey) -> Iterator[Issue]:
+def _scoped_user_issues(account: Claims, user: Claims, name: str, permissions: Permissions) -> Iterator[Issue]:
     """ValidateScopedSigner, processUserPermissionsTemplate"""
     body: User = user.body
-    name = scope.role or scope.key
     if not body.is_scoped:
         yield _refused(
             "",
             f"the user has its own {', '.join(_own_access(body.access))}, and the scope {name} of the key that signs it has to tell all; "
             "leave them out.",
         )
-    assert scope.template is not None  # noqa: S101
-    permissions = scope.template.permissions
     for path, permission in (
         ("permissions.publish", permissions.publish),
         ("permissions.subscribe", permissions.subscribe),
@@ -185,32 +205,31 @@ def _own_access(access: UserAccess) -> list[str]:
 
 
 def _allowed_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
-    count = 0
-    for subject, filled in zip(subjects, fill_in(subjects, account, user)):
-        count += len(filled.subjects)
-        if filled.problem:
-            yield _odd(path, f"{subject!r} of the scope {scope} is dropped for this user: {filled.problem}.")
-    if subjects and not count:
+    filled = list(fill_in(subjects, account, user))
+    yield from _count_issues(path, filled, scope)
+    for subject, one in zip(subjects, filled):
+        if one.problem:
+            yield _odd(path, f"{subject!r} of the scope {scope} is dropped for this user: {one.problem}.")
+    if subjects and all(one.problem and not one.subjects for one in filled):
         yield _odd(
             path, f"nothing that the scope {scope} allows holds for this user, so servers deny it everything there."
         )
-    yield from _count_issues(path, count, scope)
 
 
 def _denied_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
-    count = 0
-    for subject, filled in zip(subjects, fill_in(subjects, account, user)):
-        count += len(filled.subjects)
-        if filled.problem:
-            yield _refused(path, f"{subject!r} of the scope {scope} makes servers refuse this user: {filled.problem}.")
-    yield from _count_issues(path, count, scope)
+    filled = list(fill_in(subjects, account, user))
+    yield from _count_issues(path, filled, scope)
+    for subject, one in zip(subjects, filled):
+        if one.problem:
+            yield _refused(path, f"{subject!r} of the scope {scope} makes servers refuse this user: {one.problem}.")
 
 
-def _count_issues(path: str, count: int, scope: str) -> Iterator[Issue]:
+def _count_issues(path: str, filled: list[Filled], scope: str) -> Iterator[Issue]:
+    count = sum(one.made for one in filled)
     if count > MOST_SUBJECTS:
         yield _refused(
             path,
-            f"the tags make {count} subjects of the scope {scope}, and servers make up to {MOST_SUBJECTS}; use fewer tags.",
+            f"the scope {scope} makes {count} subjects of the tags, and servers, which make up to {MOST_SUBJECTS}, refuse the user; use fewer tags.",
         )
 
 
@@ -224,9 +243,8 @@ def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
         )
 
 
-def _bearer_issues(account: Claims, user: Claims, scope: SigningKey | None) -> Iterator[Issue]:
+def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     """failBearer in accounts.go"""
-    access = scope.template if scope is not None and scope.template is not None else user.body.access
     if access.bearer_token and account.body.limits.disallow_bearer:
         yield _refused(
             "bearer_token", f"is set, and the account {account.name or account.subject} disallows it; unset one."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Iterator
 
 from .. import units
 from ..claims import (
@@ -19,31 +19,27 @@ from ..claims import (
     Export,
     Import,
     JetStreamLimits,
-    NatsLimits,
     Operator,
     OperatorLimits,
-    Permissions,
-    ScopeTemplate,
-    SigningKey,
-    TemplateLimits,
-    TimeRange,
+    ServiceLatency,
     User,
-    UserAccess,
     WeightedMapping,
 )
-from ..claims.declaration import LARGEST_EXACT
-from ..go_syntax import parse_clock
-from . import accounts, library
-from .issues import Issue, blocks, key_problem, warns
-from .subjects import (
-    fields,
-    first_containing,
-    has_wildcards,
-    is_valid_subject,
-    literal_wildcards,
-    subject_problems,
+from . import accounts
+from .access import (
+    below_unlimited_issues,
+    data_issues,
+    limit_issues,
+    literal_issues,
+    permission_issues,
+    restriction_issues,
+    subject_issues,
+    tag_issues,
+    why_invalid,
 )
-from .templates import function_problem, has_templates, templates_in, without_templates
+from .issues import Issue, blocks, key_problem, shown, warns
+from .scopes import signing_key_issues
+from .subjects import first_containing, has_wildcards, is_valid_subject, subject_problems
 from .transforms import (
     mapping_problem,
     odd_references,
@@ -56,15 +52,10 @@ from .transforms import (
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
 
-#: jwt.ConnectionType..., in capitals; servers read them in any case (convertAllowedConnectionTypes).
-CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
 
 # A JWT with little else fits in a CONNECT of 4096 bytes, the default of max_control_line (overMaxControlLineLimit).
 _LONGEST_USER_TOKEN = 3500
 _LONG_ACCOUNT_TOKEN = 64 * 1024
-
-# Where this is not found in a subject, there is nothing to say about it. For speed.
-_ODD = re.compile(r"[^.][*>]|\*[^.]|>.|\{\{|\s")
 
 
 def server_issues(claims: Claims) -> list[Issue]:
@@ -114,7 +105,7 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
             "is the operator's own key, which strict_signing_key_usage is to keep out of use; remove it.",
         )
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
-        if time:  # validateTrustedOperators looks at no times.
+        if time > 0:  # validateTrustedOperators looks at no times.
             yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; leave it out.")
 
 
@@ -124,271 +115,16 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
 def _user_issues(claims: Claims) -> Iterator[Issue]:
     user: User = claims.body
     if user.tags:
-        yield from _tag_issues(user.tags)
+        yield from tag_issues(user.tags)
     access = user.access
     if (
         access.limits.subscriptions == 0 and user.is_scoped
     ):  # The number alone tells most users from scoped ones, for speed.
         return
-    yield from _permission_issues("permissions", access.permissions)
-    yield from _limit_issues("limits", access.limits)
+    yield from permission_issues("permissions", access.permissions)
+    yield from limit_issues("limits", access.limits)
     if access.allowed_connection_types or access.times or access.times_location:
-        yield from _restriction_issues("", access)
-
-
-def _tag_issues(tags: list[str]) -> Iterator[Issue]:
-    for index, tag in enumerate(tags):
-        if tag != tag.lower():  # processUserPermissionsTemplate
-            yield _odd(
-                f"tags[{index}]",
-                f"{tag!r} is not lower-case, and scopes find lower-case tags only; write {tag.lower()!r}.",
-            )
-
-
-def _permission_issues(path: str, permissions: Permissions) -> Iterator[Issue]:
-    """setPermissions in client.go"""
-    publish, subscribe = permissions.publish, permissions.subscribe
-    for name, subjects, issues in (
-        ("publish.allow", publish.allow, _publish_issues),
-        ("publish.deny", publish.deny, _publish_issues),
-        ("subscribe.allow", subscribe.allow, _subscribe_issues),
-        ("subscribe.deny", subscribe.deny, _subscribe_issues),
-    ):
-        for index, subject in enumerate(subjects):
-            if _ODD.search(subject):
-                yield from issues(f"{path}.{name}[{index}]", subject)
-
-
-def _publish_issues(path: str, subject: str) -> Iterator[Issue]:
-    if not any(subject_problems(subject)):
-        yield from _subject_issues(path, subject, "servers pass over it")
-        yield from _template_text_issues(path, subject)
-
-
-def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
-    words = text.split(" ")
-    if len(words) > 2 or any(any(subject_problems(word)) for word in words):
-        return
-    parts = fields(text)
-    if len(parts) != len(words):  # splitSubjectQueue
-        yield _odd(
-            path,
-            f"{text!r} has white space, which servers take for the end of the subject; write one space before a queue group.",
-        )
-    for part in parts:
-        yield from _subject_issues(path, part, "servers pass over it")
-    yield from _template_text_issues(path, text)
-
-
-def _subject_issues(path: str, subject: str, consequence: str) -> Iterator[Issue]:
-    """IsValidSubject, for a subject that the Go library has nothing against."""
-    if not is_valid_subject(subject):
-        yield _refused(path, f"{subject!r} {_why_invalid(subject)}, so {consequence}.")
-    yield from _literal_issues(path, subject)
-
-
-def _why_invalid(subject: str) -> str:
-    return "has > before its end" if ">" in subject.split(".")[:-1] else "has white space or an empty token"
-
-
-def _literal_issues(path: str, subject: str) -> Iterator[Issue]:
-    for token in literal_wildcards(subject):  # analyzeTokens
-        if not templates_in(token) and not token.startswith("{{"):
-            yield _odd(
-                path,
-                f"in {subject!r} the token {token!r} is taken literally; a wildcard, * for one token or > for all that follow, stands alone "
-                "between dots.",
-            )
-
-
-def _template_text_issues(path: str, subject: str) -> Iterator[Issue]:
-    if "{{" in subject:  # processUserPermissionsTemplate is for scopes.
-        yield _odd(
-            path,
-            f"{subject!r} is taken literally; only the template of a scoped signing key fills in what is in braces.",
-        )
-
-
-def _limit_issues(path: str, limits: NatsLimits) -> Iterator[Issue]:
-    """applyAccountLimits in client.go"""
-    if limits.subscriptions == 0:
-        yield _odd(
-            f"{path}.subscriptions",
-            "is 0, with which servers disconnect every client at once; write a number from 1, or unlimited.",
-        )
-    yield from _below_unlimited_issues(path, {"subscriptions": limits.subscriptions, "payload": limits.payload})
-    yield from _data_issues(f"{path}.data", limits.data)
-
-
-def _data_issues(path: str, data: int) -> Iterator[Issue]:
-    """There is no place in the server that reads it."""
-    if data > 0:
-        yield _odd(path, f"is {data}, which no server counts; leave it out, or limit payload.")
-
-
-def _below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue]:
-    for name, number in numbers.items():
-        if number < units.UNLIMITED:
-            yield _odd(
-                f"{path}.{name}",
-                f"is {number}, which servers take for less than nothing; write unlimited, which is -1.",
-            )
-
-
-def _restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
-    """The path ends in a dot, or is empty."""
-    yield from _connection_type_issues(f"{path}allowed_connection_types", access.allowed_connection_types)
-    if access.times:
-        yield from _hours_issues(f"{path}times", access.times)
-    elif access.times_location:  # validateTimes
-        yield _odd(f"{path}times_location", "has no effect without times; add these, or leave it out.")
-
-
-def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
-    """convertAllowedConnectionTypes in client.go"""
-    unknown = [name for name in names if name.upper() not in CONNECTION_TYPES]
-    if not unknown:
-        return
-    known = ", ".join(CONNECTION_TYPES)
-    if len(unknown) == len(names):
-        yield _refused(path, f"are none that servers know, so every connection is refused; there are {known}.")
-        return
-    for name in unknown:
-        yield _odd(
-            f"{path}[{names.index(name)}]", f"{name!r} is no way to connect that servers know; there are {known}."
-        )
-
-
-def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:
-    """validateTimeRangeAt in jwt.go: start and end are compared to the second."""
-    empty = [index for index, hours in enumerate(times) if _seconds(hours.start) == _seconds(hours.end) != ""]
-    for index in empty:
-        message = f"is empty, it starts and ends at {times[index].start}; write 00:00:00 to 23:59:59 for the whole day"
-        if len(empty) == len(times):
-            yield _refused(f"{path}[{index}]", f"{message}, or every connection is refused.")
-        else:
-            yield _odd(f"{path}[{index}]", f"{message}.")
-
-
-def _seconds(clock: str) -> str:
-    """The time of day without fractions of seconds, in two digits each; empty for what is none."""
-    try:
-        parse_clock(clock)
-    except ValueError:
-        return ""
-    return re.split("[.,]", clock)[0].rjust(8, "0")
-
-
-# ---- scopes
-
-
-def _signing_key_issues(path: str, signing_key: SigningKey, claims: Claims) -> Iterator[Issue]:
-    account: Account = claims.body
-    template = signing_key.template
-    if template is None:
-        return
-    if signing_key.key == claims.subject:  # updateAccountClaimsWithRefresh
-        yield _odd(
-            f"{path}.key", "is the account's own key, whose scope servers drop; give the scope a key of its own."
-        )
-    yield from _template_issues(f"{path}.template", template)
-    if template.bearer_token and account.limits.disallow_bearer:  # processClientOrLeafAuthentication
-        yield _refused(
-            f"{path}.template.bearer_token",
-            "is forbidden by limits.disallow_bearer, so every user of the scope is refused; unset one.",
-        )
-
-
-def _template_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
-    permissions = template.permissions
-    for name, subjects, in_list in (
-        ("publish.allow", permissions.publish.allow, _allowed_template_issues),
-        ("publish.deny", permissions.publish.deny, _denied_template_issues),
-        ("subscribe.allow", permissions.subscribe.allow, _allowed_template_issues),
-        ("subscribe.deny", permissions.subscribe.deny, _denied_template_issues),
-    ):
-        if has_templates(subjects):
-            for index, subject in enumerate(subjects):
-                yield from _template_subject_issues(f"{path}.permissions.{name}[{index}]", subject)
-                yield from in_list(f"{path}.permissions.{name}[{index}]", subject)
-    yield from _untemplated_issues(f"{path}.permissions", permissions)
-    yield from _restriction_issues(f"{path}.", template)
-    yield from _unchecked_issues(f"{path}.", template)
-    yield from _scope_number_issues(path, template)
-
-
-def _untemplated_issues(path: str, permissions: Permissions) -> Iterator[Issue]:
-    """The lists without templates, which the Go library does not look at and a server reads as those of any user."""
-    publish, subscribe = permissions.publish, permissions.subscribe
-    plain = Permissions()
-    for direction, lists in ((plain.publish, publish), (plain.subscribe, subscribe)):
-        direction.allow = [] if has_templates(lists.allow) else lists.allow
-        direction.deny = [] if has_templates(lists.deny) else lists.deny
-    for issue in library.permission_issues(path, plain):
-        yield _refused(issue.path, issue.message)
-    yield from _permission_issues(path, plain)
-
-
-def _template_subject_issues(path: str, subject: str) -> Iterator[Issue]:
-    """processUserPermissionsTemplate in auth.go"""
-    for function in templates_in(subject):
-        problem = function_problem(function)
-        if "is no function" in problem:
-            yield _refused(path, f"{problem}, and servers refuse every user of the scope.")
-        elif problem:
-            yield _odd(path, f"{problem}.")
-    rest = without_templates(subject)
-    if "{{" in rest or "}}" in rest:
-        yield _odd(path, f"{subject!r} has braces that are taken literally; a function stands between {{{{ and }}}}.")
-    yield from _literal_issues(path, rest)
-
-
-def _allowed_template_issues(path: str, subject: str) -> Iterator[Issue]:
-    rest = without_templates(subject)
-    if not is_valid_subject(rest):
-        yield _refused(path, f"{subject!r} {_why_invalid_in_scope(rest)}, and servers drop it.")
-
-
-def _denied_template_issues(path: str, subject: str) -> Iterator[Issue]:
-    rest = without_templates(subject)
-    if not is_valid_subject(rest):
-        yield _refused(path, f"{subject!r} {_why_invalid_in_scope(rest)}, and servers refuse every user of the scope.")
-
-
-def _why_invalid_in_scope(subject: str) -> str:
-    if " " in subject:
-        return "has a space or queue group, which has no place in a list with functions in braces"
-    return _why_invalid(subject)
-
-
-def _unchecked_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
-    """What validateSrc and validateTimes refuse; the Go library checks it in users, but not in scopes."""
-    for issue in library.restriction_issues(path, template):
-        if template.times or not issue.path.endswith("times_location"):
-            yield _refused(issue.path, f"{issue.message[:-1]}; servers refuse users of the scope otherwise.")
-
-
-def _scope_number_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
-    """SigningKeys.UnmarshalJSON of the Go library: a scope goes through float64."""
-    limits: TemplateLimits = template.limits
-    response = template.permissions.response
-    numbers = {
-        "limits.subscriptions": limits.subscriptions,
-        "limits.data": limits.data,
-        "limits.payload": limits.payload,
-        "permissions.response.max_messages": response.max_messages if response else 0,
-        "permissions.response.expires": response.expires if response else 0,
-    }
-    for name, number in numbers.items():
-        if abs(number) > LARGEST_EXACT:
-            yield _refused(
-                f"{path}.{name}",
-                f"is {number}, and servers read a number beyond 2^53-1 in a scope wrong, or not the account at all; write a smaller one, or unlimited.",
-            )
-    yield from _below_unlimited_issues(
-        f"{path}.limits", {"subscriptions": limits.subscriptions, "payload": limits.payload}
-    )
-    yield from _data_issues(f"{path}.limits.data", limits.data)
+        yield from restriction_issues("", access)
 
 
 # ---- accounts
@@ -396,12 +132,12 @@ def _scope_number_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
 
 def _account_issues(claims: Claims) -> Iterator[Issue]:
     account: Account = claims.body
-    yield from _tag_issues(account.tags)
+    yield from tag_issues(account.tags)
     if claims.issuer != claims.subject:  # One that signs itself has no limits, an operator adds them.
         yield from _account_limit_issues(account.limits)
-    yield from _permission_issues("default_permissions", account.default_permissions)
+    yield from permission_issues("default_permissions", account.default_permissions)
     for index, signing_key in enumerate(account.signing_keys):
-        yield from _signing_key_issues(f"signing_keys[{index}]", signing_key, claims)
+        yield from signing_key_issues(f"signing_keys[{index}]", signing_key, claims)
     services = [export.subject for export in account.exports if export is not None and export.type == "service"]
     for index, export in enumerate(account.exports):
         if export is not None:
@@ -421,7 +157,7 @@ def _account_issues(claims: Claims) -> Iterator[Issue]:
     if account.trace is not None:
         destination = account.trace.destination
         if not any(subject_problems(destination)) and not has_wildcards(destination):  # IsValidPublishSubject
-            yield from _subject_issues("trace.destination", destination, "servers trace nothing")
+            yield from subject_issues("trace.destination", destination, "servers trace nothing")
 
 
 def _account_limit_issues(limits: OperatorLimits) -> Iterator[Issue]:
@@ -437,8 +173,8 @@ def _account_limit_issues(limits: OperatorLimits) -> Iterator[Issue]:
         "connections": limits.connections,
         "leaf_nodes": limits.leaf_nodes,
     }
-    yield from _below_unlimited_issues("limits", numbers)
-    yield from _data_issues("limits.data", limits.data)
+    yield from below_unlimited_issues("limits", numbers)
+    yield from data_issues("limits.data", limits.data)
     for name in limits.jetstream_tiers:
         if name and not re.fullmatch("R[1-5]", name):  # tierName in jetstream.go
             yield _odd(
@@ -474,7 +210,7 @@ def _revocation_issues(path: str, revocations: dict[str, int], key_type: str) ->
     for key in revocations:
         problem = "" if key == "*" else key_problem(key, key_type)
         if problem:
-            yield _odd(f"{path}.{key}", f"revokes nothing: {problem}")
+            yield _odd(f"{path}.{shown(key)}", f"revokes nothing: {problem}")
 
 
 # ---- exports
@@ -495,7 +231,7 @@ def _export_issues(path: str, export: Export, services: list[str]) -> Iterator[I
         )
     yield from _revocation_issues(f"{path}.revocations", export.revocations, "account")
     if export.latency is not None and export.type == "service":
-        yield from _latency_issues(f"{path}.latency", export, services)
+        yield from _latency_issues(f"{path}.latency", export.latency, export, services)
 
 
 def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
@@ -506,21 +242,20 @@ def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
         yield _odd(path, f"{subject!r} has > before its end, and servers export {wide!r} by it; write what you mean.")
     elif not is_valid_subject(subject):
         yield _refused(path, f"{subject!r} has white space, so no account can import it.")
-    yield from _literal_issues(path, subject)
+    yield from literal_issues(path, subject)
 
 
-def _latency_issues(path: str, export: Export, services: list[str]) -> Iterator[Issue]:
+def _latency_issues(path: str, latency: ServiceLatency, export: Export, services: list[str]) -> Iterator[Issue]:
     """TrackServiceExportWithSampling in accounts.go"""
-    assert export.latency is not None  # noqa: S101
-    results = export.latency.results
-    if export.response_type not in ("", "Singleton"):
+    results = latency.results
+    if export.response_type in ("Stream", "Chunked"):
         yield _refused(
             path,
             f"is not measured of a service that answers as {export.response_type}; leave out latency or response_type.",
         )
     if any(subject_problems(results)) or has_wildcards(results):
         return
-    yield from _subject_issues(f"{path}.results", results, "servers measure nothing")
+    yield from subject_issues(f"{path}.results", results, "servers measure nothing")
     # A server looks at the exports up to this one, in the order of their subjects.
     other = first_containing(results, [subject for subject in services if subject <= export.subject])
     if other is not None:
@@ -542,7 +277,7 @@ def _import_issues(path: str, item: Import, importer: str) -> Iterator[Issue]:
     if any(subject_problems(item.subject)):
         return
     # checkStreamImportAuthorizedNoLock, addServiceImportWithClaim
-    yield from _subject_issues(f"{path}.subject", item.subject, "servers import nothing")
+    yield from subject_issues(f"{path}.subject", item.subject, "servers import nothing")
     if item.local_subject and is_valid_subject(item.subject):
         yield from _local_subject_issues(f"{path}.local_subject", item)
 
@@ -552,16 +287,16 @@ def _local_subject_issues(path: str, item: Import) -> Iterator[Issue]:
     if any(accounts.renaming_problems(item.local_subject, item.subject)):
         return
     if item.type == "service" and not is_valid_subject(item.local_subject):
-        yield _refused(path, f"{item.local_subject!r} {_why_invalid(item.local_subject)}, so servers import nothing.")
+        yield _refused(path, f"{item.local_subject!r} {why_invalid(item.local_subject)}, so servers import nothing.")
         return
-    yield from _literal_issues(path, item.local_subject)
+    yield from literal_issues(path, item.local_subject)
     if not has_wildcards(item.subject) or item.local_subject == item.subject:
         return
     source = with_wildcards(item.subject) if item.type == "service" else item.subject
     destination = with_references(item.local_subject)
     problem = renaming_problem(source, destination)
     if problem:
-        yield _refused(path, f"{problem}, so servers import nothing.")
+        yield _refused(path, f"servers import nothing: {problem}.")
         return
     odd = odd_references(source, destination)
     if odd:
@@ -594,7 +329,7 @@ def _mapping_issues(path: str, source: str, destinations: list[WeightedMapping])
     """validateAccountClaimMappings and AddWeightedMappings in accounts.go"""
     if any(subject_problems(source)):
         return
-    yield from _subject_issues(path, source, "servers refuse the mapping")
+    yield from subject_issues(path, source, "servers refuse the mapping")
     if not is_valid_subject(source):
         return
     first: dict[str, int] = {}
@@ -609,17 +344,13 @@ def _mapping_issues(path: str, source: str, destinations: list[WeightedMapping])
             continue
         problem = mapping_problem(source, destination.subject)
         if problem:
-            yield _refused(where, f"{problem}, so servers refuse the mapping.")
+            yield _refused(where, f"servers refuse the mapping: {problem}.")
             continue
         odd = odd_references(source, destination.subject)
         if odd:
             yield _odd(where, f"{odd}.")
-        yield from _literal_issues(where, destination.subject)
-    yield from _nowhere_issues(path, destinations)
-
-
-def _nowhere_issues(path: str, destinations: Iterable[WeightedMapping]) -> Iterator[Issue]:
-    if not list(destinations):
+        yield from literal_issues(where, destination.subject)
+    if not destinations:
         yield _odd(path, "maps to nothing, so messages keep their subject; name a subject, or remove it.")
 
 
@@ -629,7 +360,7 @@ def _nowhere_issues(path: str, destinations: Iterable[WeightedMapping]) -> Itera
 def _activation_issues(claims: Claims) -> Iterator[Issue]:
     activation: Activation = claims.body
     if not any(subject_problems(activation.import_subject)):
-        yield from _subject_issues("import_subject", activation.import_subject, "no account can import by it")
+        yield from subject_issues("import_subject", activation.import_subject, "no account can import by it")
 
 
 _RULES: dict[Any, Callable[[Claims], Iterator[Issue]]] = {

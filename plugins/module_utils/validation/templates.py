@@ -22,9 +22,10 @@ FUNCTIONS = (*_PLAIN, "tag(x)", "account-tag(x)")
 
 
 class Filled(NamedTuple):
-    """What became of one subject of a list: the subjects that hold for the user, and why there are none or fewer, if so."""
+    """What became of one subject of a list: the subjects that hold for the user, how many its tags make, and why fewer hold, if so."""
 
     subjects: list[str]
+    made: int
     problem: str
 
 
@@ -43,6 +44,11 @@ def without_templates(subject: str) -> str:
     return _TEMPLATE.sub("x", subject)
 
 
+def is_function(text: str) -> bool:
+    """Whether a server knows what stands between the braces. If not, it refuses every user of the scope."""
+    return text.lower() in _PLAIN or _TAG.fullmatch(text) is not None
+
+
 def function_problem(function: str) -> str:
     """Why a server does not know what stands between the braces, or finds no tag by it; empty where it does."""
     if function.lower() in _PLAIN:
@@ -59,7 +65,7 @@ def function_problem(function: str) -> str:
 def fill_in(subjects: list[str], account: Claims, user: Claims) -> Iterator[Filled]:
     """What a server makes of a list of subjects of a scope for one of its users, subject by subject."""
     if not has_templates(subjects):
-        yield from (Filled([subject], "") for subject in subjects)
+        yield from (Filled([subject], 1, "") for subject in subjects)
         return
     for subject in subjects:
         yield _fill_in_one(subject, account, user)
@@ -71,13 +77,13 @@ def _fill_in_one(subject: str, account: Claims, user: Claims) -> Filled:
     for template in templates:
         values = _values(template.strip(), account, user)
         if not values:
-            return Filled([], f"{{{{{template}}}}} has no value")
+            return Filled([], 1, f"{{{{{template}}}}} has no value")
         choices.append(values)
     count = 1
     for values in choices:
         count *= len(values)
     if count > MOST_SUBJECTS:
-        return Filled([], f"the tags make {count} subjects of it, and servers make up to {MOST_SUBJECTS}")
+        return Filled([], count, "")
     filled = []
     for chosen in itertools.product(*choices):
         text = subject
@@ -86,7 +92,7 @@ def _fill_in_one(subject: str, account: Claims, user: Claims) -> Filled:
         filled.append(text)
     valid = [text for text in filled if is_valid_subject(text)]
     wrong = next((text for text in filled if not is_valid_subject(text)), None)
-    return Filled(valid, "" if wrong is None else f"it becomes {wrong!r}, which is no subject")
+    return Filled(valid, count, "" if wrong is None else f"it becomes {wrong!r}, which is no subject")
 
 
 def _values(function: str, account: Claims, user: Claims) -> list[str]:

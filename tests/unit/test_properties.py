@@ -1,0 +1,363 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for any claims, keys, tokens, files and bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import json
+import string
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    BODIES,
+    Account,
+    Activation,
+    Claims,
+    Generic,
+    Operator,
+    User,
+    no_access,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.issue import Policy, issue
+from ansible_collections.natsops.security.tests.unit.raw_tokens import (
+    ACCOUNT,
+    CURVE,
+    HEADER,
+    USER,
+    key,
+    sign,
+    sign_version_1,
+)
+from ansible_collections.natsops.security.tests.unit.strategies import claims_and_signer, json_values, texts
+
+settings.register_profile(
+    "core",
+    deadline=None,
+    max_examples=50,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("core")
+
+NOW = 1_800_000_000
+DAY = 86400
+moments = st.integers(1, 2**40)
+
+
+def as_decoded(claims: Claims, issuer: str, issued_at: int) -> Claims:
+    """What encoding and decoding adds, and the order that it makes."""
+    claims = copy.deepcopy(claims)
+    claims.issuer, claims.issued_at, claims.id = issuer, issued_at, ""
+    body = claims.body
+    if isinstance(body, Generic):
+        if body.data is not None:
+            body.data["version"] = 2
+        return claims
+    body.type, body.version = body.KIND, 2
+    if isinstance(body, Account):
+        for elements in (body.exports, body.imports):
+            elements.sort(key=lambda element: "" if element is None else element.subject)
+        body.signing_keys.sort(key=lambda signing_key: signing_key.key)
+    return claims
+
+
+def decode(text: str, claims: Claims) -> Claims:
+    return token.decode_generic(text) if isinstance(claims.body, Generic) else token.decode(text)
+
+
+# ---- tokens
+
+
+@given(claims_and_signer(), moments)
+def test_any_claims_survive_encoding_and_decoding(drawn: Any, now: int) -> None:
+    claims, signer = drawn
+    before = copy.deepcopy(claims)
+    text = token.encode(claims, signer, now)
+    assert claims == before
+    decoded = decode(text, claims)
+    assert dataclasses.replace(decoded, id="") == as_decoded(claims, signer.public_key, now)
+    assert token.encode(decoded, signer, now) == text
+    assert json.loads(token.payload_of(decoded)) == json.loads(token._from_base64url(text.split(".")[1], ""))
+
+
+@given(claims_and_signer(), st.data())
+def test_any_changed_character_of_a_token_is_refused(drawn: Any, data: st.DataObject) -> None:
+    claims, signer = drawn
+    text = token.encode(claims, signer, NOW)
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_.") | st.characters())
+    if other == text[at]:
+        return
+    for read in (token.decode, token.decode_generic, token.decode_any_kind):
+        with pytest.raises(NatsSecurityError):
+            read(text[:at] + other + text[at + 1 :])
+
+
+@given(claims_and_signer(), st.data())
+def test_any_part_of_a_token_is_refused(drawn: Any, data: st.DataObject) -> None:
+    claims, signer = drawn
+    text = token.encode(claims, signer, NOW)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    for part in {text[:start] + text[end:], text[start:end]} - {text}:
+        with pytest.raises(NatsSecurityError):
+            token.decode_any_kind(part)
+
+
+# ---- issuing
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    expires_in = draw(st.none() | st.integers(2, 10_000 * DAY))
+    if expires_in is not None:
+        return Policy(expires_in=expires_in, renew_before=draw(st.integers(0, expires_in - 1)))
+    return Policy(expires_at=draw(st.none() | st.integers(1, 2**40)))
+
+
+def in_another_order(claims: Claims) -> Claims:
+    """The same wish, written by somebody else."""
+    claims = copy.deepcopy(claims)
+    body = claims.body
+    for name in ("tags", "signing_keys", "operator_service_urls"):
+        getattr(body, name, []).reverse()
+    if isinstance(body, Account):
+        body.mappings = dict(reversed(list(body.mappings.items())))
+        body.revocations = dict(reversed(list(body.revocations.items())))
+    return claims
+
+
+@given(claims_and_signer(), policies(), moments, st.data())
+def test_issuing_keeps_its_own_output(drawn: Any, policy: Policy, now: int, data: st.DataObject) -> None:
+    claims, signer = drawn
+    if isinstance(claims.body, Account) and data.draw(st.booleans()):
+        claims.body.revocations["*"] = FROM_NOW
+    before = copy.deepcopy(claims)
+    first = issue(claims, None, signer, policy, now)
+    until = policy.expires_in - policy.renew_before - 1 if policy.expires_in is not None else 2**40
+    later = now + data.draw(st.integers(0, until))
+    for wanted in (claims, in_another_order(claims), decode(first.token, claims)):
+        second = issue(wanted, first.token, signer, policy, later)
+        assert second.decision.reasons == []
+        assert second.token == first.token
+        assert second.decision.before == second.decision.after
+    assert claims == before
+
+
+@given(claims_and_signer(), policies(), moments, st.integers(-1000 * DAY, 1000 * DAY))
+def test_what_is_issued_anew_is_younger_and_then_kept(drawn: Any, policy: Policy, now: int, by: int) -> None:
+    claims, signer = drawn
+    first = issue(claims, None, signer, policy, now)
+    forced = issue(claims, first.token, signer, dataclasses.replace(policy, force=True), max(1, now + by))
+    assert "force is set" in forced.decision.reasons
+    old, new = decode(first.token, claims), decode(forced.token, claims)
+    assert new.issued_at > old.issued_at
+    assert new.issued_at >= now + by
+    assert issue(claims, forced.token, signer, policy, new.issued_at).token == forced.token
+    assert differences(old, new) == []
+
+
+@given(st.data())
+def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from([Operator, Account, User, Activation]))
+    old, signer = data.draw(claims_and_signer(cls=kind))
+    wanted, _ = data.draw(claims_and_signer(cls=kind))
+    existing = issue(old, None, signer, Policy(), NOW).token
+    before = copy.deepcopy(wanted)
+    new = issue(wanted, existing, signer, Policy(), NOW)
+    assert wanted == before
+    again = issue(wanted, new.token, signer, Policy(), NOW + 1)
+    assert again.decision.reasons == []
+    if isinstance(wanted.body, Account):
+        result = token.decode(new.token).body
+        assert set(old.body.revocations) <= set(result.revocations)
+        assert {key.key for key in old.body.signing_keys} <= {key.key for key in result.signing_keys}
+
+
+# ---- options
+
+
+@given(st.data())
+def test_what_describes_claims_means_the_same_as_options(data: st.DataObject) -> None:
+    cls = data.draw(st.sampled_from([Operator, Account, User, Activation]))
+    claims, _ = data.draw(claims_and_signer(cls=cls, tellable=True))
+    told = describe(claims)
+    envelope = {name: told.pop(name) for name in ("name", "audience", "not_before") if name in told}
+    told.pop("subject")
+    issuer_account = told.pop("issuer_account", "")
+    scoped = told.pop("scoped", False)
+    for item in told.get("imports", []):
+        item.pop("to", None)  # deprecated: it is shown, and cannot be told
+    problems: list[Problem] = []
+    again: Claims = read_options(Claims, envelope, "", problems)
+    again.body = read_options(cls, told, "", problems)
+    assert problems == []
+    if scoped:
+        again.body.access = no_access()
+    if hasattr(again.body, "issuer_account"):
+        again.body.issuer_account = issuer_account
+    assert [line for line in differences(claims, again) if "].to: " not in line] == []
+
+
+@given(st.sampled_from([*BODIES.values(), Claims]), json_values | st.dictionaries(texts, json_values, max_size=3))
+def test_any_options_are_read_or_are_problems(cls: type, options: Any) -> None:
+    problems: list[Problem] = []
+    read_options(cls, options, "", problems)
+    assert all(str(problem) for problem in problems)
+
+
+# ---- anything
+
+
+def only_the_cores_own_error() -> Any:
+    return contextlib.suppress(NatsSecurityError)
+
+
+WORDS = st.sampled_from(
+    [
+        *(
+            "-----BEGIN NATS USER JWT-----\n",
+            "------END NATS USER JWT------\n",
+            "---",
+            "\n",
+            "\r\n",
+            ".",
+            "SU",
+            "\ud800",
+        ),
+        *(ACCOUNT.public_key, USER.seed, USER.public_key, sign("{}"), "eyJ", "=", "xkv1"),
+    ]
+)
+anything = (
+    st.text()
+    | st.lists(WORDS | st.text(max_size=3), max_size=8).map("".join)
+    | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
+)
+READERS = [
+    *(token.decode, token.decode_generic, token.decode_any_kind, token.find_token, token.find_seed),
+    *(token.decorate_token, token.decorate_seed, nkey.from_seed, nkey.from_public_key, nkey.create),
+    lambda text: token.format_creds(text, USER),
+    lambda text: token.decode(token.find_token(text)),
+    lambda text: nkey.is_public_key(text, "user"),
+    lambda text: CURVE.seal(b"", text),
+    lambda text: CURVE.open(b"", text),
+    lambda text: issue(Claims(subject=USER.public_key, body=User()), text, ACCOUNT, Policy(), NOW),
+]
+
+
+@given(anything)
+@settings(max_examples=100)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for read in READERS:
+        with only_the_cores_own_error():
+            read(text)
+
+
+@given(st.binary(max_size=100) | st.binary(max_size=100).map(lambda data: b"xkv1" + data))
+def test_any_bytes_are_no_box_and_no_signature(data: bytes) -> None:
+    with pytest.raises(NatsSecurityError):
+        CURVE.open(data, CURVE.public_key)
+    assert not ACCOUNT.verify(data, data[:64])
+    with only_the_cores_own_error():
+        nkey.from_raw_seed("user", data)
+
+
+# Names that claims have, so that values of every type turn up in every place.
+NAMES = st.sampled_from(
+    [
+        *(
+            "nats",
+            "NATS",
+            "type",
+            "version",
+            "iss",
+            "sub",
+            "iat",
+            "exp",
+            "name",
+            "tags",
+            "issuer_account",
+            "pub",
+            "sub",
+        ),
+        *("allow", "deny", "resp", "max", "ttl", "src", "times", "start", "subs", "data", "payload", "bearer_token"),
+        *("exports", "imports", "subject", "service_latency", "sampling", "results", "revocations", "signing_keys"),
+        *(
+            "template",
+            "kind",
+            "key",
+            "role",
+            "limits",
+            "tiered_limits",
+            "mem_storage",
+            "mappings",
+            "weight",
+            "*",
+            "trace",
+        ),
+        *("dest", "authorization", "auth_users", "default_permissions", "operator_service_urls", "account_server_url"),
+        *("server_id", "client_tls", "verified_chains", "connect_opts", "jwt", "error", "account_token_position"),
+    ]
+)
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, 2, -1, 2**53, 2**63, 2**64, -(2**63) - 1, 1.5, 1e300, 10**400]),
+    st.sampled_from(["", "user", "account", "stream", "service", "user_scope", "headers", "\ud800", "a.>", "SU"]),
+    texts,
+)
+json_of_claims = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | texts, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> tuple[Any, nkey.KeyPair]:
+    kind = draw(st.sampled_from([*BODIES, "generic", "cluster"]))
+    signer = key(draw(st.sampled_from(["operator", "account", "server"])))
+    nats = draw(st.dictionaries(NAMES, json_of_claims, max_size=5) | json_of_claims)
+    payload = draw(st.dictionaries(NAMES, json_of_claims, max_size=3))
+    payload.update({"iss": signer.public_key, "sub": key("user").public_key, "nats": nats})
+    if isinstance(nats, dict) and draw(st.integers(0, 9)):
+        nats.update({"type": kind, "version": 2})
+        payload.pop("type", None)
+    else:
+        payload["type"] = kind
+    return payload, signer
+
+
+@given(payloads())
+@settings(max_examples=200)
+def test_any_signed_payload_is_read_or_refused(drawn: Any) -> None:
+    payload, signer = drawn
+    text = json.dumps(payload)
+    for signed in (sign(text, signer), sign_version_1(text, signer)):
+        for read in (token.decode, token.decode_generic, token.decode_any_kind):
+            with only_the_cores_own_error():
+                claims = read(signed)
+                json.loads(token.payload_of(claims))
+                describe(claims)
+                assert differences(claims, claims) == []
+                again = token.encode(claims, signer, NOW)
+                assert differences(claims, read(again)) == []
+
+
+@given(st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from(["typ", "alg", "x"]), inner, max_size=3)))
+def test_any_header_is_read_or_refused(header: Any) -> None:
+    for text in (json.dumps(header), HEADER.replace('"JWT"', json.dumps(header))):
+        with only_the_cores_own_error():
+            token.decode_any_kind(sign("{}", header=text))
