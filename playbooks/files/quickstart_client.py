@@ -1,0 +1,275 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the quickstart tries on its nats-server, as the users whose creds files it is given. The server's URL is in NATS_URL.
+
+Every command prints one sentence on what happened, and fails when that is not what should happen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import re
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+try:
+    import nats.errors
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+except ImportError:
+    sys.exit(f"nats-py is not installed for {sys.executable}: pip install nats-py.")
+
+# Seconds that a message or an answer may take.
+PATIENCE = 10
+
+
+class Unexpected(Exception):
+    """The server did something else than it should."""
+
+
+class Connection:
+    """A user's connection, with what the server objected to on it."""
+
+    def __init__(self, name: str, client: Client, objections: list[str]) -> None:
+        self.name = name
+        self.client = client
+        self.objections = objections
+
+    async def wait_for_server(self) -> None:
+        """Wait until the server has seen all that was sent, and what it objects to is known."""
+        # nats-py writes the ping of a flush ahead of what is still pending: only the second comes after all of it.
+        await self.client.flush(PATIENCE)
+        await self.client.flush(PATIENCE)
+
+    async def settle(self) -> None:
+        """Wait until the server has seen all that was sent. Unexpected where it objects to any of it."""
+        await self.wait_for_server()
+        if self.objections:
+            raise Unexpected(f"{self.name}: {self.objections[-1]}")
+
+    def failure(self, what: str, error: Exception) -> Unexpected:
+        """An error of the client, with what the server objected to before."""
+        return Unexpected("; ".join([f"{self.name}, {what}: {str(error).removeprefix('nats: ')}", *self.objections]))
+
+
+@contextlib.asynccontextmanager
+async def connected(path: pathlib.Path, jwt_alone: bool = False) -> AsyncIterator[Connection]:
+    """Connect as the user of a creds file, or with the JWT in the file and no proof of the key. Unexpected where the server refuses."""
+    objections: list[str] = []
+
+    async def note(error: Exception) -> None:
+        objections.append(str(error).removeprefix("nats: "))
+
+    if jwt_alone:
+        token = bytearray(find_jwt(path.read_text()).encode())
+        proof: dict[str, Any] = {"user_jwt_cb": lambda: token, "signature_cb": lambda nonce: b""}
+    else:
+        proof = {"user_credentials": str(path)}
+    client = Client()
+    try:
+        await client.connect(
+            os.environ["NATS_URL"],
+            name=path.stem,
+            allow_reconnect=False,
+            connect_timeout=PATIENCE,
+            error_cb=note,
+            **proof,
+        )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        raise Unexpected(f"{path.stem} cannot connect: {str(error).removeprefix('nats: ') or repr(error)}") from None
+    try:
+        yield Connection(path.stem, client, objections)
+    finally:
+        await client.close()
+
+
+def find_jwt(text: str) -> str:
+    """The JWT in a file that holds it alone, or in a creds file."""
+    found = re.search(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", text)
+    if found is None:
+        raise Unexpected("There is no JWT in the file.")
+    return found.group()
+
+
+def read_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT that needs no verification, because it was made here."""
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
+async def push(system: pathlib.Path, accounts: list[pathlib.Path]) -> str:
+    """Bring the resolver's accounts in line with JWT files, and look each up again."""
+    pushed, kept = [], []
+    async with connected(system) as admin:
+        for path in accounts:
+            token = find_jwt(path.read_text())
+            claims = read_claims(token)
+            subject = f"$SYS.REQ.ACCOUNT.{claims['sub']}.CLAIMS"
+            if await look_up(admin, subject) == token:
+                kept.append(str(claims["name"]))
+                continue
+            # An answer is no proof: the resolver stores what it does not trust, and drops what is not newer than what it has.
+            answer = await ask(admin, f"{subject}.UPDATE", token)
+            if await look_up(admin, subject) != token:
+                raise Unexpected(f"The resolver does not have the new JWT of {claims['name']}: {answer}")
+            pushed.append(str(claims["name"]))
+    told = [f"pushed {', '.join(pushed)}"] if pushed else []
+    told += [f"{', '.join(kept)} {'was' if len(kept) == 1 else 'were'} there already"] if kept else []
+    return f"{admin.name}: {'; '.join(told)}"
+
+
+async def look_up(admin: Connection, subject: str) -> str:
+    """The JWT of an account as the server has it; empty where it has none."""
+    return await ask(admin, f"{subject}.LOOKUP", "")
+
+
+async def ask(connection: Connection, subject: str, text: str) -> str:
+    """The answer to a request. Unexpected where there is none."""
+    try:
+        reply = await connection.client.request(subject, text.encode(), PATIENCE)
+    except (nats.errors.NoRespondersError, nats.errors.TimeoutError) as error:
+        raise connection.failure(f"request to {subject}", error) from None
+    return str(reply.data.decode())
+
+
+async def deliver(publisher: pathlib.Path, subscribers: list[pathlib.Path], subject: str) -> str:
+    """Publish a message that every subscriber has to receive."""
+    text = b"deliver " + os.urandom(8).hex().encode()
+    async with contextlib.AsyncExitStack() as stack:
+        receivers = []
+        for path in subscribers:
+            receiver = await stack.enter_async_context(connected(path))
+            receivers.append((receiver, await receiver.client.subscribe(subject)))
+            await receiver.settle()
+        sender = await stack.enter_async_context(connected(publisher))
+        await sender.client.publish(subject, text)
+        await sender.settle()
+        for receiver, subscription in receivers:
+            try:
+                message = await subscription.next_msg(PATIENCE)
+            except nats.errors.TimeoutError:
+                raise Unexpected(f"{receiver.name} received nothing on {subject}.") from None
+            if message.data != text:
+                raise Unexpected(f"{receiver.name} received another message on {subject}.")
+    names = " and ".join(receiver.name for receiver, subscription in receivers)
+    return f"{sender.name} published to {subject}, {names} received it"
+
+
+async def request(requester: pathlib.Path, subject: str, service: pathlib.Path, served: str) -> str:
+    """Send a request that the service has to answer, under the name that the subject has in its account."""
+    text = os.urandom(8).hex()
+    async with connected(service) as answering, connected(requester) as asking:
+
+        async def answer(message: Msg) -> None:
+            await message.respond(b"done: " + message.data)
+
+        await answering.client.subscribe(served, cb=answer)
+        await answering.settle()
+        reply = await ask(asking, subject, text)
+        await answering.settle()
+    if reply != f"done: {text}":
+        raise Unexpected(f"{asking.name} got another answer on {subject}.")
+    return f"{asking.name} sent a request to {subject}, {answering.name} answered it on {served}"
+
+
+async def deny(user: pathlib.Path, publish: list[str], subscribe: list[str]) -> str:
+    """Publish and subscribe to subjects that the server has to refuse, each."""
+    async with connected(user) as connection:
+        for action, subjects in (("publish", publish), ("subscription", subscribe)):
+            for subject in subjects:
+                connection.objections.clear()
+                if action == "publish":
+                    await connection.client.publish(subject, b"forbidden")
+                else:
+                    await connection.client.subscribe(subject)
+                await connection.wait_for_server()
+                wanted = f'permissions violation for {action} to "{subject.lower()}"'
+                if not any(wanted in objection.lower() for objection in connection.objections):
+                    raise Unexpected(f"{connection.name} is not refused {action} to {subject}.")
+    told = [
+        f"to {verb} to {' and '.join(subjects)}"
+        for verb, subjects in (("publish", publish), ("subscribe", subscribe))
+        if subjects
+    ]
+    return f"{connection.name} was refused {' and '.join(told)}: permissions violation"
+
+
+async def accept(user: pathlib.Path, jwt_alone: bool) -> str:
+    """Connect, and be accepted."""
+    async with connected(user, jwt_alone) as connection:
+        await connection.settle()
+    return f"{connection.name} was accepted{' with its JWT alone' if jwt_alone else ''}"
+
+
+async def refuse(user: pathlib.Path, jwt_alone: bool) -> str:
+    """Connect, and be refused."""
+    try:
+        await accept(user, jwt_alone)
+    except Unexpected as refusal:
+        if "authorization violation" not in str(refusal).lower():
+            raise
+        return f"{user.stem} was refused{' with its JWT alone' if jwt_alone else ''}: authorization violation"
+    raise Unexpected(f"{user.stem} was accepted{' with its JWT alone' if jwt_alone else ''}.")
+
+
+async def store(user: pathlib.Path, stream: str, filter_subject: str, subject: str) -> str:
+    """Publish a message into a stream, which is created when missing, and read it back from there."""
+    text = os.urandom(8).hex().encode()
+    async with connected(user) as connection:
+        jetstream = connection.client.jetstream(timeout=PATIENCE)
+        try:
+            await jetstream.add_stream(name=stream, subjects=[filter_subject], max_msgs=100)
+            stored = await jetstream.publish(subject, text)
+            message = await jetstream.get_msg(stream, stored.seq)
+        except nats.errors.Error as error:
+            raise connection.failure(f"stream {stream}", error) from None
+        await connection.settle()
+    if message.data != text:
+        raise Unexpected(f"The stream {stream} returned another message.")
+    return f"{connection.name} stored a message in the stream {stream} and read it back"
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line. Users are given by the paths of their creds files, never by what stands in them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    def command(run: Any, *arguments: tuple[str, dict[str, Any]]) -> None:
+        added = commands.add_parser(run.__name__)
+        for name, options in arguments:
+            added.add_argument(name, **options)
+        added.set_defaults(run=run)
+
+    path: dict[str, Any] = {"type": pathlib.Path}
+    command(push, ("system", path), ("accounts", {**path, "nargs": "+"}))
+    command(deliver, ("publisher", path), ("subject", {}), ("subscribers", {**path, "nargs": "+"}))
+    command(request, ("requester", path), ("subject", {}), ("service", path), ("served", {}))
+    several: dict[str, Any] = {"action": "append", "default": []}
+    command(deny, ("user", path), ("--publish", several), ("--subscribe", several))
+    jwt_alone: dict[str, Any] = {"action": "store_true"}
+    command(accept, ("user", path), ("--jwt-alone", jwt_alone))
+    command(refuse, ("user", path), ("--jwt-alone", jwt_alone))
+    command(store, ("user", path), ("stream", {}), ("filter_subject", {}), ("subject", {}))
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the command; SystemExit with one message where the outcome is not what it should be."""
+    arguments = vars(parse_arguments())
+    run = arguments.pop("run")
+    try:
+        sys.stdout.write(asyncio.run(run(**arguments)) + "\n")
+    except (Unexpected, nats.errors.Error, OSError, TimeoutError) as error:
+        sys.exit(str(error) or repr(error))
+
+
+if __name__ == "__main__":
+    main()
