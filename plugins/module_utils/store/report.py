@@ -1,0 +1,78 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a task tells of a document that it applied, or would have applied. No seed and no token of a user is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import units
+from ..claims.options import Problem
+from .apply import Outcome
+from .plan import Entity, Plan
+
+
+def problem_message(problems: list[Problem], layout_root: str) -> str:
+    """All problems in one text, a line each."""
+    count = f"There is {len(problems)} problem" if len(problems) == 1 else f"There are {len(problems)} problems"
+    lines = "\n".join(map(str, problems))
+    return f"{count}, so nothing was written to the store {layout_root}:\n{lines}"
+
+
+def show_problems(problems: list[Problem]) -> list[dict[str, str]]:
+    """Problems as a result."""
+    return [{"path": problem.path, "message": problem.message} for problem in problems]
+
+
+def show_outcome(outcome: Outcome, diff: bool) -> dict[str, Any]:
+    """The result of a task."""
+    plan = outcome.plan
+    layout = plan.store.layout
+    keys = plan.keys
+    operator = {
+        "name": plan.document.name,
+        "public_key": _key(outcome, keys.operator),
+        "jwt": outcome.operator_token,
+        "jwt_path": layout.operator_jwt,
+    }
+    accounts = {
+        name: {
+            "public_key": _key(outcome, public_key),
+            "jwt": outcome.account_tokens.get(name),
+            "jwt_path": layout.account_jwt(name),
+        }
+        for name, public_key in keys.accounts.items()
+    }
+    system = plan.document.system_account
+    told: dict[str, Any] = {
+        "changed": plan.changes,
+        "operator": operator,
+        "accounts": accounts,
+        "system_account": accounts.get(system, {"public_key": system}) if system else None,
+        "entities": [_show_entity(outcome, entity) for entity in plan.entities],
+        "summary": plan.summary(),
+        "store_path": layout.root,
+        "keys_path": layout.keys_dir,
+        "creds_path": layout.creds_dir(""),
+    }
+    if diff:
+        told["diff"] = {"before": plan.before, "after": plan.after}
+    return told
+
+
+def _show_entity(outcome: Outcome, entity: Entity) -> dict[str, Any]:
+    told: dict[str, Any] = {"kind": entity.kind, "name": entity.name, "action": entity.action}
+    if entity.account:
+        told["account"] = entity.account
+    if entity.public_key:
+        told["public_key"] = _key(outcome, entity.public_key)
+    if entity.reasons:
+        told["reasons"] = list(entity.reasons)
+    if entity.expires:
+        told["expires"] = units.show_time(entity.expires)
+    return told
+
+
+def _key(outcome: Outcome, public_key: str) -> str:
+    plan: Plan = outcome.plan
+    return outcome.real.get(public_key) or plan.keys.described(public_key)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A document read from a YAML or JSON file. YAML needs PyYAML, which is there wherever ansible-core is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..errors import NatsSecurityError
+
+yaml: Any
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+_SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
+
+
+def read_source(path: str) -> tuple[Any, str]:
+    """What a file says, and its text. NatsSecurityError where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise NatsSecurityError(f"src: {path} cannot be read: {reason}.") from None
+    # JSON is tried first whatever the file is called: it is read faster, and needs no library.
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(text), text
+        except ValueError as error:
+            if path.endswith(".json"):
+                raise NatsSecurityError(f"src: {path} is not JSON: {error}.") from None
+    return _read_yaml(path, text), text
+
+
+def seeds_in(text: str) -> list[str]:
+    """What looks like a seed in a text, so that it is masked: a document holds none, but may by mistake."""
+    return _SEED.findall(text)
+
+
+def _read_yaml(path: str, text: str) -> Any:
+    if yaml is None:
+        raise NatsSecurityError(
+            f"src: {path} is YAML, which takes the Python library PyYAML on this host: install it, or write JSON."
+        )
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise NatsSecurityError(f"src: {path} is not YAML{where}: {problem}.") from None

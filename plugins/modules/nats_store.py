@@ -1,0 +1,315 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: a whole operator from one document, in nsc's layout."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_store
+version_added: 0.1.0
+short_description: Make a whole NATS operator from one document, in nsc's layout
+description:
+  - One document says what an operator, its accounts and their users are to be. This module makes a store on disk say so, in one task; thousands of
+    users take seconds.
+  - Tokens that are there are kept as long as they verify, mean what the document says, are signed by a key that may sign them and are not due for
+    renewal. All others are issued anew, and the result says why, of each.
+  - The layout of the files is that of C(nsc), to the byte. C(nsc) and C(nats auth) work on the store, and a store that they made is adopted as it is,
+    with its keys. M(natsops.security.nats_store_info) writes the document for it.
+  - Everything is validated before anything is written. All problems are told at once, each with its place in the document, and with any of them
+    nothing is written.
+  - What is in the store and not in the document is told, and removed only with O(prune) or with C(state=absent) in the document. A removed user is
+    revoked in its account first. What is removed goes to an archive in the folder C(.natsops) of the store and of the keystore.
+  - Signing keys and revocations are never dropped by omission, except for signing keys with O(prune). Keys are never replaced.
+  - One run works on a store at a time, others wait. A run that is killed at any moment leaves a store that works, and the next run completes it.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+author: NatsOps authors (@natsops)
+requirements: [nkeys, PyYAML for YAML in O(src)]
+options:
+  definition:
+    description:
+      - The document. Exactly one of this and O(src) is needed.
+      - >-
+        C(operator) has C(name), C(signing_keys), C(system_account), and the options of M(natsops.security.nats_operator).
+        C(signing_keys) is a list of role names, under which the keys are made and kept, or of dictionaries with C(role), C(public_key) or both.
+        C(system_account) is the name of an account. C(remove_signing_keys) is a list of roles or public keys.
+      - >-
+        C(accounts) is a list of dictionaries with C(name), C(users), C(signing_keys), and the options of M(natsops.security.nats_account).
+        C(signing_keys) is a list of role names, or of dictionaries with C(role), and C(template) for a scope; C(public_key) names a key that is there.
+        C(signing_key_role) is the role of the operator's key that signs the account; left out, whichever signed it last, or the first one.
+        C(remove_signing_keys) is a list of roles or public keys, C(remove_revocations) of user names or public keys.
+      - >-
+        C(users) of an account is a list of dictionaries with C(name), C(signing_key_role), and the options of M(natsops.security.nats_user).
+        C(signing_key_role) is the role of the account's key that signs the user, also of a scoped one; left out, whichever unscoped one signed it
+        last, or the first one, or the account's own. With C(creds=false) no creds file is made.
+      - Names stand where NATS wants public keys. In C(imports[].account), C(exports[].revocations) and C(authorization.allowed_accounts) these
+        are names of accounts in the document, or public keys of accounts from elsewhere; in C(revocations) and C(authorization.auth_users) names of
+        users of the account, or public keys.
+      - The import of a private export of an account in the document gets its activation token without being asked. C(imports[].activation) is a
+        dictionary of C(expires_in), C(expires_at) and C(renew_before) for it. In C(imports[].subject), C({{account-subject(\)}}) stands for the
+        public key of the importing account.
+      - Operator, accounts and users have C(audience), C(not_before), C(expires_in), C(expires_at) and C(renew_before) as the modules for one of them
+        have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
+    type: dict
+  src:
+    description:
+      - A file with the document, in YAML or JSON, on the host that this module runs on. No templates are filled in, so those of scopes can be
+        written as they are.
+    type: path
+  stores_dir:
+    description:
+      - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
+    type: path
+  keys_dir:
+    description:
+      - The folder of the keystore. That of C(nsc) when left out, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
+    type: path
+  store:
+    description:
+      - The name of the store's folder in O(stores_dir). The name of the operator when left out.
+    type: str
+  prune:
+    description:
+      - Remove what is in the store and not in the document, accounts, users and signing keys.
+    type: bool
+    default: false
+  seeds:
+    description:
+      - Seeds that are not in the keystore, for example from a vault, such as that of the operator. They are used to sign, and written nowhere.
+    type: list
+    elements: str
+  lock_timeout:
+    description:
+      - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
+    type: str
+    default: 60s
+"""
+
+EXAMPLES = r"""
+- name: Make an operator with two accounts and their users
+  natsops.security.nats_store:
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    definition:
+      operator:
+        name: ACME
+        signing_keys: [main]
+        system_account: SYS
+        strict_signing_key_usage: true
+        operator_service_urls: [tls://nats.example.com:4222]
+      accounts:
+        - name: SYS
+          signing_keys: [{role: main}]
+          users:
+            - name: sys
+        - name: APP
+          limits:
+            connections: 100
+            jetstream:
+              disk_storage: 10GiB
+          signing_keys:
+            - role: main
+            - role: reader
+              template:
+                permissions:
+                  subscribe:
+                    allow: [prices.>]
+          exports:
+            - subject: orders.create
+              type: service
+              token_required: true
+          users:
+            - name: orders
+              expires_in: 90d
+              renew_before: 14d
+            - name: dashboard
+              signing_key_role: reader
+        - name: PARTNER
+          signing_keys: [{role: main}]
+          imports:
+            - account: APP
+              subject: orders.create
+              type: service
+          users:
+            - name: shop
+  register: store
+
+- name: Show what would change, and what is in the store and not in the document
+  natsops.security.nats_store:
+    src: /srv/nats/acme.yml
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+  check_mode: true
+  diff: true
+
+- name: Remove what is not in the document
+  natsops.security.nats_store:
+    src: /srv/nats/acme.yml
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    prune: true
+"""
+
+RETURN = r"""
+entities:
+  description:
+    - What happened to every entity, or would happen in check mode. The first is the store itself.
+    - An C(action) is V(created), V(changed), V(kept), V(removed), or V(extra) for what is not in the document and stays.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(store), V(operator), V(account), V(user), V(activation) or V(signing_key).
+      type: str
+      sample: user
+    name:
+      description: The name; the role of a signing key.
+      type: str
+      sample: orders
+    account:
+      description: The account, of users, activations and signing keys of accounts.
+      type: str
+      sample: APP
+    action:
+      description: What happened.
+      type: str
+      sample: changed
+    reasons:
+      description: Why, in words. Left out of what is kept.
+      type: list
+      elements: str
+      sample: ["limits.connections: 10 -> 20"]
+    public_key:
+      description: The public key. Words for a new key in check mode, where none is made.
+      type: str
+      sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
+    expires:
+      description: When the token that is kept expires. Left out where it never does.
+      type: str
+      sample: "2027-01-31T12:00:00Z"
+summary:
+  description: How many entities each action has.
+  returned: success
+  type: dict
+  sample: {"created": 0, "changed": 1, "kept": 1020, "extra": 0, "removed": 0}
+operator:
+  description: The operator's C(name), C(public_key), C(jwt) and C(jwt_path). The JWT is null in check mode when it would be issued.
+  returned: success
+  type: dict
+  sample: {"name": "ACME", "public_key": "OBXR...", "jwt": "eyJ0...", "jwt_path": "/etc/nats/stores/ACME/ACME.jwt"}
+system_account:
+  description: The system account's C(public_key), C(jwt) and C(jwt_path). Null where there is none.
+  returned: success
+  type: dict
+  sample: {"public_key": "ACNG...", "jwt": "eyJ0...", "jwt_path": "/etc/nats/stores/ACME/accounts/SYS/SYS.jwt"}
+accounts:
+  description: The C(public_key), C(jwt) and C(jwt_path) of each account of the document, by name.
+  returned: success
+  type: dict
+  sample: {"APP": {"public_key": "ACWZ...", "jwt": "eyJ0...", "jwt_path": "/etc/nats/stores/ACME/accounts/APP/APP.jwt"}}
+store_path:
+  description: The folder of the store.
+  returned: success
+  type: str
+  sample: /etc/nats/stores/ACME
+keys_path:
+  description: The folder of the keystore.
+  returned: success
+  type: str
+  sample: /etc/nats/keys
+creds_path:
+  description: The folder of the creds files, in which every account has a folder with a file C(USER.creds) for each user.
+  returned: success
+  type: str
+  sample: /etc/nats/keys/creds/ACME
+problems:
+  description: What is wrong with the document or the store, with C(path) and C(message). The message of the error has them too.
+  returned: when there is any
+  type: list
+  elements: dict
+  sample: [{"path": "accounts[1].users[0].signing_key_role", "message": "APP has no signing key with the role writer, there are main, reader."}]
+"""
+
+import os
+from typing import Any
+
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    CarefulModule,
+    keep_secret,
+    now,
+    parse_seed,
+    run,
+)
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
+from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
+from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source, seeds_in
+from ansible_collections.natsops.security.plugins.module_utils.units import NANOSECONDS, parse_duration
+
+
+def _task(module: CarefulModule) -> dict[str, Any]:
+    params = module.params
+    definition = params["definition"]
+    if params["src"] is not None:
+        definition, text = read_source(params["src"])
+        for seed in seeds_in(text):
+            keep_secret(module, seed)
+    document, problems = read_document(definition)
+    where = layout.Layout(
+        params["stores_dir"] or layout.default_stores_dir(os.environ),
+        params["keys_dir"] or layout.default_keys_dir(os.environ),
+        params["store"] or document.name or "?",
+    )
+    pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
+    try:
+        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"lock_timeout: {error}.") from None
+    outcome = apply.run(
+        document,
+        where,
+        lambda: layout.Keyring(where, pairs),
+        Wishes(params["prune"], module._diff),
+        now(),
+        module.check_mode or bool(problems),
+        timeout,
+        "nats_store",
+    )
+    problems = list(dict.fromkeys([*problems, *outcome.plan.problems]))
+    if problems:
+        module.fail_json(
+            msg=report.problem_message(problems, where.root),
+            problems=report.show_problems(problems),
+        )
+    for warning in outcome.plan.warnings:
+        module.warn(warning)
+    return report.show_outcome(outcome, module._diff)
+
+
+def main() -> None:
+    """Run the module."""
+    module = CarefulModule(
+        argument_spec={
+            "definition": {"type": "dict"},
+            "src": {"type": "path"},
+            "stores_dir": {"type": "path"},
+            "keys_dir": {"type": "path", "no_log": False},
+            "store": {"type": "str"},
+            "prune": {"type": "bool", "default": False},
+            "seeds": {"type": "list", "elements": "str", "no_log": True},
+            "lock_timeout": {"type": "str", "default": "60s"},
+        },
+        required_one_of=[("definition", "src")],
+        mutually_exclusive=[("definition", "src")],
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: a store as the document that would make it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_store_info
+version_added: 0.1.0
+short_description: Read a store of NATS keys and JWTs as a document
+description:
+  - Reads a store in the layout of C(nsc), whoever made it, as the document that M(natsops.security.nats_store) makes it from, and tells when its
+    tokens expire, which seeds are there and what is wrong.
+  - M(natsops.security.nats_store) accepts the document and finds nothing to change, unless there are problems that block. So an existing operation
+    can be taken into version control.
+  - When tokens are renewed is not in a store, so the document says C(expires_at). Write C(expires_in) and C(renew_before) instead to have them renewed.
+  - A revoked user that still has a JWT in the store is left out of the document, which would bring it back.
+extends_documentation_fragment:
+  - natsops.security.attributes.info
+  - natsops.security.attributes.actiongroup_nats
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  stores_dir:
+    description:
+      - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
+    type: path
+  keys_dir:
+    description:
+      - The folder of the keystore. That of C(nsc) when left out, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
+    type: path
+  store:
+    description:
+      - The name of the store's folder in O(stores_dir). May be left out where there is one only.
+    type: str
+  lock_timeout:
+    description:
+      - How long to wait for a run that changes the store, such as V(60s). V(0) does not wait.
+    type: str
+    default: 60s
+"""
+
+EXAMPLES = r"""
+- name: Read the store of an operation that was run with nsc
+  natsops.security.nats_store_info:
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    store: ACME
+  register: acme
+
+- name: Take it into version control
+  ansible.builtin.copy:
+    content: "{{ acme.definition | to_nice_yaml(sort_keys=false) }}"
+    dest: /srv/nats/acme.yml
+    mode: "0644"
+
+- name: Fail when something expires within two weeks
+  ansible.builtin.assert:
+    that:
+      - acme.entities | selectattr('expires_in_seconds', 'defined') | rejectattr('expires_in_seconds', 'none')
+        | selectattr('expires_in_seconds', 'lt', 14 * 86400) | length == 0
+"""
+
+RETURN = r"""
+definition:
+  description: The document, as O(natsops.security.nats_store#module:definition) has it. What has its default is left out.
+  returned: success
+  type: dict
+  sample: {"operator": {"name": "ACME", "signing_keys": [{"role": "main"}]}, "accounts": [{"name": "APP", "users": [{"name": "orders"}]}]}
+entities:
+  description: The operator, the accounts, the users and the signing keys.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(operator), V(account), V(user) or V(signing_key).
+      type: str
+      sample: user
+    name:
+      description: The name; the role of a signing key, where it is known.
+      type: str
+      sample: orders
+    account:
+      description: The account of a user or signing key.
+      type: str
+      sample: APP
+    path:
+      description: The place in RV(definition). The path of the file for what is not in it. Not of signing keys.
+      type: str
+      sample: accounts[0].users[0]
+    public_key:
+      description: The public key.
+      type: str
+      sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
+    seed:
+      description: Whether its seed is in the keystore, or in the creds file of the user.
+      type: bool
+      sample: true
+    creds:
+      description: Whether there is a creds file. Of users only.
+      type: bool
+      sample: true
+    revoked:
+      description: Whether the user is revoked. There only when it is.
+      type: bool
+      sample: true
+    issuer:
+      description: The public key that signed the token. Not of signing keys.
+      type: str
+      sample: ACWZNPNPQNNE5BU6F5X5OXXKFALUADF7B2E376XAWLSJYJ46F5HOVS34
+    issued_at:
+      description: When the token was issued. Not of signing keys.
+      type: str
+      sample: "2026-11-24T12:00:00Z"
+    expires:
+      description: When the token expires; null for never. Not of signing keys.
+      type: str
+      sample: "2027-02-22T12:00:00Z"
+    expires_in_seconds:
+      description: How long that is from now, below 0 when it is over; null for never. Not of signing keys.
+      type: int
+      sample: 7776000
+problems:
+  description:
+    - What is wrong, with the C(path) in RV(definition) or on disk, and C(message). Where C(blocking) is true NATS refuses it.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"path": "accounts[0].exports[1].latency", "message": "is measured of services only; leave it out.", "blocking": true}]
+managed:
+  description: Whether the operator's key is elsewhere, so that accounts sign themselves and the operator signs them there.
+  returned: success
+  type: bool
+  sample: false
+store_path:
+  description: The folder of the store.
+  returned: success
+  type: str
+  sample: /etc/nats/stores/ACME
+"""
+
+import os
+from typing import Any
+
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import CarefulModule, now, run
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
+from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
+from ansible_collections.natsops.security.plugins.module_utils.units import NANOSECONDS, parse_duration
+
+
+def _task(module: CarefulModule) -> dict[str, Any]:
+    params = module.params
+    stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
+    keys_dir = params["keys_dir"] or layout.default_keys_dir(os.environ)
+    where = layout.Layout(stores_dir, keys_dir, params["store"] or only_store(stores_dir))
+    try:
+        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"lock_timeout: {error}.") from None
+    with apply.lock(where, timeout, create=False, shared=True):
+        found = take_inventory(where, layout.Keyring(where, []), now())
+    return {
+        "changed": False,
+        "definition": found.definition,
+        "entities": found.entities,
+        "problems": found.problems,
+        "managed": found.is_managed,
+        "store_path": where.root,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = CarefulModule(
+        argument_spec={
+            "stores_dir": {"type": "path"},
+            "keys_dir": {"type": "path", "no_log": False},
+            "store": {"type": "str"},
+            "lock_timeout": {"type": "str", "default": "60s"},
+        },
+        supports_check_mode=True,
+    )
+    run(module, _task)
+
+
+if __name__ == "__main__":
+    main()

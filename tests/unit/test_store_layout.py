@@ -1,0 +1,69 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where things are in nsc's layout, and what can be told of them at a glance."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.store import layout
+from ansible_collections.natsops.security.plugins.module_utils.store.layout import Keyring, Layout
+
+
+def test_folders_are_those_of_nsc() -> None:
+    home = os.path.expanduser("~")  # noqa: PTH111
+    assert layout.default_stores_dir({}) == f"{home}/.local/share/nats/nsc/stores"
+    assert layout.default_stores_dir({"XDG_DATA_HOME": "/data"}) == "/data/nats/nsc/stores"
+    assert layout.default_keys_dir({"XDG_DATA_HOME": "/data"}) == "/data/nats/nsc/keys"
+    assert layout.default_keys_dir({"XDG_DATA_HOME": "/data", "NKEYS_PATH": "/keys"}) == "/keys"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\\b", ".", "..", " a", "a ", "a\0b", "x" * 241])
+def test_names_that_are_no_file_are_refused(name: str) -> None:
+    assert layout.name_problem(name)
+
+
+@pytest.mark.parametrize("name", ["a", "A b", "ünïcode", "x" * 240, ".hidden"])
+def test_names_that_nsc_has_are_fine(name: str) -> None:
+    assert layout.name_problem(name) == ""
+
+
+def test_creds_are_those_of_the_library_without_reading_the_token() -> None:
+    account, user = nkey.create("account"), nkey.create("user")
+    jwt = token.encode(Claims(name="u", subject=user.public_key, body=User()), account, 1)
+    assert layout.creds_text(jwt, user.seed) == token.format_creds(jwt, user)
+
+
+def test_peek_tells_what_a_token_is_about() -> None:
+    account, user = nkey.create("account"), nkey.create("user")
+    body = User()
+    body.issuer_account = account.public_key
+    jwt = token.encode(Claims(name="ü>", subject=user.public_key, body=body), account, 1)
+    assert layout.peek(jwt) == {
+        "sub": user.public_key,
+        "iss": account.public_key,
+        "issuer_account": account.public_key,
+    }
+    for text in ("", "a.b.c", "..", "a." + "W10" + ".c", "a.bnVsbA.c", "x"):
+        assert layout.peek(text).get("sub", "") == ""
+
+
+def test_keyring_has_what_is_in_the_keystore_or_was_given(tmp_path: pathlib.Path) -> None:
+    stored, given, absent = nkey.create("user"), nkey.create("account"), nkey.create("user")
+    where = Layout(str(tmp_path / "stores"), str(tmp_path / "keys"), "ACME")
+    path = pathlib.Path(where.key(stored.public_key))
+    path.parent.mkdir(parents=True)
+    path.write_text(stored.seed)
+    ring = Keyring(where, [given])
+    assert [ring.has(pair.public_key) for pair in (stored, given, absent)] == [True, True, False]
+    assert ring.pair(stored.public_key).seed == stored.seed
+    path.write_text(absent.seed)
+    with pytest.raises(NatsSecurityError, match="it holds the seed of another key") as caught:
+        Keyring(where, []).pair(stored.public_key)
+    assert absent.seed not in str(caught.value)
