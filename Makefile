@@ -4,6 +4,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 CLAIMS ?= tests/vectors/claims.jsonl
 MISC ?= tests/vectors/misc.json
+BENCHMARKS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,14 +22,15 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo test bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo test interop bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
-	@echo "make bench       the benchmarks"
+	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
 	@echo "make clean       remove what the above made"
@@ -49,6 +51,10 @@ $(VENV)/test.done: requirements-test.txt tests/unit/requirements.txt $(VENV)/dem
 	$(PIP) -r requirements-test.txt
 	@touch $@
 
+$(VENV)/bench.done: requirements-bench.txt $(VENV)/demo.done
+	$(PIP) -r requirements-bench.txt
+	@touch $@
+
 $(VENV)/lint.done: requirements-lint.txt $(VENV)/demo.done
 	$(PIP) -r requirements-lint.txt
 	@touch $@
@@ -61,8 +67,14 @@ test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-bench: $(VENV)/test.done
-	python benchmarks/run.py
+# Exit code 3 of the build says that there is no Go.
+interop: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
+	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the interop tests."; else exit 1; fi
+
+bench: $(VENV)/bench.done
+	python benchmarks/run.py $(BENCHMARKS)
 
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
@@ -23,7 +22,7 @@ func store(dir string, accounts, users int) result {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		check(fmt.Errorf("%s is not empty", dir))
 	}
-	start := time.Now()
+	start := startWatch()
 	w := writer{made: map[string]bool{}}
 	tokens, keys := filepath.Join(dir, "stores", operatorName), filepath.Join(dir, "keys")
 	w.write(filepath.Join(tokens, ".nsc"), []byte(`{"managed":false,"name":"`+operatorName+`","kind":"operator","version":"1"}`))
@@ -56,7 +55,7 @@ func store(dir string, accounts, users int) result {
 			w.write(filepath.Join(keys, "creds", operatorName, c.Name, name+".creds"), creds)
 		}
 	}
-	return result{"store", w.files, time.Since(start).Seconds()}
+	return start.result("store", w.files)
 }
 
 type writer struct {

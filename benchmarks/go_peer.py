@@ -1,0 +1,34 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The official Go library as a peer: builds and runs the program in go/."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "go"
+
+
+def build(scratch: Path) -> Path | str:
+    """The program, built once; where it cannot be built, the reason for leaving it out."""
+    program = scratch / "go-peer"
+    if not program.exists():
+        go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+        if go is None:
+            return "left out, there is no Go here"
+        built = subprocess.run(
+            [go, "build", "-o", program, "."], cwd=SOURCE, capture_output=True, text=True, check=False
+        )
+        if built.returncode:
+            return f"left out, go build failed: {' '.join(built.stderr.split())[:160]}"
+    return program
+
+
+def cpu_seconds_each(program: Path, *arguments: object) -> list[float]:
+    """Run one of its benchmarks, on one thread; what one of those that it counts took of the CPU."""
+    output = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
+    result = json.loads(output)
+    return [float(result["cpu_seconds"]) / int(result["count"])]

@@ -1,0 +1,122 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks of nats_user against tasks of a module that does nothing, in whole runs of ansible-playbook, by the clock and by the CPU."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import workload
+from measure import Row, interleaved
+
+from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, SigningKey
+
+ITEMS = 20
+ROUNDS = 5
+
+
+def rows(scratch: Path) -> list[Row]:
+    """New users, and users that are kept as they are. Ansible's start, a run whose loop has no items, is taken off."""
+    material = _account(scratch)
+    folders = (scratch / f"users-{number}" for number in itertools.count())
+    folder = scratch
+
+    def create() -> list[float]:
+        nonlocal folder
+        folder = next(folders)
+        folder.mkdir()
+        return keep()
+
+    def keep() -> list[float]:
+        options = _nats_user(folder, material)
+        return _play(scratch, {"natsops.security.nats_user": options}, ITEMS)
+
+    contenders: dict[str, Callable[[], list[float]]] = {
+        "start": lambda: _play(scratch, {"empty": {}}, 0),
+        "empty": lambda: _play(scratch, {"empty": {}}, ITEMS),
+        "created": create,
+        "kept": keep,
+    }
+    whole = interleaved(contenders, ROUNDS)
+    found = []
+    for index, (watch, aim) in enumerate((("", 1.3), (", CPU", None))):
+        each = {name: (whole[name][index] - whole["start"][index]) / ITEMS for name in ("empty", "created", "kept")}
+        found += [
+            Row(
+                f"a task of nats_user, {name}{watch}",
+                f"{each[name] * 1000:.0f} ms",
+                f"empty module {each['empty'] * 1000:.0f} ms",
+                each[name] / each["empty"],
+                at_most=aim,
+            )
+            for name in ("created", "kept")
+        ]
+    return found
+
+
+def _nats_user(folder: Path, material: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": "user-{{ item }}",
+        "key_path": f"{folder}/{{{{ item }}}}.nk",
+        "jwt_path": f"{folder}/{{{{ item }}}}.jwt",
+        "creds_path": f"{folder}/{{{{ item }}}}.creds",
+        **material,
+        "permissions": {
+            "publish": {"allow": list(workload.PUBLISH)},
+            "subscribe": {"allow": list(workload.SUBSCRIBE)},
+        },
+    }
+
+
+def _account(scratch: Path) -> dict[str, str]:
+    """An account with a signing key, as files; the options that name them."""
+    operator, account, signer = nkey.create("operator"), nkey.create("account"), nkey.create("account")
+    body = Account(signing_keys=[SigningKey(signer.public_key)])
+    files = {
+        "account_jwt_path": token.encode(Claims(name="app", subject=account.public_key, body=body), operator, 1),
+        "signer_path": signer.seed,
+    }
+    for option, content in files.items():
+        (scratch / option).write_text(content)
+        (scratch / option).chmod(0o600)
+    return {option: str(scratch / option) for option in files}
+
+
+def _play(scratch: Path, task: dict[str, Any], items: int) -> list[float]:
+    """The seconds of a run, by the clock and of the CPU, all its processes together."""
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "tasks": [{**task, "loop": list(range(items))}],
+    }
+    playbook = scratch / "playbook.json"
+    playbook.write_text(json.dumps([play]))
+    environment = {
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+        "ANSIBLE_LIBRARY": str(Path(__file__).parent / "library"),
+        **os.environ,
+    }
+    command = [Path(sys.executable).parent / "ansible-playbook", playbook]
+    start, used = time.perf_counter(), _cpu_of_children()
+    run = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if run.returncode:
+        raise RuntimeError(f"ansible-playbook failed:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return [time.perf_counter() - start, _cpu_of_children() - used]
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
