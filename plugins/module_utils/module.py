@@ -90,6 +90,8 @@ class CarefulModule(AnsibleModule):
     Also a seed in a place that is not meant for one, such as a path or an option that does not exist, must not be printed or logged.
     """
 
+    params: dict[str, Any]
+
     def _load_params(self) -> None:
         super()._load_params()
         for text in _texts(self.params):
@@ -225,12 +227,13 @@ def parse_seed(seed: str, option: str, key_type: str) -> KeyPair:
         raise NatsSecurityError(str(error) if str(error).startswith(option) else f"{option}: {error}") from None
 
 
-def parse_public_key(module: AnsibleModule, public_key: str, option: str, key_type: str) -> Key:
-    """A public key that a task names; in check mode also the words for one that an earlier task did not make."""
+def parse_public_key(module: AnsibleModule, public_key: str, option: str, key_type: str | None) -> Key:
+    """A public key that a task names, None is of any type; in check mode also the words for one that an earlier task did not make."""
     if module.check_mode and public_key.startswith(_NEW):
-        return Key(key_type, None, words=public_key)
+        return Key(key_type or public_key[len(_NEW) :].split()[0], None, words=public_key)
     try:
-        return Key(key_type, nkey.from_public_key(public_key.strip(), key_type))
+        pair = nkey.from_public_key(public_key.strip(), key_type)
+        return Key(pair.type, pair)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{option}: {error}") from None
 

@@ -81,7 +81,7 @@ EXAMPLES = r"""
     operator_jwt_path: /etc/nats/acme.jwt
     signer_path: /etc/nats/acme-signing.nk
     revocations:
-      UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE: now
+      UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK: now
 """
 
 RETURN = r"""
@@ -147,6 +147,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     own_token,
     parent,
     parent_spec,
+    parse_public_key,
     policy,
     result_of,
     run,
@@ -165,6 +166,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     path = params["jwt_path"]
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "account")
+    _check_listed_keys(module)
     key = own_key(module, "account")
     existing = own_token(module, path, "jwt_path", "account")
     listed, described = signing_keys(module, "account")
@@ -183,6 +185,22 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     ]
     result.update(changed=changed, public_key=key.public_key, jwt=outcome.token, signing_keys=told)
     return result
+
+
+def _check_listed_keys(module: AnsibleModule) -> None:
+    """NatsSecurityError for a mistyped key in a list of keys: nobody else would notice, since no rule of NATS looks at them."""
+    params = module.params
+    listed: list[tuple[str, str | None, Any]] = [("revocations", "user", params["revocations"])]
+    listed += [
+        (f"exports[{index}].revocations", "account", export["revocations"])
+        for index, export in enumerate(params["exports"] or ())
+    ]
+    listed += [("remove_revocations", None, params["remove_revocations"])]
+    listed += [("remove_signing_keys", "account", params["remove_signing_keys"])]
+    for option, key_type, keys in listed:
+        for key in keys or ():
+            if key != "*" or option == "remove_signing_keys":
+                parse_public_key(module, key, f"{option}[{key}]", key_type)
 
 
 def main() -> None:

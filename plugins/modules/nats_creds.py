@@ -70,12 +70,12 @@ public_key:
   description: The public key of the user.
   returned: success
   type: str
-  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+  sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
   description: What the JWT says, in words of the options of M(natsops.security.nats_user). What has its default is left out.
   returned: success
   type: dict
-  sample: {"name": "orders", "subject": "UBXN..."}
+  sample: {"name": "orders", "subject": "UDAU..."}
 backup_files:
   description: The copies of files that were replaced or removed.
   returned: when O(backup=true) and there was something to keep

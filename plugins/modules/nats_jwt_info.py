@@ -83,12 +83,12 @@ public_key:
   description: The public key that the token is about.
   returned: success
   type: str
-  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+  sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
   description: What the token says, in words of the options of the module that makes such tokens. What has its default is left out.
   returned: success
   type: dict
-  sample: {"name": "orders", "subject": "UBXN...", "expires": "2027-01-31T12:00:00Z"}
+  sample: {"name": "orders", "subject": "UDAU...", "expires": "2027-01-31T12:00:00Z"}
 payload:
   description: The payload of the token as it stands there, without what a client sent to connect in an authorization request.
   returned: success

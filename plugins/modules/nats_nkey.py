@@ -92,7 +92,7 @@ public_key:
   description: The public key. Words for a new key in check mode, where none is made.
   returned: success
   type: str
-  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+  sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 type:
   description: The type of the key.
   returned: success

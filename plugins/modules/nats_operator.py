@@ -108,6 +108,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     key_spec,
     own_key,
     own_token,
+    parse_public_key,
     policy,
     result_of,
     run,
@@ -127,6 +128,8 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     path = params["jwt_path"]
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "operator")
+    for one in params["remove_signing_keys"] or ():
+        parse_public_key(module, one, f"remove_signing_keys[{one}]", "operator")
     key = own_key(module, "operator")
     existing = own_token(module, path, "jwt_path", "operator")
     listed, described = signing_keys(module, "operator")

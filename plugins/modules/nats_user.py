@@ -99,7 +99,7 @@ public_key:
   description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
   returned: success
   type: str
-  sample: UBXNO4VMFA7D4Y7ZQ3OOLSWH3EZFZ5QHOXBOCNBXNC7QMLS6GY5A3JOE
+  sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 jwt:
   description: The JWT that holds now. Not for a bearer, whose JWT is a secret, and not in check mode when a new one would be issued.
   returned: when the state is present
@@ -110,7 +110,7 @@ claims:
     - What the JWT says, in words of the options. What has its default is left out.
   returned: success
   type: dict
-  sample: {"name": "orders", "subject": "UBXN...", "permissions": {"publish": {"allow": ["orders.>"]}}}
+  sample: {"name": "orders", "subject": "UDAU...", "permissions": {"publish": {"allow": ["orders.>"]}}}
 reasons:
   description: Why the JWT was issued anew, in words. Empty when it was kept.
   returned: success

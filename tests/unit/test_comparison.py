@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -229,6 +230,23 @@ def test_claims_without_anything_are_described_by_their_subject(kind: str) -> No
 def test_description_has_no_times_and_no_issuer() -> None:
     described = describe(claims_of(User, {"tags": ["a"]}, name="n", issuer="A", issued_at=5, expires=6, id="x"))
     assert described == {"subject": USER.public_key, "name": "n", "tags": ["a"]}
+
+
+def test_description_is_the_same_in_whatever_order_things_were_told() -> None:
+    options = {
+        "exports": [EXPORT, dict(EXPORT, type="stream"), dict(EXPORT, subject="b")],
+        "signing_keys": [{"key": KEY}, {"key": key("account", 3).public_key, "role": "r", "template": {}}],
+        "mappings": {"m": [{"subject": "a"}, {"subject": "b"}], "l": []},
+        "tags": ["a", "b"],
+        "default_permissions": {"publish": {"allow": ["a", "b"]}},
+        "revocations": {"*": "2027-01-31", USER.public_key: "2027-01-31"},
+    }
+    backwards = {
+        name: dict(reversed(list(value.items()))) if isinstance(value, dict) else value[::-1]
+        for name, value in reversed(list(options.items()))
+    }
+    one, other = describe(claims_of(Account, options)), describe(claims_of(Account, backwards))
+    assert json.dumps(one) == json.dumps(other)
 
 
 def test_scoped_user_is_described_without_limits() -> None:
