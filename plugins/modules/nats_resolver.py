@@ -1,0 +1,273 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: the accounts that a live cluster has."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_resolver
+version_added: 0.1.0
+short_description: Bring the accounts of a live NATS cluster in line
+description:
+  - Pushes account JWTs to all servers with a full resolver, or deletes accounts from them, over one connection.
+  - Everything is looked at before the first change. What all servers hold already is not pushed again, and the task fails without a change when a JWT
+    has expired, is signed by a key that the running servers do not trust, breaks a rule of the server, or is older than what a server holds.
+  - An answer of a server is no proof. After a change every account is looked up again until all servers hold the same JWT, or the task fails and
+    names server and account.
+  - Accounts pushed to a server that has a memory or URL resolver would be gone when it restarts, so that is an error. A cache resolver fetches accounts on
+    demand from servers with a full one.
+  - A deletion leaves no trace. A server that is away meanwhile brings the account back when it returns; see O(expected_servers).
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.connection
+  - natsops.security.connection.accounts
+author: NatsOps authors (@natsops)
+requirements: [nkeys, nats-py]
+attributes:
+  diff_mode:
+    details: The claims of the accounts that change, by their public keys.
+  safe_file_operations:
+    support: N/A
+    details: It changes no files.
+options:
+  state:
+    description:
+      - With V(present) the accounts of the task are on every server, and others are left alone.
+      - With V(absent) they are on none.
+      - With V(exact) they are on every server, and all others but the system account are removed.
+      - Removing needs O(signer_path) or O(signer_seed), and C(allow_delete) in the resolvers' configuration.
+    type: str
+    choices: [present, absent, exact]
+    default: present
+  public_keys:
+    description:
+      - The public keys of accounts, where the state is V(absent) and their JWTs are not at hand.
+    type: list
+    elements: str
+    default: []
+  signer_path:
+    description:
+      - The seed file of the operator's key, or of one of its signing keys, that signs deletions. A strict operator needs a signing key.
+      - A folder is searched for the seed of a key that the servers trust, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore.
+    type: path
+  signer_seed:
+    description:
+      - The seed of the key that signs deletions, for example from a vault.
+    type: str
+  force:
+    description:
+      - Remove also accounts that have connections or JetStream data. Their clients are disconnected.
+      - It never removes the system account, and never pushes an older JWT over a newer one.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Push all accounts of a store, and wait until every server has them
+  natsops.security.nats_resolver:
+    servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
+    expected_servers: [n1, n2, n3]
+    store_path: /etc/nats/stores/ACME
+    system_signer_path: /etc/nats/keys
+    tls_ca_path: /etc/nats/ca.pem
+
+- name: Push one account
+  natsops.security.nats_resolver:
+    servers: [nats://localhost:4222]
+    creds_path: /etc/nats/sys.creds
+    jwts: ["{{ app.jwt }}"]
+
+- name: Remove what the operator no longer knows
+  natsops.security.nats_resolver:
+    servers: [nats://localhost:4222]
+    store_path: /etc/nats/stores/ACME
+    system_signer_path: /etc/nats/keys
+    signer_path: /etc/nats/keys
+    state: exact
+
+- name: Remove one account, whoever is connected
+  natsops.security.nats_resolver:
+    servers: [nats://localhost:4222]
+    creds_path: /etc/nats/sys.creds
+    public_keys: [ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O]
+    signer_path: /etc/nats/acme.nk
+    state: absent
+    force: true
+
+- name: Push to an account server
+  natsops.security.nats_resolver:
+    account_server_url: http://localhost:9090/jwt/v1
+    jwt_paths: [/etc/nats/app.jwt]
+"""
+
+RETURN = r"""
+accounts:
+  description: What became of each account, also when the task fails after changes have begun; in check mode what would become of it.
+  returned: success, and failure once a change was tried
+  type: list
+  elements: dict
+  contains:
+    public_key:
+      description: The account.
+      type: str
+    name:
+      description: Its name, as far as it is known.
+      type: str
+    action:
+      description: One of V(unchanged), V(pushed), V(removed), and V(absent) for one that was on no server.
+      type: str
+    reasons:
+      description: Why it was pushed or removed, in words.
+      type: list
+      elements: str
+    servers:
+      description:
+        - What each server has of it by now, by the server's name. V(held) before already, V(updated), V(removed), V(absent), V(on demand) for a cache resolver,
+          V(no answer), or what the server said when it refused.
+      type: dict
+  sample:
+    - public_key: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+      name: app
+      action: pushed
+      reasons: ["limits.connections: 10 -> 20"]
+      servers: {"n1": "updated", "n2": "updated", "n3": "updated"}
+servers:
+  description: The servers that answered.
+  returned: success with O(servers)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The public key of the server, new at every start.
+      type: str
+    name:
+      description: Its name, with the id where several have the same.
+      type: str
+    host:
+      description: Where it listens.
+      type: str
+    version:
+      description: The version of nats-server.
+      type: str
+    cluster:
+      description: The cluster that it is part of.
+      type: str
+    jetstream:
+      description: Whether it has JetStream.
+      type: bool
+    resolver:
+      description: One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode.
+      type: str
+    system_account:
+      description: The public key of its system account.
+      type: str
+    operators:
+      description: The operators that it trusts, as it runs.
+      type: list
+      elements: dict
+    account_count:
+      description: How many accounts it holds, where they were listed.
+      type: int
+  sample: [{"name": "n1", "version": "2.15.1", "resolver": "full"}]
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.natsops.security.plugins.module_utils import resolver_options as options
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import run, signer_key, signer_spec
+from ansible_collections.natsops.security.plugins.module_utils.nkey import KeyPair
+from ansible_collections.natsops.security.plugins.module_utils.resolver import account_server, cluster
+from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.resolver.cluster import ClusterError, Outcome, Task
+
+
+def _task(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    state = params["state"]
+    options.require_nats(module)
+    layout = options.store_layout(module)
+    operator = options.read_operator(module, layout)
+    accounts = options.read_accounts(module, layout)
+    if params["account_server_url"] is not None:
+        return account_server.bring_in_line(
+            params["account_server_url"],
+            accounts,
+            operator,
+            options.seconds(module, "timeout"),
+            options.tls_context(module),
+            module.check_mode,
+        )
+    task = Task(
+        state=state,
+        wanted=[] if state == "absent" else accounts,
+        absent=options.read_public_keys(module, accounts) if state == "absent" else [],
+        operator=operator,
+        signer=None if params["signer_path"] is None and params["signer_seed"] is None else _signer(module),
+        force=params["force"],
+        check=module.check_mode,
+        expected_servers=params["expected_servers"],
+        with_claims=module._diff,
+    )
+    subjects = cluster.SUBJECTS_OF[state]
+    how = options.connection_options(module, accounts, operator, subjects)
+    try:
+        outcome = connections.run(how, lambda connection: cluster.bring_in_line(connection, task))
+    except ClusterError as error:
+        module.fail_json(msg=str(error), **_result(module, error.outcome))
+    return _result(module, outcome)
+
+
+def _signer(module: AnsibleModule) -> Any:
+    def find(allowed: list[str]) -> KeyPair | None:
+        key = signer_key(module, "operator", allowed)
+        return None if key is None else key.pair
+
+    return find
+
+
+def _result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = cluster.describe_outcome(outcome)
+    if module._diff:
+        result["diff"] = {"before": outcome.before, "after": outcome.after}
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            **options.connection_spec(),
+            **options.accounts_spec(),
+            **signer_spec(),
+            state={"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
+            force={"type": "bool", "default": False},
+        ),
+        required_one_of=options.ONE_OF,
+        mutually_exclusive=[*options.EXCLUSIVE, ("signer_path", "signer_seed")],
+        required_together=options.TOGETHER,
+        supports_check_mode=True,
+    )
+    run(module, _checked)
+
+
+def _checked(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    if params["account_server_url"] is not None and params["state"] != "present":
+        raise NatsSecurityError(
+            f"state: an account server can't remove accounts, so {params['state']} is not possible."
+        )
+    if params["public_keys"] and params["state"] != "absent":
+        raise NatsSecurityError("public_keys are for state=absent; what is pushed is named by its JWT.")
+    return _task(module)
+
+
+if __name__ == "__main__":
+    main()

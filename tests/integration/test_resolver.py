@@ -1,0 +1,929 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""nats_resolver and nats_resolver_info against nats-server: one, three of them, and with every kind of resolver."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import http.server
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import nats
+import pytest
+
+from ansible_collections.natsops.security.plugins.module_utils import nkey
+from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    Operator,
+    Permission,
+    Permissions,
+    ScopeTemplate,
+    SigningKey,
+    User,
+    UserAccess,
+)
+from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster as clusters
+from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.resolver import plan, servers
+
+if TYPE_CHECKING:
+    from conftest import Play, Site
+
+pytestmark = pytest.mark.server
+
+SERVER = pathlib.Path(sys.executable).with_name("nats-server")
+FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Realm:
+    """An operator with a signing key and a system account, and tokens signed by them."""
+
+    def __init__(self, name: str = "ACME", **body: Any) -> None:
+        self.operator, self.signing = nkey.create("operator"), nkey.create("operator")
+        self.system = nkey.create("account")
+        self.born = int(time.time()) - 100
+        self.operator_claims = Claims(
+            name=name,
+            subject=self.operator.public_key,
+            body=Operator(signing_keys=[self.signing.public_key], system_account=self.system.public_key, **body),
+        )
+        self.system_signing = nkey.create("account")
+        self.operator_jwt = tokens.encode(self.operator_claims, self.operator, self.born)
+        signing = SigningKey(key=self.system_signing.public_key)
+        self.system_jwt = self.account(self.system, "SYS", Account(signing_keys=[signing]))
+
+    def account(
+        self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, expires: int = 0
+    ) -> str:
+        """The token of an account."""
+        claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
+        return tokens.encode(claims, signer or self.signing, int(time.time()) - age)
+
+    def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
+        """A new account: its key and its token."""
+        key = nkey.create("account")
+        return key, self.account(key, name, body, **how)
+
+    def creds(self, account: Any = None, access: UserAccess | None = None, expires: int = 0) -> str:
+        """The creds of a new user, of the system account unless another is given."""
+        key = nkey.create("user")
+        claims = Claims(name="u", subject=key.public_key, body=User(access=access or UserAccess()), expires=expires)
+        return tokens.format_creds(tokens.encode(claims, account or self.system, int(time.time())), key)
+
+
+@dataclasses.dataclass
+class Node:
+    """One nats-server of a cluster."""
+
+    name: str
+    port: int
+    folder: pathlib.Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start, and wait until it takes connections."""
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [SERVER, "-c", self.folder / f"{self.name}.conf"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        deadline = time.monotonic() + 10
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            assert self.process.poll() is None, (self.folder / f"{self.name}.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End this process, and wait for it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(how)
+            self.process.wait(10)
+            self.process = None
+
+    def stored(self, account: Any) -> str | None:
+        """The token of an account in the server's directory."""
+        path = self.folder / self.name / f"{account.public_key}.jwt"
+        return path.read_text() if path.exists() else None
+
+
+class Fleet:
+    """Servers of one operator, on loopback."""
+
+    def __init__(self, folder: pathlib.Path, realm: Realm, resolvers: list[str], extra: str = "") -> None:
+        self.realm = realm
+        ports, routes = _free_ports(len(resolvers)), _free_ports(len(resolvers))
+        self.nodes = [Node(f"n{index + 1}", port, folder) for index, port in enumerate(ports)]
+        urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
+        for node, route, resolver in zip(self.nodes, routes, resolvers, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            lines = [
+                f"server_name: {node.name}",
+                f"listen: 127.0.0.1:{node.port}",
+                f"operator: {realm.operator_jwt}",
+                f"system_account: {realm.system.public_key}",
+                f"resolver: {resolver}" if resolver == "MEMORY" else f"resolver: {{ {resolver} }}",
+                f"resolver_preload: {{ {realm.system.public_key}: {realm.system_jwt} }}",
+                extra,
+            ]
+            if len(resolvers) > 1:
+                lines.append(f"cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{urls}] }}")
+            text = "\n".join(lines).replace("{dir}", str(folder / node.name)).replace("{folder}", str(folder))
+            (folder / f"{node.name}.conf").write_text(text)
+
+    @property
+    def urls(self) -> list[str]:
+        return [node.url for node in self.nodes]
+
+    def start(self) -> Fleet:
+        """Start all servers, and wait until they know each other."""
+        for node in self.nodes:
+            node.start()
+        self.wait_until_whole()
+        return self
+
+    def wait_until_whole(self) -> None:
+        """Wait until all servers answer through the first."""
+        deadline = time.monotonic() + 15
+        while True:
+            with contextlib.suppress(Exception):
+                if len(self.do(servers.discover).servers) == len(self.nodes):
+                    return
+            assert time.monotonic() < deadline, "the cluster did not come together"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+    def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
+        """How to connect as a temporary user that may do everything."""
+        inbox = connections.new_inbox()
+        system = self.realm.system
+        subjects = clusters.SUBJECTS_OF["exact"]
+        signer = self.realm.system_signing
+        user = connections.TemporaryUser(signer, system.public_key, False, inbox, subjects, lifetime)
+        return connections.Options(tuple(self.urls), user, inbox, timeout=timeout)
+
+    def do(self, work: Any, **how: Any) -> Any:
+        """The result of work on a connection."""
+        return connections.run(self.options(**how), work)
+
+    def task(self, **more: Any) -> dict[str, Any]:
+        """The options of a module that connects here."""
+        return {"servers": self.urls, "system_signer_seed": self.realm.system.seed, **more}
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A server that allows deletions and has JetStream."""
+    folder = tmp_path_factory.mktemp("one")
+    fleet = Fleet(folder, Realm(), [FULL + ", allow_delete: true"], 'jetstream { store_dir: "{folder}/js" }')
+    try:
+        yield fleet.start()
+    finally:
+        fleet.stop()
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Three servers that allow deletions."""
+    fleet = Fleet(tmp_path_factory.mktemp("three"), Realm(), [FULL + ", allow_delete: true"] * 3)
+    try:
+        yield fleet.start()
+    finally:
+        fleet.stop()
+
+
+@pytest.fixture
+def start(tmp_path: pathlib.Path) -> Iterator[Any]:
+    """Starts servers for one test: `start(realm, resolvers, extra)`."""
+    started: list[Fleet] = []
+
+    def start_one(realm: Realm, resolvers: list[str], extra: str = "") -> Fleet:
+        started.append(Fleet(tmp_path / f"fleet{len(started)}", realm, resolvers, extra))
+        return started[-1].start()
+
+    yield start_one
+    for fleet in started:
+        fleet.stop()
+
+
+async def _client(url: str, creds: str) -> Any:
+    pair, jwt = tokens.find_seed(creds), tokens.find_token(creds)
+
+    async def silent(_: Exception) -> None:
+        pass
+
+    return await nats.connect(
+        url,
+        allow_reconnect=False,
+        error_cb=silent,
+        user_jwt_cb=lambda: bytearray(jwt.encode()),
+        signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),
+    )
+
+
+def _lets_in(url: str, creds: str) -> bool:
+    async def attempt() -> bool:
+        try:
+            client = await _client(url, creds)
+        except Exception:
+            return False
+        await client.close()
+        return True
+
+    return asyncio.run(attempt())
+
+
+@contextlib.contextmanager
+def _connected(url: str, creds: str, work: Any = None) -> Iterator[None]:
+    """A client that stays connected in a thread of its own, after some work."""
+    ready, done = threading.Event(), threading.Event()
+
+    async def stay() -> None:
+        client = await _client(url, creds)
+        if work is not None:
+            await work(client)
+        ready.set()
+        while not done.is_set():
+            await asyncio.sleep(0.02)
+        await client.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(stay()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _account(result: dict[str, Any], key: Any) -> dict[str, Any]:
+    return next(found for found in result["accounts"] if found["public_key"] == key.public_key)
+
+
+# ---- pushing
+
+
+def test_pushed_account_lets_its_users_in_and_is_not_pushed_again(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    result = site.run("resolver", **one.task(jwts=[jwt]))
+    assert _account(result, key) == {
+        "public_key": key.public_key,
+        "name": "app",
+        "action": "pushed",
+        "reasons": ["n1 does not have it"],
+        "servers": {"n1": "updated"},
+    }
+    assert result["diff"]["before"] == {key.public_key: {}}
+    assert result["diff"]["after"][key.public_key]["name"] == "app"
+    assert _lets_in(one.nodes[0].url, one.realm.creds(key))
+    again = site.keep("resolver", **one.task(jwts=[jwt]))
+    assert _account(again, key)["action"] == "unchanged"
+    assert _account(again, key)["servers"] == {"n1": "held"}
+    (server,) = again["servers"]
+    assert (server["name"], server["resolver"], server["version"][:2]) == ("n1", "full", "2.")
+
+
+def test_check_mode_pushes_nothing(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    assert site.check("resolver", **one.task(jwts=[jwt]))["changed"]
+    assert one.nodes[0].stored(key) is None
+
+
+def test_changed_account_is_pushed_with_the_reasons(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    body = Account()
+    body.limits.connections = 20
+    newer = one.realm.account(key, "app", body, age=50)
+    result = site.run("resolver", **one.task(jwt_paths=[site.write("app.jwt", newer)]))
+    assert _account(result, key)["reasons"] == ["limits.connections: unlimited -> 20"]
+    assert result["diff"]["after"][key.public_key]["limits"] == {"connections": 20}
+    assert one.nodes[0].stored(key) == newer
+
+
+def test_older_token_is_never_pushed_over_a_newer_one(site: Site, one: Fleet) -> None:
+    key, newer = one.realm.new_account("app", age=10)
+    site.run("resolver", **one.task(jwts=[newer]))
+    message = site.refuse("resolver", **one.task(jwts=[one.realm.account(key, "app", age=50)], force=True))
+    assert f"account app ({key.public_key}) is newer on the cluster: n1 holds" in message
+    assert one.nodes[0].stored(key) == newer
+
+
+def test_all_accounts_of_a_store_are_pushed_with_keys_from_its_keystore(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    keys = [nkey.create("account") for _ in range(3)]
+    site.write("stores/ACME/.nsc", "{}")
+    site.write("stores/ACME/ACME.jwt", realm.operator_jwt)
+    site.write("stores/ACME/accounts/SYS/SYS.jwt", realm.system_jwt)
+    for index, key in enumerate(keys):
+        site.write(f"stores/ACME/accounts/A{index}/A{index}.jwt", realm.account(key, f"A{index}"))
+    public = realm.system.public_key
+    site.write(f"keys/keys/A/{public[1:3]}/{public}.nk", realm.system.seed, 0o600)
+    task = {"servers": one.urls, "store_path": site / "stores/ACME", "system_signer_path": site / "keys"}
+    result = site.run("resolver", **task)
+    assert [_account(result, key)["action"] for key in keys] == ["pushed"] * 3
+    assert _account(result, realm.system)["action"] == "unchanged"
+    site.keep("resolver", **task)
+    compared = site.run("resolver_info", **task)
+    assert compared["differences"] == []
+
+
+@pytest.mark.parametrize("count", [10, 3000])
+def test_accounts_are_pushed_and_all_looked_up_again(one: Fleet, count: int) -> None:
+    wanted = [plan.read_wanted(one.realm.new_account(f"a{index}")[1], "test") for index in range(count)]
+    task = clusters.Task("present", wanted)
+    outcome = one.do(lambda connection: clusters.bring_in_line(connection, task))
+    assert {account.action for account in outcome.accounts} == {"pushed"}
+    stored = one.do(lambda connection: clusters.look_up(connection, [item.subject for item in wanted], 1))
+    assert stored == {item.subject: [item.token] for item in wanted}
+    outcome = one.do(lambda connection: clusters.bring_in_line(connection, task))
+    assert {account.action for account in outcome.accounts} == {"unchanged"}
+
+
+# ---- what must not be pushed
+
+
+def test_token_of_another_operator_is_refused(site: Site, one: Fleet) -> None:
+    other = Realm("OTHER")
+    key, jwt = other.new_account("app")
+    message = site.refuse("resolver", **one.task(jwts=[jwt]))
+    assert f"The account app ({key.public_key}) is signed by {other.signing.public_key}, which the server n1" in message
+    assert "does not trust" in message
+    task = {"servers": one.urls, "creds": one.realm.creds(), "jwts": [jwt]}
+    assert site.refuse("resolver", **task, operator_jwt=other.operator_jwt).startswith(
+        f"The server n1 trusts the operator ACME ({one.realm.operator.public_key}), not OTHER ({other.operator.public_key})."
+    )
+    assert one.nodes[0].stored(key) is None
+
+
+def test_identity_key_of_a_strict_operator_is_refused(site: Site, start: Any) -> None:
+    fleet = start(Realm(strict_signing_key_usage=True), [FULL])
+    realm = fleet.realm
+    _, jwt = realm.new_account("app", signer=realm.operator)
+    task = {"servers": fleet.urls, "jwts": [jwt], "system_account_jwt": realm.system_jwt}
+    message = site.refuse("resolver", **task, system_signer_seed=realm.system_signing.seed)
+    assert "the identity key of the operator ACME, which is strict" in message
+    message = site.refuse("resolver", **task, system_signer_seed=realm.system.seed, operator_jwt=realm.operator_jwt)
+    assert "is the identity key of the system account, and its operator is strict" in message
+
+
+def test_tampered_expired_self_signed_and_foreign_tokens_are_refused(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    key, jwt = realm.new_account("app")
+    header, payload, signature = jwt.split(".")
+    changed = base64.urlsafe_b64encode(base64.urlsafe_b64decode(payload + "==").replace(b"app", b"apq"))
+    tampered = f"{header}.{changed.decode().rstrip('=')}.{signature}"
+    expired = realm.account(key, "app", expires=int(time.time()) - 5)
+    refused = {
+        tampered: "jwts[0]: The token's signature is not that of its issuer",
+        expired: f"The account app ({key.public_key}) expired at ",
+        realm.account(key, "app", signer=key): f"is signed by {key.public_key}, its own key",
+        realm.operator_jwt: "jwts[0]: this is a JWT of operator claims, one of an account is wanted.",
+        "nonsense": "jwts[0]: Not a token",
+    }
+    for token, words in refused.items():
+        assert words in site.refuse("resolver", **one.task(jwts=[token]))
+    assert one.nodes[0].stored(key) is None
+
+
+def test_two_different_tokens_of_one_account_are_refused(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    message = site.refuse("resolver", **one.task(jwts=[jwt, one.realm.account(key, "app", age=50)]))
+    assert message.startswith("jwts[0] and jwts[1] are different JWTs of the same account app")
+
+
+def test_tampered_token_in_the_place_of_one_that_is_held_is_refused(one: Fleet) -> None:
+    _, jwt = one.realm.new_account("app")
+    wanted = plan.read_wanted(jwt[:-4] + ("AAAA" if jwt[-4:] != "AAAA" else "BBBB"), "test")
+    assert plan.signature_problems([wanted]) != []
+
+
+# ---- who connects
+
+
+def test_creds_connect_by_path_and_by_content(site: Site, one: Fleet) -> None:
+    creds = one.realm.creds()
+    for task in ({"creds": creds}, {"creds_path": site.write("sys.creds", creds, 0o600)}):
+        found = site.run("resolver_info", servers=one.urls, public_keys=[one.realm.system.public_key], **task)
+        assert [account["name"] for account in found["accounts"]] == ["SYS"]
+        assert tokens.find_token(creds) not in json.dumps(found)
+
+
+def test_user_outside_the_system_account_is_told_so(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    message = site.refuse("resolver_info", servers=one.urls, creds=one.realm.creds(key), timeout="500ms")
+    assert message.startswith("No server answered a request to the system: is the user one of the system account")
+
+
+def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
+    access = UserAccess(permissions=Permissions(publish=Permission(deny=["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE"])))
+    _, jwt = one.realm.new_account("app")
+    message = site.refuse("resolver", servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
+    assert message.startswith("The server does not let the user do that")
+    assert "CLAIMS.UPDATE" in message
+
+
+def test_unreachable_and_unwilling_servers_are_named(site: Site, one: Fleet) -> None:
+    (port,) = _free_ports(1)
+    stranger = Realm("OTHER")
+    message = site.refuse(
+        "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=stranger.system.seed
+    )
+    assert f"nats://127.0.0.1:{port}: " in message
+    assert f"{one.urls[0]}: it does not let this user in (authorization violation)" in message
+
+
+def test_expired_creds_are_refused_before_connecting(site: Site, one: Fleet) -> None:
+    creds = one.realm.creds(expires=int(time.time()) - 10)
+    assert "creds: the user u expired at" in site.refuse("resolver_info", servers=one.urls, creds=creds)
+
+
+def test_signing_keys_of_the_system_account_connect(site: Site, start: Any) -> None:
+    realm = Realm()
+    plain, scoped = realm.system_signing, nkey.create("account")
+    template = ScopeTemplate(permissions=Permissions(publish=Permission(["$SYS.REQ.>"])))
+    realm.system_jwt = realm.account(
+        realm.system,
+        "SYS",
+        Account(
+            signing_keys=[
+                SigningKey(key=plain.public_key),
+                SigningKey(key=scoped.public_key, role="pusher", template=template),
+            ]
+        ),
+    )
+    fleet = start(realm, [FULL])
+    for key in (plain, scoped):
+        _, jwt = realm.new_account("app")
+        task = {"servers": fleet.urls, "system_signer_seed": key.seed, "system_account_jwt": realm.system_jwt}
+        assert site.run("resolver", jwts=[jwt], **task)["changed"]
+    message = site.refuse(
+        "resolver",
+        servers=fleet.urls,
+        system_signer_seed=nkey.create("account").seed,
+        system_account_jwt=realm.system_jwt,
+    )
+    assert "is no key of the system account" in message
+
+
+def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
+    options = one.options()
+    login = connections.TemporaryUser(
+        one.realm.system, one.realm.system.public_key, False, options.inbox, clusters.READING
+    )()
+    claims = tokens.decode(login.jwt)
+    access = claims.body.access
+    assert access.permissions.publish.allow == list(clusters.READING)
+    assert access.permissions.subscribe.allow == [options.inbox + ".>"]
+    assert not any("UPDATE" in subject or "DELETE" in subject for subject in access.permissions.publish.allow)
+    assert 110 < claims.expires - time.time() <= 120
+    assert login.pair.seed not in repr(login) + repr(options)
+    read_only = dataclasses.replace(options, login=lambda: login)
+    request = [(clusters.UPDATE.format(one.realm.system.public_key), b"x")]
+    with pytest.raises(Exception, match="does not let the user do that"):
+        connections.run(read_only, lambda connection: connection.ask_many(request, lambda *_: True, 5))
+
+
+def test_temporary_user_is_renewed_when_the_work_outlives_it(one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    wanted = plan.read_wanted(jwt, "test")
+
+    async def long_work(connection: Any) -> tuple[int, set[int]]:
+        await clusters.bring_in_line(connection, clusters.Task("present", [wanted]))
+        until = time.monotonic() + 4.5
+        answers = set()
+        while time.monotonic() < until:
+            found = await clusters.look_up(connection, [key.public_key] * 50, 1)
+            answers.add(len(found[key.public_key]))
+            await asyncio.sleep(0.05)
+        return connection.renewals, answers
+
+    renewals, answers = one.do(long_work, lifetime=2)
+    assert renewals >= 2
+    assert answers == {1}
+
+
+def test_lost_connection_is_made_anew_and_the_work_goes_on(start: Any) -> None:
+    fleet = start(Realm(), [FULL])
+
+    async def interrupted(connection: Any) -> Any:
+        keys = [fleet.realm.system.public_key] * 5
+        before = await clusters.look_up(connection, keys, 1)
+        fleet.nodes[0].stop(signal.SIGKILL)
+        fleet.nodes[0].start()
+        return before == await clusters.look_up(connection, keys, 1) and connection.renewals
+
+    assert fleet.do(interrupted) == 1
+
+
+# ---- removing
+
+
+def test_absent_account_is_removed_and_stays_so(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    key, jwt = realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    creds = realm.creds(key)
+    assert _lets_in(one.nodes[0].url, creds)
+    task = one.task(state="absent", public_keys=[key.public_key], signer_seed=realm.signing.seed)
+    result = site.run("resolver", **task)
+    assert _account(result, key)["action"] == "removed"
+    assert _account(result, key)["servers"] == {"n1": "removed"}
+    assert result["diff"]["before"][key.public_key]["name"] == "app"
+    assert not _lets_in(one.nodes[0].url, creds)
+    again = site.keep("resolver", **task)
+    assert _account(again, key)["action"] == "absent"
+
+
+def test_account_with_connections_is_removed_only_by_force(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    key, jwt = realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    task = one.task(state="absent", jwts=[jwt], signer_path=site / "op.nk")
+    site.write("op.nk", realm.operator.seed, 0o600)
+    with _connected(one.nodes[0].url, realm.creds(key)):
+        message = site.refuse("resolver", **task)
+        assert f"The account {key.public_key} has 1 connections to n1." in message
+        assert "force=true" in message
+        assert one.nodes[0].stored(key) == jwt
+        assert site.run("resolver", **task, force=True)["changed"]
+
+
+def test_account_with_jetstream_data_is_removed_only_by_force(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    body = Account()
+    body.limits.jetstream.disk_storage = 1_000_000
+    key, jwt = realm.new_account("app", body)
+    site.run("resolver", **one.task(jwts=[jwt]))
+
+    async def store(client: Any) -> None:
+        await client.jetstream().add_stream(name="S", subjects=["s"])
+        await client.jetstream().publish("s", b"x")
+
+    with _connected(one.nodes[0].url, realm.creds(key), store):
+        pass
+    task = one.task(state="absent", jwts=[jwt], signer_seed=realm.signing.seed)
+    deadline = time.monotonic() + 5
+    while "connections" in (message := site.refuse("resolver", **task)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert f"The account {key.public_key} has JetStream data on n1: 1 streams" in message
+    assert site.run("resolver", **task, force=True)["changed"]
+
+
+def test_system_account_is_never_removed(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    task = one.task(signer_seed=realm.signing.seed, force=True)
+    message = site.refuse("resolver", **task, state="absent", public_keys=[realm.system.public_key])
+    assert message == f"The account {realm.system.public_key} is the system account: it is never removed."
+
+
+def test_removal_by_a_key_that_servers_do_not_trust_is_refused(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    stranger = nkey.create("operator")
+    message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt], signer_seed=stranger.seed))
+    assert f"The signer {stranger.public_key} can't sign the removal of accounts" in message
+    message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt]))
+    assert "give signer_path or signer_seed" in message
+    assert one.nodes[0].stored(key) == jwt
+
+
+def test_server_that_forbids_deletion_is_named_and_nothing_is_pushed_before(site: Site, start: Any) -> None:
+    fleet = start(Realm(), [FULL])
+    old, old_jwt = fleet.realm.new_account("old")
+    new, new_jwt = fleet.realm.new_account("new")
+    site.run("resolver", **fleet.task(jwts=[old_jwt]))
+    task = fleet.task(jwts=[new_jwt], state="exact", signer_seed=fleet.realm.signing.seed)
+    for how in ({}, {"check": True}):
+        message = site.refuse("resolver", how, **task)
+        assert message == "The server n1 does not allow to delete accounts: its resolver needs allow_delete: true."
+    assert (fleet.nodes[0].stored(old), fleet.nodes[0].stored(new)) == (old_jwt, None)
+
+
+def test_exact_removes_what_the_task_does_not_have_but_the_system_account(site: Site, start: Any) -> None:
+    fleet = start(Realm(), [FULL + ", allow_delete: true"])
+    realm, node = fleet.realm, fleet.nodes[0]
+    accounts = [realm.new_account(f"a{index}") for index in range(4)]
+    site.run("resolver", **fleet.task(jwts=[jwt for _, jwt in accounts[:3]]))
+    wanted = [jwt for _, jwt in accounts[2:]]
+    task = fleet.task(jwts=wanted, state="exact", signer_seed=realm.signing.seed)
+    result = site.run("resolver", **task)
+    actions = [_account(result, key)["action"] for key, _ in accounts]
+    assert actions == ["removed", "removed", "unchanged", "pushed"]
+    assert [node.stored(key) is not None for key, _ in accounts] == [False, False, True, True]
+    assert node.stored(realm.system) == realm.system_jwt
+    site.keep("resolver", **task)
+    message = site.refuse("resolver", **fleet.task(state="exact", signer_seed=realm.signing.seed))
+    assert "exactly these would remove all of them" in message
+
+
+# ---- several servers
+
+
+def test_every_server_of_three_has_its_own_result(site: Site, three: Fleet) -> None:
+    key, jwt = three.realm.new_account("app")
+    task = three.task(jwts=[jwt], expected_servers=["n1", "n2", "n3"])
+    result = site.run("resolver", **task)
+    assert _account(result, key)["servers"] == {"n1": "updated", "n2": "updated", "n3": "updated"}
+    assert _account(result, key)["reasons"] == ["n1, n2 and n3 do not have it"]
+    assert [node.stored(key) for node in three.nodes] == [jwt] * 3
+    site.keep("resolver", **task)
+    info = site.run("resolver_info", **three.task(public_keys=[key.public_key]))
+    issued = tokens.decode(jwt).issued_at
+    shown = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(issued))
+    assert _account(info, key)["servers"] == {"n1": shown, "n2": shown, "n3": shown}
+    assert (_account(info, key)["claims"]["name"], _account(info, key)["jwt"]) == ("app", jwt)
+
+
+def test_server_that_is_away_is_named_and_gets_the_account_when_it_is_back(site: Site, three: Fleet) -> None:
+    key, jwt = three.realm.new_account("app")
+    away = three.nodes[2]
+    away.stop()
+    try:
+        task = three.task(jwts=[jwt], timeout="1s", connect_timeout="1s")
+        message = site.refuse("resolver", **task, expected_servers=["n1", "n2", "n3"])
+        assert message == "expected_servers: n3 did not answer; n1, n2 did."
+        assert [node.stored(key) for node in three.nodes] == [None, None, None]
+        result = site.run("resolver", **task)
+        assert _account(result, key)["servers"] == {"n1": "updated", "n2": "updated"}
+    finally:
+        away.start()
+        three.wait_until_whole()
+    deadline = time.monotonic() + 10
+    while away.stored(key) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert away.stored(key) == jwt
+    compared = site.run("resolver_info", **three.task(jwts=[jwt]))
+    assert compared["differences"] == []
+
+
+def test_server_that_lags_is_told_from_the_others_and_brought_up(site: Site, start: Any) -> None:
+    realm = Realm()
+    fleet = start(realm, ['type: full, dir: "{dir}", interval: "10m"'] * 3)
+    key, old = realm.new_account("app")
+    new = realm.account(key, "app", Account(description="newer"), age=50)
+    site.run("resolver", **fleet.task(jwts=[old]))
+    fleet.nodes[1].stop()
+    site.run("resolver", **fleet.task(jwts=[new]))
+    fleet.nodes[1].start()
+    fleet.wait_until_whole()
+    found = _account(site.run("resolver_info", **fleet.task(jwts=[new])), key)
+    assert found["differences"] == ["n2: description: none -> newer"]
+    assert found["servers"]["n1"] == found["servers"]["n3"] > found["servers"]["n2"]
+    result = site.run("resolver", **fleet.task(jwts=[new]))
+    assert _account(result, key)["reasons"] == ["description: none -> newer"]
+    assert [node.stored(key) for node in fleet.nodes] == [new] * 3
+    site.keep("resolver", **fleet.task(jwts=[new]))
+
+
+def test_removal_reaches_all_three(site: Site, three: Fleet) -> None:
+    key, jwt = three.realm.new_account("app")
+    site.run("resolver", **three.task(jwts=[jwt]))
+    result = site.run("resolver", **three.task(jwts=[jwt], state="absent", signer_seed=three.realm.signing.seed))
+    assert _account(result, key)["servers"] == {"n1": "removed", "n2": "removed", "n3": "removed"}
+    assert [node.stored(key) for node in three.nodes] == [None] * 3
+
+
+def test_server_that_refuses_is_named_with_the_account(site: Site, start: Any) -> None:
+    fleet = start(Realm(), [FULL, FULL + ", limit: 1"])
+    key, jwt = fleet.realm.new_account("app")
+    result = site.start("resolver", fleet.task(jwts=[jwt]))
+    assert result["failed"]
+    assert f"The server n2 refuses the account app ({key.public_key}): jwt update resulted in error" in result["msg"]
+    states = _account(result, key)["servers"]
+    assert states["n1"] == "updated"
+    assert "jwt store is full" in states["n2"]
+    compared = site.run("resolver_info", **fleet.task(jwts=[jwt]))
+    assert compared["differences"] == [f"account app ({key.public_key}): n2 does not have it"]
+
+
+def test_server_that_falls_silent_is_named_with_the_account(three: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, jwt = three.realm.new_account("app")
+    silent = three.nodes[2].process
+    assert silent is not None
+    discover = clusters.discover
+
+    async def discover_then_freeze(*arguments: Any) -> Any:
+        found = await discover(*arguments)
+        silent.send_signal(signal.SIGSTOP)
+        return found
+
+    monkeypatch.setattr(clusters, "discover", discover_then_freeze)
+    task = clusters.Task("present", [plan.read_wanted(jwt, "test")])
+    try:
+        with pytest.raises(clusters.ClusterError) as error:
+            three.do(lambda connection: clusters.bring_in_line(connection, task), timeout=1)
+    finally:
+        silent.send_signal(signal.SIGCONT)
+    assert f"account app ({key.public_key})" in str(error.value)
+    assert "n3" in str(error.value)
+    assert "n2" not in str(error.value)
+    three.wait_until_whole()
+
+
+# ---- other resolvers
+
+
+def test_memory_resolver_is_detected_and_told(site: Site, start: Any) -> None:
+    fleet = start(Realm(), ["MEMORY"])
+    _, jwt = fleet.realm.new_account("app")
+    message = site.refuse("resolver", **fleet.task(jwts=[jwt]))
+    assert message.startswith("Accounts that are pushed do not stay on every server: n1 has a memory or URL resolver.")
+    assert "resolver_preload" in message
+    found = site.run("resolver_info", **fleet.task())
+    assert [(server["name"], server["resolver"]) for server in found["servers"]] == [("n1", "memory or url")]
+
+
+def test_server_with_a_memory_resolver_is_left_out_when_others_are_expected(site: Site, start: Any) -> None:
+    fleet = start(Realm(), [FULL, "MEMORY"])
+    key, jwt = fleet.realm.new_account("app")
+    assert "n2 has a memory or URL resolver" in site.refuse("resolver", **fleet.task(jwts=[jwt]))
+    result = site.run("resolver", **fleet.task(jwts=[jwt], expected_servers=["n1"]))
+    assert _account(result, key)["servers"] == {"n1": "updated"}
+    assert "n2 has a memory or URL resolver, and is left out" in json.dumps(result["warnings"])
+    site.keep("resolver", **fleet.task(jwts=[jwt], expected_servers=["n1"]))
+
+
+def test_cache_resolver_fetches_on_demand(site: Site, start: Any) -> None:
+    fleet = start(Realm(), [FULL, 'type: cache, dir: "{dir}", ttl: "1h", timeout: "1s"'])
+    key, jwt = fleet.realm.new_account("app")
+    result = site.run("resolver", **fleet.task(jwts=[jwt]))
+    assert _account(result, key)["servers"] == {"n1": "updated", "n2": "on demand"}
+    assert _lets_in(fleet.nodes[1].url, fleet.realm.creds(key))
+    newer = fleet.realm.account(key, "app", Account(description="x"), age=50)
+    site.run("resolver", **fleet.task(jwts=[newer]))
+    site.keep("resolver", **fleet.task(jwts=[newer]))
+    assert fleet.nodes[1].stored(key) == newer
+
+
+class _AccountServer(http.server.BaseHTTPRequestHandler):
+    """Keeps accounts as nats-account-server does, unless told to forget or to refuse."""
+
+    accounts: dict[str, str] = {}
+    mode = "keep"
+
+    def do_GET(self) -> None:
+        found = self.accounts.get(self.path.rpartition("/")[2])
+        self._answer(200 if found else 404, found or "not found")
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.mode == "refuse":
+            self._answer(400, "bad account")
+            return
+        if self.mode == "keep":
+            self.accounts[self.path.rpartition("/")[2]] = text
+        self._answer(200, "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_account_server_is_read_and_pushed_to(site: Site) -> None:
+    realm = Realm()
+    key, jwt = realm.new_account("app")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _AccountServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/jwt/v1"
+        task = {"account_server_url": url, "jwts": [jwt], "operator_jwt": realm.operator_jwt}
+        _AccountServer.mode = "refuse"
+        assert "answers 400 when" in site.refuse("resolver", **task)
+        _AccountServer.mode = "forget"
+        assert "but does not have it afterwards" in site.refuse("resolver", **task)
+        _AccountServer.mode = "keep"
+        result = site.run("resolver", **task)
+        assert _account(result, key)["servers"] == {url: "updated"}
+        site.keep("resolver", **task)
+        older = realm.account(key, "app", age=500)
+        assert "is newer on the cluster" in site.refuse("resolver", **dict(task, jwts=[older]))
+        foreign = Realm("OTHER").account(key, "app", age=10)
+        assert "no key of the operator" in site.refuse("resolver", **dict(task, jwts=[foreign]))
+        found = site.run("resolver_info", account_server_url=url, public_keys=[key.public_key])
+        assert _account(found, key)["jwt"] == jwt
+        assert "can't remove accounts" in site.refuse("resolver", **dict(task, state="absent"))
+        server.shutdown()
+
+
+# ---- TLS
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A certificate authority, a certificate for localhost and one for a client, by openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make certificates with")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    run("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test")
+    (folder / "names").write_text("subjectAltName=DNS:nats.test")
+    for name in ("server", "client"):
+        run("req", *new_key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        run("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
+    return folder
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_tls_with_client_certificate_and_server_name(site: Site, certificates: pathlib.Path, first: bool) -> None:
+    tls = (
+        f'tls {{ cert_file: "{certificates}/server.pem", key_file: "{certificates}/server.key", '
+        f'ca_file: "{certificates}/ca.pem", verify: true, handshake_first: {str(first).lower()} }}'
+    )
+    realm = Realm()
+    fleet = Fleet(site.folder.parent / "tls", realm, [FULL], tls)
+    try:
+        fleet.nodes[0].start()
+        urls = [fleet.nodes[0].url.replace("nats://", "tls://")]
+        _, jwt = realm.new_account("app")
+        task = dict(
+            fleet.task(jwts=[jwt]),
+            servers=urls,
+            tls_ca_path=str(certificates / "ca.pem"),
+            tls_certificate_path=str(certificates / "client.pem"),
+            tls_key_path=str(certificates / "client.key"),
+            tls_server_name="nats.test",
+            tls_handshake_first=first,
+            connect_timeout="2s",
+        )
+        assert site.run("resolver", **task)["changed"]
+        site.keep("resolver", **task)
+        assert "TLS failed" in site.refuse("resolver", **dict(task, tls_server_name="other.test"))
+        assert "TLS failed" in site.refuse("resolver", **{k: v for k, v in task.items() if k != "tls_ca_path"})
+        message = site.refuse("resolver", **dict(task, tls_ca_path=str(certificates / "missing.pem")))
+        assert message.startswith(f"tls_ca_path: {certificates}/missing.pem does not hold certificates")
+    finally:
+        fleet.stop()
+
+
+# ---- playbooks
+
+
+def test_playbook_pushes_looks_and_removes(play: Play, start: Any) -> None:
+    fleet = start(Realm(), [FULL + ", allow_delete: true"])
+    key, jwt = fleet.realm.new_account("app")
+    push = {"name": "Push", "natsops.security.nats_resolver": {"jwts": [jwt]}}
+    tasks = [
+        dict(push),
+        dict(push, name="Push again"),
+        {"name": "Look", "natsops.security.nats_resolver_info": {"public_keys": [key.public_key]}},
+        {
+            "name": "Remove",
+            "natsops.security.nats_resolver": {
+                "state": "absent",
+                "public_keys": [key.public_key],
+                "signer_seed": fleet.realm.signing.seed,
+            },
+        },
+    ]
+    defaults = {"servers": fleet.urls, "system_signer_seed": fleet.realm.system.seed}
+    for task in tasks:
+        name = next(name for name in task if name.startswith("natsops"))
+        task[name] = {**defaults, **task[name]}
+    played = play(tasks, "-vvv", "--diff")
+    assert played.returncode == 0, played.output
+    assert played.changed == {"Push": True, "Push again": False, "Look": False, "Remove": True}
+    for seed in (fleet.realm.system.seed, fleet.realm.signing.seed):
+        assert seed not in played.output
