@@ -37,7 +37,7 @@ class Row:
 def interleaved(contenders: Mapping[str, Callable[[], Sequence[float]]], rounds: int) -> dict[str, list[float]]:
     """The medians of the numbers that each contender returns, each called once in a round, so that noise of the machine meets all alike."""
     results: dict[str, list[Sequence[float]]] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    for _unused in range(rounds):
         for name, run in contenders.items():
             results[name].append(run())
     return {name: list(map(statistics.median, zip(*values, strict=True))) for name, values in results.items()}

@@ -36,7 +36,7 @@ def _measure() -> None:
 
     from ansible_collections.natsops.security.plugins.module_utils.token import decode
 
-    for _ in range(STEPS):
+    for _unused in range(STEPS):
         for number in range(STEP):
             decode(workload.new_user(number)[1])
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)

@@ -34,14 +34,14 @@ def rows(scratch: Path) -> list[Row]:
     """The first push, an unchanged one, and one of which 1 % changed."""
     tokens = [_account(nkey.create("account"), f"a{number}") for number in range(COUNT)]
     with _servers(scratch / "few", 1) as urls:
-        fewer, _ = _push(urls, tokens[:FEWER], FEWER)
+        fewer, _unused = _push(urls, tokens[:FEWER], FEWER)
     found = []
     for servers in (1, 3):
         with _servers(scratch / f"push-{servers}", servers) as urls:
-            first, _ = _push(urls, tokens, COUNT)
-            unchanged, _ = _push(urls, tokens, 0)
+            first, _unused = _push(urls, tokens, COUNT)
+            unchanged, _unused = _push(urls, tokens, 0)
             changed = [_change(token) if number % 100 == 0 else token for number, token in enumerate(tokens)]
-            some, _ = _push(urls, changed, COUNT // 100)
+            some, _unused = _push(urls, changed, COUNT // 100)
         where = "one server" if servers == 1 else f"{servers} servers"
         what = f"{COUNT:,} accounts pushed to {where}"
         if servers == 1:
@@ -151,7 +151,7 @@ def _wait(urls: list[str]) -> None:
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]

@@ -105,7 +105,7 @@ def _parent_of(claims: Claims, parents: list[Claims]) -> tuple[Claims | None, bo
 
 def _is_strict(account: Claims, parents: list[Claims]) -> bool:
     """Whether the operator wants the users of the account to be signed by a signing key."""
-    operator, _ = _parent_of(account, parents)
+    operator, _unused = _parent_of(account, parents)
     return operator is not None and operator.body.strict_signing_key_usage
 
 

@@ -100,7 +100,7 @@ def decide(wanted: Claims, existing: str | None, issuer: str, policy: Policy, no
     claims = _retain(wanted, old, policy, now)
     reasons = ["there is no token yet"] if old is None else _reasons(old, claims, issuer, policy, now)
     warnings = _warnings(old, policy, now)
-    before = {} if old is None else dict(describe(old), expires=_show_expiry(old, policy, kept=not reasons))
+    before = {} if old is None else dict(describe(old), expires=_show_expiry(old, policy, now))
     after = dict(describe(claims), expires=_show_wanted_expiry(policy))
     if old is not None and not reasons:
         return Decision(old, [], warnings, before, after)
@@ -213,13 +213,13 @@ def _show_wanted_expiry(policy: Policy) -> str:
     return _say_time(policy.expires_at or 0)
 
 
-def _show_expiry(old: Claims, policy: Policy, kept: bool) -> str:
-    return _show_wanted_expiry(policy) if kept else _say_time(old.expires)
+def _show_expiry(old: Claims, policy: Policy, now: int) -> str:
+    return _say_time(old.expires) if _expiry_reasons(old, policy, now) else _show_wanted_expiry(policy)
 
 
 def _warnings(old: Claims | None, policy: Policy, now: int) -> list[str]:
     warnings = []
-    if policy.expires_at is not None and policy.expires_at <= now:
+    if policy.expires_at is not None and policy.expires_at <= now and (old is None or old.expires != policy.expires_at):
         warnings.append(
             f"expires_at is {units.show_seconds(now - policy.expires_at)} in the past: no server accepts the token."
         )

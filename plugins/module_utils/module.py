@@ -572,7 +572,7 @@ def _check_claims(module: AnsibleModule, claims: Claims) -> Claims:
     blocking = [words for words, blocks in told if blocks]
     if blocking:
         raise NatsSecurityError(" ".join(blocking))
-    for words, _ in told:
+    for words, _unused in told:
         module.warn(words)
     return claims
 

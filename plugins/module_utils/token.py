@@ -5,6 +5,9 @@
 Nothing is trusted unread: what is decoded was signed by the issuer that it names. Whether that issuer may sign is for `validation.py` and `issue.py`.
 """
 
+# JSON tells numbers from true and false, and isinstance does not: bool is an int.
+# pylint: disable=unidiomatic-typecheck
+
 from __future__ import annotations
 
 import binascii
@@ -194,8 +197,8 @@ def decode_generic(token: str) -> Claims:
 
 def decode_any_kind(token: str) -> Claims:
     """The claims of a token of any type: as decode, and as decode_generic where the type is not one of NATS's own."""
-    _, payload, _ = _chunks(token)
-    kind, _ = _identify(_load_json(_from_base64url(payload, "payload"), "payload"))
+    _unused, payload, _unused = _chunks(token)
+    kind, _unused = _identify(_load_json(_from_base64url(payload, "payload"), "payload"))
     return decode(token) if kind in BODIES or kind in ("cluster", "server") else decode_generic(token)
 
 
@@ -263,7 +266,7 @@ _DEEPEST = 200
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST + 1):
+    for _unused in range(_DEEPEST + 1):
         inside = [item.values() if type(item) is dict else item for item in level if type(item) in (dict, list)]
         if not inside:
             return False

@@ -52,7 +52,7 @@ FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
@@ -240,7 +240,7 @@ def start(tmp_path: pathlib.Path) -> Iterator[Any]:
 async def _client(url: str, creds: str) -> Any:
     pair, jwt = tokens.find_seed(creds), tokens.find_token(creds)
 
-    async def silent(_: Exception) -> None:
+    async def silent(_unused: Exception) -> None:
         pass
 
     return await nats.connect(
@@ -343,7 +343,7 @@ def test_older_token_is_never_pushed_over_a_newer_one(site: Site, one: Fleet) ->
 
 def test_all_accounts_of_a_store_are_pushed_with_keys_from_its_keystore(site: Site, one: Fleet) -> None:
     realm = one.realm
-    keys = [nkey.create("account") for _ in range(3)]
+    keys = [nkey.create("account") for _unused in range(3)]
     site.write("stores/ACME/.nsc", "{}")
     site.write("stores/ACME/ACME.jwt", realm.operator_jwt)
     site.write("stores/ACME/accounts/SYS/SYS.jwt", realm.system_jwt)
@@ -391,7 +391,7 @@ def test_token_of_another_operator_is_refused(site: Site, one: Fleet) -> None:
 def test_identity_key_of_a_strict_operator_is_refused(site: Site, start: Any) -> None:
     fleet = start(Realm(strict_signing_key_usage=True), [FULL])
     realm = fleet.realm
-    _, jwt = realm.new_account("app", signer=realm.operator)
+    _unused, jwt = realm.new_account("app", signer=realm.operator)
     task = {"servers": fleet.urls, "jwts": [jwt], "system_account_jwt": realm.system_jwt}
     message = site.refuse("resolver", **task, system_signer_seed=realm.system_signing.seed)
     assert "the identity key of the operator ACME, which is strict" in message
@@ -425,7 +425,7 @@ def test_two_different_tokens_of_one_account_are_refused(site: Site, one: Fleet)
 
 
 def test_tampered_token_in_the_place_of_one_that_is_held_is_refused(one: Fleet) -> None:
-    _, jwt = one.realm.new_account("app")
+    _unused, jwt = one.realm.new_account("app")
     wanted = plan.read_wanted(jwt[:-4] + ("AAAA" if jwt[-4:] != "AAAA" else "BBBB"), "test")
     assert plan.signature_problems([wanted]) != []
 
@@ -450,7 +450,7 @@ def test_user_outside_the_system_account_is_told_so(site: Site, one: Fleet) -> N
 
 def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
     access = UserAccess(permissions=Permissions(publish=Permission(deny=["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE"])))
-    _, jwt = one.realm.new_account("app")
+    _unused, jwt = one.realm.new_account("app")
     message = site.refuse("resolver", servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
     assert message.startswith("The server does not let the user do that")
     assert "CLAIMS.UPDATE" in message
@@ -487,7 +487,7 @@ def test_signing_keys_of_the_system_account_connect(site: Site, start: Any) -> N
     )
     fleet = start(realm, [FULL])
     for key in (plain, scoped):
-        _, jwt = realm.new_account("app")
+        _unused, jwt = realm.new_account("app")
         task = {"servers": fleet.urls, "system_signer_seed": key.seed, "system_account_jwt": realm.system_jwt}
         assert site.run("resolver", jwts=[jwt], **task)["changed"]
     message = site.refuse(
@@ -514,7 +514,7 @@ def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
     read_only = dataclasses.replace(options, login=lambda: login)
     request = [(clusters.UPDATE.format(one.realm.system.public_key), b"x")]
     with pytest.raises(Exception, match="does not let the user do that"):
-        connections.run(read_only, lambda connection: connection.ask_many(request, lambda *_: True, 5))
+        connections.run(read_only, lambda connection: connection.ask_many(request, lambda *_unused: True, 5))
 
 
 def test_temporary_user_is_renewed_when_the_work_outlives_it(one: Fleet) -> None:
@@ -637,13 +637,13 @@ def test_exact_removes_what_the_task_does_not_have_but_the_system_account(site: 
     fleet = start(Realm(), [FULL + ", allow_delete: true"])
     realm, node = fleet.realm, fleet.nodes[0]
     accounts = [realm.new_account(f"a{index}") for index in range(4)]
-    site.run("resolver", **fleet.task(jwts=[jwt for _, jwt in accounts[:3]]))
-    wanted = [jwt for _, jwt in accounts[2:]]
+    site.run("resolver", **fleet.task(jwts=[jwt for _unused, jwt in accounts[:3]]))
+    wanted = [jwt for _unused, jwt in accounts[2:]]
     task = fleet.task(jwts=wanted, state="exact", signer_seed=realm.signing.seed)
     result = site.run("resolver", **task)
-    actions = [_account(result, key)["action"] for key, _ in accounts]
+    actions = [_account(result, key)["action"] for key, _unused in accounts]
     assert actions == ["removed", "removed", "unchanged", "pushed"]
-    assert [node.stored(key) is not None for key, _ in accounts] == [False, False, True, True]
+    assert [node.stored(key) is not None for key, _unused in accounts] == [False, False, True, True]
     assert node.stored(realm.system) == realm.system_jwt
     site.keep("resolver", **task)
     message = site.refuse("resolver", **fleet.task(state="exact", signer_seed=realm.signing.seed))
@@ -759,7 +759,7 @@ def test_server_that_falls_silent_is_named_with_the_account(three: Fleet, monkey
 
 def test_memory_resolver_is_detected_and_told(site: Site, start: Any) -> None:
     fleet = start(Realm(), ["MEMORY"])
-    _, jwt = fleet.realm.new_account("app")
+    _unused, jwt = fleet.realm.new_account("app")
     message = site.refuse("resolver", **fleet.task(jwts=[jwt]))
     assert message.startswith("Accounts that are pushed do not stay on every server: n1 has a memory or URL resolver.")
     assert "resolver_preload" in message
@@ -813,7 +813,7 @@ class _AccountServer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_unused: Any) -> None:
         pass
 
 
@@ -877,7 +877,7 @@ def test_tls_with_client_certificate_and_server_name(site: Site, certificates: p
     try:
         fleet.nodes[0].start()
         urls = [fleet.nodes[0].url.replace("nats://", "tls://")]
-        _, jwt = realm.new_account("app")
+        _unused, jwt = realm.new_account("app")
         task = dict(
             fleet.task(jwts=[jwt]),
             servers=urls,

@@ -258,7 +258,7 @@ def test_public_half_cannot_do_what_takes_the_seed(key_type: str) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"secret", bytes(100_000)], ids=["nothing", "a word", "100 kB"])
 def test_only_the_recipient_opens_what_was_sealed_for_it(data: bytes) -> None:
-    sender, recipient, other = (nkey.create("curve") for _ in range(3))
+    sender, recipient, other = (nkey.create("curve") for _unused in range(3))
     box = sender.seal(data, recipient.public_key)
     assert box.startswith(b"xkv1")
     assert recipient.open(box, sender.public_key) == data

@@ -173,7 +173,7 @@ def test_what_is_issued_anew_is_younger_and_then_kept(drawn: Any, policy: Policy
 def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([Operator, Account, User, Activation]))
     old, signer = data.draw(claims_and_signer(cls=kind))
-    wanted, _ = data.draw(claims_and_signer(cls=kind))
+    wanted, _unused = data.draw(claims_and_signer(cls=kind))
     existing = issue(old, None, signer, Policy(), NOW).token
     before = copy.deepcopy(wanted)
     new = issue(wanted, existing, signer, Policy(), NOW)
@@ -192,7 +192,7 @@ def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObje
 @given(st.data())
 def test_what_describes_claims_means_the_same_as_options(data: st.DataObject) -> None:
     cls = data.draw(st.sampled_from([Operator, Account, User, Activation]))
-    claims, _ = data.draw(claims_and_signer(cls=cls, tellable=True))
+    claims, _unused = data.draw(claims_and_signer(cls=cls, tellable=True))
     told = describe(claims)
     envelope = {name: told.pop(name) for name in ("name", "audience", "not_before") if name in told}
     told.pop("subject")

@@ -139,7 +139,7 @@ def test_claims_are_signed_and_accepted_from_the_right_types_of_key_only(kind: s
 @pytest.mark.parametrize("kind", ["operator", "account", "user", "activation"])
 @pytest.mark.parametrize("subject", ["", "x", USER.seed, CURVE.public_key, SERVER.public_key])
 def test_subject_of_the_wrong_type_is_not_written(kind: str, subject: str) -> None:
-    body, _, allowed = SIGNERS[kind]
+    body, _unused, allowed = SIGNERS[kind]
     message = not_written(Claims(subject=subject, body=body()), key(min(allowed)))
     assert message.startswith(f"The subject of {kind} claims is wrong" if subject else "The claims have no subject.")
     assert USER.seed not in message

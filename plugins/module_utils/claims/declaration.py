@@ -6,6 +6,9 @@ A kind says how a value is written to and read from JSON as NATS's Go library do
 What walks whole claims is in `wire.py` (JSON) and `options.py` (options, argument specs, documentation).
 """
 
+# JSON tells numbers from true and false, and isinstance does not: bool is an int. What declare() returns stands in dataclasses.
+# pylint: disable=unidiomatic-typecheck,invalid-field-call
+
 from __future__ import annotations
 
 import dataclasses

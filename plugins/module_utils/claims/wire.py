@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Declared objects to JSON and back, byte for byte and rule for rule as the Go library's encoding/json does it."""
 
+# JSON tells numbers from true and false, and isinstance does not: bool is an int.
+# pylint: disable=unidiomatic-typecheck
+
 from __future__ import annotations
 
 import dataclasses

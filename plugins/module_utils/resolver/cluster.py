@@ -123,7 +123,7 @@ class ClusterError(NatsSecurityError):
 async def look_up(connection: Connection, accounts: Sequence[str], servers: int) -> dict[str, list[str]]:
     """The tokens that servers with a full resolver hold, "" for none, by account and in no order. `servers` is how many there are."""
     requests = [(LOOKUP.format(account), b"") for account in accounts]
-    answers = await connection.ask_many(requests, lambda _, found: len(found) >= servers, connection.timeout)
+    answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= servers, connection.timeout)
     return {
         account: [answer.decode("utf-8", "replace") for answer in found] for account, found in zip(accounts, answers)
     }
@@ -140,10 +140,10 @@ async def loaded_tokens(connection: Connection, cluster: Cluster, accounts: Sequ
         for server in cluster.full
         if server.accounts is not None and account in server.accounts
     ]
-    await connection.ask_many(requests, lambda *_: True, connection.timeout)
+    await connection.ask_many(requests, lambda *_unused: True, connection.timeout)
     count = len(cluster.servers)
     requests = [(INFO.format(account), b"") for account in accounts]
-    answers = await connection.ask_many(requests, lambda _, found: len(found) >= count, connection.timeout)
+    answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
     return {
         account: {
             id_: str(data["data"].get("jwt", ""))
@@ -300,7 +300,7 @@ async def _push_once(
     count = cluster.listening
     names = {server.id: server for server in cluster.servers}
     requests = [(UPDATE.format(push.subject), push.token.encode("ascii")) for push in pushes]
-    answers = await connection.ask_many(requests, lambda _, found: len(found) >= count, connection.timeout)
+    answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
     refused = []
     for push, found in zip(pushes, answers):
         account = accounts[push.subject]
@@ -460,7 +460,7 @@ async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: lis
                     )
     if any(server.jetstream for server in cluster.servers):
         requests = [(JSZ.format(account), b'{"streams":true}') for account in accounts]
-        answers = await connection.ask_many(requests, lambda _, found: len(found) >= count, connection.timeout)
+        answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
         for account, found_answers in zip(accounts, answers):
             for id_, data in read_answers(found_answers).items():
                 details = data.get("data") or {}

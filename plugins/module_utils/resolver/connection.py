@@ -276,7 +276,7 @@ class Connection:
 
         Nothing where nobody listens.
         """
-        answers = await self.ask_many([(subject, payload)], lambda _, found: enough(found), timeout, linger)
+        answers = await self.ask_many([(subject, payload)], lambda _unused, found: enough(found), timeout, linger)
         return answers[0]
 
     async def ask_many(

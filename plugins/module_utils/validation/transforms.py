@@ -218,5 +218,5 @@ def odd_references(source: str, destination: str) -> str:
 
 def unused_references(source: str, destination: str) -> list[int]:
     """The numbers of those wildcards of the source that no token of the destination refers to."""
-    used = {number for _, found in _placeholders(source, destination) for number in found.wildcards}
+    used = {number for _unused, found in _placeholders(source, destination) for number in found.wildcards}
     return [number for number in range(1, _wildcard_count(source) + 1) if number not in used]

@@ -1,0 +1,187 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What modules say of their options against what they take, and which of these are secret."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
+from checkout import ROOT
+
+from ansible_collections.natsops.security.plugins.module_utils import module as shared
+from ansible_collections.natsops.security.plugins.module_utils import nkey
+from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Activation, Operator, User
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec, documentation
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("nats_*.py"))
+#: A JWT is a secret where it may be a bearer's, or stand in creds.
+SECRET_TOKENS = {"nats_creds": {"jwt"}, "nats_jwt_info": {"jwt"}}
+
+
+class Declared(Exception):
+    """Carries what a module declares, in the place of a module that runs."""
+
+
+@pytest.fixture(scope="session")
+def documented(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> dict[str, Any]:
+    """The documentation of every module, its fragments put in, as ansible-doc has it."""
+    home = tmp_path_factory.mktemp("home")
+    command = [str(pathlib.Path(sys.executable).parent / "ansible-doc"), "--json", "--type", "module"]
+    done = subprocess.run(
+        [*command, *(f"natsops.security.{name}" for name in MODULES)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(collections_path), ANSIBLE_HOME=str(home)),
+    )
+    return {name.rpartition(".")[2]: told for name, told in json.loads(done.stdout).items()}
+
+
+def declared(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments with which a module makes its AnsibleModule."""
+    module = importlib.import_module(f"ansible_collections.natsops.security.plugins.modules.{name}")
+
+    def stop(**arguments: Any) -> None:
+        raise Declared(arguments)
+
+    for maker in ("CarefulModule", "AnsibleModule"):
+        monkeypatch.setattr(module, maker, stop, raising=False)
+    with pytest.raises(Declared) as caught:
+        module.main()
+    arguments: dict[str, Any] = caught.value.args[0]
+    return arguments
+
+
+def options_of(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    arguments = declared(name, monkeypatch)
+    common = FILE_COMMON_ARGUMENTS if arguments.get("add_file_common_args") else {}
+    return {**common, **arguments["argument_spec"]}
+
+
+def as_told(spec: dict[str, Any]) -> dict[str, Any]:
+    """An argument spec in the form of documentation."""
+    told = {}
+    for name, option in spec.items():
+        told[name] = {
+            "type": option.get("type", "str"),
+            "required": option.get("required", False),
+            "default": option.get("default"),
+            "choices": option.get("choices"),
+            "elements": option.get("elements"),
+            "suboptions": as_told(option["options"]) if "options" in option else None,
+        }
+    return told
+
+
+def as_declared(documented_options: dict[str, Any]) -> dict[str, Any]:
+    """Documentation without what is for people only."""
+    told = {}
+    for name, option in documented_options.items():
+        told[name] = {
+            "type": option.get("type", "str"),
+            "required": option.get("required", False),
+            "default": option.get("default"),
+            "choices": option.get("choices"),
+            "elements": option.get("elements"),
+            "suboptions": as_declared(option["suboptions"]) if "suboptions" in option else None,
+        }
+    return told
+
+
+def every_option(options: dict[str, Any], key: str, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """All options with their paths, those inside others too."""
+    found = []
+    for name, option in options.items():
+        found.append((f"{path}{name}", option))
+        found += every_option(option.get(key) or {}, key, f"{path}{name}.")
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_options_are_documented_as_they_are_declared(
+    name: str, documented: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert as_declared(documented[name]["doc"]["options"]) == as_told(options_of(name, monkeypatch))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_option_is_described_in_sentences(name: str, documented: dict[str, Any]) -> None:
+    for path, option in every_option(documented[name]["doc"]["options"], "suboptions"):
+        description = option["description"]
+        assert description, path
+        for sentence in [description] if isinstance(description, str) else description:
+            assert sentence[0].isupper() or sentence.startswith(("V(", "O(", "C(")), f"{path}: {sentence}"
+            assert sentence.rstrip().endswith((".", "!")), f"{path}: {sentence}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_support_check_mode_and_say_so(
+    name: str, documented: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert declared(name, monkeypatch)["supports_check_mode"] is True
+    attributes = documented[name]["doc"]["attributes"]
+    assert attributes["check_mode"]["support"] == "full"
+    assert attributes["diff_mode"]["support"] == ("N/A" if "_info" in name else "full")
+    assert attributes["action_group"]["membership"] == ["natsops.security.nats"]
+    groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
+    assert name in groups["nats"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_private_material_and_nothing_else_is_kept_from_logs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, option in every_option(options_of(name, monkeypatch), "options"):
+        is_content = path.endswith(("seed", "seeds", "creds")) and option["type"] not in ("path", "bool")
+        assert bool(option.get("no_log")) is (is_content or path in SECRET_TOKENS.get(name, set())), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_ansible_asks_for_no_decision_about_an_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # AnsibleModule warns of every option whose name looks secret and that says nothing of no_log.
+    for path, option in every_option(options_of(name, monkeypatch), "options"):
+        if re.search(r"pass(?!ive)|secret|token|cryptkey", path.rpartition(".")[2], re.IGNORECASE):
+            assert "no_log" in option, path
+
+
+@pytest.mark.parametrize("body", [Operator, Account, User, Activation])
+def test_documentation_of_claims_follows_from_their_declarations(body: type) -> None:
+    assert as_declared(documentation(body)) == as_told(argument_spec(body))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_return_values_are_documented(name: str, documented: dict[str, Any]) -> None:
+    for value, told in documented[name]["return"].items():
+        assert told["description"], value
+        assert told["returned"], value
+        assert told["type"], value
+        assert "sample" in told or "contains" in told or told["type"] == "bool", value
+
+
+def test_public_keys_in_documentation_are_real() -> None:
+    texts = [path.read_text() for path in (ROOT / "plugins").rglob("*.py")] + [(ROOT / "README.md").read_text()]
+    keys = {key for text in texts for key in re.findall(r"\b[OAUNCX][A-Z2-7]{55}\b", text)}
+    assert keys
+    for key in keys:
+        try:
+            nkey.from_public_key(key)
+        except NatsSecurityError as error:
+            pytest.fail(str(error))
+
+
+def test_public_key_with_the_look_of_a_seed_in_it_is_no_secret() -> None:
+    key = "UA5SNNYNIQIBSENQJENBJASRJQBVSCCZXVRBOVPRXTGEJUBINUZ7NHAA"
+    assert nkey.is_public_key(key, "user")
+    assert shared._SEED.findall(key) == []
+    seed = nkey.create("user").seed
+    for text in (seed, f"/etc/{seed}", f"key={seed}\n", f"'{seed}'", seed + "X", f"-\n{seed}\n-"):
+        assert shared._SEED.findall(text), text
