@@ -197,8 +197,8 @@ def decode_generic(token: str) -> Claims:
 
 def decode_any_kind(token: str) -> Claims:
     """The claims of a token of any type: as decode, and as decode_generic where the type is not one of NATS's own."""
-    _unused, payload, _unused = _chunks(token)
-    kind, _unused = _identify(_load_json(_from_base64url(payload, "payload"), "payload"))
+    payload = _chunks(token)[1]
+    kind = _identify(_load_json(_from_base64url(payload, "payload"), "payload"))[0]
     return decode(token) if kind in BODIES or kind in ("cluster", "server") else decode_generic(token)
 
 

@@ -88,6 +88,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+
+compile_once()
+
 from ansible_collections.natsops.security.plugins.module_utils import files
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
 from ansible_collections.natsops.security.plugins.module_utils.module import (

@@ -188,6 +188,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+
+compile_once()
+
 from ansible_collections.natsops.security.plugins.module_utils import files, units, validation
 from ansible_collections.natsops.security.plugins.module_utils import token as tokens
 from ansible_collections.natsops.security.plugins.module_utils.chain import Chain, chain_of, problems_at

@@ -98,6 +98,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+
+compile_once()
+
 from ansible_collections.natsops.security.plugins.module_utils.claims import Operator
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError

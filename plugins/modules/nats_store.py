@@ -237,6 +237,10 @@ problems:
 import os
 from typing import Any
 
+from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+
+compile_once()
+
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.module import (
     CarefulModule,

@@ -145,6 +145,10 @@ store_path:
 import os
 from typing import Any
 
+from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+
+compile_once()
+
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.module import CarefulModule, now, run
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
