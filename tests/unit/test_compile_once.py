@@ -38,5 +38,8 @@ def test_files_of_the_archive_are_found_where_they_are_and_compiled_once(tmp_pat
 
 
 def test_nothing_changes_outside_of_an_archive() -> None:
-    program = "import sys; before = list(sys.path_hooks); from plugins.module_utils.compile_once import compile_once; compile_once(); assert sys.path_hooks == before"
+    program = (
+        "import sys; before = list(sys.path_hooks); from plugins.module_utils.compile_once import compile_once; "
+        "compile_once(); assert sys.path_hooks == before"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
