@@ -1,0 +1,202 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the interop tests share: nsc and nats at pinned versions, and a home in which these and the modules work on one store."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+
+
+def _integration() -> Any:
+    """The conftest of the integration tests, whose runner of modules looks at what nobody asked it to: check mode, seeds, files left alone."""
+    path = HERE.parent / "integration" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("natsops_integration", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["natsops_integration"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_integration_tests = _integration()
+core = _integration_tests.core
+modules = _integration_tests.modules
+site = _integration_tests.site
+
+
+def payload(token: str) -> dict[str, Any]:
+    """What a token says, as JSON has it."""
+    chunk = token.split(".")[1]
+    told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(chunk + "=" * (-len(chunk) % 4)))
+    return told
+
+
+@dataclasses.dataclass
+class Home:
+    """A home of its own for nsc, nats and the modules, with one operator in it."""
+
+    site: Any
+    peers: pathlib.Path
+    operator: str = "ACME"
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where all of it is."""
+        path: pathlib.Path = self.site.folder
+        return path
+
+    @property
+    def stores(self) -> pathlib.Path:
+        """Where nsc and nats look for stores when nobody says anything else."""
+        return self.folder / "data/nats/nsc/stores"
+
+    @property
+    def keys(self) -> pathlib.Path:
+        """Where they look for keys."""
+        return self.folder / "data/nats/nsc/keys"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where nsc and nats find this home, and nobody else's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NSC_", "NKEYS_", "NATS_"))}
+        folders = {
+            "HOME": self.folder,
+            "XDG_DATA_HOME": self.folder / "data",
+            "XDG_CONFIG_HOME": self.folder / "config",
+            "XDG_CACHE_HOME": self.folder / "cache",
+            "NKEYS_PATH": self.keys,
+        }
+        return {**kept, **{name: str(path) for name, path in folders.items()}}
+
+    # ---- the tools of NATS
+
+    def _run(self, program: str, arguments: tuple[Any, ...], may_fail: bool = False) -> tuple[str, str]:
+        done = subprocess.run(
+            [self.peers / program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+            cwd=self.folder,
+            timeout=60,
+        )
+        told = f"{program} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
+        assert may_fail or done.returncode == 0, told
+        return done.stdout, told
+
+    def nsc(self, *arguments: Any) -> str:
+        """All that nsc prints."""
+        return self._run("nsc", arguments)[1]
+
+    def nsc_json(self, *arguments: Any) -> Any:
+        """What nsc prints as JSON."""
+        return json.loads(self._run("nsc", (*arguments, "--json"))[0])
+
+    def nats(self, *arguments: Any) -> str:
+        """All that `nats auth` prints."""
+        return self._run("nats", ("auth", *arguments))[1]
+
+    def nats_json(self, *arguments: Any) -> Any:
+        """What `nats auth` prints as JSON."""
+        return json.loads(self._run("nats", ("auth", *arguments, "--json"))[0])
+
+    def select(self) -> None:
+        """Have nsc work on this operator. With the modules' own store it has never heard of it before."""
+        self.nsc("select", "operator", self.operator)
+
+    def objections(self) -> str:
+        """What nsc says to everything in the store."""
+        self.select()
+        return self._run("nsc", ("validate", "-A"), may_fail=True)[1]
+
+    def validate(self) -> str:
+        """What nsc says to everything in the store, having found nothing to object to."""
+        self.select()
+        return self.nsc("validate", "-A")
+
+    # ---- the modules
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Where the modules find the store."""
+        return {"stores_dir": str(self.stores), "keys_dir": str(self.keys), "store": self.operator}
+
+    def apply(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """The result of nats_store, which check mode has foretold."""
+        told: dict[str, Any] = self.site.run("store", definition=definition, **self.options, **options)
+        return told
+
+    def keep(self, definition: dict[str, Any]) -> dict[str, Any]:
+        """The result of nats_store where nothing is touched."""
+        told: dict[str, Any] = self.site.keep("store", definition=definition, **self.options)
+        return told
+
+    def info(self) -> dict[str, Any]:
+        """The result of nats_store_info."""
+        told: dict[str, Any] = self.site.check("store_info", **self.options)
+        return told
+
+    # ---- the store
+
+    def token(self, account: str = "", user: str = "") -> str:
+        """The token of the operator, of an account or of a user."""
+        root = self.stores / self.operator
+        if not account:
+            return (root / f"{self.operator}.jwt").read_text()
+        folder = root / "accounts" / account
+        return (folder / "users" / f"{user}.jwt" if user else folder / f"{account}.jwt").read_text()
+
+    def public_key(self, account: str = "", user: str = "") -> str:
+        """The public key of the operator, of an account or of a user."""
+        key: str = payload(self.token(account, user))["sub"]
+        return key
+
+    def tokens(self) -> dict[str, bytes]:
+        """All JWTs of the store."""
+        root = self.stores / self.operator
+        return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.jwt"))}
+
+    def creds(self, account: str, user: str) -> pathlib.Path:
+        """The creds file of a user."""
+        return self.keys / "creds" / self.operator / account / f"{user}.creds"
+
+
+def changed(result: dict[str, Any]) -> dict[str, Any]:
+    """What was not kept, with its reasons."""
+    return {
+        "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
+            entity["action"],
+            entity.get("reasons", []),
+        )
+        for entity in result["entities"]
+        if entity["action"] != "kept"
+    }
+
+
+@pytest.fixture(scope="session")
+def peers() -> pathlib.Path:
+    """The folder with nsc and nats."""
+    built = subprocess.run([HERE / "peers" / "build"], capture_output=True, text=True, check=False)
+    if built.returncode == 3:
+        pytest.skip(built.stderr.strip())
+    assert built.returncode == 0, built.stderr
+    return pathlib.Path(built.stdout.strip())
+
+
+@pytest.fixture
+def home(site: Any, peers: pathlib.Path) -> Home:
+    """A home with nothing in it."""
+    return Home(site, peers)

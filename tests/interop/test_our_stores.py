@@ -1,0 +1,300 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Stores that nats_store made, in the hands of nsc, of `nats auth` and of a nats-server that nsc pushes to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import nats
+import pytest
+from conftest import changed, payload
+
+if TYPE_CHECKING:
+    from conftest import Home
+
+SERVER = pathlib.Path(sys.executable).with_name("nats-server")
+
+DEFINITION: dict[str, Any] = {
+    "operator": {
+        "name": "ACME",
+        "signing_keys": ["main", "spare"],
+        "system_account": "SYS",
+        "strict_signing_key_usage": True,
+        "operator_service_urls": ["nats://127.0.0.1:4222"],
+        "tags": ["env:test"],
+    },
+    "accounts": [
+        {"name": "SYS", "signing_keys": ["main"], "users": [{"name": "sys"}]},
+        {
+            "name": "APP",
+            "description": "The <app> & more",
+            "limits": {
+                "connections": 100,
+                "jetstream_tiers": {"R1": {"disk_storage": "1GiB", "streams": 5}, "R3": {"disk_storage": "2GiB"}},
+            },
+            "signing_keys": [
+                {"role": "main"},
+                {
+                    "role": "reader",
+                    "template": {"permissions": {"subscribe": {"allow": ["prices.{{name()}}.>", "_INBOX.>"]}}},
+                },
+            ],
+            "exports": [
+                {"name": "orders", "subject": "orders.*", "type": "service", "token_required": True},
+                {"name": "prices", "subject": "prices.>", "type": "stream"},
+            ],
+            "mappings": {
+                "old.orders": [{"subject": "orders.one", "weight": 60}, {"subject": "orders.two", "weight": 40}]
+            },
+            "users": [
+                {"name": "orders", "permissions": {"publish": {"allow": ["prices.>", "_INBOX.>"]}}},
+                {"name": "dashboard", "signing_key_role": "reader"},
+                {"name": "renewed", "expires_in": "90d", "renew_before": "14d", "source_networks": ["10.0.0.0/8"]},
+            ],
+        },
+        {
+            "name": "PARTNER",
+            "signing_keys": ["main"],
+            "imports": [
+                {"account": "APP", "subject": "orders.create", "type": "service", "name": "create"},
+                {"account": "APP", "subject": "prices.>", "type": "stream", "local_subject": "their.prices.>"},
+            ],
+            "users": [{"name": "shop", "tags": ["a:b"]}],
+        },
+        {
+            "name": "AUTH",
+            "signing_keys": ["main"],
+            "authorization": {"auth_users": ["callout"], "allowed_accounts": ["APP"]},
+            "users": [{"name": "callout"}],
+        },
+    ],
+}
+USERS = [(account["name"], user["name"]) for account in DEFINITION["accounts"] for user in account["users"]]
+
+
+@pytest.fixture
+def definition() -> dict[str, Any]:
+    """A document with a bit of everything, to change at will."""
+    return copy.deepcopy(DEFINITION)
+
+
+@pytest.fixture
+def made(home: Home, definition: dict[str, Any]) -> Home:
+    """A store that was made from the document."""
+    home.apply(definition)
+    return home
+
+
+def account(definition: dict[str, Any], name: str) -> dict[str, Any]:
+    """An account of a document."""
+    return next(item for item in definition["accounts"] if item["name"] == name)
+
+
+# ---- nsc
+
+
+def test_nsc_finds_nothing_to_object_to_and_says_what_the_tokens_say(made: Home) -> None:
+    told = made.validate()
+    for name in ("ACME", "SYS", "APP", "PARTNER", "AUTH"):
+        assert f'"{name}"' in told
+    # The modules read and left the folder as it is: nsc does not find an old keystore to move or a key out of place.
+    assert made.nsc_json("describe", "operator") == payload(made.token())
+    for name in ("SYS", "APP", "PARTNER", "AUTH"):
+        assert made.nsc_json("describe", "account", "--name", name) == payload(made.token(name))
+    for name, user in USERS:
+        told = made.nsc_json("describe", "user", "--account", name, "--name", user)
+        assert told == payload(made.token(name, user))
+
+
+def test_nsc_has_the_seed_of_every_key(made: Home) -> None:
+    made.select()
+    listed = made.nsc_json("list", "keys", "--all")
+    named = {(key["expected_kind"], key["name"]) for key in listed if not key["signing"]}
+    assert named == {
+        ("operator", "ACME"),
+        *(("account", item["name"]) for item in DEFINITION["accounts"]),
+        *(("user", user) for _, user in USERS),
+    }
+    assert sum(key["signing"] for key in listed) == 7
+    assert [key for key in listed if key["invalid"] or not pathlib.Path(key["key_path"]).is_file()] == []
+    assert {key["key_path"] for key in listed} == {str(path) for path in made.keys.rglob("*.nk")}
+
+
+def test_nsc_generates_the_same_creds(made: Home) -> None:
+    made.select()
+    for name, user in USERS:
+        out = made.folder / "out.creds"
+        made.nsc("generate", "creds", "--account", name, "--name", user, "--output-file", out)
+        assert out.read_bytes() == made.creds(name, user).read_bytes()
+        out.unlink()
+
+
+def test_what_nsc_edits_by_hand_is_told_as_drift_and_put_right(made: Home, definition: dict[str, Any]) -> None:
+    made.keep(definition)
+    before = made.tokens()
+    made.select()
+    made.nsc("edit", "operator", "--tag", "by:hand")
+    made.nsc("edit", "account", "--name", "APP", "--conns", "5", "--description", "Mine")
+    made.nsc("edit", "user", "--account", "APP", "--name", "orders", "--allow-pub", "secrets.>", "--bearer")
+    made.nsc("delete", "mapping", "--account", "APP", "--from", "old.orders")
+    made.nsc("add", "export", "--account", "PARTNER", "--subject", "stolen.>")
+    made.nsc("edit", "signing-key", "--account", "APP", "--sk", "reader", "--allow-pub", "prices.>")
+    made.nsc("delete", "user", "--account", "PARTNER", "--name", "shop", "--rm-creds")
+    made.nsc("add", "user", "--account", "PARTNER", "--name", "extra")
+    made.nsc("add", "account", "--name", "EXTRA")
+    made.validate()
+
+    result = made.apply(definition)
+    told = changed(result)
+    assert told["operator/ACME"] == ("changed", ["tags: removed by:hand"])
+    assert {reason.split(":")[0] for reason in told["account/APP"][1]} >= {"description", "limits.connections"}
+    assert any("secrets.>" in reason for reason in told["user/APP/orders"][1])
+    assert any("bearer" in reason for reason in told["user/APP/orders"][1])
+    assert any("old.orders" in reason for reason in told["account/APP"][1])
+    assert any(".template.permissions.publish.allow: removed prices.>" in reason for reason in told["account/APP"][1])
+    assert any("stolen" in reason for reason in told["account/PARTNER"][1])
+    assert told["user/PARTNER/shop"][0] == "created"
+    assert (told["user/PARTNER/extra"][0], told["account/EXTRA"][0]) == ("extra", "extra")
+    made.validate()
+    made.keep(definition)
+    after = made.tokens()
+    for path in ("accounts/SYS/SYS.jwt", "accounts/APP/users/dashboard.jwt", "accounts/AUTH/AUTH.jwt"):
+        assert after[path] == before[path]
+
+
+def test_nsc_works_on_after_pruning(made: Home, definition: dict[str, Any]) -> None:
+    account(definition, "APP")["signing_keys"].pop()
+    account(definition, "APP")["users"] = account(definition, "APP")["users"][:1]
+    definition["accounts"] = [item for item in definition["accounts"] if item["name"] != "PARTNER"]
+    definition["operator"]["signing_keys"] = ["main"]
+    result = made.apply(definition, prune=True)
+    assert result["summary"]["removed"] == 6
+    told = made.validate()
+    assert "PARTNER" not in told
+    made.nsc("add", "account", "--name", "PARTNER")
+    made.nsc("add", "user", "--account", "APP", "--name", "dashboard")
+    made.validate()
+    assert set(payload(made.token("APP"))["nats"]["revocations"]) >= {
+        path.name.split(".")[0] for path in made.keys.rglob("U*.nk.archived*") if "dashboard" in path.name
+    }
+    # They are of the store's own again, with keys of their own.
+    assert {"account/PARTNER", "user/APP/dashboard"} <= set(changed(made.apply(definition)))
+
+
+@pytest.mark.parametrize("name", ["Ünï cødé", "with space", "a&b<c>", "dot.ted-x_y"])
+def test_nsc_reads_names_of_any_kind(home: Home, name: str) -> None:
+    home.operator = name
+    users = [{"name": f"{name} user"}]
+    home.apply({"operator": {"name": name}, "accounts": [{"name": f"{name} account", "users": users}]})
+    home.validate()
+    told = home.nsc_json("describe", "user", "--account", f"{name} account", "--name", f"{name} user")
+    assert told["name"] == f"{name} user"
+    out = home.folder / "out.creds"
+    home.nsc("generate", "creds", "--account", f"{name} account", "--name", f"{name} user", "--output-file", out)
+    assert out.read_bytes() == home.creds(f"{name} account", f"{name} user").read_bytes()
+
+
+# ---- a server
+
+
+@contextlib.contextmanager
+def server(home: Home) -> Iterator[str]:
+    """A nats-server with a full resolver that knows the system account only; its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # What nsc itself writes for such a server, as it finds it in the store.
+    home.nsc("generate", "config", "--nats-resolver", "--config-file", home.folder / "resolver.conf")
+    config = home.folder / "server.conf"
+    config.write_text(f'listen: "127.0.0.1:{port}"\ninclude "resolver.conf"\n')
+    with (home.folder / "server.log").open("w") as log:
+        process = subprocess.Popen([SERVER, "-c", config], cwd=home.folder, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, (home.folder / "server.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield f"nats://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+async def _deliver(url: str, publisher: pathlib.Path, subscriber: pathlib.Path) -> list[str]:
+    """The subjects on which a subscriber gets what a publisher sends on its own."""
+    sender = await nats.connect(url, user_credentials=str(publisher), allow_reconnect=False)
+    receiver = await nats.connect(url, user_credentials=str(subscriber), allow_reconnect=False)
+    subscription = await receiver.subscribe("their.prices.>")
+    await receiver.flush()
+    await sender.publish("prices.tea", b"3")
+    await sender.flush()
+    message = await subscription.next_msg(timeout=5)
+    await sender.close()
+    await receiver.close()
+    return [message.subject]
+
+
+@pytest.mark.server
+def test_nsc_pushes_to_a_server_and_users_connect(made: Home, definition: dict[str, Any]) -> None:
+    made.select()
+    with server(made) as url:
+        # Pushed one by one, as nsc waits out a second for each.
+        for name in ("APP", "PARTNER"):
+            told = made.nsc("push", "--account", name, "--account-jwt-server-url", url)
+            assert "[ERR" not in told, told
+        assert asyncio.run(_deliver(url, made.creds("APP", "orders"), made.creds("PARTNER", "shop"))) == [
+            "their.prices.tea"
+        ]
+        account(definition, "APP")["users"] = account(definition, "APP")["users"][1:]
+        made.apply(definition, prune=True)
+        archived = next(made.keys.rglob("orders.creds.archived*"))
+        made.nsc("push", "--account", "APP", "--account-jwt-server-url", url)
+        with pytest.raises(nats.errors.Error, match=r"(?i)authorization|revoked"):
+            asyncio.run(_deliver(url, archived, made.creds("PARTNER", "shop")))
+
+
+# ---- nats auth
+
+
+def test_nats_auth_reads_the_store(made: Home) -> None:
+    assert "ACME" in made.nats("operator", "ls")
+    assert made.nats_json("operator", "info", "ACME")["token"] == made.token()
+    listed = made.nats("account", "ls", "ACME")
+    for item in DEFINITION["accounts"]:
+        name = item["name"]
+        assert name in listed
+        told = made.nats_json("account", "info", name, "--operator", "ACME")
+        assert told["token"] == made.token(name)
+        assert made.public_key(name) in listed
+        users = made.nats("user", "ls", name, "--operator", "ACME")
+        for user in item["users"]:
+            assert user["name"] in users
+            info = made.nats_json("user", "info", user["name"], name, "--operator", "ACME")
+            assert info["token"] == made.token(name, user["name"])
+            assert info["key"]["key"] in made.creds(name, user["name"]).read_text()
+    assert "reader" in made.nats("account", "keys", "ls", "APP", "--operator", "ACME")
+
+
+def test_what_nats_auth_changes_is_told_as_drift_and_put_right(made: Home, definition: dict[str, Any]) -> None:
+    made.nats("account", "exports", "add", "stolen", "stolen.>", "PARTNER", "--operator", "ACME")
+    reader = next(key["key"] for key in payload(made.token("APP"))["nats"]["signing_keys"] if isinstance(key, dict))
+    made.nats("user", "add", "extra", "APP", "--operator", "ACME", "--defaults", "--key", reader)
+    told = changed(made.apply(definition))
+    assert any("stolen" in reason for reason in told["account/PARTNER"][1])
+    assert told["user/APP/extra"][0] == "extra"
+    made.keep(definition)
+    assert "stolen" not in made.nats("account", "info", "PARTNER", "--operator", "ACME")
+    made.validate()
