@@ -446,7 +446,7 @@ def test_what_is_not_in_the_document_is_told_and_stays(made: Store, definition: 
     del definition["accounts"][2]
     before = made.files
     result = made.keep(definition)
-    assert {name: action for name, (action, _) in changed(result).items()} == {
+    assert {name: action for name, (action, _unused) in changed(result).items()} == {
         "user/APP/orders": "extra",
         "account/PARTNER": "extra",
         "user/PARTNER/shop": "extra",
@@ -460,7 +460,7 @@ def test_prune_revokes_and_archives(made: Store, definition: dict[str, Any]) -> 
     del definition["accounts"][2]
     del definition["accounts"][1]["signing_keys"][1], definition["accounts"][1]["users"][0]
     result = made.apply(definition, prune=True)
-    assert {name: action for name, (action, _) in changed(result).items()} == {
+    assert {name: action for name, (action, _unused) in changed(result).items()} == {
         "account/APP": "changed",
         "signing_key/APP/reader": "removed",
         "user/APP/orders": "removed",

@@ -250,7 +250,7 @@ def test_runs_at_once_take_turns(tmp_path: pathlib.Path, collections_path: pathl
     del repetition
     users = [{"name": f"u{index}"} for index in range(100)]
     wanted = {"operator": {"name": "ACME"}, "accounts": [{"name": "APP", "users": users}]}
-    runs = [start(tmp_path, wanted, collections_path) for _ in range(4)]
+    runs = [start(tmp_path, wanted, collections_path) for _unused in range(4)]
     told = [process.communicate(timeout=60)[0].strip() for process in runs]
     assert [process.returncode for process in runs] == [0] * 4
     assert sorted(told) == ["False"] * 3 + ["True"]

@@ -123,7 +123,7 @@ def test_nsc_has_the_seed_of_every_key(made: Home) -> None:
     assert named == {
         ("operator", "ACME"),
         *(("account", item["name"]) for item in DEFINITION["accounts"]),
-        *(("user", user) for _, user in USERS),
+        *(("user", user) for _unused, user in USERS),
     }
     assert sum(key["signing"] for key in listed) == 7
     assert [key for key in listed if key["invalid"] or not pathlib.Path(key["key_path"]).is_file()] == []

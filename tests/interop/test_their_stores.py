@@ -355,7 +355,9 @@ def test_nsc_says_the_same_of_a_user_whose_account_has_another_key_now(home: Hom
     )
     home.nsc("edit", "account", "--name", "APP", "--rm-sk", old["key"])
     told = changed(home.apply(definition))
-    assert {name for name, (action, _) in told.items() if action != "extra"} == {"account/APP", "user/APP/web"}, account
+    assert {name for name, (action, _unused) in told.items() if action != "extra"} == {"account/APP", "user/APP/web"}, (
+        account
+    )
     home.validate()
     home.keep(definition)
 
