@@ -22,12 +22,13 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo test interop bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test interop bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
+	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
@@ -75,6 +76,10 @@ interop: $(VENV)/test.done
 
 bench: $(VENV)/bench.done
 	python benchmarks/run.py $(BENCHMARKS)
+
+# On each supported ansible-core that a Python on this machine can run.
+cores: $(VENV)/test.done
+	.ci/cores
 
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)
