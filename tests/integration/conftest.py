@@ -65,16 +65,10 @@ SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{56}(?![A-Z2-7])")
 _WITHOUT_ROOTS_RIGHTS = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
 
 
-def other_cores(asked_for: bool = False) -> list[pathlib.Path]:
-    """The bin folders of virtual environments with other versions of ansible-core: those in NATSOPS_ANSIBLE_CORES, and those that .ci/cores made.
-
-    With `asked_for` the former only.
-    """
+def cores() -> list[pathlib.Path]:
+    """The bin folders of the virtual environments with the versions of ansible-core to test: those in NATSOPS_ANSIBLE_CORES, or the one in use."""
     found = [pathlib.Path(path) for path in os.environ.get("NATSOPS_ANSIBLE_CORES", "").split(os.pathsep) if path]
-    if not asked_for:
-        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-        found += sorted(cache.glob("natsops-security-ci/cores/*/bin"))
-    return [path for path in dict.fromkeys(found) if (path / "ansible-playbook").exists() and path != BIN]
+    return found or [BIN]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from conftest import BIN, other_cores
+from conftest import cores
 
 if TYPE_CHECKING:
     from conftest import Play
@@ -57,7 +57,7 @@ def test_every_module_has_an_example_of_itself() -> None:
         assert all(task.get("name") for task in tasks)
 
 
-@pytest.mark.parametrize("binaries", [BIN, *other_cores(asked_for=True)], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
 def test_examples_run_change_nothing_the_second_time_and_are_predicted(play: Play, binaries: pathlib.Path) -> None:
     folder = play.folder / "nats"
     folder.mkdir(mode=0o700)

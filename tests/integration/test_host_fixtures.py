@@ -107,3 +107,15 @@ def test_failure_comes_back_as_one(hosts: Any, tmp_path: pathlib.Path) -> None:
     result = start(hosts, "nkey", path=f"{tmp_path}/none/k.nk", type="user")
     assert result["failed"]
     assert result["msg"] == f"path: the folder of {tmp_path}/none/k.nk does not exist."
+
+
+def test_store_through_ansible_adhoc(hosts: Any, tmp_path: pathlib.Path) -> None:
+    folders = {"stores_dir": f"{tmp_path}/stores", "keys_dir": f"{tmp_path}/keys"}
+    definition = {
+        "operator": {"name": "ACME", "signing_keys": ["main"]},
+        "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}], "users": [{"name": "orders"}]}],
+    }
+    assert run(hosts, "store", definition=definition, **folders)["summary"]["created"]
+    found = run(hosts, "store_info", store="ACME", **folders)
+    assert not found["changed"]
+    assert not run(hosts, "store", definition=found["definition"], **folders)["changed"]

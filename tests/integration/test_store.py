@@ -68,8 +68,8 @@ class Store:
         """The result of a run, which check mode has foretold."""
         told = self.site.check("store", definition=definition, **self.options, **options)
         result = self.site.run("store", definition=definition, **self.options, **options)
-        words = {name: told[name] for name in ("summary", "diff", "changed")}
-        assert words == {name: result[name] for name in ("summary", "diff", "changed")}
+        for name in ("summary", "diff", "changed", "created_users", "kept_users"):
+            assert told[name] == result[name]
         for name in ("kind", "name", "account", "action", "reasons"):
             assert [entity.get(name) for entity in told["entities"]] == [
                 entity.get(name) for entity in result["entities"]
@@ -118,7 +118,8 @@ def made(store: Store, definition: dict[str, Any]) -> Store:
 
 def changed(result: dict[str, Any]) -> dict[str, Any]:
     """What was not kept, with its reasons."""
-    return {
+    created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
+    return dict.fromkeys(created, ("created", [])) | {
         "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
             entity["action"],
             entity.get("reasons", []),

@@ -176,7 +176,8 @@ class Home:
 
 def changed(result: dict[str, Any]) -> dict[str, Any]:
     """What was not kept, with its reasons."""
-    return {
+    created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
+    return dict.fromkeys(created, ("created", [])) | {
         "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
             entity["action"],
             entity.get("reasons", []),
