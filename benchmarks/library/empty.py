@@ -1,4 +1,3 @@
-#!/usr/bin/python
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
 """Module that does nothing: what Ansible itself costs for a task."""

@@ -13,9 +13,9 @@ from typing import Any
 
 from . import token as tokens
 from . import units
-from .claims import Account, Claims, Export, Generic, Operator, SigningKey, unknown_fields_of
+from .claims import Account, Claims, Export, Generic, Operator, SigningKey, User, unknown_fields_of
 from .claims.comparison import carry_over_unknown, describe, differences, identities
-from .claims.declaration import NOW
+from .claims.declaration import NOW, copy_with
 from .errors import NatsSecurityError
 from .nkey import KeyPair
 
@@ -59,15 +59,27 @@ class Decision:
     claims: Claims  # what the token says, or is to say
     reasons: list[str]
     warnings: list[str]
-    before: dict[
-        str, Any
-    ]  # documents for people, of the existing token (empty when there is none) and of the wanted one
-    after: dict[str, Any]
+    old: Claims | None
+    wanted: Claims  # with what is never dropped by omission
+    policy: Policy
+    now: int
 
     @property
     def is_kept(self) -> bool:
         """Whether the existing token stays."""
         return not self.reasons
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """A document for people, of the existing token; empty when there is none."""
+        if self.old is None:
+            return {}
+        return dict(describe(self.old), expires=_show_expiry(self.old, self.policy, self.now))
+
+    @property
+    def after(self) -> dict[str, Any]:
+        """The same of the wanted one."""
+        return dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,20 +106,33 @@ def issue(wanted: Claims, existing: str | None, signer: KeyPair, policy: Policy,
 
 def decide(wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int) -> Decision:
     """What `issue` would do, without a key: the issuer is a public key. Errors as there, except those of signing."""
-    old = tokens.decode_any_kind(existing.strip()) if existing else None
-    if old is not None:
-        _check_is_about_the_same(old, wanted)
-    claims = _retain(wanted, old, policy, now)
-    reasons = ["there is no token yet"] if old is None else _reasons(old, claims, issuer, policy, now)
-    warnings = _warnings(old, policy, now)
-    before = {} if old is None else dict(describe(old), expires=_show_expiry(old, policy, now))
-    after = dict(describe(claims), expires=_show_wanted_expiry(policy))
+    existing = existing.strip() if existing else None
+    old, is_verbatim = _read(existing, wanted)
+    unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
+    # What is there to the byte is not compared, which takes as long as all the rest.
+    claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
+    changes = [] if old is None or is_verbatim else differences(old, claims)
+    reasons = ["there is no token yet"] if old is None else _reasons(old, changes, issuer, policy, now)
+    warnings = _warnings(old, unknown, policy, now)
     if old is not None and not reasons:
-        return Decision(old, [], warnings, before, after)
-    claims.issuer = issuer
-    claims.issued_at = max(now, policy.issued_after + 1 if policy.issued_after else 0, old.issued_at + 1 if old else 0)
-    claims.expires = claims.issued_at + policy.expires_in if policy.expires_in is not None else policy.expires_at or 0
-    return Decision(claims, reasons, warnings, before, after)
+        return Decision(old, [], warnings, old, claims, policy, now)
+    issued_at = max(now, policy.issued_after + 1 if policy.issued_after else 0, old.issued_at + 1 if old else 0)
+    expires = issued_at + policy.expires_in if policy.expires_in is not None else policy.expires_at or 0
+    issued = copy_with(claims, issuer=issuer, issued_at=issued_at, expires=expires)
+    return Decision(issued, reasons, warnings, old, claims, policy, now)
+
+
+def _read(existing: str | None, wanted: Claims) -> tuple[Claims | None, bool]:
+    """What the existing token says, and whether that is what is wanted to the byte: asked of users only, which are many, and retain nothing."""
+    if existing is None:
+        return None, False
+    if isinstance(wanted.body, User):
+        old = tokens.decode_verbatim(existing, wanted)
+        if old is not None:
+            return old, True
+    old = tokens.decode_any_kind(existing)
+    _check_is_about_the_same(old, wanted)
+    return old, False
 
 
 def _check_is_about_the_same(old: Claims, wanted: Claims) -> None:
@@ -121,10 +146,10 @@ def _check_is_about_the_same(old: Claims, wanted: Claims) -> None:
         )
 
 
-def _retain(wanted: Claims, old: Claims | None, policy: Policy, now: int) -> Claims:
+def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Policy, now: int) -> Claims:
     """The wanted claims with what is never dropped by omission: revocations, signing keys, and members that nobody declared."""
-    body = dataclasses.replace(wanted.body)
-    claims = dataclasses.replace(wanted, body=body)
+    body = copy_with(wanted.body)
+    claims: Claims = copy_with(wanted, body=body)
     before = old.body if old is not None else None
     if isinstance(body, Account):
         earlier = before if isinstance(before, Account) else Account()
@@ -145,7 +170,7 @@ def _retain(wanted: Claims, old: Claims | None, policy: Policy, now: int) -> Cla
         body.signing_keys = [
             key for key in dict.fromkeys([*body.signing_keys, *kept]) if key not in policy.remove_signing_keys
         ]
-    if old is not None and unknown_fields_of(old):
+    if old is not None and unknown:
         claims = copy.deepcopy(claims)
         carry_over_unknown(old, claims)
         if not isinstance(claims.body, Generic):
@@ -168,13 +193,13 @@ def _retained_signing_keys(wanted: list[SigningKey], old: list[SigningKey], poli
     return [key for key in [*wanted, *kept] if key.key not in policy.remove_signing_keys]
 
 
-def _reasons(old: Claims, claims: Claims, issuer: str, policy: Policy, now: int) -> list[str]:
+def _reasons(old: Claims, changes: list[str], issuer: str, policy: Policy, now: int) -> list[str]:
     reasons = []
     if getattr(old.body, "version", tokens.VERSION) == 1:
         reasons.append(f"the token is of version 1, tokens of version {tokens.VERSION} are written")
     if old.issuer != issuer:
         reasons.append(f"issuer: {old.issuer} -> {issuer}")
-    reasons += differences(old, claims)
+    reasons += changes
     reasons += _expiry_reasons(old, policy, now)
     if policy.issued_after and old.issued_at <= policy.issued_after:
         reasons.append(f"revoked: it was issued before {units.show_time(policy.issued_after)}")
@@ -217,7 +242,7 @@ def _show_expiry(old: Claims, policy: Policy, now: int) -> str:
     return _say_time(old.expires) if _expiry_reasons(old, policy, now) else _show_wanted_expiry(policy)
 
 
-def _warnings(old: Claims | None, policy: Policy, now: int) -> list[str]:
+def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int) -> list[str]:
     warnings = []
     if policy.expires_at is not None and policy.expires_at <= now and (old is None or old.expires != policy.expires_at):
         warnings.append(
@@ -228,7 +253,6 @@ def _warnings(old: Claims | None, policy: Policy, now: int) -> list[str]:
             warnings.append(
                 f"The token was issued {units.show_seconds(old.issued_at - now)} ahead of this host's clock: is the clock right?"
             )
-        unknown = unknown_fields_of(old)
         if unknown:
             warnings.append(
                 "The token has fields that this version does not know; they are kept: {}.".format(", ".join(unknown))

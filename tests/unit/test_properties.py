@@ -31,6 +31,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.declaratio
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.issue import Policy, issue
+from ansible_collections.natsops.security.plugins.module_utils.units import INT64_MAX
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
     CURVE,
@@ -40,7 +41,7 @@ from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     sign,
     sign_version_1,
 )
-from ansible_collections.natsops.security.tests.unit.strategies import claims_and_signer, json_values, texts
+from ansible_collections.natsops.security.tests.unit.strategies import claims, claims_and_signer, json_values, texts
 
 settings.register_profile(
     "core",
@@ -103,6 +104,25 @@ def test_any_changed_character_of_a_token_is_refused(drawn: Any, data: st.DataOb
     for read in (token.decode, token.decode_generic, token.decode_any_kind):
         with pytest.raises(NatsSecurityError):
             read(text[:at] + other + text[at + 1 :])
+
+
+@given(claims_and_signer(cls=User) | claims_and_signer(cls=Activation), moments, st.data())
+def test_token_that_is_what_is_wanted_to_the_byte_says_the_same_when_it_is_decoded(
+    drawn: Any, now: int, data: st.DataObject
+) -> None:
+    wanted, signer = drawn
+    wanted.expires = min(abs(wanted.expires), INT64_MAX)
+    text = token.encode(wanted, signer, now)
+    assert token.decode_verbatim(text, dataclasses.replace(wanted, expires=0, issued_at=1)) == token.decode(text)
+    other = data.draw(claims(cls=type(wanted.body)))
+    if as_decoded(dataclasses.replace(other, expires=0), "", 0) != as_decoded(
+        dataclasses.replace(wanted, expires=0), "", 0
+    ):
+        assert token.decode_verbatim(text, other) is None
+    header, payload, signature = text.split(".")
+    forged = signature[:9] + ("A" if signature[9] != "A" else "B") + signature[10:]
+    with pytest.raises(NatsSecurityError, match="signature"):
+        token.decode_verbatim(".".join((header, payload, forged)), wanted)
 
 
 @given(claims_and_signer(), st.data())

@@ -220,8 +220,7 @@ def test_imports_the_other_way_round_are_no_cycle(tmp_path: pathlib.Path) -> Non
     ],
 )
 def test_subjects_collide_when_something_matches_both(first: str, second: str, collide: bool) -> None:
-    backwards = (second, first)
-    assert check.subjects_collide(first, second) is check.subjects_collide(*backwards) is collide
+    assert check.subjects_collide(first, second) is check.subjects_collide(first=second, second=first) is collide
 
 
 def test_strict_operator_needs_signing_keys(tmp_path: pathlib.Path) -> None:

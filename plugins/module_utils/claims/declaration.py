@@ -109,6 +109,14 @@ def fields_of(cls: type) -> tuple[Field, ...]:
     return tuple(found)
 
 
+def copy_with(value: Any, **changes: Any) -> Any:
+    """The declared object with some other attributes, the rest shared. As dataclasses.replace, whose call of the constructor takes longer than to
+    write a small object."""
+    copy = object.__new__(type(value))
+    copy.__dict__.update(value.__dict__, **changes)
+    return copy
+
+
 # ---- JSON as Go's encoding/json has it
 
 

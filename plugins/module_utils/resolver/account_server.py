@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import Any, Sequence
 
 from .. import token as tokens
@@ -99,19 +98,23 @@ def bring_in_line(
 
 
 def _request(url: str, account: str, data: bytes | None, timeout: float, tls: ssl.SSLContext | None) -> tuple[int, str]:
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise NatsSecurityError(f"account_server_url: {_shown(url)} is no http or https URL.")
-    request = urllib.request.Request(  # noqa: S310
-        f"{url.rstrip('/')}/accounts/{account}", data, {"Content-Type": "application/jwt"} if data else {}
-    )
     try:
-        with urllib.request.urlopen(request, timeout=timeout, context=tls) as answer:  # noqa: S310
+        if parts.scheme == "https":
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=timeout, context=tls
+            )
+        else:
+            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+        with contextlib.closing(connection):
+            headers = {"Content-Type": "application/jwt"} if data else {}
+            connection.request("POST" if data else "GET", f"{parts.path.rstrip('/')}/accounts/{account}", data, headers)
+            answer = connection.getresponse()
             return answer.status, answer.read(_MOST).decode("utf-8", "replace")
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read(_MOST).decode("utf-8", "replace")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise NatsSecurityError(f"{_shown(url)} can't be asked: {getattr(error, 'reason', None) or error}.") from None
+        raise NatsSecurityError(f"{_shown(url)} can't be asked: {error}.") from None
 
 
 def _shown(url: str) -> str:

@@ -18,7 +18,7 @@ import json
 import os
 import socket
 import time
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator, Sequence, TypeVar
 
 from .. import nkey, units
 from ..claims import Account, Claims
@@ -29,13 +29,21 @@ from . import document as documents
 from . import layout as layouts
 from .document import Document, Keys
 from .layout import FILE_MODE, FOLDER_MODE, Keyring, Layout, Store
-from .plan import AccountPlan, Plan, UserPlan, Wishes, issuer_account, make_plan, wanted_account, wanted_operator
+from .plan import make_plan
+from .planning import AccountPlan, Plan, UserPlan, Wishes
+from .wanted import issuer_account, wanted_account, wanted_operator
+
+T = TypeVar("T")
 
 _POLL_SECONDS = 0.05
+#: How many files of users are made before they are written.
+_FILES_AT_ONCE = 2000
 #: How many files are open at a time between being written and being synced.
 _OPEN_FILES = 200
 #: How many files are synced at the same time.
 _SYNCING = 16
+#: A sync that takes longer than this waits for a disk.
+_SYNC_SECONDS = 0.0001
 
 
 @dataclasses.dataclass
@@ -219,8 +227,7 @@ class _Work:
             self.make_keys()
             self.write_operator()
             self.write_accounts()
-            for account in self.plan.accounts:
-                self.write_users(account)
+            self.write_users()
             self.put_modes_right()
             self.archive()
             _remove(self.layout.journal)
@@ -233,7 +240,7 @@ class _Work:
 
     def make_keys(self) -> None:
         made = [(stand_in, nkey.create(key_type), label) for stand_in, (key_type, label) in self.plan.keys.new.items()]
-        entries = [{"for": label, "key": pair.public_key} for _, pair, label in made]
+        entries = [{"for": label, "key": pair.public_key} for _unused, pair, label in made]
         entries += [
             {"removes": key, "account": removal.account}
             for removal in self.plan.removals
@@ -249,9 +256,9 @@ class _Work:
             if not os.path.exists(self.layout.gitignore):
                 files.append((self.layout.gitignore, layouts.GITIGNORE))
             write_all(
-                [*files, *((self.layout.key(pair.public_key), pair.seed) for _, pair, _ in made)],
+                [*files, *((self.layout.key(pair.public_key), pair.seed) for _unused, pair, _unused in made)],
             )
-        for stand_in, pair, _ in made:
+        for stand_in, pair, _unused in made:
             self.real[stand_in] = pair.public_key
             self.ring.add(pair)
         self.keys = self.plan.keys.made(self.real)
@@ -301,7 +308,7 @@ class _Work:
             issuer = self.pair(activation.issuer)
             subject = body.imports[activation.index].subject
             claims = dataclasses.replace(activation.wanted, subject=self.keys.accounts[account.wish.name])
-            said = {"issuer_account": claims.body.issuer_account} if activation.existing is not None else {}
+            said = claims.body.issuer_account if activation.existing is not None else ""
             claims.body = dataclasses.replace(claims.body, issuer_account=issuer_account(key, issuer.public_key, said))
             if activation.existing is None:
                 claims.name = claims.body.import_subject = subject
@@ -309,35 +316,39 @@ class _Work:
             body.imports[activation.index].token = issued.token
         return wanted
 
-    def write_users(self, account: AccountPlan) -> None:
-        if not account.users:
-            return
-        name = account.wish.name
-        jwts, creds = [], []
-        for user in account.users:
-            subject = self.keys.users[name][user.wish.name]
-            token = self.user_token(account, user, subject)
-            if user.writes_token:
-                jwts.append((self.layout.user_jwt(name, user.wish.name), token))
-            if user.writes_creds and self.ring.has(subject):
-                text = layouts.creds_text(token, self.ring.pair(subject).seed)
-                creds.append((self.layout.creds(name, user.wish.name), text))
-        write_all(jwts)
-        write_all(creds)
+    def write_users(self) -> None:
+        jwts: list[tuple[str, str]] = []
+        creds: list[tuple[str, str]] = []
+        for account in self.plan.accounts:
+            for user in account.users:
+                self.add_files(account, user, jwts, creds)
+                if len(jwts) + len(creds) >= _FILES_AT_ONCE:
+                    _write_out(jwts, creds)
+        _write_out(jwts, creds)
 
-    def user_token(self, account: AccountPlan, user: UserPlan, subject: str) -> str:
+    def add_files(
+        self, account: AccountPlan, user: UserPlan, jwts: list[tuple[str, str]], creds: list[tuple[str, str]]
+    ) -> None:
         name = account.wish.name
-        store = Store(self.layout)
-        text = layouts.read_file(store, self.layout.user_jwt(name, user.wish.name))
+        subject = self.keys.users[name][user.wish.name]
+        path = self.layout.user_jwt(name, user.wish.name)
+        token = self.user_token(account, user, subject, path)
+        if user.writes_token:
+            jwts.append((path, token))
+        if user.writes_creds and self.ring.has(subject):
+            text = layouts.creds_text(token, self.ring.pair(subject).seed)
+            creds.append((self.layout.creds(name, user.wish.name), text))
+
+    def user_token(self, account: AccountPlan, user: UserPlan, subject: str, path: str) -> str:
+        text = None if user.is_new else layouts.read_file(Store(self.layout), path)
         token = text.strip() if text is not None else None
         if token is not None and not user.is_issued:
             return token
         signer = self.pair(user.issuer)
-        existing = layouts.peek(token) if token is not None else {}
-        said = issuer_account(self.keys.accounts[name], signer.public_key, existing)
-        wanted, _ = documents.user_claims(account.wish, user.wish, subject, said, user.is_scoped, [])
-        path = account.wish.user_path(user.wish)
-        policy = documents.policy(user.wish.options, path, [], user.issued_after)
+        said = layouts.peek(token).issuer_account if token is not None else ""
+        named = issuer_account(self.keys.accounts[account.wish.name], signer.public_key, said)
+        wanted, _unused = documents.user_claims(user.wish, "", subject, named, user.is_scoped, [])
+        policy = documents.policy(user.wish.options, "", [], user.issued_after)
         return issue(wanted, token, signer, policy, self.now).token
 
     def pair(self, public_key: str) -> nkey.KeyPair:
@@ -401,16 +412,14 @@ class _Work:
 
 def write_all(files: Iterable[tuple[str, str]]) -> None:
     """Put texts into files, each whole or not at all, durably: all are written and synced before the first gets its name. OSError where that fails."""
+    files = list(files)
+    folders = {_folder_of(path) for path, _unused in files}
+    _make_folders(sorted(folders))
     waiting: list[tuple[str, str]] = []
-    made: set[str] = set()
+    batch: list[tuple[int, str]] = []
     try:
-        batch: list[tuple[int, str]] = []
         for count, (path, text) in enumerate(files):
-            folder = os.path.dirname(path)
-            if folder not in made:
-                _make_folders([folder])
-                made.add(folder)
-            temporary = os.path.join(folder, f"{layouts.TEMPORARY_PREFIX}{count}{layouts.TEMPORARY_SUFFIX}")
+            temporary = f"{_folder_of(path)}/{layouts.TEMPORARY_PREFIX}{count}{layouts.TEMPORARY_SUFFIX}"
             waiting.append((temporary, path))
             batch.append((_write_temporary(temporary, text), temporary))
             if len(batch) >= _OPEN_FILES:
@@ -419,14 +428,25 @@ def write_all(files: Iterable[tuple[str, str]]) -> None:
         for temporary, path in waiting:
             os.replace(temporary, path)
     except BaseException:
-        for descriptor, _ in batch:
+        for descriptor, _unused in batch:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-        for temporary, _ in waiting:
+        for temporary, _unused in waiting:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         raise
-    _sync_folders(made)
+    _at_once(sync_folder, sorted(folders))
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _write_out(jwts: list[tuple[str, str]], creds: list[tuple[str, str]]) -> None:
+    """Write files and forget them: creds after the JWTs that they repeat."""
+    for files in (jwts, creds):
+        write_all(files)
+        files.clear()
 
 
 def _write_temporary(path: str, text: str) -> int:
@@ -450,14 +470,29 @@ def _write_temporary(path: str, text: str) -> int:
 
 
 def _sync_batch(batch: list[tuple[int, str]]) -> None:
-    """Sync and close files. At the same time, so that a file system with a journal takes many of them into one commit."""
-    if len(batch) > 1:
-        with concurrent.futures.ThreadPoolExecutor(min(_SYNCING, len(batch))) as pool:
-            list(pool.map(_sync, batch))
-    else:
-        list(map(_sync, batch))
+    """Sync and close files."""
+    _at_once(_sync, batch)
     while batch:
         os.close(batch.pop()[0])
+
+
+def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
+    """Sync many at the same time, so that a file system with a journal takes many of them into one commit."""
+
+    def sync_share(first: int) -> None:
+        for item in items[first::_SYNCING]:
+            sync(item)
+
+    start = time.perf_counter()
+    for item in items[:1]:
+        sync(item)
+    # Where that takes no time, as in memory, threads do.
+    if time.perf_counter() - start < _SYNC_SECONDS:
+        for item in items[1:]:
+            sync(item)
+    elif len(items) > 1:
+        with concurrent.futures.ThreadPoolExecutor(_SYNCING) as pool:
+            list(pool.map(sync_share, range(1, _SYNCING + 1)))
 
 
 def _sync(file: tuple[int, str]) -> None:
@@ -467,15 +502,6 @@ def _sync(file: tuple[int, str]) -> None:
     except OSError as error:
         error.filename = path
         raise
-
-
-def _sync_folders(folders: Iterable[str]) -> None:
-    folders = list(folders)
-    if len(folders) > 1:
-        with concurrent.futures.ThreadPoolExecutor(min(_SYNCING, len(folders))) as pool:
-            list(pool.map(sync_folder, folders))
-    else:
-        list(map(sync_folder, folders))
 
 
 def _append(path: str, text: str) -> None:
@@ -498,6 +524,7 @@ def _append(path: str, text: str) -> None:
 
 def _make_folders(folders: Iterable[str]) -> None:
     """Make folders that only their owner can read, durably."""
+    parents = set()
     for folder in folders:
         missing = []
         while folder and not os.path.isdir(folder):
@@ -507,7 +534,8 @@ def _make_folders(folders: Iterable[str]) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, FOLDER_MODE)
                 os.chmod(path, FOLDER_MODE)  # whatever the umask is
-            sync_folder(os.path.dirname(path))
+            parents.add(os.path.dirname(path))
+    _at_once(sync_folder, sorted(parents))
 
 
 def _remove(path: str) -> None:

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 from typing import Any, Callable, Iterator
 
 from .. import nkey, units
@@ -48,6 +49,8 @@ USER_WORDS = ("name", "public_key", "state", "signing_key_role", "creds", *_ENVE
 _USER_WORDS = frozenset(USER_WORDS)
 SIGNING_KEY_WORDS = ("role", "public_key")
 ACTIVATION_WORDS = _POLICY
+# Names that nobody has anything against, most of them.
+_PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 #: Stands for the public key of the importing account in the subject of an import.
 OWN_ACCOUNT = "{{account-subject()}}"
 
@@ -150,15 +153,7 @@ def read_document(definition: Any) -> tuple[Document, list[Problem]]:
 
 def _read_account(item: Any, path: str, problems: list[Problem]) -> AccountWish:
     options = _dictionary(item, path, problems)
-    users = []
-    seen: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    for index, entry in enumerate(_list(options.get("users"), path + ".users", problems)):
-        user = _read_user(entry, index, f"{path}.users[{index}]", problems)
-        _check_once(seen, user.name, f"{path}.users[{index}].name", f"the name {user.name}", problems)
-        _check_once(keys, user.public_key, f"{path}.users[{index}].public_key", "this key", problems)
-        if user.name and seen[user.name] == f"{path}.users[{index}].name":
-            users.append(user)
+    users = _read_users(_list(options.get("users"), path + ".users", problems), path + ".users", problems)
     return AccountWish(
         path=path,
         name=_name(options, path, problems),
@@ -169,6 +164,23 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> AccountWish:
         users=users,
         options=options,
     )
+
+
+def _read_users(items: list[Any], path: str, problems: list[Problem]) -> list[UserWish]:
+    users = []
+    seen: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for index, item in enumerate(items):
+        where = f"{path}[{index}]"
+        user = _read_user(item, index, where, problems)
+        if user.public_key:
+            _check_once(keys, user.public_key, where + ".public_key", "this key", problems)
+        if user.name in seen:
+            _check_once(seen, user.name, where + ".name", f"the name {user.name}", problems)
+        elif user.name:
+            seen[user.name] = where + ".name"
+            users.append(user)
+    return users
 
 
 def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> UserWish:
@@ -221,7 +233,7 @@ def _read_signing_keys(
 
 def _name(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
     name = _text(options.get("name"))
-    problem = name_problem(name)
+    problem = "" if _PLAIN_NAME.fullmatch(name) else name_problem(name)
     if problem:
         problems.append(Problem(path + ".name", problem + "."))
         return ""
@@ -240,10 +252,11 @@ def _is_absent(options: dict[str, Any], path: str, problems: list[Problem]) -> b
 
 
 def _public_key(options: dict[str, Any], path: str, key_type: str, problems: list[Problem]) -> str:
-    value = _text(options.get("public_key")).strip()
-    if value:
+    value = options.get("public_key")
+    text = "" if value is None else str(value).strip()
+    if text:
         try:
-            return nkey.from_public_key(value, key_type).public_key
+            return nkey.from_public_key(text, key_type).public_key
         except NatsSecurityError as error:
             problems.append(Problem(path + ".public_key", str(error)))
     return ""
@@ -468,13 +481,12 @@ def users_referred_to(account: AccountWish) -> set[str]:
 
 
 def user_claims(
-    account: AccountWish, user: UserWish, subject: str, issuer_account: str, is_scoped: bool, problems: list[Problem]
-) -> tuple[Claims, set[str]]:
+    user: UserWish, path: str, subject: str, issuer_account: str, is_scoped: bool, problems: list[Problem]
+) -> tuple[Claims, set[Any]]:
     """What the document says of a user, and a set to note in which rules it was held to already.
 
     The body of users that are alike is one and the same object, not to be changed, and so is the set.
     """
-    path = account.user_path(user)
     options = {word: value for word, value in user.options.items() if word not in _USER_WORDS}
     claims = _claims(user.options, path, user.name, subject, problems)
     if is_scoped:
@@ -487,15 +499,20 @@ def user_claims(
             if word != "tags" and value not in (None, False)
         )
         options = {word: value for word, value in options.items() if word == "tags"}
-    claims.body, found, checked = _user_body(
-        json.dumps(options, sort_keys=True, default=str), issuer_account, is_scoped
-    )
-    problems.extend(Problem(f"{path}.{problem.path}" if problem.path else path, problem.message) for problem in found)
+    claims.body, found, checked = _user_body(_OPTIONS.encode(options), issuer_account, is_scoped)
+    if found:
+        problems.extend(
+            Problem(f"{path}.{problem.path}" if problem.path else path, problem.message) for problem in found
+        )
     return claims, checked
 
 
+# json.dumps would make one for every user.
+_OPTIONS = json.JSONEncoder(default=str, check_circular=False)
+
+
 @functools.lru_cache(maxsize=256)
-def _user_body(options: str, issuer_account: str, is_scoped: bool) -> tuple[User, tuple[Problem, ...], set[str]]:
+def _user_body(options: str, issuer_account: str, is_scoped: bool) -> tuple[User, tuple[Problem, ...], set[Any]]:
     problems: list[Problem] = []
     body: User = read_options(User, json.loads(options), "", problems)
     body.issuer_account = issuer_account
@@ -512,6 +529,9 @@ def _claims(options: dict[str, Any], path: str, name: str, subject: str, problem
     return claims
 
 
+_NEVER = Policy()
+
+
 def policy(
     options: dict[str, Any],
     path: str,
@@ -521,6 +541,8 @@ def policy(
     remove_signing_keys: frozenset[str] = frozenset(),
 ) -> Policy:
     """When a token is to be renewed, and what it may lose."""
+    if not (issued_after or remove_revocations or remove_signing_keys or any(word in options for word in _POLICY)):
+        return _NEVER
     values: dict[str, int | None] = dict.fromkeys(_POLICY)
     for word in _POLICY:
         value = options.get(word)

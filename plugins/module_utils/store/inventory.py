@@ -18,7 +18,8 @@ from ..validation import Issue
 from . import check
 from . import layout as layouts
 from .layout import Keyring, Layout, Store, Stored
-from .plan import activation_at_hand, covering_export, local_subject_of
+from .plan_activations import activation_at_hand, covering_export
+from .wanted import local_subject_of
 
 
 @dataclasses.dataclass
@@ -187,7 +188,7 @@ class _Teller:
         export: Export | None = covering_export(body.exports, item)
         if export is None or not export.token_required:
             return None
-        stored, _ = activation_at_hand(item.token, importer, item)
+        stored, _unused = activation_at_hand(item.token, importer, item)
         if stored is None:
             return None
         revoked_at = max(export.revocations.get(importer, 0), export.revocations.get("*", 0))
@@ -213,8 +214,8 @@ class _Teller:
         before = len(self.store.problems)
         keys = {key.key: key for key in stored.claims.body.signing_keys}
         revocations = stored.claims.body.revocations
-        creds = set(layouts.list_folder(self.layout.creds_dir(account)))
-        for name in layouts.users_of(self.store, account):
+        files = layouts.user_files(self.store, account)
+        for name in files.users:
             file = self.layout.user_jwt(account, name)
             found = layouts.read_stored(self.store, file, "user")
             if found is None:
@@ -230,7 +231,7 @@ class _Teller:
                 continue
             key = keys.get(claims.issuer)
             by_key[claims.subject] = name
-            told.append(self.tell_user(account, name, claims, key, record, repeated, where, name + ".creds" in creds))
+            told.append(self.tell_user(account, name, claims, key, record, repeated, where, name in files.creds))
             self.check_user(stored.claims, claims, where)
         for problem in self.store.problems[before:]:
             self.problem(problem.path, problem.message, True)

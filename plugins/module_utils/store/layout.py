@@ -7,14 +7,13 @@ What nsc has no place for, the roles of signing keys without a scope, is in a fo
 
 from __future__ import annotations
 
-import binascii
 import contextlib
 import dataclasses
 import functools
 import json
 import os
 import stat
-from typing import Any, Iterator
+from typing import Any, Iterator, NamedTuple
 
 from .. import nkey
 from .. import token as tokens
@@ -42,77 +41,81 @@ class Layout:
     keys_dir: str
     name: str
 
+    def __post_init__(self) -> None:
+        for attribute in ("stores_dir", "keys_dir"):
+            object.__setattr__(self, attribute, getattr(self, attribute).rstrip("/"))
+
     @property
     def root(self) -> str:
         """The folder of the store."""
-        return os.path.join(self.stores_dir, self.name)
+        return f"{self.stores_dir}/{self.name}"
 
     @property
     def marker(self) -> str:
         """The file that makes a folder a store."""
-        return os.path.join(self.root, ".nsc")
+        return f"{self.root}/.nsc"
 
     @property
     def operator_jwt(self) -> str:
         """The operator's JWT. It has the name of the store, whatever the operator calls itself."""
-        return os.path.join(self.root, self.name + ".jwt")
+        return f"{self.root}/{self.name}.jwt"
 
     @property
     def accounts(self) -> str:
         """The folder of all accounts."""
-        return os.path.join(self.root, "accounts")
+        return f"{self.root}/accounts"
 
     def account_dir(self, account: str) -> str:
         """The folder of one account."""
-        return os.path.join(self.root, "accounts", account)
+        return f"{self.root}/accounts/{account}"
 
     def account_jwt(self, account: str) -> str:
         """The JWT of an account."""
-        return os.path.join(self.root, "accounts", account, account + ".jwt")
+        return f"{self.root}/accounts/{account}/{account}.jwt"
 
     def users_dir(self, account: str) -> str:
         """The folder of an account's users."""
-        return os.path.join(self.root, "accounts", account, "users")
+        return f"{self.root}/accounts/{account}/users"
 
     def user_jwt(self, account: str, user: str) -> str:
         """The JWT of a user."""
-        return os.path.join(self.root, "accounts", account, "users", user + ".jwt")
+        return f"{self.stores_dir}/{self.name}/accounts/{account}/users/{user}.jwt"
 
     def key(self, public_key: str) -> str:
         """The seed of a key."""
-        return os.path.join(self.keys_dir, "keys", public_key[0], public_key[1:3], public_key + ".nk")
+        return f"{self.keys_dir}/keys/{public_key[0]}/{public_key[1:3]}/{public_key}.nk"
 
     def creds_dir(self, account: str) -> str:
         """The folder of the creds files of an account's users."""
-        return os.path.join(self.keys_dir, "creds", self.name, account)
+        return f"{self.keys_dir}/creds/{self.name}/{account}"
 
     def creds(self, account: str, user: str) -> str:
         """The creds file of a user."""
-        return os.path.join(self.keys_dir, "creds", self.name, account, user + ".creds")
+        return f"{self.keys_dir}/creds/{self.name}/{account}/{user}.creds"
 
     @property
     def gitignore(self) -> str:
         """What keeps seeds out of version control."""
-        return os.path.join(self.keys_dir, ".gitignore")
+        return f"{self.keys_dir}/.gitignore"
 
     @property
     def lock(self) -> str:
         """The file that a run holds locked."""
-        return os.path.join(self.root, STATE, "lock")
+        return f"{self.root}/{STATE}/lock"
 
     @property
     def journal(self) -> str:
         """The keys that a run is about to make, by name: there only while it runs, or after it was killed."""
-        return os.path.join(self.root, STATE, "journal")
+        return f"{self.root}/{STATE}/journal"
 
     @property
     def roles(self) -> str:
         """The roles of signing keys, which a JWT does not name unless they have a scope."""
-        return os.path.join(self.root, STATE, "roles.json")
+        return f"{self.root}/{STATE}/roles.json"
 
     def archive(self, of_keys: bool, when: str) -> str:
         """Where what is removed at a time goes: of the keystore, or of the store."""
-        return os.path.join(self.keys_dir if of_keys else self.root, STATE, "archive", when)
+        return f"{self.keys_dir if of_keys else self.root}/{STATE}/archive/{when}"
 
 
 def default_stores_dir(environment: Any) -> str:
@@ -244,10 +247,10 @@ def read_file(store: Store, path: str) -> str | None:
         return None
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            store.problems.append(Problem(path, "this is not a file."))
-            return None
-        if stat.S_IMODE(status.st_mode) != FILE_MODE:
+        if status.st_mode != stat.S_IFREG | FILE_MODE:
+            if not stat.S_ISREG(status.st_mode):
+                store.problems.append(Problem(path, "this is not a file."))
+                return None
             store.modes[path] = stat.S_IMODE(status.st_mode)
         if status.st_size > 4 * tokens.MAX_TOKEN_BYTES:
             store.problems.append(Problem(path, "this is larger than any JWT."))
@@ -266,14 +269,28 @@ def read_file(store: Store, path: str) -> str | None:
         os.close(descriptor)
 
 
-def users_of(store: Store, account: str) -> list[str]:
-    """The names of the users of an account that have a JWT in the store."""
-    folder = store.layout.users_dir(account)
-    _note_leftovers(store, folder)
-    _note_leftovers(store, store.layout.creds_dir(account))
+class UserFiles(NamedTuple):
+    """The users of an account that have a JWT in the store, in order, and those that have a creds file."""
+
+    users: dict[str, None] = {}
+    creds: frozenset[str] = frozenset()
+
+
+def user_files(store: Store, account: str) -> UserFiles:
+    """Look what there is of the users of an account."""
+    jwts, creds = store.layout.users_dir(account), store.layout.creds_dir(account)
+    names = [_list_and_note(store, folder) for folder in (jwts, creds)]
+    return UserFiles(
+        {name[:-4]: None for name in names[0] if name.endswith(".jwt")},
+        frozenset(name[:-6] for name in names[1] if name.endswith(".creds")),
+    )
+
+
+def _list_and_note(store: Store, folder: str) -> list[str]:
     _note_mode(store, folder, FOLDER_MODE)
-    _note_mode(store, store.layout.creds_dir(account), FOLDER_MODE)
-    return [name[:-4] for name in list_folder(folder) if name.endswith(".jwt") and not is_temporary(name)]
+    names = list_folder(folder)
+    store.leftovers.extend(os.path.join(folder, name) for name in names if is_temporary(name))
+    return [name for name in names if not is_temporary(name)]
 
 
 def list_folder(folder: str) -> list[str]:
@@ -369,21 +386,23 @@ class Keyring:
 # ---- tokens and creds at a glance
 
 
-def peek(token: str) -> dict[str, str]:
-    """The texts sub, iss and issuer_account of a token that is not verified yet, for finding what it is about. Empty for what is no token."""
-    chunks = token.split(".")
-    if len(chunks) != 3:
-        return {}
-    try:
-        data = json.loads(binascii.a2b_base64(chunks[1].replace("-", "+").replace("_", "/") + "=="))
-        nats = data.get("nats") or {}
-        return {
-            "sub": str(data.get("sub") or ""),
-            "iss": str(data.get("iss") or ""),
-            "issuer_account": str(nats.get("issuer_account") or ""),
-        }
-    except (ValueError, AttributeError):
-        return {}
+class Said(NamedTuple):
+    """What a token that is not verified yet seems to be about."""
+
+    subject: str
+    issuer: str
+    issuer_account: str
+
+
+NOTHING = Said("", "", "")
+
+
+def peek(token: str) -> Said:
+    """What a token seems to be about; nothing where it is none."""
+    data = tokens.peek(token)
+    nats = data.get("nats")
+    account = nats.get("issuer_account") if isinstance(nats, dict) else None
+    return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""))
 
 
 def creds_text(token: str, seed: str) -> str:

@@ -1,0 +1,349 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole operator in one task of nats_store: against nsc, a loop of nats_user, and the Go library writing the same files. Whole runs of ansible-playbook.
+
+In memory where there is such a place. On a disk most of the time goes into its syncs, of which nsc makes none; one row is of a disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import go_peer
+import nsc_peer
+import workload
+from measure import Row, interleaved
+
+ROUNDS = 5
+#: How many users the loop of nats_user makes.
+LOOP = 50
+#: How many accounts with 100 users the time and memory are measured of.
+GROWTH = (10, 100, 1000)
+_PERMISSIONS = {"publish": {"allow": list(workload.PUBLISH)}, "subscribe": {"allow": list(workload.SUBSCRIBE)}}
+
+
+def rows(scratch: Path) -> list[Row]:
+    """1,000 users from nothing and again, 10,000, and how time and memory grow up to 100,000."""
+    nsc, go = nsc_peer.build(scratch), go_peer.build(scratch)
+    with _memory(scratch) as folder:
+        found = [
+            *_thousand(folder, nsc),
+            *_ten_thousand(folder, nsc, go),
+            *_growth(folder),
+        ]
+    return [*found, *_disk(scratch, go)]
+
+
+@contextlib.contextmanager
+def _memory(scratch: Path) -> Iterator[Path]:
+    place = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="natsops-", dir=place if os.access(place, os.W_OK) else scratch) as name:
+        yield Path(name)
+
+
+# ---- against nsc and a loop
+
+
+def _thousand(folder: Path, nsc: Path | str) -> list[Row]:
+    site = _Site(folder / "thousand", 20, 50)
+    contenders: dict[str, Callable[[], list[float]]] = {
+        "start": site.start,
+        "created": site.created,
+        "kept": site.kept,
+        "loop": site.loop,
+    }
+    if isinstance(nsc, Path):
+        contenders["nsc"] = functools.partial(_nsc, nsc, folder, 20, 50)
+    medians = interleaved(contenders, ROUNDS)
+    start, created, kept = medians["start"], medians["created"], medians["kept"]
+    what, again = "20 accounts with 50 users each", "the same again"
+    loop = start[0] + (medians["loop"][0] - start[0]) * 1000 / LOOP
+    found = [
+        *_against_nsc(what, created[0], nsc, medians.get("nsc"), 0, 6),
+        Row(what, f"{created[0]:.2f} s", f"nats_user in a loop {loop:.0f} s", loop / created[0], at_least=100),
+        Row(again, f"{kept[0]:.2f} s", f"from nothing {created[0]:.2f} s", kept[0] / created[0], at_most=0.5),
+    ]
+    # What is left of a second when another one is taken off is steadier by the CPU.
+    for index, watch in enumerate(("", ", CPU")):
+        ours, second = created[index] - start[index], kept[index] - start[index]
+        found += [
+            *_against_nsc(f"{what}, the task alone{watch}", ours, nsc, medians.get("nsc"), index, 30),
+            Row(
+                f"{again}, the task alone{watch}",
+                f"{second:.2f} s",
+                f"from nothing {ours:.2f} s",
+                second / ours,
+                at_most=0.5,
+            ),
+        ]
+    return found
+
+
+def _against_nsc(
+    what: str, ours: float, nsc: Path | str, theirs: list[float] | None, index: int, aim: float, times: int = 1
+) -> list[Row]:
+    if theirs is None:
+        return [Row(what, f"{ours:.2f} s", f"nsc {nsc}")]
+    seconds = theirs[index] * times
+    return [Row(what, f"{ours:.2f} s", f"nsc {seconds:.1f} s", seconds / ours, at_least=aim)]
+
+
+# ---- against Go
+
+
+def _ten_thousand(folder: Path, nsc: Path | str, go: Path | str) -> list[Row]:
+    site = _Site(folder / "ten-thousand", 100, 100)
+    contenders: dict[str, Callable[[], list[float]]] = {
+        "start": site.start,
+        "created": site.created,
+        "kept": site.kept,
+        "changed": site.one_changed,
+    }
+    if isinstance(go, Path):
+        contenders["go"] = functools.partial(_go, go, folder, 100, 100)
+    if isinstance(nsc, Path):
+        contenders["nsc"] = functools.partial(_nsc, nsc, folder, 10, 100)
+    medians = interleaved(contenders, ROUNDS)
+    seconds = {name: median[0] for name, median in medians.items()}
+    created = seconds["created"]
+    what = "10,000 users in 100 accounts"
+    work = _in_process(folder, 100, "created")
+    print(
+        f"store: {what}, {created:.2f} s: Ansible's start {seconds['start']:.2f} s; by themselves, "
+        f"keys and signatures {work['signing']:.2f} s, files {work['files']:.2f} s, all else of the work {work['rest']:.2f} s; "
+        f"again {seconds['kept']:.2f} s, with one user changed {seconds['changed']:.2f} s"
+    )
+    return [
+        *_against_nsc(what, created, nsc, medians.get("nsc"), 0, 40, times=10),
+        *_against_go(what, created, go, seconds.get("go")),
+    ]
+
+
+def _disk(scratch: Path, go: Path | str) -> list[Row]:
+    site = _Site(scratch / "disk", 100, 100)
+    contenders: dict[str, Callable[[], list[float]]] = {"created": site.created}
+    if isinstance(go, Path):
+        contenders["go"] = functools.partial(_go, go, scratch, 100, 100)
+    seconds = {name: median[0] for name, median in interleaved(contenders, 1).items()}
+    return _against_go("10,000 users in 100 accounts on a disk", seconds["created"], go, seconds.get("go"))
+
+
+def _against_go(what: str, ours: float, go: Path | str, theirs: float | None) -> list[Row]:
+    if theirs is None:
+        return [Row(what, f"{ours:.2f} s", f"Go program {go}")]
+    return [Row(what, f"{ours:.2f} s", f"Go program {theirs:.2f} s", ours / theirs, at_most=2)]
+
+
+# ---- growth
+
+
+def _growth(folder: Path) -> list[Row]:
+    found = []
+    for how in ("created", "kept"):
+        measured = [_in_process(folder, accounts, how) for accounts in GROWTH]
+        each = [work["cpu"] / (accounts * 100) for work, accounts in zip(measured, GROWTH, strict=True)]
+        print(
+            f"store: {how}, for "
+            + "; ".join(
+                f"{accounts * 100:,} users {seconds * 1e6:.0f} us of the CPU each, {work['peak']:.0f} MB"
+                for work, accounts, seconds in zip(measured, GROWTH, each, strict=True)
+            )
+        )
+        found += [
+            Row(
+                f"a user of 100,000 {how}, CPU",
+                f"{each[-1] * 1e6:.0f} us",
+                f"of 1,000 {each[0] * 1e6:.0f} us",
+                each[-1] / each[0],
+                at_most=1.25,
+            ),
+            Row(
+                f"peak memory, 100,000 users {how}",
+                f"{measured[-1]['peak']:.0f} MB",
+                "600 MB",
+                measured[-1]["peak"] / 600,
+                at_most=1,
+            ),
+        ]
+    return found
+
+
+def _in_process(folder: Path, accounts: int, how: str) -> dict[str, float]:
+    """What the work of a task takes, in a process of its own, in which nothing else has run."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        Path(name, "definition.json").write_text(json.dumps(_definition(accounts, 100)))
+        for _unused in range(2 if how == "kept" else 1):
+            done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def _work(folder: str) -> dict[str, float]:
+    from ansible_collections.natsops.security.plugins.module_utils import nkey
+    from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan, report
+    from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source
+
+    spent = {"signing": 0.0, "files": 0.0}
+
+    def timed(part: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return real(*arguments)
+            finally:
+                spent[part] += time.perf_counter() - start
+
+        return call
+
+    apply.write_all = timed("files", apply.write_all)
+    nkey.create = timed("signing", nkey.create)
+    nkey.KeyPair.sign = timed("signing", nkey.KeyPair.sign)
+    start, cpu = time.perf_counter(), time.process_time()
+    wanted, problems = document.read_document(read_source(f"{folder}/definition.json")[0])
+    where = layout.Layout(f"{folder}/stores", f"{folder}/keys", "O")
+    outcome = apply.run(
+        wanted, where, lambda: layout.Keyring(where, []), plan.Wishes(), int(time.time()), False, 60, "a benchmark"
+    )
+    assert not problems + outcome.plan.problems
+    json.dumps(report.show_outcome(outcome, False))
+    seconds = time.perf_counter() - start
+    return {
+        **spent,
+        "rest": seconds - sum(spent.values()),
+        "cpu": time.process_time() - cpu,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+# ---- the contenders
+
+
+def _definition(accounts: int, users: int) -> dict[str, Any]:
+    """The same as in go/store.go: operator and accounts with a signing key each."""
+    return {
+        "operator": {"name": "O", "signing_keys": ["main"]},
+        "accounts": [
+            {
+                "name": f"account-{account}",
+                "signing_keys": ["main"],
+                "users": [{"name": f"user-{user}", "permissions": _PERMISSIONS} for user in range(users)],
+            }
+            for account in range(accounts)
+        ],
+    }
+
+
+class _Site:
+    """Stores of one document, one after the other, made by playbooks; each method gives the seconds of a run, by the clock and of the CPU."""
+
+    def __init__(self, folder: Path, accounts: int, users: int) -> None:
+        folder.mkdir()
+        self.folder, self.definition = folder, _definition(accounts, users)
+        self.numbers = itertools.count()
+        self.store = folder
+
+    def start(self) -> list[float]:
+        """Ansible's own: a task of a module that does nothing."""
+        return self._play({"empty": {}})
+
+    def created(self) -> list[float]:
+        """A store from nothing."""
+        self.store = self.folder / str(next(self.numbers))
+        return self._apply(self.definition)
+
+    def kept(self) -> list[float]:
+        """The last store again."""
+        return self._apply(self.definition)
+
+    def one_changed(self) -> list[float]:
+        """The last store with one user changed."""
+        changed = json.loads(json.dumps(self.definition))
+        changed["accounts"][-1]["users"][-1]["permissions"] = {"publish": {"allow": ["changed.>"]}}
+        return self._apply(changed)
+
+    def loop(self) -> list[float]:
+        """Users of the last store, a task of nats_user each."""
+        users = Path(tempfile.mkdtemp(dir=self.folder))
+        options = {
+            "name": "user-{{ item }}",
+            "key_path": f"{users}/{{{{ item }}}}.nk",
+            "jwt_path": f"{users}/{{{{ item }}}}.jwt",
+            "creds_path": f"{users}/{{{{ item }}}}.creds",
+            "account_jwt_path": f"{self.store}/stores/O/accounts/account-0/account-0.jwt",
+            "signer_path": f"{self.store}/keys",
+            "permissions": _PERMISSIONS,
+        }
+        return self._play({"natsops.security.nats_user": options, "loop": list(range(LOOP))})
+
+    def _apply(self, definition: dict[str, Any]) -> list[float]:
+        source = self.folder / "definition.json"
+        source.write_text(json.dumps(definition))
+        options = {"src": str(source), "stores_dir": f"{self.store}/stores", "keys_dir": f"{self.store}/keys"}
+        return self._play({"natsops.security.nats_store": options})
+
+    def _play(self, task: dict[str, Any]) -> list[float]:
+        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+        playbook = self.folder / "playbook.json"
+        playbook.write_text(json.dumps([play]))
+        environment = {
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_LIBRARY": str(Path(__file__).parent / "library"),
+            **os.environ,
+        }
+        return _seconds([Path(sys.executable).parent / "ansible-playbook", playbook], environment)
+
+
+def _nsc(nsc: Path, folder: Path, accounts: int, users: int) -> list[float]:
+    """The same by nsc, a command for every entity and every signing key."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        environment = nsc_peer.environment(Path(name))
+        permissions = [
+            "--allow-pub",
+            ",".join(workload.PUBLISH),
+            "--allow-sub",
+            ",".join(workload.SUBSCRIBE),
+        ]
+        commands = [["add", "operator", "-n", "O"], ["edit", "operator", "--sk", "generate"]]
+        for account in (f"account-{number}" for number in range(accounts)):
+            commands.append(["add", "account", "-n", account])
+            commands.append(["edit", "account", "-n", account, "--sk", "generate"])
+            commands += [["add", "user", "-a", account, "-n", f"user-{user}", *permissions] for user in range(users)]
+        seconds = [_seconds([nsc, *command], environment) for command in commands]
+        return list(map(sum, zip(*seconds, strict=True)))
+
+
+def _go(program: Path, folder: Path, accounts: int, users: int) -> list[float]:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        return _seconds([program, "store", name, str(accounts), str(users)], dict(os.environ))
+
+
+def _seconds(command: list[Any], environment: dict[str, str]) -> list[float]:
+    """The seconds that a command takes, by the clock and of the CPU."""
+    start, used = time.perf_counter(), _cpu_of_children()
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command[:3]))} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return [time.perf_counter() - start, _cpu_of_children() - used]
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+if __name__ == "__main__":
+    print(json.dumps(_work(sys.argv[1])))
