@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .. import units
 from ..claims import Claims, Operator
@@ -223,8 +223,11 @@ class Planning:
 
     def diff(self, where: str, decision: Decision) -> None:
         """Show the claims before and after."""
-        self.plan.before[where] = decision.before
-        self.plan.after[where] = self.rename(decision.after)
+        before = decision.before
+        # A time that stands there already is not that of this run, even in the same second.
+        words = self.key_words if self.now_shown in str(before) else self.words
+        self.plan.before[where] = before
+        self.plan.after[where] = self.rename(decision.after, words)
 
     def readable(self, reasons: tuple[str, ...]) -> tuple[str, ...]:
         """Reasons with words in place of stand-ins and of the time of this run, so that check mode has the same."""
@@ -232,17 +235,20 @@ class Planning:
 
     def words(self, text: str) -> str:
         """The text in words that are the same in check mode."""
-        text = text.replace(self.now_shown, "now")
+        return self.key_words(text.replace(self.now_shown, "now"))
+
+    def key_words(self, text: str) -> str:
+        """The text with words in place of stand-ins."""
         return _KEY.sub(lambda match: self.keys.described(match.group()), text) if self.keys.new else text
 
-    def rename(self, value: Any) -> Any:
+    def rename(self, value: Any, words: Callable[[str], str]) -> Any:
         """The same in what is shown of claims."""
         if isinstance(value, str):
-            return self.words(value) if len(value) in (20, 56) else value
+            return words(value) if len(value) in (20, 56) else value
         if isinstance(value, list):
-            return [self.rename(item) for item in value]
+            return [self.rename(item, words) for item in value]
         if isinstance(value, dict):
-            return {self.rename(key): self.rename(item) for key, item in value.items()}
+            return {self.rename(key, words): self.rename(item, words) for key, item in value.items()}
         return value
 
     def token_file_reasons(self, path: str, is_exact: bool) -> tuple[str, ...]:
