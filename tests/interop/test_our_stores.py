@@ -238,6 +238,8 @@ async def _deliver(url: str, publisher: pathlib.Path, subscriber: pathlib.Path) 
     sender = await nats.connect(url, user_credentials=str(publisher), allow_reconnect=False)
     receiver = await nats.connect(url, user_credentials=str(subscriber), allow_reconnect=False)
     subscription = await receiver.subscribe("their.prices.>")
+    # Twice: the ping of nats-py's flush overtakes a subscription that is still to be written.
+    await receiver.flush()
     await receiver.flush()
     await sender.publish("prices.tea", b"3")
     await sender.flush()
