@@ -405,6 +405,7 @@ async def _order(url: str, creds: pathlib.Path) -> bytes:
         await message.respond(b"taken: " + message.data)
 
     await shop.subscribe("orders.create", cb=take)
+    await shop.flush()  # twice, see the interop tests
     await shop.flush()
     answer = await buyer.request("shop.orders.create", b"tea", timeout=5)
     for client in (shop, buyer, admin):
