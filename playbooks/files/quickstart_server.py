@@ -42,7 +42,7 @@ def start(configuration: pathlib.Path) -> str:
     timeout = shutil.which("timeout")
     limit = [timeout, str(LIVE_AT_MOST)] if timeout else []
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 (the nats-server beside this Python or on PATH, no shell)
             [*limit, program, "--config", str(configuration)],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -112,8 +112,8 @@ def command_line(pid: int) -> list[str]:
             return pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         except OSError:
             return []
-    shown = subprocess.run(  # noqa: S603
-        ["ps", "-ww", "-p", str(pid), "-o", "args="],  # noqa: S607
+    shown = subprocess.run(  # noqa: S603 (a number is all that is put in)
+        ["ps", "-ww", "-p", str(pid), "-o", "args="],  # noqa: S607 (ps has no one place on all systems)
         check=False,
         capture_output=True,
         text=True,

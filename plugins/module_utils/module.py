@@ -729,6 +729,17 @@ def result_of(outcome: Outcome, keys: list[Key]) -> dict[str, Any]:
     }
 
 
+def put_in_place(module: AnsibleModule, outcome: Outcome, keys: list[Key], subject: str) -> dict[str, Any]:
+    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
+    result = result_of(outcome, keys)
+    changed = not outcome.decision.is_kept
+    for key in keys:
+        changed |= write_key(module, key)
+    changed |= write_file(module, module.params["jwt_path"], outcome.token, module.params["mode"] or "0644", result)
+    result.update(changed=changed, public_key=subject, jwt=outcome.token)
+    return result
+
+
 def _rename(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, str):
         return names.get(value, value)

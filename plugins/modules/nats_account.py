@@ -153,15 +153,13 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     parent_spec,
     parse_public_key,
     policy,
-    result_of,
+    put_in_place,
     run,
     signer_spec,
     signing_keys,
     signing_keys_spec,
     token_spec,
     wanted_claims,
-    write_file,
-    write_key,
 )
 
 
@@ -177,18 +175,11 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     wanted = wanted_claims(module, Account, key.public_key, {"signing_keys": described})
     signer = operator_signer(module, parent(module, "operator"), key, existing[1].issuer if existing else "")
     outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
-    keys = [key, *listed]
-    result = result_of(outcome, keys)
-    changed = not outcome.decision.is_kept
-    for one in keys:
-        changed |= write_key(module, one)
-    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
     told = [
         {"public_key": one.key, "role": one.role, "scoped": one.template is not None}
         for one in outcome.decision.claims.body.signing_keys
     ]
-    result.update(changed=changed, public_key=key.public_key, jwt=outcome.token, signing_keys=told)
-    return result
+    return dict(put_in_place(module, outcome, [key, *listed], key.public_key), signing_keys=told)
 
 
 def _check_listed_keys(module: AnsibleModule) -> None:

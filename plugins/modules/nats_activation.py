@@ -136,13 +136,12 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     parent_spec,
     parse_public_key,
     policy,
-    result_of,
+    put_in_place,
     revocation_time,
     run,
     signer_spec,
     token_spec,
     wanted_claims,
-    write_file,
 )
 from ansible_collections.natsops.security.plugins.module_utils.validation import subject_is_contained
 
@@ -163,19 +162,13 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
         module.warn(f"The export of {export.subject} is public: importing it takes no activation token.")
     revoked_at = revocation_time(export.revocations, importer) if export is not None else 0
     outcome = issue_token(module, wanted, existing and existing[0], signing.signer, policy(module, revoked_at))
-    result = result_of(outcome, [])
-    changed = not outcome.decision.is_kept
-    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
     claims = outcome.decision.claims
-    result.update(
-        changed=changed,
-        public_key=importer,
-        jwt=outcome.token,
+    return dict(
+        put_in_place(module, outcome, [], importer),
         token=outcome.token,
         issuer_account=signing.account,
         hash_id=activation_hash_id(claims.issuer, claims.subject, claims.body.import_subject),
     )
-    return result
 
 
 def _export(account: Claims | None, activation: Activation) -> Export | None:

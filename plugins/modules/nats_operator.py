@@ -114,7 +114,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     own_token,
     parse_public_key,
     policy,
-    result_of,
+    put_in_place,
     run,
     signer_key,
     signer_spec,
@@ -122,8 +122,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     signing_keys_spec,
     token_spec,
     wanted_claims,
-    write_file,
-    write_key,
 )
 
 
@@ -148,19 +146,8 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
             f"The signer {signer.public_key} is neither the operator's own key nor one of its signing keys."
         )
     outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
-    keys = [key, *listed]
-    result = result_of(outcome, keys)
-    changed = not outcome.decision.is_kept
-    for one in keys:
-        changed |= write_key(module, one)
-    changed |= write_file(module, path, outcome.token, params["mode"] or "0644", result)
-    result.update(
-        changed=changed,
-        public_key=key.public_key,
-        jwt=outcome.token,
-        signing_keys=outcome.decision.claims.body.signing_keys,
-    )
-    return result
+    told = outcome.decision.claims.body.signing_keys
+    return dict(put_in_place(module, outcome, [key, *listed], key.public_key), signing_keys=told)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from .account import (
     WeightedMapping,
     as_read_by_servers,
     check_scope_numbers,
+    inexact_numbers,
 )
 from .activation import Activation, activation_hash_id
 from .authorization import (
@@ -76,6 +77,7 @@ __all__ = [
     "activation_hash_id",
     "as_read_by_servers",
     "check_scope_numbers",
+    "inexact_numbers",
     "no_access",
     "unknown_fields_of",
 ]

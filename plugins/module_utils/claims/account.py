@@ -340,22 +340,26 @@ def check_scope_numbers(account: Account) -> None:
     for signing_key in account.signing_keys:
         if signing_key.template is None:
             continue
-        limits = signing_key.template.limits
-        response = signing_key.template.permissions.response
-        numbers = {
-            "limits.subscriptions": limits.subscriptions,
-            "limits.data": limits.data,
-            "limits.payload": limits.payload,
-            "permissions.response.max_messages": response.max_messages if response else 0,
-            "permissions.response.expires": response.expires if response else 0,
-        }
-        for name, number in numbers.items():
-            if abs(number) > LARGEST_EXACT:
-                raise NatsSecurityError(
-                    f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: "
-                    f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. "
-                    "Use unlimited instead."
-                )
+        for name, number in inexact_numbers(signing_key.template).items():
+            raise NatsSecurityError(
+                f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: "
+                f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. "
+                "Use unlimited instead."
+            )
+
+
+def inexact_numbers(template: ScopeTemplate) -> dict[str, int]:
+    """The numbers of a template, by their paths, that do not survive Go's float64, through which a scope is read (SigningKeys.UnmarshalJSON)."""
+    limits: TemplateLimits = template.limits
+    response = template.permissions.response
+    numbers = {
+        "limits.subscriptions": limits.subscriptions,
+        "limits.data": limits.data,
+        "limits.payload": limits.payload,
+        "permissions.response.max_messages": response.max_messages if response else 0,
+        "permissions.response.expires": response.expires if response else 0,
+    }
+    return {name: number for name, number in numbers.items() if abs(number) > LARGEST_EXACT}
 
 
 def as_read_by_servers(account: Account) -> Account:

@@ -7,8 +7,7 @@ from __future__ import annotations
 import functools
 from typing import Iterator
 
-from ..claims import Account, Claims, Permissions, ScopeTemplate, SigningKey, TemplateLimits
-from ..claims.declaration import LARGEST_EXACT
+from ..claims import Account, Claims, Permissions, ScopeTemplate, SigningKey, TemplateLimits, inexact_numbers
 from . import library
 from .access import (
     below_unlimited_issues,
@@ -120,20 +119,11 @@ def _unchecked_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
 def _scope_number_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
     """SigningKeys.UnmarshalJSON of the Go library: a scope goes through float64."""
     limits: TemplateLimits = template.limits
-    response = template.permissions.response
-    numbers = {
-        "limits.subscriptions": limits.subscriptions,
-        "limits.data": limits.data,
-        "limits.payload": limits.payload,
-        "permissions.response.max_messages": response.max_messages if response else 0,
-        "permissions.response.expires": response.expires if response else 0,
-    }
-    for name, number in numbers.items():
-        if abs(number) > LARGEST_EXACT:
-            yield _refused(
-                f"{path}.{name}",
-                f"is {number}, and servers read a number beyond 2^53-1 in a scope wrong, or not the account at all; write a smaller one, or unlimited.",
-            )
+    for name, number in inexact_numbers(template).items():
+        yield _refused(
+            f"{path}.{name}",
+            f"is {number}, and servers read a number beyond 2^53-1 in a scope wrong, or not the account at all; write a smaller one, or unlimited.",
+        )
     yield from below_unlimited_issues(
         f"{path}.limits", {"subscriptions": limits.subscriptions, "payload": limits.payload}
     )
