@@ -415,6 +415,13 @@ def test_last_of_repeated_members_counts(nats: str, allow: list[str]) -> None:
     assert token.decode(sign(user_payload(nats))).body.access.permissions.publish.allow == allow
 
 
+def test_structs_that_come_twice_in_different_case_are_read_into_one() -> None:
+    # What encoding/json makes of it, run with Go: {[c] [b]}.
+    nats = '"pub":{"allow":["a"]},"PUB":{"deny":["b"]},"Pub":{"allow":["c"]}'
+    publish = token.decode(sign(user_payload(nats))).body.access.permissions.publish
+    assert (publish.allow, publish.deny) == (["c"], ["b"])
+
+
 def test_null_is_the_same_as_absent() -> None:
     nothing = '"pub":null,"sub":null,"resp":null,"src":null,"times":null,"subs":null,"tags":null,"bearer_token":null'
     claims, empty = token.decode(sign(user_payload(nothing, name=None))), token.decode(sign(user_payload("")))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from json.encoder import encode_basestring
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
 
 from .declaration import ALWAYS, Kind, decode_any, encode_any, fields_of, valid_text, wrong_type
 
@@ -67,18 +67,22 @@ def encode_object(value: Any) -> str:
 # ---- reading
 
 
+#: Of a member the number of its container, its attribute, what reads it, its declared name, and the type of a struct by value, which is read in place.
+_Entry = Tuple[int, str, Callable[[Any, str], Any], str, Optional[type]]
+
+
 class _Reading(NamedTuple):
     containers: tuple[
         tuple[int, str], ...
     ]  # of what is inline the number of its container, 0 for the object, and its attribute
-    known: dict[str, tuple[int, str, Callable[[Any, str], Any], str]]
-    folded: dict[str, tuple[int, str, Callable[[Any, str], Any], str]]
+    known: dict[str, _Entry]
+    folded: dict[str, _Entry]
 
 
 @functools.lru_cache(maxsize=None)
 def _reading(cls: type) -> _Reading:
     containers: list[tuple[int, str]] = []
-    known: dict[str, tuple[int, str, Callable[[Any, str], Any], str]] = {}
+    known: dict[str, _Entry] = {}
 
     def add(inner: type, index: int) -> None:
         for field in fields_of(inner):
@@ -86,7 +90,8 @@ def _reading(cls: type) -> _Reading:
                 containers.append((index, field.attribute))
                 add(field.kind.of, len(containers))
             else:
-                known[field.json] = (index, field.attribute, field.kind.decode, field.json)
+                by_value = field.kind.of if field.kind.shape == "object" and field.kind.zero is ALWAYS else None
+                known[field.json] = (index, field.attribute, field.kind.decode, field.json, by_value)
 
     add(cls, 0)
     return _Reading(tuple(containers), known, {name.casefold(): entry for name, entry in known.items()})
@@ -142,8 +147,11 @@ def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
             if "unknown" in targets[0]:
                 targets[0]["unknown"][valid_text(name)] = decode_any(member, path)
         elif member is not None:
-            index, attribute, decode, declared = entry
-            targets[index][attribute] = decode(member, prefix + declared)
+            index, attribute, decode, declared, by_value = entry
+            if by_value is None:
+                targets[index][attribute] = decode(member, prefix + declared)
+            else:
+                decode_object(by_value, member, prefix + declared, targets[index][attribute])
     return value
 
 
