@@ -190,7 +190,7 @@ def _in_process(folder: Path, accounts: int, users: int, how: str) -> dict[str, 
     """What the work of a task takes, in a process of its own, in which nothing else has run."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         Path(name, "definition.json").write_text(json.dumps(_definition(accounts, users)))
-        for _ in range(2 if how == "kept" else 1):
+        for _run in range(2 if how == "kept" else 1):
             done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
