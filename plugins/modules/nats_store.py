@@ -272,6 +272,8 @@ from ansible_collections.natsops.security.plugins.module_utils.units import NANO
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     definition = params["definition"]
+    if definition is None and params["src"] is None:
+        raise NatsSecurityError("One of definition and src is needed, and both are null.")
     if params["src"] is not None:
         definition, text = read_source(params["src"])
         for seed in seeds_in(text):

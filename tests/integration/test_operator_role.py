@@ -423,6 +423,7 @@ def test_fact_is_all_that_a_server_needs(group_variables: Operation) -> None:
         "system_account",
         "resolver_preload",
         "store_path",
+        "keys_path",
         "creds_path",
     }
     operator = group_variables.jwt()

@@ -1,0 +1,225 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The role natsops.security.resolver after the role operator, on three nats-servers that an inventory describes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from conftest import BIN, SEED, Play
+
+from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+
+pytestmark = [pytest.mark.playbook, pytest.mark.server]
+
+SERVER = pathlib.Path(sys.executable).with_name("nats-server")
+NAMES = ("n1", "n2", "n3")
+TASK = "natsops.security.resolver : Bring the accounts of the servers in line with the store"
+
+
+def definition(*accounts: str, connections: int = 10) -> dict[str, Any]:
+    """A document with a system account and these."""
+    limits = {"connections": connections}
+    common: dict[str, Any] = {"signing_keys": [{"role": "main"}], "users": [{"name": "u"}]}
+    return {
+        "operator": {
+            "name": "ACME",
+            "signing_keys": ["main"],
+            "system_account": "SYS",
+            "strict_signing_key_usage": True,
+        },
+        "accounts": [{"name": "SYS", **common}, *({"name": name, "limits": limits, **common} for name in accounts)],
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+@dataclasses.dataclass
+class Cluster:
+    """An inventory of three servers on this machine, the operator that they trust, and the servers."""
+
+    folder: pathlib.Path
+    environment: dict[str, str]
+    ports: list[int] = dataclasses.field(default_factory=lambda: free_ports(6))
+    processes: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write the inventory, and the playbook."""
+        self.folder.mkdir()
+        hosts = {
+            f"host-{name}": {"ansible_host": "127.0.0.1", "server_name": name, "server_port": port}
+            for name, port in zip(NAMES, self.ports, strict=False)
+        }
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"nats": {"hosts": hosts}}))
+        roles = [{"role": "natsops.security.operator"}, {"role": "natsops.security.resolver"}]
+        plays = [{"hosts": "nats", "gather_facts": False, "roles": roles}]
+        (self.folder / "both.yml").write_text(yaml.safe_dump(plays))
+        plays[0]["roles"] = roles[1:]
+        (self.folder / "resolver.yml").write_text(yaml.safe_dump(plays))
+
+    def run(self, *arguments: str, playbook: str = "both.yml", succeeds: bool = True, **variables: Any) -> str:
+        """What ansible-playbook says."""
+        everything = {
+            "operator_stores_dir": str(self.folder / "stores"),
+            "operator_keys_dir": str(self.folder / "keys"),
+            "resolver_timeout": "5s",
+            **variables,
+        }
+        name = playbook if playbook.startswith("natsops.") else str(self.folder / playbook)
+        command = [str(BIN / "ansible-playbook"), "-i", str(self.folder / "inventory.yml"), name, *arguments]
+        done = subprocess.run(
+            [*command, "-e", json.dumps(everything)],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+        )
+        output = done.stdout + done.stderr
+        assert "Traceback" not in output, output
+        assert SEED.search(output) is None
+        assert (done.returncode == 0) is succeeds, output
+        return output
+
+    def start(self, *names: str) -> None:
+        """Start these servers, all of them when none is named."""
+        store = self.folder / "stores/ACME"
+        system = tokens.decode((store / "accounts/SYS/SYS.jwt").read_text())
+        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in self.ports[3:])
+        for index, name in enumerate(NAMES):
+            if names and name not in names:
+                continue
+            config = self.folder / f"{name}.conf"
+            config.write_text(
+                f"server_name: {name}\nlisten: 127.0.0.1:{self.ports[index]}\n"
+                f"cluster {{ name: c, listen: 127.0.0.1:{self.ports[3 + index]}, routes: [{routes}] }}\n"
+                f"operator: {store / 'ACME.jwt'}\nsystem_account: {system.subject}\n"
+                f'resolver {{ type: full, dir: "{self.folder / name}", allow_delete: true, interval: "1s" }}\n'
+                f"resolver_preload: {{ {system.subject}: {(store / 'accounts/SYS/SYS.jwt').read_text()} }}\n"
+            )
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen([SERVER, "-c", config], stdout=log, stderr=log)
+        deadline = time.monotonic() + 15
+        for index, name in enumerate(NAMES):
+            while name in self.processes:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.ports[index]), 1):
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def stop(self, *names: str) -> None:
+        """End these servers, all of them when none is named."""
+        for name in names or tuple(self.processes):
+            process = self.processes.pop(name)
+            process.terminate()
+            process.wait(10)
+
+    def held(self, name: str) -> dict[str, int]:
+        """The connections that each account is allowed on a server, by the account's name."""
+        found = map(tokens.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
+        return {claims.name: claims.body.limits.connections for claims in found}
+
+
+def changed_tasks(output: str) -> list[str]:
+    """The names of the tasks that changed something."""
+    parts = re.split(r"^TASK \[(.*)\] \**$", output, flags=re.MULTILINE)
+    return [
+        name for name, text in zip(parts[1::2], parts[2::2], strict=True) if re.search("^changed: ", text, re.MULTILINE)
+    ]
+
+
+@pytest.fixture
+def cluster(play: Play) -> Iterator[Cluster]:
+    """Three servers, and a store of an operator that they trust, whose accounts they do not have yet."""
+    found = Cluster(play.folder / "cluster", play.environment())
+    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=definition("APP", "OLD"))
+    found.start()
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+def test_first_run_is_foretold(play: Play) -> None:
+    nothing = Cluster(play.folder / "nothing", play.environment())
+    told = changed_tasks(nothing.run("--check", "--diff", operator_definition=definition("APP")))
+    assert told[1:] == ["natsops.security.resolver : Tell that all accounts would be brought to the servers"]
+    assert not (nothing.folder / "stores").exists()
+
+
+def test_accounts_of_the_store_are_on_every_server_and_stay(cluster: Cluster) -> None:
+    wanted = {"operator_definition": definition("APP", "OLD")}
+    assert changed_tasks(cluster.run("--check", "--diff", **wanted)) == [TASK]
+    assert [set(cluster.held(name)) for name in NAMES] == [{"SYS"}] * 3
+    assert changed_tasks(cluster.run("-vvv", "--diff", **wanted)) == [TASK]
+    assert [cluster.held(name) for name in NAMES] == [{"SYS": -1, "APP": 10, "OLD": 10}] * 3
+    assert changed_tasks(cluster.run(**wanted)) == []
+
+    # What the first task would sign anew is on its way to the servers in check mode too.
+    more = {"operator_definition": definition("APP", "OLD", "NEW", connections=20)}
+    foretold = changed_tasks(cluster.run("--check", **more))
+    assert foretold == changed_tasks(cluster.run(**more))
+    assert TASK in foretold
+    assert cluster.held("n3") == {"SYS": -1, "APP": 20, "OLD": 20, "NEW": 20}
+
+    # An account that the document no longer has goes with the state exact only.
+    less = {"operator_definition": definition("APP", connections=20), "operator_prune": True}
+    cluster.run(**less)
+    assert set(cluster.held("n1")) == {"SYS", "APP", "OLD", "NEW"}
+    cluster.run(**less, resolver_state="exact")
+    assert [set(cluster.held(name)) for name in NAMES] == [{"SYS", "APP"}] * 3
+    assert changed_tasks(cluster.run(**less, resolver_state="exact")) == []
+
+
+def test_server_that_is_away_is_named_and_gets_the_accounts_when_it_is_back(cluster: Cluster) -> None:
+    wanted = {"operator_definition": definition("APP", "OLD")}
+    cluster.stop("n2")
+    told = cluster.run(**wanted, succeeds=False)
+    assert "expected_servers: n2 did not answer" in told
+    assert set(cluster.held("n1")) == {"SYS"}
+    cluster.run(**wanted, resolver_expected_servers=[])
+    assert set(cluster.held("n1")) == set(cluster.held("n3")) == {"SYS", "APP", "OLD"}
+    cluster.start("n2")
+    deadline = time.monotonic() + 20
+    while set(cluster.held("n2")) != {"SYS", "APP", "OLD"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert changed_tasks(cluster.run(**wanted)) == []
+
+
+def test_creds_or_seeds_of_the_users_own_do_instead_of_the_keystore(cluster: Cluster) -> None:
+    store = cluster.folder / "stores/ACME"
+    alone = {"playbook": "resolver.yml", "resolver_store_path": str(store)}
+    creds = cluster.folder / "keys/creds/ACME/SYS/u.creds"
+    for check in (["--check"], []):
+        assert changed_tasks(cluster.run(*check, **alone, resolver_creds_path=str(creds))) == [TASK]
+    system = tokens.decode((store / "accounts/SYS/SYS.jwt").read_text())
+    (key,) = (item.key for item in system.body.signing_keys)
+    seed = (cluster.folder / f"keys/keys/A/{key[1:3]}/{key}.nk").read_text().strip()
+    assert changed_tasks(cluster.run("-vvv", **alone, resolver_system_signer_seed=seed)) == []
+
+
+def test_store_that_is_not_there_is_asked_for(cluster: Cluster) -> None:
+    assert "There is no store to take accounts from" in cluster.run(playbook="resolver.yml", succeeds=False)
+    assert "resolver_state must be one of" in cluster.run(
+        playbook="resolver.yml", resolver_state="absent", succeeds=False
+    )
