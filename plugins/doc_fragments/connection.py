@@ -13,6 +13,7 @@ options:
   servers:
     description:
       - The URLs of servers, such as V(tls://n1.example.com:4222). The first one that lets the user in is connected to; it reaches all others.
+      - For websockets, C(ws) and C(wss), C(aiohttp) is needed too.
       - One of this and O(account_server_url) is needed.
     type: list
     elements: str

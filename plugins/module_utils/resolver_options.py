@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import ssl
 from typing import Any, Callable, Sequence
@@ -78,9 +79,12 @@ ONE_OF = [("servers", "account_server_url")]
 
 
 def require_nats(module: AnsibleModule) -> None:
-    """Leave with Ansible's message where nats-py is needed and missing."""
+    """Leave with Ansible's message where nats-py is needed and missing, or what it needs for websockets."""
     if module.params["account_server_url"] is None and NATS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nats-py"), exception=NATS_IMPORT_ERROR)
+    schemes = {url.partition("://")[0].lower() for url in module.params["servers"] or ()}
+    if schemes & {"ws", "wss"} and importlib.util.find_spec("aiohttp") is None:
+        module.fail_json(msg=missing_required_lib("aiohttp", reason="for websockets"))
 
 
 def store_layout(module: AnsibleModule) -> Layout | None:

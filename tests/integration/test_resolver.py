@@ -898,6 +898,21 @@ def test_tls_with_client_certificate_and_server_name(site: Site, certificates: p
         fleet.stop()
 
 
+# ---- websockets
+
+
+def test_websocket_does_as_well(site: Site, start: Any) -> None:
+    (port,) = _free_ports(1)
+    fleet = start(Realm(), [FULL], f"websocket {{ listen: 127.0.0.1:{port}, no_tls: true }}")
+    key, jwt = fleet.realm.new_account("app")
+    task = fleet.task(jwts=[jwt], servers=[f"ws://127.0.0.1:{port}"])
+    assert site.run("resolver", **task)["changed"]
+    assert fleet.nodes[0].stored(key) == jwt
+    site.keep("resolver", **task)
+    told = site.run("resolver_info", **{**task, "jwts": [], "public_keys": [key.public_key]})
+    assert told["accounts"][0]["jwt"] == jwt
+
+
 # ---- playbooks
 
 
