@@ -317,6 +317,13 @@ def refuse_missing(module: AnsibleModule, option: str, path: str) -> None:
     module.warn(f"{option}: there is no file {path} yet. What depends on it is not checked.")
 
 
+def refuse_absent(module: AnsibleModule, message: str) -> None:
+    """An error for what a JWT does not have; a warning in check mode, where an earlier task may be the one that would add it."""
+    if not module.check_mode:
+        raise NatsSecurityError(message)
+    module.warn(f"{message} Unless an earlier task is to add it, this task will fail.")
+
+
 def operator_signer(module: AnsibleModule, operator: Claims | None, own: Key, issuer: str) -> Key:
     """The key that signs an account: one that its operator allows, as far as that is known, or the account's own.
 
@@ -395,9 +402,12 @@ def account_signing(
         allowed = [key for key, entry in entries.items() if entry.role == role]
         if not allowed:
             roles = ", ".join(sorted(entry.role for entry in entries.values() if entry.role)) or "none"
-            raise NatsSecurityError(
-                f"signing_key_role: the {name} has no signing key with the role {role}; its roles are {roles}."
+            refuse_absent(
+                module, f"signing_key_role: the {name} has no signing key with the role {role}; its roles are {roles}."
             )
+            # Only scopes have roles.
+            to_come = SigningKey(role=role, template=ScopeTemplate())
+            return AccountSigning(Key("account", None, module.params["signer_path"], True), account.subject, to_come)
     signer = signer_key(module, "account", allowed)
     if signer is None:
         raise NatsSecurityError(f"One of signer_path and signer_seed is needed: a key of the {name} signs.")

@@ -125,7 +125,6 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     activation_hash_id,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.module import (
     CarefulModule,
     absent,
@@ -137,6 +136,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     parse_public_key,
     policy,
     put_in_place,
+    refuse_absent,
     revocation_time,
     run,
     signer_spec,
@@ -157,7 +157,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
     wanted = wanted_claims(module, Activation, importer)
     wanted.body.issuer_account = signing.issuer_account
-    export = _export(account, wanted.body)
+    export = _export(module, account, wanted.body)
     if export is not None and not export.token_required:
         module.warn(f"The export of {export.subject} is public: importing it takes no activation token.")
     revoked_at = revocation_time(export.revocations, importer) if export is not None else 0
@@ -171,7 +171,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     )
 
 
-def _export(account: Claims | None, activation: Activation) -> Export | None:
+def _export(module: AnsibleModule, account: Claims | None, activation: Activation) -> Export | None:
     """The export that the activation is about, where the exporting account is known."""
     if account is None:
         return None
@@ -181,10 +181,12 @@ def _export(account: Claims | None, activation: Activation) -> Export | None:
     for export in exports:
         if subject_is_contained(activation.import_subject, export.subject):
             return export
-    raise NatsSecurityError(
+    refuse_absent(
+        module,
         f"The account {account.name or account.subject} exports no {activation.import_type} {activation.import_subject}; "
-        f"it exports {', '.join(export.subject for export in exports) or 'none'}."
+        f"it exports {', '.join(export.subject for export in exports) or 'none'}.",
     )
+    return None
 
 
 def main() -> None:

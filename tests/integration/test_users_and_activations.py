@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -357,6 +358,18 @@ def test_check_mode_passes_over_an_account_that_an_earlier_task_would_make(site:
     )
     assert result["changed"]
     assert result["diff"]["after"]["scoped"] is True
+
+
+def test_check_mode_warns_of_a_role_or_an_export_that_an_earlier_task_may_add(
+    acme: Site, user: dict[str, Any], activation: dict[str, Any]
+) -> None:
+    result = acme.check("user", **user, signing_key_role="writer")
+    assert result["changed"]
+    assert result["diff"]["after"]["scoped"] is True
+    assert "has no signing key with the role writer" in json.dumps(result["warnings"])
+    result = acme.check("activation", **dict(activation, import_subject="orders.delete"))
+    assert result["changed"]
+    assert "exports no service orders.delete" in json.dumps(result["warnings"])
 
 
 # ---- activations
