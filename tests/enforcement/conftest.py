@@ -1,0 +1,268 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that the enforcement tests ask, and the store of operator.yml that they trust.
+
+Without options, as in `make test`, a store is made with nats_store, one nats-server started on loopback and the accounts pushed with nats_resolver.
+
+A cluster that runs already is asked, every test on each of its servers, with
+
+    python -m pytest tests/enforcement -p no:xdist \\
+        --nats-servers nats://10.99.0.11:4222,nats://10.99.0.12:4222,nats://10.99.0.13:4222 \\
+        --nats-store STORES/ENFORCEMENT --nats-keys KEYS --nats-proxy-key FILE \\
+        --nats-websocket-port 8080 --nats-mqtt-port 1883 --nats-leafnode-port 7422
+
+- The store is that of operator.yml: the folder of the operator and its keystore, both as nats_store has made them, with the seed of the operator's signing
+  key in the keystore. Give the file as `src` (or `operator_src` to the role operator): its templates are not Ansible's. All accounts are pushed.
+- The servers have a full resolver with `allow_delete: true`: some tests push an account of their own and delete it again.
+- They have JetStream, with 64 MB of memory and disk or more, and listen for clients, leaf nodes, websocket (`no_tls: true`) and MQTT, each on the same port
+  of every server, without TLS. MQTT takes a `server_name`.
+- They trust the proxy whose seed is in FILE, a user's for example: `proxies { trusted: [ { key: "U..." } ] }`.
+- They know time zones: Debian's package tzdata.
+- Clients come from 127.0.0.0/8 or 10.99.0.0/24.
+- The tests share accounts and their limits, so one process runs them, one after another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from clients import Client, Login, Node, attempt
+
+HERE = pathlib.Path(__file__).resolve().parent
+BIN = pathlib.Path(sys.executable).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options for servers that run already."""
+    group = parser.getgroup("enforcement", "servers that enforce what tests/enforcement/operator.yml says")
+    group.addoption("--nats-servers", help="URLs of servers that run already, with commas between them")
+    group.addoption("--nats-store", type=pathlib.Path, help="the folder of the operator ENFORCEMENT in a store")
+    group.addoption("--nats-keys", type=pathlib.Path, help="the keystore of it")
+    group.addoption("--nats-proxy-key", type=pathlib.Path, help="the seed file of a proxy that the servers trust")
+    group.addoption("--nats-websocket-port", type=int, default=8080, help="their port for websocket")
+    group.addoption("--nats-mqtt-port", type=int, default=1883, help="their port for MQTT")
+    group.addoption("--nats-leafnode-port", type=int, default=7422, help="their port for leaf nodes")
+
+
+def _urls(config: pytest.Config) -> list[str]:
+    # The option is unknown to a run that was not told of this folder, as in `make test`.
+    return [url for url in (config.getoption("--nats-servers", None) or "").split(",") if url]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test on every server."""
+    if "node" in metafunc.fixturenames:
+        names = [str(urllib.parse.urlsplit(url).hostname) for url in _urls(metafunc.config)] or ["loopback"]
+        metafunc.parametrize("node_index", range(len(names)), ids=names, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here talks to a server."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.server)
+
+
+@dataclasses.dataclass(frozen=True)
+class Store:
+    """The operator ENFORCEMENT and its keystore, in nsc's layout."""
+
+    folder: pathlib.Path
+    keys: pathlib.Path
+
+    def login(self, path: str) -> Login:
+        """What the creds of ACCOUNT/USER hold."""
+        from ansible_collections.natsops.security.plugins.module_utils import token
+
+        creds = (self.keys / "creds" / self.folder.name / f"{path}.creds").read_text()
+        return Login(token.find_token(creds), token.find_seed(creds))
+
+    def claims(self, account: str) -> Any:
+        """What is said of an account."""
+        from ansible_collections.natsops.security.plugins.module_utils import token
+
+        return token.decode((self.folder / "accounts" / account / f"{account}.jwt").read_text())
+
+    def signing_key(self, account: str = "") -> Any:
+        """The one signing key of the operator, or the first one without a scope of an account."""
+        from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+
+        if account:
+            public = next(key.key for key in self.claims(account).body.signing_keys if key.template is None)
+        else:
+            (public,) = token.decode((self.folder / f"{self.folder.name}.jwt").read_text()).body.signing_keys
+        return nkey.from_seed((self.keys / "keys" / public[0] / public[1:3] / f"{public}.nk").read_text())
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """What the tests ask: servers, the store that they trust, and the key of a proxy."""
+
+    nodes: list[Node]
+    store: Store
+    proxy: Any
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _play(folder: pathlib.Path, collections: pathlib.Path, task: dict[str, Any]) -> None:
+    """Run one task on localhost, with nobody's own settings."""
+    (folder / "ansible.cfg").write_text("[defaults]\n")
+    (folder / "playbook.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTEST_"))}
+    done = subprocess.run(
+        [BIN / "ansible-playbook", folder / "playbook.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=dict(
+            kept,
+            PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            ANSIBLE_CONFIG=str(folder / "ansible.cfg"),
+            ANSIBLE_HOME=str(folder / "home"),
+            ANSIBLE_COLLECTIONS_PATH=str(collections),
+            ANSIBLE_PYTHON_INTERPRETER=str(BIN / "python"),
+        ),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _make_store(folder: pathlib.Path, collections: pathlib.Path) -> Store:
+    options = {
+        "src": str(HERE / "operator.yml"),
+        "stores_dir": str(folder / "stores"),
+        "keys_dir": str(folder / "keys"),
+    }
+    _play(folder, collections, {"natsops.security.nats_store": options})
+    return Store(folder / "stores" / "ENFORCEMENT", folder / "keys")
+
+
+def _push(folder: pathlib.Path, collections: pathlib.Path, store: Store, node: Node) -> None:
+    options = {"servers": [node.url], "store_path": str(store.folder), "system_signer_path": str(store.keys)}
+    _play(folder, collections, {"natsops.security.nats_resolver": options})
+
+
+@contextlib.contextmanager
+def _running(folder: pathlib.Path, store: Store, proxy: Any) -> Iterator[Node]:
+    """A nats-server that trusts the operator of the store."""
+    node = Node("127.0.0.1", *_free_ports(4))
+    system = store.folder / "accounts" / "SYS" / "SYS.jwt"
+    (folder / "server.conf").write_text(f"""
+server_name: loopback
+listen: 127.0.0.1:{node.port}
+operator: "{store.folder / "ENFORCEMENT.jwt"}"
+system_account: {store.claims("SYS").subject}
+resolver {{ type: full, dir: "{folder / "resolver"}", allow_delete: true }}
+resolver_preload {{ {store.claims("SYS").subject}: {system.read_text()} }}
+jetstream {{ store_dir: "{folder / "jetstream"}", max_memory_store: 64MB, max_file_store: 64MB }}
+websocket {{ listen: "127.0.0.1:{node.websocket_port}", no_tls: true }}
+mqtt {{ listen: "127.0.0.1:{node.mqtt_port}" }}
+leafnodes {{ listen: "127.0.0.1:{node.leafnode_port}" }}
+proxies {{ trusted: [ {{ key: "{proxy.public_key}" }} ] }}
+""")
+    log = folder / "server.log"
+    with log.open("ab") as output:
+        server = subprocess.Popen(
+            [BIN / "nats-server", "-c", folder / "server.conf"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(os.environ, TZ="UTC"),
+        )
+    try:
+        deadline = time.monotonic() + 10
+        while "Server is ready" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield node
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _running_already(config: pytest.Config, urls: list[str]) -> Deployment:
+    from ansible_collections.natsops.security.plugins.module_utils import nkey
+
+    paths = {name: config.getoption(name) for name in ("--nats-store", "--nats-keys", "--nats-proxy-key")}
+    missing = [name for name, path in paths.items() if path is None]
+    if missing:
+        pytest.exit(f"--nats-servers needs {', '.join(missing)} too.", returncode=pytest.ExitCode.USAGE_ERROR)
+    ports = [config.getoption(f"--nats-{name}-port") for name in ("websocket", "mqtt", "leafnode")]
+    addresses = [urllib.parse.urlsplit(url) for url in urls]
+    return Deployment(
+        [Node(str(address.hostname), address.port or 4222, *ports) for address in addresses],
+        Store(paths["--nats-store"], paths["--nats-keys"]),
+        nkey.from_seed(paths["--nats-proxy-key"].read_text()),
+    )
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path
+) -> Iterator[Deployment]:
+    """The servers that the options name, or one that is started here."""
+    from ansible_collections.natsops.security.plugins.module_utils import nkey
+
+    urls = _urls(request.config)
+    if urls:
+        yield _running_already(request.config, urls)
+        return
+    folder, proxy = tmp_path_factory.mktemp("enforcement"), nkey.create("user")
+    store = _make_store(folder, collections_path)
+    with _running(folder, store, proxy) as node:
+        _push(folder, collections_path, store, node)
+        yield Deployment([node], store, proxy)
+
+
+@pytest.fixture
+def store(deployment: Deployment) -> Store:
+    """The store that the servers trust."""
+    return deployment.store
+
+
+@pytest.fixture
+def node(deployment: Deployment, node_index: int) -> Node:
+    """The server that this test asks."""
+    return deployment.nodes[node_index]
+
+
+@pytest.fixture
+def connect(node: Node, store: Store) -> Iterator[Callable[..., Client]]:
+    """Connects as ACCOUNT/USER, or with a login, until the test ends: `connect("ACCESS/anybody")`."""
+    with contextlib.ExitStack() as stack:
+
+        def connect_as(user: str | Login, how: str = "standard", proxy: Any = None) -> Client:
+            login = store.login(user) if isinstance(user, str) else user
+            return stack.enter_context(Client(node, login, how, proxy))
+
+        yield connect_as
+
+
+@pytest.fixture
+def answer(node: Node, store: Store) -> Callable[..., str]:
+    """Tells what the server answers ACCOUNT/USER, or a login, that wants to connect: LET_IN, or why not."""
+
+    def answer_to(user: str | Login, how: str = "standard", proxy: Any = None) -> str:
+        return attempt(node, store.login(user) if isinstance(user, str) else user, how, proxy)
+
+    return answer_to
