@@ -96,7 +96,7 @@ def issue(wanted: Claims, existing: str | None, signer: KeyPair, policy: Policy,
     `now` is in unix seconds; the times and issuer of `wanted` are not looked at. NatsSecurityError for an existing token that does not
     verify or is about something else, and for whatever `token.encode` refuses.
     """
-    decision = decide(wanted, existing, signer.public_key, policy, now)
+    decision = decide(wanted, existing, signer.public_key, policy, now, signer)
     if decision.is_kept and existing is not None:
         return Issued(existing.strip(), decision)
     claims = decision.claims
@@ -104,10 +104,15 @@ def issue(wanted: Claims, existing: str | None, signer: KeyPair, policy: Policy,
     return Issued(token, decision)
 
 
-def decide(wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int) -> Decision:
-    """What `issue` would do, without a key: the issuer is a public key. Errors as there, except those of signing."""
+def decide(
+    wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int, signer: KeyPair | None = None
+) -> Decision:
+    """What `issue` would do, without a key: the issuer is a public key. Errors as there, except those of signing.
+
+    Where the key pair that may have signed the existing token is at hand, to keep that costs less. The decision is the same.
+    """
     existing = existing.strip() if existing else None
-    old, is_verbatim = _read(existing, wanted)
+    old, is_verbatim = _read(existing, wanted, signer)
     unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
     # What is there to the byte is not compared, which takes as long as all the rest.
     claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
@@ -122,12 +127,12 @@ def decide(wanted: Claims, existing: str | None, issuer: str, policy: Policy, no
     return Decision(issued, reasons, warnings, old, claims, policy, now)
 
 
-def _read(existing: str | None, wanted: Claims) -> tuple[Claims | None, bool]:
+def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple[Claims | None, bool]:
     """What the existing token says, and whether that is what is wanted to the byte: asked of users only, which are many, and retain nothing."""
     if existing is None:
         return None, False
     if isinstance(wanted.body, User):
-        old = tokens.decode_verbatim(existing, wanted)
+        old = tokens.decode_verbatim(existing, wanted, signer)
         if old is not None:
             return old, True
     old = tokens.decode_any_kind(existing)

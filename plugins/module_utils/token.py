@@ -195,10 +195,11 @@ def decode_any_kind(token: str) -> Claims:
     return decode(token) if kind in BODIES or kind in ("cluster", "server") else decode_generic(token)
 
 
-def decode_verbatim(token: str, wanted: Claims) -> Claims | None:
+def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -> Claims | None:
     """What decode says of a token that is, byte for byte, what encode writes of the wanted claims at its own time, under its own issuer and end.
 
-    None for every other token. Much cheaper than to decode and to compare. NatsSecurityError for a signature that is not the issuer's.
+    None for every other token. Much cheaper than to decode and to compare, and cheaper still with the key pair that may have signed it: its
+    signature is made again instead of verified. NatsSecurityError for a signature that is not the issuer's.
     """
     header, payload, signature = _chunks(token)
     data = _read_payload(payload)
@@ -216,7 +217,7 @@ def decode_verbatim(token: str, wanted: Claims) -> Claims | None:
             return None
     except NatsSecurityError:
         return None
-    _verify(claims, header + "." + payload, signature)
+    _verify(claims, header + "." + payload, signature, signer)
     return claims if nkey.from_public_key(issuer).type in body.ISSUER_TYPES else None
 
 
@@ -364,10 +365,13 @@ def _read_claims(data: dict[str, Any]) -> Claims:
     return claims
 
 
-def _verify(claims: Claims, signed: str, signature: str) -> None:
+def _verify(claims: Claims, signed: str, signature: str, signer: KeyPair | None = None) -> None:
     raw = _from_base64url(signature, "signature")
+    data = signed.encode("ascii")
     try:
-        genuine = nkey.from_public_key(claims.issuer).verify(signed.encode("ascii"), raw)
+        issuer = nkey.from_public_key(claims.issuer)
+        is_own = signer is not None and signer.public_key == claims.issuer and signer.has_signed(data, raw)
+        genuine = is_own or issuer.verify(data, raw)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"The token's issuer is wrong: {error}") from None
     if not genuine or _base64url(raw) != signature:

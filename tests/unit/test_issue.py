@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
+import itertools
 import json
 import re
 from typing import Any
@@ -38,6 +40,7 @@ from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     SERVER,
     USER,
     account_payload,
+    from_base64url,
     key,
     payload_in,
     sign,
@@ -156,7 +159,67 @@ def test_decision_is_the_same_without_the_private_key() -> None:
         for existing in (None, run(user()).token):
             decision = decide(wanted, existing, ACCOUNT.public_key, policy, NOW)
             assert decision == run(wanted, existing, policy).decision
-    assert "KeyPair" not in str(inspect.signature(decide))
+            assert decision == decide(
+                wanted, existing, ACCOUNT.public_key, policy, NOW, nkey.from_public_key(ACCOUNT.public_key)
+            )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        FOREVER,
+        Policy(expires_in=DAY),
+        Policy(expires_in=DAY, renew_before=DAY // 2),
+        Policy(expires_at=NOW + DAY),
+        Policy(force=True),
+        Policy(issued_after=NOW),
+    ],
+)
+def test_decision_is_the_same_with_a_key_that_may_have_signed(policy: Policy) -> None:
+    # By one key or the other, as wanted or not, for ever, for a time, and for one that ended; and by a tool that orders members otherwise.
+    tokens = [
+        token.encode(dataclasses.replace(user(said), expires=expires), signer, NOW - 7)
+        for signer in (ACCOUNT, SIGNING)
+        for said in ({}, {"tags": ["a"]})
+        for expires in (0, NOW + DAY - 7, NOW + DAY, NOW + 60, NOW - 5)
+    ]
+    tokens.append(sign(user_payload('"sub":{},"pub":{}')))
+    for existing, issuer, options in itertools.product(tokens, (ACCOUNT, SIGNING), ({}, {"tags": ["a"]})):
+        careful = decide(user(options), existing, issuer.public_key, policy, NOW)
+        for signer in (ACCOUNT, SIGNING, OTHER, OPERATOR, USER):
+            assert decide(user(options), existing, issuer.public_key, policy, NOW, signer) == careful
+
+
+def test_kept_token_is_not_verified_where_its_signature_can_be_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(user()).token
+
+    def verify(*_unused: Any) -> bool:
+        raise AssertionError("the signature was verified")
+
+    monkeypatch.setattr(nkey.KeyPair, "verify", verify)
+    assert decide(user(), first, ACCOUNT.public_key, FOREVER, NOW, ACCOUNT).is_kept
+    for other in (None, OTHER, nkey.from_public_key(ACCOUNT.public_key)):
+        with pytest.raises(AssertionError, match="was verified"):
+            decide(user(), first, ACCOUNT.public_key, FOREVER, NOW, other)
+
+
+def test_token_with_another_signature_is_refused_also_by_who_could_have_signed_it() -> None:
+    header, payload, signature = run(user()).token.split(".")
+    by_another = run(user(), signer=OTHER).token.split(".")[2]
+    of_another = run(user({"tags": ["a"]})).token.split(".")[2]
+    changed = ("A" if signature[0] != "A" else "B") + signature[1:]
+    # The signature's last character has unused bits: another one that is read as the same bytes.
+    spelled = signature[:-1] + chr(ord(signature[-1]) + 1)
+    for forged in (by_another, of_another, changed, spelled, signature[:-1], signature + "A", ""):
+        text = ".".join((header, payload, forged))
+        with pytest.raises(NatsSecurityError, match="signature"):
+            decide(user(), text, ACCOUNT.public_key, FOREVER, NOW, ACCOUNT)
+
+
+def test_token_that_names_an_issuer_who_did_not_sign_it_is_refused_also_by_who_did() -> None:
+    payload = from_base64url(run(user()).token.split(".")[1])
+    with pytest.raises(NatsSecurityError, match="not that of its issuer"):
+        decide(user(), sign(payload, OTHER), ACCOUNT.public_key, FOREVER, NOW, OTHER)
 
 
 def test_issuing_reads_no_clock_no_file_and_no_environment() -> None:

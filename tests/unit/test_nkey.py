@@ -223,6 +223,18 @@ def test_every_changed_bit_of_a_signature_is_noticed() -> None:
         assert not pair.verify(b"data", bytes(changed))
 
 
+def test_key_pair_tells_its_own_signatures() -> None:
+    pair, other = nkey.create("account"), nkey.create("account")
+    signature = pair.sign(b"data")
+    assert pair.has_signed(b"data", signature)
+    assert not pair.has_signed(b"date", signature)
+    assert not other.has_signed(b"data", signature)
+    assert not nkey.from_public_key(pair.public_key).has_signed(b"data", signature)
+    assert not nkey.create("curve").has_signed(b"data", signature)
+    for changed in (signature[:-1], signature + b"\0", b"", signature[:-1] + bytes((signature[-1] ^ 1,))):
+        assert not pair.has_signed(b"data", changed)
+
+
 @pytest.mark.parametrize("length", [0, 1, 63, 65, 128])
 def test_signature_of_another_length_does_not_verify(length: int) -> None:
     pair = pair_of("user")

@@ -113,16 +113,20 @@ def test_token_that_is_what_is_wanted_to_the_byte_says_the_same_when_it_is_decod
     wanted, signer = drawn
     wanted.expires = min(abs(wanted.expires), INT64_MAX)
     text = token.encode(wanted, signer, now)
-    assert token.decode_verbatim(text, dataclasses.replace(wanted, expires=0, issued_at=1)) == token.decode(text)
+    for again in (None, signer):
+        assert token.decode_verbatim(text, dataclasses.replace(wanted, expires=0, issued_at=1), again) == token.decode(
+            text
+        )
     other = data.draw(claims(cls=type(wanted.body)))
     if as_decoded(dataclasses.replace(other, expires=0), "", 0) != as_decoded(
         dataclasses.replace(wanted, expires=0), "", 0
     ):
-        assert token.decode_verbatim(text, other) is None
+        assert token.decode_verbatim(text, other) is token.decode_verbatim(text, other, signer) is None
     header, payload, signature = text.split(".")
     forged = signature[:9] + ("A" if signature[9] != "A" else "B") + signature[10:]
-    with pytest.raises(NatsSecurityError, match="signature"):
-        token.decode_verbatim(".".join((header, payload, forged)), wanted)
+    for again in (None, signer):
+        with pytest.raises(NatsSecurityError, match="signature"):
+            token.decode_verbatim(".".join((header, payload, forged)), wanted, again)
 
 
 @given(claims_and_signer(), st.data())

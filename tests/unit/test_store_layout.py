@@ -59,7 +59,12 @@ def test_keyring_has_what_is_in_the_keystore_or_was_given(tmp_path: pathlib.Path
     ring = Keyring(where, [given])
     assert [ring.has(pair.public_key) for pair in (stored, given, absent)] == [True, True, False]
     assert ring.pair(stored.public_key).seed == stored.seed
+    assert [found and found.seed for found in map(ring.find, (stored.public_key, absent.public_key))] == [
+        stored.seed,
+        None,
+    ]
     path.write_text(absent.seed)
     with pytest.raises(NatsSecurityError, match="it holds the seed of another key") as caught:
         Keyring(where, []).pair(stored.public_key)
+    assert Keyring(where, []).find(stored.public_key) is None
     assert absent.seed not in str(caught.value)

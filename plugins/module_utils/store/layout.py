@@ -347,6 +347,7 @@ class Keyring:
         self._layout = layout
         self._given = {pair.public_key: pair for pair in pairs}
         self._present: dict[str, bool] = {}
+        self._found: dict[str, KeyPair | None] = {}
 
     def has(self, public_key: str) -> bool:
         """Whether the seed of a public key is at hand."""
@@ -381,6 +382,14 @@ class Keyring:
                 )
             self._given[public_key] = pair
         return self._given[public_key]
+
+    def find(self, public_key: str) -> KeyPair | None:
+        """The key pair of a public key, looked for once; None where its seed is not at hand, or the file holds something else."""
+        if public_key not in self._found:
+            self._found[public_key] = None
+            with contextlib.suppress(NatsSecurityError):
+                self._found[public_key] = self.pair(public_key)
+        return self._found[public_key]
 
 
 # ---- tokens and creds at a glance

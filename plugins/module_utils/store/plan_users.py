@@ -251,7 +251,9 @@ def _decide(
     policy: Policy,
 ) -> tuple[str, tuple[str, ...], int]:
     """Who signs the user, why, if it is to be, and when what is kept expires."""
-    decision = decide(wanted, token, issuer, policy, planning.now)
+    # Whoever signed it, where that key may, is the issuer: with its seed, a user that is as it should be costs less.
+    signer = planning.ring.find(issuer) if token is not None else None
+    decision = decide(wanted, token, issuer, policy, planning.now, signer)
     if not decision.is_kept and signers.at_hand and issuer not in signers.at_hand:
         issuer = signers.at_hand[0]
         body = copy_with(wanted.body, issuer_account=issuer_account(common.key, issuer, said.issuer_account))
