@@ -1,0 +1,161 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What users may publish and subscribe to: their own permissions, responses, queues, those of scopes, and the default ones of their account."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from clients import LET_IN, Client
+
+if TYPE_CHECKING:
+    from conftest import Store
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed", "denied"),
+    [
+        ("PERMISSIONS/anybody", ["orders.secret", "a"], []),
+        ("PERMISSIONS/publisher", ["orders.new", "orders.new.two"], ["orders.secret", "orders", "other"]),
+        ("PERMISSIONS/all-but-secrets", ["orders.new", "a"], ["orders.secret", "other.secret"]),
+        ("PERMISSIONS/subscriber", ["orders.new", "other"], []),
+        ("PERMISSIONS/responder", [], ["questions", "a"]),
+        (
+            "PERMISSIONS/roof",
+            [
+                "measurements.roof.north",
+                "sites.praha",
+                "sites.brno",
+                "accounts.PERMISSIONS.north",
+                "keys.{user}.{account}",
+            ],
+            ["measurements.cellar.north", "sites.wien", "accounts.OTHER.north", "keys.{account}.{account}", "a"],
+        ),
+        # It has no tag `site`, so that nothing is left of sites.{{tag(site)}}.
+        ("PERMISSIONS/forbidden", ["measurements.forbidden.a"], ["measurements.roof.a", "sites.praha", "sites."]),
+        ("DEFAULTS/as-the-account", ["public.a"], ["private.a", "own.a"]),
+        ("DEFAULTS/own", ["own.a"], ["public.a", "private.a"]),
+    ],
+)
+def test_user_may_publish_only_to_its_subjects(
+    connect: Callable[..., Client], store: Store, user: str, allowed: list[str], denied: list[str]
+) -> None:
+    client, account = connect(user), user.split("/", maxsplit=1)[0]
+    keys = {"user": client.login.key.public_key, "account": store.claims(account).subject}
+    listener = connect(f"{account}/anybody") if account == "PERMISSIONS" else None
+    if listener:
+        listener.subscribe(">")
+        assert listener.flush() == []
+    subjects = [subject.format(**keys) for subject in [*allowed, *denied]]
+    errors = []
+    for subject in subjects:
+        client.publish(subject)
+        errors.append(client.flush())
+    refused = [[f'Permissions Violation for Publish to "{subject}"'] for subject in subjects[len(allowed) :]]
+    assert errors == [[]] * len(allowed) + refused
+    if listener:
+        assert [message.subject for message in listener.taken()] == subjects[: len(allowed)]
+
+
+@pytest.mark.parametrize(
+    ("user", "allowed", "denied"),
+    [
+        ("PERMISSIONS/anybody", ["orders.secret", "a", ">"], []),
+        ("PERMISSIONS/publisher", ["orders.secret", "a"], []),
+        ("PERMISSIONS/all-but-secrets", ["orders.new", ">", "*.*"], ["orders.secret", "*.secret"]),
+        # Servers take the > of orders.> for a token that orders.* has room for, and let it in; so it is not among these.
+        ("PERMISSIONS/subscriber", ["orders.new", "orders.*"], ["orders.secret", "orders.new.two", "orders.*.*", ">"]),
+        ("PERMISSIONS/responder", ["questions"], ["a"]),
+        ("PERMISSIONS/roof", ["commands.roof"], ["commands.cellar", "commands.*"]),
+        ("PERMISSIONS/forbidden", [], ["commands.forbidden", "commands.roof"]),
+        ("DEFAULTS/as-the-account", ["public.a", "other"], ["private.a"]),
+        ("DEFAULTS/own", ["public.a", "private.a"], []),
+    ],
+)
+def test_user_may_subscribe_only_to_its_subjects(
+    connect: Callable[..., Client], user: str, allowed: list[str], denied: list[str]
+) -> None:
+    client, errors = connect(user), []
+    for subject in [*allowed, *denied]:
+        client.subscribe(subject)
+        errors.append(client.flush())
+    refused = [[f'Permissions Violation for Subscription to "{subject}"'] for subject in denied]
+    assert errors == [[]] * len(allowed) + refused
+
+
+def test_denied_messages_are_left_out_of_a_wider_subscription(connect: Callable[..., Client]) -> None:
+    listener, publisher = connect("PERMISSIONS/all-but-secrets"), connect("PERMISSIONS/anybody")
+    listener.subscribe("orders.*")
+    assert listener.flush() == []
+    for subject in ("orders.secret", "orders.new"):
+        publisher.publish(subject)
+    assert publisher.flush() == []
+    assert [message.subject for message in listener.taken()] == ["orders.new"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "queue", "is_allowed"),
+    [
+        ("jobs", "workers", True),
+        ("jobs", "others", False),
+        ("jobs", "", False),
+        ("news.today", "v1.a", True),
+        ("news.today", "v2.a", False),
+        ("news.old", "v1.a", False),
+    ],
+)
+def test_user_may_subscribe_only_in_its_queue_groups(
+    connect: Callable[..., Client], subject: str, queue: str, is_allowed: bool
+) -> None:
+    client = connect("PERMISSIONS/worker")
+    client.subscribe(subject, queue)
+    words = f'Permissions Violation for Subscription to "{subject}"' + (f' using queue "{queue}"' if queue else "")
+    assert client.flush() == ([] if is_allowed else [words])
+
+
+def test_responder_may_answer_only_who_asked_and_only_so_often(connect: Callable[..., Client]) -> None:
+    responder, asker = connect("PERMISSIONS/responder"), connect("PERMISSIONS/anybody")
+    responder.subscribe("questions")
+    asker.subscribe("answers.*")
+    assert (responder.flush(), asker.flush()) == ([], [])
+    asker.publish("questions", reply="answers.mine")
+    responder.wait()
+    errors = []
+    for subject in ("answers.other", "answers.mine", "answers.mine", "answers.mine"):
+        responder.publish(subject)
+        errors.append(responder.flush())
+    denied = 'Permissions Violation for Publish to "{}"'
+    assert errors == [[denied.format("answers.other")], [], [], [denied.format("answers.mine")]]
+    assert [message.subject for message in asker.taken()] == ["answers.mine"] * 2
+
+
+def test_responder_may_answer_only_so_long(connect: Callable[..., Client]) -> None:
+    responder, asker = connect("PERMISSIONS/hasty-responder"), connect("PERMISSIONS/anybody")
+    responder.subscribe("questions")
+    asker.subscribe("answers.*")
+    assert (responder.flush(), asker.flush()) == ([], [])
+    for pause, errors in ((0, []), (0.4, ['Permissions Violation for Publish to "answers.mine"'])):
+        asker.publish("questions", reply="answers.mine")
+        responder.wait()
+        time.sleep(pause)
+        responder.publish("answers.mine")
+        assert responder.flush() == errors
+    assert len(asker.taken()) == 1
+
+
+def test_users_of_a_scope_are_held_to_its_limits_and_types_and_may_be_bearers(
+    connect: Callable[..., Client], answer: Callable[..., str], store: Store
+) -> None:
+    client = connect("PERMISSIONS/roof")
+    client.publish("sites.praha", b"x" * 100)
+    assert client.flush() == []
+    client.publish("sites.praha", b"x" * 101)
+    assert client.flush() == ["Maximum Payload Violation"]
+    assert answer("PERMISSIONS/roof", "websocket") == "Authorization Violation"
+    assert answer("PERMISSIONS/anybody", "websocket") == LET_IN
+    for user, expected in (("roof", LET_IN), ("anybody", "Authorization Violation")):
+        assert answer(dataclasses.replace(store.login(f"PERMISSIONS/{user}"), key=None)) == expected
