@@ -181,11 +181,11 @@ def test_position_of_the_account_in_the_subject_keeps_out_others(
             assert len(service.taken()) == count
 
 
-def _with_limit(limit: str, value: Any) -> Account:
+def _with_limit(limit: str, value: Any, exporter: str) -> Account:
     body = Account(
         exports=[Export(subject="a.*", type="stream"), Export(subject="b.*", type="stream")],
         imports=[
-            Import(subject="prices.*", account=nkey.create("account").public_key, type="stream", local_subject=local)
+            Import(subject="prices.*", account=exporter, type="stream", local_subject=local)
             for local in ("c.$1", "d.$1")
         ],
     )
@@ -204,11 +204,18 @@ def _with_limit(limit: str, value: Any) -> Account:
     ],
 )
 def test_account_that_shares_more_than_its_limits_is_refused(
-    push: Callable[..., Any], answer: Callable[..., str], limit: str, refused: Any, accepted: Any, words: str
+    push: Callable[..., Any],
+    answer: Callable[..., str],
+    store: Store,
+    limit: str,
+    refused: Any,
+    accepted: Any,
+    words: str,
 ) -> None:
-    with pytest.raises(RefusedError, match=words), push(_with_limit(limit, refused)):
+    exporter = store.claims("EXPORTER").subject
+    with pytest.raises(RefusedError, match=words), push(_with_limit(limit, refused, exporter)):
         pass
-    with push(_with_limit(limit, accepted)) as login:
+    with push(_with_limit(limit, accepted, exporter)) as login:
         assert answer(login) == LET_IN
 
 

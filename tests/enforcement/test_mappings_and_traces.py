@@ -1,0 +1,130 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where messages go instead, and where traces of them go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from clients import Client
+
+# ---- mappings
+
+
+@pytest.mark.parametrize(
+    ("published", "delivered_as"),
+    [
+        ("renamed", "new.name"),
+        ("new.name", "new.name"),
+        ("swapped.a.b", "turned.b.a"),
+        ("swapped.a", "swapped.a"),
+        ("elsewhere", "elsewhere"),  # mapped in another cluster only
+    ],
+)
+def test_message_goes_where_its_subject_is_mapped(
+    connect: Callable[..., Client], published: str, delivered_as: str
+) -> None:
+    client = connect("MAPPINGS/anybody")
+    client.subscribe(">")
+    client.publish(published)
+    assert [message.subject for message in client.taken()] == [delivered_as]
+
+
+@pytest.mark.parametrize(
+    ("published", "mapped", "percent", "rest"),
+    [("split", "split.most", 80, "split.few"), ("partly", "partly.mapped", 30, "partly")],
+)
+def test_messages_are_mapped_by_weight(
+    connect: Callable[..., Client], published: str, mapped: str, percent: int, rest: str
+) -> None:
+    client, count = connect("MAPPINGS/anybody"), 2000
+    client.subscribe(">")
+    for _unused in range(count):
+        client.publish(published)
+    subjects = [message.subject for message in client.taken()]
+    # Seven standard deviations and more on either side: wrong once in a hundred billion runs.
+    assert abs(subjects.count(mapped) / count * 100 - percent) < 8
+    assert subjects.count(mapped) + subjects.count(rest) == count
+
+
+# ---- traces
+
+
+def _traced(client: Client, subject: str, destination: str = "traces.mine") -> list[tuple[str, str]]:
+    """The kinds of a trace's events, each with the account or the subject that it leads to."""
+    client.subscribe(destination)
+    client.publish(subject, headers={"Nats-Trace-Dest": destination})
+    (trace,) = [message.json for message in client.wait() if message.subject == destination]
+    return [(event["type"], event.get("acc") or event.get("to", "")) for event in trace["events"]]
+
+
+def test_trace_shows_where_a_mapping_leads(connect: Callable[..., Client]) -> None:
+    assert ("sm", "new.name") in _traced(connect("MAPPINGS/anybody"), "renamed")
+
+
+@pytest.mark.parametrize(("subject", "goes_on"), [("traced.on", True), ("traced.off", False)])
+def test_trace_goes_on_into_the_exporting_account_only_where_the_service_allows_it(
+    connect: Callable[..., Client], subject: str, goes_on: bool
+) -> None:
+    service, asker = connect("EXPORTER/anybody"), connect("IMPORTER/anybody")
+    service.subscribe("traced.*")
+    assert service.flush() == []
+    kinds = [kind for kind, _unused in _traced(asker, subject)]
+    assert kinds == (["in", "si", "eg"] if goes_on else ["in", "si"])
+    assert len(service.taken()) == 1
+
+
+@pytest.mark.parametrize(("subject", "goes_on"), [("private.prices", True), ("prices.tea", False)])
+def test_trace_goes_on_into_the_importing_account_only_where_the_import_allows_it(
+    connect: Callable[..., Client], subject: str, goes_on: bool
+) -> None:
+    exporter, importer = connect("EXPORTER/anybody"), connect("IMPORTER/anybody")
+    importer.subscribe(">")
+    assert importer.flush() == []
+    kinds = [kind for kind, _unused in _traced(exporter, subject)]
+    assert kinds == (["in", "se", "eg"] if goes_on else ["in", "se"])
+    assert len(importer.taken()) == 1
+
+
+def test_trace_needs_the_right_to_publish_to_its_destination(connect: Callable[..., Client]) -> None:
+    client, listener = connect("PERMISSIONS/publisher"), connect("PERMISSIONS/anybody")
+    listener.subscribe("traces.>")
+    listener.subscribe("orders.traces")
+    assert listener.flush() == []
+    for destination in ("traces.denied", "orders.traces"):
+        client.publish("orders.new", headers={"Nats-Trace-Dest": destination})
+    assert client.flush() == ['Permissions Violation for Publish to "traces.denied"']
+    assert [message.subject for message in listener.wait()] == ["orders.traces"]
+
+
+def _publish_sampled(client: Client, count: int, flags: str = "01") -> None:
+    for _unused in range(count):
+        parent = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-{flags}"
+        client.publish("orders", headers={"traceparent": parent})
+
+
+@pytest.mark.parametrize(
+    ("account", "flags", "least", "most"),
+    [
+        ("TRACES", "01", 1000, 1000),
+        ("TRACES", "00", 0, 0),  # whoever sent it does not want it sampled
+        ("SOME-TRACES", "01", 150, 350),  # 25 %, with seven standard deviations on either side
+        ("STRANGER", "01", 0, 0),
+    ],
+)
+def test_sampled_messages_are_traced_to_the_destination_of_the_account(
+    connect: Callable[..., Client], account: str, flags: str, least: int, most: int
+) -> None:
+    client = connect(f"{account}/anybody")
+    client.subscribe("traces.*")
+    _publish_sampled(client, 1000, flags)
+    # Traces are sent in their order, but not before the PONG of a flush: this one is the last.
+    client.publish("orders", headers={"Nats-Trace-Dest": "traces.last"})
+    subjects = [client.wait()[0].subject]
+    while subjects[-1] != "traces.last":
+        subjects.append(client.wait()[0].subject)
+    del subjects[-1]
+    assert set(subjects) <= {"traces.all" if account == "TRACES" else "traces.some"}
+    assert least <= len(subjects) <= most
