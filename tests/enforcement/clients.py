@@ -171,6 +171,10 @@ class Client:
         """Close the connection."""
         self._stream.close()
 
+    def shut_down(self) -> None:
+        """Have a thread that waits for messages see that the connection is closed."""
+        self._stream.socket.shutdown(socket.SHUT_RDWR)
+
     # ---- what a client does
 
     def subscribe(self, subject: str, queue: str = "") -> str:
@@ -211,6 +215,7 @@ class Client:
 
     def wait(self, count: int = 1, timeout: float = _TIMEOUT) -> list[Message]:
         """As many messages as that, when they are there."""
+        self._stream.socket.settimeout(timeout)
         deadline = time.monotonic() + timeout
         while len(self.messages) < count:
             assert time.monotonic() < deadline, f"{len(self.messages)} messages instead of {count}, {self.errors}"
