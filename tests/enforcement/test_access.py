@@ -81,7 +81,7 @@ def test_proxy_that_the_server_trusts_is_required(answer: Callable[..., str], de
 @pytest.mark.parametrize(
     ("user", "allowed"),
     [
-        ("any", {"standard", "websocket", "mqtt", "leafnode"}),
+        ("anybody", {"standard", "websocket", "mqtt", "leafnode"}),
         ("standard", {"standard"}),
         ("websocket", {"websocket"}),
         ("mqtt", {"mqtt"}),
