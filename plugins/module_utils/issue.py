@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import token as tokens
 from . import units
@@ -52,8 +52,7 @@ class Policy:
             )
 
 
-@dataclasses.dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to happen to a token. Without reasons it is kept."""
 
     claims: Claims  # what the token says, or is to say
@@ -82,8 +81,7 @@ class Decision:
         return dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
 
 
-@dataclasses.dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """The token that holds, and the decision that led to it."""
 
     token: str

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import re
 import time
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -172,8 +172,7 @@ def now() -> int:
 # ---- keys
 
 
-@dataclasses.dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A key that a task is about. In check mode a new one is not made: then there is no pair."""
 
     type: str
@@ -354,8 +353,7 @@ def operator_signer(module: AnsibleModule, operator: Claims | None, own: Key, is
     return signer
 
 
-@dataclasses.dataclass(frozen=True)
-class AccountSigning:
+class AccountSigning(NamedTuple):
     """The key that signs on behalf of an account, and what the account says of it."""
 
     signer: Key
@@ -608,8 +606,7 @@ def _words_of(message: str, stand_ins: dict[str, str]) -> str:
     return message
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a token: the token that holds, None where check mode would issue one, and the decision."""
 
     token: str | None

@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
+from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
 
-@dataclass
+@quick_dataclass
 class Activation:
     """What an activation JWT says under `nats`, as in the Go library's activation_claims.go."""
 

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Union
 
+from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .account import Account
 from .activation import Activation
@@ -17,7 +17,7 @@ from .user import User
 from .wire import unknown_members
 
 
-@dataclass
+@quick_dataclass
 class Generic:
     """Claims of a type of somebody's own: whatever JSON object stands under `nats`, if any; its numbers are floats, as in Go."""
 
@@ -35,7 +35,7 @@ BODIES = {
 }
 
 
-@dataclass
+@quick_dataclass
 class Claims:
     """What a token says. Times are unix seconds, 0 is never; `id`, `issued_at` and `issuer` are read from a token, and ignored when one is written."""
 

@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
 from ..go_syntax import parse_url
+from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
 
-@dataclass
+@quick_dataclass
 class Operator:
     """What an operator JWT says under `nats`, as in the Go library's operator_claims.go."""
 

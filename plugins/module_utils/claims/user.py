@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 from .permissions import UserAccess, no_access
 from .wire import inline
 
 
-@dataclass
+@quick_dataclass
 class User:
     """What a user JWT says under `nats`, as in the Go library's user_claims.go."""
 

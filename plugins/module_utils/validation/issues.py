@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import nkey
 from ..errors import NatsSecurityError
@@ -13,8 +13,7 @@ from ..errors import NatsSecurityError
 _FIRST_LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "curve": "X"}
 
 
-@dataclass(frozen=True)
-class Issue:
+class Issue(NamedTuple):
     """Something wrong, printed as `exports[2].subject: 'a..b' has an empty token, write one dot.`"""
 
     source: str  # library: the Go library's Validate() reports it; server: nats-server refuses it, passes over it or reads it otherwise
