@@ -19,7 +19,7 @@ import re
 from typing import Any
 
 from . import nkey
-from .claims import BODIES, Account, Claims, Generic, Operator, User, check_scope_numbers
+from .claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
 from .claims.declaration import copy_with, decode_any, encode_any
 from .claims.operator import check_account_server_url
 from .claims.wire import decode_object, encode_object, escape_html, write_members
@@ -145,18 +145,18 @@ def decode(token: str) -> Claims:
     kind, version = _identify(data)
     if version > VERSION:
         raise NatsSecurityError(f"The token is of version {version}, from a newer library; version {VERSION} is read.")
-    if kind not in BODIES:
+    if kind not in KINDS:
         if kind in ("cluster", "server"):
             raise NatsSecurityError(f"The token has {kind} claims, which NATS no longer knows.")
         raise NatsSecurityError(
-            "The token has claims of type {!r}, not of one of NATS's own types: {}.".format(kind, ", ".join(BODIES))
+            "The token has claims of type {!r}, not of one of NATS's own types: {}.".format(kind, ", ".join(KINDS))
         )
     if version not in (1, 2) and not kind.startswith("authorization_"):
         raise NatsSecurityError(f"The token is of version {version}; versions 1 and 2 are read.")
     if version == 1 and not kind.startswith("authorization_"):
         data = _migrate(data, kind)
     claims = _read_claims(data)
-    claims.body = decode_object(BODIES[kind], _member(data, "nats"), "nats")
+    claims.body = decode_object(body_type(kind), _member(data, "nats"), "nats")
     if version == 1 and isinstance(claims.body, User):
         _unlimited_unless_said(claims.body, _member(data, "nats"))
     # Version 1 signed the payload alone.
@@ -192,7 +192,7 @@ def decode_generic(token: str) -> Claims:
 def decode_any_kind(token: str) -> Claims:
     """The claims of a token of any type: as decode, and as decode_generic where the type is not one of NATS's own."""
     kind = _identify(_read_payload(_chunks(token)[1]))[0]
-    return decode(token) if kind in BODIES or kind in ("cluster", "server") else decode_generic(token)
+    return decode(token) if kind in KINDS or kind in ("cluster", "server") else decode_generic(token)
 
 
 def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -> Claims | None:

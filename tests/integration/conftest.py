@@ -188,7 +188,7 @@ class Site:
         **envelope: Any,
     ) -> str:
         """A token issued `age` seconds ago, expiring `expires_in` seconds after that, in a file; the token."""
-        body, problems = self.core.claims.BODIES[kind], []
+        body, problems = self.core.claims.body_type(kind), []
         issued_at = int(time.time()) - age
         claims = self.core.options.read_options(self.core.claims.Claims, {"name": file.split(".")[0].upper()}, "", [])
         claims.subject = subject

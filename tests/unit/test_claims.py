@@ -122,9 +122,9 @@ def test_object_of_zeros_is_empty_but_for_what_is_always_written(name: str) -> N
     assert decode_object(cls, written, "") == zero_object(cls)
 
 
-@pytest.mark.parametrize("kind", [*model.BODIES, "generic"])
+@pytest.mark.parametrize("kind", [*model.KINDS, "generic"])
 def test_new_claims_are_those_of_go(kind: str) -> None:
-    body = model.Generic if kind == "generic" else model.BODIES[kind]
+    body = model.Generic if kind == "generic" else model.body_type(kind)
     new = json.loads(token.payload_of(model.Claims(subject="SUBJECT", body=body())))
     wanted = dict(GO["new"][kind])
     wanted.pop("iss", None)  # NewOperatorClaims; overwritten when it is signed
@@ -147,9 +147,9 @@ def test_new_objects_share_nothing_that_can_change() -> None:
                     assert value is not getattr(other, field.name)
 
 
-@pytest.mark.parametrize("kind", model.BODIES)
+@pytest.mark.parametrize("kind", model.KINDS)
 def test_body_names_its_kind_and_the_keys_that_may_sign_it(kind: str) -> None:
-    body = model.BODIES[kind]
+    body = model.body_type(kind)
     assert kind == body.KIND
     assert body.ISSUER_TYPES
     assert model.Claims(body=body()).kind == kind

@@ -12,12 +12,13 @@ import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils import token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
-    BODIES,
+    KINDS,
     Account,
     Claims,
     Generic,
     Operator,
     User,
+    body_type,
     no_access,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import (
@@ -220,9 +221,9 @@ def test_changed_generic_claims_are_told_as_changed() -> None:
 # ---- descriptions
 
 
-@pytest.mark.parametrize("kind", [*BODIES, "generic"])
+@pytest.mark.parametrize("kind", [*KINDS, "generic"])
 def test_claims_without_anything_are_described_by_their_subject(kind: str) -> None:
-    body = Generic if kind == "generic" else BODIES[kind]
+    body = Generic if kind == "generic" else body_type(kind)
     described = describe(Claims(subject="x", body=body()))
     assert described["subject"] == "x"
 

@@ -19,7 +19,6 @@ from typing import Any, Callable, Dict, NamedTuple
 
 from .. import units
 from ..errors import NatsSecurityError
-from ..go_syntax import format_float
 
 _Spec = Dict[str, Any]
 
@@ -148,6 +147,8 @@ def encode_any(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
     if isinstance(value, float):
+        from ..go_syntax import format_float
+
         return format_float(value)
     if isinstance(value, dict):
         return "{" + ",".join(encode_basestring(key) + ":" + encode_any(value[key]) for key in sorted(value)) + "}"

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .account import Account
-from .activation import Activation
-from .authorization import AuthorizationRequest, AuthorizationResponse
 from .declaration import declare, unknown_fields
 from .operator import Operator
 from .user import User
@@ -28,11 +26,21 @@ class Generic:
     data: dict[str, Any] | None = None
 
 
-Body = Union[Operator, Account, User, Activation, AuthorizationRequest, AuthorizationResponse, Generic]
+#: The claim types that NATS has.
+KINDS = ("operator", "account", "user", "activation", "authorization_request", "authorization_response")
 
-BODIES = {
-    body.KIND: body for body in (Operator, Account, User, Activation, AuthorizationRequest, AuthorizationResponse)
-}
+
+def body_type(kind: str) -> type:
+    """The dataclass of one of KINDS. Those that few tasks need are imported when they are asked for."""
+    if kind == "activation":
+        from .activation import Activation
+
+        return Activation
+    if kind.startswith("authorization_"):
+        from .authorization import AuthorizationRequest, AuthorizationResponse
+
+        return AuthorizationRequest if kind == "authorization_request" else AuthorizationResponse
+    return {"operator": Operator, "account": Account, "user": User}[kind]
 
 
 @quick_dataclass

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
-from ..go_syntax import parse_url
 from ..quick_dataclass import quick_dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
@@ -54,6 +53,8 @@ class Operator:
 def check_account_server_url(url: str) -> None:
     """NatsSecurityError for a URL with which the Go library would not write an operator JWT (validateAccountServerURL)."""
     if url:
+        from ..go_syntax import parse_url
+
         try:
             scheme = parse_url(url).scheme
         except ValueError as error:
