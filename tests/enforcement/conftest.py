@@ -11,15 +11,16 @@ A cluster that runs already is asked, every test on each of its servers, with
         --nats-store STORES/ENFORCEMENT --nats-keys KEYS --nats-proxy-key FILE \\
         --nats-websocket-port 8080 --nats-mqtt-port 1883 --nats-leafnode-port 7422
 
-- The store is that of operator.yml: the folder of the operator and its keystore, both as nats_store has made them, with the seed of the operator's signing
-  key in the keystore. Give the file as `src` (or `operator_src` to the role operator): its templates are not Ansible's. All accounts are pushed.
+- The store is that of operator.yml: the folder of the operator, and its keystore with creds and the seed of the operator's signing key, as nats_store has
+  made them. Give it the file as `src`, and the role operator as `operator_src`: its templates are not Ansible's. All accounts are pushed.
 - The servers have a full resolver with `allow_delete: true`: some tests push an account of their own and delete it again.
 - They have JetStream, with 64 MB of memory and disk or more, and listen for clients, leaf nodes, websocket (`no_tls: true`) and MQTT, each on the same port
   of every server, without TLS. MQTT takes a `server_name`.
 - They trust the proxy whose seed is in FILE, a user's for example: `proxies { trusted: [ { key: "U..." } ] }`.
 - They know time zones: Debian's package tzdata.
-- Clients come from 127.0.0.0/8 or 10.99.0.0/24.
-- The tests share accounts and their limits, so one process runs them, one after another.
+- All servers of the cluster are named, three or more of them, and clients come to them from 127.0.0.0/8 or 10.99.0.0/24.
+- The tests share accounts and their limits, so one process runs them, one after another. They leave
+  nothing behind but the streams that MQTT makes, and can be run again.
 """
 
 from __future__ import annotations
@@ -95,12 +96,12 @@ class Store:
 
         return token.decode((self.folder / "accounts" / account / f"{account}.jwt").read_text())
 
-    def signing_key(self, account: str = "") -> Any:
-        """The one signing key of the operator, or the first one without a scope of an account."""
+    def signing_key(self, account: str = "", role: str = "") -> Any:
+        """The one signing key of the operator, or that of an account for a scope, or for none."""
         from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 
         if account:
-            public = next(key.key for key in self.claims(account).body.signing_keys if key.template is None)
+            (public,) = [key.key for key in self.claims(account).body.signing_keys if key.role == role]
         else:
             (public,) = token.decode((self.folder / f"{self.folder.name}.jwt").read_text()).body.signing_keys
         return nkey.from_seed((self.keys / "keys" / public[0] / public[1:3] / f"{public}.nk").read_text())

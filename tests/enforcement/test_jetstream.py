@@ -169,7 +169,7 @@ def test_replication_is_sent_in_the_account_that_has_it_so(
 ) -> None:
     if len(deployment.nodes) < 3:
         pytest.skip("one server replicates nothing: takes --nats-servers with three of them")
-    for account, is_own in (("OWN-TRAFFIC", True), ("CONNECTION-TYPES", False)):
+    for account, is_own in (("OWN-TRAFFIC", True), ("DISK-ONLY", False)):
         listener = connect(f"{account}/anybody")
         listener.subscribe("$NRG.>")
         assert listener.flush() == []

@@ -10,10 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from clients import LET_IN, Client
+from clients import LET_IN, Client, Login
+
+from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
 
 if TYPE_CHECKING:
     from conftest import Store
+
+REFUSED = "Authorization Violation"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,22 @@ def test_users_of_a_scope_are_held_to_its_limits_and_types_and_may_be_bearers(
     assert client.flush() == []
     client.publish("sites.praha", b"x" * 101)
     assert client.flush() == ["Maximum Payload Violation"]
-    assert answer("PERMISSIONS/roof", "websocket") == "Authorization Violation"
+    assert answer("PERMISSIONS/roof", "websocket") == REFUSED
     assert answer("PERMISSIONS/anybody", "websocket") == LET_IN
-    for user, expected in (("roof", LET_IN), ("anybody", "Authorization Violation")):
+    for user, expected in (("roof", LET_IN), ("anybody", REFUSED)):
         assert answer(dataclasses.replace(store.login(f"PERMISSIONS/{user}"), key=None)) == expected
+
+
+@pytest.mark.parametrize("says", ["nothing", "publish", "limits"])
+def test_user_of_a_scope_that_says_anything_for_itself_is_refused(
+    answer: Callable[..., str], store: Store, says: str
+) -> None:
+    access = no_access()
+    if says == "publish":
+        access.permissions.publish.allow = ["a"]
+    elif says == "limits":
+        access.limits.payload = 10
+    key, body = nkey.create("user"), User(access=access, issuer_account=store.claims("PERMISSIONS").subject)
+    claims = Claims(name="signed", subject=key.public_key, body=body)
+    jwt = token.encode(claims, store.signing_key("PERMISSIONS", "sensor"), int(time.time()))
+    assert answer(Login(jwt, key)) == (LET_IN if says == "nothing" else REFUSED)
