@@ -10,10 +10,8 @@ from typing import Iterator
 
 from .. import units
 from ..claims import NatsLimits, Permissions, TimeRange, UserAccess
-from ..go_syntax import parse_clock
 from .issues import Issue, blocks, warns
 from .subjects import fields, is_valid_subject, literal_wildcards, subject_problems
-from .templates import templates_in
 
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
@@ -86,6 +84,8 @@ def why_invalid(subject: str) -> str:
 def literal_issues(path: str, subject: str) -> Iterator[Issue]:
     """Wildcards that are none, since they do not stand alone."""
     for token in literal_wildcards(subject):  # analyzeTokens
+        from .templates import templates_in
+
         if not templates_in(token) and not token.startswith("{{"):
             yield _odd(
                 path,
@@ -166,6 +166,8 @@ def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:
 
 def _seconds(clock: str) -> str:
     """The time of day without fractions of seconds, in two digits each; empty for what is none."""
+    from ..go_syntax import parse_clock
+
     try:
         parse_clock(clock)
     except ValueError:

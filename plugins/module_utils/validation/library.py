@@ -1,28 +1,27 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the Go library's Validate() for every claim type, except for what is inside an account (`accounts.py`)."""
+"""The rules of the Go library's Validate() for every claim type, except for operators and accounts (`operators.py`, `accounts.py`)."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Callable, Iterator
 
 from .. import units
-from ..claims import (
-    Account,
-    Activation,
-    AuthorizationRequest,
-    AuthorizationResponse,
-    Claims,
-    Operator,
-    Permissions,
-    User,
-    UserAccess,
-)
-from ..go_syntax import atoi, check_location, parse_cidr, parse_clock, parse_url
-from . import accounts
 from .issues import Issue, blocks, key_problem, times_out
 from .subjects import is_plain, subject_problems
+
+if TYPE_CHECKING:
+    from ..claims import (
+        Account,
+        Activation,
+        AuthorizationRequest,
+        AuthorizationResponse,
+        Claims,
+        Permissions,
+        User,
+        UserAccess,
+    )
 
 _error = functools.partial(blocks, "library")
 
@@ -33,10 +32,25 @@ def library_issues(claims: Claims, now: int) -> list[Issue]:
     As there, the body of a decoded account is best passed through as_read_by_servers() first. In one thing stricter: public keys.
     """
     found = [*_time_issues(claims, now)]
-    rules = _RULES.get(claims.body.__class__)
+    rules = _rules_of(claims.kind)
     if rules is not None:
         found += rules(claims)
     return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
+    # Those of operators and accounts are long, and imported for these only.
+    if kind == "operator":
+        from .operators import operator_issues
+
+        return operator_issues
+    return {
+        "account": _account_issues,
+        "user": _user_issues,
+        "activation": _activation_issues,
+        "authorization_request": _request_issues,
+        "authorization_response": _response_issues,
+    }.get(kind)
 
 
 def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
@@ -60,70 +74,9 @@ def key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
         yield _error(path, problem)
 
 
-def _optional_key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
+def optional_key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
+    """What is wrong with a public key that may be missing."""
     return key_issues(path, key, key_type) if key else iter(())
-
-
-# ---- operators (operator_claims.go)
-
-
-def _operator_issues(claims: Claims) -> Iterator[Issue]:
-    operator: Operator = claims.body
-    yield from _account_server_url_issues(operator.account_server_url)
-    for index, url in enumerate(operator.operator_service_urls):
-        problem = _service_url_problem(url)
-        if problem:
-            yield _error(f"operator_service_urls[{index}]", problem)
-    for index, key in enumerate(operator.signing_keys):
-        yield from key_issues(f"signing_keys[{index}]", key, "operator")
-    yield from _optional_key_issues("system_account", operator.system_account, "account")
-    problem = _version_problem(operator.assert_server_version)
-    if problem:
-        yield _error("assert_server_version", problem)
-
-
-def _account_server_url_issues(url: str) -> Iterator[Issue]:
-    # No message repeats a URL: it may hold a password.
-    if not url:
-        return
-    try:
-        scheme = parse_url(url).scheme
-    except ValueError as error:
-        yield _error("account_server_url", f"is not a URL ({error}); write one such as https://accounts.example.com.")
-        return
-    if not scheme:
-        yield _error("account_server_url", "has no scheme; write one such as https:// or nats:// in front.")
-
-
-def _service_url_problem(url: str) -> str:
-    """ValidateOperatorServiceURL"""
-    if not url:
-        return ""
-    try:
-        parts = parse_url(url)
-    except ValueError as error:
-        return f"is not a URL ({error}); write one such as tls://nats.example.com:4222."
-    if parts.has_user:
-        return "has a user or password, which everybody could read there; remove what is before the @."
-    if parts.path:
-        return f"has the path {parts.path!r}; NATS URLs have none, remove it."
-    if parts.scheme not in ("nats", "tls", "ws", "wss"):
-        return f"has the scheme {parts.scheme!r}; begin with nats://, tls://, ws:// or wss://."
-    return ""
-
-
-def _version_problem(version: str) -> str:
-    """ParseServerVersion"""
-    if not version:
-        return ""
-    parts = version.split(".")
-    if len(parts) == 3:
-        try:
-            if all(atoi(part) >= 0 for part in parts):
-                return ""
-        except ValueError:
-            pass
-    return f"{version!r} is no version of a server; write three numbers, such as 2.10.0."
 
 
 # ---- users (user_claims.go, types.go)
@@ -174,6 +127,8 @@ def _publish_problems(text: str) -> Iterator[str]:
 
 def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
     """Limits.Validate. The path ends in a dot, or is empty."""
+    from ..go_syntax import check_location, parse_cidr
+
     for index, network in enumerate(access.source_networks):
         try:
             parse_cidr(network)
@@ -197,6 +152,8 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
 
 def _clock_issues(path: str, text: str) -> Iterator[Issue]:
     """TimeRange.Validate"""
+    from ..go_syntax import parse_clock
+
     try:
         parse_clock(text)
     except ValueError:
@@ -207,8 +164,10 @@ def _clock_issues(path: str, text: str) -> Iterator[Issue]:
 
 
 def _activation_issues(claims: Claims) -> Iterator[Issue]:
+    from .accounts import activation_problems
+
     activation: Activation = claims.body
-    for name, problem in accounts.activation_problems(activation):
+    for name, problem in activation_problems(activation):
         yield _error(name, problem)
 
 
@@ -228,20 +187,12 @@ def _response_issues(claims: Claims) -> Iterator[Issue]:
         yield _error("jwt", "is missing; a response has the JWT of a user, or an error that says why there is none.")
     if response.error and response.jwt:
         yield _error("error", "is told beside a JWT; a response has either.")
-    yield from _optional_key_issues("issuer_account", response.issuer_account, "account")
+    yield from optional_key_issues("issuer_account", response.issuer_account, "account")
 
 
 def _account_issues(claims: Claims) -> Iterator[Issue]:
+    from .accounts import account_issues
+
     account: Account = claims.body
-    yield from accounts.account_issues(claims)
+    yield from account_issues(claims)
     yield from permission_issues("default_permissions", account.default_permissions)
-
-
-_RULES: dict[Any, Callable[[Claims], Iterator[Issue]]] = {
-    Operator: _operator_issues,
-    Account: _account_issues,
-    User: _user_issues,
-    Activation: _activation_issues,
-    AuthorizationRequest: _request_issues,
-    AuthorizationResponse: _response_issues,
-}

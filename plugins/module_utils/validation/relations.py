@@ -5,19 +5,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Iterator, Mapping
+from typing import Iterator
 
 from .. import units
 from ..claims import (
-    Account,
-    Activation,
     Claims,
     Export,
     Import,
-    Operator,
     Permissions,
     ScopeTemplate,
-    SigningKey,
     User,
     UserAccess,
     no_access,
@@ -28,46 +24,11 @@ from .accounts import import_token_issues, read_activation
 from .issues import Issue, blocks, shown, times_out, warns
 from .subjects import is_subset, is_valid_subject
 from .templates import MOST_SUBJECTS, Filled, fill_in
+from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
 
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
 _late = functools.partial(times_out, "server")
-
-# ---- who may sign, what is revoked
-
-
-def allowed_issuers_of_operator(operator: Claims) -> set[str]:
-    """The public keys that may sign accounts of an operator: its signing keys, and its own key unless it is strict."""
-    body: Operator = operator.body
-    keys = set(body.signing_keys)
-    return keys if body.strict_signing_key_usage else keys | {operator.subject}
-
-
-def did_sign(parent: Claims, child: Claims) -> bool:
-    """Whether the child names an issuer that may sign it on behalf of the parent, an operator or account (DidSign).
-
-    As in the Go library an account's own key always may, though servers of a strict operator refuse it: see user_issues().
-    """
-    body = parent.body
-    if isinstance(body, Operator):
-        is_itself = child.issuer == parent.subject == child.subject
-        return is_itself or child.issuer in allowed_issuers_of_operator(parent)
-    if isinstance(body, Account):
-        if child.issuer == parent.subject:
-            return True
-        is_on_behalf = isinstance(child.body, (User, Activation)) and child.body.issuer_account == parent.subject
-        return is_on_behalf and _signing_key(body, child.issuer) is not None
-    return False
-
-
-def is_revoked(revocations: Mapping[str, int], key: str, issued_at: int) -> bool:
-    """Whether what was issued for a key at a time, in unix seconds, is revoked, by itself or together with all (IsRevoked)."""
-    return any(name in revocations and revocations[name] >= issued_at for name in ("*", key))
-
-
-def _signing_key(account: Account, key: str) -> SigningKey | None:
-    return next((signing_key for signing_key in account.signing_keys if signing_key.key == key), None)
-
 
 # ---- an operator and an account
 
@@ -146,10 +107,10 @@ def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -
 
 def _scope_of(account: Claims, user: Claims, strict: bool) -> tuple[str, ScopeTemplate] | None:
     """What the scope of the key that signed the user is called, and its template. That of the account's own key counts under a strict operator only."""
-    signing_key = _signing_key(account.body, user.issuer)
-    if signing_key is None or signing_key.template is None or (user.issuer == account.subject and not strict):
+    entry = signing_key(account.body, user.issuer)
+    if entry is None or entry.template is None or (user.issuer == account.subject and not strict):
         return None
-    return signing_key.role or signing_key.key, signing_key.template
+    return entry.role or entry.key, entry.template
 
 
 def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator[Issue]:
@@ -159,7 +120,7 @@ def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator
     is_own = user.issuer == account.subject
     if not user.issuer:
         return
-    if _signing_key(account.body, user.issuer) is None and (strict or not is_own):
+    if signing_key(account.body, user.issuer) is None and (strict or not is_own):
         if is_own:
             yield _refused(
                 "issuer",

@@ -7,8 +7,6 @@ from __future__ import annotations
 import re
 from typing import Iterable, Iterator
 
-from ..go_syntax import atoi
-
 # ---- the Go library (types.go)
 
 
@@ -58,6 +56,8 @@ def reference_number(token: str) -> int | None:
     """The number of a reference such as $1 to a wildcard of another subject; None for any other token."""
     if len(token) < 2 or token[0] != "$":
         return None
+    from ..go_syntax import atoi
+
     try:
         return atoi(token[1:])
     except ValueError:

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may sign what, and what is revoked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Mapping
+
+if TYPE_CHECKING:
+    from ..claims import Account, Claims, Operator, SigningKey
+
+
+def allowed_issuers_of_operator(operator: Claims) -> set[str]:
+    """The public keys that may sign accounts of an operator: its signing keys, and its own key unless it is strict."""
+    body: Operator = operator.body
+    keys = set(body.signing_keys)
+    return keys if body.strict_signing_key_usage else keys | {operator.subject}
+
+
+def did_sign(parent: Claims, child: Claims) -> bool:
+    """Whether the child names an issuer that may sign it on behalf of the parent, an operator or account (DidSign).
+
+    As in the Go library an account's own key always may, though servers of a strict operator refuse it: see user_issues().
+    """
+    body = parent.body
+    if body.KIND == "operator":
+        is_itself = child.issuer == parent.subject == child.subject
+        return is_itself or child.issuer in allowed_issuers_of_operator(parent)
+    if body.KIND == "account":
+        if child.issuer == parent.subject:
+            return True
+        is_on_behalf = child.kind in ("user", "activation") and child.body.issuer_account == parent.subject
+        return is_on_behalf and signing_key(body, child.issuer) is not None
+    return False
+
+
+def is_revoked(revocations: Mapping[str, int], key: str, issued_at: int) -> bool:
+    """Whether what was issued for a key at a time, in unix seconds, is revoked, by itself or together with all (IsRevoked)."""
+    return any(name in revocations and revocations[name] >= issued_at for name in ("*", key))
+
+
+def signing_key(account: Account, key: str) -> SigningKey | None:
+    """The entry of a signing key in its account; None where it has no such key."""
+    return next((entry for entry in account.signing_keys if entry.key == key), None)
