@@ -1,19 +1,18 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is common to the modules: argument specs, keys and tokens from paths or content, files with their attributes, diffs, results, errors."""
+"""What is common to the modules of keys and tokens: argument specs, keys and tokens from paths or content, files with their attributes, results."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import time
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, NamedTuple
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from . import files, nkey, units, validation
 from . import token as tokens
+from .careful_module import SEED, a_or_an, keep_secret, now, of_type, parse_seed
 from .claims import Claims, ScopeTemplate, SigningKey
 from .claims.comparison import describe
 from .claims.options import Problem, argument_spec, read_options, sort_shown
@@ -21,15 +20,8 @@ from .errors import NatsSecurityError
 from .issue import Decision, Policy, decide, issue
 from .nkey import KeyPair
 
-try:
-    from ansible.module_utils.secrets import register_secret
-except ImportError:  # before ansible-core 2.22
-    register_secret = None
-
 #: How the words for a key begin that check mode does not make.
 _NEW = "(a new "
-# A public key may hold what looks like a seed, but not at its beginning.
-_SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
 
 # ---- argument specs
 
@@ -81,94 +73,6 @@ def signing_keys_spec(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# ---- running
-
-
-class CarefulModule(AnsibleModule):
-    """An AnsibleModule that masks seeds among its arguments before it logs these or finds them wrong.
-
-    Also a seed in a place that is not meant for one, such as a path or an option that does not exist, must not be printed or logged.
-    """
-
-    params: dict[str, Any]
-
-    def _load_params(self) -> None:
-        super()._load_params()
-        for text in _texts(self.params):
-            for seed in _SEED.findall(text):
-                keep_secret(self, seed)
-        self.params = _without_seeds_as_names(self.params)
-
-
-def run(module: AnsibleModule, task: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Do a module's work and leave with its result, or with the one message of the error that it met."""
-    if nkey.NKEYS_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
-    try:
-        _refuse_seeds_as_paths(module.argument_spec, module.params, "")
-        result = task(module)
-    except NatsSecurityError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
-
-
-def _refuse_seeds_as_paths(spec: dict[str, Any], params: dict[str, Any], prefix: str) -> None:
-    for name, option in spec.items():
-        value = params.get(name)
-        if not value:
-            continue
-        if option.get("type") == "path" and _SEED.search(value):
-            raise NatsSecurityError(
-                f"{prefix}{name} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
-            )
-        if option.get("elements") == "dict":
-            for index, item in enumerate(value):
-                _refuse_seeds_as_paths(option.get("options", {}), item, f"{prefix}{name}[{index}].")
-
-
-def keep_secret(module: AnsibleModule, secret: str) -> None:
-    """See to it that Ansible masks a secret wherever it might turn up."""
-    module.no_log_values.add(secret)
-    if register_secret is not None:
-        register_secret(secret)
-
-
-def return_secret(module: AnsibleModule, secret: str) -> None:
-    """Let a secret that the task asks for into its result. From ansible-core 2.22 on that is masked wherever it is printed; before, nowhere."""
-    if register_secret is None:
-        module.no_log_values.discard(secret)
-        for name, value in module.params.items():
-            if isinstance(value, str) and secret in value:
-                module.params[name] = None  # Ansible prints the arguments of a task
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(name)
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
-def _without_seeds_as_names(value: Any) -> Any:
-    # Ansible masks values, and names only from 2.22 on.
-    if isinstance(value, dict):
-        return {
-            "(a seed)" if isinstance(name, str) and _SEED.search(name) else name: _without_seeds_as_names(item)
-            for name, item in value.items()
-        }
-    return [_without_seeds_as_names(item) for item in value] if isinstance(value, list) else value
-
-
-def now() -> int:
-    """The time on this host in unix seconds."""
-    return int(time.time())
-
-
 # ---- keys
 
 
@@ -197,33 +101,13 @@ def read_seed_file(module: AnsibleModule, path: str, option: str, key_type: str)
     text = files.read_text(path, f"{option}: the seed")
     if text is None:
         return None
-    for seed in _SEED.findall(text):
+    for seed in SEED.findall(text):
         keep_secret(module, seed)
     try:
         pair = tokens.find_seed(text)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{option}: {path} is not a seed file, it is left as it is. {error}") from None
-    return _of_type(pair, key_type, option)
-
-
-def _of_type(pair: KeyPair, key_type: str, option: str) -> KeyPair:
-    if key_type and pair.type != key_type:
-        raise NatsSecurityError(
-            f"{option}: this is the {pair.type} key {pair.public_key}, the key of {_a(key_type)} is wanted."
-        )
-    return pair
-
-
-def _a(word: str) -> str:
-    return ("an " if word[0] in "aeio" else "a ") + word
-
-
-def parse_seed(seed: str, option: str, key_type: str) -> KeyPair:
-    """The key pair of a seed that a task has as content."""
-    try:
-        return _of_type(tokens.find_seed(seed.strip()), key_type, option)
-    except NatsSecurityError as error:
-        raise NatsSecurityError(str(error) if str(error).startswith(option) else f"{option}: {error}") from None
+    return of_type(pair, key_type, option)
 
 
 def parse_public_key(module: AnsibleModule, public_key: str, option: str, key_type: str | None) -> Key:
@@ -487,11 +371,11 @@ def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
         claims = tokens.decode_any_kind(token)
     except NatsSecurityError as error:
         raise NatsSecurityError(
-            f"{where} is left as it is, what it holds is not a JWT of {_a(kind)}: {error}"
+            f"{where} is left as it is, what it holds is not a JWT of {a_or_an(kind)}: {error}"
         ) from None
     if claims.kind != kind:
         raise NatsSecurityError(
-            f"{where} holds the JWT of {_a(claims.kind)} ({claims.name or claims.subject}), one of {_a(kind)} is wanted."
+            f"{where} holds the JWT of {a_or_an(claims.kind)} ({claims.name or claims.subject}), one of {a_or_an(kind)} is wanted."
         )
     return token, claims
 

@@ -12,13 +12,15 @@ from typing import Any, Callable, Sequence
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from . import files, units
+from .careful_module import (
+    keep_secret,
+    parse_seed,
+)
 from .claims import Account, Claims
 from .errors import NatsSecurityError
 from .module import (
-    keep_secret,
     parent_spec,
     parse_public_key,
-    parse_seed,
     read_seed_file,
     read_token,
     refuse_missing,

@@ -118,6 +118,10 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Activation,
     Claims,
@@ -126,7 +130,6 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.module import (
-    CarefulModule,
     absent,
     account_signing,
     issue_token,
@@ -138,7 +141,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     put_in_place,
     refuse_absent,
     revocation_time,
-    run,
     signer_spec,
     token_spec,
     wanted_claims,

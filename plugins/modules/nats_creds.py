@@ -93,17 +93,19 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils import files
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    parse_seed,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
 from ansible_collections.natsops.security.plugins.module_utils.module import (
-    CarefulModule,
     Key,
     absent,
     check_creds_file,
-    parse_seed,
     read_seed_file,
     read_token,
     refuse_missing,
-    run,
     show_claims,
     token_file,
     write_file,

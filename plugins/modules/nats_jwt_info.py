@@ -194,10 +194,17 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils import files, units, validation
 from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    now,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.chain import Chain, chain_of, problems_at
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, unknown_fields_of
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import CarefulModule, now, run, show_claims
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    show_claims,
+)
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:

@@ -120,17 +120,19 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils import files, nkey
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
     CarefulModule,
-    Key,
-    check_folder,
     keep_secret,
-    key_file,
     parse_seed,
-    read_seed_file,
     return_secret,
     run,
+)
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    Key,
+    check_folder,
+    key_file,
+    read_seed_file,
     write_file,
 )
 

@@ -102,11 +102,14 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims import Operator
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.module import (
-    CarefulModule,
     absent,
     issue_token,
     key_spec,
@@ -115,7 +118,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     parse_public_key,
     policy,
     put_in_place,
-    run,
     signer_key,
     signer_spec,
     signing_keys,

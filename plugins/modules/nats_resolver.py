@@ -183,8 +183,14 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils import resolver_options as options
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import run, signer_key, signer_spec
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    signer_key,
+    signer_spec,
+)
 from ansible_collections.natsops.security.plugins.module_utils.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.resolver import account_server, cluster
 from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections

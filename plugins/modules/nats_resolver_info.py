@@ -157,8 +157,13 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils import resolver_options as options
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import run, show_claims
+from ansible_collections.natsops.security.plugins.module_utils.module import (
+    show_claims,
+)
 from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster, info
 from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.resolver.account_server import read_account

@@ -254,14 +254,14 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
     CarefulModule,
     keep_secret,
     now,
     parse_seed,
     run,
 )
+from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
 from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes

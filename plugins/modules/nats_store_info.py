@@ -149,8 +149,12 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    now,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import CarefulModule, now, run
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
 from ansible_collections.natsops.security.plugins.module_utils.units import NANOSECONDS, parse_duration

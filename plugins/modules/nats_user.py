@@ -143,12 +143,15 @@ from ansible_collections.natsops.security.plugins.module_utils.compile_once impo
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+    CarefulModule,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.module import (
     AccountSigning,
-    CarefulModule,
     absent,
     account_signing,
     check_creds_file,
@@ -161,7 +164,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     policy,
     result_of,
     revocation_time,
-    run,
     signer_spec,
     token_spec,
     wanted_claims,

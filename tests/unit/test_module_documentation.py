@@ -18,8 +18,7 @@ import yaml
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 from checkout import ROOT
 
-from ansible_collections.natsops.security.plugins.module_utils import module as shared
-from ansible_collections.natsops.security.plugins.module_utils import nkey
+from ansible_collections.natsops.security.plugins.module_utils import careful_module, nkey
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Activation, Operator, User
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec, documentation
 from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
@@ -181,7 +180,7 @@ def test_public_keys_in_documentation_are_real() -> None:
 def test_public_key_with_the_look_of_a_seed_in_it_is_no_secret() -> None:
     key = "UA5SNNYNIQIBSENQJENBJASRJQBVSCCZXVRBOVPRXTGEJUBINUZ7NHAA"
     assert nkey.is_public_key(key, "user")
-    assert shared._SEED.findall(key) == []
+    assert careful_module.SEED.findall(key) == []
     seed = nkey.create("user").seed
     for text in (seed, f"/etc/{seed}", f"key={seed}\n", f"'{seed}'", seed + "X", f"-\n{seed}\n-"):
-        assert shared._SEED.findall(text), text
+        assert careful_module.SEED.findall(text), text
