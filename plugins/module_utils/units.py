@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import calendar
 import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -123,10 +122,10 @@ def parse_time(value: Any) -> int:
         raise ValueError(f"{str(value)!r} is not a time: write RFC 3339, such as 2027-01-31T12:00:00Z, or a date")
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     try:
-        seconds = calendar.timegm(datetime(year, month, day, hour, minute, min(second, 59)).timetuple())
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc)
     except ValueError as error:
         raise ValueError(f"{text!r} is not a time: {error}") from None
-    seconds += 1 if second == 60 else 0
+    seconds = (moment - _EPOCH) // timedelta(seconds=1) + (1 if second == 60 else 0)
     zone = match.group(7) or "Z"
     if zone not in "Zz":
         offset = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60

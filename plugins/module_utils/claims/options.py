@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 from typing import Any, NamedTuple
@@ -112,6 +111,8 @@ def _join(path: str, name: str) -> str:
 
 
 def _suggestion(name: str, known: Any) -> str:
+    import difflib  # not where there is nothing to suggest: it takes a millisecond
+
     close = difflib.get_close_matches(str(name), list(known), 1)
     return f"; did you mean {close[0]}?" if close else ", there are {}.".format(", ".join(sorted(known)))
 

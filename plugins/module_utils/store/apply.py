@@ -9,7 +9,6 @@ above it, and a run after a kill finds its keys by the journal.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import errno
@@ -25,6 +24,7 @@ from ..claims import Account, Claims
 from ..errors import NatsSecurityError
 from ..files import sync_folder
 from ..issue import issue
+from ..quick_dataclass import quick_dataclass
 from . import document as documents
 from . import layout as layouts
 from .document import Document, Keys
@@ -46,7 +46,7 @@ _SYNCING = 16
 _SYNC_SECONDS = 0.0001
 
 
-@dataclasses.dataclass
+@quick_dataclass
 class Outcome:
     """What came of a document: the plan, and the keys and tokens that there are now. In check mode there are only those that were there."""
 
@@ -491,6 +491,8 @@ def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
         for item in items[1:]:
             sync(item)
     elif len(items) > 1:
+        import concurrent.futures
+
         with concurrent.futures.ThreadPoolExecutor(_SYNCING) as pool:
             list(pool.map(sync_share, range(1, _SYNCING + 1)))
 

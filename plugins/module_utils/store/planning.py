@@ -13,6 +13,7 @@ from ..claims import Claims, Operator
 from ..claims.options import Problem
 from ..errors import NatsSecurityError
 from ..issue import Decision, Policy, decide
+from ..quick_dataclass import quick_dataclass
 from . import layout as layouts
 from .document import AccountWish, Document, Keys, UserWish
 from .layout import Keyring, Layout, Store, Stored, UserFiles
@@ -46,7 +47,7 @@ class UserPlan(NamedTuple):
     writes_creds: bool
 
 
-@dataclasses.dataclass
+@quick_dataclass
 class Removal:
     """What goes to the archive: a user of an account, or a whole account, or the seed of a signing key."""
 
@@ -56,7 +57,7 @@ class Removal:
     is_account: bool = False
 
 
-@dataclasses.dataclass
+@quick_dataclass
 class ActivationPlan:
     """An activation token that an import needs and does not have yet."""
 
@@ -68,7 +69,7 @@ class ActivationPlan:
     policy: Policy
 
 
-@dataclasses.dataclass
+@quick_dataclass
 class AccountPlan:
     """An account of the document."""
 
@@ -85,7 +86,7 @@ class AccountPlan:
     users: list[UserPlan] = dataclasses.field(default_factory=list)
 
 
-@dataclasses.dataclass
+@quick_dataclass
 class Plan:
     """Everything that is to be done, and what people are told of it."""
 
@@ -122,8 +123,7 @@ class Plan:
         return counted
 
 
-@dataclasses.dataclass(frozen=True)
-class Wishes:
+class Wishes(NamedTuple):
     """How a document is to be applied."""
 
     prune: bool = False
