@@ -248,9 +248,10 @@ def push(connect: Callable[..., Client], deployment: Deployment) -> Callable[...
             named = Claims(name="u", subject=user.public_key, body=User(issuer_account=account.public_key))
             yield Login(token.encode(named, signer, now), user)
         finally:
-            body = Generic({"accounts": [account.public_key]})
-            deletion = token.encode(Claims(name="d", subject=operator.public_key, body=body), operator, now)
-            answers = system.ask("$SYS.REQ.CLAIMS.DELETE", deletion.encode(), count=servers)
+            unwanted = Generic({"accounts": [account.public_key]})
+            deletion = Claims(name="deletion", subject=operator.public_key, body=unwanted)
+            request = token.encode(deletion, operator, now).encode()
+            answers = system.ask("$SYS.REQ.CLAIMS.DELETE", request, count=servers)
             assert [one.json["data"]["code"] for one in answers] == [200] * servers
 
     return pushed
