@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["quick_dataclass"]
+__all__ = ["dataclass"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as quick_dataclass
+    from dataclasses import dataclass
 else:
 
-    def quick_dataclass(cls: type) -> type:
+    def dataclass(cls: type) -> type:
         """Make a dataclass of a class without options or slots."""
         cls.__eq__, cls.__repr__, cls.__hash__ = _equals, _show, None
         return dataclasses.dataclass(cls, eq=False, repr=False)

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from ..units import UNLIMITED
 from . import declaration as kinds
 from .declaration import LARGEST_EXACT, Kind, declare, unknown_fields, wrong_type
@@ -29,7 +29,7 @@ _DESCRIPTION = ("A description, up to 8 KiB.",)
 _INFO_URL = ("Where to read more.",)
 
 
-@quick_dataclass
+@dataclass
 class JetStreamLimits:
     """What an account, or one tier of it, may use of JetStream."""
 
@@ -50,7 +50,7 @@ class JetStreamLimits:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class OperatorLimits:
     """What the operator grants an account."""
 
@@ -74,7 +74,7 @@ class OperatorLimits:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ServiceLatency:
     """How the latency of a service is measured."""
 
@@ -91,7 +91,7 @@ class ServiceLatency:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class Export:
     """A stream or service that other accounts may import."""
 
@@ -134,7 +134,7 @@ class Export:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class Import:
     """A stream or service of another account."""
 
@@ -162,7 +162,7 @@ class Import:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class WeightedMapping:
     """One of the subjects that a subject is mapped to."""
 
@@ -176,7 +176,7 @@ class WeightedMapping:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ExternalAuthorization:
     """Auth callout: a service of the account decides who may connect."""
 
@@ -190,7 +190,7 @@ class ExternalAuthorization:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class MessageTrace:
     """Distributed message tracing."""
 
@@ -203,7 +203,7 @@ class MessageTrace:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class SigningKey:
     """A key that signs users and activations on behalf of the account's own key; with a template it is scoped."""
 
@@ -286,7 +286,7 @@ _SIGNING_KEYS = Kind(
 )
 
 
-@quick_dataclass
+@dataclass
 class Account:
     """What an account JWT says under `nats`, as in the Go library's account_claims.go."""
 

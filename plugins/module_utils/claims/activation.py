@@ -9,12 +9,12 @@ from base64 import b32encode
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
 
-@quick_dataclass
+@dataclass
 class Activation:
     """What an activation JWT says under `nats`, as in the Go library's activation_claims.go."""
 

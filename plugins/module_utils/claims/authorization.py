@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import Kind, declare, decode_strings, encode_strings, unknown_fields, wrong_type
 from .wire import nested, optional
@@ -27,7 +27,7 @@ def _decode_chains(raw: Any, path: str) -> list[list[str] | None]:
 _CHAINS = Kind(_encode_chains, _decode_chains, [], list, list, {"type": "list", "elements": "list"})
 
 
-@quick_dataclass
+@dataclass
 class ServerID:
     """The server that asks."""
 
@@ -41,7 +41,7 @@ class ServerID:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ClientInformation:
     """The client that wants to connect."""
 
@@ -58,7 +58,7 @@ class ClientInformation:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ConnectOptions:
     """What the client sent to connect; holds secrets."""
 
@@ -75,7 +75,7 @@ class ConnectOptions:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ClientTLS:
     """The client's TLS, certificates in PEM."""
 
@@ -86,7 +86,7 @@ class ClientTLS:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class AuthorizationRequest:
     """What a server asks an auth callout service, as in the Go library's authorization_claims.go."""
 
@@ -106,7 +106,7 @@ class AuthorizationRequest:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class AuthorizationResponse:
     """What an auth callout service answers: a user JWT, or why there is none."""
 

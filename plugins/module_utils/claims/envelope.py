@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import declaration as kinds
 from .account import Account
 from .declaration import declare, unknown_fields
@@ -15,7 +15,7 @@ from .user import User
 from .wire import unknown_members
 
 
-@quick_dataclass
+@dataclass
 class Generic:
     """Claims of a type of somebody's own: whatever JSON object stands under `nats`, if any; its numbers are floats, as in Go."""
 
@@ -43,7 +43,7 @@ def body_type(kind: str) -> type:
     return {"operator": Operator, "account": Account, "user": User}[kind]
 
 
-@quick_dataclass
+@dataclass
 class Claims:
     """What a token says. Times are unix seconds, 0 is never; `id`, `issued_at` and `issuer` are read from a token, and ignored when one is written."""
 

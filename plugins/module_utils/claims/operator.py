@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..errors import NatsSecurityError
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
 
-@quick_dataclass
+@dataclass
 class Operator:
     """What an operator JWT says under `nats`, as in the Go library's operator_claims.go."""
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from ..units import UNLIMITED
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 from .wire import inline, list_of, nested, optional, zero_object
 
 
-@quick_dataclass
+@dataclass
 class Permission:
     """Subjects, for one direction. Nothing allowed and nothing denied means everything is allowed."""
 
@@ -27,7 +27,7 @@ class Permission:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class ResponsePermission:
     """The right to answer whoever asked, on the reply subject of the request."""
 
@@ -46,7 +46,7 @@ class ResponsePermission:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class Permissions:
     """What may be published and subscribed to."""
 
@@ -65,7 +65,7 @@ class Permissions:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class TimeRange:
     """Hours of the day."""
 
@@ -74,7 +74,7 @@ class TimeRange:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class NatsLimits:
     """The limits that a user has for itself."""
 
@@ -83,7 +83,7 @@ class NatsLimits:
     payload: int = declare("payload", kinds.SIZE, "Bytes of one message.", default=UNLIMITED)
 
 
-@quick_dataclass
+@dataclass
 class UserAccess:
     """Everything that a scope's template says for its users, and that a user without a scope says for itself."""
 
@@ -115,7 +115,7 @@ class UserAccess:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@quick_dataclass
+@dataclass
 class TemplateLimits:
     """Limits in a scope. A server reads one that is left out as unlimited, and 0 is always left out: it cannot be told in a scope."""
 
@@ -124,7 +124,7 @@ class TemplateLimits:
     payload: int = declare("payload", kinds.SIZE_IN_SCOPE, "Bytes of one message.", default=UNLIMITED)
 
 
-@quick_dataclass
+@dataclass
 class ScopeTemplate(UserAccess):
     """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits."""
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 from .permissions import UserAccess, no_access
 from .wire import inline
 
 
-@quick_dataclass
+@dataclass
 class User:
     """What a user JWT says under `nats`, as in the Go library's user_claims.go."""
 

@@ -24,7 +24,7 @@ from ..claims import Account, Claims
 from ..errors import NatsSecurityError
 from ..files import sync_folder
 from ..issue import issue
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import document as documents
 from . import layout as layouts
 from .document import Document, Keys
@@ -46,7 +46,7 @@ _SYNCING = 16
 _SYNC_SECONDS = 0.0001
 
 
-@quick_dataclass
+@dataclass
 class Outcome:
     """What came of a document: the plan, and the keys and tokens that there are now. In check mode there are only those that were there."""
 

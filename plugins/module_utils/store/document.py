@@ -19,7 +19,7 @@ from ..claims import Account, Claims, Operator, SigningKey, User, no_access
 from ..claims.options import Problem, read_options
 from ..errors import NatsSecurityError
 from ..issue import Policy
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from .layout import name_problem
 
 _ENVELOPE = ("audience", "not_before")
@@ -56,7 +56,7 @@ _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 OWN_ACCOUNT = "{{account-subject()}}"
 
 
-@quick_dataclass
+@dataclass
 class SigningKeyWish:
     """A signing key: by role, by public key, or both."""
 
@@ -81,7 +81,7 @@ class UserWish:
     options: dict[str, Any]
 
 
-@quick_dataclass
+@dataclass
 class AccountWish:
     """An account with its signing keys and users."""
 
@@ -99,7 +99,7 @@ class AccountWish:
         return f"{self.path}.users[{user.index}]"
 
 
-@quick_dataclass
+@dataclass
 class Document:
     """What is wanted of an operator."""
 

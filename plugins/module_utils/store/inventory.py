@@ -14,7 +14,7 @@ from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
 from ..errors import NatsSecurityError
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from ..validation import Issue
 from . import check
 from . import layout as layouts
@@ -23,7 +23,7 @@ from .plan_activations import activation_at_hand, covering_export
 from .wanted import local_subject_of
 
 
-@quick_dataclass
+@dataclass
 class Inventory:
     """What a store holds."""
 

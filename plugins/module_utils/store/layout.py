@@ -22,7 +22,7 @@ from ..claims.options import Problem
 from ..errors import NatsSecurityError
 from ..files import read_text
 from ..nkey import KeyPair
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 
 STATE = ".natsops"
 #: Files that are not complete yet; a killed run may leave some.
@@ -157,7 +157,7 @@ def name_problem(name: str) -> str:
     return ""
 
 
-@quick_dataclass
+@dataclass
 class Stored:
     """A token as it is in the store."""
 
@@ -166,7 +166,7 @@ class Stored:
     is_exact: bool  # without a newline or anything else around it
 
 
-@quick_dataclass
+@dataclass
 class Store:
     """What is in a store; users are read one account at a time."""
 

@@ -13,7 +13,7 @@ from ..claims.comparison import describe
 from ..claims.declaration import copy_with
 from ..errors import NatsSecurityError
 from ..issue import Policy, decide
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import check
 from . import document as documents
 from . import layout as layouts
@@ -104,7 +104,7 @@ class _Signers(NamedTuple):
     has_templates: bool  # so that no two users of the scope have the same permissions
 
 
-@quick_dataclass
+@dataclass
 class _Common:
     """What the users of an account have in common."""
 

@@ -13,7 +13,7 @@ from ..claims import Claims, Operator
 from ..claims.options import Problem
 from ..errors import NatsSecurityError
 from ..issue import Decision, Policy, decide
-from ..quick_dataclass import quick_dataclass
+from ..quick_dataclass import dataclass
 from . import layout as layouts
 from .document import AccountWish, Document, Keys, UserWish
 from .layout import Keyring, Layout, Store, Stored, UserFiles
@@ -47,7 +47,7 @@ class UserPlan(NamedTuple):
     writes_creds: bool
 
 
-@quick_dataclass
+@dataclass
 class Removal:
     """What goes to the archive: a user of an account, or a whole account, or the seed of a signing key."""
 
@@ -57,7 +57,7 @@ class Removal:
     is_account: bool = False
 
 
-@quick_dataclass
+@dataclass
 class ActivationPlan:
     """An activation token that an import needs and does not have yet."""
 
@@ -69,7 +69,7 @@ class ActivationPlan:
     policy: Policy
 
 
-@quick_dataclass
+@dataclass
 class AccountPlan:
     """An account of the document."""
 
@@ -86,7 +86,7 @@ class AccountPlan:
     users: list[UserPlan] = dataclasses.field(default_factory=list)
 
 
-@quick_dataclass
+@dataclass
 class Plan:
     """Everything that is to be done, and what people are told of it."""
 
