@@ -3,13 +3,14 @@
 """Runs on a host of nats-server: tells whether what runs is what is configured, and reloads or restarts it.
 
 What runs is asked, never remembered: a run that was interrupted between writing and reloading is completed by the next one.
-It prints one JSON object, or ends with a message on standard error.
+It prints one JSON object, or a message and ends with 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import calendar
+import hashlib
 import json
 import pathlib
 import re
@@ -20,13 +21,15 @@ import time
 import urllib.error
 import urllib.request
 
-#: Files whose changes NATS refuses to reload, and when it does, it may write old and new passwords into its log.
-RESTART_FILES = ("restart.conf", "restart-secrets.conf", "jetstream-secrets.conf")
+#: Files that no reload is tried for. NATS refuses to, or it writes the passwords, old and new, into its log when it does. The unit has the same list.
+RESTART_FILES = ("restart.conf", *(f"{part}-secrets.conf" for part in ("jetstream", "operator", "restart", "server")))
 
-#: How long NATS may take to reload, in seconds. There is no answer when it refuses.
+#: How long NATS may take to reload, in seconds. When it refuses, only its log tells.
 RELOAD_SECONDS = 5
 
 _TLS_FILE = re.compile(r"""\b(?:cert_file|key_file|ca_file)["']?\s*[:=\s]\s*["']?([^"'\s,}]+)""")
+_REFUSED = re.compile(r"Failed to reload server configuration: (.*)")
+_UNSUPPORTED = re.compile(r"config reload (?:not supported for|does not support moving to or from) ([^:]*)")
 _READ = re.compile(r"is valid \((\S+)\)")
 
 
@@ -51,9 +54,8 @@ def needed(running: dict, wanted: dict) -> tuple[str, str]:
     if wanted["unit_changed"] > started:
         return "restart", "the unit was changed"
     if running["config_digest"] != wanted["digest"]:
-        for name, changed in sorted(wanted["restart_files"].items()):
-            if changed > started:
-                return "restart", name + " was changed"
+        if running["restart_digest"] != wanted["restart_digest"]:
+            return "restart", "what NATS reads only when it starts was changed"
         return "reload", "the configuration was changed"
     for path, changed in sorted(wanted["tls_files"].items()):
         if changed > loaded:
@@ -112,7 +114,7 @@ def read_configuration(options: argparse.Namespace) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (no shell)
     digest = _READ.search(done.stderr)
     if done.returncode or not digest:
-        told = re.sub(r"://[^/\s]*@", "://...@", "; ".join(dict.fromkeys(done.stderr.strip().splitlines())))
+        told = without_passwords("; ".join(dict.fromkeys(done.stderr.strip().splitlines())))
         raise Failure(f"{options.binary} does not take {options.config}, so what runs stays as it is: {told}")
     return digest.group(1)
 
@@ -123,16 +125,22 @@ def look(options: argparse.Namespace, unit: dict[str, str]) -> tuple[dict | None
     tls_files = set()
     for path in folder.glob("*.conf"):
         tls_files.update(_TLS_FILE.findall(path.read_text("utf-8", "replace")))
+    restart_files = b"".join((folder / name).read_bytes() for name in RESTART_FILES if (folder / name).exists())
     unit_files = map(pathlib.Path, [unit["FragmentPath"], *unit["DropInPaths"].split()])
     wanted = {
         "program": str(pathlib.Path(options.binary).resolve()),
         "unit_changed": max(map(changed_at, unit_files)),
         "digest": read_configuration(options),
-        "restart_files": {name: changed_at(folder / name) for name in RESTART_FILES},
+        "restart_digest": hashlib.sha256(restart_files).hexdigest(),
         "tls_files": {path: changed_at(folder / path) for path in tls_files},
     }
     running = until(3, lambda: ask(options, "/varz"))
     if running:
+        # The unit notes it at each start.
+        try:
+            running["restart_digest"] = pathlib.Path(options.started).read_text("ascii").split()[0]
+        except OSError:
+            running["restart_digest"] = "none"
         # Of a program that was replaced, the link says so.
         running["program"] = str(pathlib.Path(f"/proc/{unit['MainPID']}/exe").resolve())
     return running, wanted
@@ -159,11 +167,20 @@ def peers(options: argparse.Namespace) -> set[str]:
 # ---- doing
 
 
+def journal(options: argparse.Namespace, since: float) -> list[str]:
+    """What the server has written since then."""
+    return run("journalctl", "--quiet", "--output=cat", "--unit=" + options.unit, f"--since=@{int(since)}").splitlines()
+
+
+def without_passwords(text: str) -> str:
+    """A message of the server for people: URLs without what they say about the user, and no control characters."""
+    return re.sub(r"[\x00-\x1f]", " ", re.sub(r"://[^/\s]*@", "://...@", text))
+
+
 def last_words(options: argparse.Namespace, since: float) -> str:
     """What the server has written about its end."""
-    lines = run("journalctl", "--quiet", "--output=cat", "--unit=" + options.unit, f"--since=@{int(since)}")
-    grave = [line for line in lines.splitlines() if re.search(r"\[(FTL|ERR)\]|^nats-server: ", line)]
-    return re.sub(r"://[^/\s]*@", "://...@", "; ".join(dict.fromkeys(grave[-5:]))) or "see its journal"
+    grave = [line for line in journal(options, since) if re.search(r"\[(FTL|ERR)\]|^nats-server: ", line)]
+    return without_passwords("; ".join(dict.fromkeys(grave[-5:]))) or "see its journal"
 
 
 def come_up(options: argparse.Namespace, verb: str) -> None:
@@ -206,30 +223,45 @@ def await_whole(options: argparse.Namespace, known: set[str]) -> None:
         raise Failure(f"{options.unit} is not well after {options.whole_timeout} s: {missing()}")
 
 
+def reload(options: argparse.Namespace, running: dict) -> str:
+    """Have the configuration on disk reloaded. What NATS cannot reload, or nothing if it did."""
+    began = time.time()
+    run("systemctl", "reload", options.unit)
+
+    def answer() -> str:
+        if (ask(options, "/varz") or running)["config_load_time"] != running["config_load_time"]:
+            return "done"
+        told = [_REFUSED.search(line) for line in journal(options, began)]
+        return next((refused.group(1) for refused in told if refused), "")
+
+    told = until(RELOAD_SECONDS, answer) or "config reload not supported for this"
+    if told == "done":
+        return ""
+    unsupported = _UNSUPPORTED.match(told)
+    if not unsupported:
+        raise Failure(f"{options.config} cannot run, and what runs stays as it is: {without_passwords(told)}")
+    return unsupported.group(1)
+
+
 def bring(options: argparse.Namespace) -> dict:
     """Start what does not run, reload what is to be reloaded, and tell whether a restart is needed and why."""
     unit = properties(options)
     if unit["ActiveState"] not in ("active", "reloading"):
         if not options.check:
             come_up(options, "restart")
-        return {"changed": True, "did": "start", "restart": ""}
+        return {"changed": True, "reason": "it did not run", "restart": ""}
     running, wanted = look(options, unit)
     if not running:
-        return {"changed": options.check, "did": "", "restart": "it does not answer at " + options.url}
+        return {"changed": options.check, "reason": "", "restart": "it does not answer at " + options.url}
     need, reason = needed(running, wanted)
     if need == "reload" and not options.check:
-        run("systemctl", "reload", options.unit)
-        loaded = until(
-            RELOAD_SECONDS,
-            lambda: (ask(options, "/varz") or running)["config_load_time"] != running["config_load_time"],
-        )
-        if not loaded:
-            need, reason = "restart", reason + ", and NATS does not reload it"
+        unsupported = reload(options, running)
+        if unsupported:
+            need, reason = "restart", f"{reason}, and NATS cannot reload {unsupported}"
     return {
         "changed": need == "reload" or (need == "restart" and options.check),
-        "did": "reload" if need == "reload" else "",
-        "restart": reason if need == "restart" else "",
         "reason": reason,
+        "restart": reason if need == "restart" else "",
     }
 
 
@@ -252,7 +284,7 @@ def main() -> None:
     """Read the arguments and do one thing."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("action", choices=["bring", "restart", "whole"])
-    for name in ("unit", "config", "binary", "user", "url"):
+    for name in ("unit", "config", "binary", "user", "url", "started"):
         parser.add_argument("--" + name, required=True)
     for name in ("start-timeout", "whole-timeout", "peers"):
         parser.add_argument("--" + name, type=int, required=True)
@@ -262,7 +294,9 @@ def main() -> None:
     try:
         told = {"bring": bring, "restart": restart, "whole": whole}[options.action](options)
     except Failure as failure:
-        sys.exit(str(failure))
+        # Ansible's connection may make one of standard output and standard error.
+        sys.stdout.write(f"{failure}\n")
+        sys.exit(1)
     sys.stdout.write(json.dumps(told) + "\n")
 
 
