@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
+import importlib
 import itertools
 import json
 import os
@@ -207,6 +209,10 @@ def _work(folder: str) -> dict[str, float]:
     from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan, report
     from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source
 
+    # Imported on demand otherwise, and imports are not the work.
+    for name in ("relations", "server_accounts", "operators"):
+        importlib.import_module(f"ansible_collections.natsops.security.plugins.module_utils.validation.{name}")
+    gc.disable()  # as the module does
     spent = {"signing": 0.0, "files": 0.0}
 
     def timed(part: str, real: Callable[..., Any]) -> Callable[..., Any]:
