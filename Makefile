@@ -5,12 +5,14 @@ PYTEST_ARGS ?=
 CLAIMS ?= tests/vectors/claims.jsonl
 MISC ?= tests/vectors/misc.json
 BENCHMARKS ?=
+SCENARIO ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COLLECTIONS := $(VENV)/collections
 COLLECTION := $(COLLECTIONS)/ansible_collections/natsops/security
+LAB := extensions/molecule/utils/lab.sh
 LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -22,12 +24,13 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test interop bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test interop molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
+	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
@@ -52,6 +55,10 @@ $(VENV)/test.done: requirements-test.txt tests/unit/requirements.txt $(VENV)/dem
 	$(PIP) -r requirements-test.txt
 	@touch $@
 
+$(VENV)/molecule.done: requirements-molecule.txt tests/unit/requirements.txt $(VENV)/demo.done
+	$(PIP) -r requirements-molecule.txt
+	@touch $@
+
 $(VENV)/bench.done: requirements-bench.txt $(VENV)/demo.done
 	$(PIP) -r requirements-bench.txt
 	@touch $@
@@ -73,6 +80,15 @@ interop: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the interop tests."; else exit 1; fi
+
+# Exit code 3 says that there can be no hosts. What molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.
+molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/$(VENV)/molecule
+molecule: $(VENV)/molecule.done
+	@rm -rf $(VENV)/molecule
+	@if reason=$$($(LAB) possible); then \
+		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all); \
+	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi
 
 bench: $(VENV)/bench.done
 	python benchmarks/run.py $(BENCHMARKS)

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether users are let in, by each server: connect.py URL,URL... CREDS...
+
+Tells, for each creds file, what each server says, null where it lets the user in.
+"""
+
+import asyncio
+import json
+import sys
+
+import nats
+
+
+async def attempt(creds: str, url: str) -> str | None:
+    """What the server says against the user."""
+    said: list[str] = []
+
+    async def note(error: Exception) -> None:
+        said.append(str(error) or type(error).__name__)
+
+    try:
+        client = await nats.connect(
+            url, user_credentials=creds, allow_reconnect=False, connect_timeout=5, error_cb=note
+        )
+    except Exception as error:  # what is said is the result, whatever it is
+        return "; ".join([*said, str(error) or type(error).__name__])
+    await client.close()
+    return None
+
+
+async def attempts(urls: list[str], files: list[str]) -> dict[str, dict[str, str | None]]:
+    """The same of all servers, for each creds file."""
+    return {creds: {url: await attempt(creds, url) for url in urls} for creds in files}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(attempts(sys.argv[1].split(","), sys.argv[2:]))) + "\n")
