@@ -85,7 +85,7 @@ interop: $(VENV)/test.done
 molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/$(VENV)/molecule
 molecule: $(VENV)/molecule.done
 	@rm -rf $(VENV)/molecule
-	@if reason=$$($(LAB) possible); then \
+	@if reason=$$($(LAB) possible /var/tmp/natsops-lab); then \
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi

@@ -4,7 +4,7 @@
 # Test hosts: Debian with systemd and sshd, each in namespaces of its own on one bridge that nothing else is on. Needs root, debootstrap and
 # systemd-nspawn. What is changed on a host is gone with it.
 #
-#   lab.sh possible                          succeeds where all this can be done, else says why not
+#   lab.sh possible [FOLDER]                 succeeds where all this can be done, else says why not; FOLDER is where roots are or will be
 #   lab.sh roots FOLDER SUITE...             file systems to start hosts from, made by debootstrap where they are not there yet
 #   lab.sh up LAB CONTROL NAME,ADDRESS,ROOT...  start these hosts; LAB is a folder, CONTROL the network namespace that reaches them
 #   lab.sh cut LAB CONTROL NAME              a power cut of one host
@@ -33,6 +33,11 @@ possible() {
     for program in debootstrap systemd-nspawn ip ssh ssh-keygen setsid; do
       command -v "$program" >/dev/null || reason+="${reason:+, }$program is not installed"
     done
+  fi
+  # debootstrap fetches with wget as well. Roots that are there need no mirror.
+  if [ -z "$reason" ] && [ -n "${1:-}" ] && ! ls "$1"/*/etc/lab-packages >/dev/null 2>&1 \
+    && ! wget --quiet --tries=2 --timeout=20 --output-document=/dev/null "$(mirror)/dists/stable/Release"; then
+    reason="the mirror of Debian does not answer"
   fi
   if [ -z "$reason" ]; then
     scratch=$(mktemp -d)
