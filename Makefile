@@ -81,11 +81,14 @@ interop: $(VENV)/test.done
 	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the interop tests."; else exit 1; fi
 
-# Exit code 3 says that there can be no hosts. What molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.
+# Exit code 3 says that there can be no hosts. There is one set of them on a machine, and a second run waits, from whichever checkout it is. What
+# molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.
 molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/$(VENV)/molecule
 molecule: $(VENV)/molecule.done
-	@rm -rf $(VENV)/molecule
 	@if reason=$$($(LAB) possible /var/tmp/natsops-lab); then \
+		exec 9>/run/natsops-lab.lock; \
+		flock --nonblock 9 || { echo "Waiting until another run has done with the hosts."; flock 9; }; \
+		rm -rf $(VENV)/molecule; \
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi

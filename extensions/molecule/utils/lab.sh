@@ -128,15 +128,14 @@ boot() {
 
 # Every process of a host, at once.
 cut_power() {
-  local control=$1 name=$2 group
+  local control=$1 name=$2 groups=() group
+  for group in $(cgroups); do
+    groups+=("$group/$control-$name")
+  done
   for _ in $(seq 100); do
-    for group in $(cgroups); do
-      find "$group/$control-$name" -name cgroup.procs -exec cat {} + 2>/dev/null || true
-    done | sort -u | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
-    for group in $(cgroups); do
-      find "$group/$control-$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
-    done
-    if ! ls -d $(cgroups | sed "s|\$|/$control-$name|") >/dev/null 2>&1; then
+    find "${groups[@]}" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
+    find "${groups[@]}" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    if [ -z "$(find "${groups[@]}" -maxdepth 0 2>/dev/null)" ]; then
       return
     fi
     sleep 0.05
