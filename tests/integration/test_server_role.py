@@ -242,7 +242,7 @@ def test_server_takes_what_is_written(play: Play, tmp_path: pathlib.Path, materi
     _render(play, folder, server_operator=material, **CONFIGURATIONS[name])
     assert _read(folder)
     shown = "".join(path.read_text() for path in folder.glob("*.conf") if not path.name.endswith("-secrets.conf"))
-    secrets = ["p@ss", "p%40ss", "secret-of-d", "secret-of-l"]
+    secrets = ["p@ss", "p%40ss", "a/b", "secret-of-d", "secret-of-l"]
     assert [secret for secret in secrets if secret in shown] == []
     kept = "".join(path.read_text() for path in folder.glob("*-secrets.conf"))
     assert [secret for secret in secrets if secret not in kept] == ([] if name == "everything" else secrets)

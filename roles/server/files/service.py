@@ -126,21 +126,24 @@ def look(options: argparse.Namespace, unit: dict[str, str]) -> tuple[dict | None
     for path in folder.glob("*.conf"):
         tls_files.update(_TLS_FILE.findall(path.read_text("utf-8", "replace")))
     restart_files = b"".join((folder / name).read_bytes() for name in RESTART_FILES if (folder / name).exists())
+    login = b"".join(line for line in restart_files.splitlines(True) if b"cluster_authorization_" in line)
     unit_files = map(pathlib.Path, [unit["FragmentPath"], *unit["DropInPaths"].split()])
     wanted = {
         "program": str(pathlib.Path(options.binary).resolve()),
         "unit_changed": max(map(changed_at, unit_files)),
         "digest": read_configuration(options),
         "restart_digest": hashlib.sha256(restart_files).hexdigest(),
+        "login_digest": hashlib.sha256(login).hexdigest(),
         "tls_files": {path: changed_at(folder / path) for path in tls_files},
     }
     running = until(3, lambda: ask(options, "/varz"))
     if running:
         # The unit notes it at each start.
         try:
-            running["restart_digest"] = pathlib.Path(options.started).read_text("ascii").split()[0]
-        except OSError:
-            running["restart_digest"] = "none"
+            noted = pathlib.Path(options.started).read_text("ascii").splitlines()
+            running["restart_digest"], running["login_digest"] = (line.split()[0] for line in noted)
+        except (OSError, ValueError):
+            running["restart_digest"], running["login_digest"] = "none", wanted["login_digest"]
         # Of a program that was replaced, the link says so.
         running["program"] = str(pathlib.Path(f"/proc/{unit['MainPID']}/exe").resolve())
     return running, wanted
@@ -249,10 +252,11 @@ def bring(options: argparse.Namespace) -> dict:
     if unit["ActiveState"] not in ("active", "reloading"):
         if not options.check:
             come_up(options, "restart")
-        return {"changed": True, "reason": "it did not run", "restart": ""}
+        return {"changed": True, "reason": "it did not run", "restart": "", "stranger": False}
     running, wanted = look(options, unit)
     if not running:
-        return {"changed": options.check, "reason": "", "restart": "it does not answer at " + options.url}
+        reason = "it does not answer at " + options.url
+        return {"changed": options.check, "reason": reason, "restart": reason, "stranger": False}
     need, reason = needed(running, wanted)
     if need == "reload" and not options.check:
         unsupported = reload(options, running)
@@ -262,6 +266,8 @@ def bring(options: argparse.Namespace) -> dict:
         "changed": need == "reload" or (need == "restart" and options.check),
         "reason": reason,
         "restart": reason if need == "restart" else "",
+        # With its new login it could not join servers that have the old one.
+        "stranger": running["login_digest"] != wanted["login_digest"] and bool(peers(options)),
     }
 
 
