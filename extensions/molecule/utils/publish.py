@@ -12,12 +12,15 @@ import json
 import pathlib
 import sys
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, StorageType, StreamConfig
+
+Result = TypeVar("Result")
 
 STREAM = "ROLLING"
 PAUSE = 0.01  # seconds between messages
@@ -68,7 +71,7 @@ async def with_jetstream(client: Client, stop: pathlib.Path) -> dict[str, Any]:
         slowest = max(slowest, time.monotonic() - began)
         sent += 1
         await asyncio.sleep(PAUSE)
-    found = await stored(client)
+    found = await patiently(lambda: stored(client))
     return {
         "published": sent,
         "published_again": repeated,
@@ -78,12 +81,34 @@ async def with_jetstream(client: Client, stop: pathlib.Path) -> dict[str, Any]:
     }
 
 
+async def patiently(work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of work on JetStream, which has no leader for a while when servers have just started."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await work()
+        except nats.errors.Error:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+
+
+async def make_stream(client: Client) -> None:
+    """A new stream of three replicas, instead of one that an earlier run has left."""
+    stream = client.jetstream(timeout=10)
+    with contextlib.suppress(nats.js.errors.NotFoundError):
+        await stream.delete_stream(STREAM)
+    await stream.add_stream(
+        StreamConfig(name=STREAM, subjects=[f"{STREAM}.>"], num_replicas=3, storage=StorageType.FILE)
+    )
+
+
 async def stored(client: Client) -> list[int]:
     """The messages that the stream has, in its order."""
+    deadline = time.monotonic() + PATIENCE
     stream = client.jetstream(timeout=10)
     expected = (await stream.stream_info(STREAM)).state.messages
     consumer = await stream.pull_subscribe(f"{STREAM}.messages", config=ConsumerConfig(inactive_threshold=60))
-    deadline = time.monotonic() + PATIENCE
     found: list[int] = []
     while len(found) < expected and time.monotonic() < deadline:
         with contextlib.suppress(TimeoutError):
@@ -122,15 +147,11 @@ async def main(creds: str, folder: pathlib.Path, urls: list[str]) -> dict[str, A
     clients = [
         await connect(creds, urls[first:] + urls[:first], name) for first, name in enumerate(("js", "pub", "sub"))
     ]
-    stream = clients[0].jetstream(timeout=10)
-    with contextlib.suppress(nats.js.errors.NotFoundError):
-        await stream.delete_stream(STREAM)
-    await stream.add_stream(
-        StreamConfig(name=STREAM, subjects=[f"{STREAM}.>"], num_replicas=3, storage=StorageType.FILE)
-    )
+    await patiently(lambda: make_stream(clients[0]))
     (folder / "started").touch()
     jetstream, core = await asyncio.gather(with_jetstream(clients[0], stop), without(clients[1], clients[2], stop))
-    await stream.delete_stream(STREAM)
+    with contextlib.suppress(nats.errors.Error):  # it is gone with the hosts
+        await clients[0].jetstream(timeout=10).delete_stream(STREAM)
     for client in clients:
         await client.close()
     return {"jetstream": jetstream, "core": core}
