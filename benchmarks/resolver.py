@@ -63,7 +63,7 @@ def _against_nsc(scratch: Path, what: str, first: float) -> Row:
     nsc = nsc_peer.build(scratch)
     if isinstance(nsc, str):
         return Row(what, rate(first / COUNT), f"nsc push -A: {nsc}")
-    pushed, seconds = _nsc_push(nsc, scratch / "nsc")
+    pushed, seconds = _nsc_push(nsc, scratch / "nsc-home")
     each = seconds / max(pushed, 1)
     peer = f"nsc push -A: {1 / each:.2f}/s ({pushed} of {NSC_COUNT:,} in {seconds:.0f} s)"
     return Row(what, rate(first / COUNT), peer, each / (first / COUNT), at_least=1000)
