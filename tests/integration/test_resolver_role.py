@@ -69,6 +69,9 @@ class Cluster:
             f"host-{name}": {"ansible_host": "127.0.0.1", "server_name": name, "server_port": port}
             for name, port in zip(NAMES, self.ports, strict=False)
         }
+        # A server is named like its host where nothing else is said.
+        hosts["n1"] = hosts.pop("host-n1")
+        del hosts["n1"]["server_name"]
         (self.folder / "inventory.yml").write_text(yaml.safe_dump({"nats": {"hosts": hosts}}))
         roles = [{"role": "natsops.security.operator"}, {"role": "natsops.security.resolver"}]
         plays = [{"hosts": "nats", "gather_facts": False, "roles": roles}]
