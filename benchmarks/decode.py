@@ -10,7 +10,7 @@ import go_peer
 import workload
 from measure import Row, cpu_seconds_each, interleaved, rate
 
-from ansible_collections.natsops.security.plugins.module_utils.token import decode
+from ansible_collections.natsops.security.plugins.module_utils.token.codec import decode
 
 WHAT = "token decoded + verified"
 

@@ -34,7 +34,7 @@ def rows(scratch: Path) -> list[Row]:
 def _measure() -> None:
     import workload
 
-    from ansible_collections.natsops.security.plugins.module_utils.token import decode
+    from ansible_collections.natsops.security.plugins.module_utils.token.codec import decode
 
     for _unused in range(STEPS):
         for number in range(STEP):

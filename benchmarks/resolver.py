@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -15,10 +14,12 @@ from pathlib import Path
 import nsc_peer
 from measure import Row, rate
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator
-from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster, connection, plan
-from ansible_collections.natsops.security.plugins.module_utils.resolver.servers import discover
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts, connection, plan
+from ansible_collections.natsops.security.plugins.module_utils.cluster.servers import discover
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from ansible_collections.natsops.security.tests.support.ports import free_ports
 
 COUNT = 10_000
 FEWER = 2_000
@@ -69,12 +70,12 @@ def _against_nsc(scratch: Path, what: str, first: float) -> Row:
     return Row(what, rate(first / COUNT), peer, each / (first / COUNT), at_least=1000)
 
 
-def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, cluster.Outcome]:
+def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, accounts.Outcome]:
     """The seconds from tokens to the proof that all servers hold them, and the outcome."""
     start = time.perf_counter()
     wanted = [plan.read_wanted(text, "account") for text in tokens]
-    task = cluster.Task("present", wanted)
-    outcome = connection.run(_options(urls), lambda connected: cluster.bring_in_line(connected, task))
+    task = accounts.Task("present", wanted)
+    outcome = connection.run(_options(urls), lambda connected: accounts.bring_in_line(connected, task))
     seconds = time.perf_counter() - start
     pushed = sum(account.action == "pushed" for account in outcome.accounts)
     if pushed != expected:
@@ -84,32 +85,32 @@ def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, clu
 
 def _options(urls: list[str]) -> connection.Options:
     inbox = connection.new_inbox()
-    subjects = cluster.SUBJECTS_OF["present"]
+    subjects = accounts.SUBJECTS_OF["present"]
     return connection.Options(
         tuple(urls), connection.TemporaryUser(_SYSTEM, _SYSTEM.public_key, False, inbox, subjects), inbox, timeout=60
     )
 
 
 def _account(key: nkey.KeyPair, name: str) -> str:
-    return token.encode(Claims(name=name, subject=key.public_key, body=Account()), _OPERATOR, _BORN)
+    return codec.encode(Claims(name=name, subject=key.public_key, body=Account()), _OPERATOR, _BORN)
 
 
 def _change(text: str) -> str:
-    claims = token.decode(text)
+    claims = codec.decode(text)
     claims.body.description = "changed"
-    return token.encode(claims, _OPERATOR, _BORN + 1)
+    return codec.encode(claims, _OPERATOR, _BORN + 1)
 
 
 def _operator_jwt() -> str:
     body = Operator(system_account=_SYSTEM.public_key)
-    return token.encode(Claims(name="ACME", subject=_OPERATOR.public_key, body=body), _OPERATOR, _BORN)
+    return codec.encode(Claims(name="ACME", subject=_OPERATOR.public_key, body=body), _OPERATOR, _BORN)
 
 
 @contextlib.contextmanager
 def _servers(folder: Path, count: int) -> Iterator[list[str]]:
     """The URLs of new servers that make a cluster."""
     folder.mkdir()
-    ports = _free_ports(2 * count)
+    ports = free_ports(2 * count)
     routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports[count:])
     processes = []
     try:
@@ -147,14 +148,6 @@ def _wait(urls: list[str]) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError("The servers did not come together.")
         time.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _nsc_push(nsc: Path, home: Path) -> tuple[int, float]:

@@ -205,13 +205,13 @@ def _work_of(folder: Path, accounts: int, users: int, how: str) -> list[float]:
 
 
 def _work(folder: str) -> dict[str, float]:
-    from ansible_collections.natsops.security.plugins.module_utils import nkey
+    from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
     from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan, report
     from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source
 
     # Imported on demand otherwise, and imports are not the work.
     for name in ("relations", "server_accounts", "operators"):
-        importlib.import_module(f"ansible_collections.natsops.security.plugins.module_utils.validation.{name}")
+        importlib.import_module(f"ansible_collections.natsops.security.plugins.module_utils.rules.{name}")
     gc.disable()  # as the module does
     spent = {"signing": 0.0, "files": 0.0}
 

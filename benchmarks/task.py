@@ -18,8 +18,9 @@ from typing import Any
 import workload
 from measure import Row, interleaved
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, SigningKey
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 ITEMS = 20
 ROUNDS = 5
@@ -83,7 +84,7 @@ def _account(scratch: Path) -> dict[str, str]:
     operator, account, signer = nkey.create("operator"), nkey.create("account"), nkey.create("account")
     body = Account(signing_keys=[SigningKey(signer.public_key)])
     files = {
-        "account_jwt_path": token.encode(Claims(name="app", subject=account.public_key, body=body), operator, 1),
+        "account_jwt_path": codec.encode(Claims(name="app", subject=account.public_key, body=body), operator, 1),
         "signer_path": signer.seed,
     }
     for option, content in files.items():

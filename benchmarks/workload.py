@@ -11,7 +11,6 @@ from nats_jwt.v2.claims import extract_payload_sig_from_jwt
 from nats_jwt.v2.decoder import decode as nats_jwt_decode
 from nats_jwt.v2.user_claims import UserClaims
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Claims,
     Permission,
@@ -19,6 +18,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     UserAccess,
 )
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 PUBLISH = ("orders.>", "metrics.*")
 SUBSCRIBE = ("_INBOX.>", "orders.replies")
@@ -40,7 +41,7 @@ def new_user(number: int) -> tuple[str, str]:
         subject=user.public_key,
         body=User(access=UserAccess(permissions), issuer_account=_ACCOUNT),
     )
-    return user.seed, token.encode(claims, _SIGNER, int(time.time()))
+    return user.seed, codec.encode(claims, _SIGNER, int(time.time()))
 
 
 def nats_jwt_new_user(number: int) -> tuple[bytes, str]:

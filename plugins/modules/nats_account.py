@@ -135,17 +135,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    run,
-)
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, SigningKey
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
     issue_token,
     key_spec,

@@ -114,14 +114,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    run,
-)
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Activation,
     Claims,
@@ -129,7 +125,9 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     activation_hash_id,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.rules import subject_is_contained
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
     account_signing,
     issue_token,
@@ -145,7 +143,6 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     token_spec,
     wanted_claims,
 )
-from ansible_collections.natsops.security.plugins.module_utils.validation import subject_is_contained
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:

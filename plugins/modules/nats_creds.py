@@ -88,18 +88,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import files
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    parse_seed,
-    run,
-)
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.disk import files
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
     absent,
     check_creds_file,
@@ -110,7 +106,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     token_file,
     write_file,
 )
-from ansible_collections.natsops.security.plugins.module_utils.token import format_creds
+from ansible_collections.natsops.security.plugins.module_utils.token.decorated import format_creds
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:

@@ -188,23 +188,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import files, units, validation
-from ansible_collections.natsops.security.plugins.module_utils import token as tokens
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    now,
-    run,
-)
-from ansible_collections.natsops.security.plugins.module_utils.chain import Chain, chain_of, problems_at
+from ansible_collections.natsops.security.plugins.module_utils import rules
+from ansible_collections.natsops.security.plugins.module_utils.base import units
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, unknown_fields_of
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
-    show_claims,
-)
+from ansible_collections.natsops.security.plugins.module_utils.disk import files
+from ansible_collections.natsops.security.plugins.module_utils.rules.chain import Chain, chain_of, problems_at
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:
@@ -218,10 +214,10 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return {
         "changed": False,
         "type": claims.kind,
-        "version": getattr(claims.body, "version", tokens.VERSION),
+        "version": getattr(claims.body, "version", codec.VERSION),
         "public_key": claims.subject,
         "claims": _public(show_claims(claims)),
-        "payload": tokens.public_payload(token),
+        "payload": codec.public_payload(token),
         "unknown_fields": unknown_fields_of(claims),
         "has_seed": _has_seed(text),
         "valid": not problems,
@@ -231,7 +227,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
         **_chain_result(chain),
         "issues": [
             {"path": issue.path, "message": issue.message, "source": issue.source, "blocking": issue.blocking}
-            for issue in [*validation.library_issues(claims, at), *validation.server_issues(claims)]
+            for issue in [*rules.library_issues(claims, at), *rules.server_issues(claims)]
             if not issue.time_check
         ],
         "validity": [
@@ -266,16 +262,16 @@ def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
         text = files.read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
             raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
-    token = tokens.find_token(text)
+    token = decorated.find_token(text)
     try:
-        return text, token, tokens.decode_any_kind(token)
+        return text, token, codec.decode_any_kind(token)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{where}: {error}") from None
 
 
 def _has_seed(text: str) -> bool:
     try:
-        tokens.find_seed(text)
+        decorated.find_seed(text)
     except NatsSecurityError:
         return False
     return True

@@ -115,20 +115,21 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import files, nkey
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.disk import files
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
     keep_secret,
     parse_seed,
     return_secret,
     run,
 )
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
     check_folder,
     key_file,

@@ -178,23 +178,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import resolver_options as options
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    run,
-)
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
-    signer_key,
-    signer_spec,
-)
-from ansible_collections.natsops.security.plugins.module_utils.nkey import KeyPair
-from ansible_collections.natsops.security.plugins.module_utils.resolver import account_server, cluster
-from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.resolver.cluster import ClusterError, Outcome, Task
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.cluster import account_server
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts import ClusterError, Outcome, Task
+from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_key, signer_spec
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:
@@ -224,10 +220,10 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
         expected_servers=params["expected_servers"],
         with_claims=module._diff,
     )
-    subjects = cluster.SUBJECTS_OF[state]
+    subjects = cluster_accounts.SUBJECTS_OF[state]
     how = options.connection_options(module, accounts, operator, subjects)
     try:
-        outcome = connections.run(how, lambda connection: cluster.bring_in_line(connection, task))
+        outcome = connections.run(how, lambda connection: cluster_accounts.bring_in_line(connection, task))
     except ClusterError as error:
         module.fail_json(msg=str(error), **_result(module, error.outcome))
     return _result(module, outcome)
@@ -244,7 +240,7 @@ def _signer(module: AnsibleModule) -> Any:
 def _result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
     for warning in outcome.warnings:
         module.warn(warning)
-    result = cluster.describe_outcome(outcome)
+    result = cluster_accounts.describe_outcome(outcome)
     if module._diff:
         result["diff"] = {"before": outcome.before, "after": outcome.after}
     return result

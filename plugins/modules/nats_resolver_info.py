@@ -152,21 +152,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import resolver_options as options
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    run,
-)
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
-    show_claims,
-)
-from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster, info
-from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.resolver.account_server import read_account
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.cluster import info
+from ansible_collections.natsops.security.plugins.module_utils.cluster.account_server import read_account
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:
@@ -185,7 +182,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
         timeout, tls = options.seconds(module, "timeout"), options.tls_context(module)
         found = {key: read_account(url, key, timeout, tls) for key in keys}
         return _show(info.compare_account_server(url, found, accounts))
-    how = options.connection_options(module, accounts, operator, cluster.READING)
+    how = options.connection_options(module, accounts, operator, cluster_accounts.READING)
     everything = params["all_accounts"] or not keys
     expected = params["expected_servers"]
     return _show(

@@ -250,23 +250,23 @@ import gc
 import os
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
+from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
+from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source, seeds_in
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
     keep_secret,
     now,
     parse_seed,
     run,
 )
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
-from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
-from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source, seeds_in
-from ansible_collections.natsops.security.plugins.module_utils.units import NANOSECONDS, parse_duration
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:

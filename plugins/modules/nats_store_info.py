@@ -145,19 +145,15 @@ store_path:
 import os
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    now,
-    run,
-)
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
-from ansible_collections.natsops.security.plugins.module_utils.units import NANOSECONDS, parse_duration
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:

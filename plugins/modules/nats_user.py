@@ -139,18 +139,15 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.natsops.security.plugins.module_utils.compile_once import compile_once
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.careful_module import (
-    CarefulModule,
-    run,
-)
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.module import (
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     AccountSigning,
     absent,
     account_signing,
@@ -170,7 +167,7 @@ from ansible_collections.natsops.security.plugins.module_utils.module import (
     write_file,
     write_key,
 )
-from ansible_collections.natsops.security.plugins.module_utils.token import format_creds
+from ansible_collections.natsops.security.plugins.module_utils.token.decorated import format_creds
 
 
 def _task(module: AnsibleModule) -> dict[str, Any]:

@@ -30,7 +30,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -40,6 +39,7 @@ from typing import Any
 
 import pytest
 from clients import Client, Login, Node, attempt
+from support.ports import free_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(sys.executable).parent
@@ -85,25 +85,26 @@ class Store:
 
     def login(self, path: str) -> Login:
         """What the creds of ACCOUNT/USER hold."""
-        from ansible_collections.natsops.security.plugins.module_utils import token
+        from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
         creds = (self.keys / "creds" / self.folder.name / f"{path}.creds").read_text()
-        return Login(token.find_token(creds), token.find_seed(creds))
+        return Login(decorated.find_token(creds), decorated.find_seed(creds))
 
     def claims(self, account: str) -> Any:
         """What is said of an account."""
-        from ansible_collections.natsops.security.plugins.module_utils import token
+        from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
-        return token.decode((self.folder / "accounts" / account / f"{account}.jwt").read_text())
+        return codec.decode((self.folder / "accounts" / account / f"{account}.jwt").read_text())
 
     def signing_key(self, account: str = "", role: str = "") -> Any:
         """The one signing key of the operator, or that of an account for a scope, or for none."""
-        from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+        from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+        from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
         if account:
             (public,) = [key.key for key in self.claims(account).body.signing_keys if key.role == role]
         else:
-            (public,) = token.decode((self.folder / f"{self.folder.name}.jwt").read_text()).body.signing_keys
+            (public,) = codec.decode((self.folder / f"{self.folder.name}.jwt").read_text()).body.signing_keys
         return nkey.from_seed((self.keys / "keys" / public[0] / public[1:3] / f"{public}.nk").read_text())
 
 
@@ -114,14 +115,6 @@ class Deployment:
     nodes: list[Node]
     store: Store
     proxy: Any
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _play(folder: pathlib.Path, collections: pathlib.Path, task: dict[str, Any]) -> None:
@@ -165,7 +158,7 @@ def _push(folder: pathlib.Path, collections: pathlib.Path, store: Store, node: N
 @contextlib.contextmanager
 def _running(folder: pathlib.Path, store: Store, proxy: Any) -> Iterator[Node]:
     """A nats-server that trusts the operator of the store."""
-    node = Node("127.0.0.1", *_free_ports(4))
+    node = Node("127.0.0.1", *free_ports(4))
     system = store.folder / "accounts" / "SYS" / "SYS.jwt"
     (folder / "server.conf").write_text(f"""
 server_name: loopback
@@ -202,7 +195,7 @@ proxies {{ trusted: [ {{ key: "{proxy.public_key}" }} ] }}
 
 
 def _running_already(config: pytest.Config, urls: list[str]) -> Deployment:
-    from ansible_collections.natsops.security.plugins.module_utils import nkey
+    from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
     paths = {name: config.getoption(name) for name in ("--nats-store", "--nats-keys", "--nats-proxy-key")}
     missing = [name for name, path in paths.items() if path is None]
@@ -222,7 +215,7 @@ def deployment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path
 ) -> Iterator[Deployment]:
     """The servers that the options name, or one that is started here."""
-    from ansible_collections.natsops.security.plugins.module_utils import nkey
+    from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
     urls = _urls(request.config)
     if urls:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from clients import LET_IN, Client, Login
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
     from conftest import Deployment, Store
@@ -115,4 +116,4 @@ def _signed(
     """A user that the document does not have."""
     body.issuer_account = store.claims(account).subject
     claims = Claims(name="signed", subject=key.public_key, body=body, expires=expires)
-    return Login(token.encode(claims, store.signing_key(account), issued_at or int(time.time())), key)
+    return Login(codec.encode(claims, store.signing_key(account), issued_at or int(time.time())), key)

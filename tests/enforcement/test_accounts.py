@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clients import LET_IN, Client, Login, RefusedError
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
@@ -23,6 +22,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     SigningKey,
     User,
 )
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
     from conftest import Deployment, Store
@@ -151,7 +152,7 @@ def test_private_service_answers_only_with_an_activation_that_is_not_revoked(
     def activation(issued_at: int) -> str:
         body = Activation(import_subject="time.private", import_type="service", issuer_account=exporter.subject)
         claims = Claims(name="time.private", subject=own.public_key, body=body)
-        return token.encode(claims, signing, issued_at)
+        return codec.encode(claims, signing, issued_at)
 
     service = connect("EXPORTER/anybody")
     service.subscribe("time.private")
@@ -240,17 +241,17 @@ def push(connect: Callable[..., Client], deployment: Deployment) -> Callable[...
         body.signing_keys.append(SigningKey(key=signer.public_key))
         claims = Claims(name="PUSHED", subject=account.public_key, body=body, expires=expires)
         update = f"$SYS.REQ.ACCOUNT.{account.public_key}.CLAIMS.UPDATE"
-        answers = system.ask(update, token.encode(claims, operator, now).encode(), count=servers)
+        answers = system.ask(update, codec.encode(claims, operator, now).encode(), count=servers)
         refusals = {one.json["error"]["description"] for one in answers if "error" in one.json}
         if refusals:
             raise RefusedError(*refusals)
         try:
             named = Claims(name="u", subject=user.public_key, body=User(issuer_account=account.public_key))
-            yield Login(token.encode(named, signer, now), user)
+            yield Login(codec.encode(named, signer, now), user)
         finally:
             unwanted = Generic({"accounts": [account.public_key]})
             deletion = Claims(name="deletion", subject=operator.public_key, body=unwanted)
-            request = token.encode(deletion, operator, now).encode()
+            request = codec.encode(deletion, operator, now).encode()
             answers = system.ask("$SYS.REQ.CLAIMS.DELETE", request, count=servers)
             assert [one.json["data"]["code"] for one in answers] == [200] * servers
 

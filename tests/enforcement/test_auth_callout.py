@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clients import LET_IN, Client, ClosedError, Message
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     AuthorizationRequest,
     AuthorizationResponse,
     Claims,
     User,
 )
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
     from conftest import Store
@@ -58,11 +59,11 @@ class Service(threading.Thread):
         data, server = message.payload, message.headers.get("Nats-Server-Xkey", "")
         if self.key is not None:
             data = self.key.open(data, server)
-        request = token.decode(data.decode())
+        request = codec.decode(data.decode())
         assert isinstance(request.body, AuthorizationRequest)
         assert request.issuer == request.body.server.id
         self.asked.append(request.body)
-        response = token.encode(self.decide(request.body), self.store.signing_key(self.account), int(time.time()))
+        response = codec.encode(self.decide(request.body), self.store.signing_key(self.account), int(time.time()))
         return response.encode() if self.key is None else self.key.seal(response.encode(), server)
 
     def decide(self, request: AuthorizationRequest) -> Claims:
@@ -73,7 +74,7 @@ class Service(threading.Thread):
             user = User(issuer_account=self.store.claims(wanted.user).subject)
             user.access.permissions.publish.allow = ["allowed"]
             named = Claims(name="placed", subject=request.user_nkey, body=user)
-            body.jwt = token.encode(named, self.store.signing_key(wanted.user), int(time.time()))
+            body.jwt = codec.encode(named, self.store.signing_key(wanted.user), int(time.time()))
         else:
             body.error = "wrong password"
         return Claims(subject=request.user_nkey, audience=request.server.id, body=body)

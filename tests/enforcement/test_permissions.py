@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from clients import LET_IN, Client, Login
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
     from conftest import Store
@@ -177,5 +178,5 @@ def test_user_of_a_scope_that_says_anything_for_itself_is_refused(
         access.limits.payload = 10
     key, body = nkey.create("user"), User(access=access, issuer_account=store.claims("PERMISSIONS").subject)
     claims = Claims(name="signed", subject=key.public_key, body=body)
-    jwt = token.encode(claims, store.signing_key("PERMISSIONS", "sensor"), int(time.time()))
+    jwt = codec.encode(claims, store.signing_key("PERMISSIONS", "sensor"), int(time.time()))
     assert answer(Login(jwt, key)) == (LET_IN if says == "nothing" else REFUSED)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 DAY = 86400
 

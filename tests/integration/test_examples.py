@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from conftest import cores
+from support.plays import cores
 
 if TYPE_CHECKING:
-    from conftest import Play
+    from support.plays import Play
 
 # In the order in which one needs what another makes.
 MODULES = ("nkey", "operator", "account", "user", "activation", "creds", "jwt_info")

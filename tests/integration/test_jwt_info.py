@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token, units
+from ansible_collections.natsops.security.plugins.module_utils.base import units
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 DAY = 86400
 
@@ -29,7 +31,7 @@ def chain(acme: Site) -> Site:
         {"issuer_account": acme.key("app.nk").public_key, "permissions": {"publish": {"allow": ["a"]}}},
         expires_in=20 * DAY,
     )
-    acme.write("u.creds", token.format_creds(acme.text("u.jwt"), pair), 0o600)
+    acme.write("u.creds", decorated.format_creds(acme.text("u.jwt"), pair), 0o600)
     return acme
 
 
@@ -50,7 +52,7 @@ def test_creds_are_read_and_the_seed_is_told_of_and_not_shown(chain: Site) -> No
 
 def test_token_is_read_plain_decorated_and_as_content(chain: Site) -> None:
     jwt = chain.text("acme.jwt")
-    chain.write("decorated.jwt", token.decorate_token(jwt))
+    chain.write("decorated.jwt", decorated.decorate_token(jwt))
     chain.write("line.jwt", jwt + "\n")
     results = [
         chain.keep("jwt_info", **given)
@@ -101,7 +103,7 @@ def test_validity_at_other_times(chain: Site) -> None:
 def test_parent_that_expires_ends_its_children(chain: Site) -> None:
     account = chain.claims("app.jwt")
     account.expires = int(time.time()) + DAY
-    chain.write("app.jwt", token.encode(account, chain.key("acme-signing.nk"), account.issued_at))
+    chain.write("app.jwt", codec.encode(account, chain.key("acme-signing.nk"), account.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain), valid_at=["+14d"])
     assert (result["valid"], result["validity"][0]["valid"]) == (True, False)
     assert result["validity"][0]["problems"][0].startswith("the account APP expired at ")
@@ -126,12 +128,12 @@ def test_token_that_is_not_valid_yet(chain: Site) -> None:
 def test_revoked_user(chain: Site) -> None:
     account = chain.claims("app.jwt")
     account.body.revocations = {chain.key("u.nk").public_key: int(time.time())}
-    chain.write("app.jwt", token.encode(account, chain.key("acme-signing.nk"), account.issued_at))
+    chain.write("app.jwt", codec.encode(account, chain.key("acme-signing.nk"), account.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert (result["valid"], result["revoked"]) == (False, True)
     assert result["problems"] == ["the user U is revoked by the account APP"]
     account.body.revocations = {"*": int(time.time()) - 1000}
-    chain.write("app.jwt", token.encode(account, chain.key("acme-signing.nk"), account.issued_at))
+    chain.write("app.jwt", codec.encode(account, chain.key("acme-signing.nk"), account.issued_at))
     assert chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))["revoked"] is False
 
 
@@ -147,7 +149,7 @@ def test_revoked_activation(chain: Site) -> None:
     account = chain.claims("app.jwt")
     (export,) = (export for export in account.body.exports if export.token_required)
     export.revocations = {importer: int(time.time())}
-    chain.write("app.jwt", token.encode(account, chain.key("acme-signing.nk"), account.issued_at))
+    chain.write("app.jwt", codec.encode(account, chain.key("acme-signing.nk"), account.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "act.jwt", parents=parents(chain))
     assert (result["type"], result["valid"], result["revoked"]) == ("activation", False, True)
 
@@ -169,7 +171,7 @@ def test_account_signed_by_the_identity_key_of_a_strict_operator(chain: Site) ->
 
 def test_wrong_issuer_further_up_the_chain(chain: Site) -> None:
     account = chain.claims("app.jwt")
-    chain.write("app.jwt", token.encode(account, nkey.create("operator"), account.issued_at))
+    chain.write("app.jwt", codec.encode(account, nkey.create("operator"), account.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert (result["valid"], result["verified"], result["wrong_issuer"]) == (False, False, False)
 
@@ -192,14 +194,14 @@ def test_role_of_the_scope(chain: Site) -> None:
     claims = chain.claims("u.jwt")
     claims.body.access = chain.core.claims.no_access()
     claims.body.issuer_account = account
-    chain.write("u.jwt", token.encode(claims, chain.key("app-reader.nk"), claims.issued_at))
+    chain.write("u.jwt", codec.encode(claims, chain.key("app-reader.nk"), claims.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert (result["valid"], result["role"], result["claims"]["scoped"]) == (True, "reader", True)
 
 
 def test_scoped_user_with_permissions_of_its_own_does_not_hold(chain: Site) -> None:
     claims = chain.claims("u.jwt")
-    chain.write("u.jwt", token.encode(claims, chain.key("app-reader.nk"), claims.issued_at))
+    chain.write("u.jwt", codec.encode(claims, chain.key("app-reader.nk"), claims.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert not result["valid"]
     assert "has permissions or limits of its own" in result["problems"][0]
@@ -208,7 +210,7 @@ def test_scoped_user_with_permissions_of_its_own_does_not_hold(chain: Site) -> N
 def test_issues_are_those_of_the_library_and_the_server(chain: Site) -> None:
     claims = chain.claims("u.jwt")
     claims.body.access.permissions.publish.allow = ["a b"]
-    chain.write("u.jwt", token.encode(claims, chain.key("app-signing.nk"), claims.issued_at))
+    chain.write("u.jwt", codec.encode(claims, chain.key("app-signing.nk"), claims.issued_at))
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt")
     assert any(issue["blocking"] and issue["path"].startswith("permissions.publish") for issue in result["issues"])
     assert {issue["source"] for issue in result["issues"]} <= {"library", "server"}
@@ -239,7 +241,7 @@ def test_authorization_request_is_shown_without_what_the_client_sent(chain: Site
 def test_generic_claims(chain: Site) -> None:
     claims = chain.core.claims.Claims(name="mine", subject="anything")
     claims.body = chain.core.claims.Generic({"colour": "blue"})
-    chain.write("g.jwt", token.encode(claims, chain.key("app.nk"), int(time.time())))
+    chain.write("g.jwt", codec.encode(claims, chain.key("app.nk"), int(time.time())))
     result = chain.keep("jwt_info", jwt_path=chain / "g.jwt")
     assert (result["type"], result["claims"]["data"]["colour"]) == ("generic", "blue")
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import files
+from ansible_collections.natsops.security.plugins.module_utils.disk import files
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 KEY_TYPES = {"operator": "O", "account": "A", "user": "U", "server": "N", "cluster": "C", "curve": "X"}
 
@@ -96,7 +96,7 @@ def test_regenerate_replaces_a_foreign_file_only_with_a_backup(site: Site) -> No
 
 def test_key_is_read_from_creds_and_decorated_files_and_these_are_kept(acme: Site) -> None:
     user = acme.core.nkey.create("user")
-    acme.write("k.nk", acme.core.token.decorate_seed(user.seed), 0o600)
+    acme.write("k.nk", acme.core.decorated.decorate_seed(user.seed), 0o600)
     assert acme.keep("nkey", path=acme / "k.nk", type="user")["public_key"] == user.public_key
 
 
@@ -274,7 +274,7 @@ def test_creds_file_is_replaced_when_the_jwt_is_another_one(user: Site) -> None:
     assert "permissions" not in result["diff"]["before"]
     (backup,) = result["backup_files"]
     assert pathlib.Path(backup).stat().st_mode & 0o777 == 0o600
-    assert user.core.token.find_token(user.text("u.creds")) == user.text("u.jwt")
+    assert user.core.decorated.find_token(user.text("u.creds")) == user.text("u.jwt")
 
 
 def test_creds_of_another_user_are_left_alone(user: Site) -> None:

@@ -13,7 +13,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,15 +21,16 @@ import nats
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from conftest import BIN, SEED, Play
+from support.plays import BIN, Play
+from support.servers import SERVER
+from support.sites import SEED
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
-from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 pytestmark = pytest.mark.playbook
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
 PASSWORD = "correct horse battery staple"
 STORE_TASK = "natsops.security.operator : Make the store say what the document says"
 
@@ -144,7 +144,7 @@ class Operation:
 
     def jwt(self, path: str = "ACME.jwt") -> Any:
         """The claims in a JWT of the store, verified."""
-        return tokens.decode((self.folder / "nats/stores/ACME" / path).read_text())
+        return codec.decode((self.folder / "nats/stores/ACME" / path).read_text())
 
 
 def operation(play: Play, example: str) -> Operation:
@@ -339,7 +339,7 @@ def test_role_runs_for_several_operators_in_one_play_and_mixes_nothing(document:
         assert len(re.findall(r'"msg": "C O[A-Z2-7]{55}"', ran.output)) == 2
         assert [len(document.vaulted(f"{name}.vault")) for name in "AB"] == [1, 1]
         (key,) = document.vaulted("B.vault")
-        assert tokens.decode((nats_folder / "stores/B/B.jwt").read_text()).subject == key
+        assert codec.decode((nats_folder / "stores/B/B.jwt").read_text()).subject == key
         assert sum(key[0] == "O" for key in document.seeds) == 1
 
 
@@ -428,7 +428,7 @@ def test_fact_is_all_that_a_server_needs(group_variables: Operation) -> None:
     }
     operator = group_variables.jwt()
     assert (material["name"], material["public_key"]) == ("ACME", operator.subject)
-    assert tokens.decode(material["jwt"]) == operator
+    assert codec.decode(material["jwt"]) == operator
     assert material["system_account"] == operator.body.system_account
     accounts = {name: group_variables.jwt(f"accounts/{name}/{name}.jwt") for name in ("SYS", "SHOP", "PARTNER")}
     assert set(material["resolver_preload"]) == {claims.subject for claims in accounts.values()}

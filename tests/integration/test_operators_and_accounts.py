@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 DAY = 86400
 
@@ -285,7 +286,7 @@ def test_order_spelling_and_tag_case_are_no_change(acme: Site, app: dict[str, An
 @pytest.mark.parametrize("written", ["with a line end", "decorated"])
 def test_token_that_other_tools_wrote_is_left_as_it_is(acme: Site, app: dict[str, Any], written: str) -> None:
     jwt = acme.text("app.jwt")
-    acme.write("app.jwt", jwt + "\n" if written == "with a line end" else token.decorate_token(jwt))
+    acme.write("app.jwt", jwt + "\n" if written == "with a line end" else decorated.decorate_token(jwt))
     assert acme.keep("account", **app)["jwt"] == jwt
 
 
@@ -535,7 +536,7 @@ def test_renewal_window_triggers_exactly_once(acme: Site, app: dict[str, Any]) -
         claims = acme.claims("app.jwt")
         claims.issued_at = int(time.time() - days * DAY)
         claims.expires = claims.issued_at + 90 * DAY
-        acme.write("app.jwt", token.encode(claims, acme.key("acme-signing.nk"), claims.issued_at))
+        acme.write("app.jwt", codec.encode(claims, acme.key("acme-signing.nk"), claims.issued_at))
 
     options = dict(app, expires_in="90d", renew_before="14d")
     aged(75)
@@ -620,7 +621,7 @@ def _signed(payload: dict[str, Any], signer: Any) -> str:
 
 
 def test_fields_of_a_newer_nats_are_kept_with_a_warning(acme: Site, app: dict[str, Any]) -> None:
-    payload = token.public_payload(acme.text("app.jwt"))
+    payload = codec.public_payload(acme.text("app.jwt"))
     payload["nats"]["shiny"] = {"a": 1}
     payload["nats"]["limits"]["shinier"] = 7
     acme.write("app.jwt", _signed(payload, acme.key("acme-signing.nk")))
@@ -628,7 +629,7 @@ def test_fields_of_a_newer_nats_are_kept_with_a_warning(acme: Site, app: dict[st
         (warning,) = [str(text) for text in task["warnings"] if "does not know" in str(text)]
         assert "nats.shiny" in warning
         assert "nats.limits.shinier" in warning
-    payload = token.public_payload(acme.text("app.jwt"))
+    payload = codec.public_payload(acme.text("app.jwt"))
     assert (payload["nats"]["shiny"], payload["nats"]["limits"]["shinier"]) == ({"a": 1}, 7)
 
 
@@ -669,7 +670,7 @@ def test_token_of_version_1_is_migrated(acme: Site) -> None:
         limits={"connections": 5},
     )
     assert result["reasons"] == ["the token is of version 1, tokens of version 2 are written"]
-    assert token.public_payload(acme.text("app.jwt"))["nats"]["version"] == 2
+    assert codec.public_payload(acme.text("app.jwt"))["nats"]["version"] == 2
 
 
 def test_an_interrupted_run_converges(acme: Site, app: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Play
+    from support.plays import Play
 
 GROUP = "group/natsops.security.nats"
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Play
+    from support.plays import Play
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 

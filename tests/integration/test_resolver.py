@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
+from support.ports import free_ports
+from support.servers import SERVER
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
-from ansible_collections.natsops.security.plugins.module_utils import token as tokens
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
@@ -37,25 +36,19 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     UserAccess,
 )
-from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster as clusters
-from ansible_collections.natsops.security.plugins.module_utils.resolver import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.resolver import plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.cluster import plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
-    from conftest import Play, Site
+    from support.plays import Play
+    from support.sites import Site
 
 pytestmark = pytest.mark.server
 
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
 FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Realm:
@@ -71,7 +64,7 @@ class Realm:
             body=Operator(signing_keys=[self.signing.public_key], system_account=self.system.public_key, **body),
         )
         self.system_signing = nkey.create("account")
-        self.operator_jwt = tokens.encode(self.operator_claims, self.operator, self.born)
+        self.operator_jwt = codec.encode(self.operator_claims, self.operator, self.born)
         signing = SigningKey(key=self.system_signing.public_key)
         self.system_jwt = self.account(self.system, "SYS", Account(signing_keys=[signing]))
 
@@ -80,7 +73,7 @@ class Realm:
     ) -> str:
         """The token of an account."""
         claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
-        return tokens.encode(claims, signer or self.signing, int(time.time()) - age)
+        return codec.encode(claims, signer or self.signing, int(time.time()) - age)
 
     def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
         """A new account: its key and its token."""
@@ -91,7 +84,7 @@ class Realm:
         """The creds of a new user, of the system account unless another is given."""
         key = nkey.create("user")
         claims = Claims(name="u", subject=key.public_key, body=User(access=access or UserAccess()), expires=expires)
-        return tokens.format_creds(tokens.encode(claims, account or self.system, int(time.time())), key)
+        return decorated.format_creds(codec.encode(claims, account or self.system, int(time.time())), key)
 
 
 @dataclasses.dataclass
@@ -140,7 +133,7 @@ class Fleet:
 
     def __init__(self, folder: pathlib.Path, realm: Realm, resolvers: list[str], extra: str = "") -> None:
         self.realm = realm
-        ports, routes = _free_ports(len(resolvers)), _free_ports(len(resolvers))
+        ports, routes = free_ports(len(resolvers)), free_ports(len(resolvers))
         self.nodes = [Node(f"n{index + 1}", port, folder) for index, port in enumerate(ports)]
         urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
         for node, route, resolver in zip(self.nodes, routes, resolvers, strict=True):
@@ -238,7 +231,7 @@ def start(tmp_path: pathlib.Path) -> Iterator[Any]:
 
 
 async def _client(url: str, creds: str) -> Any:
-    pair, jwt = tokens.find_seed(creds), tokens.find_token(creds)
+    pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
 
     async def silent(_unused: Exception) -> None:
         pass
@@ -438,7 +431,7 @@ def test_creds_connect_by_path_and_by_content(site: Site, one: Fleet) -> None:
     for task in ({"creds": creds}, {"creds_path": site.write("sys.creds", creds, 0o600)}):
         found = site.run("resolver_info", servers=one.urls, public_keys=[one.realm.system.public_key], **task)
         assert [account["name"] for account in found["accounts"]] == ["SYS"]
-        assert tokens.find_token(creds) not in json.dumps(found)
+        assert decorated.find_token(creds) not in json.dumps(found)
 
 
 def test_user_outside_the_system_account_is_told_so(site: Site, one: Fleet) -> None:
@@ -457,7 +450,7 @@ def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
 
 
 def test_unreachable_and_unwilling_servers_are_named(site: Site, one: Fleet) -> None:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     stranger = Realm("OTHER")
     message = site.refuse(
         "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=stranger.system.seed
@@ -504,7 +497,7 @@ def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
     login = connections.TemporaryUser(
         one.realm.system, one.realm.system.public_key, False, options.inbox, clusters.READING
     )()
-    claims = tokens.decode(login.jwt)
+    claims = codec.decode(login.jwt)
     access = claims.body.access
     assert access.permissions.publish.allow == list(clusters.READING)
     assert access.permissions.subscribe.allow == [options.inbox + ".>"]
@@ -662,7 +655,7 @@ def test_every_server_of_three_has_its_own_result(site: Site, three: Fleet) -> N
     assert [node.stored(key) for node in three.nodes] == [jwt] * 3
     site.keep("resolver", **task)
     info = site.run("resolver_info", **three.task(public_keys=[key.public_key]))
-    issued = tokens.decode(jwt).issued_at
+    issued = codec.decode(jwt).issued_at
     shown = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(issued))
     assert _account(info, key)["servers"] == {"n1": shown, "n2": shown, "n3": shown}
     assert (_account(info, key)["claims"]["name"], _account(info, key)["jwt"]) == ("app", jwt)
@@ -902,7 +895,7 @@ def test_tls_with_client_certificate_and_server_name(site: Site, certificates: p
 
 
 def test_websocket_does_as_well(site: Site, start: Any) -> None:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     fleet = start(Realm(), [FULL], f"websocket {{ listen: 127.0.0.1:{port}, no_tls: true }}")
     key, jwt = fleet.realm.new_account("app")
     task = fleet.task(jwts=[jwt], servers=[f"ws://127.0.0.1:{port}"])

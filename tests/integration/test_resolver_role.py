@@ -11,20 +11,21 @@ import pathlib
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
-from conftest import BIN, SEED, Play
+from support.plays import BIN, Play
+from support.ports import free_ports
+from support.servers import SERVER
+from support.sites import SEED
 
-from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
 NAMES = ("n1", "n2", "n3")
 TASK = "natsops.security.resolver : Bring the accounts of the servers in line with the store"
 
@@ -42,15 +43,6 @@ def definition(*accounts: str, connections: int = 10) -> dict[str, Any]:
         },
         "accounts": [{"name": "SYS", **common}, *({"name": name, "limits": limits, **common} for name in accounts)],
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @dataclasses.dataclass
@@ -106,7 +98,7 @@ class Cluster:
     def start(self, *names: str) -> None:
         """Start these servers, all of them when none is named."""
         store = self.folder / "stores/ACME"
-        system = tokens.decode((store / "accounts/SYS/SYS.jwt").read_text())
+        system = codec.decode((store / "accounts/SYS/SYS.jwt").read_text())
         routes = ", ".join(f"nats://127.0.0.1:{port}" for port in self.ports[3:])
         for index, name in enumerate(NAMES):
             if names and name not in names:
@@ -138,7 +130,7 @@ class Cluster:
 
     def held(self, name: str) -> dict[str, int]:
         """The connections that each account is allowed on a server, by the account's name."""
-        found = map(tokens.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
+        found = map(codec.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
         return {claims.name: claims.body.limits.connections for claims in found}
 
 
@@ -215,7 +207,7 @@ def test_creds_or_seeds_of_the_users_own_do_instead_of_the_keystore(cluster: Clu
     creds = cluster.folder / "keys/creds/ACME/SYS/u.creds"
     for check in (["--check"], []):
         assert changed_tasks(cluster.run(*check, **alone, resolver_creds_path=str(creds))) == [TASK]
-    system = tokens.decode((store / "accounts/SYS/SYS.jwt").read_text())
+    system = codec.decode((store / "accounts/SYS/SYS.jwt").read_text())
     (key,) = (item.key for item in system.body.signing_keys)
     seed = (cluster.folder / f"keys/keys/A/{key[1:3]}/{key}.nk").read_text().strip()
     assert changed_tasks(cluster.run("-vvv", **alone, resolver_system_signer_seed=seed)) == []

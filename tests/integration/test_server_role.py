@@ -13,9 +13,7 @@ import json
 import pathlib
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,10 +21,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Play, Site
+from support.plays import Play
+from support.ports import free_ports
+from support.servers import SERVER
+from support.sites import Site
 
 ROLE = pathlib.Path(__file__).resolve().parents[2] / "roles/server"
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
 
 _FILE = importlib.util.spec_from_file_location("service", ROLE / "files/service.py")
 assert _FILE
@@ -104,14 +104,6 @@ def test_bad_variables_are_refused_with_a_clear_message_before_anything_is_done(
 
 
 # ---- what is written
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _unused in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _render(play: Play, folder: pathlib.Path, **variables: Any) -> None:
@@ -257,7 +249,7 @@ def test_running_server_says_what_was_configured_and_whether_it_is_what_is_on_di
 ) -> None:
     """What the role relies on: the digest of `-t` is that of the running server, and a reload is the time when it becomes so."""
     folder = tmp_path / "etc"
-    port, monitoring = _free_ports(2)
+    port, monitoring = free_ports(2)
     variables = {
         "server_operator": material,
         "server_listen": "127.0.0.1",

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
-    from conftest import Play, Site
+    from support.plays import Play
+    from support.sites import Site
 
 DEFINITION: dict[str, Any] = {
     "operator": {
@@ -201,7 +203,7 @@ def test_creds_are_those_of_the_library(made: Store) -> None:
     claims = made.user("APP", "orders")
     seed = nkey.from_seed(made.site.text(f"keys/keys/U/{claims.subject[1:3]}/{claims.subject}.nk"))
     jwt = made.site.text("stores/ACME/accounts/APP/users/orders.jwt")
-    assert made.site.text("keys/creds/ACME/APP/orders.creds") == token.format_creds(jwt, seed)
+    assert made.site.text("keys/creds/ACME/APP/orders.creds") == decorated.format_creds(jwt, seed)
 
 
 def test_everything_is_signed_by_the_key_that_it_should_be(made: Store) -> None:
@@ -213,7 +215,7 @@ def test_everything_is_signed_by_the_key_that_it_should_be(made: Store) -> None:
     assert (made.user("APP", "orders").issuer, made.user("APP", "dashboard").issuer) == (main, reader)
     assert made.user("APP", "dashboard").body.is_scoped
     (item,) = made.account("PARTNER").body.imports
-    activation = token.decode(item.token)
+    activation = codec.decode(item.token)
     assert (activation.subject, activation.issuer) == (made.account("PARTNER").subject, main)
     assert activation.body.issuer_account == item.account == app.subject
 
@@ -284,7 +286,7 @@ def test_signing_key_that_goes_has_its_users_signed_anew(made: Store, definition
     assert f"keys/keys/A/{old[1:3]}/{old}.nk" not in made.files
     (archived,) = (made.site.folder / "keys/.natsops/archive").rglob(f"{old}.nk.archived")
     assert nkey.from_seed(archived.read_text()).public_key == old
-    activation = token.decode(made.account("PARTNER").body.imports[0].token)
+    activation = codec.decode(made.account("PARTNER").body.imports[0].token)
     assert activation.issuer == made.user("APP", "orders").issuer
     made.keep(definition)
 
@@ -315,7 +317,7 @@ def test_expiring_users_are_renewed(made: Store, definition: dict[str, Any]) -> 
     claims.expires = issued_at + 90 * 86400
     account = made.account("APP")
     pair = nkey.from_seed(made.site.text(f"keys/keys/A/{claims.issuer[1:3]}/{claims.issuer}.nk"))
-    made.site.write("stores/ACME/accounts/APP/users/renewed.jwt", token.encode(claims, pair, issued_at), 0o600)
+    made.site.write("stores/ACME/accounts/APP/users/renewed.jwt", codec.encode(claims, pair, issued_at), 0o600)
     assert account.subject == claims.body.issuer_account
     result = made.apply(definition)
     action, reasons = changed(result)["user/APP/renewed"]
@@ -361,7 +363,7 @@ def test_seed_that_only_the_creds_have_is_used(made: Store, definition: dict[str
     definition["accounts"][1]["users"][0]["tags"] = ["x:y"]
     made.apply(definition)
     assert made.user("APP", "orders").subject == key
-    assert token.find_seed(made.site.text("keys/creds/ACME/APP/orders.creds")).public_key == key
+    assert decorated.find_seed(made.site.text("keys/creds/ACME/APP/orders.creds")).public_key == key
     made.keep(definition)
 
 
@@ -434,7 +436,7 @@ def test_activation_is_renewed_as_the_document_says(made: Store, definition: dic
     result = made.apply(definition)
     assert changed(result)["activation/PARTNER/service orders.create of APP"][0] == "changed"
     item = made.account("PARTNER").body.imports[0]
-    activation = token.decode(item.token)
+    activation = codec.decode(item.token)
     assert activation.expires == activation.issued_at + 30 * 86400
     made.keep(definition)
 

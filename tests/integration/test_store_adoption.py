@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "nsc-stores"
 NAMES = ("plain", "full")
@@ -148,7 +149,7 @@ def test_activation_of_nsc_stays_and_a_new_one_is_like_it(full: Adopted) -> None
     tokens = {item.subject: item.token for item in after.body.imports}
     for item in before.body.imports:
         assert tokens[item.subject] == item.token
-    new, old = token.decode(tokens["private.three"]), token.decode(tokens["private.one"])
+    new, old = codec.decode(tokens["private.three"]), codec.decode(tokens["private.one"])
     assert (new.subject, new.body.issuer_account) == (old.subject, old.body.issuer_account)
 
 
@@ -182,7 +183,7 @@ def test_info_tells_what_is_wrong(full: Adopted) -> None:
     full.site.write("stores/FULL/accounts/APP/users/broken.jwt", "nonsense", 0o644)
     other = nkey.create("account")
     claims = full.site.claims("stores/FULL/accounts/APP/users/plain.jwt")
-    full.site.write("stores/FULL/accounts/APP/users/plain.jwt", token.encode(claims, other, 1), 0o600)
+    full.site.write("stores/FULL/accounts/APP/users/plain.jwt", codec.encode(claims, other, 1), 0o600)
     told = full.info()
     found = {problem["path"]: problem["message"] for problem in told["problems"] if problem["blocking"]}
     assert "it does not hold a JWT" in found[full.site / "stores/FULL/accounts/APP/users/broken.jwt"]

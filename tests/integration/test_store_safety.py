@@ -21,10 +21,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token, validation
+from ansible_collections.natsops.security.plugins.module_utils import rules
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 NOW = 1_800_000_000
 FIRST: dict[str, Any] = {
@@ -114,19 +116,17 @@ def assert_nsc_reads(folder: pathlib.Path) -> list[Claims]:
         assert not list(root.glob("accounts/*/*.jwt"))
         return []
     assert json.loads((root / ".nsc").read_text())["name"] == "ACME"
-    operator = token.decode((root / "ACME.jwt").read_text())
+    operator = codec.decode((root / "ACME.jwt").read_text())
     seeds = seeds_in(folder)
     found = [operator]
     for path in root.glob("accounts/*/*.jwt"):
-        account = token.decode(path.read_text())
+        account = codec.decode(path.read_text())
         assert account.name == path.stem == path.parent.name
         found.append(account)
         for file in path.parent.glob("users/*.jwt"):
-            user = token.decode(file.read_text())
+            user = codec.decode(file.read_text())
             assert user.name == file.stem
-            assert validation.did_sign(account, user) or user.issuer not in [
-                key.key for key in account.body.signing_keys
-            ]
+            assert rules.did_sign(account, user) or user.issuer not in [key.key for key in account.body.signing_keys]
             found.append(user)
     for claims in found:
         # A key that is already in the archive belongs to a token that is on its way there.

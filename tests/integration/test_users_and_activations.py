@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from support.sites import Site
 
 DAY = 86400
 
@@ -95,7 +96,7 @@ def test_user_is_created_with_jwt_and_creds_and_then_kept(acme: Site, user: dict
     assert claims.body.access.limits.payload == 65536
     assert claims.body.tags == ["team-a"]
     assert result["role"] == ""
-    assert acme.text("u.creds") == token.format_creds(acme.text("u.jwt"), acme.key("u.nk"))
+    assert acme.text("u.creds") == decorated.format_creds(acme.text("u.jwt"), acme.key("u.nk"))
     assert [acme.mode(name) for name in ("u.nk", "u.jwt", "u.creds")] == ["0600", "0644", "0600"]
     assert acme.keep("user", **user)["jwt"] == result["jwt"]
 
@@ -112,7 +113,7 @@ def test_creds_are_made_from_the_jwt_that_is_there(acme: Site, user: dict[str, A
     jwt = acme.run("user", **user)["jwt"]
     result = acme.run("user", **user, creds_path=creds)
     assert (result["changed"], result["reasons"], result["jwt"]) == (True, [], jwt)
-    assert token.find_token(acme.text("u.creds")) == jwt
+    assert decorated.find_token(acme.text("u.creds")) == jwt
 
 
 def test_creds_that_lag_behind_the_jwt_are_corrected(acme: Site, user: dict[str, Any]) -> None:
@@ -122,7 +123,7 @@ def test_creds_that_lag_behind_the_jwt_are_corrected(acme: Site, user: dict[str,
     acme.write("u.creds", old, 0o600)
     result = acme.run("user", **user, tags=["a"])
     assert (result["changed"], result["reasons"]) == (True, [])
-    assert token.find_token(acme.text("u.creds")) == acme.text("u.jwt")
+    assert decorated.find_token(acme.text("u.creds")) == acme.text("u.jwt")
 
 
 def test_user_of_which_only_the_public_key_is_here_gets_a_jwt_and_no_creds(acme: Site, user: dict[str, Any]) -> None:

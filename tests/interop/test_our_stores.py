@@ -10,7 +10,6 @@ import copy
 import pathlib
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import nats
 import pytest
 from conftest import changed, payload
+from support.servers import SERVER
 
 if TYPE_CHECKING:
     from conftest import Home
 
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
 
 DEFINITION: dict[str, Any] = {
     "operator": {

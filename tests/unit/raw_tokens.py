@@ -8,7 +8,7 @@ import base64
 import json
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 HEADER = '{"typ":"JWT","alg":"ed25519-nkey"}'
 

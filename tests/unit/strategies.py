@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
@@ -25,7 +26,6 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 from ansible_collections.natsops.security.plugins.module_utils.claims import declaration as kinds
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, Kind, fields_of
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import zero_object
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
 from ansible_collections.natsops.security.tests.unit.raw_tokens import key
 
 SIGNERS = {

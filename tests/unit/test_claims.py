@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils import claims as model
-from ansible_collections.natsops.security.plugins.module_utils import token
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import ALWAYS, Field, fields_of
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import (
     decode_object,
     encode_object,
     zero_object,
 )
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 GO: dict[str, Any] = json.loads((pathlib.Path(__file__).parent / "go_claims.json").read_text(encoding="utf-8"))
 
@@ -125,7 +125,7 @@ def test_object_of_zeros_is_empty_but_for_what_is_always_written(name: str) -> N
 @pytest.mark.parametrize("kind", [*model.KINDS, "generic"])
 def test_new_claims_are_those_of_go(kind: str) -> None:
     body = model.Generic if kind == "generic" else model.body_type(kind)
-    new = json.loads(token.payload_of(model.Claims(subject="SUBJECT", body=body())))
+    new = json.loads(codec.payload_of(model.Claims(subject="SUBJECT", body=body())))
     wanted = dict(GO["new"][kind])
     wanted.pop("iss", None)  # NewOperatorClaims; overwritten when it is signed
     assert new == wanted

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     KINDS,
     Account,
@@ -27,6 +26,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.comparison
     differences,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
     OPERATOR,
@@ -259,7 +259,7 @@ def test_scoped_user_is_described_without_limits() -> None:
 def test_description_of_an_account_is_what_servers_make_of_it() -> None:
     tiers = {"mem_storage": 5, "tiered_limits": {"R1": {}}}
     payload = account_payload('"limits":' + str(tiers).replace("'", '"'))
-    limits = describe(token.decode(sign(payload, OPERATOR)))["limits"]
+    limits = describe(codec.decode(sign(payload, OPERATOR)))["limits"]
     assert "jetstream" not in limits
     assert limits["jetstream_tiers"] == {"R1": {}}
 
@@ -282,7 +282,7 @@ def test_unknown_members_are_carried_over_wherever_their_object_still_is() -> No
         '"authorization":{"n":8}',
         n=9,
     )
-    old = token.decode(sign(raw, OPERATOR))
+    old = codec.decode(sign(raw, OPERATOR))
     new = claims_of(
         Account,
         {

@@ -26,7 +26,7 @@ print(json.dumps([[m.__name__, m.__file__, type(m.__spec__.loader).__name__, m.t
 def test_files_of_the_archive_are_found_where_they_are_and_compiled_once(tmp_path: pathlib.Path) -> None:
     archive = tmp_path / "task.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        file.write(ROOT / "plugins/module_utils/compile_once.py", "col/compile_once.py")
+        file.write(ROOT / "plugins/module_utils/base/compile_once.py", "col/compile_once.py")
         for name in ("__init__", "plain", "package/__init__", "package/inner"):
             file.writestr(f"col/{name}.py", f"told = {name!r}\n")
     run = subprocess.run([sys.executable, "-c", PROGRAM, str(archive)], capture_output=True, text=True, check=True)
@@ -39,7 +39,7 @@ def test_files_of_the_archive_are_found_where_they_are_and_compiled_once(tmp_pat
 
 def test_nothing_changes_outside_of_an_archive() -> None:
     program = (
-        "import sys; before = list(sys.path_hooks); from plugins.module_utils.compile_once import compile_once; "
+        "import sys; before = list(sys.path_hooks); from plugins.module_utils.base.compile_once import compile_once; "
         "compile_once(); assert sys.path_hooks == before"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import go_syntax
+from ansible_collections.natsops.security.plugins.module_utils.base import go_syntax
 
 CASES: dict[str, Any] = json.loads((pathlib.Path(__file__).parent / "go_syntax_cases.json").read_text(encoding="utf-8"))
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import issue as issue_module
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
@@ -32,8 +31,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.issue import Issued, Policy, decide, issue
+from ansible_collections.natsops.security.plugins.module_utils.decision import issue as issue_module
+from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Issued, Policy, decide, issue
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
     OPERATOR,
@@ -111,7 +112,7 @@ def test_token_is_issued_once_and_then_kept(wanted: Claims, signer: nkey.KeyPair
     assert first.decision.reasons == ["there is no token yet"]
     assert not first.decision.is_kept
     assert first.decision.before == {}
-    claims = token.decode_any_kind(first.token)
+    claims = codec.decode_any_kind(first.token)
     assert (claims.issuer, claims.issued_at, claims.expires) == (signer.public_key, NOW, 0)
     second = run(wanted, first.token, signer=signer, now=NOW + 1000 * DAY)
     assert second.decision.is_kept
@@ -134,7 +135,7 @@ def test_wanted_claims_stay_as_they_were_given_when_something_is_carried_over() 
     options = {"trace": {"destination": "t"}, "exports": [{"subject": "a", "type": "stream"}], "tags": ["new"]}
     wanted = account(options, name="n")
     issued = run(wanted, old)
-    assert len(unknown_fields_of(token.decode(issued.token))) == 5
+    assert len(unknown_fields_of(codec.decode(issued.token))) == 5
     assert wanted == account(options, name="n")
 
 
@@ -178,7 +179,7 @@ def test_decision_is_the_same_without_the_private_key() -> None:
 def test_decision_is_the_same_with_a_key_that_may_have_signed(policy: Policy) -> None:
     # By one key or the other, as wanted or not, for ever, for a time, and for one that ended; and by a tool that orders members otherwise.
     tokens = [
-        token.encode(dataclasses.replace(user(said), expires=expires), signer, NOW - 7)
+        codec.encode(dataclasses.replace(user(said), expires=expires), signer, NOW - 7)
         for signer in (ACCOUNT, SIGNING)
         for said in ({}, {"tags": ["a"]})
         for expires in (0, NOW + DAY - 7, NOW + DAY, NOW + 60, NOW - 5)
@@ -421,7 +422,7 @@ def test_another_issuer_is_a_reason() -> None:
     old = run(user()).token
     new = run(user(), old, signer=SIGNING)
     assert new.decision.reasons == [f"issuer: {ACCOUNT.public_key} -> {SIGNING.public_key}"]
-    assert token.decode(new.token).issuer == SIGNING.public_key
+    assert codec.decode(new.token).issuer == SIGNING.public_key
     assert run(user(), new.token, signer=SIGNING).decision.is_kept
 
 
@@ -444,7 +445,7 @@ def test_version_1_is_issued_anew_as_version_2() -> None:
     members = {"iss": ACCOUNT.public_key, "sub": USER.public_key, "iat": 5, "type": "user", "nats": {}}
     new = run(user(), sign_version_1(json.dumps(members)))
     assert new.decision.reasons == ["the token is of version 1, tokens of version 2 are written"]
-    assert token.decode(new.token).body.version == 2
+    assert codec.decode(new.token).body.version == 2
 
 
 # ---- the time of issue
@@ -586,7 +587,7 @@ def revocations(wanted: dict[str, int], old: dict[str, int], **policy: Any) -> d
     claims = Claims(subject=ACCOUNT.public_key, body=Account(revocations=wanted))
     result = run(claims, existing, Policy(**policy))
     assert run(claims, result.token, Policy(**policy), NOW + DAY).decision.is_kept
-    return token.decode(result.token).body.revocations
+    return codec.decode(result.token).body.revocations
 
 
 @pytest.mark.parametrize(
@@ -635,10 +636,10 @@ def test_revocations_of_an_export_stay_as_long_as_it_is_exported() -> None:
         Export(subject="a", type="stream", revocations={"C": FROM_NOW}, advertise=True),
         Export(subject="b", type="service"),
     )
-    exports = token.decode(run(wanted, existing).token).body.exports
+    exports = codec.decode(run(wanted, existing).token).body.exports
     assert [export.revocations for export in exports] == [{"A": EARLIER, "C": NOW}, {}]
     removed = run(wanted, existing, Policy(remove_revocations=frozenset({"A"}))).token
-    assert token.decode(removed).body.exports[0].revocations == {"C": NOW}
+    assert codec.decode(removed).body.exports[0].revocations == {"C": NOW}
 
 
 def test_what_is_exported_twice_keeps_the_revocations_of_each() -> None:
@@ -656,11 +657,11 @@ def test_signing_keys_stay_unless_the_task_removes_them() -> None:
     fourth = key("account", 4).public_key
     more = run(account({"signing_keys": [{"key": fourth}]}), existing)
     assert more.decision.reasons == [f"signing_keys[{fourth}]: added"]
-    kept = {signing.key: signing.role for signing in token.decode(more.token).body.signing_keys}
+    kept = {signing.key: signing.role for signing in codec.decode(more.token).body.signing_keys}
     assert kept == {SIGNING.public_key: "", OTHER.public_key: "r", fourth: ""}
     less = run(account(), existing, Policy(remove_signing_keys=frozenset({SIGNING.public_key})))
     assert less.decision.reasons == [f"signing_keys[{SIGNING.public_key}]: removed"]
-    assert [signing.key for signing in token.decode(less.token).body.signing_keys] == [OTHER.public_key]
+    assert [signing.key for signing in codec.decode(less.token).body.signing_keys] == [OTHER.public_key]
 
 
 def test_scope_of_a_signing_key_is_what_the_task_says_of_it() -> None:
@@ -675,9 +676,9 @@ def test_signing_keys_of_an_operator_stay_unless_the_task_removes_them() -> None
     assert run(operator(), existing).decision.is_kept
     more = run(operator({"signing_keys": [second]}), existing)
     assert more.decision.reasons == [f"signing_keys: added {second}"]
-    assert set(token.decode(more.token).body.signing_keys) == {first, second}
+    assert set(codec.decode(more.token).body.signing_keys) == {first, second}
     less = run(operator(), more.token, Policy(remove_signing_keys=frozenset({first})))
-    assert token.decode(less.token).body.signing_keys == [second]
+    assert codec.decode(less.token).body.signing_keys == [second]
 
 
 def test_account_without_a_token_has_what_is_wanted_alone() -> None:
@@ -685,7 +686,7 @@ def test_account_without_a_token_has_what_is_wanted_alone() -> None:
         subject=ACCOUNT.public_key,
         body=Account(revocations={"*": FROM_NOW}, signing_keys=[SigningKey(key=SIGNING.public_key)]),
     )
-    claims = token.decode(run(wanted).token)
+    claims = codec.decode(run(wanted).token)
     assert claims.body.revocations == {"*": NOW}
     assert [signing.key for signing in claims.body.signing_keys] == [SIGNING.public_key]
 

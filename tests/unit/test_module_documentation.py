@@ -18,10 +18,11 @@ import yaml
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 from checkout import ROOT
 
-from ansible_collections.natsops.security.plugins.module_utils import careful_module, nkey
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Activation, Operator, User
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec, documentation
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.tasks import task
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("nats_*.py"))
 #: A JWT is a secret where it may be a bearer's, or stand in creds.
@@ -180,7 +181,7 @@ def test_public_keys_in_documentation_are_real() -> None:
 def test_public_key_with_the_look_of_a_seed_in_it_is_no_secret() -> None:
     key = "UA5SNNYNIQIBSENQJENBJASRJQBVSCCZXVRBOVPRXTGEJUBINUZ7NHAA"
     assert nkey.is_public_key(key, "user")
-    assert careful_module.SEED.findall(key) == []
+    assert task.SEED.findall(key) == []
     seed = nkey.create("user").seed
     for text in (seed, f"/etc/{seed}", f"key={seed}\n", f"'{seed}'", seed + "X", f"-\n{seed}\n-"):
-        assert careful_module.SEED.findall(text), text
+        assert task.SEED.findall(text), text

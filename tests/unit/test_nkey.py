@@ -13,8 +13,8 @@ import traceback
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 RAW = bytes(range(32))
 LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "cluster": "C", "curve": "X"}
@@ -392,7 +392,11 @@ sys.path[:0] = [{path!r}]
 import checkout
 checkout.make_importable()
 sys.modules["nkeys"] = None
-from ansible_collections.natsops.security.plugins.module_utils import errors, issue, nkey, token, validation
+from ansible_collections.natsops.security.plugins.module_utils import rules
+from ansible_collections.natsops.security.plugins.module_utils.base import errors
+from ansible_collections.natsops.security.plugins.module_utils.decision import issue
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 for use in (lambda: nkey.create("user"), lambda: nkey.from_seed("SU"), lambda: nkey.from_public_key("U")):
     try:
         use()

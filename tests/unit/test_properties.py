@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.units import INT64_MAX
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     KINDS,
     Account,
@@ -30,9 +31,9 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.issue import Policy, issue
-from ansible_collections.natsops.security.plugins.module_utils.units import INT64_MAX
+from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, issue
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
     CURVE,
@@ -76,7 +77,7 @@ def as_decoded(claims: Claims, issuer: str, issued_at: int) -> Claims:
 
 
 def decode(text: str, claims: Claims) -> Claims:
-    return token.decode_generic(text) if isinstance(claims.body, Generic) else token.decode(text)
+    return codec.decode_generic(text) if isinstance(claims.body, Generic) else codec.decode(text)
 
 
 # ---- tokens
@@ -86,23 +87,23 @@ def decode(text: str, claims: Claims) -> Claims:
 def test_any_claims_survive_encoding_and_decoding(drawn: Any, now: int) -> None:
     claims, signer = drawn
     before = copy.deepcopy(claims)
-    text = token.encode(claims, signer, now)
+    text = codec.encode(claims, signer, now)
     assert claims == before
     decoded = decode(text, claims)
     assert dataclasses.replace(decoded, id="") == as_decoded(claims, signer.public_key, now)
-    assert token.encode(decoded, signer, now) == text
-    assert json.loads(token.payload_of(decoded)) == json.loads(token._from_base64url(text.split(".")[1], ""))
+    assert codec.encode(decoded, signer, now) == text
+    assert json.loads(codec.payload_of(decoded)) == json.loads(codec._from_base64url(text.split(".")[1], ""))
 
 
 @given(claims_and_signer(), st.data())
 def test_any_changed_character_of_a_token_is_refused(drawn: Any, data: st.DataObject) -> None:
     claims, signer = drawn
-    text = token.encode(claims, signer, NOW)
+    text = codec.encode(claims, signer, NOW)
     at = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_.") | st.characters())
     if other == text[at]:
         return
-    for read in (token.decode, token.decode_generic, token.decode_any_kind):
+    for read in (codec.decode, codec.decode_generic, codec.decode_any_kind):
         with pytest.raises(NatsSecurityError):
             read(text[:at] + other + text[at + 1 :])
 
@@ -113,32 +114,32 @@ def test_token_that_is_what_is_wanted_to_the_byte_says_the_same_when_it_is_decod
 ) -> None:
     wanted, signer = drawn
     wanted.expires = min(abs(wanted.expires), INT64_MAX)
-    text = token.encode(wanted, signer, now)
+    text = codec.encode(wanted, signer, now)
     for again in (None, signer):
-        assert token.decode_verbatim(text, dataclasses.replace(wanted, expires=0, issued_at=1), again) == token.decode(
+        assert codec.decode_verbatim(text, dataclasses.replace(wanted, expires=0, issued_at=1), again) == codec.decode(
             text
         )
     other = data.draw(claims(cls=type(wanted.body)))
     if as_decoded(dataclasses.replace(other, expires=0), "", 0) != as_decoded(
         dataclasses.replace(wanted, expires=0), "", 0
     ):
-        assert token.decode_verbatim(text, other) is token.decode_verbatim(text, other, signer) is None
+        assert codec.decode_verbatim(text, other) is codec.decode_verbatim(text, other, signer) is None
     header, payload, signature = text.split(".")
     forged = signature[:9] + ("A" if signature[9] != "A" else "B") + signature[10:]
     for again in (None, signer):
         with pytest.raises(NatsSecurityError, match="signature"):
-            token.decode_verbatim(".".join((header, payload, forged)), wanted, again)
+            codec.decode_verbatim(".".join((header, payload, forged)), wanted, again)
 
 
 @given(claims_and_signer(), st.data())
 def test_any_part_of_a_token_is_refused(drawn: Any, data: st.DataObject) -> None:
     claims, signer = drawn
-    text = token.encode(claims, signer, NOW)
+    text = codec.encode(claims, signer, NOW)
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     for part in {text[:start] + text[end:], text[start:end]} - {text}:
         with pytest.raises(NatsSecurityError):
-            token.decode_any_kind(part)
+            codec.decode_any_kind(part)
 
 
 # ---- issuing
@@ -206,7 +207,7 @@ def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObje
     again = issue(wanted, new.token, signer, Policy(), NOW + 1)
     assert again.decision.reasons == []
     if isinstance(wanted.body, Account):
-        result = token.decode(new.token).body
+        result = codec.decode(new.token).body
         assert set(old.body.revocations) <= set(result.revocations)
         assert {key.key for key in old.body.signing_keys} <= {key.key for key in result.signing_keys}
 
@@ -271,10 +272,10 @@ anything = (
     | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
 )
 READERS = [
-    *(token.decode, token.decode_generic, token.decode_any_kind, token.find_token, token.find_seed),
-    *(token.decorate_token, token.decorate_seed, nkey.from_seed, nkey.from_public_key, nkey.create),
-    lambda text: token.format_creds(text, USER),
-    lambda text: token.decode(token.find_token(text)),
+    *(codec.decode, codec.decode_generic, codec.decode_any_kind, decorated.find_token, decorated.find_seed),
+    *(decorated.decorate_token, decorated.decorate_seed, nkey.from_seed, nkey.from_public_key, nkey.create),
+    lambda text: decorated.format_creds(text, USER),
+    lambda text: codec.decode(decorated.find_token(text)),
     lambda text: nkey.is_public_key(text, "user"),
     lambda text: CURVE.seal(b"", text),
     lambda text: CURVE.open(b"", text),
@@ -371,13 +372,13 @@ def test_any_signed_payload_is_read_or_refused(drawn: Any) -> None:
     payload, signer = drawn
     text = json.dumps(payload)
     for signed in (sign(text, signer), sign_version_1(text, signer)):
-        for read in (token.decode, token.decode_generic, token.decode_any_kind):
+        for read in (codec.decode, codec.decode_generic, codec.decode_any_kind):
             with only_the_cores_own_error():
                 claims = read(signed)
-                json.loads(token.payload_of(claims))
+                json.loads(codec.payload_of(claims))
                 describe(claims)
                 assert differences(claims, claims) == []
-                again = token.encode(claims, signer, NOW)
+                again = codec.encode(claims, signer, NOW)
                 assert differences(claims, read(again)) == []
 
 
@@ -385,4 +386,4 @@ def test_any_signed_payload_is_read_or_refused(drawn: Any) -> None:
 def test_any_header_is_read_or_refused(header: Any) -> None:
     for text in (json.dumps(header), HEADER.replace('"JWT"', json.dumps(header))):
         with only_the_cores_own_error():
-            token.decode_any_kind(sign("{}", header=text))
+            codec.decode_any_kind(sign("{}", header=text))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils.quick_dataclass import dataclass
+from ansible_collections.natsops.security.plugins.module_utils.base.quick_dataclass import dataclass
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import token
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 README = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -30,9 +30,9 @@ def test_example_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[str]
     assert told
     assert printed.startswith("\n".join(told) + "\n")
     assert names["operator_key"].seed not in printed
-    assert token.find_seed(printed).public_key == names["user_key"].public_key
+    assert decorated.find_seed(printed).public_key == names["user_key"].public_key
 
-    user = token.decode(token.find_token(printed[printed.index("-----") :]))
+    user = codec.decode(decorated.find_token(printed[printed.index("-----") :]))
     account, operator = names["account"], names["operator"]
     assert (operator.name, account.name, user.name) == ("O", "A-renamed", "U")
     assert [operator.issuer, account.issuer] == [operator.subject] * 2

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
-from ansible_collections.natsops.security.plugins.module_utils import token as tokens
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.resolver import cluster as clusters
-from ansible_collections.natsops.security.plugins.module_utils.resolver import connection, info, plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection, info, plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 OPERATOR, SIGNING, ACCOUNT = nkey.create("operator"), nkey.create("operator"), nkey.create("account")
 KEY = ACCOUNT.public_key
@@ -23,7 +23,7 @@ NOW = 1_000_000
 
 def _jwt(issued_at: int = NOW, signer: Any = OPERATOR, expires: int = 0, **body: Any) -> str:
     claims = Claims(name="app", subject=KEY, body=Account(**body), expires=expires)
-    return tokens.encode(claims, signer, issued_at)
+    return codec.encode(claims, signer, issued_at)
 
 
 def _wanted(text: str) -> plan.Wanted:
@@ -33,7 +33,7 @@ def _wanted(text: str) -> plan.Wanted:
 def _operator(**body: Any) -> Claims:
     body = {"signing_keys": [SIGNING.public_key], **body}
     claims = Claims(name="ACME", subject=OPERATOR.public_key, body=Operator(**body))
-    return tokens.decode(tokens.encode(claims, OPERATOR, NOW))
+    return codec.decode(codec.encode(claims, OPERATOR, NOW))
 
 
 def _cluster(*holding: bool, operator: Claims | None = None, resolver: str = servers.FULL) -> servers.Cluster:
@@ -77,7 +77,7 @@ def test_changed_character_is_found(part: int) -> None:
 
 
 def test_token_of_other_claims_is_refused() -> None:
-    operator = tokens.encode(Claims(name="O", subject=OPERATOR.public_key, body=Operator()), OPERATOR, NOW)
+    operator = codec.encode(Claims(name="O", subject=OPERATOR.public_key, body=Operator()), OPERATOR, NOW)
     with pytest.raises(NatsSecurityError, match="a JWT of operator claims, one of an account is wanted"):
         _wanted(operator)
 
@@ -211,20 +211,20 @@ def test_temporary_user_of_a_signing_key_names_its_account() -> None:
     signing = nkey.create("account")
     user = connection.TemporaryUser(signing, KEY, False, "_INBOX.x", ("$SYS.REQ.SERVER.PING",))
     login = user()
-    claims = tokens.decode(login.jwt)
+    claims = codec.decode(login.jwt)
     assert (claims.issuer, claims.body.issuer_account) == (signing.public_key, KEY)
     assert claims.body.access.permissions.publish.allow == ["$SYS.REQ.SERVER.PING"]
     assert login.renew_at is not None
     assert claims.expires - connection.LIFETIME < login.renew_at < claims.expires
     assert signing.seed not in repr(user)
-    scoped = tokens.decode(dataclasses.replace(user, is_scoped=True)().jwt)
+    scoped = codec.decode(dataclasses.replace(user, is_scoped=True)().jwt)
     assert scoped.body.is_scoped
 
 
 def test_creds_have_to_belong_together() -> None:
     user = nkey.create("user")
-    jwt = tokens.encode(Claims(name="u", subject=user.public_key, body=connection.User()), ACCOUNT, NOW)
-    creds = tokens.format_creds(jwt, user)
+    jwt = codec.encode(Claims(name="u", subject=user.public_key, body=connection.User()), ACCOUNT, NOW)
+    creds = decorated.format_creds(jwt, user)
     assert connection.login_of_creds(creds, "creds")().jwt == jwt
     other = creds.replace(user.seed, nkey.create("user").seed)
     with pytest.raises(NatsSecurityError, match="creds: these are no creds of a user"):

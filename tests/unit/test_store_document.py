@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.store import check, layout, source
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
 from ansible_collections.natsops.security.plugins.module_utils.store.plan import Plan, Wishes, make_plan

@@ -9,11 +9,12 @@ import pathlib
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.store import layout
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import Keyring, Layout
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 
 def test_folders_are_those_of_nsc() -> None:
@@ -36,15 +37,15 @@ def test_names_that_nsc_has_are_fine(name: str) -> None:
 
 def test_creds_are_those_of_the_library_without_reading_the_token() -> None:
     account, user = nkey.create("account"), nkey.create("user")
-    jwt = token.encode(Claims(name="u", subject=user.public_key, body=User()), account, 1)
-    assert layout.creds_text(jwt, user.seed) == token.format_creds(jwt, user)
+    jwt = codec.encode(Claims(name="u", subject=user.public_key, body=User()), account, 1)
+    assert layout.creds_text(jwt, user.seed) == decorated.format_creds(jwt, user)
 
 
 def test_peek_tells_what_a_token_is_about() -> None:
     account, user = nkey.create("account"), nkey.create("user")
     body = User()
     body.issuer_account = account.public_key
-    jwt = token.encode(Claims(name="ü>", subject=user.public_key, body=body), account, 1)
+    jwt = codec.encode(Claims(name="ü>", subject=user.public_key, body=body), account, 1)
     assert layout.peek(jwt) == layout.Said(user.public_key, account.public_key, account.public_key)
     for text in ("", "a.b.c", "..", "a." + "W10" + ".c", "a.bnVsbA.c", "x"):
         assert layout.peek(text) == layout.NOTHING

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, units
+from ansible_collections.natsops.security.plugins.module_utils.base import units
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
 from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes

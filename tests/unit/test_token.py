@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
@@ -27,7 +27,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     unknown_fields_of,
 )
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
     CURVE,
@@ -52,7 +53,7 @@ def user(**members: Any) -> Claims:
     return Claims(subject=USER.public_key, body=User(), **members)
 
 
-def refused(text: str, decode=token.decode) -> str:
+def refused(text: str, decode=codec.decode) -> str:
     with pytest.raises(NatsSecurityError) as error:
         decode(text)
     return str(error.value)
@@ -60,7 +61,7 @@ def refused(text: str, decode=token.decode) -> str:
 
 def not_written(claims: Claims, signer: nkey.KeyPair) -> str:
     with pytest.raises(NatsSecurityError) as error:
-        token.encode(claims, signer, NOW)
+        codec.encode(claims, signer, NOW)
     return str(error.value)
 
 
@@ -69,7 +70,7 @@ def not_written(claims: Claims, signer: nkey.KeyPair) -> str:
 
 def test_token_has_the_bytes_of_the_go_library() -> None:
     claims = user(name="<a> & \u2028\U0001f600", audience="x", expires=NOW + 60)
-    header, payload, signature = token.encode(claims, ACCOUNT, NOW).split(".")
+    header, payload, signature = codec.encode(claims, ACCOUNT, NOW).split(".")
     assert from_base64url(header) == b'{"typ":"JWT","alg":"ed25519-nkey"}'
     assert ACCOUNT.verify(f"{header}.{payload}".encode(), from_base64url(signature))
     jti = json.loads(from_base64url(payload))["jti"]
@@ -81,20 +82,20 @@ def test_token_has_the_bytes_of_the_go_library() -> None:
 
 
 def test_same_claims_and_time_make_the_same_token() -> None:
-    assert token.encode(user(), ACCOUNT, NOW) == token.encode(user(), ACCOUNT, NOW)
-    assert token.encode(user(), ACCOUNT, NOW) != token.encode(user(), ACCOUNT, NOW + 1)
+    assert codec.encode(user(), ACCOUNT, NOW) == codec.encode(user(), ACCOUNT, NOW)
+    assert codec.encode(user(), ACCOUNT, NOW) != codec.encode(user(), ACCOUNT, NOW + 1)
 
 
 def test_id_hashes_the_outer_members_alone() -> None:
     tagged = Claims(subject=USER.public_key, body=User(tags=["x"]))
-    ids = {payload_in(token.encode(claims, ACCOUNT, NOW))["jti"] for claims in (user(), tagged)}
+    ids = {payload_in(codec.encode(claims, ACCOUNT, NOW))["jti"] for claims in (user(), tagged)}
     assert len(ids) == 1
     assert re.fullmatch("[A-Z2-7]{52}", ids.pop())
 
 
 def test_id_issuer_and_time_come_from_the_signing_and_not_from_the_claims() -> None:
     claims = user(id="forged", issuer="forged", issued_at=5)
-    assert token.encode(claims, ACCOUNT, NOW) == token.encode(user(), ACCOUNT, NOW)
+    assert codec.encode(claims, ACCOUNT, NOW) == codec.encode(user(), ACCOUNT, NOW)
     assert (claims.id, claims.issuer, claims.issued_at) == ("forged", "forged", 5)
 
 
@@ -104,7 +105,7 @@ def test_exports_imports_and_signing_keys_are_written_sorted() -> None:
         exports=[Export(subject=name, type="stream") for name in ("c", "a", "b")],
         signing_keys=[SigningKey(key=name) for name in reversed(keys)],
     )
-    written = payload_in(token.encode(Claims(subject=ACCOUNT.public_key, body=body), OPERATOR, NOW))["nats"]
+    written = payload_in(codec.encode(Claims(subject=ACCOUNT.public_key, body=body), OPERATOR, NOW))["nats"]
     assert [export["subject"] for export in written["exports"]] == ["a", "b", "c"]
     assert written["signing_keys"] == keys
     assert [export.subject for export in body.exports] == ["c", "a", "b"]
@@ -127,7 +128,7 @@ def test_claims_are_signed_and_accepted_from_the_right_types_of_key_only(kind: s
     body, subject, allowed = SIGNERS[kind]
     claims, signer = Claims(subject=subject.public_key, body=body()), key(key_type, 9)
     if key_type in allowed:
-        decoded = token.decode_any_kind(token.encode(claims, signer, NOW))
+        decoded = codec.decode_any_kind(codec.encode(claims, signer, NOW))
         assert (decoded.kind, decoded.issuer) == (kind, signer.public_key)
         return
     message = not_written(claims, signer)
@@ -184,7 +185,7 @@ def scope_with(attribute: str, number: int) -> Claims:
 def test_number_above_what_a_scope_holds_is_not_written(attribute: str) -> None:
     for number in (2**53 - 1, -(2**53) + 1):
         claims = scope_with(attribute, number)
-        assert token.encode(token.decode(token.encode(claims, OPERATOR, NOW)), OPERATOR, NOW) == token.encode(
+        assert codec.encode(codec.decode(codec.encode(claims, OPERATOR, NOW)), OPERATOR, NOW) == codec.encode(
             claims, OPERATOR, NOW
         )
     for number in (2**53, -(2**53), 2**63 - 1):
@@ -197,8 +198,8 @@ def test_number_above_what_a_scope_holds_is_not_written(attribute: str) -> None:
 def test_numbers_outside_a_scope_go_up_to_64_bits() -> None:
     body = Account()
     body.limits.data = 2**63 - 1
-    written = token.encode(Claims(subject=ACCOUNT.public_key, body=body), OPERATOR, NOW)
-    assert token.decode(written).body.limits.data == 2**63 - 1
+    written = codec.encode(Claims(subject=ACCOUNT.public_key, body=body), OPERATOR, NOW)
+    assert codec.decode(written).body.limits.data == 2**63 - 1
 
 
 def test_number_in_a_scope_that_servers_cannot_read_is_refused() -> None:
@@ -218,22 +219,22 @@ def test_number_that_no_float_holds_is_refused_in_a_scope(number: str) -> None:
 
 def claims_of_size(size: int) -> Claims:
     """A user whose token has at least this many bytes, by no more than three."""
-    at = len(token.encode(user(name="x" * 1000), ACCOUNT, NOW))
+    at = len(codec.encode(user(name="x" * 1000), ACCOUNT, NOW))
     return user(name="x" * (1000 + (size - at) * 3 // 4))
 
 
 def test_token_of_one_mebibyte_is_written_and_read() -> None:
-    written = token.encode(claims_of_size(MEBIBYTE - 8), ACCOUNT, NOW)
+    written = codec.encode(claims_of_size(MEBIBYTE - 8), ACCOUNT, NOW)
     assert MEBIBYTE - 12 < len(written) <= MEBIBYTE
-    assert token.decode(written).issuer == ACCOUNT.public_key
-    assert token.decode_generic(written).issuer == ACCOUNT.public_key
+    assert codec.decode(written).issuer == ACCOUNT.public_key
+    assert codec.decode_generic(written).issuer == ACCOUNT.public_key
 
 
 def test_larger_token_is_neither_written_nor_read() -> None:
     claims = claims_of_size(MEBIBYTE + 8)
     assert "NATS reads tokens of up to 1048576 (1 MiB)" in not_written(claims, ACCOUNT)
     large = sign(user_payload(name="x" * MEBIBYTE))
-    for decode in (token.decode, token.decode_generic, token.decode_any_kind):
+    for decode in (codec.decode, codec.decode_generic, codec.decode_any_kind):
         assert (
             refused(large, decode) == f"The token has {len(large)} bytes; NATS reads tokens of up to 1048576 (1 MiB)."
         )
@@ -246,7 +247,7 @@ CHUNKS = GOOD.split(".")
 
 
 def test_good_token_is_read() -> None:
-    claims = token.decode(GOOD)
+    claims = codec.decode(GOOD)
     assert (claims.kind, claims.subject, claims.issuer) == ("user", USER.public_key, ACCOUNT.public_key)
     assert (claims.name, claims.issued_at, claims.id) == ("n", NOW, "X")
 
@@ -275,7 +276,7 @@ def test_good_token_is_read() -> None:
     ],
 )
 def test_what_is_no_whole_genuine_token_is_refused(text: str, message: str) -> None:
-    for decode in (token.decode, token.decode_any_kind, token.decode_generic):
+    for decode in (codec.decode, codec.decode_any_kind, codec.decode_generic):
         assert refused(text, decode).startswith(message)
 
 
@@ -295,7 +296,7 @@ def test_what_is_no_whole_genuine_token_is_refused(text: str, message: str) -> N
     ],
 )
 def test_header_of_something_else_is_refused(header: str, message: str) -> None:
-    for decode in (token.decode, token.decode_generic):
+    for decode in (codec.decode, codec.decode_generic):
         assert refused(sign(user_payload(), header=header), decode) == message
 
 
@@ -310,7 +311,7 @@ def test_header_of_something_else_is_refused(header: str, message: str) -> None:
     ],
 )
 def test_header_in_another_spelling_is_read(header: str) -> None:
-    assert token.decode(sign(user_payload(), header=header)).subject == USER.public_key
+    assert codec.decode(sign(user_payload(), header=header)).subject == USER.public_key
 
 
 def test_every_changed_character_is_refused() -> None:
@@ -397,7 +398,7 @@ def test_claims_of_another_version_or_type_are_refused(payload: str, message: st
 
 def test_names_are_read_whatever_their_case() -> None:
     payload = user_payload('"PUB":{"Allow":["a"]},"sub":{}').replace('"iat"', '"IAT"').replace('"nats"', '"Nats"')
-    claims = token.decode(sign(payload))
+    claims = codec.decode(sign(payload))
     assert claims.body.access.permissions.publish.allow == ["a"]
     assert claims.issued_at == NOW
     assert unknown_fields_of(claims) == []
@@ -412,34 +413,34 @@ def test_names_are_read_whatever_their_case() -> None:
     ],
 )
 def test_last_of_repeated_members_counts(nats: str, allow: list[str]) -> None:
-    assert token.decode(sign(user_payload(nats))).body.access.permissions.publish.allow == allow
+    assert codec.decode(sign(user_payload(nats))).body.access.permissions.publish.allow == allow
 
 
 def test_structs_that_come_twice_in_different_case_are_read_into_one() -> None:
     # What encoding/json makes of it, run with Go: {[c] [b]}.
     nats = '"pub":{"allow":["a"]},"PUB":{"deny":["b"]},"Pub":{"allow":["c"]}'
-    publish = token.decode(sign(user_payload(nats))).body.access.permissions.publish
+    publish = codec.decode(sign(user_payload(nats))).body.access.permissions.publish
     assert (publish.allow, publish.deny) == (["c"], ["b"])
 
 
 def test_null_is_the_same_as_absent() -> None:
     nothing = '"pub":null,"sub":null,"resp":null,"src":null,"times":null,"subs":null,"tags":null,"bearer_token":null'
-    claims, empty = token.decode(sign(user_payload(nothing, name=None))), token.decode(sign(user_payload("")))
+    claims, empty = codec.decode(sign(user_payload(nothing, name=None))), codec.decode(sign(user_payload("")))
     assert claims.body == empty.body
     assert claims.name == ""
 
 
 def test_lone_surrogates_are_read_as_replacement_characters() -> None:
     payload = user_payload('"tags":["\\udc00x"],"new":{"\\ud800":"\\ud800"}').replace('"n"', '"\\ud83d\\ude00 \\ud83d"')
-    claims = token.decode(sign(payload))
+    claims = codec.decode(sign(payload))
     assert claims.name == "\U0001f600 \ufffd"
     assert claims.body.tags == ["\ufffdx"]
     assert claims.body.unknown == {"new": {"\ufffd": "\ufffd"}}
-    assert token.decode(token.encode(claims, ACCOUNT, NOW)).name == claims.name
+    assert codec.decode(codec.encode(claims, ACCOUNT, NOW)).name == claims.name
 
 
 def test_bytes_that_are_not_utf_8_are_read_as_replacement_characters() -> None:
-    claims = token.decode(sign(user_payload().encode().replace(b'"n"', b'"a\xffb"')))
+    claims = codec.decode(sign(user_payload().encode().replace(b'"n"', b'"a\xffb"')))
     assert claims.name == "a\ufffdb"
 
 
@@ -450,15 +451,15 @@ def test_json_nested_up_to_200_levels_is_read_and_written(depth: int, opening: s
     nested = opening * depth + "1" + {"[": "]"}.get(opening, "}") * depth
     payload = user_payload(f'"new":{nested}')
     header = f'{{"typ":"JWT","alg":"ed25519-nkey","x":{nested}}}' if where == "header" else HEADER
-    decode = token.decode_generic if where == "generic" else token.decode
+    decode = codec.decode_generic if where == "generic" else codec.decode
     if depth > 200:
         message = refused(sign(payload, header=header), decode)
         assert message.endswith("is nested more than 200 levels deep.")
         return
     claims = decode(sign(payload, header=header))
     if where != "header":
-        assert f'"new":{nested}' in token.payload_of(claims)
-    token.encode(claims, ACCOUNT, NOW)
+        assert f'"new":{nested}' in codec.payload_of(claims)
+    codec.encode(claims, ACCOUNT, NOW)
 
 
 # ---- what nobody declared
@@ -484,20 +485,20 @@ NEWS = [
 
 
 def test_unknown_fields_are_kept_reported_and_written_back() -> None:
-    claims = token.decode(sign(ACCOUNT_WITH_NEWS, OPERATOR))
+    claims = codec.decode(sign(ACCOUNT_WITH_NEWS, OPERATOR))
     assert sorted(unknown_fields_of(claims)) == sorted(NEWS)
-    again = token.decode(token.encode(claims, OPERATOR, NOW))
+    again = codec.decode(codec.encode(claims, OPERATOR, NOW))
     assert sorted(unknown_fields_of(again)) == sorted(NEWS)
     assert again.body == claims.body
-    before, after = json.loads(ACCOUNT_WITH_NEWS), payload_in(token.encode(claims, OPERATOR, NOW))
+    before, after = json.loads(ACCOUNT_WITH_NEWS), payload_in(codec.encode(claims, OPERATOR, NOW))
     assert after["new"] == before["new"]
     for path in ("new", "limits", "exports", "mappings", "trace"):
         assert after["nats"][path] == before["nats"][path]
 
 
 def test_unknown_number_is_written_back_as_it_was() -> None:
-    claims = token.decode(sign(user_payload('"new":[9007199254740993,1.5,1e21,true,null,"x"]')))
-    assert '"new":[9007199254740993,1.5,1e+21,true,null,"x"]' in token.payload_of(claims)
+    claims = codec.decode(sign(user_payload('"new":[9007199254740993,1.5,1e21,true,null,"x"]')))
+    assert '"new":[9007199254740993,1.5,1e+21,true,null,"x"]' in codec.payload_of(claims)
 
 
 # ---- version 1
@@ -513,22 +514,22 @@ def version_1(kind: str, nats: str, **outer: Any) -> str:
 @pytest.mark.parametrize("kind", ["operator", "account", "user", "activation"])
 @pytest.mark.parametrize("nats", ["{}", "null"])
 def test_version_1_is_read_and_written_as_version_2(kind: str, nats: str) -> None:
-    claims = token.decode(version_1(kind, nats, tags=["x"], name="old"))
+    claims = codec.decode(version_1(kind, nats, tags=["x"], name="old"))
     assert (claims.kind, claims.name, claims.body.tags, claims.body.version) == (kind, "old", ["x"], 1)
-    written = token.encode(claims, {"user": ACCOUNT, "activation": ACCOUNT}.get(kind, OPERATOR), NOW)
+    written = codec.encode(claims, {"user": ACCOUNT, "activation": ACCOUNT}.get(kind, OPERATOR), NOW)
     assert payload_in(written)["nats"]["version"] == 2
-    assert token.decode(written).body.version == 2
+    assert codec.decode(written).body.version == 2
 
 
 def test_version_1_user_is_unlimited_unless_it_says_otherwise() -> None:
-    limits = token.decode(version_1("user", '{"payload":7}')).body.access.limits
+    limits = codec.decode(version_1("user", '{"payload":7}')).body.access.limits
     assert (limits.subscriptions, limits.data, limits.payload) == (-1, -1, 7)
 
 
 def test_version_1_must_be_signed_without_its_header() -> None:
     payload = json.dumps({"iss": ACCOUNT.public_key, "sub": USER.public_key, "type": "user", "nats": {}})
     assert "signature is not that of its issuer" in refused(sign(payload))
-    assert token.decode(sign_version_1(payload)).kind == "user"
+    assert codec.decode(sign_version_1(payload)).kind == "user"
 
 
 @pytest.mark.parametrize("keys", ["5", '"A"', "{}", "[5]", "[{}]", "true"])
@@ -541,29 +542,29 @@ def test_version_1_with_signing_keys_of_another_type_is_refused(keys: str) -> No
 
 def test_generic_claims_keep_their_data_as_go_keeps_it() -> None:
     data = {"type": "mine", "n": 5, "list": [1, {"a": None}], "text": "<\u2028>"}
-    written = token.encode(Claims(subject="anything", body=Generic(data)), USER, NOW)
-    claims = token.decode_generic(written)
+    written = codec.encode(Claims(subject="anything", body=Generic(data)), USER, NOW)
+    claims = codec.decode_generic(written)
     assert claims.subject == "anything"
     assert claims.body.data == {**data, "version": 2}
-    assert token.encode(claims, USER, NOW) == written
-    assert token.decode_any_kind(written) == claims
+    assert codec.encode(claims, USER, NOW) == written
+    assert codec.decode_any_kind(written) == claims
 
 
 def test_generic_claims_may_have_no_body() -> None:
-    written = token.encode(Claims(subject="x", body=Generic()), USER, NOW)
+    written = codec.encode(Claims(subject="x", body=Generic()), USER, NOW)
     assert "nats" not in payload_in(written)
-    assert token.decode_generic(written).body.data is None
+    assert codec.decode_generic(written).body.data is None
 
 
 def test_token_of_nats_own_types_is_read_as_generic_too() -> None:
-    claims = token.decode_generic(GOOD)
+    claims = codec.decode_generic(GOOD)
     assert claims.kind == "generic"
     assert claims.body.data == {"pub": {}, "sub": {}, "type": "user", "version": 2}
 
 
 # ---- files
 
-CREDS = token.format_creds(GOOD, USER)
+CREDS = decorated.format_creds(GOOD, USER)
 
 
 def test_creds_file_has_the_bytes_of_the_go_library() -> None:
@@ -599,33 +600,33 @@ NKEYs are sensitive and should be treated as secrets.
     ],
 )
 def test_creds_file_is_read_as_tolerantly_as_by_the_go_library(change) -> None:
-    assert token.find_token(change(CREDS)) == GOOD
-    assert token.find_seed(change(CREDS)).seed == USER.seed
+    assert decorated.find_token(change(CREDS)) == GOOD
+    assert decorated.find_seed(change(CREDS)).seed == USER.seed
 
 
 @pytest.mark.parametrize("space", ["", "\n", "\r\n", " ", "\n\n"])
 def test_plain_files_are_read_with_the_white_space_around(space: str) -> None:
-    assert token.find_token(space + GOOD + space) == GOOD
-    assert token.find_seed(USER.seed + space.strip(" ")).seed == USER.seed
+    assert decorated.find_token(space + GOOD + space) == GOOD
+    assert decorated.find_seed(USER.seed + space.strip(" ")).seed == USER.seed
 
 
 @pytest.mark.parametrize("key_type", nkey.KEY_TYPES)
 def test_seed_of_every_type_is_found_in_a_plain_file(key_type: str) -> None:
     pair = key(key_type)
-    assert token.find_seed(f"# the key\n{pair.seed}\n").public_key == pair.public_key
+    assert decorated.find_seed(f"# the key\n{pair.seed}\n").public_key == pair.public_key
 
 
-@pytest.mark.parametrize("contents", ["", "\n", "nothing here\n", GOOD, "S\n", token.decorate_token(GOOD)])
+@pytest.mark.parametrize("contents", ["", "\n", "nothing here\n", GOOD, "S\n", decorated.decorate_token(GOOD)])
 def test_file_without_a_seed_says_so(contents: str) -> None:
     with pytest.raises(NatsSecurityError, match=r"^There is no seed in it\.$"):
-        token.find_seed(contents)
+        decorated.find_seed(contents)
 
 
 def test_mistyped_seed_in_a_file_is_an_error_that_does_not_show_it() -> None:
     wrong = USER.seed[:-1] + ("A" if USER.seed[-1] != "A" else "B")
     for contents in (wrong, CREDS.replace(USER.seed, wrong), "SUDDENLY nothing\n"):
         with pytest.raises(NatsSecurityError, match="seed") as error:
-            token.find_seed(contents)
+            decorated.find_seed(contents)
         assert wrong[4:] not in str(error.value)
 
 
@@ -645,7 +646,7 @@ def test_mistyped_seed_in_a_file_is_an_error_that_does_not_show_it() -> None:
 )
 def test_creds_are_not_made_of_what_does_not_belong_together(text: str, pair: nkey.KeyPair, message: str) -> None:
     with pytest.raises(NatsSecurityError) as error:
-        token.format_creds(text, pair)
+        decorated.format_creds(text, pair)
     assert str(error.value).startswith(message)
     assert pair.public_key in message or (pair.has_seed and pair.seed not in str(error.value))
 
@@ -653,21 +654,21 @@ def test_creds_are_not_made_of_what_does_not_belong_together(text: str, pair: nk
 @pytest.mark.parametrize("key_type", ["operator", "account", "user"])
 def test_decorated_seed_is_read_back(key_type: str) -> None:
     pair = key(key_type)
-    decorated = token.decorate_seed(pair.seed + "\n")
-    assert f"-----BEGIN {key_type.upper()} NKEY SEED-----\n{pair.seed}\n------END {key_type.upper()}" in decorated
-    assert token.find_seed(decorated).seed == pair.seed
+    text = decorated.decorate_seed(pair.seed + "\n")
+    assert f"-----BEGIN {key_type.upper()} NKEY SEED-----\n{pair.seed}\n------END {key_type.upper()}" in text
+    assert decorated.find_seed(text).seed == pair.seed
 
 
 @pytest.mark.parametrize("key_type", ["server", "cluster", "curve"])
 def test_other_seeds_are_not_decorated(key_type: str) -> None:
     with pytest.raises(NatsSecurityError, match=f"not that of a {key_type} key"):
-        token.decorate_seed(key(key_type).seed)
+        decorated.decorate_seed(key(key_type).seed)
 
 
 def test_decorated_token_names_its_kind() -> None:
-    decorated = token.decorate_token(sign(account_payload(), OPERATOR))
-    assert decorated.startswith("-----BEGIN NATS ACCOUNT JWT-----\n")
-    assert token.decode(token.find_token(decorated)).kind == "account"
+    text = decorated.decorate_token(sign(account_payload(), OPERATOR))
+    assert text.startswith("-----BEGIN NATS ACCOUNT JWT-----\n")
+    assert codec.decode(decorated.find_token(text)).kind == "account"
 
 
 @pytest.mark.parametrize(
@@ -689,8 +690,8 @@ def test_decorated_token_names_its_kind() -> None:
 )
 def test_a_mebibyte_of_anything_is_looked_through_in_no_time(contents: str) -> None:
     began = time.process_time()
-    text = token.find_token(contents)
-    for use in (token.find_seed, token.decode, token.decode_generic, lambda given: token.decode(text)):
+    text = decorated.find_token(contents)
+    for use in (decorated.find_seed, codec.decode, codec.decode_generic, lambda given: codec.decode(text)):
         with pytest.raises(NatsSecurityError):
             use(contents)
     assert time.process_time() - began < 10

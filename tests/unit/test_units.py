@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import units
+from ansible_collections.natsops.security.plugins.module_utils.base import units
 
 SECOND = 1_000_000_000
 DAY = 86400

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
@@ -37,7 +36,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     WeightedMapping,
     no_access,
 )
-from ansible_collections.natsops.security.plugins.module_utils.validation import (
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.rules import (
     Issue,
     allowed_issuers_of_operator,
     did_sign,
@@ -52,7 +52,8 @@ from ansible_collections.natsops.security.plugins.module_utils.validation import
     token_issues,
     user_issues,
 )
-from ansible_collections.natsops.security.plugins.module_utils.validation.transforms import mapping_problem
+from ansible_collections.natsops.security.plugins.module_utils.rules.transforms import mapping_problem
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 NOW = 1_700_000_000
 
@@ -309,7 +310,7 @@ def _activation(
 ) -> str:
     outer = {name: members.pop(name) for name in ("expires", "not_before") if name in members}
     body = Activation(**{"import_subject": "orders.*", "import_type": "stream", **members})
-    return token.encode(Claims(subject=importer.public_key, body=body, **outer), signer, issued_at)
+    return codec.encode(Claims(subject=importer.public_key, body=body, **outer), signer, issued_at)
 
 
 def _importing(activation: str, **members: Any) -> Claims:
@@ -328,7 +329,7 @@ def _exporting(**members: Any) -> Claims:
         (_activation(importer=SIGNER), "is for the account"),
         (_activation(import_type="service"), "is for a service, not for a stream"),
         (_activation(import_subject="other.*"), "allows 'other.*', which does not cover 'orders.new'"),
-        (token.encode(_claims(User()), ACCOUNT, NOW), "cannot be read as an activation: It is a token of user claims."),
+        (codec.encode(_claims(User()), ACCOUNT, NOW), "cannot be read as an activation: It is a token of user claims."),
     ],
 )
 def test_a_token_that_is_not_for_its_import_is_told_by_library_and_import_issues(activation: str, reason: str) -> None:

@@ -18,7 +18,8 @@ if __name__ == "__main__":
 
     checkout.make_importable()
 
-from ansible_collections.natsops.security.plugins.module_utils import nkey, token, validation
+from ansible_collections.natsops.security.plugins.module_utils import rules
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
@@ -26,8 +27,9 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     as_read_by_servers,
     unknown_fields_of,
 )
-from ansible_collections.natsops.security.plugins.module_utils.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.issue import Policy, issue
+from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, issue
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,13 +69,13 @@ def _short(text: str) -> str:
 
 def check_claims(record: Record) -> Iterator[str]:
     """A token of the library decodes to what its payload means, is written again to the same bytes, is judged alike and is kept by issue()."""
-    claims = (token.decode_generic if record["kind"] == "generic" else token.decode)(record["token"])
+    claims = (codec.decode_generic if record["kind"] == "generic" else codec.decode)(record["token"])
     signer = nkey.from_seed(record["signer_seed"])
     issued_at = record["payload"]["iat"]
     yield from _differs("kind", claims.kind, record["kind"])
     yield from _differs("unknown fields", unknown_fields_of(claims), [])
-    yield from _differs("meaning", json.loads(token.payload_of(claims)), record["payload"])
-    yield from _differs("token", token.encode(claims, signer, issued_at), record["token"])
+    yield from _differs("meaning", json.loads(codec.payload_of(claims)), record["payload"])
+    yield from _differs("token", codec.encode(claims, signer, issued_at), record["token"])
     yield from _issues_differ(claims, issued_at, record["issues"])
     yield from _issues_anew(claims, record["token"], signer, issued_at)
 
@@ -82,7 +84,7 @@ def _issues_differ(claims: Claims, now: int, wanted: list[Record]) -> Iterator[s
     """The library repeats itself, in other words for other fields or in the same: a number of issues between the two is right."""
     if isinstance(claims.body, Account):
         claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
-    issues = set(validation.library_issues(claims, now))
+    issues = set(rules.library_issues(claims, now))
     found = Counter((issue.blocking, issue.time_check) for issue in issues)
     most = Counter((issue["blocking"], issue["time_check"]) for issue in wanted)
     texts = {(issue["blocking"], issue["time_check"], issue["description"]) for issue in wanted}
@@ -163,7 +165,7 @@ def _opens(pair: nkey.KeyPair, box: bytes, sender: str) -> bool:
 def check_refused_token(record: Record) -> Iterator[str]:
     """What the library refuses to decode is refused."""
     try:
-        token.decode(record["token"])
+        codec.decode(record["token"])
     except NatsSecurityError:
         return
     yield f"decoded, though the library says {record['error']!r}"
@@ -171,34 +173,34 @@ def check_refused_token(record: Record) -> Iterator[str]:
 
 def check_version_1_token(record: Record) -> Iterator[str]:
     """A token of version 1 means what the library migrates it to."""
-    claims = token.decode(record["token"])
+    claims = codec.decode(record["token"])
     yield from _differs("kind", claims.kind, record["kind"])
-    yield from _differs("migrated", json.loads(token.payload_of(claims)), record["migrated"])
+    yield from _differs("migrated", json.loads(codec.payload_of(claims)), record["migrated"])
 
 
 def check_creds(record: Record) -> Iterator[str]:
     """A creds file has the library's bytes, and is read back."""
     pair = nkey.from_seed(record["seed"])
-    yield from _differs("creds", token.format_creds(record["token"], pair), record["creds"])
+    yield from _differs("creds", decorated.format_creds(record["token"], pair), record["creds"])
     yield from check_tolerated_file({"file": record["creds"], "token": record["token"], "seed": record["seed"]})
 
 
 def check_decorated(record: Record) -> Iterator[str]:
     """A decorated token or seed has the library's bytes, and is read back."""
     if "token" in record:
-        yield from _differs("decorated", token.decorate_token(record["token"]), record["decorated"])
-        yield from _differs("token", token.find_token(record["decorated"]), record["token"])
+        yield from _differs("decorated", decorated.decorate_token(record["token"]), record["decorated"])
+        yield from _differs("token", decorated.find_token(record["decorated"]), record["token"])
     else:
-        yield from _differs("decorated", token.decorate_seed(record["seed"]), record["decorated"])
-        yield from _differs("seed", token.find_seed(record["decorated"]).seed, record["seed"])
+        yield from _differs("decorated", decorated.decorate_seed(record["seed"]), record["decorated"])
+        yield from _differs("seed", decorated.find_seed(record["decorated"]).seed, record["seed"])
 
 
 def check_tolerated_file(record: Record) -> Iterator[str]:
     """In an odd file are found the token and the seed that the library finds; null is none."""
-    text = token.find_token(record["file"])
+    text = decorated.find_token(record["file"])
     yield from _differs("token", text if _decodes(text) else None, record["token"])
     try:
-        seed = token.find_seed(record["file"]).seed
+        seed = decorated.find_seed(record["file"]).seed
     except NatsSecurityError:
         seed = None
     if seed != record["seed"]:
@@ -207,7 +209,7 @@ def check_tolerated_file(record: Record) -> Iterator[str]:
 
 def _decodes(text: str) -> bool:
     try:
-        token.decode(text)
+        codec.decode(text)
     except NatsSecurityError:
         return False
     return True
@@ -218,13 +220,13 @@ def _decodes(text: str) -> bool:
 
 def check_subject_containment(record: Record) -> Iterator[str]:
     """A subject is contained in another one where the library says so."""
-    found = validation.subject_is_contained(record["subject"], record["other"])
+    found = rules.subject_is_contained(record["subject"], record["other"])
     yield from _differs("contained", found, record["contained"])
 
 
 def check_activation_hash_id(record: Record) -> Iterator[str]:
     """An activation is filed under the library's name."""
-    claims = token.decode(record["token"])
+    claims = codec.decode(record["token"])
     yield from _differs("issuer", claims.issuer, record["issuer"])
     found = activation_hash_id(claims.issuer, claims.subject, claims.body.import_subject)
     yield from _differs("hash id", found, record["hash_id"])

@@ -7,9 +7,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from ..errors import NatsSecurityError
-from ..quick_dataclass import dataclass
-from ..units import UNLIMITED
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
+from ..base.units import UNLIMITED
 from . import declaration as kinds
 from .declaration import LARGEST_EXACT, Kind, declare, unknown_fields, wrong_type
 from .permissions import Permissions, ScopeTemplate, TemplateLimits

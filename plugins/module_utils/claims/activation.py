@@ -8,8 +8,8 @@ import hashlib
 from base64 import b32encode
 from typing import Any, ClassVar
 
-from ..errors import NatsSecurityError
-from ..quick_dataclass import dataclass
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..quick_dataclass import dataclass
+from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import Kind, declare, decode_strings, encode_strings, unknown_fields, wrong_type
 from .wire import nested, optional

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Iterator
 
-from .. import units
+from ..base import units
 from . import declaration as kinds
 from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, Kind

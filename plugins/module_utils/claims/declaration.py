@@ -17,8 +17,8 @@ import json
 from json.encoder import encode_basestring
 from typing import Any, Callable, Dict, NamedTuple
 
-from .. import units
-from ..errors import NatsSecurityError
+from ..base import units
+from ..base.errors import NatsSecurityError
 
 _Spec = Dict[str, Any]
 
@@ -147,7 +147,7 @@ def encode_any(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
     if isinstance(value, float):
-        from ..go_syntax import format_float
+        from ..base.go_syntax import format_float
 
         return format_float(value)
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..quick_dataclass import dataclass
+from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .account import Account
 from .declaration import declare, unknown_fields

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..errors import NatsSecurityError
-from ..quick_dataclass import dataclass
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
@@ -53,7 +53,7 @@ class Operator:
 def check_account_server_url(url: str) -> None:
     """NatsSecurityError for a URL with which the Go library would not write an operator JWT (validateAccountServerURL)."""
     if url:
-        from ..go_syntax import parse_url
+        from ..base.go_syntax import parse_url
 
         try:
             scheme = parse_url(url).scheme

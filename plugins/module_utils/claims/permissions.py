@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..quick_dataclass import dataclass
-from ..units import UNLIMITED
+from ..base.quick_dataclass import dataclass
+from ..base.units import UNLIMITED
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 from .wire import inline, list_of, nested, optional, zero_object

@@ -19,12 +19,13 @@ import socket
 import time
 from typing import Callable, Iterable, Iterator, Sequence, TypeVar
 
-from .. import nkey, units
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims
-from ..errors import NatsSecurityError
-from ..files import sync_folder
-from ..issue import issue
-from ..quick_dataclass import dataclass
+from ..decision.issue import issue
+from ..disk.files import sync_folder
+from ..keys import nkey
 from . import document as documents
 from . import layout as layouts
 from .document import Document, Keys

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Iterable, Iterator
 
-from .. import validation
+from .. import rules
 from ..claims import Claims, Import
 from ..claims.options import Problem
-from ..validation import Issue
-from ..validation.subjects import is_subset
+from ..rules import Issue
+from ..rules.subjects import is_subset
 
 #: How many accounts a server follows imports through (MaxAccountCycleSearchDepth).
 _DEPTH = 1024
@@ -19,19 +19,19 @@ _DEPTH = 1024
 def claims(wanted: Claims, path: str, now: int, being_made: Iterable[int] = ()) -> Iterator[Problem]:
     """What is wrong with the claims of an operator, account or user by themselves. Imports whose activation is being made have no token yet."""
     pending = tuple(f"imports[{index}].token" for index in being_made)
-    found = [*validation.library_issues(wanted, now), *validation.server_issues(wanted)]
+    found = [*rules.library_issues(wanted, now), *rules.server_issues(wanted)]
     return _problems((issue for issue in found if not (pending and issue.path.startswith(pending))), path)
 
 
 def user(account: Claims, wanted: Claims, path: str, now: int, strict: bool) -> Iterator[Problem]:
     """What is wrong with a user, by itself and in its account, under an operator that may be strict."""
     yield from claims(wanted, path, now)
-    yield from _problems(validation.user_issues(account, wanted, now, strict), path)
+    yield from _problems(rules.user_issues(account, wanted, now, strict), path)
 
 
 def between(operator: Claims, account: Claims, path: str, is_managed: bool) -> Iterator[Problem]:
     """What is wrong with an account under its operator. In a managed store accounts sign themselves, for the operator to sign them elsewhere."""
-    found = validation.issues_between(operator, account)
+    found = rules.issues_between(operator, account)
     return _problems((issue for issue in found if not (is_managed and issue.path == "issuer")), path)
 
 
@@ -43,7 +43,7 @@ def across(accounts: dict[str, Claims], paths: dict[str, str], being_made: dict[
         for key in dict.fromkeys(item.account for item in importer.body.imports if item is not None):
             exporter = by_key.get(key)
             if exporter is not None:
-                found = validation.import_issues(importer, exporter)
+                found = rules.import_issues(importer, exporter)
                 yield from _problems(
                     (issue for issue in found if not (pending and issue.path.startswith(pending))), paths[name]
                 )

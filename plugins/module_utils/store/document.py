@@ -14,12 +14,13 @@ import json
 import re
 from typing import Any, Callable, Iterator
 
-from .. import nkey, units
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims, Operator, SigningKey, User, no_access
 from ..claims.options import Problem, read_options
-from ..errors import NatsSecurityError
-from ..issue import Policy
-from ..quick_dataclass import dataclass
+from ..decision.issue import Policy
+from ..keys import nkey
 from .layout import name_problem
 
 _ENVELOPE = ("audience", "not_before")

@@ -8,14 +8,15 @@ import dataclasses
 import os
 from typing import Any
 
-from .. import token as tokens
-from .. import units, validation
+from .. import rules
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
-from ..errors import NatsSecurityError
-from ..quick_dataclass import dataclass
-from ..validation import Issue
+from ..rules import Issue
+from ..token import decorated
 from . import check
 from . import layout as layouts
 from .layout import Keyring, Layout, Store, Stored
@@ -158,7 +159,7 @@ class _Teller:
         operator = self.store.operator
         if operator is None:
             return
-        found = validation.issues_between(operator.claims, claims)
+        found = rules.issues_between(operator.claims, claims)
         self.issues([issue for issue in found if not (self.store.is_managed and issue.path == "issuer")], path)
 
     def tell_imports(self, claims: Claims) -> list[dict[str, Any]]:
@@ -272,7 +273,7 @@ class _Teller:
     def creds_hold_seed(self, account: str, name: str, claims: Claims) -> bool:
         text = layouts.read_file(self.store, self.layout.creds(account, name))
         try:
-            return text is not None and tokens.find_seed(text).public_key == claims.subject
+            return text is not None and decorated.find_seed(text).public_key == claims.subject
         except NatsSecurityError:
             return False
 
@@ -280,14 +281,14 @@ class _Teller:
         self.check(claims, path)
         operator = self.store.operator
         strict = operator is not None and operator.claims.body.strict_signing_key_usage
-        self.issues(validation.user_issues(account, claims, self.now, strict), path)
+        self.issues(rules.user_issues(account, claims, self.now, strict), path)
 
     # ---- common
 
     def check(self, claims: Claims, path: str) -> None:
         if isinstance(claims.body, Account):
             claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
-        self.issues([*validation.library_issues(claims, self.now), *validation.server_issues(claims)], path)
+        self.issues([*rules.library_issues(claims, self.now), *rules.server_issues(claims)], path)
 
     def check_across(self) -> None:
         accounts = {name: stored.claims for name, stored in self.store.accounts.items()}

@@ -15,14 +15,14 @@ import os
 import stat
 from typing import Any, Iterator, NamedTuple
 
-from .. import nkey
-from .. import token as tokens
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Claims, User
 from ..claims.options import Problem
-from ..errors import NatsSecurityError
-from ..files import read_text
-from ..nkey import KeyPair
-from ..quick_dataclass import dataclass
+from ..disk.files import read_text
+from ..keys import nkey
+from ..keys.nkey import KeyPair
+from ..token import codec, decorated
 
 STATE = ".natsops"
 #: Files that are not complete yet; a killed run may leave some.
@@ -225,7 +225,7 @@ def read_stored(store: Store, path: str, kind: str) -> Stored | None:
         return None
     try:
         token = text if text.isascii() and not text.endswith("\n") else text.strip()
-        claims = tokens.decode(token)
+        claims = codec.decode(token)
     except NatsSecurityError as error:
         store.problems.append(Problem(path, f"this is left as it is, it does not hold a JWT: {error}"))
         return None
@@ -253,7 +253,7 @@ def read_file(store: Store, path: str) -> str | None:
                 store.problems.append(Problem(path, "this is not a file."))
                 return None
             store.modes[path] = stat.S_IMODE(status.st_mode)
-        if status.st_size > 4 * tokens.MAX_TOKEN_BYTES:
+        if status.st_size > 4 * codec.MAX_TOKEN_BYTES:
             store.problems.append(Problem(path, "this is larger than any JWT."))
             return None
         data = os.read(descriptor, status.st_size + 1)
@@ -409,14 +409,14 @@ NOTHING = Said("", "", "")
 
 def peek(token: str) -> Said:
     """What a token seems to be about; nothing where it is none."""
-    data = tokens.peek(token)
+    data = codec.peek(token)
     nats = data.get("nats")
     account = nats.get("issuer_account") if isinstance(nats, dict) else None
     return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""))
 
 
 def creds_text(token: str, seed: str) -> str:
-    """The creds file of a token and a seed that are known to belong together: what token.format_creds writes, without verifying both again."""
+    """The creds file of a token and a seed that are known to belong together: what decorated.format_creds writes, without verifying both again."""
     before, between, after = _creds_template()
     return before + token + between + seed.strip() + after
 
@@ -424,7 +424,7 @@ def creds_text(token: str, seed: str) -> str:
 @functools.lru_cache(maxsize=1)
 def _creds_template() -> tuple[str, str, str]:
     account, user = nkey.from_raw_seed("account", bytes(32)), nkey.from_raw_seed("user", bytes(32))
-    token = tokens.encode(Claims(subject=user.public_key, body=User()), account, 1)
-    before, rest = tokens.format_creds(token, user).split(token)
+    token = codec.encode(Claims(subject=user.public_key, body=User()), account, 1)
+    before, rest = decorated.format_creds(token, user).split(token)
     between, after = rest.split(user.seed)
     return before, between, after

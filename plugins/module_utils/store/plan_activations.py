@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from .. import token as tokens
+from ..base.errors import NatsSecurityError
 from ..claims import Account, Activation, Claims, Export, Import
 from ..claims.declaration import NOW
-from ..errors import NatsSecurityError
-from ..validation import subject_is_contained
+from ..rules import subject_is_contained
+from ..token import codec
 from . import document as documents
 from .layout import Stored
 from .planning import CHANGED, CREATED, KEPT, AccountPlan, ActivationPlan, Entity, Planning
@@ -117,7 +117,7 @@ def activation_at_hand(existing: str | None, own: str, item: Import) -> tuple[St
     if not existing:
         return None, ""
     try:
-        claims = tokens.decode(existing.strip())
+        claims = codec.decode(existing.strip())
     except NatsSecurityError as error:
         return None, f"the activation token is not one: {error}"
     body = claims.body

@@ -7,13 +7,13 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-from .. import token as tokens
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims, SigningKey
 from ..claims.comparison import describe
 from ..claims.declaration import copy_with
-from ..errors import NatsSecurityError
-from ..issue import Policy, decide
-from ..quick_dataclass import dataclass
+from ..decision.issue import Policy, decide
+from ..token import decorated
 from . import check
 from . import document as documents
 from . import layout as layouts
@@ -309,7 +309,7 @@ def _plan_creds(
     if seed and token is not None and text == layouts.creds_text(token, seed):
         return planning.file_reasons(file), is_issued
     try:
-        holder = tokens.find_seed(text)
+        holder = decorated.find_seed(text)
     except NatsSecurityError:
         holder = None
     if holder is None or holder.public_key != subject:

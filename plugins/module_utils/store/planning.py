@@ -8,12 +8,12 @@ import dataclasses
 import re
 from typing import Any, Callable, NamedTuple
 
-from .. import units
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..base.quick_dataclass import dataclass
 from ..claims import Claims, Operator
 from ..claims.options import Problem
-from ..errors import NatsSecurityError
-from ..issue import Decision, Policy, decide
-from ..quick_dataclass import dataclass
+from ..decision.issue import Decision, Policy, decide
 from . import layout as layouts
 from .document import AccountWish, Document, Keys, UserWish
 from .layout import Keyring, Layout, Store, Stored, UserFiles

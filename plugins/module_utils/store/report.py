@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import units
+from ..base import units
 from ..claims.options import Problem
 from .apply import Outcome
 from .planning import CREATED, Entity, Plan

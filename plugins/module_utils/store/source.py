@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from ..errors import NatsSecurityError
+from ..base.errors import NatsSecurityError
 
 _SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
 

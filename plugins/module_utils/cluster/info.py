@@ -1,0 +1,121 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What servers hold, compared with each other and with what a task has. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..base.units import show_time
+from ..claims import Claims
+from ..claims.comparison import differences
+from ..token import codec
+from . import plan
+from .accounts import look_up, who_holds
+from .connection import Connection
+from .plan import Held, Wanted
+from .servers import describe_server, discover, with_accounts
+
+
+async def look_at(
+    connection: Connection,
+    keys: Sequence[str],
+    wanted: Sequence[Wanted],
+    operator: Claims | None,
+    expected_servers: Sequence[str],
+    everything: bool,
+) -> dict[str, Any]:
+    """The servers and their accounts as a result: those of the keys, or all that servers hold."""
+    cluster = await with_accounts(connection, await discover(connection, expected_servers))
+    looked_at = sorted({*keys, *(cluster.listed if everything else ())})
+    found = await look_up(connection, looked_at, len(cluster.full)) if cluster.full else {}
+    held = await who_holds(connection, cluster, found)
+    by_key = {one.subject: one for one in wanted}
+    accounts = [
+        describe_account(key, held.get(key, Held({}, ())), by_key.get(key), bool(wanted) and key not in keys)
+        for key in looked_at
+    ]
+    result = _result(accounts)
+    result["servers"] = [describe_server(server) for server in cluster.servers]
+    result["differences"] = [
+        *cluster.warnings,
+        *plan.operator_problems(cluster, operator),
+        *result["differences"],
+    ]
+    return result
+
+
+def compare_account_server(url: str, found: dict[str, str], wanted: Sequence[Wanted]) -> dict[str, Any]:
+    """The accounts of an account server as a result."""
+    by_key = {one.subject: one for one in wanted}
+    return _result(
+        [
+            describe_account(key, Held({url: token}, (token,)), by_key.get(key), False)
+            for key, token in sorted(found.items())
+        ]
+    )
+
+
+def _result(accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    told = [
+        f"account {account['name']} ({account['public_key']}): {difference}"
+        if account["name"]
+        else f"account {account['public_key']}: {difference}"
+        for account in accounts
+        for difference in account["differences"]
+    ]
+    return {"changed": False, "accounts": accounts, "differences": told}
+
+
+def describe_account(key: str, held: Held, wanted: Wanted | None, is_surplus: bool) -> dict[str, Any]:
+    """One account as a result, but for its claims, which are as they were decoded. `is_surplus` says that the task has accounts, and this is none of them."""
+    most = held.distinct[0] if held.distinct else None
+    claims = {token: _decode(token) for token in held.distinct}
+    shown = claims.get(most) if most is not None else None
+    return {
+        "public_key": key,
+        "name": shown.name if shown is not None else wanted.name if wanted is not None else "",
+        "jwt": most,
+        "claims": shown,
+        "servers": {name: _say_state(token, claims) for name, token in held.by_server.items()},
+        "differences": _differences(held, claims, wanted, is_surplus),
+    }
+
+
+def _decode(token: str) -> Claims | None:
+    try:
+        return codec.decode(token)
+    except NatsSecurityError:
+        return None
+
+
+def _say_state(token: str | None, claims: dict[str, Claims | None]) -> str:
+    if token is None:
+        return "unknown"
+    if not token:
+        return "absent"
+    found = claims.get(token)
+    return show_time(found.issued_at) if found is not None else "no JWT"
+
+
+def _differences(held: Held, claims: dict[str, Claims | None], wanted: Wanted | None, is_surplus: bool) -> list[str]:
+    if is_surplus:
+        return ["the task does not have it"]
+    told = []
+    without = [name for name, token in held.by_server.items() if token == ""]
+    if without and (held.distinct or wanted is not None):
+        told.append(f"{plan.listed(without)} {'do' if len(without) > 1 else 'does'} not have it")
+    for token in held.distinct:
+        where = plan.holders(held, token)
+        found = claims[token]
+        if found is None:
+            told.append(f"what {where} holds is no JWT that verifies")
+        elif wanted is not None and token != wanted.token:
+            new = plan.claims_of(wanted)
+            told += [f"{where}: {difference}" for difference in differences(found, new)] or [
+                f"{where}: issued: {show_time(found.issued_at)} -> {show_time(new.issued_at)}"
+            ]
+        elif wanted is None and len(held.distinct) > 1:
+            told.append(f"{where} holds the one issued at {show_time(found.issued_at)}")
+    return told

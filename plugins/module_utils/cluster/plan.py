@@ -1,0 +1,280 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be pushed to a cluster, why, and what must not be. Pure: reads no network, no file and no clock."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import dataclasses
+from typing import Collection, Iterable, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..base.units import show_time
+from ..claims import Claims
+from ..claims.comparison import differences
+from ..keys import nkey
+from ..rules import library_issues
+from ..token import codec, decorated
+from .servers import Cluster, Server
+
+#: How many problems one message tells; the rest are counted.
+_TOLD = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """The token of an account as it is to be on every server, and what it says about itself; `claims_of` verifies that."""
+
+    token: str
+    where: str
+    subject: str
+    name: str
+    issuer: str
+    issued_at: int
+    expires: int
+
+    @property
+    def title(self) -> str:
+        """The account for a person."""
+        return f"account {self.name} ({self.subject})" if self.name else f"account {self.subject}"
+
+
+#: The members of a payload as the Go library writes them. Whatever has others is decoded with all the care of `token.py`.
+_MEMBERS = {"aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub", "nats"}
+
+
+def read_wanted(text: str, where: str) -> Wanted:
+    """An account's token, plain or decorated, not verified yet. NatsSecurityError, with where it comes from, for anything else."""
+    token = decorated.find_token(text)
+    try:
+        payload = codec.public_payload(token)
+        nats = payload.get("nats")
+        if payload.keys() <= _MEMBERS and isinstance(nats, dict) and nats.get("type") == "account":
+            subject, name, issuer = payload.get("sub"), payload.get("name", ""), payload.get("iss")
+            issued_at, expires = payload.get("iat", ""), payload.get("exp", 0)
+            texts = all(isinstance(value, str) for value in (subject, name, issuer))
+            times = all(isinstance(value, int) and not isinstance(value, bool) for value in (issued_at, expires))
+            if texts and times:
+                return Wanted(token, where, str(subject), str(name), str(issuer), int(issued_at), int(expires))
+        claims = codec.decode(token)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{where}: {error}") from None
+    if claims.kind != "account":
+        raise NatsSecurityError(f"{where}: this is a JWT of {claims.kind} claims, one of an account is wanted.")
+    return Wanted(token, where, claims.subject, claims.name, claims.issuer, claims.issued_at, claims.expires)
+
+
+def claims_of(wanted: Wanted) -> Claims:
+    """The claims of the token, its signature verified. NatsSecurityError, with where it comes from."""
+    try:
+        return codec.decode(wanted.token)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{wanted.where}: {error}") from None
+
+
+def signature_problems(wanted: Iterable[Wanted]) -> list[str]:
+    """The tokens whose signatures are not those of their issuers."""
+    problems = []
+    issuers: dict[str, nkey.KeyPair] = {}
+    for one in wanted:
+        signed, signature = one.token.rsplit(".", 1)
+        try:
+            if one.issuer not in issuers:
+                issuers[one.issuer] = nkey.from_public_key(one.issuer)
+            raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+            genuine = issuers[one.issuer].verify(signed.encode("ascii"), raw)
+            if not genuine:
+                claims_of(one)  # a token of version 1 is signed otherwise
+        except NatsSecurityError as error:
+            problems.append(str(error) if str(error).startswith(one.where) else f"{one.where}: {error}")
+        except ValueError:
+            problems.append(f"{one.where}: the signature is not base64url.")
+    return problems
+
+
+def refuse_all(problems: Iterable[str]) -> None:
+    """One NatsSecurityError for all problems; nothing where there are none."""
+    told = list(dict.fromkeys(problems))
+    if told:
+        more = f" There are {len(told) - _TOLD} more problems of this kind." if len(told) > _TOLD else ""
+        raise NatsSecurityError(" ".join(told[:_TOLD]) + more)
+
+
+def operator_problems(cluster: Cluster, operator: Claims | None) -> list[str]:
+    """Why the servers are not those of the operator that the task has."""
+    if operator is None:
+        return []
+    problems = []
+    for server in cluster.full:
+        trusted = {trusted.subject for trusted in server.operators}
+        if operator.subject not in trusted:
+            problems.append(
+                f"The server {server.name} trusts the operator {_names_of(server)}, not {operator.name or 'that of the task'} ({operator.subject})."
+            )
+        elif (
+            operator.body.system_account
+            and server.system_account
+            and server.system_account != operator.body.system_account
+        ):
+            problems.append(
+                f"The server {server.name} has the system account {server.system_account}, the operator {operator.name} has {operator.body.system_account}."
+            )
+    return problems
+
+
+def _names_of(server: Server) -> str:
+    return " and ".join(f"{operator.name} ({operator.subject})" for operator in server.operators) or "nobody"
+
+
+def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
+    """The tokens that have expired, and the accounts that have two."""
+    problems = []
+    first: dict[str, Wanted] = {}
+    for one in wanted:
+        other = first.setdefault(one.subject, one)
+        if other is not one and other.token != one.token:
+            problems.append(f"{other.where} and {one.where} are different JWTs of the same {one.title}.")
+        if one.expires and one.expires < now:
+            problems.append(f"The {one.title} expired at {show_time(one.expires)}: issue it anew.")
+    return problems
+
+
+def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
+    """The tokens of issuers that servers do not trust: they would be stored, but the account would not be loaded."""
+    problems = []
+    trust = _trust(cluster)
+    for one in wanted:
+        for issuers, server in trust:
+            if one.issuer not in issuers:
+                problems.append(_foreign_issuer(one, server))
+                break
+    return problems
+
+
+def _trust(cluster: Cluster) -> list[tuple[frozenset[str], Server]]:
+    """The sets of keys that sign accounts, each with one of the servers where it holds."""
+    distinct: dict[frozenset[str], Server] = {}
+    for server in cluster.full:
+        distinct.setdefault(server.issuers, server)
+    return list(distinct.items())
+
+
+def _foreign_issuer(one: Wanted, server: Server) -> str:
+    start = f"The {one.title} is signed by {one.issuer}"
+    if one.issuer == one.subject:
+        return f"{start}, its own key; the server {server.name} wants a key of its operator {_names_of(server)}."
+    operator = next((operator for operator in server.operators if one.issuer == operator.subject), None)
+    if operator is not None:
+        return f"{start}, the identity key of the operator {operator.name}, which is strict: sign with a signing key of it."
+    issued = " and ".join(show_time(operator.issued_at) for operator in server.operators)
+    return (
+        f"{start}, which the server {server.name} does not trust: it runs with the JWT of the operator {_names_of(server)} issued at {issued}. "
+        "If the key is a new one of that operator, the server needs the new operator JWT, and a restart, first."
+    )
+
+
+def claim_problems(title: str, claims: Claims, now: int) -> list[str]:
+    """What in the claims of an account makes servers refuse it."""
+    return [f"The {title}: {issue}" for issue in library_issues(claims, now) if issue.blocking and not issue.time_check]
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """What servers with a full resolver hold of one account: a token by server name; "" is none, None could not be told."""
+
+    by_server: dict[str, str | None]
+    tokens: tuple[str, ...]  # as they came, in no order; "" is none
+
+    @property
+    def distinct(self) -> list[str]:
+        """The different tokens that there are, the most frequent one first."""
+        return [token for token, count in collections.Counter(filter(None, self.tokens)).most_common()]
+
+
+def assign(account: str, cluster: Cluster, answers: Sequence[str], loaded: dict[str, str] | None = None) -> Held:
+    """Who holds which token. Servers do not sign their answers to look-ups, so that follows from their lists of accounts,
+    and from the tokens of accounts in memory (`loaded`, by server id)."""
+    by_server: dict[str, str | None] = {}
+    unclear = []
+    rest = collections.Counter(filter(None, answers))
+    for server in cluster.full:
+        token = (loaded or {}).get(server.id, "")
+        if server.accounts is not None and account not in server.accounts:
+            by_server[server.name] = ""
+        elif rest[token] > 0:
+            by_server[server.name] = token
+            rest[token] -= 1
+        else:
+            by_server[server.name] = None
+            unclear.append(server.name)
+    left = [token for token, count in rest.items() if count > 0]
+    if len(left) <= 1 and sum(rest.values()) in (0, len(unclear)):
+        by_server.update((name, left[0] if left else "") for name in unclear)
+    return Held(by_server, tuple(answers))
+
+
+def is_settled(token: str, answers: Collection[str], servers: int) -> bool:
+    """Whether all servers, and at least so many, hold exactly this token."""
+    return len(answers) >= servers and all(answer == token for answer in answers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Push:
+    """A token that has to be pushed, and why."""
+
+    wanted: Wanted
+    claims: Claims
+    reasons: list[str]
+    before: Claims | None  # what most servers hold now
+
+
+def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
+    """Why a token is pushed over what servers hold.
+
+    NatsSecurityError where it does not verify, or one of the servers holds a newer one of a trusted issuer.
+    """
+    new = claims_of(wanted)
+    reasons: list[str] = []
+    before: Claims | None = None
+    for token in held.distinct:
+        where = holders(held, token)
+        if token == wanted.token:
+            before = before or new
+            continue
+        try:
+            old = codec.decode(token)
+        except NatsSecurityError as error:
+            reasons.append(f"what {where} holds is no JWT: {error}")
+            continue
+        if old.subject != new.subject or old.kind != "account":
+            reasons.append(f"what {where} holds is a JWT of something else, {old.kind} {old.subject}")
+            continue
+        if old.issuer not in issuers:
+            reasons.append(f"what {where} holds is signed by {old.issuer}, which the servers do not trust")
+        elif old.issued_at > new.issued_at:
+            raise NatsSecurityError(
+                f"The {wanted.title} is newer on the cluster: {where} holds a JWT issued at {show_time(old.issued_at)}, the one of the task was issued at "
+                f"{show_time(new.issued_at)}. An older one is never pushed over a newer one: take over what the newer one says, and issue it anew."
+            )
+        else:
+            reasons += differences(old, new) or [f"issued: {show_time(old.issued_at)} -> {show_time(new.issued_at)}"]
+        before = before or old
+    without = [name for name, token in held.by_server.items() if token == ""]
+    if without:
+        reasons.insert(0, f"{listed(without)} {'do' if len(without) > 1 else 'does'} not have it")
+    return Push(wanted, new, list(dict.fromkeys(reasons)) or ["not all servers answered with it"], before)
+
+
+def holders(held: Held, token: str) -> str:
+    """The servers that hold a token, in words."""
+    names = [name for name, found in held.by_server.items() if found == token]
+    if names:
+        return listed(names)
+    unclear = [name for name, found in held.by_server.items() if found is None]
+    return f"one of {', '.join(unclear)}" if unclear else "a server"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in words."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

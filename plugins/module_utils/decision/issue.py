@@ -1,0 +1,263 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a token is kept or a new one issued, and why: the one decision of this collection, pure. Reads no file, no clock, no environment.
+
+Check mode is the decision without the signature; diff mode is its `before` and `after` printed.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any, NamedTuple
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims, Export, Generic, Operator, SigningKey, User, unknown_fields_of
+from ..claims.comparison import carry_over_unknown, describe, differences, identities
+from ..claims.declaration import NOW, copy_with
+from ..keys.nkey import KeyPair
+from ..token import codec
+
+#: By how many seconds the life of a token may be off what is wanted, because other tools round it.
+LIFE_TOLERANCE = 60
+#: Servers compare times with clocks of their own; further ahead than this many seconds is worth a warning.
+CLOCK_TOLERANCE = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """When a token is to be renewed, and what it may lose. Spans are in seconds, times in unix seconds, None is never."""
+
+    expires_in: int | None = None
+    expires_at: int | None = None
+    renew_before: int = 0
+    force: bool = False
+    #: Issue after this time only: a user whose JWT is not after its revocation stays revoked.
+    issued_after: int = 0
+    remove_revocations: frozenset[str] = frozenset()
+    remove_signing_keys: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.expires_in is not None and self.expires_at is not None:
+            raise NatsSecurityError("expires_in and expires_at exclude each other.")
+        if self.renew_before and self.expires_in is None:
+            raise NatsSecurityError(
+                "renew_before needs expires_in: a token that ends at a fixed time, or never, cannot be renewed before."
+            )
+        if self.expires_in is not None and self.renew_before >= self.expires_in:
+            raise NatsSecurityError(
+                f"renew_before ({units.show_seconds(self.renew_before)}) has to be shorter than "
+                f"expires_in ({units.show_seconds(self.expires_in)}): every run would renew the token."
+            )
+
+
+class Decision(NamedTuple):
+    """What is to happen to a token. Without reasons it is kept."""
+
+    claims: Claims  # what the token says, or is to say
+    reasons: list[str]
+    warnings: list[str]
+    old: Claims | None
+    wanted: Claims  # with what is never dropped by omission
+    policy: Policy
+    now: int
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the existing token stays."""
+        return not self.reasons
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """A document for people, of the existing token; empty when there is none."""
+        if self.old is None:
+            return {}
+        return dict(describe(self.old), expires=_show_expiry(self.old, self.policy, self.now))
+
+    @property
+    def after(self) -> dict[str, Any]:
+        """The same of the wanted one."""
+        return dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
+
+
+class Issued(NamedTuple):
+    """The token that holds, and the decision that led to it."""
+
+    token: str
+    decision: Decision
+
+
+def issue(wanted: Claims, existing: str | None, signer: KeyPair, policy: Policy, now: int) -> Issued:
+    """Keep the existing token when it verifies, is the signer's, means what is wanted and is not due for renewal; issue a new one otherwise.
+
+    `now` is in unix seconds; the times and issuer of `wanted` are not looked at. NatsSecurityError for an existing token that does not
+    verify or is about something else, and for whatever `codec.encode` refuses.
+    """
+    decision = decide(wanted, existing, signer.public_key, policy, now, signer)
+    if decision.is_kept and existing is not None:
+        return Issued(existing.strip(), decision)
+    claims = decision.claims
+    token = codec.encode(claims, signer, claims.issued_at)
+    return Issued(token, decision)
+
+
+def decide(
+    wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int, signer: KeyPair | None = None
+) -> Decision:
+    """What `issue` would do, without a key: the issuer is a public key. Errors as there, except those of signing.
+
+    Where the key pair that may have signed the existing token is at hand, to keep that costs less. The decision is the same.
+    """
+    existing = existing.strip() if existing else None
+    old, is_verbatim = _read(existing, wanted, signer)
+    unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
+    # What is there to the byte is not compared, which takes as long as all the rest.
+    claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
+    changes = [] if old is None or is_verbatim else differences(old, claims)
+    reasons = ["there is no token yet"] if old is None else _reasons(old, changes, issuer, policy, now)
+    warnings = _warnings(old, unknown, policy, now)
+    if old is not None and not reasons:
+        return Decision(old, [], warnings, old, claims, policy, now)
+    issued_at = max(now, policy.issued_after + 1 if policy.issued_after else 0, old.issued_at + 1 if old else 0)
+    expires = issued_at + policy.expires_in if policy.expires_in is not None else policy.expires_at or 0
+    issued = copy_with(claims, issuer=issuer, issued_at=issued_at, expires=expires)
+    return Decision(issued, reasons, warnings, old, claims, policy, now)
+
+
+def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple[Claims | None, bool]:
+    """What the existing token says, and whether that is what is wanted to the byte: asked of users only, which are many, and retain nothing."""
+    if existing is None:
+        return None, False
+    if isinstance(wanted.body, User):
+        old = codec.decode_verbatim(existing, wanted, signer)
+        if old is not None:
+            return old, True
+    old = codec.decode_any_kind(existing)
+    _check_is_about_the_same(old, wanted)
+    return old, False
+
+
+def _check_is_about_the_same(old: Claims, wanted: Claims) -> None:
+    if old.kind != wanted.kind:
+        raise NatsSecurityError(
+            f"There is a token with {old.kind} claims already, {wanted.kind} claims are wanted: it is left as it is."
+        )
+    if old.subject != wanted.subject:
+        raise NatsSecurityError(
+            f"There is a token about {old.subject} already, one about {wanted.subject} is wanted: it is left as it is. Was the key replaced?"
+        )
+
+
+def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Policy, now: int) -> Claims:
+    """The wanted claims with what is never dropped by omission: revocations, signing keys, and members that nobody declared."""
+    body = copy_with(wanted.body)
+    claims: Claims = copy_with(wanted, body=body)
+    before = old.body if old is not None else None
+    if isinstance(body, Account):
+        earlier = before if isinstance(before, Account) else Account()
+        body.revocations = _retained_revocations(body.revocations, earlier.revocations, policy, now)
+        body.signing_keys = _retained_signing_keys(body.signing_keys, earlier.signing_keys, policy)
+        exported = identities(earlier.exports)
+        body.exports = [
+            dataclasses.replace(
+                export,
+                revocations=_retained_revocations(
+                    export.revocations, exported.get(name, Export()).revocations, policy, now
+                ),
+            )
+            for name, export in identities(body.exports).items()
+        ]
+    elif isinstance(body, Operator):
+        kept = before.signing_keys if isinstance(before, Operator) else []
+        body.signing_keys = [
+            key for key in dict.fromkeys([*body.signing_keys, *kept]) if key not in policy.remove_signing_keys
+        ]
+    if old is not None and unknown:
+        claims = copy.deepcopy(claims)
+        carry_over_unknown(old, claims)
+        if not isinstance(claims.body, Generic):
+            carry_over_unknown(old.body, claims.body)
+    return claims
+
+
+def _retained_revocations(wanted: dict[str, int], old: dict[str, int], policy: Policy, now: int) -> dict[str, int]:
+    """All of both, the later time of each (RevocationList.Revoke never moves one back), `now` only where there was none."""
+    retained = {key: at for key, at in old.items() if key not in policy.remove_revocations}
+    for key, at in wanted.items():
+        if key not in policy.remove_revocations:
+            retained[key] = retained.get(key, now) if at == NOW else max(at, retained.get(key, at))
+    return retained
+
+
+def _retained_signing_keys(wanted: list[SigningKey], old: list[SigningKey], policy: Policy) -> list[SigningKey]:
+    described = {key.key for key in wanted}
+    kept = [key for key in old if key.key not in described]
+    return [key for key in [*wanted, *kept] if key.key not in policy.remove_signing_keys]
+
+
+def _reasons(old: Claims, changes: list[str], issuer: str, policy: Policy, now: int) -> list[str]:
+    reasons = []
+    if getattr(old.body, "version", codec.VERSION) == 1:
+        reasons.append(f"the token is of version 1, tokens of version {codec.VERSION} are written")
+    if old.issuer != issuer:
+        reasons.append(f"issuer: {old.issuer} -> {issuer}")
+    reasons += changes
+    reasons += _expiry_reasons(old, policy, now)
+    if policy.issued_after and old.issued_at <= policy.issued_after:
+        reasons.append(f"revoked: it was issued before {units.show_time(policy.issued_after)}")
+    if policy.force:
+        reasons.append("force is set")
+    return reasons
+
+
+def _expiry_reasons(old: Claims, policy: Policy, now: int) -> list[str]:
+    if policy.expires_in is None:
+        at = policy.expires_at or 0
+        if old.expires == at:
+            return []
+        return [f"expires: {_say_time(old.expires)} -> {_say_time(at)}"]
+    if not old.expires:
+        return [f"expires: never -> {units.show_seconds(policy.expires_in)} after issue"]
+    life = old.expires - old.issued_at
+    if abs(life - policy.expires_in) > LIFE_TOLERANCE:
+        return [f"expires: {units.show_seconds(life)} -> {units.show_seconds(policy.expires_in)} after issue"]
+    left = old.expires - now
+    if left <= 0:
+        return [f"expired {units.show_seconds(-left)} ago"]
+    if left <= policy.renew_before:
+        return [f"expires in {units.show_seconds(left)}, renewal window {units.show_seconds(policy.renew_before)}"]
+    return []
+
+
+def _say_time(at: int) -> str:
+    return units.show_time(at) if at else "never"
+
+
+def _show_wanted_expiry(policy: Policy) -> str:
+    # The same text whenever it is printed, so that check mode shows what the real run then shows.
+    if policy.expires_in is not None:
+        return f"{units.show_seconds(policy.expires_in)} after issue"
+    return _say_time(policy.expires_at or 0)
+
+
+def _show_expiry(old: Claims, policy: Policy, now: int) -> str:
+    return _say_time(old.expires) if _expiry_reasons(old, policy, now) else _show_wanted_expiry(policy)
+
+
+def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int) -> list[str]:
+    warnings = []
+    if policy.expires_at is not None and policy.expires_at <= now and (old is None or old.expires != policy.expires_at):
+        warnings.append(
+            f"expires_at is {units.show_seconds(now - policy.expires_at)} in the past: no server accepts the token."
+        )
+    if old is not None:
+        if old.issued_at > now + CLOCK_TOLERANCE:
+            warnings.append(
+                f"The token was issued {units.show_seconds(old.issued_at - now)} ahead of this host's clock: is the clock right?"
+            )
+        if unknown:
+            warnings.append(
+                "The token has fields that this version does not know; they are kept: {}.".format(", ".join(unknown))
+            )
+    return warnings

@@ -1,0 +1,175 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What nats-server makes of subjects, permissions, limits and restrictions, wherever they stand: in users, scopes and accounts. See `server.py`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Iterator
+
+from ..base import units
+from ..claims import NatsLimits, Permissions, TimeRange, UserAccess
+from .issues import Issue, blocks, warns
+from .subjects import fields, is_valid_subject, literal_wildcards, subject_problems
+
+_refused = functools.partial(blocks, "server")
+_odd = functools.partial(warns, "server")
+
+#: jwt.ConnectionType..., in capitals; servers read them in any case (convertAllowedConnectionTypes).
+CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
+
+# Where this is not found in a subject, there is nothing to say about it. For speed.
+_ODD = re.compile(r"[^.][*>]|\*[^.]|>.|\{\{|\s")
+
+
+def tag_issues(tags: list[str]) -> Iterator[Issue]:
+    """Tags that the templates of scopes never find."""
+    for index, tag in enumerate(tags):
+        if tag != tag.lower():  # processUserPermissionsTemplate
+            yield _odd(
+                f"tags[{index}]",
+                f"{tag!r} is not lower-case, and scopes find lower-case tags only; write {tag.lower()!r}.",
+            )
+
+
+def permission_issues(path: str, permissions: Permissions) -> Iterator[Issue]:
+    """setPermissions in client.go"""
+    publish, subscribe = permissions.publish, permissions.subscribe
+    for name, subjects, issues in (
+        ("publish.allow", publish.allow, _publish_issues),
+        ("publish.deny", publish.deny, _publish_issues),
+        ("subscribe.allow", subscribe.allow, _subscribe_issues),
+        ("subscribe.deny", subscribe.deny, _subscribe_issues),
+    ):
+        for index, subject in enumerate(subjects):
+            if _ODD.search(subject):
+                yield from issues(f"{path}.{name}[{index}]", subject)
+
+
+def _publish_issues(path: str, subject: str) -> Iterator[Issue]:
+    if not any(subject_problems(subject)):
+        yield from subject_issues(path, subject, "servers pass over it")
+        yield from _template_text_issues(path, subject)
+
+
+def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
+    words = text.split(" ")
+    if len(words) > 2 or any(any(subject_problems(word)) for word in words):
+        return
+    parts = fields(text)
+    if len(parts) != len(words):  # splitSubjectQueue
+        yield _odd(
+            path,
+            f"{text!r} has white space, which servers take for the end of the subject; write one space before a queue group.",
+        )
+    for part in parts:
+        yield from subject_issues(path, part, "servers pass over it")
+    yield from _template_text_issues(path, text)
+
+
+def subject_issues(path: str, subject: str, consequence: str) -> Iterator[Issue]:
+    """IsValidSubject, for a subject that the Go library has nothing against."""
+    if not is_valid_subject(subject):
+        yield _refused(path, f"{subject!r} {why_invalid(subject)}, so {consequence}.")
+    else:
+        yield from literal_issues(path, subject)
+
+
+def why_invalid(subject: str) -> str:
+    """What IsValidSubject has against a subject."""
+    return "has > before its end" if ">" in subject.split(".")[:-1] else "has white space or an empty token"
+
+
+def literal_issues(path: str, subject: str) -> Iterator[Issue]:
+    """Wildcards that are none, since they do not stand alone."""
+    for token in literal_wildcards(subject):  # analyzeTokens
+        from .templates import templates_in
+
+        if not templates_in(token) and not token.startswith("{{"):
+            yield _odd(
+                path,
+                f"in {subject!r} the token {token!r} is taken literally; a wildcard, * for one token or > for all that follow, stands alone "
+                "between dots.",
+            )
+
+
+def _template_text_issues(path: str, subject: str) -> Iterator[Issue]:
+    if "{{" in subject:  # processUserPermissionsTemplate is for scopes.
+        yield _odd(
+            path,
+            f"{subject!r} is taken literally; only the template of a scoped signing key fills in what is in braces.",
+        )
+
+
+def limit_issues(path: str, limits: NatsLimits) -> Iterator[Issue]:
+    """applyAccountLimits in client.go"""
+    if limits.subscriptions == 0:
+        yield _odd(
+            f"{path}.subscriptions",
+            "is 0, with which servers disconnect every client at once; write a number from 1, or unlimited.",
+        )
+    yield from below_unlimited_issues(path, {"subscriptions": limits.subscriptions, "payload": limits.payload})
+    yield from data_issues(f"{path}.data", limits.data)
+
+
+def data_issues(path: str, data: int) -> Iterator[Issue]:
+    """There is no place in the server that reads it."""
+    if data > 0:
+        yield _odd(path, f"is {data}, which no server counts; leave it out, or limit payload.")
+
+
+def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue]:
+    """Negative limits other than -1: the Go library takes all for unlimited, a server compares with -1."""
+    for name, number in numbers.items():
+        if number < units.UNLIMITED:
+            yield _odd(
+                f"{path}.{name}",
+                f"is {number}, which servers take for less than nothing; write unlimited, which is -1.",
+            )
+
+
+def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
+    """Ways to connect and hours of the day. The path ends in a dot, or is empty."""
+    yield from _connection_type_issues(f"{path}allowed_connection_types", access.allowed_connection_types)
+    if access.times:
+        yield from _hours_issues(f"{path}times", access.times)
+    elif access.times_location:  # validateTimes
+        yield _odd(f"{path}times_location", "has no effect without times; add these, or leave it out.")
+
+
+def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
+    """convertAllowedConnectionTypes in client.go"""
+    unknown = [name for name in names if name.upper() not in CONNECTION_TYPES]
+    if not unknown:
+        return
+    known = ", ".join(CONNECTION_TYPES)
+    if len(unknown) == len(names):
+        yield _refused(path, f"are none that servers know, so every connection is refused; there are {known}.")
+        return
+    for name in unknown:
+        yield _odd(
+            f"{path}[{names.index(name)}]", f"{name!r} is no way to connect that servers know; there are {known}."
+        )
+
+
+def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:
+    """validateTimeRangeAt in jwt.go: start and end are compared to the second."""
+    empty = [index for index, hours in enumerate(times) if _seconds(hours.start) == _seconds(hours.end) != ""]
+    for index in empty:
+        message = f"is empty, it starts and ends at {times[index].start}; write 00:00:00 to 23:59:59 for the whole day"
+        if len(empty) == len(times):
+            yield _refused(f"{path}[{index}]", f"{message}, or every connection is refused.")
+        else:
+            yield _odd(f"{path}[{index}]", f"{message}.")
+
+
+def _seconds(clock: str) -> str:
+    """The time of day without fractions of seconds, in two digits each; empty for what is none."""
+    from ..base.go_syntax import parse_clock
+
+    try:
+        parse_clock(clock)
+    except ValueError:
+        return ""
+    return re.split("[.,]", clock)[0].rjust(8, "0")

@@ -1,0 +1,429 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the Go library's Validate() for what an account holds (account_claims.go, exports.go, imports.go, signingkeys.go)."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Iterator, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..base.go_syntax import parse_url
+from ..claims import (
+    Account,
+    Activation,
+    Claims,
+    Export,
+    ExternalAuthorization,
+    Import,
+    JetStreamLimits,
+    MessageTrace,
+    OperatorLimits,
+    ServiceLatency,
+    SigningKey,
+    WeightedMapping,
+)
+from ..claims.wire import zero_object
+from ..keys.nkey import is_public_key
+from ..token import codec
+from .issues import Issue, blocks, key_problem, shown, warns
+from .subjects import (
+    can_contain_others,
+    has_wildcards,
+    reference_number,
+    subject_is_contained,
+    subject_problems,
+    without_references,
+)
+
+_error = functools.partial(blocks, "library")
+_LONGEST_INFO = 8 * 1024
+_NO_LIMIT = -1
+_A_TYPE = {"stream": "a stream", "service": "a service", "": "nothing"}
+
+
+def account_issues(claims: Claims) -> Iterator[Issue]:
+    """AccountClaims.Validate, except for times and default permissions."""
+    account: Account = claims.body
+    yield from _import_issues(account.imports, claims.subject)
+    yield from _export_issues(account.exports)
+    yield from _tier_issues(account.limits)
+    for source, destinations in account.mappings.items():
+        yield from _mapping_issues(source, destinations or [])
+    yield from _authorization_issues(account.authorization)
+    if account.trace is not None:
+        yield from _trace_issues(account.trace)
+    yield from _number_issues(account)
+    yield from _signing_key_issues(account.signing_keys)
+    yield from _info_issues("", account)
+    if account.cluster_traffic not in ("", "system", "owner"):
+        yield _error("cluster_traffic", f"{account.cluster_traffic!r} is neither system nor owner.")
+    if is_public_key(claims.issuer, "account") and not _are_empty(account.limits):
+        yield warns(
+            "library",
+            "limits",
+            "are what an operator grants, and this account signs itself; leave them out, or let the operator sign it.",
+        )
+
+
+def _info_issues(path: str, described: Any) -> Iterator[Issue]:
+    """Info.Validate. The path ends in a dot, or is empty."""
+    if _is_too_long(described.description):
+        yield _error(f"{path}description", "is longer than 8 KiB; shorten it, or put it behind info_url.")
+    if not described.info_url:
+        return
+    if _is_too_long(described.info_url):
+        yield _error(f"{path}info_url", "is longer than 8 KiB; shorten it.")
+    try:
+        url = parse_url(described.info_url)
+        problem = "" if url.hostname and url.scheme else "it has no scheme or no host"
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        yield _error(
+            f"{path}info_url", f"is no URL of a page ({problem}); write one such as https://example.com/orders."
+        )
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text) > _LONGEST_INFO // 4 and len(text.encode("utf-8", "surrogatepass")) > _LONGEST_INFO
+
+
+def _subject_issues(path: str, subject: str) -> Iterator[Issue]:
+    for problem in subject_problems(subject):
+        yield _error(path, problem)
+
+
+def _key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
+    problem = key_problem(key, key_type)
+    if problem:
+        yield _error(path, problem)
+
+
+# ---- limits
+
+
+def _are_empty(limits: OperatorLimits) -> bool:
+    """OperatorLimits.IsEmpty"""
+    empty: OperatorLimits = zero_object(OperatorLimits)
+    return limits == empty
+
+
+def _tier_issues(limits: OperatorLimits) -> Iterator[Issue]:
+    """OperatorLimits.Validate"""
+    if not limits.jetstream_tiers:
+        return
+    if limits.jetstream != JetStreamLimits():
+        yield _error("limits.jetstream", "stands beside jetstream_tiers; leave out one of the two.")
+    if "" in limits.jetstream_tiers:
+        yield _error("limits.jetstream_tiers", "have one without a name; name it by its replicas, such as R1 or R3.")
+
+
+def _number_issues(account: Account) -> Iterator[Issue]:
+    """The limits of imports and exports in Account.Validate. The Go library says it twice of imports."""
+    limits = account.limits
+    if limits.imports != _NO_LIMIT and len(account.imports) > limits.imports:
+        yield _error("imports", _too_many(len(account.imports), "imports", limits.imports))
+    if limits.exports == _NO_LIMIT:
+        return
+    if len(account.exports) > limits.exports:
+        yield _error("exports", _too_many(len(account.exports), "exports", limits.exports))
+    if not limits.wildcard_exports:
+        for index, export in enumerate(account.exports):
+            if export is not None and has_wildcards(export.subject):
+                yield _error(
+                    f"exports[{index}].subject",
+                    f"{export.subject!r} has wildcards, which limits.wildcard_exports forbids; set that, or write a subject without.",
+                )
+
+
+def _too_many(count: int, name: str, limit: int) -> str:
+    return f"are {count}, and limits.{name} is {limit}; raise the limit, or remove some."
+
+
+# ---- exports (exports.go)
+
+
+def _export_issues(exports: Sequence[Export | None]) -> Iterator[Issue]:
+    for index, export in enumerate(exports):
+        if export is None:
+            yield _error(f"exports[{index}]", "is null; remove it.")
+        else:
+            yield from _one_export_issues(f"exports[{index}]", export)
+    present = [(index, export) for index, export in enumerate(exports) if export is not None]
+    yield from _overlap_issues([(index, export.subject) for index, export in present if export.type == "service"])
+    yield from _overlap_issues([(index, export.subject) for index, export in present if export.type != "service"])
+
+
+def _one_export_issues(path: str, export: Export) -> Iterator[Issue]:
+    """Export.Validate"""
+    is_service, is_stream = export.type == "service", export.type == "stream"
+    if not is_service and not is_stream:
+        yield _error(f"{path}.type", f"{export.type!r} is neither stream nor service.")
+    if is_service and export.response_type not in ("", "Singleton", "Stream", "Chunked"):
+        yield _error(f"{path}.response_type", f"{export.response_type!r} is not one of Singleton, Stream and Chunked.")
+    if is_stream and export.response_type:
+        yield _error(
+            f"{path}.response_type",
+            f"{export.response_type!r} stands at a stream, which is not answered; leave it out.",
+        )
+    if is_stream and export.allow_trace:
+        yield _error(f"{path}.allow_trace", "is set at a stream; only exports of services have it.")
+    if export.latency is not None:
+        if not is_service:
+            yield _error(f"{path}.latency", "is measured of services only; leave it out.")
+        yield from _latency_issues(f"{path}.latency", export.latency)
+    if export.response_threshold < 0:
+        yield _error(f"{path}.response_threshold", "is negative; write a duration such as 2s.")
+    if export.response_threshold > 0 and not is_service:
+        yield _error(f"{path}.response_threshold", "is set at a stream, which is not answered; leave it out.")
+    yield from _subject_issues(f"{path}.subject", export.subject)
+    problem = _position_problem(export.subject, export.account_token_position)
+    if problem:
+        yield _error(f"{path}.account_token_position", problem)
+    yield from _info_issues(f"{path}.", export)
+
+
+def _latency_issues(path: str, latency: ServiceLatency) -> Iterator[Issue]:
+    """ServiceLatency.Validate"""
+    if not 0 <= latency.sampling <= 100:
+        yield _error(f"{path}.sampling", f"{latency.sampling} is no percentage; write 1 to 100, or headers.")
+    yield from _subject_issues(f"{path}.results", latency.results)
+    if has_wildcards(latency.results):
+        yield _error(f"{path}.results", f"{latency.results!r} has wildcards, and is published to; write them out.")
+
+
+def _position_problem(subject: str, position: int) -> str:
+    if position <= 0:
+        return ""
+    if not has_wildcards(subject):
+        return f"is {position}, and {subject!r} has no * where the account's key could stand; write one there."
+    parts = subject.split(".")
+    if position > len(parts):
+        return f"is {position}, and {subject!r} has {len(parts)} tokens only."
+    if parts[position - 1] != "*":
+        return f"is {position}, where {subject!r} has {parts[position - 1]!r}; give the position of a *."
+    return ""
+
+
+def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
+    """isContainedIn: one issue for each subject that contains another one of the same kind, or is there twice."""
+    containing: dict[str, tuple[int, str]] = {}
+    first_by_subject: dict[str, int] = {}
+    for index, subject in exports:
+        if subject in first_by_subject:
+            containing.setdefault(subject, (index, subject))
+        first_by_subject.setdefault(subject, index)
+    wide = [subject for subject in first_by_subject if can_contain_others(subject)]
+    for index, subject in exports:
+        for other in wide:
+            if other != subject and subject_is_contained(subject, other):
+                containing.setdefault(other, (index, subject))
+    for other, (index, subject) in containing.items():
+        yield _error(
+            f"exports[{index}].subject",
+            f"{subject!r} is already exported by exports[{first_by_subject[other]}] as {other!r}; remove one, or give them subjects that do not overlap.",
+        )
+
+
+# ---- imports (imports.go)
+
+
+def _import_issues(imports: Sequence[Import | None], importer: str) -> Iterator[Issue]:
+    """Imports.Validate"""
+    services: dict[str, tuple[dict[str, int], list[str]]] = {}
+    for index, item in enumerate(imports):
+        path = f"imports[{index}]"
+        if item is None:
+            yield _error(path, "is null; remove it.")
+            continue
+        if item.type == "service":
+            earlier, wide = services.setdefault(item.account, ({}, []))
+            local = item.to or without_references(item.local_subject) or item.subject
+            yield from _local_overlap_issues(path, local, earlier, wide)
+            if local not in earlier:
+                earlier[local] = index
+                if can_contain_others(local):
+                    wide.append(local)
+        yield from _one_import_issues(path, item)
+        yield from import_token_issues(path, item, importer)
+
+
+def _local_overlap_issues(path: str, local: str, earlier: dict[str, int], wide: list[str]) -> Iterator[Issue]:
+    candidates = earlier if can_contain_others(local) else [*wide, local]
+    for other in dict.fromkeys(candidates):
+        if other in earlier and (subject_is_contained(local, other) or subject_is_contained(other, local)):
+            yield _error(
+                path,
+                f"its requests to {local!r} overlap with {other!r} of imports[{earlier[other]}] from the same account; "
+                "give one of them another local_subject.",
+            )
+    if local in earlier:
+        yield _error(
+            path, f"imports the service {local!r} again, which imports[{earlier[local]}] already does; remove one."
+        )
+
+
+def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
+    """Import.Validate, except for its token"""
+    if item.type not in ("service", "stream"):
+        yield _error(f"{path}.type", f"{item.type!r} is neither stream nor service.")
+    if item.type == "service" and item.allow_trace:
+        yield _error(f"{path}.allow_trace", "is set at a service; only imports of streams have it.")
+    if not item.account:
+        yield _error(f"{path}.account", "is empty; write the public key of the exporting account.")
+    if item.to:
+        yield warns("library", f"{path}.to", "is deprecated; use local_subject instead.")
+    yield from _subject_issues(f"{path}.subject", item.subject)
+    if item.local_subject:
+        for problem in renaming_problems(item.local_subject, item.subject):
+            yield _error(f"{path}.local_subject", problem)
+        if item.to:
+            yield _error(f"{path}.local_subject", "stands beside to, which it replaces; leave out to.")
+    if item.share and item.type != "service":
+        yield _error(f"{path}.share", "is set at a stream; only imports of services tell who asks.")
+
+
+def renaming_problems(local: str, subject: str) -> Iterator[str]:
+    """RenamingSubject.Validate. That the subject is empty, or the local one has spaces, is said elsewhere too."""
+    yield from subject_problems(local)
+    if _ends_open(local) != _ends_open(subject):
+        yield f"{local!r} and {subject!r} have to end in > both, or neither."
+    wildcards = subject.split(".").count("*")
+    used = 0
+    for part in local.split("."):
+        number = reference_number(part)
+        if part == "*" or (number is not None and number <= wildcards):
+            used += 1
+        elif number is not None:
+            yield f"{part} refers to a wildcard that {subject!r} does not have, which has {wildcards}."
+    if used != wildcards:
+        yield (
+            f"{local!r} refers to {used} wildcards, and {subject!r} has {wildcards}; write $1 for the first one, and so on."
+        )
+
+
+def _ends_open(subject: str) -> bool:
+    return subject == ">" or subject.endswith(".>")
+
+
+def import_token_issues(path: str, item: Import, importer: str) -> Iterator[Issue]:
+    """What Import.Validate has against the activation token of an import into an account; no times."""
+    path = f"{path}.token"
+    if not item.token:
+        return
+    try:
+        claims = read_activation(item.token)
+    except NatsSecurityError as error:
+        yield _error(path, f"cannot be read as an activation: {error}")
+        return
+    activation: Activation = claims.body
+    if item.account not in (claims.issuer, activation.issuer_account):
+        by = activation.issuer_account or claims.issuer
+        yield _error(
+            path,
+            f"was issued by the account {shown(by)}, not by {shown(item.account) or 'none'}; get one from that account.",
+        )
+    if claims.subject != importer:
+        yield _error(path, f"is for the account {shown(claims.subject)}, not for {importer}; get one for this account.")
+    if activation.import_type != item.type:
+        yield _error(
+            path,
+            f"is for {_A_TYPE.get(activation.import_type)}, not for {_A_TYPE.get(item.type, item.type)}; get one for that.",
+        )
+    for name, problem in activation_problems(activation):
+        yield _error(path, f"has a wrong {name}: {problem}")
+    subject = item.to if item.type == "service" and item.to else item.subject
+    if not subject_is_contained(subject, activation.import_subject):
+        yield _error(
+            path, f"allows {activation.import_subject!r}, which does not cover {item.subject!r}; get one that does."
+        )
+
+
+def read_activation(token: str) -> Claims:
+    """The claims of an activation token. NatsSecurityError for any other token."""
+    claims = codec.decode(token)
+    if not isinstance(claims.body, Activation):
+        raise NatsSecurityError(f"It is a token of {claims.kind} claims.")
+    return claims
+
+
+def activation_problems(activation: Activation) -> Iterator[tuple[str, str]]:
+    """What ActivationClaims.validateWithTimeChecks has against an activation, times left out: the field and the problem."""
+    if activation.import_type not in ("stream", "service"):
+        yield "import_type", f"{activation.import_type!r} is neither stream nor service."
+    for problem in subject_problems(activation.import_subject):
+        yield "import_subject", problem
+    if activation.issuer_account:
+        problem = key_problem(activation.issuer_account, "account")
+        if problem:
+            yield "issuer_account", problem
+
+
+# ---- the rest
+
+
+def _mapping_issues(source: str, destinations: list[WeightedMapping]) -> Iterator[Issue]:
+    """Mapping.Validate"""
+    path = f"mappings.{source}"
+    yield from _subject_issues(path, source)
+    totals: dict[str, int] = {}
+    for index, destination in enumerate(destinations):
+        weight = destination.weight or 100
+        cluster = destination.cluster
+        yield from _subject_issues(f"{path}[{index}].subject", destination.subject)
+        if weight > 100:
+            yield _error(f"{path}[{index}].weight", f"{weight} is more than 100 percent.")
+        totals[cluster] = totals.get(cluster, 0) + weight
+        if cluster and totals[cluster] > 100:
+            yield _error(
+                f"{path}[{index}].weight",
+                f"brings the weights in the cluster {cluster!r} to {totals[cluster]}, where 100 are to share; "
+                "one that is left out counts as 100.",
+            )
+    if totals.get("", 0) > 100:
+        yield _error(
+            path, f"has weights of {totals['']} in all, where 100 are to share; one that is left out counts as 100."
+        )
+
+
+def _authorization_issues(authorization: ExternalAuthorization) -> Iterator[Issue]:
+    """ExternalAuthorization.Validate"""
+    allowed = authorization.allowed_accounts
+    if allowed and not authorization.auth_users:
+        yield _error(
+            "authorization.auth_users", "are missing; name the users of the service that allowed_accounts is for."
+        )
+    for index, user in enumerate(authorization.auth_users):
+        yield from _key_issues(f"authorization.auth_users[{index}]", user, "user")
+    for index, account in enumerate(allowed):
+        path = f"authorization.allowed_accounts[{index}]"
+        if account != "*":
+            yield from _key_issues(path, account, "account")
+        elif len(allowed) > 1:
+            yield _error(path, "is *, which means all accounts; remove it, or the others.")
+    if authorization.xkey:
+        yield from _key_issues("authorization.xkey", authorization.xkey, "curve")
+
+
+def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
+    for problem in subject_problems(trace.destination):
+        yield _error("trace.destination", problem)
+        break  # As in the Go library, which tells the first one.
+    if has_wildcards(trace.destination):
+        yield _error("trace.destination", f"{trace.destination!r} has wildcards, and is published to; write them out.")
+    if not 0 <= trace.sampling <= 100:
+        yield _error("trace.sampling", f"{trace.sampling} is no percentage; write 1 to 100.")
+
+
+def _signing_key_issues(signing_keys: list[SigningKey]) -> Iterator[Issue]:
+    """SigningKeys.Validate. No decoded account has a key twice: the last one stays."""
+    seen: dict[str, int] = {}
+    for index, signing_key in enumerate(signing_keys):
+        path = f"signing_keys[{index}].key"
+        yield from _key_issues(path, signing_key.key, "account")
+        if signing_key.key in seen:
+            yield _error(
+                path, f"{shown(signing_key.key)} is signing_keys[{seen[signing_key.key]}] already; remove one."
+            )
+        seen[signing_key.key] = index

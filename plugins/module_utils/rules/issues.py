@@ -1,0 +1,61 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What validation finds: one thing that is wrong with claims, where, and whether it keeps them from working."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from ..base.errors import NatsSecurityError
+from ..keys import nkey
+
+_FIRST_LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "curve": "X"}
+
+
+class Issue(NamedTuple):
+    """Something wrong, printed as `exports[2].subject: 'a..b' has an empty token, write one dot.`"""
+
+    source: str  # library: the Go library's Validate() reports it; server: nats-server refuses it, passes over it or reads it otherwise
+    path: str  # in words of the options: exports[2].subject, mappings.a.b[1].weight
+    message: str  # one sentence: what is wrong, and what would be right
+    blocking: bool  # the source refuses it, now and later
+    time_check: bool  # the source refuses it at this time
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def blocks(source: str, path: str, message: str) -> Issue:
+    """What its source refuses."""
+    return Issue(source, path, message, True, False)
+
+
+def warns(source: str, path: str, message: str) -> Issue:
+    """What its source accepts, though it hardly does what it looks like."""
+    return Issue(source, path, message, False, False)
+
+
+def times_out(source: str, path: str, message: str) -> Issue:
+    """What its source refuses at this time."""
+    return Issue(source, path, message, False, True)
+
+
+def shown(text: str) -> str:
+    """A text where a public key is wanted, cut short where it may be a seed or another secret instead."""
+    is_harmless = len(text) < 40 or (len(text) <= 80 and text[0].upper() in "OAUNCX")
+    return text if is_harmless else f"{text[:2]}..."
+
+
+@functools.lru_cache(maxsize=4096)
+def key_problem(text: str, key_type: str) -> str:
+    """Why the text is no public key of the type, as a message; empty where it is one."""
+    try:
+        nkey.from_public_key(text, key_type)
+    except NatsSecurityError as error:
+        reason = str(error)
+        if reason.endswith("is wanted."):
+            return reason
+        reason = reason[0].lower() + reason[1:-1]
+        return f"{reason}; a public key that begins with {_FIRST_LETTERS[key_type]} is wanted."
+    return ""

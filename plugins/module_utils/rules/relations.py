@@ -1,0 +1,314 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to fit between tokens: an operator and its accounts, an account and its users, an import and the export it is of."""
+
+from __future__ import annotations
+
+import functools
+from typing import Iterator
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Claims, Export, Import, Permissions, ScopeTemplate, User, UserAccess, no_access
+from ..claims.declaration import fields_of
+from .accounts import import_token_issues, read_activation
+from .issues import Issue, blocks, shown, times_out, warns
+from .subjects import is_subset, is_valid_subject
+from .templates import MOST_SUBJECTS, Filled, fill_in
+from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
+
+_refused = functools.partial(blocks, "server")
+_odd = functools.partial(warns, "server")
+_late = functools.partial(times_out, "server")
+
+# ---- an operator and an account
+
+
+def issues_between(operator: Claims, account: Claims) -> list[Issue]:
+    """What a server of the operator has against the account. An account that has no issuer yet is taken for one that is going to be signed."""
+    return [
+        *_issuer_issues(operator, account),
+        *_system_account_issues(operator, account),
+        *_strict_account_issues(operator, account),
+    ]
+
+
+def _issuer_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
+    """isTrustedIssuer in server.go"""
+    if not account.issuer or account.issuer in allowed_issuers_of_operator(operator):
+        return
+    name = operator.name or operator.subject
+    if account.issuer == operator.subject:
+        yield _refused(
+            "issuer",
+            f"is the own key of the operator {name}, which has strict_signing_key_usage; sign with one of its signing keys.",
+        )
+    elif account.issuer == account.subject:
+        yield _refused("issuer", f"is the account itself; the operator {name} has to sign it.")
+    else:
+        yield _refused(
+            "issuer", f"is {shown(account.issuer)}, no key of the operator {name}; sign with one of its keys."
+        )
+
+
+def _system_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
+    """EnableJetStream in jetstream.go; a server with JetStream does not start."""
+    limits = account.body.limits
+    if account.subject != operator.body.system_account:
+        return
+    tiers = limits.jetstream_tiers
+    name = "jetstream_tiers" if tiers else "jetstream"
+    if any(limit.memory_storage or limit.disk_storage for limit in (tiers.values() if tiers else (limits.jetstream,))):
+        yield _refused(f"limits.{name}", "turn JetStream on, which the system account cannot have; leave them out.")
+
+
+def _strict_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
+    """updateAccountClaimsWithRefresh in accounts.go"""
+    if operator.body.strict_signing_key_usage and not account.body.signing_keys:
+        yield _odd(
+            "signing_keys",
+            "are empty, and under strict_signing_key_usage of the operator only users that a signing key signed can connect; add one.",
+        )
+
+
+# ---- an account and a user
+
+
+def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -> list[Issue]:
+    """Why a server refuses a user of the account at a time, in unix seconds. `strict` is strict_signing_key_usage of the operator.
+
+    A user that has no issuer yet, or no time of issue, is taken for one that is going to be signed.
+    """
+    scope = _scope_of(account, user, strict)
+    access = user.body.access
+    if scope is None:
+        by_scope = _unscoped_user_issues(user)
+    else:
+        name, access = scope
+        by_scope = _scoped_user_issues(account, user, name, access.permissions)
+    return [
+        *_user_issuer_issues(account, user, strict),
+        *by_scope,
+        *_bearer_issues(account, access),
+        *_revocation_issues(account, user),
+        # checkExpiration in accounts.go, verifyAccountClaims in server.go
+        *_validity_issues("", f"the account {account.name or account.subject}", account, now),
+    ]
+
+
+def _scope_of(account: Claims, user: Claims, strict: bool) -> tuple[str, ScopeTemplate] | None:
+    """What the scope of the key that signed the user is called, and its template. That of the account's own key counts under a strict operator only."""
+    entry = signing_key(account.body, user.issuer)
+    if entry is None or entry.template is None or (user.issuer == account.subject and not strict):
+        return None
+    return entry.role or entry.key, entry.template
+
+
+def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator[Issue]:
+    """processClientOrLeafAuthentication in auth.go"""
+    body: User = user.body
+    name = account.name or account.subject
+    is_own = user.issuer == account.subject
+    if not user.issuer:
+        return
+    if signing_key(account.body, user.issuer) is None and (strict or not is_own):
+        if is_own:
+            yield _refused(
+                "issuer",
+                f"is the own key of the account {name}, which the strict operator forbids; sign with a signing key.",
+            )
+        else:
+            yield _refused(
+                "issuer", f"is {shown(user.issuer)}, no key of the account {name}; sign with one of its keys."
+            )
+    if body.issuer_account not in ("", account.subject):
+        yield _refused("issuer_account", f"is {shown(body.issuer_account)}, not the account {name}, {account.subject}.")
+    elif not body.issuer_account and not is_own:
+        yield _refused(
+            "issuer_account",
+            f"is missing, and without it servers look for an account {shown(user.issuer)}; it has to be {account.subject}.",
+        )
+
+
+def _scoped_user_issues(account: Claims, user: Claims, name: str, permissions: Permissions) -> Iterator[Issue]:
+    """ValidateScopedSigner, processUserPermissionsTemplate"""
+    body: User = user.body
+    if not body.is_scoped:
+        yield _refused(
+            "",
+            f"the user has its own {', '.join(_own_access(body.access))}, and the scope {name} of the key that signs it has to tell all; "
+            "leave them out.",
+        )
+    for path, permission in (
+        ("permissions.publish", permissions.publish),
+        ("permissions.subscribe", permissions.subscribe),
+    ):
+        yield from _allowed_issues(f"{path}.allow", permission.allow, name, account, user)
+        yield from _denied_issues(f"{path}.deny", permission.deny, name, account, user)
+
+
+def _own_access(access: UserAccess) -> list[str]:
+    empty = no_access()
+    return [
+        field.attribute
+        for field in fields_of(UserAccess)
+        if getattr(access, field.attribute) != getattr(empty, field.attribute)
+    ]
+
+
+def _allowed_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
+    filled = list(fill_in(subjects, account, user))
+    yield from _count_issues(path, filled, scope)
+    for subject, one in zip(subjects, filled):
+        if one.problem:
+            yield _odd(path, f"{subject!r} of the scope {scope} is dropped for this user: {one.problem}.")
+    if subjects and all(one.problem and not one.subjects for one in filled):
+        yield _odd(
+            path, f"nothing that the scope {scope} allows holds for this user, so servers deny it everything there."
+        )
+
+
+def _denied_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
+    filled = list(fill_in(subjects, account, user))
+    yield from _count_issues(path, filled, scope)
+    for subject, one in zip(subjects, filled):
+        if one.problem:
+            yield _refused(path, f"{subject!r} of the scope {scope} makes servers refuse this user: {one.problem}.")
+
+
+def _count_issues(path: str, filled: list[Filled], scope: str) -> Iterator[Issue]:
+    count = sum(one.made for one in filled)
+    if count > MOST_SUBJECTS:
+        yield _refused(
+            path,
+            f"the scope {scope} makes {count} subjects of the tags, and servers, which make up to {MOST_SUBJECTS}, refuse the user; use fewer tags.",
+        )
+
+
+def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
+    """applyAccountLimits in client.go"""
+    if user.issuer and not user.body.access.limits.subscriptions and user.body.is_scoped:
+        yield _odd(
+            "limits",
+            "are all 0, as of a scoped user, but the key that signed it has no scope, and servers disconnect it at once; "
+            "sign with a scoped key, or write limits.",
+        )
+
+
+def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
+    """failBearer in accounts.go"""
+    if access.bearer_token and account.body.limits.disallow_bearer:
+        yield _refused(
+            "bearer_token", f"is set, and the account {account.name or account.subject} disallows it; unset one."
+        )
+
+
+def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:
+    """checkUserRevoked in accounts.go"""
+    revocations = account.body.revocations
+    if user.issued_at and is_revoked(revocations, user.subject, user.issued_at):
+        until = max(revocations[name] for name in ("*", user.subject) if name in revocations)
+        yield _refused(
+            "",
+            f"the user is revoked up to {units.show_time(until)}, and was issued by then; issue it again after that.",
+        )
+
+
+# ---- an import and its export
+
+
+def import_issues(importer: Claims, exporter: Claims) -> list[Issue]:
+    """Why servers do not install imports of one account from another one. Other imports are passed over, as are times: import_time_issues().
+
+    What the Go library says of the tokens is among it, the same as in library_issues().
+    """
+    found: list[Issue] = []
+    for index, item in enumerate(importer.body.imports):
+        if item is not None and item.account == exporter.subject:
+            found += _one_import_issues(f"imports[{index}]", item, importer, exporter)
+    return list(dict.fromkeys(found))
+
+
+def _one_import_issues(path: str, item: Import, importer: Claims, exporter: Claims) -> Iterator[Issue]:
+    """checkStreamExportApproved and checkServiceExportApproved in accounts.go"""
+    name = exporter.name or exporter.subject
+    subject = item.to if item.type == "service" and item.to and not item.local_subject else item.subject
+    exports = [export for export in exporter.body.exports if export is not None and _covers(export, subject)]
+    export = next((export for export in exports if export.type == item.type), None)
+    if export is None:
+        if exports:
+            yield _refused(
+                f"{path}.type",
+                f"is {item.type}, and the account {name} exports {exports[0].subject!r} as a {exports[0].type}.",
+            )
+        else:
+            yield _refused(
+                f"{path}.subject",
+                f"{subject!r} is not exported by the account {name}; it has to export it, or a wider subject.",
+            )
+    elif export.account_token_position:
+        yield from _position_issues(path, subject, export, importer, name)
+    elif export.token_required:
+        yield from _activation_issues(path, item, export, importer, exporter)
+
+
+def _covers(export: Export, subject: str) -> bool:
+    return export.subject == subject or (is_valid_subject(subject) and is_subset(subject, export.subject))
+
+
+def _position_issues(path: str, subject: str, export: Export, importer: Claims, exporter: str) -> Iterator[Issue]:
+    """checkAuth in accounts.go"""
+    parts = subject.split(".")
+    position = export.account_token_position
+    if subject == export.subject or position > len(parts) or parts[position - 1] != importer.subject:
+        wanted = export.subject.split(".")
+        if position <= len(wanted):
+            wanted[position - 1] = importer.subject
+        yield _refused(
+            f"{path}.subject",
+            f"{subject!r} does not have this account's key as token {position}, which the account {exporter} wants; write {'.'.join(wanted)!r}.",
+        )
+
+
+def _activation_issues(path: str, item: Import, export: Export, importer: Claims, exporter: Claims) -> Iterator[Issue]:
+    """checkActivation in accounts.go"""
+    name = exporter.name or exporter.subject
+    if not item.token:
+        yield _refused(
+            f"{path}.token",
+            f"is missing, and the account {name} exports {export.subject!r} to those with one only; get one from it.",
+        )
+        return
+    yield from import_token_issues(path, item, importer.subject)
+    try:
+        activation = read_activation(item.token)
+    except NatsSecurityError:
+        return  # import_token_issues() says so.
+    if activation.body.issuer_account == exporter.subject and not did_sign(
+        exporter, activation
+    ):  # isIssuerClaimTrusted
+        yield _refused(
+            f"{path}.token", f"was signed by {activation.issuer}, no key of the account {name}; get a new one from it."
+        )
+    if is_revoked(export.revocations, activation.subject, activation.issued_at):
+        yield _refused(f"{path}.token", f"is revoked by the account {name}; get a new one from it.")
+
+
+def import_time_issues(importer: Claims, now: int) -> list[Issue]:
+    """Which activation tokens of imports do not hold at a time, in unix seconds, so that servers close the import (checkActivation)."""
+    found: list[Issue] = []
+    for index, item in enumerate(importer.body.imports):
+        if item is not None and item.token:
+            try:
+                activation = read_activation(item.token)
+            except NatsSecurityError:
+                continue  # library_issues() says so.
+            found += _validity_issues(f"imports[{index}].token", "the activation", activation, now)
+    return found
+
+
+def _validity_issues(path: str, name: str, claims: Claims, now: int) -> Iterator[Issue]:
+    if 0 < claims.expires <= now:
+        yield _late(path, f"{name} expired at {units.show_time(claims.expires)}; a new one is wanted.")
+    if claims.not_before > max(now, 0):
+        yield _late(path, f"{name} is not valid before {units.show_time(claims.not_before)}.")

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What nats-server 2.15 refuses, passes over or reads otherwise, though the Go library accepts it. One token at a time;
+`server_accounts.py` has what is about accounts, `relations.py` what is between tokens.
+
+What blocks, a server certainly refuses, the token or this part of it. The comments name its function.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Callable, Iterator
+
+from ..base import units
+from .access import limit_issues, permission_issues, restriction_issues, subject_issues, tag_issues
+from .issues import Issue, blocks, warns
+from .subjects import subject_problems
+
+if TYPE_CHECKING:
+    from ..claims import Activation, Claims, Operator, User
+
+_refused = functools.partial(blocks, "server")
+_odd = functools.partial(warns, "server")
+
+
+# A JWT with little else fits in a CONNECT of 4096 bytes, the default of max_control_line (overMaxControlLineLimit).
+_LONGEST_USER_TOKEN = 3500
+_LONG_ACCOUNT_TOKEN = 64 * 1024
+
+
+def server_issues(claims: Claims) -> list[Issue]:
+    """What a server has against the claims beyond library_issues(), or makes of them that nobody expects."""
+    rules = _rules_of(claims.kind)
+    return [] if rules is None else list(dict.fromkeys(rules(claims)))
+
+
+def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
+    # Those of accounts are long, and imported for these only.
+    if kind == "account":
+        from .server_accounts import account_issues
+
+        return account_issues
+    return {"operator": _operator_issues, "user": _user_issues, "activation": _activation_issues}.get(kind)
+
+
+def token_issues(kind: str, token: str) -> list[Issue]:
+    """What a server has against the size of a token of a claim type. Beyond 1 MiB nothing reads it, see codec.MAX_TOKEN_BYTES."""
+    size = len(token)
+    if kind == "user" and size > _LONGEST_USER_TOKEN:  # overMaxControlLineLimit
+        return [
+            _odd(
+                "",
+                f"the JWT has {size} bytes, and servers close connections whose CONNECT is longer than max_control_line, "
+                "4096 bytes unless set; move permissions to a scoped signing key, or raise max_control_line.",
+            )
+        ]
+    if kind == "account" and size > _LONG_ACCOUNT_TOKEN:
+        return [
+            _odd(
+                "",
+                f"the JWT has {size // 1024} KiB, which servers send each other as a whole and refuse from 1 MiB on; "
+                "remove revocations of users that have expired, or split the account.",
+            )
+        ]
+    return []
+
+
+# ---- operators
+
+
+def _operator_issues(claims: Claims) -> Iterator[Issue]:
+    operator: Operator = claims.body
+    if operator.strict_signing_key_usage and not operator.signing_keys:
+        # validateTrustedOperators, processTrustedKeys: no trusted key is left. With a system account a server does not start,
+        # without one it takes every connection, credentials or not.
+        yield _refused(
+            "signing_keys",
+            "are empty, so strict_signing_key_usage leaves no key that servers trust, and they let anybody in or do not start; "
+            "add one.",
+        )
+    if operator.strict_signing_key_usage and claims.subject in operator.signing_keys:  # validateTrustedOperators
+        yield _odd(
+            f"signing_keys[{operator.signing_keys.index(claims.subject)}]",
+            "is the operator's own key, which strict_signing_key_usage is to keep out of use; remove it.",
+        )
+    for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
+        if time > 0:  # validateTrustedOperators looks at no times.
+            yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; leave it out.")
+
+
+# ---- users
+
+
+def _user_issues(claims: Claims) -> Iterator[Issue]:
+    user: User = claims.body
+    if user.tags:
+        yield from tag_issues(user.tags)
+    access = user.access
+    if (
+        access.limits.subscriptions == 0 and user.is_scoped
+    ):  # The number alone tells most users from scoped ones, for speed.
+        return
+    yield from permission_issues("permissions", access.permissions)
+    yield from limit_issues("limits", access.limits)
+    if access.allowed_connection_types or access.times or access.times_location:
+        yield from restriction_issues("", access)
+
+
+# ---- activations
+
+
+def _activation_issues(claims: Claims) -> Iterator[Issue]:
+    activation: Activation = claims.body
+    if not any(subject_problems(activation.import_subject)):
+        yield from subject_issues("import_subject", activation.import_subject, "no account can import by it")

@@ -1,0 +1,114 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Subjects as the Go library and as nats-server read them; the two differ. Pure text, no claims."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, Iterator
+
+# ---- the Go library (types.go)
+
+
+def is_plain(subject: str) -> bool:
+    """Whether subject_problems() has nothing to say, for speed."""
+    return subject != "" and " " not in subject and ".." not in subject and subject[0] != "." and subject[-1] != "."
+
+
+def subject_problems(subject: str) -> Iterator[str]:
+    """What Subject.Validate has against a subject, as messages."""
+    if not subject:
+        yield "a subject is empty; write one, such as orders.new."
+        return
+    if " " in subject:
+        yield f"{subject!r} has a space; a subject has none."
+    if subject[0] == "." or subject[-1] == ".":
+        yield f"{subject!r} begins or ends with a dot; remove it."
+    if ".." in subject:
+        yield f"{subject!r} has nothing between two dots; write a token there, or one dot."
+
+
+def has_wildcards(subject: str) -> bool:
+    """Whether the Go library sees * or > as a token of the subject (HasWildCards)."""
+    return subject in ("*", ">") or subject.endswith((".>", ".*")) or subject.startswith("*.") or ".*." in subject
+
+
+def subject_is_contained(subject: str, other: str) -> bool:
+    """Whether the other subject covers every subject that this one does, as the Go library tells (IsContainedIn)."""
+    mine, others = subject.split("."), other.split(".")
+    if len(mine) < len(others) or (len(mine) > len(others) and others[-1] != ">"):
+        return False
+    last = len(others) - 1
+    for index, part in enumerate(others):
+        if index == last and part == ">":
+            return True
+        if part not in ("*", mine[index]):
+            return False
+    return True
+
+
+def can_contain_others(subject: str) -> bool:
+    """Whether the subject may cover another one than itself."""
+    return subject == ">" or subject.endswith(".>") or "*" in subject.split(".")
+
+
+def reference_number(token: str) -> int | None:
+    """The number of a reference such as $1 to a wildcard of another subject; None for any other token."""
+    if len(token) < 2 or token[0] != "$":
+        return None
+    from ..base.go_syntax import atoi
+
+    try:
+        return atoi(token[1:])
+    except ValueError:
+        return None
+
+
+def without_references(subject: str) -> str:
+    """The subject with * in place of references (RenamingSubject.ToSubject)."""
+    if "$" not in subject:
+        return subject
+    return ".".join("*" if reference_number(token) is not None else token for token in subject.split("."))
+
+
+# ---- nats-server (sublist.go)
+
+_WHITE_SPACE = re.compile(r"[\t\n\f\r ]")
+
+
+def is_valid_subject(subject: str) -> bool:
+    """IsValidSubject: no empty token, no white space, nothing after >."""
+    tokens = subject.split(".")
+    return "" not in tokens and ">" not in tokens[:-1] and not _WHITE_SPACE.search(subject)
+
+
+def is_subset(subject: str, other: str) -> bool:
+    """subjectIsSubsetMatch: whether the other subject matches all that this one does. Whatever follows > in the other is passed over."""
+    mine, others = subject.split("."), other.split(".")
+    for index, part in enumerate(others):
+        if index >= len(mine) or not part:
+            return False
+        if part == ">":
+            return True
+        own = mine[index]
+        if own in ("", ">") or (own == "*" and part != "*"):
+            return False
+        # A token that only begins with * is as good as * here, as in the server.
+        if part[0] != "*" and own != part:
+            return False
+    return len(mine) == len(others)
+
+
+def literal_wildcards(subject: str) -> list[str]:
+    """The tokens that have * or > among other characters, where both are characters like any other."""
+    return [token for token in subject.split(".") if len(token) > 1 and ("*" in token or ">" in token)]
+
+
+def fields(subject: str) -> list[str]:
+    """What white space separates, as Go's strings.Fields has it for ASCII: a subject and its queue group."""
+    return subject.split()
+
+
+def first_containing(subject: str, others: Iterable[str]) -> str | None:
+    """The first of the other subjects that is_subset() finds."""
+    return next((other for other in others if is_subset(subject, other)), None)

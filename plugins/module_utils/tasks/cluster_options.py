@@ -1,0 +1,265 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the modules of resolvers share, on top of `module.py`: the options to connect with, and those that name accounts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import ssl
+from typing import Any, Callable, Sequence
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims
+from ..cluster.connection import NATS_IMPORT_ERROR, Login, Options, TemporaryUser, login_of_creds, new_inbox
+from ..cluster.plan import Wanted, claims_of, read_wanted
+from ..disk import files
+from ..keys.nkey import KeyPair
+from ..store.layout import Layout, list_folder
+from .task import keep_secret, parse_seed
+from .tokens import parent_spec, parse_public_key, read_seed_file, read_token, refuse_missing, token_file
+
+# ---- argument specs
+
+
+def connection_spec() -> dict[str, Any]:
+    """Where and how to connect."""
+    return {
+        "servers": {"type": "list", "elements": "str"},
+        "expected_servers": {"type": "list", "elements": "str", "default": []},
+        "creds_path": {"type": "path"},
+        "creds": {"type": "str", "no_log": True},
+        "system_signer_path": {"type": "path"},
+        "system_signer_seed": {"type": "str", "no_log": True},
+        **parent_spec("system_account"),
+        "tls_ca_path": {"type": "path"},
+        "tls_certificate_path": {"type": "path"},
+        "tls_key_path": {"type": "path", "no_log": False},
+        "tls_server_name": {"type": "str"},
+        "tls_handshake_first": {"type": "bool", "default": False},
+        "connect_timeout": {"type": "str", "default": "5s"},
+        "timeout": {"type": "str", "default": "10s"},
+        "account_server_url": {"type": "str"},
+    }
+
+
+def accounts_spec() -> dict[str, Any]:
+    """Accounts by their tokens, files, or a store."""
+    return {
+        "jwts": {"type": "list", "elements": "str", "default": []},
+        "jwt_paths": {"type": "list", "elements": "path", "default": []},
+        "store_path": {"type": "path"},
+        "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        **parent_spec("operator"),
+    }
+
+
+#: For AnsibleModule: what goes together and what does not.
+EXCLUSIVE = [
+    ("servers", "account_server_url"),
+    ("creds_path", "creds", "system_signer_path", "system_signer_seed"),
+    ("system_account_jwt_path", "system_account_jwt"),
+    ("operator_jwt_path", "operator_jwt"),
+]
+TOGETHER = [("tls_certificate_path", "tls_key_path")]
+ONE_OF = [("servers", "account_server_url")]
+
+
+# ---- reading
+
+
+def require_nats(module: AnsibleModule) -> None:
+    """Leave with Ansible's message where nats-py is needed and missing, or what it needs for websockets."""
+    if module.params["account_server_url"] is None and NATS_IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("nats-py"), exception=NATS_IMPORT_ERROR)
+    schemes = {url.partition("://")[0].lower() for url in module.params["servers"] or ()}
+    if schemes & {"ws", "wss"} and importlib.util.find_spec("aiohttp") is None:
+        module.fail_json(msg=missing_required_lib("aiohttp", reason="for websockets"))
+
+
+def store_layout(module: AnsibleModule) -> Layout | None:
+    """The store that the task names; None where it names none. It has to be there, unless in check mode."""
+    path = module.params["store_path"]
+    if path is None:
+        return None
+    stores, name = os.path.split(os.path.abspath(path))
+    layout = Layout(stores, "", name)
+    if not os.path.isfile(layout.marker):
+        if not module.check_mode or os.path.isdir(layout.root):
+            raise NatsSecurityError(
+                f"store_path: {path} is no store: it is the folder of one operator in nsc's layout, with a file .nsc."
+            )
+        refuse_missing(module, "store_path", layout.marker)
+    return layout
+
+
+def read_operator(module: AnsibleModule, layout: Layout | None) -> Claims | None:
+    """The operator that the task or the store names."""
+    found = read_token(module, "operator_jwt", "operator")
+    if found is None and layout is not None:
+        found = token_file(layout.operator_jwt, "store_path", "operator")
+    return found[1] if found is not None else None
+
+
+def read_accounts(module: AnsibleModule, layout: Layout | None) -> list[Wanted]:
+    """The accounts that the task has tokens of, the first of each where one is named twice with the same token."""
+    found = [read_wanted(text, f"jwts[{index}]") for index, text in enumerate(module.params["jwts"])]
+    for index, path in enumerate(module.params["jwt_paths"]):
+        text = files.read_text(path, f"jwt_paths[{index}]: the JWT")
+        if text is None:
+            refuse_missing(module, f"jwt_paths[{index}]", path)
+        else:
+            found.append(read_wanted(text, f"jwt_paths[{index}] {path}"))
+    if layout is not None:
+        for name in list_folder(layout.accounts):
+            path = layout.account_jwt(name)
+            text = files.read_text(path, "store_path: the JWT")
+            if text is not None:
+                found.append(read_wanted(text, f"store_path {path}"))
+    return list({(one.subject, one.token): one for one in found}.values())
+
+
+def read_public_keys(module: AnsibleModule, accounts: Sequence[Wanted]) -> list[str]:
+    """The public keys that the task names, by themselves and with tokens."""
+    named = [
+        parse_public_key(module, key, f"public_keys[{index}]", "account").public_key
+        for index, key in enumerate(module.params["public_keys"])
+    ]
+    return list(dict.fromkeys([*named, *(one.subject for one in accounts)]))
+
+
+def tls_context(module: AnsibleModule) -> ssl.SSLContext | None:
+    """How to verify servers, and the certificate to show them; None where the task says nothing about TLS."""
+    params = module.params
+    if not any(
+        params[name] for name in ("tls_ca_path", "tls_certificate_path", "tls_server_name", "tls_handshake_first")
+    ):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=params["tls_ca_path"])
+    except (OSError, ssl.SSLError) as error:
+        raise NatsSecurityError(
+            f"tls_ca_path: {params['tls_ca_path']} does not hold certificates: {_reason(error)}."
+        ) from None
+    if params["tls_certificate_path"] is not None:
+        try:
+            # A key with a passphrase must not make the task wait for somebody to type it.
+            context.load_cert_chain(params["tls_certificate_path"], params["tls_key_path"], password="")
+        except (OSError, ssl.SSLError) as error:
+            raise NatsSecurityError(
+                f"tls_certificate_path, tls_key_path: {params['tls_certificate_path']} and {params['tls_key_path']} are no certificate and its key: "
+                f"{_reason(error)}."
+            ) from None
+    return context
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def seconds(module: AnsibleModule, option: str) -> float:
+    """A duration that the task has as an option, in seconds."""
+    try:
+        return max(units.parse_duration(module.params[option]), 1) / units.NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"{option}: {error}.") from None
+
+
+def connection_options(
+    module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None, subjects: tuple[str, ...]
+) -> Options:
+    """How to connect, as a user that may publish to these subjects. The JWT of the system account may be among the accounts."""
+    params = module.params
+    inbox = new_inbox()
+    return Options(
+        servers=tuple(url if "://" in url else f"nats://{url}" for url in params["servers"]),
+        login=_login(module, accounts, operator, inbox, subjects),
+        inbox=inbox,
+        connect_timeout=seconds(module, "connect_timeout"),
+        timeout=seconds(module, "timeout"),
+        tls=tls_context(module),
+        tls_server_name=params["tls_server_name"],
+        tls_handshake_first=params["tls_handshake_first"],
+    )
+
+
+def _login(
+    module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None, inbox: str, subjects: tuple[str, ...]
+) -> Callable[[], Login]:
+    params = module.params
+    if params["creds_path"] is not None or params["creds"] is not None:
+        text, where = params["creds"], "creds"
+        if params["creds_path"] is not None:
+            where = f"creds_path {params['creds_path']}"
+            text = files.read_text(params["creds_path"], "creds_path: the creds")
+            if text is None:
+                raise NatsSecurityError(f"creds_path: there is no file {params['creds_path']}.")
+        login = login_of_creds(text, where)
+        keep_secret(module, login().pair.seed)
+        keep_secret(module, login().jwt)
+        return login
+    account = _system_account(module, accounts, operator)
+    signer, is_scoped = _system_signer(module, account, operator)
+    subject = account.subject if account is not None else _system_account_key(operator) or signer.public_key
+    return TemporaryUser(signer, subject, is_scoped, inbox, subjects)
+
+
+def _system_account_key(operator: Claims | None) -> str:
+    return operator.body.system_account if operator is not None else ""
+
+
+def _system_account(module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None) -> Claims | None:
+    found = read_token(module, "system_account_jwt", "account")
+    if found is not None:
+        return found[1]
+    known = _system_account_key(operator)
+    return next((claims_of(one) for one in accounts if one.subject == known), None)
+
+
+def _system_signer(module: AnsibleModule, account: Claims | None, operator: Claims | None) -> tuple[KeyPair, bool]:
+    """The key that signs the temporary user, and whether a scope says what that user may do."""
+    seed, path = module.params["system_signer_seed"], module.params["system_signer_path"]
+    known = _system_account_key(operator)
+    strict = operator is not None and operator.body.strict_signing_key_usage
+    scopes: dict[str, bool] = {known: False} if known and not strict else {}
+    if account is not None and isinstance(account.body, Account):
+        scopes = {} if strict else {account.subject: False}
+        scopes.update((key.key, key.template is not None) for key in account.body.signing_keys)
+    if seed is not None:
+        pair: KeyPair | None = parse_seed(seed, "system_signer_seed", "account")
+    elif path is None:
+        raise NatsSecurityError(
+            "Who connects is missing: creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
+        )
+    elif os.path.isdir(path):
+        # A key without a scope is better: its user gets just what it needs.
+        pair = _seed_in_folder(module, path, sorted(scopes, key=lambda key: scopes[key]))
+    else:
+        pair = read_seed_file(module, path, "system_signer_path", "account")
+    if pair is None:
+        raise NatsSecurityError(f"system_signer_path: there is no file {path}.")
+    if strict and pair.public_key == (account.subject if account is not None else known):
+        raise NatsSecurityError(
+            f"The system signer {pair.public_key} is the identity key of the system account, and its operator is strict: give one of its signing keys."
+        )
+    if account is not None and pair.public_key not in scopes:
+        raise NatsSecurityError(
+            f"The system signer {pair.public_key} is no key of the system account, which has {', '.join(scopes)}."
+        )
+    return pair, scopes.get(pair.public_key, False)
+
+
+def _seed_in_folder(module: AnsibleModule, folder: str, keys: list[str]) -> KeyPair:
+    for key in keys:
+        for path in (os.path.join(folder, f"{key}.nk"), Layout("", folder, "").key(key)):
+            found = read_seed_file(module, path, "system_signer_path", "account")
+            if found is not None and found.public_key == key:
+                return found
+    raise NatsSecurityError(
+        f"system_signer_path: the folder {folder} has no seed of the system account ({', '.join(keys)})."
+        if keys
+        else f"system_signer_path: {folder} is a folder, so the operator's JWT, which names the system account, is needed."
+    )

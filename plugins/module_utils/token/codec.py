@@ -1,0 +1,424 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Text to claims and back, byte for byte as NATS's Go library.
+
+Nothing is trusted unread: what is decoded was signed by the issuer that it names. Whether that issuer may sign is for `rules` and `decision`.
+"""
+
+# JSON tells numbers from true and false, and isinstance does not: bool is an int.
+# pylint: disable=unidiomatic-typecheck
+
+from __future__ import annotations
+
+import binascii
+import functools
+import hashlib
+import json
+import math
+from typing import Any
+
+from ..base.errors import NatsSecurityError
+from ..base.units import INT64_MAX, UNLIMITED
+from ..claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
+from ..claims.declaration import copy_with, decode_any, encode_any
+from ..claims.operator import check_account_server_url
+from ..claims.wire import decode_object, encode_object, escape_html, write_members
+from ..keys import nkey
+from ..keys.nkey import KeyPair
+
+#: A longer token is refused by the Go library, and so by servers (MaxTokenSize).
+MAX_TOKEN_BYTES = 1024 * 1024
+#: The version of tokens that are written; those of version 1 are read.
+VERSION = 2
+
+_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+
+def _base64url(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
+
+
+def _from_base64url(text: str, what: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"==")
+    except ValueError:
+        raise NatsSecurityError(f"Not a token: its {what} is not base64url.") from None
+
+
+_HEADER = _base64url(b'{"typ":"JWT","alg":"ed25519-nkey"}')
+
+# ---- claims to token
+
+
+def encode(claims: Claims, signer: KeyPair, issued_at: int) -> str:
+    """The token that says these claims, signed. The issuer is the signer; `id`, `issuer` and `issued_at` of the claims are not looked at.
+
+    `issued_at` is in unix seconds. NatsSecurityError where the Go library would not write the token (a subject or signer of the wrong type,
+    an account server URL without a scheme), or a server would not read it (over 1 MiB, numbers above 2^53-1 in a scope).
+    """
+    body = claims.body
+    _check_key_types(claims, signer)
+    if isinstance(body, Account):
+        check_scope_numbers(body)
+    elif isinstance(body, Operator):
+        check_account_server_url(body.account_server_url)
+
+    parts: list[str] = []
+    write_members(parts, copy_with(claims, issuer=signer.public_key, issued_at=issued_at, id=""))
+    outer = escape_html("{" + ",".join(parts) + "}")
+    # Only the outer members are hashed (ClaimsData.hash), so two bodies signed in one second share their jti.
+    token_id = nkey.base32(hashlib.new("sha512_256", _utf8(outer)).digest())
+    parts.insert(bool(claims.audience) + bool(claims.expires), '"jti":"' + token_id + '"')
+    nats = _encode_body(body)
+    if nats:
+        parts.append('"nats":' + nats)
+    text = _HEADER + "." + _base64url(_utf8(escape_html("{" + ",".join(parts) + "}")))
+    token = text + "." + _base64url(signer.sign(text.encode("ascii")))
+    if len(token) > MAX_TOKEN_BYTES:
+        raise NatsSecurityError(
+            f"The token would have {len(token)} bytes; NATS reads tokens of up to {MAX_TOKEN_BYTES} (1 MiB)."
+        )
+    return token
+
+
+def payload_of(claims: Claims) -> str:
+    """The JSON of decoded claims as the Go library writes it, with the id, issuer, time and version that they came with."""
+    parts: list[str] = []
+    write_members(parts, claims)
+    nats = (
+        (encode_any(claims.body.data) if claims.body.data else "")
+        if isinstance(claims.body, Generic)
+        else encode_object(claims.body)
+    )
+    if nats:
+        parts.append('"nats":' + nats)
+    return escape_html("{" + ",".join(parts) + "}")
+
+
+def _check_key_types(claims: Claims, signer: KeyPair) -> None:
+    body = claims.body
+    if not claims.subject:
+        raise NatsSecurityError("The claims have no subject.")
+    if body.SUBJECT_TYPE:
+        try:
+            nkey.from_public_key(claims.subject, body.SUBJECT_TYPE)
+        except NatsSecurityError as error:
+            raise NatsSecurityError(f"The subject of {body.KIND} claims is wrong: {error}") from None
+    if body.ISSUER_TYPES and signer.type not in body.ISSUER_TYPES:
+        raise NatsSecurityError(
+            f"The {signer.type} key {signer.public_key} cannot sign {body.KIND} claims: {one_of(body.ISSUER_TYPES)} key can."
+        )
+
+
+def one_of(key_types: tuple[str, ...]) -> str:
+    return " or ".join(("an " if key_type[0] in "oa" else "a ") + key_type for key_type in key_types)
+
+
+def _encode_body(body: Any) -> str:
+    if isinstance(body, Generic):
+        return "" if body.data is None else encode_any(dict(body.data, version=float(VERSION)))
+    return encode_object(copy_with(body, type=body.KIND, version=VERSION))
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NatsSecurityError("The claims hold a text that is not Unicode.") from None
+
+
+# ---- token to claims
+
+
+def decode(token: str) -> Claims:
+    """The claims of a token of one of NATS's own types, its signature verified; a token of version 1 is migrated.
+
+    NatsSecurityError for whatever the Go library's Decode refuses. Stricter than that in one thing: no character may be beyond base64url
+    or have unused bits set, so that any changed character is an error. Generic claims are read by decode_generic, as in the Go library.
+    """
+    header, payload, signature = _chunks(token)
+    _check_header(header)
+    data = _read_payload(payload)
+    kind, version = _identify(data)
+    if version > VERSION:
+        raise NatsSecurityError(f"The token is of version {version}, from a newer library; version {VERSION} is read.")
+    if kind not in KINDS:
+        if kind in ("cluster", "server"):
+            raise NatsSecurityError(f"The token has {kind} claims, which NATS no longer knows.")
+        raise NatsSecurityError(
+            "The token has claims of type {!r}, not of one of NATS's own types: {}.".format(kind, ", ".join(KINDS))
+        )
+    if version not in (1, 2) and not kind.startswith("authorization_"):
+        raise NatsSecurityError(f"The token is of version {version}; versions 1 and 2 are read.")
+    if version == 1 and not kind.startswith("authorization_"):
+        data = _migrate(data, kind)
+    claims = _read_claims(data)
+    claims.body = decode_object(body_type(kind), _member(data, "nats"), "nats")
+    if version == 1 and isinstance(claims.body, User):
+        _unlimited_unless_said(claims.body, _member(data, "nats"))
+    # Version 1 signed the payload alone.
+    _verify(claims, payload if version <= 1 else header + "." + payload, signature)
+    issuer_type = nkey.from_public_key(claims.issuer).type
+    if issuer_type not in claims.body.ISSUER_TYPES:
+        raise NatsSecurityError(
+            f"The token has {kind} claims signed by the {issuer_type} key {claims.issuer}; only {one_of(claims.body.ISSUER_TYPES)} key can sign them."
+        )
+    return claims
+
+
+def decode_generic(token: str) -> Claims:
+    """The claims of any token, its signature verified, the body as plain JSON (DecodeGeneric of the Go library). Errors as decode."""
+    header, payload, signature = _chunks(token)
+    algorithm = _check_header(header)
+    data = _load_json(_from_base64url(payload, "payload"), "payload", floats=True)
+    _identify(data)
+    claims = _read_claims(_read_payload(payload))
+    claims.unknown.clear()
+    nats = _member(data, "nats")
+    body = Generic(None if nats is None else decode_any(nats, "nats"))
+    claims.body = body
+    old = algorithm == "ed25519"
+    _verify(claims, payload if old else header + "." + payload, signature)
+    if old and body.data is not None:
+        for name in ("type", "tags"):
+            if _member(data, name):
+                body.data[name] = _member(data, name)
+    return claims
+
+
+def decode_any_kind(token: str) -> Claims:
+    """The claims of a token of any type: as decode, and as decode_generic where the type is not one of NATS's own."""
+    kind = _identify(_read_payload(_chunks(token)[1]))[0]
+    return decode(token) if kind in KINDS or kind in ("cluster", "server") else decode_generic(token)
+
+
+def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -> Claims | None:
+    """What decode says of a token that is, byte for byte, what encode writes of the wanted claims at its own time, under its own issuer and end.
+
+    None for every other token. Much cheaper than to decode and to compare, and cheaper still with the key pair that may have signed it: its
+    signature is made again instead of verified. NatsSecurityError for a signature that is not the issuer's.
+    """
+    header, payload, signature = _chunks(token)
+    data = _read_payload(payload)
+    issuer, issued_at, token_id, expires = data.get("iss"), data.get("iat"), data.get("jti"), data.get("exp", 0)
+    if (
+        header != _HEADER
+        or not (type(issuer) is type(token_id) is str and type(issued_at) is type(expires) is int)
+        or not (len(issuer) == 56 and 0 <= issued_at <= INT64_MAX and 0 <= expires <= INT64_MAX)
+    ):
+        return None
+    body = copy_with(wanted.body, type=wanted.body.KIND, version=VERSION)
+    claims: Claims = copy_with(wanted, id=token_id, issuer=issuer, issued_at=issued_at, expires=expires, body=body)
+    try:
+        if _base64url(_utf8(payload_of(claims))) != payload:
+            return None
+    except NatsSecurityError:
+        return None
+    _verify(claims, header + "." + payload, signature, signer)
+    return claims if nkey.from_public_key(issuer).type in body.ISSUER_TYPES else None
+
+
+def peek(token: str) -> dict[str, Any]:
+    """The payload of a token that nobody verified, for finding out what it is about; empty for what is no token."""
+    try:
+        return _read_payload(_chunks(token)[1])
+    except NatsSecurityError:
+        return {}
+
+
+#: What a client sends to connect (ConnectOptions), and so is secret in an authorization request.
+_SECRET_MEMBERS = ("jwt", "sig", "auth_token", "pass")
+
+
+def public_payload(token: str) -> dict[str, Any]:
+    """The payload of a decoded token as it stands there, without the secrets in an authorization request."""
+    payload = _load_json(_from_base64url(_chunks(token)[1], "payload"), "payload")
+    options = _member(_member(payload, "nats"), "connect_opts")
+    if isinstance(options, dict):
+        for name in [name for name in options if name.casefold() in _SECRET_MEMBERS]:
+            options[name] = "********"
+    return payload
+
+
+def _chunks(token: str) -> tuple[str, str, str]:
+    if len(token) > MAX_TOKEN_BYTES:
+        raise NatsSecurityError(
+            f"The token has {len(token)} bytes; NATS reads tokens of up to {MAX_TOKEN_BYTES} (1 MiB)."
+        )
+    chunks = token.split(".")
+    if len(chunks) != 3:
+        raise NatsSecurityError(f"Not a token: it has {len(chunks) if token else 0} parts between dots instead of 3.")
+    if not token.isascii() or token.encode("ascii").translate(None, _CHARACTERS):
+        raise NatsSecurityError("Not a token: it has characters other than A-Z, a-z, 0-9, - and _ between its dots.")
+    return chunks[0], chunks[1], chunks[2]
+
+
+def _check_header(header: str) -> str:
+    """The algorithm of an acceptable header."""
+    if header == _HEADER:
+        return "ed25519-nkey"
+    data = _load_json(_from_base64url(header, "header"), "header", null=True) or {}
+    type_, algorithm = _member(data, "typ"), _member(data, "alg")
+    if not isinstance(type_, str) or type_.upper() != "JWT":
+        raise NatsSecurityError(f"Not a token: its header has the type {type_!r} instead of JWT.")
+    if not isinstance(algorithm, str) or algorithm.lower() not in ("ed25519-nkey", "ed25519"):
+        raise NatsSecurityError(f"The token is signed with {algorithm!r}; NATS signs with ed25519-nkey.")
+    return algorithm
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _float_or_refuse(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+# json.loads would make one for every token.
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse)
+_JSON_OF_FLOATS = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_float_or_refuse, parse_int=_float_or_refuse
+)
+
+
+#: Deeper than claims ever are, and less than what Python's stack holds; Go reads 10,000 levels.
+_DEEPEST = 200
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _unused in range(_DEEPEST + 1):
+        inside = [item.values() if type(item) is dict else item for item in level if type(item) in (dict, list)]
+        if not inside:
+            return False
+        level = [item for items in inside for item in items]
+    return True
+
+
+def _nested_too_deep(what: str) -> NatsSecurityError:
+    return NatsSecurityError(f"The token's {what} is nested more than {_DEEPEST} levels deep.")
+
+
+def _load_json(data: bytes, what: str, floats: bool = False, null: bool = False) -> dict[str, Any]:
+    try:
+        value = (_JSON_OF_FLOATS if floats else _JSON).decode(data.decode("utf-8", "replace"))
+    except ValueError:
+        raise NatsSecurityError(f"Not a token: its {what} is not JSON.") from None
+    except RecursionError:
+        raise _nested_too_deep(what) from None
+    if data.count(b"[") + data.count(b"{") > _DEEPEST and _is_deep(value):
+        raise _nested_too_deep(what)
+    if value is None and null:
+        return {}
+    if not isinstance(value, dict):
+        raise NatsSecurityError(f"Not a token: its {what} is not a JSON object.")
+    return value
+
+
+@functools.lru_cache(maxsize=1)
+def _read_payload(payload: str) -> dict[str, Any]:
+    """The payload of a token, not to be changed. A token is looked at several times in a row, and to read it takes a tenth of decoding it."""
+    return _load_json(_from_base64url(payload, "payload"), "payload")
+
+
+def _member(data: dict[str, Any] | None, name: str) -> Any:
+    """The member of a name, whatever its case, as Go's encoding/json finds it; null where there is none."""
+    if not data:
+        return None
+    if name in data:
+        return data[name]
+    for other, value in data.items():
+        if other.casefold() == name:
+            return value
+    return None
+
+
+def _identify(data: dict[str, Any]) -> tuple[str, int]:
+    """The claim type and version. Version 1 has the type beside the standard members, version 2 under nats."""
+    nats = _member(data, "nats")
+    if nats is not None and not isinstance(nats, dict):
+        raise NatsSecurityError("Not a NATS token: nats in its payload is not an object.")
+    outer, inner, version = _member(data, "type"), _member(nats, "type"), _member(nats, "version")
+    for value in (outer, inner):
+        if value is not None and not isinstance(value, str):
+            raise NatsSecurityError("Not a NATS token: the type of its claims is not a string.")
+    if isinstance(version, float) and version.is_integer():
+        version = int(version)
+    if version is not None and type(version) is not int:
+        raise NatsSecurityError("Not a NATS token: its version is not a whole number.")
+    return (outer, 1) if outer else (inner or "", version or 0)
+
+
+def _read_claims(data: dict[str, Any]) -> Claims:
+    outer = data.copy()
+    outer.pop("nats", None)
+    claims: Claims = decode_object(Claims, outer, "")
+    claims.body = None
+    for name in [name for name in claims.unknown if name.casefold() == "nats"]:
+        del claims.unknown[name]
+    return claims
+
+
+def _verify(claims: Claims, signed: str, signature: str, signer: KeyPair | None = None) -> None:
+    raw = _from_base64url(signature, "signature")
+    data = signed.encode("ascii")
+    try:
+        issuer = nkey.from_public_key(claims.issuer)
+        is_own = signer is not None and signer.public_key == claims.issuer and signer.has_signed(data, raw)
+        genuine = is_own or issuer.verify(data, raw)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"The token's issuer is wrong: {error}") from None
+    if not genuine or _base64url(raw) != signature:
+        raise NatsSecurityError(
+            f"The token's signature is not that of its issuer {claims.issuer}: it was changed or cut."
+        )
+
+
+# ---- version 1 (the migrations of the Go library's decoder_*.go)
+
+_V1_MEMBERS = {
+    "operator": {
+        name: name for name in ("signing_keys", "account_server_url", "operator_service_urls", "system_account")
+    },
+    "account": {name: name for name in ("imports", "exports", "limits", "signing_keys", "revocations")},
+    "user": {
+        name: name
+        for name in ("pub", "sub", "resp", "src", "times", "times_location", "subs", "data", "payload", "bearer_token")
+    },
+    "activation": {"subject": "subject", "type": "kind"},
+}
+_V1_LIMITS = ("subs", "data", "payload", "imports", "exports", "wildcards", "disallow_bearer", "conn", "leaf")
+_OUTER = ("aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub")
+
+
+def _migrate(data: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The payload of version 1 in the shape of version 2, except for its version. What version 2 has no place for is left out."""
+    old = _member(data, "nats") or {}
+    nats: dict[str, Any] = {new: _member(old, name) for name, new in _V1_MEMBERS[kind].items()}
+    if kind == "account":
+        if isinstance(nats["limits"], dict):
+            nats["limits"] = {name: _member(nats["limits"], name) for name in _V1_LIMITS}
+        keys = nats["signing_keys"]
+        for key in keys if isinstance(keys, list) else ():
+            if not isinstance(key, str) and key is not None:
+                raise NatsSecurityError("nats.signing_keys has something other than strings in a token of version 1.")
+    if kind in ("user", "activation"):
+        nats["issuer_account"] = _member(data, "issuer_account")
+    nats["tags"] = _member(data, "tags")
+    nats["type"] = kind
+    nats["version"] = 1
+    migrated = {name: _member(data, name) for name in _OUTER}
+    migrated["nats"] = nats
+    return migrated
+
+
+def _unlimited_unless_said(user: User, nats: dict[str, Any]) -> None:
+    limits = user.access.limits
+    for attribute, name in (("subscriptions", "subs"), ("data", "data"), ("payload", "payload")):
+        if nats.get(name) is None:
+            setattr(limits, attribute, UNLIMITED)

@@ -1,0 +1,77 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A nats-server that a test starts on this machine, and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+SERVER = pathlib.Path(sys.executable).with_name("nats-server")
+#: How long a server has to start on a busy machine, in seconds.
+PATIENCE = 60
+
+
+@dataclasses.dataclass
+class Server:
+    """One nats-server with a configuration file; its output goes to a file beside it that ends in `.log`."""
+
+    config: pathlib.Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> pathlib.Path:
+        """What the server prints."""
+        return self.config.with_suffix(".log")
+
+    def start(self) -> None:
+        """Start, and wait until it takes connections."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [SERVER, "-c", self.config],
+                cwd=self.config.parent,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=dict(os.environ, TZ="UTC"),
+            )
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End the process, and wait for it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(how)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+
+@contextlib.contextmanager
+def running(config: pathlib.Path, port: int) -> Iterator[Server]:
+    """A server with this configuration, for as long as the block runs."""
+    server = Server(config, port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
