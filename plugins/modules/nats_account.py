@@ -133,8 +133,6 @@ signing_keys:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -162,7 +160,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 )
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path = params["jwt_path"]
     if params["state"] == "absent":
@@ -181,7 +179,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return dict(put_in_place(module, outcome, [key, *listed], key.public_key), signing_keys=told)
 
 
-def _check_listed_keys(module: AnsibleModule) -> None:
+def _check_listed_keys(module: CarefulModule) -> None:
     """NatsSecurityError for a mistyped key in a list of keys: nobody else would notice, since no rule of NATS looks at them."""
     params = module.params
     listed: list[tuple[str, str | None, Any]] = [("revocations", "user", params["revocations"])]
@@ -207,7 +205,8 @@ def main() -> None:
         remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
         remove_revocations={"type": "list", "elements": "str"},
     )
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec=spec,
         required_if=[
             ("state", "present", ("name",)),
@@ -220,9 +219,7 @@ def main() -> None:
             ("expires_in", "expires_at"),
         ],
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

@@ -112,8 +112,6 @@ backup_files:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -145,7 +143,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 )
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path = params["jwt_path"]
     if params["state"] == "absent":
@@ -170,7 +168,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     )
 
 
-def _export(module: AnsibleModule, account: Claims | None, activation: Activation) -> Export | None:
+def _export(module: CarefulModule, account: Claims | None, activation: Activation) -> Export | None:
     """The export that the activation is about, where the exporting account is known."""
     if account is None:
         return None
@@ -201,7 +199,8 @@ def main() -> None:
         importer={"type": "str"},
         account={"type": "str"},
     )
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec=spec,
         required_if=[("state", "present", ("importer", "import_subject", "import_type"))],
         mutually_exclusive=[
@@ -211,9 +210,7 @@ def main() -> None:
             ("expires_in", "expires_at"),
         ],
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

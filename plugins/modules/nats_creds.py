@@ -86,8 +86,6 @@ backup_files:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -109,7 +107,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 from ansible_collections.natsops.security.plugins.module_utils.token.decorated import format_creds
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path = params["path"]
     if params["state"] == "absent":
@@ -134,7 +132,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return result
 
 
-def _key(module: AnsibleModule) -> Key:
+def _key(module: CarefulModule) -> Key:
     if module.params["key_seed"] is not None:
         return Key("user", parse_seed(module.params["key_seed"], "key_seed", "user"))
     path = module.params["key_path"]
@@ -146,7 +144,8 @@ def _key(module: AnsibleModule) -> Key:
 
 def main() -> None:
     """Run the module."""
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec={
             "path": {"type": "path", "required": True},
             "jwt_path": {"type": "path"},
@@ -162,9 +161,7 @@ def main() -> None:
         ],
         mutually_exclusive=[("jwt_path", "jwt"), ("key_path", "key_seed")],
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

@@ -186,8 +186,6 @@ validity:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -203,7 +201,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     text, token, claims = _read(params, "")
     parents = [_read(parent, f"parents[{index}].")[2] for index, parent in enumerate(params["parents"] or ())]
@@ -288,7 +286,8 @@ def main() -> None:
     """Run the module."""
     where: dict[str, Any] = {"jwt_path": {"type": "path"}, "jwt": {"type": "str"}}
     one: list[tuple[str, str]] = [("jwt_path", "jwt")]
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec={
             "jwt_path": {"type": "path"},
             "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
@@ -303,9 +302,7 @@ def main() -> None:
         },
         required_one_of=one,
         mutually_exclusive=one,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

@@ -113,8 +113,6 @@ backup_files:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -138,7 +136,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 )
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     old = _existing(module)
     if params["public_key_path"] is not None:
@@ -162,7 +160,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return dict(result, changed=changed, diff={"before": before, "after": after})
 
 
-def _existing(module: AnsibleModule) -> nkey.KeyPair | None:
+def _existing(module: CarefulModule) -> nkey.KeyPair | None:
     params = module.params
     if params["regenerate"]:
         try:
@@ -176,7 +174,7 @@ def _existing(module: AnsibleModule) -> nkey.KeyPair | None:
     return read_seed_file(module, params["path"], "path", params["type"])
 
 
-def _check_public_key_file(module: AnsibleModule, path: str) -> None:
+def _check_public_key_file(module: CarefulModule, path: str) -> None:
     check_folder(module, path, "public_key_path")
     text = files.read_text(path, "public_key_path: the public key")
     if text is None:
@@ -189,7 +187,7 @@ def _check_public_key_file(module: AnsibleModule, path: str) -> None:
         ) from None
 
 
-def _wanted(module: AnsibleModule, old: nkey.KeyPair | None) -> Key:
+def _wanted(module: CarefulModule, old: nkey.KeyPair | None) -> Key:
     params = module.params
     key_type, path = params["type"], params["path"]
     if params["seed"] is not None:
@@ -211,7 +209,7 @@ def _wanted(module: AnsibleModule, old: nkey.KeyPair | None) -> Key:
     return Key(key_type, pair, path, True)
 
 
-def _absent(module: AnsibleModule, old: nkey.KeyPair | None) -> dict[str, Any]:
+def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
     params = module.params
     result: dict[str, Any] = {"type": params["type"], "public_key": old.public_key if old is not None else None}
     paths = [params["path"]] if old is not None else []
@@ -228,7 +226,8 @@ def _absent(module: AnsibleModule, old: nkey.KeyPair | None) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec={
             "path": {"type": "path", "required": True},
             "type": {"type": "str", "choices": list(nkey.KEY_TYPES), "required": True},
@@ -240,9 +239,7 @@ def main() -> None:
             "backup": {"type": "bool", "default": False},
         },
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

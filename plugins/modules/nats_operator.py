@@ -96,8 +96,6 @@ signing_keys:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -124,7 +122,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 )
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path = params["jwt_path"]
     if params["state"] == "absent":
@@ -158,7 +156,8 @@ def main() -> None:
         signing_keys=signing_keys_spec({}),
         remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
     )
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec=spec,
         required_if=[
             ("state", "present", ("name",)),
@@ -170,9 +169,7 @@ def main() -> None:
             ("expires_in", "expires_at"),
         ],
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

@@ -176,8 +176,6 @@ servers:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -189,11 +187,11 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import co
 from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts import ClusterError, Outcome, Task
 from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_key, signer_spec
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     state = params["state"]
     options.require_nats(module)
@@ -229,7 +227,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return _result(module, outcome)
 
 
-def _signer(module: AnsibleModule) -> Any:
+def _signer(module: CarefulModule) -> Any:
     def find(allowed: list[str]) -> KeyPair | None:
         key = signer_key(module, "operator", allowed)
         return None if key is None else key.pair
@@ -237,7 +235,7 @@ def _signer(module: AnsibleModule) -> Any:
     return find
 
 
-def _result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
+def _result(module: CarefulModule, outcome: Outcome) -> dict[str, Any]:
     for warning in outcome.warnings:
         module.warn(warning)
     result = cluster_accounts.describe_outcome(outcome)
@@ -248,7 +246,8 @@ def _result(module: AnsibleModule, outcome: Outcome) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    run(
+        _checked,
         argument_spec=dict(
             **options.connection_spec(),
             **options.accounts_spec(),
@@ -259,12 +258,10 @@ def main() -> None:
         required_one_of=options.ONE_OF,
         mutually_exclusive=[*options.EXCLUSIVE, ("signer_path", "signer_seed")],
         required_together=options.TOGETHER,
-        supports_check_mode=True,
     )
-    run(module, _checked)
 
 
-def _checked(module: AnsibleModule) -> dict[str, Any]:
+def _checked(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     if params["account_server_url"] is not None and params["state"] != "present":
         raise NatsSecurityError(

@@ -150,8 +150,6 @@ differences:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -162,11 +160,11 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import co
 from ansible_collections.natsops.security.plugins.module_utils.cluster import info
 from ansible_collections.natsops.security.plugins.module_utils.cluster.account_server import read_account
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     options.require_nats(module)
     layout = options.store_layout(module)
@@ -200,7 +198,8 @@ def _show(result: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    run(
+        _task,
         argument_spec=dict(
             **options.connection_spec(),
             **options.accounts_spec(),
@@ -209,9 +208,7 @@ def main() -> None:
         required_one_of=options.ONE_OF,
         mutually_exclusive=options.EXCLUSIVE,
         required_together=options.TOGETHER,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

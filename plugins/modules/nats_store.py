@@ -316,25 +316,24 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = CarefulModule(
-        argument_spec={
-            "definition": {"type": "dict"},
-            "src": {"type": "path"},
-            "stores_dir": {"type": "path"},
-            "keys_dir": {"type": "path", "no_log": False},
-            "store": {"type": "str"},
-            "prune": {"type": "bool", "default": False},
-            "seeds": {"type": "list", "elements": "str", "no_log": True},
-            "lock_timeout": {"type": "str", "default": "60s"},
-        },
-        required_one_of=[("definition", "src")],
-        mutually_exclusive=[("definition", "src")],
-        supports_check_mode=True,
-    )
     # Nothing here makes cycles, and to look for them among the users of a large document takes a tenth of the time.
     gc.disable()
     try:
-        run(module, _task)
+        run(
+            _task,
+            argument_spec={
+                "definition": {"type": "dict"},
+                "src": {"type": "path"},
+                "stores_dir": {"type": "path"},
+                "keys_dir": {"type": "path", "no_log": False},
+                "store": {"type": "str"},
+                "prune": {"type": "bool", "default": False},
+                "seeds": {"type": "list", "elements": "str", "no_log": True},
+                "lock_timeout": {"type": "str", "default": "60s"},
+            },
+            required_one_of=[("definition", "src")],
+            mutually_exclusive=[("definition", "src")],
+        )
     finally:
         gc.enable()
 

@@ -179,16 +179,15 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec={
             "stores_dir": {"type": "path"},
             "keys_dir": {"type": "path", "no_log": False},
             "store": {"type": "str"},
             "lock_timeout": {"type": "str", "default": "60s"},
         },
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

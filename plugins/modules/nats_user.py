@@ -137,8 +137,6 @@ role:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -170,7 +168,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 from ansible_collections.natsops.security.plugins.module_utils.token.decorated import format_creds
 
 
-def _task(module: AnsibleModule) -> dict[str, Any]:
+def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     paths = [(params[option], option) for option in ("jwt_path", "creds_path") if params[option] is not None]
     if params["state"] == "absent":
@@ -210,7 +208,7 @@ def _task(module: AnsibleModule) -> dict[str, Any]:
     return result
 
 
-def _wanted(module: AnsibleModule, subject: str, signing: AccountSigning) -> Claims:
+def _wanted(module: CarefulModule, subject: str, signing: AccountSigning) -> Claims:
     wanted = wanted_claims(module, User, subject)
     if signing.scope is not None:
         own = [name for name in argument_spec(User) if name != "tags" and module.params[name] not in (None, False)]
@@ -241,7 +239,8 @@ def main() -> None:
         account={"type": "str"},
         signing_key_role={"type": "str", "no_log": False},
     )
-    module = CarefulModule(
+    run(
+        _task,
         argument_spec=spec,
         required_if=[
             ("state", "present", ("name",)),
@@ -256,9 +255,7 @@ def main() -> None:
             ("expires_in", "expires_at"),
         ],
         add_file_common_args=True,
-        supports_check_mode=True,
     )
-    run(module, _task)
 
 
 if __name__ == "__main__":

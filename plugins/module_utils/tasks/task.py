@@ -40,8 +40,13 @@ class CarefulModule(AnsibleModule):
         self.params = _without_seeds_as_names(self.params)
 
 
-def run(module: AnsibleModule, task: Callable[[AnsibleModule], dict[str, Any]]) -> None:
-    """Do a module's work and leave with its result, or with the one message of the error that it met."""
+def run(task: Callable[[CarefulModule], dict[str, Any]], argument_spec: dict[str, Any], **rules: Any) -> None:
+    """Make the module, do its task, and leave with its result or with the one message of the error that it met.
+
+    `rules` are those of AnsibleModule: `required_if`, `mutually_exclusive` and so on. No module makes an AnsibleModule of its own, so each masks
+    secrets; and each supports check mode.
+    """
+    module = CarefulModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
     if nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
