@@ -129,6 +129,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 )
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
+    back_up,
     check_folder,
     key_file,
     read_seed_file,
@@ -218,7 +219,7 @@ def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
         paths.append(public)
     for path in paths if not module.check_mode else []:
         if params["backup"]:
-            result.setdefault("backup_files", []).append(module.backup_local(path))
+            back_up(path, files.read_text(path, "What is there") or "", result)
         files.remove(path)
     before = {"public_key": old.public_key, "type": old.type} if old is not None else {}
     return dict(result, changed=bool(paths), diff={"before": before, "after": {}})

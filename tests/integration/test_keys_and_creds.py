@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils.disk import files
+from ansible_collections.natsops.security.plugins.module_utils.disk import writing
 
 if TYPE_CHECKING:
     from support.sites import Site
@@ -149,44 +149,48 @@ def test_symbolic_link_stays_one(site: Site) -> None:
 
 
 def test_file_is_never_open_to_others_while_it_is_written(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, int, int]] = []
-    real_open, real_fdopen = os.open, os.fdopen
+    seen: list[tuple[int, int]] = []
+    real_open, real_write = os.open, os.write
 
     def watched_open(path: str, flags: int, mode: int = 0o777, **rest: Any) -> int:
         descriptor = real_open(path, flags, mode, **rest)
-        if flags & os.O_CREAT:
+        if flags & (os.O_CREAT | os.O_WRONLY):
             status = os.fstat(descriptor)
-            seen.append((str(pathlib.Path(path).parent), status.st_mode & 0o777, status.st_size))
-            assert flags & os.O_EXCL
+            seen.append((status.st_mode & 0o777, status.st_size))
         return descriptor
 
-    def watched_fdopen(descriptor: int, *arguments: Any) -> Any:
+    def watched_write(descriptor: int, data: bytes) -> int:
         assert os.fstat(descriptor).st_mode & 0o777 == 0o600
-        return real_fdopen(descriptor, *arguments)
+        return real_write(descriptor, data)
 
     monkeypatch.setattr(os, "open", watched_open)
-    monkeypatch.setattr(os, "fdopen", watched_fdopen)
+    monkeypatch.setattr(os, "write", watched_write)
     old = os.umask(0)
     try:
-        files.write_text(site / "secret", "text", 0o600)
+        writing.put(site / "secret", "text", 0o600, None)
+        writing.put(site / "secret", "new", 0o600, "text")
     finally:
         os.umask(old)
-    assert seen == [(str(site.folder), 0o600, 0)]
-    assert site.text("secret") == "text"
+    assert seen == [(0o600, 0)] * 2
+    assert site.text("secret") == "new"
 
 
-def test_file_has_its_mode_when_it_appears_under_its_name(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_replace = os.replace
+def test_file_has_its_mode_and_content_when_it_appears_under_its_name(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_link = os.link
     seen = []
 
-    def watched_replace(source: str, target: str) -> None:
-        seen.append((pathlib.Path(source).stat().st_mode & 0o777, pathlib.Path(source).read_text()))
-        real_replace(source, target)
+    def watched_link(source: str, target: str, **rest: Any) -> None:
+        written = pathlib.Path("/proc/self/fd", source)
+        seen.append((written.stat().st_mode & 0o777, written.read_text()))
+        real_link(source, target, **rest)
 
-    monkeypatch.setattr(os, "replace", watched_replace)
-    files.write_text(site / "secret", "text", 0o600)
-    files.write_text(site / "public", "text", 0o644)
-    assert seen == [(0o600, "text"), (0o644, "text")]
+    monkeypatch.setattr(os, "link", watched_link)
+    writing.put(site / "secret", "text", 0o600, None)
+    writing.put(site / "public", "text", 0o644, None)
+    writing.put(site / "public", "new", 0o644, "text")
+    assert seen == [(0o600, "text"), (0o644, "text"), (0o644, "new")]
 
 
 def test_failed_write_leaves_the_old_file_and_no_temporary_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +201,7 @@ def test_failed_write_leaves_the_old_file_and_no_temporary_one(site: Site, monke
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(Exception, match="k cannot be written: No space left on device"):
-        files.write_text(site / "k", "new", 0o600)
+        writing.put(site / "k", "new", 0o600, "old")
     assert site.text("k") == "old"
     assert [path.name for path in site.folder.iterdir()] == ["k"]
 
@@ -213,13 +217,14 @@ def test_seed_and_creds_files_are_created_0600_under_any_umask(acme: Site) -> No
         "account_jwt_path": acme / "app.jwt",
         "signer_path": acme / "app-signing.nk",
     }
-    command = ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2,creat,rename,renameat2", "-o", str(trace)]
+    command = ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2,creat", "-o", str(trace)]
     result = acme.start("user", options, umask=0, wrapped=command)
     assert result["changed"], result
     assert [acme.mode(name) for name in ("u.nk", "u.creds", "u.jwt")] == ["0600", "0600", "0644"]
-    created = [line for line in trace.read_text().splitlines() if "O_CREAT" in line and str(acme.folder) in line]
+    lines = trace.read_text().splitlines()
+    created = [line for line in lines if ("O_CREAT" in line or "O_TMPFILE" in line) and str(acme.folder) in line]
     assert len(created) == 3
-    assert all("O_EXCL" in line and ", 0600)" in line for line in created)
+    assert all(("O_EXCL" in line or "O_TMPFILE" in line) and ", 0600)" in line for line in created)
 
 
 # ---- creds

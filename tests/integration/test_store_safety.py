@@ -96,7 +96,19 @@ def kill_at(step: int) -> None:
 
         return call
 
-    for name in ("mkdir", "replace", "rename", "unlink", "write", "ftruncate", "pwrite", "rmdir", "fsync", "chmod"):
+    for name in (
+        "mkdir",
+        "replace",
+        "rename",
+        "link",
+        "unlink",
+        "write",
+        "ftruncate",
+        "pwrite",
+        "rmdir",
+        "fsync",
+        "chmod",
+    ):
         setattr(os, name, counted(getattr(os, name)))
 
 

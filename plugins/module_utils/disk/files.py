@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files on the host: read with a clear error, written whole or not at all. Knows nothing of what stands in them."""
+"""Paths, reading and removing: what can be a path, what is there, and what it holds."""
 
 from __future__ import annotations
 
@@ -8,92 +8,211 @@ import contextlib
 import errno
 import os
 import stat
+from typing import Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
 
-#: No file of this collection is larger: a token has up to 1 MiB.
+#: The modes of what only its owner may read.
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+#: No token, seed or creds file is larger: a token has up to 1 MiB.
 MAX_BYTES = 4 * 1024 * 1024
+#: The longest name of a file in bytes (NAME_MAX), and the longest path (PATH_MAX less its end).
+MAX_NAME, MAX_PATH = 255, 4095
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
 
 
-def read_text(path: str, what: str) -> str | None:
-    """The text of a file; None where there is none. NatsSecurityError, with what the file is, where it cannot be read."""
+class FileError(NatsSecurityError):
+    """What cannot be done with a file. `reason` and `number` (an errno, or 0) are for callers that word the message themselves."""
+
+    def __init__(self, path: str, what: str, reason: str, number: int = 0) -> None:
+        super().__init__(f"{what}: {reason}.")
+        self.path, self.reason, self.number = path, reason, number
+
+
+class Content(NamedTuple):
+    """The text of a file, and its type and mode as in st_mode."""
+
+    text: str
+    mode: int
+
+
+@contextlib.contextmanager
+def reported(path: str, what: str) -> Iterator[None]:
+    """FileError in place of every OSError. `what` says what fails, with the path: "/etc/nats/a.jwt cannot be written"."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return None
+        yield
     except OSError as error:
-        raise NatsSecurityError(f"{what} cannot be read from {path}: {_reason(error)}.") from error
-    if len(data) > MAX_BYTES:
-        raise NatsSecurityError(f"{what} cannot be read from {path}: it is larger than 4 MiB.")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise NatsSecurityError(f"{what} cannot be read from {path}: it is not a text file.") from None
+        raise FileError(path, what, reason_of(error), error.errno or 0) from error
 
 
-def write_text(path: str, text: str, mode: int) -> None:
-    """Put a text in place of what is there, atomically and durably.
-
-    It is written to a new file in the same folder, which has mode 0600 before it has any content, gets the mode and the owner of the file
-    that it replaces, is synced, and then renamed. A symbolic link stays, its target is replaced. NatsSecurityError where that fails; what
-    was there before is then untouched.
-    """
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8"))
-                file.flush()
-                _take_owner_of(path, file.fileno())
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(folder)
-    except OSError as error:
-        raise NatsSecurityError(f"{path} cannot be written: {_reason(error)}.") from error
-
-
-def remove(path: str) -> None:
-    """Remove a file durably. NatsSecurityError where that fails."""
-    try:
-        os.unlink(path)
-        sync_folder(os.path.dirname(os.path.realpath(path)))
-    except OSError as error:
-        raise NatsSecurityError(f"{path} cannot be removed: {_reason(error)}.") from error
-
-
-def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable; folders that cannot be synced are let be."""
-    descriptor = os.open(folder or ".", os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _take_owner_of(path: str, descriptor: int) -> None:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return
-    if stat.S_ISREG(status.st_mode):
-        # Only root may give files away; the task's own owner and group are set afterwards in any case.
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-
-
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Why the system refused, as a phrase."""
     if error.errno == errno.ENOENT:
         return "its folder does not exist"
     return error.strerror or str(error)
+
+
+def no_file(mode: int) -> str:
+    """Why what is there cannot be read as a file, from its st_mode."""
+    if stat.S_ISDIR(mode):
+        return os.strerror(errno.EISDIR)
+    return next((f"it is {kind}, not a file" for is_kind, kind in _KINDS if is_kind(mode)), "it is not a file")
+
+
+def path_problem(path: str) -> str:
+    """Why a text cannot be a path at all; empty where it can."""
+    if "\0" in path:
+        return "it contains a NUL character, which no path can"
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError:
+        return "it contains half of a surrogate pair, which is no character"
+    if len(encoded) > MAX_PATH:
+        return f"it has {len(encoded)} bytes, a path has up to {MAX_PATH}"
+    longest = max(map(len, encoded.split(b"/")))
+    if longest > MAX_NAME:
+        return f"it contains a name of {longest} bytes, a name has up to {MAX_NAME}"
+    return ""
+
+
+# ---- reading
+
+
+def read_text(path: str, what: str, limit: int = MAX_BYTES) -> str | None:
+    """The text of a regular file, through symbolic links; None where there is none. FileError, with what the file is, where it cannot be read."""
+    try:
+        check_regular(path, "")
+        content = read_content(path, limit=limit)
+    except FileError as error:
+        raise FileError(path, f"{what} cannot be read from {path}", error.reason, error.number) from error
+    return None if content is None else content.text
+
+
+def check_regular(path: str, what: str) -> bool:
+    """Whether there is a file, before it is opened: to open a device can have effects. FileError where it is something else than a regular file."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise FileError(path, f"{what} cannot be read from {path}", reason_of(error), error.errno or 0) from error
+    if not stat.S_ISREG(mode):
+        raise FileError(path, f"{what} cannot be read from {path}", no_file(mode))
+    return True
+
+
+def read_content(path: str, follow: bool = True, limit: int = MAX_BYTES) -> Content | None:
+    """What a regular file holds; None where there is none. Without `follow` a symbolic link is an error. Never waits, as for a pipe. FileError."""
+    try:
+        descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileError(path, f"{path} cannot be read", _why_not_opened(path, error), error.errno or 0) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileError(path, f"{path} cannot be read", no_file(status.st_mode))
+        data = _read_all(descriptor, status.st_size, limit)
+    except OSError as error:
+        raise FileError(path, f"{path} cannot be read", reason_of(error), error.errno or 0) from error
+    finally:
+        close(descriptor)
+    if len(data) > limit:
+        raise FileError(path, f"{path} cannot be read", f"it is larger than {limit >> 20} MiB")
+    try:
+        return Content(data.decode("utf-8"), status.st_mode)
+    except UnicodeDecodeError:
+        raise FileError(path, f"{path} cannot be read", "it is not a text file (UTF-8)") from None
+
+
+def _why_not_opened(path: str, error: OSError) -> str:
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        # ELOOP is that of O_NOFOLLOW, ENXIO that of a socket.
+        if (error.errno == errno.ELOOP and stat.S_ISLNK(mode)) or error.errno == errno.ENXIO:
+            return no_file(mode)
+    return reason_of(error)
+
+
+def _read_all(descriptor: int, size: int, limit: int) -> bytes:
+    """What there is from here on, but no more than one byte over the limit. A file of `size` bytes takes one call that reads and none that does not."""
+    data = os.read(descriptor, min(size, limit) + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    total = len(data)
+    while data and total <= limit:
+        data = os.read(descriptor, min(limit + 1 - total, 1 << 20))
+        parts.append(data)
+        total += len(data)
+    return b"".join(parts)
+
+
+def list_folder(folder: str) -> list[str]:
+    """The names in a folder in order; none where there is no folder. FileError where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise FileError(folder, f"The folder {folder} cannot be read", reason_of(error), error.errno or 0) from error
+
+
+# ---- changing what is there
+
+
+def set_mode(path: str) -> None:
+    """Let only its owner read a file or folder, where there is one; a symbolic link and what it leads to stay. FileError where that fails."""
+    with reported(path, f"The mode of {path} cannot be set"), contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISLNK(mode):
+            os.chmod(path, FOLDER_MODE if stat.S_ISDIR(mode) else FILE_MODE)
+
+
+def remove(path: str) -> None:
+    """Remove a file durably. FileError where that fails."""
+    with reported(path, f"{path} cannot be removed"):
+        os.unlink(path)
+        sync_folder(os.path.dirname(path))
+
+
+def discard(path: str) -> bool:
+    """Remove a file durably where there is one, and whether there was. FileError where that fails."""
+    with reported(path, f"{path} cannot be removed"):
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        sync_folder(os.path.dirname(path))
+        return True
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder durable; folders that cannot be synced are left as they are. FileError where that fails."""
+    with reported(folder, f"The folder {folder} cannot be synced"):
+        descriptor = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):
+                raise
+        finally:
+            close(descriptor)
+
+
+def close(descriptor: int) -> None:
+    """Close a file that was read, or written and synced: then nothing depends on whether the system has something against it."""
+    try:  # noqa: SIM105 - there are many
+        os.close(descriptor)
+    except OSError:
+        pass

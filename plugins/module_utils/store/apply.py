@@ -11,40 +11,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import json
 import os
 import socket
 import time
-from typing import Callable, Iterable, Iterator, Sequence, TypeVar
+from typing import Callable, Iterator
 
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims
 from ..decision.issue import issue
-from ..disk.files import sync_folder
+from ..disk.batch import Write, append, make_folders, write_all
+from ..disk.files import FileError, discard, list_folder, read_content, reported, set_mode, sync_folder
+from ..disk.lock import lock_file, write_holder
+from ..disk.writing import Overtaken, is_rest
 from ..keys import nkey
 from . import document as documents
 from . import layout as layouts
 from .document import Document, Keys
-from .layout import FILE_MODE, FOLDER_MODE, Keyring, Layout, Store
+from .layout import Keyring, Layout, Store, Stored
 from .plan import make_plan
 from .planning import AccountPlan, Plan, UserPlan, Wishes
 from .wanted import issuer_account, wanted_account, wanted_operator
 
-T = TypeVar("T")
-
-_POLL_SECONDS = 0.05
 #: How many files of users are made before they are written.
 _FILES_AT_ONCE = 2000
-#: How many files are open at a time between being written and being synced.
-_OPEN_FILES = 200
-#: How many files are synced at the same time.
-_SYNCING = 16
-#: A sync that takes longer than this waits for a disk.
-_SYNC_SECONDS = 0.0001
 
 
 @dataclass
@@ -93,7 +85,7 @@ def _finish(plan: Plan, ring: Keyring, check_mode: bool, held: int | None, purpo
     if store.journal or store.leftovers:
         with _errors_told():
             _remove_leftovers(store, [str(entry.get("key")) for entry in store.journal])
-            _remove(store.layout.journal)
+            discard(store.layout.journal)
     return _kept(plan)
 
 
@@ -102,10 +94,9 @@ def _errors_told() -> Iterator[None]:
     """NatsSecurityError for whatever the file system refuses."""
     try:
         yield
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
+    except FileError as error:
         raise NatsSecurityError(
-            f"The store could not be written{where}: {error.strerror or error}. What was written so far stays as it is, and the next run completes it."
+            f"The store could not be written {error.path}: {error.reason}. What was written so far stays as it is, and the next run completes it."
         ) from error
 
 
@@ -126,84 +117,18 @@ def _kept(plan: Plan) -> Outcome:
 def lock(layout: Layout, timeout: float, create: bool, shared: bool) -> Iterator[int | None]:
     """Hold the store's lock: its file descriptor, or None where there is no lock file and none is created.
 
-    NatsSecurityError, with who holds it, where it is not to be had in time, in seconds.
+    NatsSecurityError, with who holds it, where that takes longer than `timeout` seconds.
     """
-    path = layout.lock
     if create:
         with _errors_told():
-            _make_folders([os.path.dirname(path)])
-    descriptor = _open_lock(path, create)
-    if descriptor is None:
-        yield None
-        return
-    if create:
-        with contextlib.suppress(OSError):
-            os.fchmod(descriptor, FILE_MODE)
-    try:
-        _wait_for(descriptor, path, timeout, shared)
-        try:
-            yield descriptor
-        finally:
-            if not shared and os.fstat(descriptor).st_size:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
-
-
-def _open_lock(path: str, create: bool) -> int | None:
-    flags = os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        return os.open(path, flags | (os.O_CREAT if create else 0), FILE_MODE)
-    except (FileNotFoundError, NotADirectoryError):
-        if create:
-            raise NatsSecurityError(f"The lock {path} cannot be created: its folder is gone.") from None
-        return None
-    except OSError as error:
-        if not create and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            # To wait for others takes no right to write.
-            with contextlib.suppress(OSError):
-                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        raise NatsSecurityError(f"The lock {path} cannot be opened: {error.strerror}.") from error
-
-
-def _wait_for(descriptor: int, path: str, timeout: float, shared: bool) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise NatsSecurityError(f"The lock {path} cannot be had: {error.strerror}.") from error
-        if time.monotonic() >= deadline:
-            raise NatsSecurityError(
-                f"The store is locked by {_holder(descriptor)}, which was waited for {timeout:g} s (lock_timeout). The lock is {path}."
-            )
-        time.sleep(_POLL_SECONDS)
-
-
-def _holder(descriptor: int) -> str:
-    """Who holds a lock: what it wrote into it, or what the system knows of it when it only reads or has not written anything yet."""
-    said = os.pread(descriptor, 4096, 0).decode("utf-8", "replace").strip()
-    if said:
-        return said
-    inode = os.fstat(descriptor).st_ino
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/locks", encoding="ascii") as locks:
-        for line in locks:
-            fields = line.split()
-            if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
-                return f"process {int(fields[4])} on {socket.gethostname()}"
-    return "another process"
+            make_folders([os.path.dirname(layout.lock)])
+    with lock_file(layout.lock, "The store", timeout, create, shared) as held:
+        yield held
 
 
 def _say_who(descriptor: int, purpose: str) -> None:
     since = units.show_time(int(time.time()))
-    text = f"process {os.getpid()} on {socket.gethostname()} ({purpose}, since {since})\n"
-    # Not being able to say so is no reason to stop; what is written next tells.
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode("utf-8", "replace"), 0)
+    write_holder(descriptor, f"process {os.getpid()} on {socket.gethostname()} ({purpose}, since {since})\n")
 
 
 # ---- the work
@@ -231,12 +156,12 @@ class _Work:
             self.write_users()
             self.put_modes_right()
             self.archive()
-            _remove(self.layout.journal)
+            discard(self.layout.journal)
         self.outcome.real = self.real
         return self.outcome
 
     def prepare(self) -> None:
-        _make_folders([os.path.dirname(self.layout.lock)])
+        make_folders([os.path.dirname(self.layout.lock)])
         _remove_leftovers(self.store, [str(entry.get("key")) for entry in self.store.journal])
 
     def make_keys(self) -> None:
@@ -249,16 +174,12 @@ class _Work:
             for key in removal.keys
         ]
         if entries:
-            _append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
+            append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
         if made:
             folders = [os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")]
-            _make_folders(folders)
-            files = []
-            if not os.path.exists(self.layout.gitignore):
-                files.append((self.layout.gitignore, layouts.GITIGNORE))
-            write_all(
-                [*files, *((self.layout.key(pair.public_key), pair.seed) for _unused, pair, _unused in made)],
-            )
+            make_folders(folders)
+            _create_once(self.layout.gitignore, layouts.GITIGNORE)
+            write_all([Write(self.layout.key(pair.public_key), pair.seed) for _unused, pair, _unused in made])
         for stand_in, pair, _unused in made:
             self.real[stand_in] = pair.public_key
             self.ring.add(pair)
@@ -268,7 +189,8 @@ class _Work:
             for owner, keys in self.plan.roles.items()
         }
         if roles != self.store.roles:
-            write_all([(self.layout.roles, json.dumps(roles, indent=1, sort_keys=True) + "\n")])
+            text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
+            write_all([Write(self.layout.roles, text, _text_of(self.layout.roles))])
 
     def write_operator(self) -> None:
         plan = self.plan
@@ -279,13 +201,16 @@ class _Work:
             token = issue(wanted, existing, self.pair(plan.operator_issuer), plan.operator_policy, self.now).token
         files = []
         if plan.operator_writes_token and token is not None:
-            files.append((self.layout.operator_jwt, token))
+            files.append(
+                Write(self.layout.operator_jwt, token, _text_as_planned(self.layout.operator_jwt, self.store.operator))
+            )
             self.outcome.operator_token = token
         if not self.store.exists:
             marker = {"managed": False, "name": self.layout.name, "kind": "operator", "version": "1"}
-            files.append((self.layout.marker, json.dumps(marker, separators=(",", ":"), ensure_ascii=False)))
+            text = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
+            files.append(Write(self.layout.marker, text, _text_of(self.layout.marker)))
         write_all(files)
-        _make_folders([self.layout.accounts])
+        make_folders([self.layout.accounts])
 
     def write_accounts(self) -> None:
         files = []
@@ -297,7 +222,8 @@ class _Work:
                 token = issued.token
                 self.finals[account.wish.name] = issued.decision.claims
             if account.writes_token and token is not None:
-                files.append((self.layout.account_jwt(account.wish.name), token))
+                path = self.layout.account_jwt(account.wish.name)
+                files.append(Write(path, token, _text_as_planned(path, account.stored)))
                 self.outcome.account_tokens[account.wish.name] = token
         write_all(files)
 
@@ -318,8 +244,8 @@ class _Work:
         return wanted
 
     def write_users(self) -> None:
-        jwts: list[tuple[str, str]] = []
-        creds: list[tuple[str, str]] = []
+        jwts: list[Write] = []
+        creds: list[Write] = []
         for account in self.plan.accounts:
             for user in account.users:
                 self.add_files(account, user, jwts, creds)
@@ -327,22 +253,27 @@ class _Work:
                     _write_out(jwts, creds)
         _write_out(jwts, creds)
 
-    def add_files(
-        self, account: AccountPlan, user: UserPlan, jwts: list[tuple[str, str]], creds: list[tuple[str, str]]
-    ) -> None:
+    def add_files(self, account: AccountPlan, user: UserPlan, jwts: list[Write], creds: list[Write]) -> None:
         name = account.wish.name
         subject = self.keys.users[name][user.wish.name]
         path = self.layout.user_jwt(name, user.wish.name)
-        token = self.user_token(account, user, subject, path)
+        text = None if user.is_new else _text_of(path)
+        if text is not None and hash(text) != user.found:
+            raise Overtaken(path, "something else changed it at the same time")
+        token = self.user_token(account, user, subject, text.strip() if text is not None else None)
         if user.writes_token:
-            jwts.append((path, token))
+            jwts.append(Write(path, token, text))
         if user.writes_creds and self.ring.has(subject):
-            text = layouts.creds_text(token, self.ring.pair(subject).seed)
-            creds.append((self.layout.creds(name, user.wish.name), text))
+            path = self.layout.creds(name, user.wish.name)
+            creds.append(self.creds_write(path, token, self.ring.pair(subject).seed, user.has_creds))
 
-    def user_token(self, account: AccountPlan, user: UserPlan, subject: str, path: str) -> str:
-        text = None if user.is_new else layouts.read_file(Store(self.layout), path)
-        token = text.strip() if text is not None else None
+    def creds_write(self, path: str, token: str, seed: str, has_creds: bool) -> Write:
+        old = _text_of(path) if has_creds else None
+        if old is not None and seed.strip() not in old:
+            raise Overtaken(path, "something else changed it at the same time")
+        return Write(path, layouts.creds_text(token, seed), old)
+
+    def user_token(self, account: AccountPlan, user: UserPlan, subject: str, token: str | None) -> str:
         if token is not None and not user.is_issued:
             return token
         signer = self.pair(user.issuer)
@@ -357,8 +288,7 @@ class _Work:
 
     def put_modes_right(self) -> None:
         for path in self.plan.modes:
-            with contextlib.suppress(FileNotFoundError):
-                os.chmod(path, FOLDER_MODE if os.path.isdir(path) else FILE_MODE)
+            set_mode(path)
 
     # ---- what goes
 
@@ -392,15 +322,16 @@ class _Work:
         root = self.layout.keys_dir if of_keys else self.layout.root
         # Under another suffix: nsc takes a seed outside of its place for a keystore of old, and refuses to work.
         target = os.path.join(self.layout.archive(of_keys, when), os.path.relpath(path, root)) + ".archived"
-        _make_folders([os.path.dirname(target)])
+        make_folders([os.path.dirname(target)])
         ignore = os.path.join(root, layouts.STATE, ".gitignore")
-        if of_keys and not os.path.exists(ignore):
-            write_all([(ignore, "*\n")])
+        if of_keys:
+            _create_once(ignore, "*\n")
         count = 0
         while os.path.lexists(target):
             count += 1
             target = f"{target.rsplit('.archived', 1)[0]}.archived{count}"
-        os.rename(path, target)
+        with reported(path, f"{path} cannot be moved to {target}"):
+            os.rename(path, target)
         for folder in (os.path.dirname(target), os.path.dirname(path)):
             sync_folder(folder)
         if of_keys and path.endswith(".nk"):
@@ -411,148 +342,37 @@ class _Work:
 # ---- files
 
 
-def write_all(files: Iterable[tuple[str, str]]) -> None:
-    """Put texts into files, each whole or not at all, durably: all are written and synced before the first gets its name. OSError where that fails."""
-    files = list(files)
-    folders = {_folder_of(path) for path, _unused in files}
-    _make_folders(sorted(folders))
-    waiting: list[tuple[str, str]] = []
-    batch: list[tuple[int, str]] = []
-    try:
-        for count, (path, text) in enumerate(files):
-            temporary = f"{_folder_of(path)}/{layouts.TEMPORARY_PREFIX}{count}{layouts.TEMPORARY_SUFFIX}"
-            waiting.append((temporary, path))
-            batch.append((_write_temporary(temporary, text), temporary))
-            if len(batch) >= _OPEN_FILES:
-                _sync_batch(batch)
-        _sync_batch(batch)
-        for temporary, path in waiting:
-            os.replace(temporary, path)
-    except BaseException:
-        for descriptor, _unused in batch:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        for temporary, _unused in waiting:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise
-    _at_once(sync_folder, sorted(folders))
+def _text_of(path: str) -> str | None:
+    content = read_content(path, follow=False)
+    return None if content is None else content.text
 
 
-def _folder_of(path: str) -> str:
-    return path.rpartition("/")[0]
+def _text_as_planned(path: str, stored: Stored | None) -> str | None:
+    """The text of a file that is about to be replaced, None for none. Overtaken where its token is not the one that the plan is about."""
+    text = _text_of(path)
+    if (text.strip() if text is not None else None) != (stored.token if stored is not None else None):
+        raise Overtaken(path, "something else changed it at the same time")
+    return text
 
 
-def _write_out(jwts: list[tuple[str, str]], creds: list[tuple[str, str]]) -> None:
+def _create_once(path: str, text: str) -> None:
+    """Create a file that several stores share, where there is none."""
+    if not os.path.lexists(path):
+        with contextlib.suppress(Overtaken):
+            write_all([Write(path, text)])
+
+
+def _write_out(jwts: list[Write], creds: list[Write]) -> None:
     """Write files and forget them: creds after the JWTs that they repeat."""
     for files in (jwts, creds):
         write_all(files)
         files.clear()
 
 
-def _write_temporary(path: str, text: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        descriptor = os.open(path, flags, FILE_MODE)
-    except FileExistsError:
-        # Left by a run that was killed; this run has the lock.
-        os.unlink(path)
-        descriptor = os.open(path, flags, FILE_MODE)
-    try:
-        os.fchmod(descriptor, FILE_MODE)  # whatever the umask is
-        data = text.encode("utf-8")
-        while data:
-            data = data[os.write(descriptor, data) :]
-    except OSError as error:
-        os.close(descriptor)
-        error.filename = path
-        raise
-    return descriptor
-
-
-def _sync_batch(batch: list[tuple[int, str]]) -> None:
-    """Sync and close files."""
-    _at_once(_sync, batch)
-    while batch:
-        os.close(batch.pop()[0])
-
-
-def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
-    """Sync many at the same time, so that a file system with a journal takes many of them into one commit."""
-
-    def sync_share(first: int) -> None:
-        for item in items[first::_SYNCING]:
-            sync(item)
-
-    start = time.perf_counter()
-    for item in items[:1]:
-        sync(item)
-    # Where that takes no time, as in memory, threads do.
-    if time.perf_counter() - start < _SYNC_SECONDS:
-        for item in items[1:]:
-            sync(item)
-    elif len(items) > 1:
-        import concurrent.futures
-
-        with concurrent.futures.ThreadPoolExecutor(_SYNCING) as pool:
-            list(pool.map(sync_share, range(1, _SYNCING + 1)))
-
-
-def _sync(file: tuple[int, str]) -> None:
-    descriptor, path = file
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        error.filename = path
-        raise
-
-
-def _append(path: str, text: str) -> None:
-    """Add to the journal, durably."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
-    try:
-        os.fchmod(descriptor, FILE_MODE)
-        # A torn last line of a killed run ends here.
-        data = (b"\n" if os.fstat(descriptor).st_size else b"") + text.encode("utf-8")
-        while data:
-            data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(descriptor)
-    sync_folder(os.path.dirname(path))
-
-
-def _make_folders(folders: Iterable[str]) -> None:
-    """Make folders that only their owner can read, durably."""
-    parents = set()
-    for folder in folders:
-        missing = []
-        while folder and not os.path.isdir(folder):
-            missing.append(folder)
-            folder = os.path.dirname(folder)
-        for path in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, FOLDER_MODE)
-                os.chmod(path, FOLDER_MODE)  # whatever the umask is
-            parents.add(os.path.dirname(path))
-    _at_once(sync_folder, sorted(parents))
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-        sync_folder(os.path.dirname(path))
-
-
 def _remove_leftovers(store: Store, started: list[str]) -> None:
     """Remove the incomplete files of a run that was killed: also next to the keys that it had started to make."""
     leftovers = list(store.leftovers)
     for folder in {os.path.dirname(store.layout.key(key)) for key in started if len(key) == 56}:
-        leftovers.extend(
-            os.path.join(folder, name) for name in layouts.list_folder(folder) if layouts.is_temporary(name)
-        )
+        leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_rest(name))
     for path in leftovers:
-        _remove(path)
+        discard(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -19,19 +20,15 @@ from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..claims import Claims, User
 from ..claims.options import Problem
-from ..disk.files import read_text
+from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
+from ..disk.writing import is_rest
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..token import codec, decorated
 
 STATE = ".natsops"
-#: Files that are not complete yet; a killed run may leave some.
-TEMPORARY_PREFIX = ".natsops-"
-TEMPORARY_SUFFIX = ".tmp"
 #: What nsc writes into its keystore, to the byte.
 GITIGNORE = "# ignore all nk files \n**/*.nk\n\n# ignore all creds files\n**/*.creds\n"
-FILE_MODE = 0o600
-FOLDER_MODE = 0o700
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,13 +132,7 @@ def _data_home(environment: Any) -> str:
 
 def stores_in(stores_dir: str) -> list[str]:
     """The names of the stores in a folder."""
-    try:
-        names = os.listdir(stores_dir)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise NatsSecurityError(f"The folder {stores_dir} cannot be read: {error.strerror}.") from None
-    return sorted(name for name in names if os.path.isfile(os.path.join(stores_dir, name, ".nsc")))
+    return [name for name in list_folder(stores_dir) if os.path.isfile(os.path.join(stores_dir, name, ".nsc"))]
 
 
 def name_problem(name: str) -> str:
@@ -240,34 +231,16 @@ def read_stored(store: Store, path: str, kind: str) -> Stored | None:
 def read_file(store: Store, path: str) -> str | None:
     """The text of a file, its mode noted; None where there is none, or with a problem where it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
+        content = read_content(path, follow=False)
+    except FileError as error:
+        if error.number != errno.ENOTDIR:
+            store.problems.append(Problem(path, f"this cannot be read: {error.reason}."))
         return None
-    except OSError as error:
-        store.problems.append(Problem(path, f"this cannot be read: {error.strerror}."))
+    if content is None:
         return None
-    try:
-        status = os.fstat(descriptor)
-        if status.st_mode != stat.S_IFREG | FILE_MODE:
-            if not stat.S_ISREG(status.st_mode):
-                store.problems.append(Problem(path, "this is not a file."))
-                return None
-            store.modes[path] = stat.S_IMODE(status.st_mode)
-        if status.st_size > 4 * codec.MAX_TOKEN_BYTES:
-            store.problems.append(Problem(path, "this is larger than any JWT."))
-            return None
-        data = os.read(descriptor, status.st_size + 1)
-        while len(data) < status.st_size:
-            more = os.read(descriptor, status.st_size - len(data))
-            if not more:
-                break
-            data += more
-        return data.decode("utf-8", "replace")
-    except OSError as error:
-        store.problems.append(Problem(path, f"this cannot be read: {error.strerror}."))
-        return None
-    finally:
-        os.close(descriptor)
+    if content.mode != stat.S_IFREG | FILE_MODE:
+        store.modes[path] = stat.S_IMODE(content.mode)
+    return content.text
 
 
 class UserFiles(NamedTuple):
@@ -290,27 +263,12 @@ def user_files(store: Store, account: str) -> UserFiles:
 def _list_and_note(store: Store, folder: str) -> list[str]:
     _note_mode(store, folder, FOLDER_MODE)
     names = list_folder(folder)
-    store.leftovers.extend(os.path.join(folder, name) for name in names if is_temporary(name))
-    return [name for name in names if not is_temporary(name)]
-
-
-def list_folder(folder: str) -> list[str]:
-    """The names in a folder in order; none where there is no folder."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        try:
-            return sorted(os.listdir(folder))
-        except PermissionError:
-            raise NatsSecurityError(f"The folder {folder} cannot be read: permission denied.") from None
-    return []
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file is one that a run had not completed."""
-    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+    store.leftovers.extend(os.path.join(folder, name) for name in names if is_rest(name))
+    return [name for name in names if not is_rest(name)]
 
 
 def _note_leftovers(store: Store, folder: str) -> None:
-    store.leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_temporary(name))
+    store.leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_rest(name))
 
 
 def _note_mode(store: Store, path: str, mode: int) -> None:
@@ -332,8 +290,8 @@ def _read_json(store: Store, path: str) -> Any:
 
 
 def _read_journal(path: str) -> Iterator[dict[str, Any]]:
-    text = read_text(path, "The journal of a run that did not end") or ""
-    for line in text.splitlines():
+    content = read_content(path, follow=False)
+    for line in content.text.splitlines() if content is not None else ():
         # The last line may be torn; nothing was done on its strength then.
         with contextlib.suppress(ValueError):
             entry = json.loads(line)
@@ -370,11 +328,11 @@ class Keyring:
         """The key pair of a public key. NatsSecurityError where its seed is not at hand, or the file holds something else."""
         if public_key not in self._given:
             path = self._layout.key(public_key)
-            text = read_text(path, "The seed")
-            if text is None:
+            content = read_content(path, follow=False)
+            if content is None:
                 raise NatsSecurityError(f"The seed of {public_key} is not in the keystore {self._layout.keys_dir}.")
             try:
-                pair = nkey.from_seed(text.strip())
+                pair = nkey.from_seed(content.text.strip())
             except NatsSecurityError as error:
                 raise NatsSecurityError(f"{path} is left as it is, it does not hold a seed: {error}") from None
             if pair.public_key != public_key:

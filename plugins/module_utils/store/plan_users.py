@@ -228,6 +228,8 @@ def _plan_user(planning: Planning, common: _Common, user: UserWish) -> None:
                 is_issued,
                 is_issued or token != text,
                 writes_creds,
+                hash(text),
+                user.name in common.files.creds,
             )
         )
     if token is None:

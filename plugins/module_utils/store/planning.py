@@ -14,7 +14,7 @@ from ..base.quick_dataclass import dataclass
 from ..claims import Claims, Operator
 from ..claims.options import Problem
 from ..decision.issue import Decision, Policy, decide
-from . import layout as layouts
+from ..disk.files import FILE_MODE, FOLDER_MODE
 from .document import AccountWish, Document, Keys, UserWish
 from .layout import Keyring, Layout, Store, Stored, UserFiles
 
@@ -45,6 +45,8 @@ class UserPlan(NamedTuple):
     is_issued: bool
     writes_token: bool
     writes_creds: bool
+    found: int  # the hash of the text of its JWT file, to see whether it is still the same
+    has_creds: bool
 
 
 @dataclass
@@ -260,7 +262,7 @@ class Planning:
         mode = self.store.modes.get(path)
         if mode is None:
             return ()
-        right = layouts.FILE_MODE if path.endswith((".jwt", ".creds", ".nk", ".nsc")) else layouts.FOLDER_MODE
+        right = FILE_MODE if path.endswith((".jwt", ".creds", ".nk", ".nsc")) else FOLDER_MODE
         return (
             f"mode of {path[len(self.layout.stores_dir) + 1 :] if path.startswith(self.layout.stores_dir) else path}: {mode:04o} -> {right:04o}",
         )

@@ -18,7 +18,7 @@ from ..cluster.connection import NATS_IMPORT_ERROR, Login, Options, TemporaryUse
 from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..disk import files
 from ..keys.nkey import KeyPair
-from ..store.layout import Layout, list_folder
+from ..store.layout import Layout
 from .task import keep_secret, parse_seed
 from .tokens import parent_spec, parse_public_key, read_seed_file, read_token, refuse_missing, token_file
 
@@ -114,7 +114,7 @@ def read_accounts(module: AnsibleModule, layout: Layout | None) -> list[Wanted]:
         else:
             found.append(read_wanted(text, f"jwt_paths[{index}] {path}"))
     if layout is not None:
-        for name in list_folder(layout.accounts):
+        for name in files.list_folder(layout.accounts):
             path = layout.account_jwt(name)
             text = files.read_text(path, "store_path: the JWT")
             if text is not None:

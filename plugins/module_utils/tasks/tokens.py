@@ -17,7 +17,7 @@ from ..claims import Claims, ScopeTemplate, SigningKey
 from ..claims.comparison import describe
 from ..claims.options import Problem, argument_spec, read_options, sort_shown
 from ..decision.issue import Decision, Policy, decide, issue
-from ..disk import files
+from ..disk import files, writing
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..token import codec, decorated
@@ -158,7 +158,7 @@ def write_key(module: AnsibleModule, key: Key) -> bool:
     if key.path is None:
         return False
     if key.is_new and key.pair is not None:
-        files.write_text(key.path, key.pair.seed + "\n", 0o600)
+        writing.put(key.path, key.pair.seed + "\n", files.FILE_MODE, None)
     return key.is_new | _set_attributes(module, key.path, "0600")
 
 
@@ -532,9 +532,15 @@ def write_file(module: AnsibleModule, path: str, text: str | None, mode: str, re
         raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
     if changed and not module.check_mode and text is not None:
         if module.params.get("backup") and old is not None:
-            result.setdefault("backup_files", []).append(module.backup_local(path))
-        files.write_text(path, text, _creation_mode(mode))
+            back_up(path, old, result)
+        writing.put(path, text, _creation_mode(mode), old)
     return changed | _set_attributes(module, path, mode)
+
+
+def back_up(path: str, text: str, result: dict[str, Any]) -> None:
+    """Copy a file beside itself and add the path of the copy to a result. What may hold a seed is for its owner alone, whatever the mode of the file."""
+    is_public = _seed_in(text) is None and SEED.search(text) is None
+    result.setdefault("backup_files", []).append(writing.back_up(path, 0o777 if is_public else files.FILE_MODE))
 
 
 def _says_the_same(old: str, text: str) -> bool:
@@ -586,7 +592,7 @@ def absent(module: AnsibleModule, paths: list[tuple[str, str]], kind: str) -> di
     removed = {path: found[1] for path, found in held.items() if found is not None}
     for path in removed if not module.check_mode else ():
         if module.params.get("backup"):
-            result.setdefault("backup_files", []).append(module.backup_local(path))
+            back_up(path, files.read_text(path, "What is there") or "", result)
         files.remove(path)
     gone = next(iter(removed.values()), None)
     result.update(
