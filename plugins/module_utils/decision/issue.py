@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -18,6 +18,9 @@ from ..claims.comparison import carry_over_unknown, describe, differences, ident
 from ..claims.declaration import NOW, copy_with
 from ..keys.nkey import KeyPair
 from ..token import codec
+
+if TYPE_CHECKING:
+    from ..keys.signers import Signer
 
 #: By how many seconds the life of a token may be off what is wanted, because other tools round it.
 LIFE_TOLERANCE = 60
@@ -88,13 +91,14 @@ class Issued(NamedTuple):
     decision: Decision
 
 
-def issue(wanted: Claims, existing: str | None, signer: KeyPair, policy: Policy, now: int) -> Issued:
+def issue(wanted: Claims, existing: str | None, signer: Signer, policy: Policy, now: int) -> Issued:
     """Keep the existing token when it verifies, is the signer's, means what is wanted and is not due for renewal; issue a new one otherwise.
 
     `now` is in unix seconds; the times and issuer of `wanted` are not looked at. NatsSecurityError for an existing token that does not
     verify or is about something else, and for whatever `codec.encode` refuses.
     """
-    decision = decide(wanted, existing, signer.public_key, policy, now, signer)
+    pair = signer if isinstance(signer, KeyPair) else None
+    decision = decide(wanted, existing, signer.public_key, policy, now, pair)
     if decision.is_kept and existing is not None:
         return Issued(existing.strip(), decision)
     claims = decision.claims

@@ -11,6 +11,7 @@ import binascii
 import functools
 import os
 import traceback
+from typing import Sequence
 
 from ..base.errors import NatsSecurityError
 
@@ -109,6 +110,10 @@ class KeyPair:
         self._refuse_curve("sign")
         self._secret("sign")
         return nacl.bindings.crypto_sign(data, self._private)[:64]
+
+    def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        """The signature of each message, in order; with errors as `sign`."""
+        return [self.sign(message) for message in messages]
 
     def verify(self, data: bytes, signature: bytes) -> bool:
         """Whether the signature is this key's, of exactly this data. NatsSecurityError for a curve key."""

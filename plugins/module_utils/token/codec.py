@@ -15,7 +15,7 @@ import functools
 import hashlib
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.units import INT64_MAX, UNLIMITED
@@ -26,6 +26,9 @@ from ..claims.wire import decode_object, encode_object, escape_html, write_membe
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 
+if TYPE_CHECKING:
+    from ..keys.signers import Issuer, Signer
+
 #: A longer token is refused by the Go library, and so by servers (MaxTokenSize).
 MAX_TOKEN_BYTES = 1024 * 1024
 #: The version of tokens that are written; those of version 1 are read.
@@ -33,6 +36,8 @@ VERSION = 2
 
 _CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 _TO_URL = bytes.maketrans(b"+/", b"-_")
+#: A dot, and 64 bytes in base64url.
+_SIGNATURE_CHARACTERS = 87
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
@@ -52,21 +57,45 @@ _HEADER = _base64url(b'{"typ":"JWT","alg":"ed25519-nkey"}')
 # ---- claims to token
 
 
-def encode(claims: Claims, signer: KeyPair, issued_at: int) -> str:
+def encode(claims: Claims, signer: Signer, issued_at: int) -> str:
     """The token that says these claims, signed. The issuer is the signer; `id`, `issuer` and `issued_at` of the claims are not looked at.
 
     `issued_at` is in unix seconds. NatsSecurityError where the Go library would not write the token (a subject or signer of the wrong type,
     an account server URL without a scheme), or a server would not read it (over 1 MiB, numbers above 2^53-1 in a scope).
     """
+    text = signing_input(claims, signer, issued_at)
+    return with_signature(text, signer.sign(text.encode("ascii")))
+
+
+def encode_all(items: Sequence[tuple[Claims, Signer, int]]) -> list[str]:
+    """The tokens of many claims, each with its signer and time of issue, in order: as `encode`, and every signer is asked once, for all of its own.
+
+    All of them, or NatsSecurityError: no signer is asked before every token is known to be one that can be written.
+    """
+    texts = [signing_input(*item) for item in items]
+    signers = {item[1].public_key: item[1] for item in items}
+    numbers: dict[str, list[int]] = {key: [] for key in signers}
+    for number, item in enumerate(items):
+        numbers[item[1].public_key].append(number)
+    tokens = [""] * len(items)
+    for key, signer in signers.items():
+        signatures = signer.sign_all([texts[number].encode("ascii") for number in numbers[key]])
+        for number, signature in zip(numbers[key], signatures):
+            tokens[number] = with_signature(texts[number], signature)
+    return tokens
+
+
+def signing_input(claims: Claims, issuer: Issuer, issued_at: int) -> str:
+    """What is signed in a token that says these claims, its header and payload; all of `encode` that takes no private key. Errors as there."""
     body = claims.body
-    _check_key_types(claims, signer)
+    _check_key_types(claims, issuer)
     if isinstance(body, Account):
         check_scope_numbers(body)
     elif isinstance(body, Operator):
         check_account_server_url(body.account_server_url)
 
     parts: list[str] = []
-    write_members(parts, copy_with(claims, issuer=signer.public_key, issued_at=issued_at, id=""))
+    write_members(parts, copy_with(claims, issuer=issuer.public_key, issued_at=issued_at, id=""))
     outer = escape_html("{" + ",".join(parts) + "}")
     # Only the outer members are hashed (ClaimsData.hash), so two bodies signed in one second share their jti.
     token_id = nkey.base32(hashlib.new("sha512_256", _utf8(outer)).digest())
@@ -75,12 +104,17 @@ def encode(claims: Claims, signer: KeyPair, issued_at: int) -> str:
     if nats:
         parts.append('"nats":' + nats)
     text = _HEADER + "." + _base64url(_utf8(escape_html("{" + ",".join(parts) + "}")))
-    token = text + "." + _base64url(signer.sign(text.encode("ascii")))
-    if len(token) > MAX_TOKEN_BYTES:
+    size = len(text) + _SIGNATURE_CHARACTERS
+    if size > MAX_TOKEN_BYTES:
         raise NatsSecurityError(
-            f"The token would have {len(token)} bytes; NATS reads tokens of up to {MAX_TOKEN_BYTES} (1 MiB)."
+            f"The token would have {size} bytes; NATS reads tokens of up to {MAX_TOKEN_BYTES} (1 MiB)."
         )
-    return token
+    return text
+
+
+def with_signature(text: str, signature: bytes) -> str:
+    """The token of a signing input and the 64 bytes of its signature, which is not verified here."""
+    return text + "." + _base64url(signature)
 
 
 def payload_of(claims: Claims) -> str:
@@ -97,7 +131,7 @@ def payload_of(claims: Claims) -> str:
     return escape_html("{" + ",".join(parts) + "}")
 
 
-def _check_key_types(claims: Claims, signer: KeyPair) -> None:
+def _check_key_types(claims: Claims, issuer: Issuer) -> None:
     body = claims.body
     if not claims.subject:
         raise NatsSecurityError("The claims have no subject.")
@@ -106,9 +140,9 @@ def _check_key_types(claims: Claims, signer: KeyPair) -> None:
             nkey.from_public_key(claims.subject, body.SUBJECT_TYPE)
         except NatsSecurityError as error:
             raise NatsSecurityError(f"The subject of {body.KIND} claims is wrong: {error}") from None
-    if body.ISSUER_TYPES and signer.type not in body.ISSUER_TYPES:
+    if body.ISSUER_TYPES and issuer.type not in body.ISSUER_TYPES:
         raise NatsSecurityError(
-            f"The {signer.type} key {signer.public_key} cannot sign {body.KIND} claims: {one_of(body.ISSUER_TYPES)} key can."
+            f"The {issuer.type} key {issuer.public_key} cannot sign {body.KIND} claims: {one_of(body.ISSUER_TYPES)} key can."
         )
 
 

@@ -1,0 +1,200 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A program that signs: any KMS can be put behind it. It is started directly, never through a shell.
+
+The protocol, version 1. The program is started with its arguments, in which `{public_key}` is replaced by the public key, and with two variables in
+its environment: `NATS_SIGNER_PUBLIC_KEY`, and `NATS_SIGNER_FORM`, which is `single` or `batch`.
+
+- In the form `single` it reads the bytes to sign from standard input until its end, and writes one signature to standard output: the 64 bytes, or
+  base64 of them (either alphabet, padding or not, a newline or not). It is started once for each signature.
+- In the form `batch` it reads lines, each the base64 of the bytes to sign (standard alphabet, padded), until the end of input, and writes for each, in
+  order, a line with base64 of the signature. It is started once for all of them.
+
+It exits with 0, and not before its output is complete. What it writes to standard error is shown, masked, when something is wrong. A program that
+neither reads nor writes anything for `timeout` is killed, with all that it started.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from typing import IO, Generator, NamedTuple, Sequence
+
+from ...base.errors import NatsSecurityError
+from .external import SEED, shown
+
+#: More than the base64 of a signature on a line of its own.
+_MOST_BYTES_EACH = 256
+#: How much of standard error is kept.
+_ERRORS_KEPT = 4000
+_CHUNK = 65536
+_READ = selectors.EVENT_READ
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+class Ran(NamedTuple):
+    """What a program did: its output, and why that cannot be all; no reason where it did its work."""
+
+    output: bytes
+    failure: str
+
+
+class Command:
+    """The face of a program. Times are in seconds."""
+
+    def __init__(self, argv: Sequence[str], public_key: str, is_batch: bool, timeout: float) -> None:
+        if not argv or not argv[0]:
+            raise NatsSecurityError("argv has no program in it.")
+        for number, argument in enumerate(argv):
+            if SEED.search(argument):
+                raise NatsSecurityError(
+                    f"argv[{number}] has a seed in it, which every user of this host could read there."
+                )
+            if "\0" in argument:
+                raise NatsSecurityError(f"argv[{number}] has a NUL in it.")
+        self._argv = [argument.replace("{public_key}", public_key) for argument in argv]
+        self._public_key = public_key
+        self._is_batch = is_batch
+        self._timeout = timeout
+
+    def public_bytes(self) -> None:
+        """A program is not asked for its key, because what it signs is verified; but it has to be there."""
+        if shutil.which(self._argv[0]) is None:
+            raise NatsSecurityError(f"there is no program {self._argv[0]} that can be started.")
+
+    def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
+        """The signatures of the messages, by one run of the program or one for each."""
+        if self._is_batch:
+            yield from self._sign_batch(messages)
+        else:
+            for message in messages:
+                ran = self._run(message, 1, "single")
+                if ran.failure:
+                    raise NatsSecurityError(ran.failure)
+                yield ran.output if len(ran.output) == 64 else _from_base64(ran.output)
+
+    def _sign_batch(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
+        lines = b"".join(base64.b64encode(message) + b"\n" for message in messages)
+        ran = self._run(lines, len(messages), "batch")
+        *whole, rest = ran.output.split(b"\n")
+        # The last line of a program that was cut off may be torn.
+        for line in whole if ran.failure else [*whole, rest]:
+            if line.strip():
+                yield _from_base64(line)
+        if ran.failure:
+            raise NatsSecurityError(ran.failure)
+
+    def _run(self, data: bytes, count: int, form: str) -> Ran:
+        environment = dict(os.environ, NATS_SIGNER_PUBLIC_KEY=self._public_key, NATS_SIGNER_FORM=form)
+        try:
+            process = subprocess.Popen(  # noqa: S603 (a list of arguments that the task names, without a shell)
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise NatsSecurityError(f"the program {self._argv[0]} cannot be started: {error.strerror}.") from None
+        try:
+            return _converse(process, data, count * _MOST_BYTES_EACH, self._timeout)
+        finally:
+            _end(process)
+
+
+def _from_base64(output: bytes) -> bytes:
+    text = output.strip().translate(_TO_STANDARD).rstrip(b"=")
+    with contextlib.suppress(ValueError):
+        signature = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        if len(signature) == 64:
+            return signature
+    raise NatsSecurityError(f"{len(output)} bytes came where the base64 of a signature, of 64 bytes, is wanted.")
+
+
+def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, timeout: float) -> Ran:
+    """Give a program its input and take its output at the same time, so that neither waits for the other."""
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    output, errors, failure = bytearray(), bytearray(), ""
+    waiting = memoryview(data)
+    with selectors.DefaultSelector() as selector:
+        for stream, event in ((stdin, selectors.EVENT_WRITE), (stdout, _READ), (stderr, _READ)):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, event)
+        deadline = time.monotonic() + timeout
+        while not failure and any(key.events == _READ for key in selector.get_map().values()):
+            ready = selector.select(min(0.2, timeout))
+            if ready:
+                deadline = time.monotonic() + timeout
+            elif process.poll() is not None:
+                break  # Something that it started keeps its output open.
+            elif time.monotonic() > deadline:
+                failure = f"did not read or write anything for {timeout:g} s"
+            for key, _unused in ready:
+                if key.events != _READ:
+                    waiting = _feed(key.fd, waiting)
+                    if not waiting:
+                        selector.unregister(key.fileobj)
+                        _close(stdin)
+                    continue
+                chunk = os.read(key.fd, _CHUNK)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is stdout:
+                    output += chunk
+                else:
+                    errors = _end_of_text(errors + chunk)
+            if len(output) > most_bytes:
+                failure = f"writes more than {most_bytes} bytes"
+    failure = failure or _end_of(process, max(0.0, deadline - time.monotonic()))
+    said = shown(errors.decode("utf-8", "replace"))
+    return Ran(
+        bytes(output), f"the program {failure}: {said or 'it wrote nothing to standard error'}." if failure else ""
+    )
+
+
+def _end_of(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """How a program that closed its output ended; nothing where that was well."""
+    try:
+        status = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return "closed its output and did not exit"
+    return f"was ended by signal {-status}" if status < 0 else f"exited with {status}" if status else ""
+
+
+def _end_of_text(errors: bytearray) -> bytearray:
+    """The last part of a text, from a space on: half a secret would not be recognized as one."""
+    return errors if len(errors) <= _ERRORS_KEPT else errors[-_ERRORS_KEPT:].partition(b" ")[2]
+
+
+def _feed(descriptor: int, waiting: memoryview) -> memoryview:
+    """Write what fits; what is left. Nothing is left for a program that no longer reads: its output says whether that was too early."""
+    try:
+        return waiting[os.write(descriptor, waiting[:_CHUNK]) :]
+    except BlockingIOError:
+        return waiting
+    except BrokenPipeError:
+        return waiting[:0]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it started, and let go of it."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        _close(stream)
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()

@@ -1,0 +1,133 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A key in a token or an HSM that speaks PKCS#11 and has EdDSA, by the library `python-pkcs11`. Its private half never leaves there."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Callable, Generator, NamedTuple, Sequence, TypeVar
+
+from ...base.errors import NatsSecurityError
+from .ahead import ahead
+from .external import shown
+
+PKCS11_IMPORT_ERROR: str | None = None
+try:
+    import pkcs11
+    import pkcs11.exceptions
+except ImportError as _error:
+    PKCS11_IMPORT_ERROR = str(_error)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: How many signatures are made in one step.
+_SLICE = 20
+
+
+class Object(NamedTuple):
+    """Where a key is: the library of the device, the label of its token, and the label or id of the key, whichever is given."""
+
+    library_path: str
+    token_label: str
+    key_label: str | None = None
+    key_id: bytes | None = None
+
+
+class Pkcs11:
+    """The face of one key. A session is opened when it is first asked for something. The timeout is in seconds, for each step.
+
+    A library that hangs cannot be interrupted; it is left alone in a thread of its own, which ends with the process.
+    """
+
+    def __init__(self, where: Object, pin: str | None, timeout: float) -> None:
+        if PKCS11_IMPORT_ERROR is not None:
+            raise NatsSecurityError("the Python library python-pkcs11 is missing: `pip install python-pkcs11`.")
+        self._where = where
+        self._pin = pin
+        self._timeout = timeout
+        self._session: Any = None
+
+    def public_bytes(self) -> bytes:
+        """The public key, from the EC_POINT of the public key object: 32 bytes, in an OCTET STRING."""
+        (point,) = self._do(lambda kind: self._key(kind)[pkcs11.Attribute.EC_POINT], [pkcs11.ObjectClass.PUBLIC_KEY])
+        return bytes(point[2:] if point[:2] == b"\x04\x20" else point)
+
+    def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
+        """The signatures of the messages, one after the other."""
+        (key,) = self._do(self._key, [pkcs11.ObjectClass.PRIVATE_KEY])
+
+        def sign(some: Sequence[bytes]) -> list[bytes]:
+            return [bytes(key.sign(message, mechanism=pkcs11.Mechanism.EDDSA)) for message in some]
+
+        slices = [messages[start : start + _SLICE] for start in range(0, len(messages), _SLICE)]
+        with contextlib.closing(self._do(sign, slices)) as answers:
+            for signatures in answers:
+                yield from signatures
+
+    def _do(self, step: Callable[[T], R], items: Sequence[T]) -> Generator[R, None, None]:
+        try:
+            yield from ahead(step, items, self._timeout)
+        except pkcs11.exceptions.PKCS11Error as error:
+            raise self._explained(error) from None
+
+    def _key(self, kind: Any) -> Any:
+        if self._session is None:
+            self._session = self._open()
+        what = "private" if kind == pkcs11.ObjectClass.PRIVATE_KEY else "public"
+        name = self._where.key_label or f"id {(self._where.key_id or b'').hex()}"
+        try:
+            return self._session.get_key(object_class=kind, label=self._where.key_label, id=self._where.key_id)
+        except pkcs11.exceptions.NoSuchKey:
+            raise NatsSecurityError(
+                f"the token {self._where.token_label} has no {what} key {name} that this PIN shows."
+            ) from None
+        except pkcs11.exceptions.MultipleObjectsReturned:
+            raise NatsSecurityError(
+                f"the token {self._where.token_label} has more than one {what} key {name}: give both key_label and key_id."
+            ) from None
+
+    def _open(self) -> Any:
+        try:
+            library = pkcs11.lib(self._where.library_path)
+        except (RuntimeError, OSError) as error:
+            raise NatsSecurityError(
+                f"the library {self._where.library_path} cannot be loaded: {self._shown(error)}."
+            ) from None
+        try:
+            token = library.get_token(token_label=self._where.token_label)
+        except pkcs11.exceptions.NoSuchToken:
+            labels = ", ".join(sorted({token.label for token in library.get_tokens() if token.label})) or "none"
+            raise NatsSecurityError(
+                f"there is no token {self._where.token_label} in {self._where.library_path}; there are {labels}."
+            ) from None
+        except pkcs11.exceptions.MultipleTokensReturned:
+            raise NatsSecurityError(f"there is more than one token {self._where.token_label}.") from None
+        try:
+            return token.open(user_pin=self._pin)
+        except pkcs11.exceptions.UserAlreadyLoggedIn:
+            # A login is the whole process's: that of another key in the same token.
+            return token.open()
+
+    def _explained(self, error: Exception) -> NatsSecurityError:
+        names = {
+            "PinIncorrect": "the PIN is wrong.",
+            "PinInvalid": "the PIN has characters that the token does not take.",
+            "PinLenRange": "the PIN is too short or too long for the token.",
+            "PinLocked": "the PIN is locked, after too many wrong ones.",
+            "PinExpired": "the PIN has expired.",
+            "UserPinNotInitialized": "the token has no PIN of a user yet.",
+            "UserNotLoggedIn": "the key takes a login: give a PIN.",
+            "MechanismInvalid": "the token does not sign with EdDSA.",
+            "KeyTypeInconsistent": "the key does not sign with EdDSA: it is not an Ed25519 key.",
+            "TokenNotPresent": "the token is gone.",
+            "DeviceRemoved": "the device is gone.",
+            "SessionHandleInvalid": "the session was ended.",
+            "SessionClosed": "the session was ended.",
+        }
+        name = type(error).__name__
+        said = self._shown(error)
+        return NatsSecurityError(names.get(name, f"the device answered {name}{f' ({said})' if said else ''}."))
+
+    def _shown(self, error: BaseException) -> str:
+        return shown(str(error), [self._pin or ""]).rstrip(".")
