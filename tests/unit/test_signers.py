@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+import threading
 import time
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.issue im
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
+from ansible_collections.natsops.security.plugins.module_utils.keys.signers.ahead import ahead
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers.external import ExternalSigner, shown
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers.options import signer_of, signers_of
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
@@ -332,6 +334,36 @@ def test_two_signers_of_one_key_are_refused() -> None:
     options = {"type": "command", "argv": ["true"], "public_key": OPERATOR.public_key}
     with pytest.raises(NatsSecurityError, match=r"signers\[1\]: .* is that of signers\[0\] already"):
         signers_of([options, options])
+
+
+# ---- threads
+
+
+def test_work_ahead_keeps_its_order_and_raises_its_errors() -> None:
+    assert list(ahead(lambda number: number * 2, range(100), 60)) == list(range(0, 200, 2))
+    working = ahead(lambda number: 4 // number, [2, 1, 0, 1], None)
+    assert [next(working), next(working)] == [2, 4]
+    with pytest.raises(ZeroDivisionError):
+        next(working)
+    assert list(ahead(lambda number: number, [], None)) == []
+
+
+def test_work_ahead_gives_up_what_hangs() -> None:
+    release = threading.Event()
+    with pytest.raises(NatsSecurityError, match=r"it did not answer for 0\.05 s"):
+        list(ahead(lambda _unused: release.wait(600), [1, 2], 0.05))
+    release.set()
+
+
+def test_work_ahead_ends_with_whoever_takes_its_results() -> None:
+    done: list[int] = []
+    working = ahead(done.append, list(range(1_000_000)), None)
+    next(working)
+    working.close()
+    count = len(done)
+    assert count < 1_000_000
+    time.sleep(0.05)
+    assert len(done) == count
 
 
 # ---- tokens

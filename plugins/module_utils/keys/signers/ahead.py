@@ -44,7 +44,8 @@ def ahead(do: Callable[[T], R], items: Sequence[T], timeout: float | None) -> Ge
             try:
                 result = results.get(timeout=timeout)
             except queue.Empty:
-                raise NatsSecurityError(f"it did not answer for {timeout:g} s.") from None
+                seconds, timeout = timeout or 0.0, 0.0  # and it is not waited for once more
+                raise NatsSecurityError(f"it did not answer for {seconds:g} s.") from None
             if isinstance(result, _Failure):
                 raise result.error
             yield result

@@ -1,0 +1,261 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keys of the transit engine, on OpenBao's own server."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.ports import free_ports
+from support.vaults import ROOT_TOKEN, Bao
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys.signers.options import signer_of, signers_of
+from ansible_collections.natsops.security.plugins.module_utils.keys.signers.transit import SLICE
+from ansible_collections.natsops.security.tests.unit.raw_tokens import key
+
+MESSAGES = [f"message {number}".encode() * 30 for number in range(5 * SLICE + 7)]
+
+
+def imported(bao: Bao, key_type: str = "operator") -> tuple[str, nkey.KeyPair]:
+    """A transit key of a new seed: its name, and the pair."""
+    pair = nkey.create(key_type)
+    bao.import_key(pair.public_key, pair._raw_seed or b"")
+    return pair.public_key, pair
+
+
+def test_transit_key_signs_what_a_seed_signs(bao: Bao) -> None:
+    name, pair = imported(bao)
+    signer = signer_of(bao.signer(name))
+    assert (signer.public_key, signer.type) == (pair.public_key, "operator")
+    assert signer.sign_all(MESSAGES) == pair.sign_all(MESSAGES)
+    assert [signer.sign(data) for data in (b"", bytes(range(256)))] == pair.sign_all([b"", bytes(range(256))])
+
+
+def test_key_that_was_made_there_signs_as_an_account(bao: Bao) -> None:
+    bao.client().secrets.transit.create_key("made-there", key_type="ed25519")
+    signer = signer_of(bao.signer("made-there", key_type="account"))
+    assert signer.public_key.startswith("A")
+    assert nkey.from_public_key(signer.public_key).verify(b"data", signer.sign(b"data"))
+    again = signer_of(bao.signer("made-there", public_key=signer.public_key))
+    assert again.sign(b"data") == signer.sign(b"data")
+
+
+def test_another_key_than_the_configured_one_is_refused(bao: Bao) -> None:
+    name, pair = imported(bao)
+    other = nkey.create("operator").public_key
+    with pytest.raises(NatsSecurityError, match=f"it holds the key {pair.public_key}, and {other} is configured"):
+        signer_of(bao.signer(name, public_key=other)).sign(b"data")
+    # The same bytes as the key of an account are another key to NATS.
+    with pytest.raises(NatsSecurityError, match="an account public key is wanted"):
+        signer_of(bao.signer(name, public_key=pair.public_key, key_type="account"))
+
+
+def test_key_that_is_rotated_goes_on_with_the_version_that_signs(bao: Bao) -> None:
+    transit = bao.client().secrets.transit
+    transit.create_key("rotated", key_type="ed25519")
+    first = signer_of(bao.signer("rotated"))
+    assert first.sign(b"data")
+    transit.rotate_key("rotated")
+    assert first.sign(b"data") == signer_of(bao.signer("rotated", key_version=1)).sign(b"data")
+    second = signer_of(bao.signer("rotated"))
+    assert second.public_key != first.public_key
+    with pytest.raises(NatsSecurityError, match="it holds the key"):
+        signer_of(bao.signer("rotated", public_key=first.public_key)).sign(b"data")
+    with pytest.raises(NatsSecurityError, match="the key has no version 3; there are 1, 2"):
+        signer_of(bao.signer("rotated", key_version=3))
+
+
+def test_token_comes_from_a_file_or_the_environment(
+    bao: Bao, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, pair = imported(bao)
+    without = {option: value for option, value in bao.signer(name).items() if option not in ("token", "address")}
+    (tmp_path / "token").write_text(ROOT_TOKEN + "\n")
+    from_file = {**without, "token_path": str(tmp_path / "token"), "address": bao.address}
+    assert signer_of(from_file).public_key == pair.public_key
+    for tool in ("BAO", "VAULT"):
+        with monkeypatch.context() as environment:
+            environment.setenv(f"{tool}_TOKEN", ROOT_TOKEN)
+            environment.setenv(f"{tool}_ADDR", bao.address + "/")
+            assert signer_of(without).sign(b"data") == pair.sign(b"data")
+
+
+READ = 'path "transit/keys/*" { capabilities = ["read"] }\n'
+SIGN = 'path "transit/sign/*" { capabilities = ["update"] }\n'
+
+
+def test_token_needs_no_more_than_the_documented_policy(bao: Bao) -> None:
+    name, pair = imported(bao)
+    assert signer_of(bao.signer(name, token=bao.token(READ + SIGN))).sign(b"data") == pair.sign(b"data")
+    for policy in (READ, SIGN):
+        with pytest.raises(NatsSecurityError, match=f"permission denied: .* read on transit/keys/{name} and update on"):
+            signer_of(bao.signer(name, token=bao.token(policy))).sign(b"data")
+
+
+def test_expired_or_unknown_token_is_named_as_such(bao: Bao) -> None:
+    name, pair = imported(bao)
+    token = bao.token(READ + SIGN)
+    signer = signer_of(bao.signer(name, token=token))
+    assert signer.sign(b"data") == pair.sign(b"data")
+    bao.client().auth.token.revoke(token)
+    with pytest.raises(NatsSecurityError, match="the token is unknown, has expired, or was revoked") as caught:
+        signer.sign(b"data")
+    assert token not in str(caught.value)
+    short = bao.token(READ + SIGN, ttl="1s")
+    time.sleep(1.5)
+    with pytest.raises(NatsSecurityError, match="the token is unknown, has expired, or was revoked"):
+        signer_of(bao.signer(name, token=short))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "nowhere"}, "there is no transit key transit/nowhere: are mount, key and namespace right"),
+        ({"key": "nowhere", "mount": "nowhere"}, "there is no transit key nowhere/nowhere .*no handler for route"),
+        ({"key": "nowhere", "namespace": "nowhere"}, "there is no transit key .*namespace not found"),
+        ({"key": "aes"}, "the key is of type aes256-gcm96, and NATS signs with ed25519"),
+        ({"key": "rsa"}, "the key is of type rsa-2048, and NATS signs with ed25519"),
+        ({"key": "derived"}, "the key is a derived one"),
+        ({"key": "aes", "address": "https://127.0.0.1:{port}"}, "no TLS connection can be made"),
+        ({"key": "aes", "address": "nonsense"}, "it cannot be reached: .*Invalid URL"),
+    ],
+)
+def test_key_that_cannot_sign_is_refused(bao: Bao, options: dict[str, Any], message: str) -> None:
+    transit = bao.client().secrets.transit
+    transit.create_key("aes")
+    transit.create_key("rsa", key_type="rsa-2048")
+    transit.create_key("derived", key_type="ed25519", derived=True)
+    filled = {
+        name: value.replace("{port}", str(bao.port)) if name == "address" else value for name, value in options.items()
+    }
+    with pytest.raises(NatsSecurityError, match=rf"^signers\[0\] \(the transit key .*: {message}"):
+        signer_of(bao.signer(**filled))
+
+
+def test_sealed_server_is_named_as_such(own_bao: Bao) -> None:
+    name, pair = imported(own_bao)
+    signer = signer_of(own_bao.signer(name))
+    assert signer.sign(b"data") == pair.sign(b"data")
+    own_bao.client().sys.seal()
+    with pytest.raises(NatsSecurityError, match="it is sealed or not available"):
+        signer.sign(b"data")
+
+
+def test_what_is_not_vault_is_named_as_such() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+    with Between(lambda: None, answer=answer) as other:
+        options = {"type": "transit", "address": f"http://127.0.0.1:{other.port}", "key": "op", "token": "t"}
+        with pytest.raises(NatsSecurityError, match="the answer is not one of Vault or OpenBao"):
+            signer_of(options)
+
+
+def test_server_that_is_killed_in_the_middle(own_bao: Bao) -> None:
+    name, pair = imported(own_bao)
+    with Between(own_bao.stop, own_bao.port, after=40_000) as between:
+        signer = signer_of(own_bao.signer(name, address=f"http://127.0.0.1:{between.port}"))
+        with pytest.raises(NatsSecurityError, match=rf"after [1-9][0-9]* of {len(MESSAGES)} signatures: it cannot be"):
+            signer.sign_all(MESSAGES)
+        with pytest.raises(NatsSecurityError, match="it cannot be reached"):
+            signer.sign(b"data")
+    assert pair.public_key in repr(signer)
+
+
+def test_connection_that_is_cut_in_the_middle(bao: Bao) -> None:
+    name, pair = imported(bao)
+    with Between(lambda: None, bao.port, after=40_000) as between:
+        signer = signer_of(bao.signer(name, address=f"http://127.0.0.1:{between.port}"))
+        with pytest.raises(NatsSecurityError, match=rf"after [1-9][0-9]* of {len(MESSAGES)} signatures: it cannot be"):
+            signer.sign_all(MESSAGES)
+    # The next run goes on.
+    assert signer_of(bao.signer(name)).sign_all(MESSAGES) == pair.sign_all(MESSAGES)
+
+
+def test_server_that_hangs(own_bao: Bao) -> None:
+    name, pair = imported(own_bao)
+    signer = signer_of(own_bao.signer(name, timeout="1s"))
+    assert signer.sign(b"data") == pair.sign(b"data")
+    own_bao.process.send_signal(signal.SIGSTOP)
+    with pytest.raises(NatsSecurityError, match="it did not answer for 1 s"):
+        signer.sign_all(MESSAGES)
+    own_bao.process.send_signal(signal.SIGCONT)
+    assert signer.sign(b"data") == pair.sign(b"data")
+
+
+def test_server_that_is_not_there() -> None:
+    (port,) = free_ports(1)
+    described = {"type": "transit", "address": f"http://127.0.0.1:{port}", "key": "op", "token": "t"}
+    with pytest.raises(NatsSecurityError, match="it cannot be reached"):
+        signer_of(described)
+    # With a public key nothing is asked before something is to be signed.
+    (signer,) = signers_of([{**described, "public_key": key("operator", 1).public_key}])
+    with pytest.raises(NatsSecurityError, match="it cannot be reached"):
+        signer.check()
+
+
+class Between:
+    """Stands between a client and a server on this machine. Once `after` bytes came back it does something, and cuts every connection.
+
+    With an answer there is no server: everybody gets it.
+    """
+
+    def __init__(self, then: Callable[[], None], port: int = 0, after: int = 0, answer: bytes = b"") -> None:
+        self._then, self._to, self._left, self._answer = then, port, after, answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self.port: int = self._listening.getsockname()[1]
+
+    def __enter__(self) -> Between:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._listening.close()
+        self._cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client = self._listening.accept()[0]
+            except OSError:
+                return
+            self._connections.append(client)
+            if self._answer:
+                client.recv(65536)
+                client.sendall(self._answer)
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                client.close()
+                continue
+            self._connections.append(server)
+            threading.Thread(target=self._copy, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._copy, args=(server, client, True), daemon=True).start()
+
+    def _copy(self, one: socket.socket, other: socket.socket, counts: bool) -> None:
+        try:
+            while data := one.recv(4096):
+                other.sendall(data)
+                self._left -= len(data) if counts else 0
+                if counts and self._left <= 0:
+                    self._then()
+                    self._cut()
+        except OSError:
+            self._cut()
+
+    def _cut(self) -> None:
+        for connection in self._connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                connection.close()

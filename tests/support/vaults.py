@@ -1,0 +1,207 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The real parts behind signers, on this machine: a server of OpenBao in memory, and a token of SoftHSM. `make signers` installs what they take."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from support.ports import free_ports
+from support.servers import PATIENCE
+
+BAO = pathlib.Path(sys.executable).with_name("bao")
+ROOT_TOKEN = "root-of-a-test"
+PIN = "4711-of-a-test"
+SOFTHSM = next(
+    (
+        path
+        for folder in ("softhsm", "*/softhsm", "*/pkcs11")
+        for path in pathlib.Path("/usr/lib").glob(f"{folder}/libsofthsm2.so")
+    ),
+    None,
+)
+#: id-Ed25519 (RFC 8410), as a token has it.
+ED25519 = bytes.fromhex("06032b6570")
+
+
+# ---- OpenBao
+
+
+@dataclasses.dataclass
+class Bao:
+    """A server of OpenBao in memory, unsealed, with the transit engine at `transit`."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, token: str = ROOT_TOKEN) -> Any:
+        """A client of hvac."""
+        import hvac
+
+        return hvac.Client(url=self.address, token=token)
+
+    def signer(self, key: str, **options: Any) -> dict[str, Any]:
+        """The description of a signer."""
+        return {"type": "transit", "address": self.address, "key": key, "token": ROOT_TOKEN, **options}
+
+    def import_key(self, name: str, raw_seed: bytes) -> None:
+        """Make a transit key of the 32 bytes of a seed, as Vault's documentation says (Bring your own key)."""
+        from cryptography.hazmat.primitives import hashes, keywrap, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        adapter = self.client().adapter
+        wrapping = serialization.load_pem_public_key(
+            adapter.get("/v1/transit/wrapping_key")["data"]["public_key"].encode()
+        )
+        target = Ed25519PrivateKey.from_private_bytes(raw_seed).private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        ephemeral = os.urandom(32)
+        oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+        wrapped = wrapping.encrypt(ephemeral, oaep) + keywrap.aes_key_wrap_with_padding(ephemeral, target)
+        body = {"ciphertext": base64.b64encode(wrapped).decode(), "type": "ed25519"}
+        adapter.post(f"/v1/transit/keys/{name}/import", json=body)
+
+    def token(self, policy: str, ttl: str = "1h") -> str:
+        """A token that may do what a policy says and nothing else."""
+        client = self.client()
+        name = f"test-{os.urandom(4).hex()}"
+        client.sys.create_or_update_policy(name, policy)
+        found: str = client.auth.token.create(policies=[name], no_default_policy=False, ttl=ttl)["auth"]["client_token"]
+        return found
+
+    def stop(self) -> None:
+        """End it at once."""
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def openbao(folder: pathlib.Path) -> Iterator[Bao]:
+    """A server of OpenBao, for as long as the block runs."""
+    (port,) = free_ports(1)
+    command = [str(BAO), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
+    with (folder / "bao.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, f"-dev-listen-address=127.0.0.1:{port}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+        )
+    bao = Bao(port, process)
+    try:
+        _wait_for(bao, folder / "bao.log")
+        bao.client().sys.enable_secrets_engine("transit")
+        yield bao
+    finally:
+        bao.stop()
+
+
+def _wait_for(bao: Bao, log: pathlib.Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(Exception):
+            if not bao.client().sys.is_sealed():
+                return
+        assert bao.process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+# ---- SoftHSM
+
+
+@dataclasses.dataclass
+class Hsm:
+    """A token of SoftHSM with the label `nats`, in a folder of its own."""
+
+    folder: pathlib.Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to find it."""
+        return {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf")}
+
+    def signer(self, label: str, **options: Any) -> dict[str, Any]:
+        """The description of a signer."""
+        where = {"library_path": str(SOFTHSM), "token_label": "nats", "key_label": label}
+        return {"type": "pkcs11", **where, "pin": PIN, **options}
+
+    def import_keys(self, keys: dict[str, tuple[bytes, bytes]]) -> None:
+        """Make key objects of seeds and public keys of 32 bytes each, by label; their ids are 01, 02 and so on."""
+        made = [[label, seed.hex(), public.hex()] for label, (seed, public) in keys.items()]
+        self.run(_IMPORT, ED25519.hex(), repr(made))
+
+    def run(self, code: str, *arguments: str) -> str:
+        """What a Python program prints that has a session with the token in `session`, in a process of its own, and the module pkcs11."""
+        start = _SESSION.format(library=str(SOFTHSM), pin=PIN)
+        done = subprocess.run(
+            [sys.executable, "-c", start + code, *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self.environment},
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+_SESSION = """
+import sys
+import pkcs11
+from pkcs11 import Attribute, KeyType, ObjectClass
+session = pkcs11.lib({library!r}).get_token(token_label="nats").open(rw=True, user_pin={pin!r})
+"""
+
+_IMPORT = """
+params = bytes.fromhex(sys.argv[1])
+for number, (label, seed, public) in enumerate(eval(sys.argv[2]), 1):
+    common = {
+        Attribute.KEY_TYPE: KeyType.EC_EDWARDS, Attribute.EC_PARAMS: params, Attribute.LABEL: label, Attribute.ID: bytes([number]),
+        Attribute.TOKEN: True,
+    }
+    private = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.VALUE: bytes.fromhex(seed), Attribute.PRIVATE: True, Attribute.SIGN: True}
+    public = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.EC_POINT: b"\\x04\\x20" + bytes.fromhex(public), Attribute.VERIFY: True}
+    session.create_object({**common, **private})
+    session.create_object({**common, **public})
+"""
+
+
+def softhsm_is_missing() -> str:
+    """Why there can be no token of SoftHSM; empty where there can."""
+    if SOFTHSM is None or shutil.which("softhsm2-util") is None:
+        return "SoftHSM is not installed (Debian's softhsm2)"
+    return ""
+
+
+def softhsm(folder: pathlib.Path) -> Hsm:
+    """A new token of SoftHSM."""
+    (folder / "tokens").mkdir(parents=True)
+    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+    hsm = Hsm(folder)
+    subprocess.run(
+        ["softhsm2-util", "--init-token", "--free", "--label", "nats", "--so-pin", "so-pin-of-a-test", "--pin", PIN],
+        check=True,
+        capture_output=True,
+        env={**os.environ, **hsm.environment},
+    )
+    return hsm
