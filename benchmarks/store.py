@@ -206,7 +206,9 @@ def _work_of(folder: Path, accounts: int, users: int, how: str) -> list[float]:
 
 def _work(folder: str) -> dict[str, float]:
     from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-    from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan, report
+    from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+    from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
+    from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, report
     from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source
 
     # Imported on demand otherwise, and imports are not the work.
@@ -232,7 +234,7 @@ def _work(folder: str) -> dict[str, float]:
     wanted, problems = document.read_document(read_source(f"{folder}/definition.json")[0])
     where = layout.Layout(f"{folder}/stores", f"{folder}/keys", "O")
     outcome = apply.run(
-        wanted, where, lambda: layout.Keyring(where, []), plan.Wishes(), int(time.time()), False, 60, "a benchmark"
+        wanted, where, lambda: Keyring((), [where.keys_dir]), How(int(time.time())), apply.Run(False, 60, "a benchmark")
     )
     assert not problems + outcome.plan.problems
     json.dumps(report.show_outcome(outcome, False))

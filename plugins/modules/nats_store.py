@@ -256,9 +256,10 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
 from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source, seeds_in
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
@@ -282,7 +283,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     where = layout.Layout(
         params["stores_dir"] or layout.default_stores_dir(os.environ),
         params["keys_dir"] or layout.default_keys_dir(os.environ),
-        params["store"] or document.name or "?",
+        params["store"] or (document.operator and document.operator.name) or "?",
     )
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
     try:
@@ -292,12 +293,9 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     outcome = apply.run(
         document,
         where,
-        lambda: layout.Keyring(where, pairs),
-        Wishes(params["prune"], module._diff),
-        now(),
-        module.check_mode or bool(problems),
-        timeout,
-        "nats_store",
+        lambda: Keyring(pairs, [where.keys_dir]),
+        How(now(), params["prune"], module._diff),
+        apply.Run(module.check_mode or bool(problems), timeout, "nats_store"),
     )
     problems = list(dict.fromkeys([*problems, *outcome.plan.problems]))
     if problems:
@@ -306,8 +304,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
             problems=report.show_problems(problems),
         )
     for warning in outcome.plan.warnings:
-        module.warn(warning)
-    told = report.show_outcome(outcome, module._diff)
+        module.warn(str(warning))
+    told = report.show_outcome(document, outcome, module._diff)
     if params["definition"] is not None:
         # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
         told["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}

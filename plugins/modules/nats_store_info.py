@@ -151,6 +151,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
@@ -166,7 +167,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     except ValueError as error:
         raise NatsSecurityError(f"lock_timeout: {error}.") from None
     with apply.lock(where, timeout, create=False, shared=True):
-        found = take_inventory(where, layout.Keyring(where, []), now())
+        found = take_inventory(where, Keyring((), [where.keys_dir]), now())
     return {
         "changed": False,
         "definition": found.definition,

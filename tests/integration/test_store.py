@@ -395,7 +395,7 @@ def test_seeds_from_elsewhere_sign_and_are_written_nowhere(store: Store, definit
     assert not [path for path in store.files if path.startswith("keys/keys/O")]
     store.keep(definition)
     definition["accounts"][0]["tags"] = ["x"]
-    assert "accounts[0]: it has to be signed" in store.refuse(definition)
+    assert "accounts[0] (SYS): it has to be signed" in store.refuse(definition)
     store.apply(definition, seeds=[signing.seed])
 
 
@@ -505,12 +505,12 @@ def test_with_a_problem_nothing_is_written(store: Store, definition: dict[str, A
     definition["accounts"][2]["imports"][0]["subject"] = "other"
     message = store.refuse(definition)
     assert message.startswith("There are 2 problems, so nothing was written")
-    assert "accounts[1].users[0].permissions.publish.allow[0]: " in message
+    assert "accounts[1] (APP).users[0] (orders).permissions.publish.allow[0]: " in message
     assert "accounts[2].imports[0].subject: " in message
     result = store.site.start("store", {"definition": definition, **store.options})
     assert [problem["path"] for problem in result["problems"]] == [
         "accounts[2].imports[0].subject",
-        "accounts[1].users[0].permissions.publish.allow[0]",
+        "accounts[1] (APP).users[0] (orders).permissions.publish.allow[0]",
     ]
 
 
@@ -546,7 +546,7 @@ def test_mistyped_seed_is_an_error(made: Store, definition: dict[str, Any]) -> N
 
 def test_token_of_another_key_is_an_error(made: Store, definition: dict[str, Any]) -> None:
     definition["accounts"][1]["users"][0]["public_key"] = nkey.create("user").public_key
-    assert "accounts[1].users[0].public_key: there is a token about" in made.refuse(definition)
+    assert "accounts[1] (APP).users[0] (orders).public_key: there is a token about" in made.refuse(definition)
 
 
 def test_plain_signing_keys_of_which_nobody_knows_the_role_are_asked_about(
@@ -615,4 +615,4 @@ def test_bearer_token_is_in_no_result(store: Store, definition: dict[str, Any]) 
 
 def test_scoped_user_has_no_permissions_of_its_own(store: Store, definition: dict[str, Any]) -> None:
     definition["accounts"][1]["users"][1]["permissions"] = {"publish": {"allow": ["a"]}}
-    assert "accounts[1].users[1].permissions: the role reader has a scope" in store.refuse(definition)
+    assert "accounts[1] (APP).users[1] (dashboard).permissions: the role reader has a scope" in store.refuse(definition)

@@ -25,7 +25,9 @@ from ansible_collections.natsops.security.plugins.module_utils import rules
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 NOW = 1_800_000_000
@@ -62,9 +64,13 @@ def run(folder: pathlib.Path, definition: dict[str, Any], now: int = NOW, **opti
     assert problems == []
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
     timeout = options.get("timeout", 5)
-    wishes = plan.Wishes(prune=True)
+    how = How(now, prune=True)
     outcome = apply.run(
-        wanted, where, lambda: layout.Keyring(where, []), wishes, now, options.get("check", False), timeout, "a test"
+        wanted,
+        where,
+        lambda: Keyring((), [where.keys_dir]),
+        how,
+        apply.Run(options.get("check", False), timeout, "a test"),
     )
     assert outcome.plan.problems == []
     return outcome
@@ -240,11 +246,13 @@ _RUN = """
 import sys
 sys.path[:0] = {path!r}
 import json, os, pathlib, runpy, time
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, plan
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout
 
 wanted, problems = document.read_document(json.loads(sys.argv[2]))
 where = layout.Layout(sys.argv[1] + "/stores", sys.argv[1] + "/keys", "ACME")
-outcome = apply.run(wanted, where, lambda: layout.Keyring(where, []), plan.Wishes(), int(time.time()), False, 60, "a test")
+outcome = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), How(int(time.time())), apply.Run(False, 60, "a test"))
 assert not outcome.plan.problems, outcome.plan.problems
 print(outcome.plan.changes)
 """

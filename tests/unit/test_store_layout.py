@@ -12,8 +12,10 @@ import pytest
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.members import NOTHING, Said, peek
 from ansible_collections.natsops.security.plugins.module_utils.store import layout
-from ansible_collections.natsops.security.plugins.module_utils.store.layout import Keyring, Layout
+from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 
@@ -38,7 +40,7 @@ def test_names_that_nsc_has_are_fine(name: str) -> None:
 def test_creds_are_those_of_the_library_without_reading_the_token() -> None:
     account, user = nkey.create("account"), nkey.create("user")
     jwt = codec.encode(Claims(name="u", subject=user.public_key, body=User()), account, 1)
-    assert layout.creds_text(jwt, user.seed) == decorated.format_creds(jwt, user)
+    assert decorated.creds_text(jwt, user.seed) == decorated.format_creds(jwt, user)
 
 
 def test_peek_tells_what_a_token_is_about() -> None:
@@ -46,9 +48,9 @@ def test_peek_tells_what_a_token_is_about() -> None:
     body = User()
     body.issuer_account = account.public_key
     jwt = codec.encode(Claims(name="ü>", subject=user.public_key, body=body), account, 1)
-    assert layout.peek(jwt) == layout.Said(user.public_key, account.public_key, account.public_key)
+    assert peek(jwt) == Said(user.public_key, account.public_key, account.public_key)
     for text in ("", "a.b.c", "..", "a." + "W10" + ".c", "a.bnVsbA.c", "x"):
-        assert layout.peek(text) == layout.NOTHING
+        assert peek(text) == NOTHING
 
 
 def test_keyring_has_what_is_in_the_keystore_or_was_given(tmp_path: pathlib.Path) -> None:
@@ -57,7 +59,7 @@ def test_keyring_has_what_is_in_the_keystore_or_was_given(tmp_path: pathlib.Path
     path = pathlib.Path(where.key(stored.public_key))
     path.parent.mkdir(parents=True)
     path.write_text(stored.seed)
-    ring = Keyring(where, [given])
+    ring = Keyring([given], [where.keys_dir])
     assert [ring.has(pair.public_key) for pair in (stored, given, absent)] == [True, True, False]
     assert ring.pair(stored.public_key).seed == stored.seed
     assert [found and found.seed for found in map(ring.find, (stored.public_key, absent.public_key))] == [
@@ -66,6 +68,6 @@ def test_keyring_has_what_is_in_the_keystore_or_was_given(tmp_path: pathlib.Path
     ]
     path.write_text(absent.seed)
     with pytest.raises(NatsSecurityError, match="it holds the seed of another key") as caught:
-        Keyring(where, []).pair(stored.public_key)
-    assert Keyring(where, []).find(stored.public_key) is None
+        Keyring((), [where.keys_dir]).pair(stored.public_key)
+    assert Keyring((), [where.keys_dir]).find(stored.public_key) is None
     assert absent.seed not in str(caught.value)

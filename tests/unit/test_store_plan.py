@@ -11,9 +11,10 @@ import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
 
 NOW = 1_800_000_000
 USER = nkey.create("user").public_key
@@ -24,7 +25,9 @@ def run(folder: pathlib.Path, now: int, check: bool, **account: Any) -> dict[str
     definition = {"operator": {"name": "ACME"}, "accounts": [{"name": "APP", **account}]}
     wanted, problems = read_document(definition)
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
-    outcome = apply.run(wanted, where, lambda: layout.Keyring(where, []), Wishes(False, True), now, check, 5, "a test")
+    outcome = apply.run(
+        wanted, where, lambda: Keyring((), [where.keys_dir]), How(now, diff=True), apply.Run(check, 5, "a test")
+    )
     assert problems + outcome.plan.problems == []
     found = [shown for shown in outcome.plan.after.values() if shown.get("name") == "APP"]
     return found[0] if found else {}

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.plan import Wishes
 
 NOW = 1_800_000_000
 ACCOUNTS, USERS = 5, 50
@@ -39,7 +40,7 @@ def run(folder: pathlib.Path, definition: dict[str, Any], now: int) -> apply.Out
     """Apply a document."""
     wanted, problems = read_document(definition)
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
-    outcome = apply.run(wanted, where, lambda: layout.Keyring(where, []), Wishes(), now, False, 5, "a test")
+    outcome = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), How(now), apply.Run(False, 5, "a test"))
     assert problems + outcome.plan.problems == []
     return outcome
 
@@ -128,5 +129,5 @@ def test_token_that_was_changed_is_still_found(made: pathlib.Path, position: int
     path.write_text(".".join((header, payload, changed) if position < 0 else (header, changed, signature)))
     wanted, _unused = read_document(DEFINITION)
     where = layout.Layout(str(made / "stores"), str(made / "keys"), "ACME")
-    outcome = apply.run(wanted, where, lambda: layout.Keyring(where, []), Wishes(), NOW, False, 5, "a test")
+    outcome = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), How(NOW), apply.Run(False, 5, "a test"))
     assert [problem.path for problem in outcome.plan.problems] == [str(path)]

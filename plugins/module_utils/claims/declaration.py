@@ -220,8 +220,13 @@ def _encode_bool(value: bool) -> str:
 
 def _parse_text(value: Any) -> str:
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
+        return _same_text(value)
     raise ValueError(f"a text is wanted, not {_a_type(value)}")
+
+
+def _same_text(value: Any) -> str:
+    """The value as text; the placeholder of a new key stays what it is."""
+    return value if isinstance(value, str) else str(value)
 
 
 def _parse_bool(value: Any) -> bool:
@@ -425,7 +430,7 @@ NOW = units.INT64_MIN - 1
 def _parse_times(value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
         raise ValueError(f"a dictionary of public keys, or *, and times is wanted, not {_a_type(value)}")
-    return {str(key): NOW if at == "now" else units.parse_time(at) for key, at in value.items()}
+    return {_same_text(key): NOW if at == "now" else units.parse_time(at) for key, at in value.items()}
 
 
 REVOCATIONS = Kind(

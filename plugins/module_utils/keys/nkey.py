@@ -14,6 +14,7 @@ import traceback
 from typing import Sequence
 
 from ..base.errors import NatsSecurityError
+from .new import NewKey
 
 NKEYS_IMPORT_ERROR: str | None = None
 try:
@@ -250,7 +251,9 @@ def _public_half(public_key: str, key_type: str | None) -> KeyPair:
 
 
 def is_public_key(text: str, key_type: str) -> bool:
-    """Whether the text is a whole public key of the type, as nkeys' IsValidPublicUserKey and its like say."""
+    """Whether the text is a whole public key of the type, as nkeys' IsValidPublicUserKey and its like say, or the placeholder of a new one."""
+    if isinstance(text, NewKey):
+        return text.type == key_type
     try:
         from_public_key(text, key_type)
     except NatsSecurityError:

@@ -11,7 +11,7 @@ from .issues import Issue
 from .library import library_issues
 from .server import server_issues, token_issues
 from .subjects import has_wildcards, subject_is_contained
-from .trust import allowed_issuers_of_operator, did_sign, is_revoked
+from .trust import allowed_issuers_of_operator, did_sign, is_revoked, revoked_until
 
 if TYPE_CHECKING:
     from .relations import import_issues, import_time_issues, issues_between, user_issues
@@ -26,6 +26,7 @@ __all__ = [
     "is_revoked",
     "issues_between",
     "library_issues",
+    "revoked_until",
     "server_issues",
     "subject_is_contained",
     "token_issues",

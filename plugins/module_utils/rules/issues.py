@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
+from ..keys.new import NewKey
 
 _FIRST_LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "curve": "X"}
 
@@ -47,9 +48,19 @@ def shown(text: str) -> str:
     return text if is_harmless else f"{text[:2]}..."
 
 
-@functools.lru_cache(maxsize=4096)
 def key_problem(text: str, key_type: str) -> str:
-    """Why the text is no public key of the type, as a message; empty where it is one."""
+    """Why the text is no public key of the type, as a message; empty where it is one, or the placeholder of a new one."""
+    if isinstance(text, NewKey):
+        return "" if text.type == key_type else f"{text} is of another type; the key of {_a(key_type)} is wanted."
+    return _text_problem(text, key_type)
+
+
+def _a(word: str) -> str:
+    return ("an " if word[0] in "ao" else "a ") + word
+
+
+@functools.lru_cache(maxsize=4096)
+def _text_problem(text: str, key_type: str) -> str:
     try:
         nkey.from_public_key(text, key_type)
     except NatsSecurityError as error:

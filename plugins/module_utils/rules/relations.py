@@ -11,10 +11,11 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims, Export, Import, Permissions, ScopeTemplate, User, UserAccess, no_access
 from ..claims.declaration import fields_of
+from ..keys.new import Placeholder
 from .accounts import import_token_issues, read_activation
 from .issues import Issue, blocks, shown, times_out, warns
 from .subjects import is_subset, is_valid_subject
-from .templates import MOST_SUBJECTS, Filled, fill_in
+from .templates import MOST_SUBJECTS, OWN_ACCOUNT, Filled, fill_in
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
 
 _refused = functools.partial(blocks, "server")
@@ -260,10 +261,11 @@ def _position_issues(path: str, subject: str, export: Export, importer: Claims, 
     """checkAuth in accounts.go"""
     parts = subject.split(".")
     position = export.account_token_position
-    if subject == export.subject or position > len(parts) or parts[position - 1] != importer.subject:
+    own = OWN_ACCOUNT if isinstance(importer.subject, Placeholder) else importer.subject
+    if subject == export.subject or position > len(parts) or parts[position - 1] != own:
         wanted = export.subject.split(".")
         if position <= len(wanted):
-            wanted[position - 1] = importer.subject
+            wanted[position - 1] = own
         yield _refused(
             f"{path}.subject",
             f"{subject!r} does not have this account's key as token {position}, which the account {exporter} wants; write {'.'.join(wanted)!r}.",

@@ -17,7 +17,9 @@ MOST_SUBJECTS = 4096
 _TEMPLATE = re.compile(r"\{\{([^}]+)\}\}")
 _TAG = re.compile(r"(account-)?tag\((.*)\)", re.IGNORECASE | re.DOTALL)
 _PLAIN = ("name()", "subject()", "account-name()", "account-subject()")
-#: What people may write between the braces.
+#: Stands for the public key of the importing account in the subject of an import.
+OWN_ACCOUNT = "{{account-subject()}}"
+#: The functions that a template may name.
 FUNCTIONS = (*_PLAIN, "tag(x)", "account-tag(x)")
 
 

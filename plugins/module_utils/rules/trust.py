@@ -39,6 +39,11 @@ def is_revoked(revocations: Mapping[str, int], key: str, issued_at: int) -> bool
     return any(name in revocations and revocations[name] >= issued_at for name in ("*", key))
 
 
+def revoked_until(revocations: Mapping[str, int], key: str) -> int:
+    """The time up to which tokens about a key are revoked, by itself or together with all, in unix seconds; 0 for none."""
+    return max(revocations.get(key, 0), revocations.get("*", 0)) if revocations else 0
+
+
 def signing_key(account: Account, key: str) -> SigningKey | None:
     """The entry of a signing key in its account; None where it has no such key."""
     return next((entry for entry in account.signing_keys if entry.key == key), None)

@@ -15,25 +15,27 @@ import json
 import os
 import socket
 import time
-from typing import Callable, Iterator
+from typing import Callable, Iterator, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
-from ..claims import Account, Claims
-from ..decision.issue import issue
 from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import FileError, discard, list_folder, read_content, reported, set_mode, sync_folder
 from ..disk.lock import lock_file, write_holder
 from ..disk.writing import Overtaken, is_rest
 from ..keys import nkey
-from . import document as documents
+from ..keys.keyring import Keyring
+from ..keys.new import Placeholder, resolve
+from ..reconcile.engine import reconcile
+from ..reconcile.place import Found
+from ..reconcile.plan import Plan, UserStep
+from ..reconcile.signing import Made, key_of, sign_step, sign_user
+from ..reconcile.wanted import How, Wanted
+from ..token import decorated
 from . import layout as layouts
-from .document import Document, Keys
-from .layout import Keyring, Layout, Store, Stored
-from .plan import make_plan
-from .planning import AccountPlan, Plan, UserPlan, Wishes
-from .wanted import issuer_account, wanted_account, wanted_operator
+from .layout import Layout, Store
+from .unfinished import complete
 
 #: How many files of users are made before they are written.
 _FILES_AT_ONCE = 2000
@@ -44,49 +46,59 @@ class Outcome:
     """What came of a document: the plan, and the keys and tokens that there are now. In check mode there are only those that were there."""
 
     plan: Plan
-    real: dict[str, str]  # the keys that were made, by their stand-ins
+    store: Store
+    made: Made = dataclasses.field(default_factory=dict)
     operator_token: str | None = None
     account_tokens: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def run(
-    document: Document,
-    layout: Layout,
-    ring: Callable[[], Keyring],
-    wishes: Wishes,
-    now: int,
-    check_mode: bool,
-    lock_timeout: float,
-    purpose: str,
-) -> Outcome:
+class Run(NamedTuple):
+    """How a document is applied: `check_mode` writes nothing, the lock is waited for in seconds, `purpose` says who holds it."""
+
+    check_mode: bool
+    lock_timeout: float
+    purpose: str
+
+
+def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, run: Run) -> Outcome:
     """Make a store say what the document says, under its lock. With problems in the plan, or in check mode, nothing is written."""
-    with lock(layout, lock_timeout, create=False, shared=check_mode) as held:
-        store = layouts.read_store(layout)
-        keyring = ring()
-        plan = make_plan(document, store, keyring, wishes, now)
-        if held is not None or check_mode or plan.problems or not plan.changes:
-            return _finish(plan, keyring, check_mode, held, purpose)
-    # Nobody ever locked this store, so the plan was made without: only now that there is something to do the lock is created.
-    with lock(layout, lock_timeout, create=True, shared=False) as held:
+    with lock(layout, run.lock_timeout, create=False, shared=run.check_mode) as held:
+        planned = _plan(wanted, layout, ring(), how)
+        if held is not None or run.check_mode or planned.plan.problems or not planned.plan.changes:
+            return _finish(planned, run, held)
+    # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
+    with lock(layout, run.lock_timeout, create=True, shared=False) as held:
+        store = planned.store
         if store.exists or os.path.exists(layout.marker) or os.path.exists(layout.journal):
-            store = layouts.read_store(layout)
-            keyring = ring()
-            plan = make_plan(document, store, keyring, wishes, now)
-        return _finish(plan, keyring, check_mode, held, purpose)
+            planned = _plan(wanted, layout, ring(), how)
+        return _finish(planned, run, held)
 
 
-def _finish(plan: Plan, ring: Keyring, check_mode: bool, held: int | None, purpose: str) -> Outcome:
-    if plan.problems or check_mode or held is None:
-        return _kept(plan)
-    store = plan.store
+class _Planned(NamedTuple):
+    plan: Plan
+    store: Store
+    ring: Keyring
+
+
+def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How) -> _Planned:
+    store = layouts.read_store(layout)
+    plan = reconcile(wanted, store, ring, how)
+    complete(plan, store)
+    return _Planned(plan, store, ring)
+
+
+def _finish(planned: _Planned, run: Run, held: int | None) -> Outcome:
+    plan, store = planned.plan, planned.store
+    if plan.problems or run.check_mode or held is None:
+        return _kept(planned)
     if plan.changes:
-        _say_who(held, purpose)
-        return _Work(plan, ring).do()
+        _say_who(held, run.purpose)
+        return _Work(planned).do()
     if store.journal or store.leftovers:
         with _errors_told():
             _remove_leftovers(store, [str(entry.get("key")) for entry in store.journal])
             discard(store.layout.journal)
-    return _kept(plan)
+    return _kept(planned)
 
 
 @contextlib.contextmanager
@@ -100,13 +112,15 @@ def _errors_told() -> Iterator[None]:
         ) from error
 
 
-def _kept(plan: Plan) -> Outcome:
-    outcome = Outcome(plan, {})
-    if plan.store.operator is not None and not plan.operator_is_issued:
-        outcome.operator_token = plan.store.operator.token
-    for account in plan.accounts:
-        if account.stored is not None and not account.is_issued:
-            outcome.account_tokens[account.wish.name] = account.stored.token
+def _kept(planned: _Planned) -> Outcome:
+    plan, store = planned.plan, planned.store
+    outcome = Outcome(plan, store)
+    if store.operator is not None and (plan.operator is None or not plan.operator.is_issued):
+        outcome.operator_token = store.operator.token
+    for name in plan.names.accounts:
+        step, found = plan.accounts.get(name), store.accounts.get(name)
+        if found is not None and (step is None or not step.is_issued):
+            outcome.account_tokens[name] = found.token
     return outcome
 
 
@@ -137,15 +151,11 @@ def _say_who(descriptor: int, purpose: str) -> None:
 class _Work:
     """The plan carried out, a step a method."""
 
-    def __init__(self, plan: Plan, ring: Keyring) -> None:
-        self.plan, self.ring = plan, ring
-        self.store: Store = plan.store
-        self.layout: Layout = plan.store.layout
-        self.now = plan.now
-        self.real: dict[str, str] = {}
-        self.keys: Keys = plan.keys
-        self.finals: dict[str, Claims] = {}
-        self.outcome = _kept(plan)
+    def __init__(self, planned: _Planned) -> None:
+        self.plan, self.store, self.ring = planned
+        self.layout: Layout = self.store.layout
+        self.made: dict[Placeholder, str] = {}
+        self.outcome = _kept(planned)
 
     def do(self) -> Outcome:
         with _errors_told():
@@ -157,7 +167,7 @@ class _Work:
             self.put_modes_right()
             self.archive()
             discard(self.layout.journal)
-        self.outcome.real = self.real
+        self.outcome.made = self.made
         return self.outcome
 
     def prepare(self) -> None:
@@ -165,8 +175,8 @@ class _Work:
         _remove_leftovers(self.store, [str(entry.get("key")) for entry in self.store.journal])
 
     def make_keys(self) -> None:
-        made = [(stand_in, nkey.create(key_type), label) for stand_in, (key_type, label) in self.plan.keys.new.items()]
-        entries = [{"for": label, "key": pair.public_key} for _unused, pair, label in made]
+        pairs = [(key, nkey.create(key.type)) for key in self.plan.new_keys()]
+        entries = [{"for": key.label, "key": pair.public_key} for key, pair in pairs]
         entries += [
             {"removes": key, "account": removal.account}
             for removal in self.plan.removals
@@ -175,36 +185,26 @@ class _Work:
         ]
         if entries:
             append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
-        if made:
-            folders = [os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")]
-            make_folders(folders)
+        if pairs:
+            make_folders([os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")])
             _create_once(self.layout.gitignore, layouts.GITIGNORE)
-            write_all([Write(self.layout.key(pair.public_key), pair.seed) for _unused, pair, _unused in made])
-        for stand_in, pair, _unused in made:
-            self.real[stand_in] = pair.public_key
+            write_all([Write(self.layout.key(pair.public_key), pair.seed) for _unused, pair in pairs])
+        for key, pair in pairs:
+            self.made[key] = pair.public_key
             self.ring.add(pair)
-        self.keys = self.plan.keys.made(self.real)
-        roles = {
-            self.real.get(owner, owner): {role: self.real.get(key, key) for role, key in keys.items()}
-            for owner, keys in self.plan.roles.items()
-        }
+        roles = resolve({owner: roles for owner, roles in self.plan.names.record.items() if roles}, self.made)
         if roles != self.store.roles:
             text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
             write_all([Write(self.layout.roles, text, _text_of(self.layout.roles))])
 
     def write_operator(self) -> None:
-        plan = self.plan
-        token = self.outcome.operator_token
-        if plan.operator_is_issued:
-            existing = self.store.operator.token if self.store.operator is not None else None
-            wanted = wanted_operator(plan, self.keys, [])
-            token = issue(wanted, existing, self.pair(plan.operator_issuer), plan.operator_policy, self.now).token
+        step = self.plan.operator
         files = []
-        if plan.operator_writes_token and token is not None:
-            files.append(
-                Write(self.layout.operator_jwt, token, _text_as_planned(self.layout.operator_jwt, self.store.operator))
-            )
-            self.outcome.operator_token = token
+        if step is not None and step.is_issued:
+            self.outcome.operator_token = sign_step(step, self.ring, self.made)
+        if step is not None and step.writes_token and self.outcome.operator_token is not None:
+            path = self.layout.operator_jwt
+            files.append(Write(path, self.outcome.operator_token, _text_as_planned(path, self.store.operator)))
         if not self.store.exists:
             marker = {"managed": False, "name": self.layout.name, "kind": "operator", "version": "1"}
             text = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
@@ -214,80 +214,42 @@ class _Work:
 
     def write_accounts(self) -> None:
         files = []
-        for account in self.plan.accounts:
-            token = account.stored.token if account.stored is not None else None
-            if account.is_issued:
-                wanted = self.wanted_account(account)
-                issued = issue(wanted, token, self.pair(account.issuer), account.policy, self.now)
-                token = issued.token
-                self.finals[account.wish.name] = issued.decision.claims
-            if account.writes_token and token is not None:
-                path = self.layout.account_jwt(account.wish.name)
-                files.append(Write(path, token, _text_as_planned(path, account.stored)))
-                self.outcome.account_tokens[account.wish.name] = token
+        for name, step in self.plan.accounts.items():
+            if step.is_issued:
+                self.outcome.account_tokens[name] = sign_step(step, self.ring, self.made)
+            if step.writes_token:
+                path = self.layout.account_jwt(name)
+                files.append(Write(path, self.outcome.account_tokens[name], _text_as_planned(path, step.found)))
         write_all(files)
-
-    def wanted_account(self, account: AccountPlan) -> Claims:
-        wanted = wanted_account(account, self.keys, account.tokens, [])
-        body: Account = wanted.body
-        for activation in account.activations:
-            key = self.keys.accounts[activation.exporter]
-            issuer = self.pair(activation.issuer)
-            subject = body.imports[activation.index].subject
-            claims = dataclasses.replace(activation.wanted, subject=self.keys.accounts[account.wish.name])
-            said = claims.body.issuer_account if activation.existing is not None else ""
-            claims.body = dataclasses.replace(claims.body, issuer_account=issuer_account(key, issuer.public_key, said))
-            if activation.existing is None:
-                claims.name = claims.body.import_subject = subject
-            issued = issue(claims, activation.existing, issuer, activation.policy, self.now)
-            body.imports[activation.index].token = issued.token
-        return wanted
 
     def write_users(self) -> None:
         jwts: list[Write] = []
         creds: list[Write] = []
-        for account in self.plan.accounts:
-            for user in account.users:
+        for account, users in self.plan.users.items():
+            for user in users:
                 self.add_files(account, user, jwts, creds)
                 if len(jwts) + len(creds) >= _FILES_AT_ONCE:
                     _write_out(jwts, creds)
         _write_out(jwts, creds)
 
-    def add_files(self, account: AccountPlan, user: UserPlan, jwts: list[Write], creds: list[Write]) -> None:
-        name = account.wish.name
-        subject = self.keys.users[name][user.wish.name]
-        path = self.layout.user_jwt(name, user.wish.name)
-        text = None if user.is_new else _text_of(path)
-        if text is not None and hash(text) != user.found:
+    def add_files(self, account: str, user: UserStep, jwts: list[Write], creds: list[Write]) -> None:
+        path = self.layout.user_jwt(account, user.name)
+        text = _text_of(path) if user.token is not None else None
+        if text is not None and text.strip() != user.token:
             raise Overtaken(path, "something else changed it at the same time")
-        token = self.user_token(account, user, subject, text.strip() if text is not None else None)
+        token = sign_user(user, self.ring, self.made)
         if user.writes_token:
             jwts.append(Write(path, token, text))
+        subject = key_of(user.subject, self.made)
         if user.writes_creds and self.ring.has(subject):
-            path = self.layout.creds(name, user.wish.name)
-            creds.append(self.creds_write(path, token, self.ring.pair(subject).seed, user.has_creds))
-
-    def creds_write(self, path: str, token: str, seed: str, has_creds: bool) -> Write:
-        old = _text_of(path) if has_creds else None
-        if old is not None and seed.strip() not in old:
-            raise Overtaken(path, "something else changed it at the same time")
-        return Write(path, layouts.creds_text(token, seed), old)
-
-    def user_token(self, account: AccountPlan, user: UserPlan, subject: str, token: str | None) -> str:
-        if token is not None and not user.is_issued:
-            return token
-        signer = self.pair(user.issuer)
-        said = layouts.peek(token).issuer_account if token is not None else ""
-        named = issuer_account(self.keys.accounts[account.wish.name], signer.public_key, said)
-        wanted, _unused = documents.user_claims(user.wish, "", subject, named, user.is_scoped, [])
-        policy = documents.policy(user.wish.options, "", [], user.issued_after)
-        return issue(wanted, token, signer, policy, self.now).token
-
-    def pair(self, public_key: str) -> nkey.KeyPair:
-        return self.ring.pair(self.real.get(public_key, public_key))
+            path, seed = self.layout.creds(account, user.name), self.ring.pair(subject).seed
+            old = _text_of(path) if user.has_creds else None
+            if old is not None and seed not in old:
+                raise Overtaken(path, "something else changed it at the same time")
+            creds.append(Write(path, decorated.creds_text(token, seed), old))
 
     def put_modes_right(self) -> None:
-        for path in self.plan.modes:
+        for path in sorted(self.store.modes):
             set_mode(path)
 
     # ---- what goes
@@ -296,7 +258,7 @@ class _Work:
         """Put what is removed out of the way: creds and keys before the token that leads to them, so that a kill leaves nothing behind."""
         if not self.plan.removals:
             return
-        when = units.show_time(self.now).replace(":", "")
+        when = units.show_time(self.plan.now).replace(":", "")
         for removal in self.plan.removals:
             account, user = removal.account, removal.user
             if user:
@@ -347,10 +309,10 @@ def _text_of(path: str) -> str | None:
     return None if content is None else content.text
 
 
-def _text_as_planned(path: str, stored: Stored | None) -> str | None:
+def _text_as_planned(path: str, found: Found | None) -> str | None:
     """The text of a file that is about to be replaced, None for none. Overtaken where its token is not the one that the plan is about."""
     text = _text_of(path)
-    if (text.strip() if text is not None else None) != (stored.token if stored is not None else None):
+    if (text.strip() if text is not None else None) != (found.token if found is not None else None):
         raise Overtaken(path, "something else changed it at the same time")
     return text
 

@@ -15,13 +15,15 @@ from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
+from ..keys.keyring import Keyring
+from ..reconcile import verdict
+from ..reconcile.activations import activation_at_hand, covering_export
+from ..reconcile.claims import local_subject_of
+from ..reconcile.place import Found as Stored
 from ..rules import Issue
 from ..token import decorated
-from . import check
 from . import layout as layouts
-from .layout import Keyring, Layout, Store, Stored
-from .plan_activations import activation_at_hand, covering_export
-from .wanted import local_subject_of
+from .layout import Layout, Store
 
 
 @dataclass
@@ -213,14 +215,15 @@ class _Teller:
         """The users as the document has them, and their names by key."""
         told: list[dict[str, Any]] = []
         by_key = {}
-        before = len(self.store.problems)
         keys = {key.key: key for key in stored.claims.body.signing_keys}
         revocations = stored.claims.body.revocations
-        files = layouts.user_files(self.store, account)
+        files = self.store.user_files(account)
         for name in files.users:
             file = self.layout.user_jwt(account, name)
-            found = layouts.read_stored(self.store, file, "user")
-            if found is None:
+            found = self.store.read_user(account, name)
+            if not isinstance(found, Stored):
+                if found is not None:
+                    self.problem(found.path, found.message, True)
                 continue
             claims = found.claims
             where = f"{path}.users[{len(told)}]"
@@ -235,9 +238,6 @@ class _Teller:
             by_key[claims.subject] = name
             told.append(self.tell_user(account, name, claims, key, record, repeated, where, name in files.creds))
             self.check_user(stored.claims, claims, where)
-        for problem in self.store.problems[before:]:
-            self.problem(problem.path, problem.message, True)
-        del self.store.problems[before:]
         return told, by_key
 
     def tell_user(
@@ -293,7 +293,7 @@ class _Teller:
     def check_across(self) -> None:
         accounts = {name: stored.claims for name, stored in self.store.accounts.items()}
         paths = {name: f"accounts[{index}]" for index, name in enumerate(accounts)}
-        for problem in check.across(accounts, paths, {}):
+        for problem in verdict.across(accounts, paths, {}).problems:
             self.problem(problem.path, problem.message, True)
 
     def issues(self, issues: list[Issue], path: str) -> None:

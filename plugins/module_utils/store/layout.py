@@ -10,21 +10,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import functools
 import json
 import os
 import stat
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator
 
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
-from ..claims import Claims, User
 from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
 from ..disk.writing import is_rest
-from ..keys import nkey
-from ..keys.nkey import KeyPair
-from ..token import codec, decorated
+from ..keys.keyring import sharded
+from ..reconcile.place import Found, UserFiles
+from ..token import codec
 
 STATE = ".natsops"
 #: What nsc writes into its keystore, to the byte.
@@ -81,7 +79,7 @@ class Layout:
 
     def key(self, public_key: str) -> str:
         """The seed of a key."""
-        return f"{self.keys_dir}/keys/{public_key[0]}/{public_key[1:3]}/{public_key}.nk"
+        return sharded(self.keys_dir, public_key)
 
     def creds_dir(self, account: str) -> str:
         """The folder of the creds files of an account's users."""
@@ -149,32 +147,79 @@ def name_problem(name: str) -> str:
 
 
 @dataclass
-class Stored:
-    """A token as it is in the store."""
-
-    token: str
-    claims: Claims
-    is_exact: bool  # without a newline or anything else around it
-
-
-@dataclass
 class Store:
-    """What is in a store; users are read one account at a time."""
+    """What is in a store, a place of the engine; users are read one at a time."""
 
     layout: Layout
     exists: bool = False
     is_managed: bool = False  # made by nsc without the operator's key: accounts sign themselves
-    operator: Stored | None = None
-    accounts: dict[str, Stored] = dataclasses.field(default_factory=dict)
+    operator: Found | None = None
+    accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     journal: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     modes: dict[str, int] = dataclasses.field(default_factory=dict)  # of what is open to others, by path
     leftovers: list[str] = dataclasses.field(default_factory=list)
 
+    @property
+    def started(self) -> dict[str, dict[str, str]]:
+        """The keys that a killed run had begun to make: by label, and by type."""
+        found: dict[str, dict[str, str]] = {}
+        for entry in self.journal:
+            label, key = str(entry.get("for") or ""), str(entry.get("key") or "")
+            if label and key:
+                found.setdefault(label, {})[_TYPES.get(key[0], "")] = key
+        return found
+
     def role_keys(self, owner: str) -> dict[str, str]:
         """The public keys by role that are on record for an operator or account, by its public key."""
         return self.roles.get(owner, {})
+
+    def has_seed(self, public_key: str) -> bool:
+        """Whether the keystore has the seed of a key."""
+        return len(public_key) == 56 and os.path.isfile(self.layout.key(public_key))
+
+    def user_files(self, account: str) -> UserFiles:
+        """Look what there is of the users of an account."""
+        jwts, creds = self.layout.users_dir(account), self.layout.creds_dir(account)
+        names = [_list_and_note(self, folder) for folder in (jwts, creds)]
+        return UserFiles(
+            {name[:-4]: None for name in names[0] if name.endswith(".jwt")},
+            frozenset(name[:-6] for name in names[1] if name.endswith(".creds")),
+        )
+
+    def user_text(self, account: str, user: str) -> str | None:
+        """What the file of a user's JWT holds; None where there is none."""
+        return read_file(self, self.layout.user_jwt(account, user))
+
+    def read_user(self, account: str, user: str) -> Found | Problem | None:
+        """The token of a user, verified; a problem where its file holds something else; None where there is none."""
+        return read_token(self, self.layout.user_jwt(account, user), "user")
+
+    def creds_text(self, account: str, user: str) -> str | None:
+        """What a creds file holds; None where there is none."""
+        return read_file(self, self.layout.creds(account, user))
+
+    def where(self, account: str = "", user: str = "", creds: bool = False) -> str:
+        """The file of the operator's, an account's or a user's JWT, or of a user's creds."""
+        if creds:
+            return self.layout.creds(account, user)
+        if user:
+            return self.layout.user_jwt(account, user)
+        return self.layout.account_jwt(account) if account else self.layout.operator_jwt
+
+    def file_reasons(self, path: str) -> tuple[str, ...]:
+        """Why the mode of a file or folder is to be corrected."""
+        mode = self.modes.get(path)
+        if mode is None:
+            return ()
+        right = FILE_MODE if path.endswith((".jwt", ".creds", ".nk", ".nsc")) else FOLDER_MODE
+        stores = self.layout.stores_dir
+        shown = path[len(stores) + 1 :] if path.startswith(stores) else path
+        return (f"mode of {shown}: {mode:04o} -> {right:04o}",)
+
+
+_TYPES = {"O": "operator", "A": "account", "U": "user", "X": "curve"}
 
 
 def read_store(layout: Layout) -> Store:
@@ -197,20 +242,20 @@ def read_store(layout: Layout) -> Store:
     for folder in (layout.root, layout.accounts, os.path.dirname(layout.lock)):
         _note_mode(store, folder, FOLDER_MODE)
     _note_mode(store, layout.marker, FILE_MODE)
-    store.operator = read_stored(store, layout.operator_jwt, "operator")
+    store.operator = _read_or_note(store, layout.operator_jwt, "operator")
     _note_leftovers(store, layout.root)
     for name in list_folder(layout.accounts):
         path = layout.account_jwt(name)
         _note_leftovers(store, layout.account_dir(name))
-        stored = read_stored(store, path, "account")
+        stored = _read_or_note(store, path, "account")
         if stored is not None:
             store.accounts[name] = stored
             _note_mode(store, layout.account_dir(name), FOLDER_MODE)
     return store
 
 
-def read_stored(store: Store, path: str, kind: str) -> Stored | None:
-    """The token in a file of the store, verified; None where there is none, or with a problem where it is something else."""
+def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
+    """The token in a file of the store, verified; a problem where the file holds something else; None where there is none."""
     text = read_file(store, path)
     if text is None:
         return None
@@ -218,14 +263,18 @@ def read_stored(store: Store, path: str, kind: str) -> Stored | None:
         token = text if text.isascii() and not text.endswith("\n") else text.strip()
         claims = codec.decode(token)
     except NatsSecurityError as error:
-        store.problems.append(Problem(path, f"this is left as it is, it does not hold a JWT: {error}"))
-        return None
+        return Problem(path, f"this is left as it is, it does not hold a JWT: {error}")
     if claims.kind != kind:
-        store.problems.append(
-            Problem(path, f"this holds a JWT of {claims.kind} claims, one of {kind} claims is wanted.")
-        )
+        return Problem(path, f"this holds a JWT of {claims.kind} claims, one of {kind} claims is wanted.")
+    return Found(token, claims, token == text)
+
+
+def _read_or_note(store: Store, path: str, kind: str) -> Found | None:
+    found = read_token(store, path, kind)
+    if isinstance(found, Problem):
+        store.problems.append(found)
         return None
-    return Stored(token, claims, token == text)
+    return found
 
 
 def read_file(store: Store, path: str) -> str | None:
@@ -241,23 +290,6 @@ def read_file(store: Store, path: str) -> str | None:
     if content.mode != stat.S_IFREG | FILE_MODE:
         store.modes[path] = stat.S_IMODE(content.mode)
     return content.text
-
-
-class UserFiles(NamedTuple):
-    """The users of an account that have a JWT in the store, in order, and those that have a creds file."""
-
-    users: dict[str, None] = {}
-    creds: frozenset[str] = frozenset()
-
-
-def user_files(store: Store, account: str) -> UserFiles:
-    """Look what there is of the users of an account."""
-    jwts, creds = store.layout.users_dir(account), store.layout.creds_dir(account)
-    names = [_list_and_note(store, folder) for folder in (jwts, creds)]
-    return UserFiles(
-        {name[:-4]: None for name in names[0] if name.endswith(".jwt")},
-        frozenset(name[:-6] for name in names[1] if name.endswith(".creds")),
-    )
 
 
 def _list_and_note(store: Store, folder: str) -> list[str]:
@@ -297,92 +329,3 @@ def _read_journal(path: str) -> Iterator[dict[str, Any]]:
             entry = json.loads(line)
             if isinstance(entry, dict):
                 yield entry
-
-
-class Keyring:
-    """The seeds at hand: those in the keystore, and those that came with the task."""
-
-    def __init__(self, layout: Layout, pairs: list[KeyPair]) -> None:
-        self._layout = layout
-        self._given = {pair.public_key: pair for pair in pairs}
-        self._present: dict[str, bool] = {}
-        self._found: dict[str, KeyPair | None] = {}
-
-    def has(self, public_key: str) -> bool:
-        """Whether the seed of a public key is at hand."""
-        if public_key in self._given:
-            return True
-        if public_key not in self._present:
-            self._present[public_key] = self.is_stored(public_key)
-        return self._present[public_key]
-
-    def is_stored(self, public_key: str) -> bool:
-        """Whether the seed of a public key is in the keystore."""
-        return len(public_key) == 56 and os.path.isfile(self._layout.key(public_key))
-
-    def add(self, pair: KeyPair) -> None:
-        """Have a new key at hand."""
-        self._given[pair.public_key] = pair
-
-    def pair(self, public_key: str) -> KeyPair:
-        """The key pair of a public key. NatsSecurityError where its seed is not at hand, or the file holds something else."""
-        if public_key not in self._given:
-            path = self._layout.key(public_key)
-            content = read_content(path, follow=False)
-            if content is None:
-                raise NatsSecurityError(f"The seed of {public_key} is not in the keystore {self._layout.keys_dir}.")
-            try:
-                pair = nkey.from_seed(content.text.strip())
-            except NatsSecurityError as error:
-                raise NatsSecurityError(f"{path} is left as it is, it does not hold a seed: {error}") from None
-            if pair.public_key != public_key:
-                raise NatsSecurityError(
-                    f"{path} is left as it is, it holds the seed of another key, {pair.public_key}."
-                )
-            self._given[public_key] = pair
-        return self._given[public_key]
-
-    def find(self, public_key: str) -> KeyPair | None:
-        """The key pair of a public key, looked for once; None where its seed is not at hand, or the file holds something else."""
-        if public_key not in self._found:
-            self._found[public_key] = None
-            with contextlib.suppress(NatsSecurityError):
-                self._found[public_key] = self.pair(public_key)
-        return self._found[public_key]
-
-
-# ---- tokens and creds at a glance
-
-
-class Said(NamedTuple):
-    """What a token that is not verified yet seems to be about."""
-
-    subject: str
-    issuer: str
-    issuer_account: str
-
-
-NOTHING = Said("", "", "")
-
-
-def peek(token: str) -> Said:
-    """What a token seems to be about; nothing where it is none."""
-    data = codec.peek(token)
-    nats = data.get("nats")
-    account = nats.get("issuer_account") if isinstance(nats, dict) else None
-    return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""))
-
-
-def creds_text(token: str, seed: str) -> str:
-    """The creds file of a token and a seed that are known to belong together: what decorated.format_creds writes, without verifying both again."""
-    before, between, after = _creds_template()
-    return before + token + between + seed.strip() + after
-
-
-@functools.lru_cache(maxsize=1)
-def _creds_template() -> tuple[str, str, str]:
-    account, user = nkey.from_raw_seed("account", bytes(32)), nkey.from_raw_seed("user", bytes(32))
-    token = codec.encode(Claims(subject=user.public_key, body=User()), account, 1)
-    before, rest = decorated.format_creds(token, user).split(token)
-    between, after = rest.split(user.seed)
-    return before, between, after

@@ -8,8 +8,10 @@ from typing import Any
 
 from ..base import units
 from ..claims.options import Problem
+from ..reconcile.plan import CREATED, Entity
+from ..reconcile.signing import key_of
+from ..reconcile.wanted import Wanted
 from .apply import Outcome
-from .planning import CREATED, Entity, Plan
 
 
 def problem_message(problems: list[Problem], layout_root: str) -> str:
@@ -24,29 +26,29 @@ def show_problems(problems: list[Problem]) -> list[dict[str, str]]:
     return [{"path": problem.path, "message": problem.message} for problem in problems]
 
 
-def show_outcome(outcome: Outcome, diff: bool) -> dict[str, Any]:
+def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]:
     """The result of a task."""
     plan = outcome.plan
-    layout = plan.store.layout
-    keys = plan.keys
+    layout = outcome.store.layout
+    names = plan.names
     operator = {
-        "name": plan.document.name,
-        "public_key": _key(outcome, keys.operator),
+        "name": wanted.operator.name if wanted.operator is not None else None,
+        "public_key": key_of(names.operator, outcome.made),
         "jwt": outcome.operator_token,
         "jwt_path": layout.operator_jwt,
     }
     accounts = {
         name: {
-            "public_key": _key(outcome, public_key),
+            "public_key": key_of(public_key, outcome.made),
             "jwt": outcome.account_tokens.get(name),
             "jwt_path": layout.account_jwt(name),
         }
-        for name, public_key in keys.accounts.items()
+        for name, public_key in names.accounts.items()
     }
     created: dict[str, list[str]] = {}
     for entity in filter(_is_new_user, plan.entities):
         created.setdefault(entity.account, []).append(entity.name)
-    system = plan.document.system_account
+    system = wanted.operator.system_account if wanted.operator is not None else ""
     told: dict[str, Any] = {
         "changed": plan.changes,
         "operator": operator,
@@ -75,14 +77,9 @@ def _show_entity(outcome: Outcome, entity: Entity) -> dict[str, Any]:
     if entity.account:
         told["account"] = entity.account
     if entity.public_key:
-        told["public_key"] = _key(outcome, entity.public_key)
+        told["public_key"] = key_of(entity.public_key, outcome.made)
     if entity.reasons and entity.action != CREATED:
         told["reasons"] = list(entity.reasons)
     if entity.expires:
         told["expires"] = units.show_time(entity.expires)
     return told
-
-
-def _key(outcome: Outcome, public_key: str) -> str:
-    plan: Plan = outcome.plan
-    return outcome.real.get(public_key) or plan.keys.described(public_key)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ..base.errors import NatsSecurityError
+from ..claims import Claims, User
 from ..keys import nkey
 from ..keys.nkey import KeyPair
-from .codec import decode, decode_any_kind, one_of
+from .codec import decode, decode_any_kind, encode, one_of
 
 
 def decorate_token(token: str) -> str:
@@ -49,6 +51,21 @@ def format_creds(token: str, user: KeyPair) -> str:
             f"The seed is that of {user.public_key}, the JWT is about {claims.subject}: they do not belong together."
         )
     return _decorate_token(token, "user") + decorate_seed(user.seed)
+
+
+def creds_text(token: str, seed: str) -> str:
+    """The creds file of a token and a seed that are known to belong together: what format_creds writes, without verifying both again."""
+    before, between, after = _creds_template()
+    return before + token + between + seed.strip() + after
+
+
+@functools.lru_cache(maxsize=1)
+def _creds_template() -> tuple[str, str, str]:
+    account, user = nkey.from_raw_seed("account", bytes(32)), nkey.from_raw_seed("user", bytes(32))
+    token = encode(Claims(subject=user.public_key, body=User()), account, 1)
+    before, rest = format_creds(token, user).split(token)
+    between, after = rest.split(user.seed)
+    return before, between, after
 
 
 _DECORATED_LINE = re.compile(rb"[A-Za-z0-9_\-.=]+")

@@ -1,0 +1,88 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan has in the place of what does not exist yet: a key that is to be made, a token that is to be signed.
+
+Check mode and diff mode show a plan, so neither makes a key. A placeholder is a type of its own, equal to nothing but itself; as text it reads
+`(a new account key: APP)`. Rules ask for its type, they do not parse it, and `resolve` puts what was made in its place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, Mapping
+
+
+class Placeholder(str):
+    """Text in the place of what does not exist yet. Equal to itself and to the same placeholder of another run only."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Placeholder) and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((Placeholder, str(self)))
+
+    def __copy__(self) -> Placeholder:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Placeholder:
+        return self
+
+
+class NewKey(Placeholder):
+    """A key that is to be made: `type` is operator, account, user or curve, `label` says what it is for."""
+
+    __slots__ = ("label", "type")
+    type: str
+    label: str
+
+    def __new__(cls, key_type: str, label: str) -> NewKey:
+        """The placeholder of the key of a type that a label stands for."""
+        key = str.__new__(cls, f"(a new {key_type} key: {label})")
+        key.type, key.label = key_type, label
+        return key
+
+
+class NewToken(Placeholder):
+    """A token that is to be signed while the one that holds it is."""
+
+    __slots__ = ()
+
+    def __new__(cls, label: str) -> NewToken:
+        """The placeholder of the token that a label stands for."""
+        return str.__new__(cls, f"(a new {label})")
+
+
+_SHOWN = re.compile(r"\(a new (operator|account|user|curve) key: (.+)\)", re.DOTALL)
+
+
+def read_new_key(text: str) -> NewKey | None:
+    """The placeholder that a task of a play in check mode has returned and a later one is given; None for any other text."""
+    found = _SHOWN.fullmatch(text)
+    return NewKey(found.group(1), found.group(2)) if found else None
+
+
+def resolve(value: Any, made: Mapping[Placeholder, str]) -> Any:
+    """The value with what was made in the place of placeholders, at any depth of lists, dictionaries and dataclasses. What has none is shared."""
+    if isinstance(value, str):
+        return made.get(value, value) if isinstance(value, Placeholder) else value
+    if isinstance(value, list):
+        items = [resolve(item, made) for item in value]
+        return items if any(new is not old for new, old in zip(items, value)) else value
+    if isinstance(value, dict):
+        pairs = {resolve(key, made): resolve(item, made) for key, item in value.items()}
+        return pairs if any(map(_differ, pairs.items(), value.items())) else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        members = vars(value)
+        changed = {name: resolve(item, made) for name, item in members.items()}
+        return (
+            value if all(changed[name] is members[name] for name in members) else dataclasses.replace(value, **changed)
+        )
+    return value
+
+
+def _differ(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    return one[0] is not other[0] or one[1] is not other[1]

@@ -1,0 +1,156 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be done to accounts, and to those that go."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Mapping, NamedTuple
+
+from ..claims import Account, Claims
+from ..claims.comparison import describe
+from ..decision.issue import Policy
+from . import claims as wanted_claims
+from . import verdict as verdicts
+from .activations import Exporter, plan_activations
+from .given import Findings, Given, Subject, decided, findings_of
+from .issuers import account_issuers
+from .members import Members, plan_user_that_goes
+from .operators import Owner, removed_signing_keys
+from .place import Found
+from .plan import EXTRA, REMOVED, Entity, Removal, Step
+from .verdict import Verdict
+from .wanted import ABSENT, WantedAccount
+
+
+class Draft(NamedTuple):
+    """What is wanted of an account before its activations are decided: what other accounts need of it."""
+
+    wanted: WantedAccount
+    claims: Claims
+    policy: Policy
+    findings: Findings
+
+
+class AccountPlan(NamedTuple):
+    """The step for an account, None where it cannot be decided; and its claims as they will be."""
+
+    step: Step | None
+    claims: Claims
+    being_made: list[int]  # the imports whose activations are signed with it
+    findings: Findings
+
+
+def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draft:
+    """What is wanted of an account: claims, policy, and what it loses."""
+    found = given.place.accounts.get(wanted.name)
+    old: Account = found.claims.body if found is not None else Account()
+    problems = list(wanted_claims.activation_problems(wanted))
+    roles = given.names.roles.get(wanted.name, {})
+    named = [one.key or roles.get(one.role, "") for one in wanted.signing_keys]
+    owner = Owner(given.names.accounts[wanted.name], wanted.place, wanted.name, old.signing_keys, named)
+    removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "account")
+    lost = frozenset(members.keys.get(name) or name for name in wanted.remove_revocations)
+    policy = wanted_claims.policy(wanted.options, wanted.place, problems, removed=(lost, removal.keys))
+    claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
+    wanted_claims.keep_spelling(claims.body, old)
+    claims.body.revocations.update(members.revoked)
+    findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))
+    return Draft(wanted, claims, policy, findings)
+
+
+def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters: Mapping[str, Exporter]) -> AccountPlan:
+    """Decide for an account and the activations of its imports."""
+    wanted, found = draft.wanted, given.place.accounts.get(draft.wanted.name)
+    activations = plan_activations(given, wanted, draft.claims, exporters)
+    claims = _with_tokens(draft.claims, activations.tokens)
+    issuers = account_issuers(operator, given.names.operator_roles, wanted, claims.subject, given.place.is_managed)
+    if operator is None and given.signer:
+        issuers = issuers._replace(allowed=[given.signer, *issuers.allowed])
+    subject = Subject(
+        "account", wanted.name, "", wanted.place, given.place.where(wanted.name), f"accounts.{wanted.name}"
+    )
+    made = decided(given, subject, claims, found, issuers, draft.policy)
+    findings = Findings().take(draft.findings).take(activations.findings)
+    if isinstance(made, Verdict):
+        return AccountPlan(None, as_it_will_be(claims, found, draft.policy), [], findings.judge(made))
+    final = dataclasses.replace(as_it_will_be(claims, found, draft.policy), issuer=made.signing.issuer)
+    final.body.revocations = made.decision.claims.body.revocations
+    being_made = [index for index, token in activations.tokens.items() if token in activations.steps]
+    findings.judge(verdicts.of_claims(final, wanted.place, given.how.now, being_made))
+    if operator is not None:
+        findings.judge(verdicts.of_account(operator, final, wanted.place, given.place.is_managed))
+    findings.take(findings_of(given, subject, made.decision, found))
+    writes = not made.decision.is_kept or found is None or not found.is_exact
+    step = Step(found, made.decision, made.signing.issuer, writes, activations.steps)
+    return AccountPlan(step, final, being_made, findings)
+
+
+def _with_tokens(claims: Claims, tokens: Mapping[int, str]) -> Claims:
+    if not tokens:
+        return claims
+    imports = [
+        dataclasses.replace(item, token=tokens[index]) if index in tokens else item
+        for index, item in enumerate(claims.body.imports)
+    ]
+    return dataclasses.replace(claims, body=dataclasses.replace(claims.body, imports=imports))
+
+
+def as_it_will_be(claims: Claims, found: Found | None, policy: Policy) -> Claims:
+    """What the document says, in its own order, with the signing keys that the account keeps beside that: what rules are asked of."""
+    old = found.claims.body.signing_keys if found is not None else []
+    lost = {key.key for key in claims.body.signing_keys} | policy.remove_signing_keys
+    keys = [*claims.body.signing_keys, *(key for key in old if key.key not in lost)]
+    return dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=keys))
+
+
+# ---- accounts that are not in the document, or to be absent
+
+
+def plan_other_accounts(given: Given) -> Findings:
+    """What is found and not in the document, or to be absent."""
+    wanted = {one.name: one for one in given.wanted.accounts}
+    findings = Findings()
+    for name, found in given.place.accounts.items():
+        one = wanted.get(name)
+        if one is not None and one.state != ABSENT:
+            continue
+        users = _users_of(given, name, findings)
+        if one is None and not given.how.prune:
+            findings.entities += _extra(name, found.claims, users)
+            continue
+        reason = "the document wants it absent" if one is not None else "it is not in the document"
+        for user, claims in users.items():
+            findings.take(plan_user_that_goes(given, name, user, claims, "its account goes"))
+        findings.take(_account_that_goes(given, name, found.claims, reason))
+    return findings
+
+
+def _users_of(given: Given, account: str, findings: Findings) -> dict[str, Claims]:
+    users = {}
+    for user in given.place.user_files(account).users:
+        found = given.place.read_user(account, user)
+        if isinstance(found, Found):
+            users[user] = found.claims
+        elif found is not None:
+            findings.judge(Verdict((found,)))
+    return users
+
+
+def _extra(name: str, account: Claims, users: Mapping[str, Claims]) -> list[Entity]:
+    because = ("its account is not in the document",)
+    return [
+        Entity("account", name, "", EXTRA, ("it is not in the document",), account.subject, account.expires),
+        *(Entity("user", user, name, EXTRA, because, one.subject, one.expires) for user, one in users.items()),
+    ]
+
+
+def _account_that_goes(given: Given, name: str, claims: Claims, reason: str) -> Findings:
+    keys = [claims.subject, *(key.key for key in claims.body.signing_keys)]
+    findings = Findings(
+        [Entity("account", name, "", REMOVED, (reason,), claims.subject, claims.expires)],
+        [Removal(name, "", keys, True)],
+    )
+    if given.how.diff:
+        findings.before[f"accounts.{name}"] = describe(claims)
+    return findings

@@ -1,0 +1,328 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The claims and the policy that a task asks for, once its names have keys. Pure; the words of claims come from their declarations."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims, Import, Operator, SigningKey, User, no_access
+from ..claims.options import Problem, read_options
+from ..decision.issue import Policy
+from ..keys import nkey
+from ..rules.issues import key_problem
+from ..rules.templates import OWN_ACCOUNT
+from .names import Names
+from .wanted import ENVELOPE, POLICY, WantedAccount, WantedKey, WantedOperator, WantedUser, join
+
+#: Finds the key of a user of an account by name; empty where there is no such user.
+UserKey = Callable[[str], str]
+
+# ---- operator and accounts
+
+
+def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem]) -> Claims:
+    """What is asked for of the operator."""
+    claims = _envelope(wanted.options, wanted.place, wanted.name, names.operator, problems)
+    claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems)
+    claims.body.signing_keys = [one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
+    system = wanted.system_account
+    # A name that no account has is a problem of the document already.
+    claims.body.system_account = names.accounts.get(system) or (system if nkey.is_public_key(system, "account") else "")
+    return claims
+
+
+def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, problems: list[Problem]) -> Claims:
+    """What is asked for of an account; imports without the activation tokens that are to be made."""
+    place, own = wanted.place, names.accounts[wanted.name]
+    options = _claim_options(wanted.options)
+    options["imports"] = _each(
+        options.get("imports"), lambda item, path: _import(item, own, names, path, problems), join(place, "imports")
+    )
+    options["exports"] = _each(
+        options.get("exports"), lambda item, path: _export(item, names, path, problems), join(place, "exports")
+    )
+    namer = _user_namer(user_key, problems)
+    options["revocations"] = _by_key(options.get("revocations"), namer, join(place, "revocations"))
+    if isinstance(options.get("authorization"), dict):
+        options["authorization"] = _authorization(
+            options["authorization"], names, namer, join(place, "authorization"), problems
+        )
+    claims = _envelope(wanted.options, place, wanted.name, own, problems)
+    given = {word: value for word, value in options.items() if value is not None}
+    claims.body = read_options(Account, given, place, problems)
+    roles = names.roles.get(wanted.name, {})
+    claims.body.signing_keys = [_signing_key(one, roles, problems) for one in wanted.signing_keys]
+    return claims
+
+
+def _claim_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {word: value for word, value in options.items() if word not in ENVELOPE and word not in POLICY}
+
+
+def _signing_key(wanted: WantedKey, roles: dict[str, str], problems: list[Problem]) -> SigningKey:
+    key: SigningKey = read_options(SigningKey, wanted.options, wanted.place, problems)
+    key.key = wanted.key or roles.get(wanted.role, "")
+    # A key without a scope is a bare text in a JWT: there is no place for its role.
+    key.role = wanted.role if key.template is not None else ""
+    return key
+
+
+def _each(value: Any, change: Callable[[dict[str, Any], str], Any], path: str) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [change(item, f"{path}[{index}]") if isinstance(item, dict) else item for index, item in enumerate(value)]
+
+
+def _import(item: dict[str, Any], own: str, names: Names, path: str, problems: list[Problem]) -> dict[str, Any]:
+    changed = {word: value for word, value in item.items() if word != "activation"}
+    if isinstance(item.get("account"), str):
+        changed["account"] = account_key(item["account"], names, path + ".account", problems)
+    if isinstance(item.get("subject"), str):
+        changed["subject"] = with_own_key(item["subject"], own)
+    return changed
+
+
+def with_own_key(subject: str, own: str) -> str:
+    """The subject of an import with the importing account's key, as soon as there is one."""
+    return subject if type(own) is not str else subject.replace(OWN_ACCOUNT, own)
+
+
+def _export(item: dict[str, Any], names: Names, path: str, problems: list[Problem]) -> dict[str, Any]:
+    def namer(name: str, where: str) -> str:
+        return account_key(name, names, where, problems)
+
+    return dict(item, revocations=_by_key(item.get("revocations"), namer, f"{path}.revocations"))
+
+
+def _authorization(
+    item: dict[str, Any], names: Names, namer: Callable[[str, str], str], path: str, problems: list[Problem]
+) -> dict[str, Any]:
+    changed = dict(item)
+    if isinstance(item.get("auth_users"), list):
+        changed["auth_users"] = [
+            namer(name, f"{path}.auth_users[{index}]") for index, name in enumerate(item["auth_users"])
+        ]
+    if isinstance(item.get("allowed_accounts"), list):
+        changed["allowed_accounts"] = [
+            account_key(name, names, f"{path}.allowed_accounts[{index}]", problems)
+            for index, name in enumerate(item["allowed_accounts"])
+        ]
+    return changed
+
+
+def _by_key(value: Any, namer: Callable[[str, str], str], path: str) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {namer(name, f"{path}[{name}]"): at for name, at in value.items()}
+
+
+# ---- references by name or by public key
+
+
+def account_key(name: Any, names: Names, path: str, problems: list[Problem]) -> str:
+    """The key of an account that is named, or given as a public key; `*` is all of them."""
+    if name in names.accounts:
+        return names.accounts[name]
+    return _reference(name, "account", path, _no_such("account", name, names.accounts), problems)
+
+
+def _user_namer(user_key: UserKey, problems: list[Problem]) -> Callable[[str, str], str]:
+    def key_of(name: str, path: str) -> str:
+        found = user_key(name)
+        if found:
+            return found
+        message = f"there is no user {name} in this account; a user that is gone is named by public key."
+        return _reference(name, "user", path, message, problems)
+
+    return key_of
+
+
+def _reference(name: Any, key_type: str, path: str, unknown: str, problems: list[Problem]) -> str:
+    """A public key, or `*`; a problem for anything else: what looks like a key is said to be a wrong one, a name to be unknown."""
+    text = name if isinstance(name, str) else str(name)
+    if text != "*" and not nkey.is_public_key(text, key_type):
+        problems.append(Problem(path, key_problem(text, key_type) if looks_like_key(text) else unknown))
+    return text
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether a text was meant to be a key rather than a name."""
+    return len(text) >= 50 and text[:1] in "OAUNCXSP" and text.isalnum() and text.isupper()
+
+
+def _no_such(kind: str, name: Any, known: Mapping[str, str]) -> str:
+    names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
+    return f"there is no {kind} {name} here, there are {names}; those from elsewhere are named by public key."
+
+
+def users_referred_to(wanted: WantedAccount) -> set[str]:
+    """The names of users that the account's own claims need the keys of."""
+    authorization = wanted.options.get("authorization")
+    listed = authorization.get("auth_users") if isinstance(authorization, dict) else None
+    found: set[str] = set()
+    for value in (wanted.options.get("revocations"), listed):
+        if isinstance(value, (list, dict)):
+            found.update(name for name in value if isinstance(name, str))
+    return found
+
+
+# ---- users
+
+
+def user_claims(
+    wanted: WantedUser, place: str, subject: str, issuer_account: str, is_scoped: bool, problems: list[Problem]
+) -> tuple[Claims, set[Any]]:
+    """What is asked for of a user, and a set to note in which rules it was held to already.
+
+    The body of users that are alike is one and the same object, not to be changed, and so is the set.
+    """
+    options = _claim_options(wanted.options)
+    claims = _envelope(wanted.options, place, wanted.name, subject, problems)
+    if is_scoped:
+        role = wanted.role or "of the key that signs"
+        problems.extend(
+            Problem(
+                join(place, word),
+                f"the role {role} has a scope, so its users have no permissions or limits of their own.",
+            )
+            for word, value in options.items()
+            if word != "tags" and value not in (None, False)
+        )
+        options = {word: value for word, value in options.items() if word == "tags"}
+    claims.body, found, checked = _user_body(_OPTIONS.encode(options), issuer_account, is_scoped)
+    if found:
+        problems.extend(Problem(join(place, problem.path), problem.message) for problem in found)
+    return claims, checked
+
+
+# json.dumps would make one for every user.
+_OPTIONS = json.JSONEncoder(default=str, check_circular=False)
+
+
+@functools.lru_cache(maxsize=256)
+def _user_body(options: str, issuer_account: str, is_scoped: bool) -> tuple[User, tuple[Problem, ...], set[Any]]:
+    problems: list[Problem] = []
+    body: User = read_options(User, json.loads(options), "", problems)
+    body.issuer_account = issuer_account
+    if is_scoped:
+        body.access = no_access()
+    return body, tuple(problems), set()
+
+
+def _envelope(options: Mapping[str, Any], place: str, name: str, subject: str, problems: list[Problem]) -> Claims:
+    claims = Claims(name=name, subject=subject)
+    if any(options.get(word) is not None for word in ENVELOPE):
+        read: Claims = read_options(Claims, {word: options.get(word) for word in ENVELOPE}, place, problems)
+        claims.audience, claims.not_before = read.audience, read.not_before
+    return claims
+
+
+# ---- policy
+
+_NEVER = Policy()
+
+
+def policy(
+    options: Mapping[str, Any],
+    place: str,
+    problems: list[Problem],
+    issued_after: int = 0,
+    removed: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset()),
+) -> Policy:
+    """When a token is to be renewed, and what it may lose: `removed` are revocations and signing keys."""
+    if not (issued_after or any(removed) or any(options.get(word) for word in POLICY)):
+        return _NEVER
+    values: dict[str, int | None] = {}
+    for word in POLICY[:3]:
+        value = options.get(word)
+        if value is not None:
+            try:
+                values[word] = units.parse_time(value) if word == "expires_at" else units.parse_seconds(value)
+            except ValueError as error:
+                problems.append(Problem(join(place, word), f"{error}."))
+    try:
+        return Policy(
+            expires_in=values.get("expires_in"),
+            expires_at=values.get("expires_at"),
+            renew_before=values.get("renew_before") or 0,
+            force=options.get("force") is True,
+            issued_after=issued_after,
+            remove_revocations=removed[0],
+            remove_signing_keys=removed[1],
+        )
+    except NatsSecurityError as error:
+        problems.append(Problem(place, str(error)))
+        return Policy()
+
+
+# ---- what a token says beside its options
+
+
+def issuer_account(account_key: str, issuer: str, said: str) -> str:
+    """What a token says of the account that it was signed for: nothing where the account's own key signs.
+
+    There it may be said all the same and means nothing else, so what an existing token has said is kept.
+    """
+    return "" if issuer == account_key != said else account_key
+
+
+def import_id(item: Import) -> tuple[str, str, str]:
+    """What makes two imports the same one."""
+    return item.type, item.account, item.subject
+
+
+def local_subject_of(item: Import) -> str:
+    """What an import is called in its account as `local_subject` says it, also where a deprecated `to` says it."""
+    if item.local_subject or not item.to:
+        return item.local_subject
+    if item.type == "service":
+        return item.to
+    count = 0
+    parts = []
+    for part in item.subject.split("."):
+        if part == "*":
+            count += 1
+            part = f"${count}"
+        parts.append(part)
+    return ".".join([item.to.rstrip("."), *parts])
+
+
+def keep_spelling(body: Account, old: Account) -> None:
+    """An old token may say where a stream goes in the deprecated way; that it does is no reason to sign it anew."""
+    earlier = {import_id(item): item for item in old.imports if item is not None and item.to}
+    for item in body.imports:
+        before = earlier.get(import_id(item))
+        if before is not None and not before.local_subject and item.local_subject == local_subject_of(before):
+            item.to, item.local_subject = before.to, ""
+
+
+# ---- activations of imports
+
+ACTIVATION_WORDS = POLICY[:3]
+
+
+def activation_options(wanted: WantedAccount, index: int) -> dict[str, Any]:
+    """What is asked for of when the activation of an import is renewed."""
+    imports = wanted.options.get("imports")
+    item = imports[index] if isinstance(imports, list) and index < len(imports) else None
+    found = item.get("activation") if isinstance(item, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def activation_problems(wanted: WantedAccount) -> Iterator[Problem]:
+    """What is wrong with the words about activations."""
+    imports: Sequence[Any] = wanted.options.get("imports") or ()
+    for index, item in enumerate(imports if isinstance(imports, list) else ()):
+        said = item.get("activation") if isinstance(item, dict) else None
+        path = f"{join(wanted.place, 'imports')}[{index}].activation"
+        if said is not None and not isinstance(said, dict):
+            yield Problem(path, f"a dictionary is wanted, not {said!r}.")
+        for word in said if isinstance(said, dict) else ():
+            if word not in ACTIVATION_WORDS:
+                known = ", ".join(sorted(ACTIVATION_WORDS))
+                yield Problem(f"{path}.{word}", f"there is no such option here, there are {known}.")

@@ -1,0 +1,95 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Wanted entities, what is found, and the keys at hand, to a plan."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+from ..claims import Claims
+from ..keys.keyring import Keyring
+from . import verdict as verdicts
+from .accounts import AccountPlan, draft_account, plan_account, plan_other_accounts
+from .activations import Exporter
+from .given import Findings, Given
+from .members import Members, find_members
+from .names import name_keys
+from .operators import OperatorPlan, plan_operator
+from .place import Place
+from .plan import Plan
+from .users import UserAccount, plan_users
+from .verdict import Verdict
+from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount
+
+
+def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
+    """Decide for every entity. All problems are in the plan; with any of them it is not to be applied."""
+    names = name_keys(wanted, place, ring)
+    given = Given(wanted, place, ring, names, how, signer)
+    plan = Plan(how.now, names)
+    plan.add(Verdict((*place.problems, *names.problems)))
+    operator = _operator(given)
+    plan.operator = operator.step
+    _take(plan, operator.findings)
+    present = [one for one in wanted.accounts if one.state != ABSENT]
+    members = {one.name: find_members(given, one) for one in present}
+    accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
+    finals = dict(accounts.items())
+    for name, account in accounts.items():
+        if account.step is not None:
+            plan.accounts[name] = account.step
+        _take(plan, account.findings)
+    claims = {name: account.claims for name, account in finals.items()}
+    places = {one.name: one.place for one in present}
+    plan.add(verdicts.across(claims, places, {name: one.being_made for name, one in finals.items()}))
+    strict = operator.claims is not None and operator.claims.body.strict_signing_key_usage
+    for one in present:
+        found = claims.get(one.name) or _existing(place, one)
+        if found is not None:
+            _plan_users(plan, given, UserAccount(one, found, strict), members[one.name])
+    if how.prune or wanted.operator is not None:
+        _take(plan, plan_other_accounts(given))
+    plan.problems = list(dict.fromkeys(plan.problems))
+    plan.warnings = list(dict.fromkeys(plan.warnings))
+    return plan
+
+
+def _operator(given: Given) -> OperatorPlan:
+    wanted, found = given.wanted.operator, given.place.operator
+    if wanted is not None and wanted.state != EXISTING:
+        return plan_operator(given, wanted)
+    return OperatorPlan(None, found.claims if found is not None else None, Findings())
+
+
+def _existing(place: Place, wanted: WantedAccount) -> Claims | None:
+    found = place.accounts.get(wanted.name)
+    return found.claims if found is not None else None
+
+
+def _accounts(
+    given: Given, operator: Claims | None, wanted: list[WantedAccount], members: Mapping[str, Members]
+) -> dict[str, AccountPlan]:
+    drafts = [draft_account(given, one, members[one.name]) for one in wanted]
+    found = given.place.accounts
+    exporters = {
+        draft.claims.subject: Exporter(draft.wanted.name, draft.claims, found.get(draft.wanted.name))
+        for draft in drafts
+    }
+    return {draft.wanted.name: plan_account(given, operator, draft, exporters) for draft in drafts}
+
+
+def _plan_users(plan: Plan, given: Given, account: UserAccount, members: Members) -> None:
+    name = account.wanted.name
+    users = plan_users(given, account, members)
+    plan.users[name] = users.steps
+    plan.kept_users.update({name: users.kept} if users.kept else {})
+    plan.user_keys[name] = users.keys
+    _take(plan, users.findings)
+
+
+def _take(plan: Plan, findings: Findings) -> None:
+    plan.entities += findings.entities
+    plan.removals += findings.removals
+    plan.before.update(findings.before)
+    plan.after.update(findings.after)
+    plan.add(findings.verdict)

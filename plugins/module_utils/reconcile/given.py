@@ -1,0 +1,133 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every phase of the engine is given, and what every phase returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+from ..base.errors import NatsSecurityError
+from ..claims import Claims
+from ..claims.options import Problem
+from ..decision.issue import Decision, Policy, decide
+from ..keys.keyring import Keyring
+from .issuers import Issuers, Signing, at_hand, choose
+from .names import Names
+from .place import Found, Place
+from .plan import CHANGED, CREATED, KEPT, Entity, Removal, Words, words_of
+from .verdict import NOTHING, Verdict
+from .wanted import How, Wanted, join
+
+
+class Given(NamedTuple):
+    """What is wanted, what is found, the keys at hand, and the keys behind names. `signer` is the key that the task names to sign with, if it does."""
+
+    wanted: Wanted
+    place: Place
+    ring: Keyring
+    names: Names
+    how: How
+    signer: str = ""
+
+    @property
+    def words(self) -> Words:
+        """How reasons and diffs are worded."""
+        return words_of(self.how.now)
+
+    def absent(self, path: str, message: str) -> Verdict:
+        """The verdict on something that is not there, and that an earlier task of the play may be about to make."""
+        if self.how.may_come:
+            return Verdict(
+                warnings=(Problem(path, f"{message} Unless an earlier task is to add it, this task will fail."),)
+            )
+        return Verdict((Problem(path, message),))
+
+
+@dataclasses.dataclass
+class Findings:
+    """What a phase has found out beside its own result."""
+
+    entities: list[Entity] = dataclasses.field(default_factory=list)
+    removals: list[Removal] = dataclasses.field(default_factory=list)
+    verdict: Verdict = NOTHING
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    after: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def take(self, other: Findings) -> Findings:
+        """Add what another phase has found out."""
+        self.entities += other.entities
+        self.removals += other.removals
+        self.verdict = self.verdict + other.verdict
+        self.before.update(other.before)
+        self.after.update(other.after)
+        return self
+
+    def judge(self, verdict: Verdict) -> Findings:
+        """Add what is wrong, and what is questionable."""
+        self.verdict = self.verdict + verdict
+        return self
+
+
+class Subject(NamedTuple):
+    """The token that a phase decides for: what kind of which name, where it stands in the document, in which file, and where in the diff."""
+
+    kind: str
+    name: str
+    account: str
+    place: str
+    file: str
+    shown_at: str
+
+
+class Decided(NamedTuple):
+    """The decision for a token, and who signs it."""
+
+    decision: Decision
+    signing: Signing
+
+
+def decided(
+    given: Given, subject: Subject, wanted: Claims, found: Found | None, issuers: Issuers, policy: Policy
+) -> Decided | Verdict:
+    """Keep the token or issue a new one, by a key that may sign and is at hand; the verdict where that cannot be."""
+    if issuers.problem:
+        return Verdict((Problem(join(subject.place, issuers.path), issuers.problem),))
+    signing = choose(issuers, found.claims.issuer if found is not None else "", given.ring, given.signer)
+    if isinstance(signing, str):
+        return Verdict((Problem(subject.place, signing),))
+    existing = found.token if found is not None else None
+    try:
+        decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
+        if not decision.is_kept and not given.signer:
+            other = at_hand(issuers, signing, given.ring)
+            if isinstance(other, str):
+                reasons = "; ".join(given.words.readable(decision.reasons))
+                return Verdict((Problem(subject.place, f"{other} Why: {reasons}."),))
+            if other.issuer != signing.issuer:
+                signing = other
+                decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
+    except NatsSecurityError as error:
+        return Verdict((Problem(subject.file, str(error)),))
+    return Decided(decision, signing)
+
+
+def findings_of(given: Given, subject: Subject, decision: Decision, found: Found | None) -> Findings:
+    """What is reported of a decision: the entity with the reasons, the diff, and warnings."""
+    reasons = given.words.readable(decision.reasons)
+    files = token_file_reasons(given.place, subject.file, found is None or found.is_exact)
+    action = CREATED if found is None else CHANGED if reasons or files else KEPT
+    expires = 0 if reasons else decision.claims.expires
+    entity = Entity(
+        subject.kind, subject.name, subject.account, action, (*reasons, *files), decision.claims.subject, expires
+    )
+    warnings = tuple(Problem(subject.place, warning) for warning in decision.warnings)
+    findings = Findings([entity], verdict=Verdict(warnings=warnings))
+    if reasons and given.how.diff:
+        findings.before[subject.shown_at], findings.after[subject.shown_at] = given.words.diff(decision)
+    return findings
+
+
+def token_file_reasons(place: Place, path: str, is_exact: bool) -> tuple[str, ...]:
+    """Why the file of a token is corrected though the token stays."""
+    return (*place.file_reasons(path), *(() if is_exact else ("its file has something around the JWT",)))

@@ -1,0 +1,121 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The users of an account before they are planned one by one: whose keys the account's own claims name, and who goes and is revoked with that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..claims import Account, Claims
+from ..claims.comparison import describe
+from ..claims.options import Problem
+from ..keys.new import NewKey
+from ..token import codec
+from .claims import users_referred_to
+from .given import Findings, Given
+from .names import other_subject, started_or_new
+from .place import Found, UserFiles
+from .plan import EXTRA, REMOVED, Entity, Removal
+from .verdict import Verdict
+from .wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
+
+
+class Members(NamedTuple):
+    """Keys by name: `named` of users that the account's claims name, `keys` of those and of users that go; revocations of those that go, by key."""
+
+    named: dict[str, str]
+    keys: dict[str, str]
+    revoked: dict[str, int]
+    files: UserFiles
+    findings: Findings
+
+
+class Said(NamedTuple):
+    """What a token that is not verified yet seems to be about."""
+
+    subject: str
+    issuer: str
+    issuer_account: str
+
+
+NOTHING = Said("", "", "")
+
+
+def peek(token: str) -> Said:
+    """What a token seems to be about; nothing where it is none."""
+    data = codec.peek(token)
+    nats = data.get("nats")
+    account = nats.get("issuer_account") if isinstance(nats, dict) else None
+    return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""))
+
+
+def find_members(given: Given, wanted: WantedAccount) -> Members:
+    """The keys of users that the account's own claims name, and the users that go."""
+    place, name = given.place, wanted.name
+    members = Members({}, {}, {}, place.user_files(name), Findings())
+    users = {user.name: user for user in wanted.users}
+    present = {user.name for user in wanted.users if user.state != ABSENT}
+    for referred in users_referred_to(wanted) | set(wanted.remove_revocations):
+        subject = _found_subject(given, name, referred)
+        if referred in present:
+            key, problems = user_key(given, wanted, users[referred], subject)
+            members.named[referred] = members.keys[referred] = key
+            members.findings.judge(Verdict(tuple(problems)))
+        elif referred in users and subject:
+            members.keys[referred] = subject
+    found = place.accounts.get(name)
+    old = found.claims.body if found is not None else Account()
+    for user in members.files.users:
+        if user not in present:
+            _plan_other(given, wanted, user, old, members)
+    return members
+
+
+def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, members: Members) -> None:
+    """A user that is found and not in the document, or to be absent."""
+    is_named = any(one.name == user for one in wanted.users)
+    if not is_named and wanted.state == EXISTING:
+        return
+    found = given.place.read_user(wanted.name, user)
+    if not isinstance(found, Found):
+        members.findings.judge(Verdict((found,)) if found is not None else Verdict())
+        return
+    claims = found.claims
+    if not is_named and not given.how.prune:
+        because = ("it is not in the document",)
+        members.findings.entities.append(
+            Entity("user", user, wanted.name, EXTRA, because, claims.subject, claims.expires)
+        )
+        return
+    reason = "the document wants it absent" if is_named else "it is not in the document"
+    members.findings.take(plan_user_that_goes(given, wanted.name, user, claims, reason))
+    at = max(old.revocations.get(claims.subject, 0), old.revocations.get("*", 0))
+    if at < claims.issued_at:
+        members.revoked[claims.subject] = max(given.how.now, claims.issued_at)
+
+
+def plan_user_that_goes(given: Given, account: str, user: str, claims: Claims, reason: str) -> Findings:
+    """A user that goes, with its files."""
+    findings = Findings(
+        [Entity("user", user, account, REMOVED, (reason,), claims.subject, claims.expires)],
+        [Removal(account, user, [claims.subject])],
+    )
+    if given.how.diff:
+        findings.before[f"accounts.{account}.users.{user}"] = describe(claims)
+    return findings
+
+
+def _found_subject(given: Given, account: str, user: str) -> str:
+    text = given.place.user_text(account, user)
+    return peek(text.strip()).subject if text is not None else ""
+
+
+def user_key(given: Given, account: WantedAccount, user: WantedUser, subject: str) -> tuple[str, list[Problem]]:
+    """The key of a user: that of its token, if there is one; else the one that is given, that a killed run has made, or a new one."""
+    if not subject:
+        label = NewKey("user", f"{account.name}/{user.name}")
+        return user.key or started_or_new(given.place, given.ring, label), []
+    if user.key and user.key != subject:
+        path = join(account.user_place(user), "public_key") if account.place else ""
+        return subject, [Problem(path, other_subject(subject, user.key))]
+    return subject, []

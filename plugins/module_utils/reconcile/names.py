@@ -1,0 +1,156 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The key behind every name: of the operator, of accounts, of the roles of signing keys. A name that has none yet gets a placeholder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Sequence
+
+from ..claims import SigningKey
+from ..claims.options import Problem
+from ..keys.keyring import Keyring
+from ..keys.new import NewKey
+from .place import Found, Place
+from .wanted import ABSENT, Wanted, WantedKey, join
+
+
+@dataclasses.dataclass
+class Names:
+    """Public keys, or placeholders, by name; and what the place has to record of roles."""
+
+    operator: str = ""
+    operator_roles: dict[str, str] = dataclasses.field(default_factory=dict)
+    accounts: dict[str, str] = dataclasses.field(default_factory=dict)
+    roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # by account
+    record: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # all roles, by their owner's key
+    adopted: list[str] = dataclasses.field(default_factory=list)  # what is recorded of keys that were there
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+
+def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
+    """Find the keys of everything but users."""
+    names = Names(record=dict(place.roles))
+    operator = wanted.operator
+    if operator is not None:
+        names.operator = _key(place, ring, operator.key, place.operator, NewKey("operator", operator.name))
+        names.problems += _key_problems(operator.key, place.operator, operator.place)
+        old = place.operator.claims.body.signing_keys if place.operator is not None else []
+        entries = [SigningKey(key=key) for key in old]
+        roles = _Roles(place, ring, names.operator, f"{operator.name}/signing_keys", "operator")
+        names.operator_roles = roles.resolve(operator.signing_keys, entries)
+        _record(names, names.operator, roles, names.operator_roles)
+    elif place.operator is not None:
+        names.operator = place.operator.claims.subject
+    for account in wanted.accounts:
+        if account.state == ABSENT:
+            continue
+        found = place.accounts.get(account.name)
+        key = _key(place, ring, account.key, found, NewKey("account", account.name))
+        names.accounts[account.name] = key
+        names.problems += _key_problems(account.key, found, account.place)
+        entries = list(found.claims.body.signing_keys) if found is not None else []
+        roles = _Roles(place, ring, key, f"{account.name}/signing_keys", "account")
+        names.roles[account.name] = roles.resolve(account.signing_keys, entries)
+        _record(names, key, roles, names.roles[account.name])
+    names.problems += _shared_keys(wanted, place, names)
+    return names
+
+
+def started_or_new(place: Place, ring: Keyring, new: NewKey) -> str:
+    """The key that a killed run had made in the place of a new one, or its placeholder."""
+    started = place.started.get(new.label, {}).get(new.type, "")
+    return started if started and ring.is_stored(started) else new
+
+
+def _key(place: Place, ring: Keyring, given: str, found: Found | None, new: NewKey) -> str:
+    if found is not None:
+        return found.claims.subject
+    return given or started_or_new(place, ring, new)
+
+
+def _key_problems(given: str, found: Found | None, place: str) -> list[Problem]:
+    if found is None or not given or given == found.claims.subject:
+        return []
+    return [Problem(join(place, "public_key") if place else "", other_subject(found.claims.subject, given))]
+
+
+def other_subject(found: str, wanted: str) -> str:
+    """Why a token is not replaced by one about another key."""
+    return (
+        f"there is a token about {found} already, one about {wanted} is wanted: it is left as it is. "
+        "If its key is to be replaced, remove it first (state: absent)."
+    )
+
+
+def _shared_keys(wanted: Wanted, place: Place, names: Names) -> list[Problem]:
+    found = {one.claims.subject: name for name, one in place.accounts.items()}
+    problems = []
+    for account in wanted.accounts:
+        other = found.get(names.accounts.get(account.name, ""))
+        if other is not None and other != account.name:
+            problems.append(Problem(join(account.place, "public_key"), f"this is the key of the account {other} here."))
+    return problems
+
+
+def _record(names: Names, owner: str, roles: _Roles, found: dict[str, str]) -> None:
+    names.problems += roles.problems
+    names.adopted += roles.adopted
+    known = {role: key for role, key in roles.record.items() if role not in found}
+    names.record[owner] = {**known, **found}
+
+
+class _Roles:
+    """The keys of the roles of one operator or account."""
+
+    def __init__(self, place: Place, ring: Keyring, owner: str, label: str, key_type: str) -> None:
+        self.record = place.roles.get(owner, {})
+        self.problems: list[Problem] = []
+        self.adopted: list[str] = []
+        self._place, self._ring, self._label, self._key_type = place, ring, label, key_type
+
+    def resolve(self, wanted: Sequence[WantedKey], old: Sequence[SigningKey]) -> dict[str, str]:
+        """The key of each role: by scope in the token, on record, from a killed run; a lone one without a role; or a new one."""
+        roles = {one.role: one.key for one in wanted if one.role and one.key}
+        claimed = {one.key for one in wanted if one.key}
+        unnamed = []
+        for one in wanted:
+            found = None if one.key else self._known(one, old)
+            if found is not None and found not in claimed:
+                roles[one.role] = found
+                claimed.add(found)
+            elif not one.key:
+                unnamed.append(one)
+        bare = [key.key for key in old if key.template is None]
+        for one in wanted:
+            if one.role and one.key in bare and self.record.get(one.role) != one.key:
+                self.adopted.append(f"the role {one.role} of {one.key} is put on record")
+        plain = [key for key in bare if key not in claimed and key not in self.record.values()]
+        return {**roles, **self._adopt(unnamed, plain)}
+
+    def _known(self, wanted: WantedKey, old: Sequence[SigningKey]) -> str | None:
+        scoped = [key.key for key in old if key.template is not None and key.role == wanted.role]
+        if len(scoped) > 1:
+            keys = ", ".join(scoped)
+            message = f"there are {len(scoped)} keys with the role {wanted.role}, {keys}: say which by public_key."
+            self.problems.append(Problem(wanted.place, message))
+        return scoped[0] if scoped else self.record.get(wanted.role)
+
+    def _adopt(self, unnamed: Sequence[WantedKey], plain: Sequence[str]) -> dict[str, str]:
+        adopting = [one for one in unnamed if not isinstance(one.options.get("template"), dict)]
+        if plain and adopting and (len(plain) > 1 or len(adopting) > 1):
+            message = (
+                f"there are signing keys without a role already, {', '.join(plain)}: say with role and public_key together which is which, "
+                f"or list them by public_key to have a new one for {', '.join(one.role for one in adopting)}."
+            )
+            self.problems.append(Problem(adopting[0].place, message))
+        roles = {}
+        for one in unnamed:
+            if plain and one in adopting:
+                roles[one.role] = plain[0]
+                self.adopted.append(f"{plain[0]} is taken for the role {one.role}, which is put on record")
+            else:
+                roles[one.role] = started_or_new(
+                    self._place, self._ring, NewKey(self._key_type, f"{self._label}/{one.role}")
+                )
+        return roles

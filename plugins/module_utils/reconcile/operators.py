@@ -1,0 +1,106 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be done to the operator, and which signing keys go: of the operator and of accounts alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple, Sequence
+
+from ..claims import Claims, Operator, SigningKey
+from ..claims.options import Problem
+from ..keys import nkey
+from ..rules.issues import key_problem
+from . import claims as wanted_claims
+from . import verdict as verdicts
+from .given import Findings, Given, Subject, decided, findings_of
+from .issuers import operator_issuers
+from .plan import EXTRA, REMOVED, Entity, Removal, Step
+from .verdict import Verdict
+from .wanted import WantedOperator, join
+
+
+class OperatorPlan(NamedTuple):
+    """The step for the operator, None where it is taken as it is or cannot be decided; and its claims as they will be, None where nothing is known."""
+
+    step: Step | None
+    claims: Claims | None
+    findings: Findings
+
+
+def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
+    """Decide for the operator."""
+    found = given.place.operator
+    old: Operator = found.claims.body if found is not None else Operator()
+    named = [one.key or given.names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
+    owner = Owner(given.names.operator, wanted.place, "", [SigningKey(key=key) for key in old.signing_keys], named)
+    removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "operator")
+    problems: list[Problem] = []
+    claims = wanted_claims.operator_claims(wanted, given.names, problems)
+    policy = wanted_claims.policy(
+        wanted.options, wanted.place, problems, removed=(frozenset(), frozenset(removal.keys))
+    )
+    final = [*claims.body.signing_keys, *(key for key in old.signing_keys if key not in removal.keys)]
+    issuers = operator_issuers(claims.subject, final)
+    subject = Subject("operator", wanted.name, "", wanted.place, given.place.where(), "operator")
+    made = decided(given, subject, claims, found, issuers, policy)
+    findings = removal.findings.judge(Verdict(tuple(problems)))
+    as_it_will_be = dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=final))
+    if isinstance(made, Verdict):
+        return OperatorPlan(None, as_it_will_be, findings.judge(made))
+    findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now))
+    findings.take(findings_of(given, subject, made.decision, found))
+    writes = not made.decision.is_kept or found is None or not found.is_exact
+    return OperatorPlan(Step(found, made.decision, made.signing.issuer, writes), as_it_will_be, findings)
+
+
+# ---- signing keys that go
+
+
+class Owner(NamedTuple):
+    """Whose signing keys they are: its key, its place in the document, the name of the account, the keys in its JWT, and those that are wanted."""
+
+    key: str
+    place: str
+    account: str
+    old: Sequence[SigningKey]
+    wanted: Sequence[str]
+
+
+class KeyRemoval(NamedTuple):
+    """The signing keys that go."""
+
+    keys: frozenset[str]
+    findings: Findings
+
+
+def removed_signing_keys(given: Given, owner: Owner, names: Sequence[str], key_type: str) -> KeyRemoval:
+    """The signing keys that go, because the task says so or, with prune, because the document does not name them."""
+    record = given.names.record.get(owner.key, {})
+    named: set[str] = set()
+    problems = []
+    for index, name in enumerate(names):
+        path = f"{join(owner.place, 'remove_signing_keys')}[{index}]"
+        found = [key.key for key in owner.old if name == key.key or (key.role and name == key.role)]
+        found += [record[name]] if name in record else []
+        found += [name] if not found and nkey.is_public_key(name, key_type) else []
+        named.update(found)
+        if any(key in owner.wanted for key in found):
+            problems.append(Problem(path, f"{name} is among signing_keys too."))
+        if not found and wanted_claims.looks_like_key(name):
+            problems.append(Problem(path, key_problem(name, key_type)))
+    removed = set(named)
+    findings = Findings(verdict=Verdict(tuple(problems)))
+    for signing_key in owner.old:
+        key = signing_key.key
+        if key in owner.wanted:
+            continue
+        goes = key in named or given.how.prune
+        reason = "remove_signing_keys names it" if key in named else "it is not in the document"
+        role = signing_key.role or next((role for role, known in record.items() if known == key), "")
+        action = REMOVED if goes else EXTRA
+        findings.entities.append(Entity("signing_key", role, owner.account, action, (reason,), key, 0))
+        if goes:
+            removed.add(key)
+            findings.removals.append(Removal(owner.account, "", [key]))
+    return KeyRemoval(frozenset(removed), findings)

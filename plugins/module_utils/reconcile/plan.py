@@ -1,0 +1,160 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A plan: for every token what it is to say and who signs it, what is written and what goes, and why. It is the same in check mode."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Mapping, NamedTuple, Sequence
+
+from ..base import units
+from ..claims import Claims
+from ..claims.options import Problem
+from ..decision.issue import Decision
+from ..keys.new import NewKey, NewToken
+from .names import Names
+from .place import Found
+from .verdict import Verdict
+
+CREATED, CHANGED, KEPT, EXTRA, REMOVED = "created", "changed", "kept", "extra", "removed"
+
+
+class Entity(NamedTuple):
+    """What happens to one thing."""
+
+    kind: str  # operator, account, user, signing_key, activation or store
+    name: str
+    account: str
+    action: str
+    reasons: tuple[str, ...]
+    public_key: str
+    expires: int
+
+
+@dataclasses.dataclass
+class Step:
+    """What happens to the token of an operator, an account or a user that stands alone."""
+
+    found: Found | None
+    decision: Decision
+    issuer: str
+    writes_token: bool
+    #: The activations that are signed for its imports, by their placeholders.
+    activations: dict[NewToken, ActivationStep] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_issued(self) -> bool:
+        """Whether a new token is signed."""
+        return not self.decision.is_kept
+
+    @property
+    def claims(self) -> Claims:
+        """What the token says, or is to say."""
+        return self.decision.claims
+
+
+class ActivationStep(NamedTuple):
+    """An activation token that is signed while its account is."""
+
+    claims: Claims
+    issuer: str
+
+
+class UserStep(NamedTuple):
+    """A user whose files are written. `claims` are those of a new token; None where the one that is there stays."""
+
+    name: str
+    subject: str
+    issuer: str
+    claims: Claims | None
+    token: str | None
+    writes_token: bool
+    writes_creds: bool
+    has_creds: bool
+
+
+class Removal(NamedTuple):
+    """What goes: a user of an account, or a whole account, or the seed of a signing key."""
+
+    account: str
+    user: str
+    keys: Sequence[str]
+    is_account: bool = False
+
+
+@dataclasses.dataclass
+class Plan:
+    """Everything that is to be done, with the reasons. With problems it is not applied."""
+
+    now: int
+    names: Names
+    operator: Step | None = None
+    accounts: dict[str, Step] = dataclasses.field(default_factory=dict)
+    users: dict[str, list[UserStep]] = dataclasses.field(default_factory=dict)  # by account
+    user_keys: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    kept_users: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # by account; all others are entities
+    removals: list[Removal] = dataclasses.field(default_factory=list)
+    entities: list[Entity] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    warnings: list[Problem] = dataclasses.field(default_factory=list)
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+    after: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is to be done."""
+        return any(entity.action not in (KEPT, EXTRA) for entity in self.entities)
+
+    def summary(self) -> dict[str, int]:
+        """How many of each action."""
+        counted = dict.fromkeys((CREATED, CHANGED, KEPT, EXTRA, REMOVED), 0)
+        for entity in self.entities:
+            counted[entity.action] += 1
+        counted[KEPT] += sum(map(len, self.kept_users.values()))
+        return counted
+
+    def new_keys(self) -> list[NewKey]:
+        """The keys that are to be made, each once."""
+        named = [self.names.operator, *self.names.operator_roles.values(), *self.names.accounts.values()]
+        for keys in (*self.names.roles.values(), *self.user_keys.values()):
+            named.extend(keys.values())
+        return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
+
+    def add(self, verdict: Verdict) -> None:
+        """Take what the rules say."""
+        self.problems += verdict.problems
+        self.warnings += verdict.warnings
+
+
+# ---- words that are the same in check mode and in the real run
+
+
+class Words(NamedTuple):
+    """How the time of a run is shown: `now`, since check mode and the real run have different ones."""
+
+    now: str
+
+    def readable(self, reasons: Sequence[str]) -> tuple[str, ...]:
+        """Reasons without the time of this run."""
+        return tuple(reason.replace(self.now, "now") for reason in reasons)
+
+    def diff(self, decision: Decision) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The claims before and after."""
+        before = decision.before
+        # A time that stands there already is not that of this run, even in the same second.
+        after = decision.after if self.now in str(before) else self._without_now(decision.after)
+        return before, after
+
+    def _without_now(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return "now" if value == self.now else value
+        if isinstance(value, list):
+            return [self._without_now(item) for item in value]
+        if isinstance(value, Mapping):
+            return {key: self._without_now(item) for key, item in value.items()}
+        return value
+
+
+def words_of(now: int) -> Words:
+    """How the reasons and the diff of a run at a time, in unix seconds, are worded."""
+    return Words(units.show_time(now))

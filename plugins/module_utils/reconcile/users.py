@@ -1,0 +1,265 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be done to the users of an account. There may be very many: what they have in common is looked at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims, SigningKey
+from ..claims.declaration import copy_with
+from ..claims.options import Problem
+from ..decision.issue import Decision, Policy, decide
+from ..keys.nkey import KeyPair
+from ..rules import revoked_until
+from ..token import decorated
+from . import claims as wanted_claims
+from . import verdict as verdicts
+from .given import Findings, Given, token_file_reasons
+from .issuers import Issuers, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
+from .members import NOTHING, Members, Said, peek, user_key
+from .plan import CHANGED, CREATED, Entity, UserStep
+from .verdict import Verdict
+from .wanted import ABSENT, WantedAccount, WantedUser, join
+
+_NO_TOKEN = ("there is no token yet",)
+
+
+class UsersPlan(NamedTuple):
+    """The users whose files are written, the names of those that are kept, and the keys of all."""
+
+    steps: list[UserStep]
+    kept: list[str]
+    keys: dict[str, str]
+    findings: Findings
+
+
+class UserAccount(NamedTuple):
+    """The account that the users are of: as it is wanted, as it will be, and whether its operator is strict."""
+
+    wanted: WantedAccount
+    claims: Claims
+    strict: bool
+
+
+def plan_users(given: Given, account: UserAccount, members: Members) -> UsersPlan:
+    """Decide for every user of an account that is to be there."""
+    common = _Common(given, account, members)
+    for user in account.wanted.users:
+        if user.state != ABSENT:
+            common.plan(user)
+    return UsersPlan(common.steps, common.kept, common.keys, common.findings)
+
+
+class _Signers(NamedTuple):
+    """Who signs the users that name a role, or none."""
+
+    issuers: Issuers
+    usual: str  # whoever signs what has no token yet
+    can_sign: bool
+    has_templates: bool  # so that no two users of the scope have the same permissions
+
+
+class _Common:
+    """What the users of an account have in common, and what has come of them so far."""
+
+    def __init__(self, given: Given, account: UserAccount, members: Members) -> None:
+        self.given, self.wanted, self.account, self.strict = given, account.wanted, account.claims, account.strict
+        self.body: Account = account.claims.body
+        self.files = members.files
+        self.keys = dict(members.named)
+        self.steps: list[UserStep] = []
+        self.kept: list[str] = []
+        self.findings = Findings()
+        self._roles = account_roles(account.claims, given.names.roles.get(account.wanted.name, {}))
+        self._signers: dict[str, _Signers | None] = {}
+        self._holders: dict[str, str] = {}
+
+    def signers(self, user: WantedUser, place: str) -> _Signers | None:
+        """Who signs the users with the role of this one; None, with a problem for each of them, where nobody can."""
+        if user.role not in self._signers:
+            self._signers[user.role] = self._find_signers(user.role)
+        found = self._signers[user.role]
+        if found is None:
+            issuers = user_issuers(self.account, user.role, self._roles, self.strict)
+            path = join(place, issuers.path)
+            verdict = (
+                self.given.absent(path, issuers.problem)
+                if issuers.may_come
+                else Verdict((Problem(path, issuers.problem),))
+            )
+            self.findings.judge(verdict)
+            if not verdict.problems:
+                scope = {self.given.signer: scope_to_come(user.role)}
+                return _Signers(Issuers([self.given.signer], scope), self.given.signer, True, False)
+        return found
+
+    def _find_signers(self, role: str) -> _Signers | None:
+        issuers = user_issuers(self.account, role, self._roles, self.strict)
+        if issuers.problem and not (self.given.signer in issuers.scopes and not role):
+            return None
+        named = self.given.signer
+        usual = named or next(filter(self.given.ring.has, issuers.allowed), issuers.allowed[0])
+        can_sign = bool(named) or self.given.ring.has(usual)
+        scope = issuers.scopes.get(usual)
+        return _Signers(issuers, usual, can_sign, scope is not None and "{{" in repr(scope.template))
+
+    def plan(self, user: WantedUser) -> None:
+        """Decide for one user."""
+        given, wanted = self.given, self.wanted
+        place = wanted.user_place(user)
+        text = given.place.user_text(wanted.name, user.name) if user.name in self.files.users else None
+        token = text.strip() if text is not None else None
+        said = peek(token) if token is not None else NOTHING
+        file = given.place.where(wanted.name, user.name)
+        if token is not None and not said.subject:
+            self._problem(file, "this is left as it is, it does not hold a JWT.")
+            return
+        subject = self._key_of(user, place, said.subject)
+        signers = self.signers(user, place)
+        if signers is None:
+            return
+        one = _User(user, place, file, token, said, subject)
+        made = self._decide(one, signers)
+        if made is None:
+            return
+        issuer, reasons, claims = made
+        if reasons and not signers.can_sign:
+            self._problem(place, no_seed(signers.issuers.allowed, given.ring))
+            return
+        file_reasons = token_file_reasons(given.place, file, token is None or token == text)
+        creds_reasons, writes_creds = self._plan_creds(one, bool(reasons))
+        if not (reasons or writes_creds or file_reasons or creds_reasons):
+            self.kept.append(user.name)
+            return
+        if reasons or writes_creds or token != text:
+            new = claims if reasons else None
+            writes = bool(reasons) or token != text
+            has_creds = user.name in self.files.creds
+            step = UserStep(user.name, subject, issuer, new, token, writes, writes_creds, has_creds)
+            self.steps.append(step)
+        action = CREATED if token is None else CHANGED
+        shown = (*file_reasons, *creds_reasons) if token is None else (*reasons, *file_reasons, *creds_reasons)
+        expires = 0 if reasons else claims.expires
+        self.findings.entities.append(Entity("user", user.name, wanted.name, action, shown, subject, expires))
+
+    def _key_of(self, user: WantedUser, place: str, found: str) -> str:
+        if user.name not in self.keys:
+            self.keys[user.name], problems = user_key(self.given, self.wanted, user, found)
+            self.findings.judge(Verdict(tuple(problems)))
+        subject = self.keys[user.name]
+        if subject in self._holders:
+            self._problem(place, f"{self._holders[subject]} has the same key.")
+        self._holders[subject] = user.name
+        return subject
+
+    def _decide(self, one: _User, signers: _Signers) -> tuple[str, tuple[str, ...], Claims] | None:
+        """Who signs the user, why, if it is issued, and its claims; None with a problem."""
+        given = self.given
+        revoked = revoked_until(self.body.revocations, one.subject)
+        problems: list[Problem] = []
+        policy = wanted_claims.policy(one.user.options, one.place, problems, revoked)
+        chosen = choose(signers.issuers, one.said.issuer, given.ring, given.signer)
+        if isinstance(chosen, str):
+            self._problem(one.place, chosen)
+            return None
+        issuer, scope = chosen
+        wanted = self._claims(one, issuer, scope, signers.has_templates)
+        self.findings.judge(Verdict(tuple(problems)))
+        if one.token is None and not given.how.diff:
+            decision = decide(wanted, None, issuer, policy, given.how.now)
+        else:
+            try:
+                decision = self._compare(one, wanted, issuer, policy)
+                if not decision.is_kept and not given.signer:
+                    other = at_hand(signers.issuers, chosen, given.ring)
+                    if not isinstance(other, str) and other.issuer != issuer:
+                        issuer = other.issuer
+                        wanted = self._claims(one, issuer, other.scope, signers.has_templates)
+                        decision = self._compare(one, wanted, issuer, policy)
+            except NatsSecurityError as error:
+                self._problem(one.file, f"this is left as it is: {error}")
+                return None
+        self._report(one, decision)
+        if decision.is_kept:
+            return issuer, (), decision.claims
+        reasons = _NO_TOKEN if one.token is None else given.words.readable(decision.reasons)
+        return issuer, reasons, decision.claims
+
+    def _compare(self, one: _User, wanted: Claims, issuer: str, policy: Policy) -> Decision:
+        # With the seed of whoever signed it, where that key may, a user that is as it should be costs less.
+        signer: KeyPair | None = self.given.ring.find(issuer) if one.token is not None else None
+        return decide(wanted, one.token, issuer, policy, self.given.how.now, signer)
+
+    def _report(self, one: _User, decision: Decision) -> None:
+        if decision.warnings:
+            found = tuple(Problem(one.place, warning) for warning in decision.warnings)
+            self.findings.judge(Verdict(warnings=found))
+        if self.given.how.diff and not decision.is_kept:
+            where = f"accounts.{self.wanted.name}.users.{one.user.name}"
+            self.findings.before[where], self.findings.after[where] = self.given.words.diff(decision)
+
+    def _claims(self, one: _User, issuer: str, scope: SigningKey | None, has_templates: bool) -> Claims:
+        problems: list[Problem] = []
+        named = wanted_claims.issuer_account(self.account.subject, issuer, one.said.issuer_account)
+        wanted, checked = wanted_claims.user_claims(
+            one.user, one.place, one.subject, named, scope is not None, problems
+        )
+        # Users that are alike have the same faults: they are looked for once, unless there are some. Templates make of each user another one.
+        alike = (self.account.subject, issuer, one.user.name if has_templates else "")
+        if alike not in checked:
+            verdict = verdicts.of_user(
+                self.account, copy_with(wanted, issuer=issuer), one.place, self.given.how.now, self.strict
+            )
+            self.findings.judge(verdict)
+            if not verdict:
+                checked.add(alike)
+        self.findings.judge(Verdict(tuple(problems)))
+        return wanted
+
+    def _problem(self, place: str, message: str) -> None:
+        self.findings.judge(Verdict((Problem(place, message),)))
+
+    def _plan_creds(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool]:
+        """Why the creds file is written or its mode corrected, and whether it is written."""
+        if not one.user.creds:
+            return (), False
+        given, name = self.given, one.user.name
+        file = given.place.where(self.wanted.name, name, creds=True)
+        text = given.place.creds_text(self.wanted.name, name) if name in self.files.creds else None
+        if text is None:
+            if not given.ring.has(one.subject):
+                return (), False
+            return (() if one.token is None else ("there is no creds file yet",)), True
+        seed = given.ring.seed_text(one.subject)
+        if seed and one.token is not None and text == decorated.creds_text(one.token, seed):
+            return given.place.file_reasons(file), is_issued
+        try:
+            holder = decorated.find_seed(text)
+        except NatsSecurityError:
+            holder = None
+        if holder is None or holder.public_key != one.subject:
+            self._problem(file, "this is left as it is, it does not hold the creds of this user.")
+            return (), False
+        if not seed:
+            # The creds file alone has the seed, so it is where it comes from when the file is written anew.
+            given.ring.add(holder)
+            if one.token is not None and text == decorated.creds_text(one.token, holder.seed):
+                return given.place.file_reasons(file), is_issued
+        return (() if is_issued else ("the creds file holds something else than the JWT and the seed",)), True
+
+
+@dataclasses.dataclass
+class _User:
+    """A user that is being planned: what is wanted, and what is found."""
+
+    __slots__ = ("file", "place", "said", "subject", "token", "user")
+
+    user: WantedUser
+    place: str
+    file: str
+    token: str | None
+    said: Said
+    subject: str

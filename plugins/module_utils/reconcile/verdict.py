@@ -1,0 +1,90 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the rules say of every entity of a plan: problems, which keep it from being applied, and warnings. One verdict for every module."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Iterable, Iterator, Mapping, Sequence
+
+from .. import rules
+from ..claims import Claims
+from ..claims.options import Problem
+from ..rules import Issue
+from ..rules.cycles import forms_cycle
+from .wanted import join
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What is wrong, and what is questionable, each with its place."""
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def __add__(self, other: Verdict) -> Verdict:
+        """Both."""
+        if not (other.problems or other.warnings):
+            return self
+        return Verdict((*self.problems, *other.problems), (*self.warnings, *other.warnings))
+
+    def __bool__(self) -> bool:
+        """Whether anything is said."""
+        return bool(self.problems or self.warnings)
+
+
+#: Where nothing is wrong.
+NOTHING = Verdict()
+
+
+def of_claims(claims: Claims, place: str, now: int, being_made: Iterable[int] = ()) -> Verdict:
+    """What the rules say of the claims of one entity by itself. Imports whose activation is being made have no token yet."""
+    found = [*rules.library_issues(claims, now), *rules.server_issues(claims)]
+    return _verdict(_without_pending(found, being_made), place)
+
+
+def of_account(operator: Claims, account: Claims, place: str, self_signed: bool) -> Verdict:
+    """What the rules say of an account under its operator. Where accounts sign themselves, the operator signs them elsewhere."""
+    found = rules.issues_between(operator, account)
+    return _verdict((issue for issue in found if not (self_signed and issue.path == "issuer")), place)
+
+
+def of_user(account: Claims, user: Claims, place: str, now: int, strict: bool) -> Verdict:
+    """What the rules say of a user by itself and in its account, under an operator that may be strict."""
+    return of_claims(user, place, now) + _verdict(rules.user_issues(account, user, now, strict), place)
+
+
+def across(
+    accounts: Mapping[str, Claims], places: Mapping[str, str], being_made: Mapping[str, Sequence[int]]
+) -> Verdict:
+    """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts."""
+    by_key = {account.subject: account for account in accounts.values()}
+    verdict = NOTHING
+    for name, importer in accounts.items():
+        found: list[Issue] = []
+        for key in dict.fromkeys(item.account for item in importer.body.imports if item is not None):
+            exporter = by_key.get(key)
+            if exporter is not None:
+                found += _without_pending(rules.import_issues(importer, exporter), being_made.get(name, ()))
+        verdict += _verdict(found, places[name])
+        verdict += Verdict(tuple(_cycles(by_key, importer, places[name])))
+    return verdict
+
+
+def _cycles(by_key: dict[str, Claims], importer: Claims, place: str) -> Iterator[Problem]:
+    for index, item in enumerate(importer.body.imports):
+        if item is not None and forms_cycle(by_key, importer.subject, item):
+            message = "this import forms a cycle with imports of other accounts: the server does not accept it."
+            yield Problem(join(place, f"imports[{index}]"), message)
+
+
+def _without_pending(found: Iterable[Issue], being_made: Iterable[int]) -> list[Issue]:
+    pending = tuple(f"imports[{index}].token" for index in being_made)
+    return [issue for issue in found if not (pending and issue.path.startswith(pending))]
+
+
+def _verdict(issues: Iterable[Issue], place: str) -> Verdict:
+    found = [issue for issue in issues if not issue.time_check]
+    blocking = [Problem(join(place, issue.path), issue.message) for issue in found if issue.blocking]
+    rest = [Problem(join(place, issue.path), issue.message) for issue in found if not issue.blocking]
+    return Verdict(tuple(dict.fromkeys(blocking)), tuple(dict.fromkeys(rest)))

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a task asks for: an operator, accounts and users by name, with the options that describe their claims. A single entity is one of these alone.
+
+`place` is where an entity stands in the document, for messages: `accounts[1] (APP)`, empty for the entity of a module of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
+#: The options of every token beside its claims: its envelope, and when it ends and is renewed.
+ENVELOPE = ("audience", "not_before")
+POLICY = ("expires_in", "expires_at", "renew_before", "force")
+
+
+@dataclasses.dataclass
+class WantedKey:
+    """A signing key: by role, by public key (or the placeholder of a new one), or both."""
+
+    place: str
+    role: str
+    key: str
+    options: dict[str, Any]  # template and description
+
+
+@dataclasses.dataclass
+class WantedUser:
+    """A user. Its claims are read when they are needed: there may be very many."""
+
+    __slots__ = ("creds", "index", "key", "name", "options", "role", "state")
+
+    index: int
+    name: str
+    key: str
+    role: str
+    state: str
+    creds: bool
+    options: dict[str, Any]
+
+
+@dataclasses.dataclass
+class WantedAccount:
+    """An account with its signing keys and users. An existing one is taken as it is found; only its users are managed."""
+
+    place: str
+    name: str
+    key: str
+    role: str  # that of the operator's key that signs it
+    state: str
+    signing_keys: list[WantedKey]
+    users: list[WantedUser]
+    options: dict[str, Any]
+    remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
+    remove_revocations: list[str] = dataclasses.field(default_factory=list)
+
+    def user_place(self, user: WantedUser) -> str:
+        """Where a user stands in the document."""
+        return f"{self.place}.users[{user.index}] ({user.name})" if self.place else ""
+
+
+@dataclasses.dataclass
+class WantedOperator:
+    """The operator. An existing one is taken as it is found."""
+
+    place: str
+    name: str
+    key: str
+    state: str
+    system_account: str
+    signing_keys: list[WantedKey]
+    options: dict[str, Any]
+    remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Wanted:
+    """Everything that a task asks for. Without an operator the accounts are under one of which nothing is known."""
+
+    operator: WantedOperator | None
+    accounts: list[WantedAccount]
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """How a plan is made: `prune` removes what the document does not name, `diff` describes claims before and after.
+
+    `may_come` is for single entities in check mode, where an earlier task of the play may be about to make what is missing: then that is a warning.
+    """
+
+    now: int
+    prune: bool = False
+    diff: bool = False
+    may_come: bool = False
+
+
+def join(place: str, path: str) -> str:
+    """The place of what is at a path within an entity."""
+    return f"{place}.{path}" if place and path else place or path
