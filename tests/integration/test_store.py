@@ -506,10 +506,10 @@ def test_with_a_problem_nothing_is_written(store: Store, definition: dict[str, A
     message = store.refuse(definition)
     assert message.startswith("There are 2 problems, so nothing was written")
     assert "accounts[1] (APP).users[0] (orders).permissions.publish.allow[0]: " in message
-    assert "accounts[2].imports[0].subject: " in message
+    assert "accounts[2] (PARTNER).imports[0].subject: " in message
     result = store.site.start("store", {"definition": definition, **store.options})
     assert [problem["path"] for problem in result["problems"]] == [
-        "accounts[2].imports[0].subject",
+        "accounts[2] (PARTNER).imports[0].subject",
         "accounts[1] (APP).users[0] (orders).permissions.publish.allow[0]",
     ]
 

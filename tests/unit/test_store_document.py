@@ -139,7 +139,7 @@ def test_names_have_to_be_known(tmp_path: pathlib.Path) -> None:
         "accounts[0].authorization.allowed_accounts[0]",
         "accounts[0].users[0].signing_key_role",
     } <= set(paths(found))
-    assert "has no signing key with the role writer, there are none." in "\n".join(found)
+    assert "has no signing key with the role writer; its roles are none." in "\n".join(found)
 
 
 def test_accounts_from_elsewhere_are_named_by_public_key(tmp_path: pathlib.Path) -> None:
