@@ -260,12 +260,13 @@ from ansible_collections.natsops.security.plugins.module_utils.keys.keyring impo
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source, seeds_in
+from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
-    keep_secret,
+    keep_secrets_of,
     now,
     parse_seed,
+    refuse_secrets,
     run,
 )
 
@@ -276,9 +277,10 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if definition is None and params["src"] is None:
         raise NatsSecurityError("One of definition and src is needed, and both are null.")
     if params["src"] is not None:
-        definition, text = read_source(params["src"])
-        for seed in seeds_in(text):
-            keep_secret(module, seed)
+        text = read_source(params["src"])
+        keep_secrets_of(module, text)
+        definition = parse_source(params["src"], text)
+        refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
     where = layout.Layout(
         params["stores_dir"] or layout.default_stores_dir(os.environ),

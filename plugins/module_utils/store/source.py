@@ -5,35 +5,31 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from ..base.errors import NatsSecurityError
 
-_SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
 
-
-def read_source(path: str) -> tuple[Any, str]:
-    """What a file says, and its text. NatsSecurityError where it cannot be read."""
+def read_source(path: str) -> str:
+    """The text of a file. NatsSecurityError where it cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
-            text = file.read()
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise NatsSecurityError(f"src: {path} cannot be read: {reason}.") from None
+
+
+def parse_source(path: str, text: str) -> Any:
+    """What the text of a file says. NatsSecurityError where it is neither YAML nor JSON."""
     # JSON is tried first whatever the file is called: it is read faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(text), text
+            return json.loads(text)
         except ValueError as error:
             if path.endswith(".json"):
                 raise NatsSecurityError(f"src: {path} is not JSON: {error}.") from None
-    return _read_yaml(path, text), text
-
-
-def seeds_in(text: str) -> list[str]:
-    """What looks like a seed in a text, so that it is masked: a document holds none, but may by mistake."""
-    return _SEED.findall(text)
+    return _read_yaml(path, text)
 
 
 def _read_yaml(path: str, text: str) -> Any:

@@ -9,7 +9,7 @@ import os
 import ssl
 from typing import Any, Callable, Sequence
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -19,7 +19,7 @@ from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..disk import files
 from ..keys.nkey import KeyPair
 from ..store.layout import Layout
-from .task import keep_secret, parse_seed
+from .task import CarefulModule, keep_secret, parse_seed
 from .tokens import parent_spec, parse_public_key, read_seed_file, read_token, refuse_missing, token_file
 
 # ---- argument specs
@@ -57,7 +57,7 @@ def accounts_spec() -> dict[str, Any]:
     }
 
 
-#: For AnsibleModule: what goes together and what does not.
+#: What goes together and what does not.
 EXCLUSIVE = [
     ("servers", "account_server_url"),
     ("creds_path", "creds", "system_signer_path", "system_signer_seed"),
@@ -71,7 +71,7 @@ ONE_OF = [("servers", "account_server_url")]
 # ---- reading
 
 
-def require_nats(module: AnsibleModule) -> None:
+def require_nats(module: CarefulModule) -> None:
     """Leave with Ansible's message where nats-py is needed and missing, or what it needs for websockets."""
     if module.params["account_server_url"] is None and NATS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nats-py"), exception=NATS_IMPORT_ERROR)
@@ -80,7 +80,7 @@ def require_nats(module: AnsibleModule) -> None:
         module.fail_json(msg=missing_required_lib("aiohttp", reason="for websockets"))
 
 
-def store_layout(module: AnsibleModule) -> Layout | None:
+def store_layout(module: CarefulModule) -> Layout | None:
     """The store that the task names; None where it names none. It has to be there, unless in check mode."""
     path = module.params["store_path"]
     if path is None:
@@ -96,7 +96,7 @@ def store_layout(module: AnsibleModule) -> Layout | None:
     return layout
 
 
-def read_operator(module: AnsibleModule, layout: Layout | None) -> Claims | None:
+def read_operator(module: CarefulModule, layout: Layout | None) -> Claims | None:
     """The operator that the task or the store names."""
     found = read_token(module, "operator_jwt", "operator")
     if found is None and layout is not None:
@@ -104,7 +104,7 @@ def read_operator(module: AnsibleModule, layout: Layout | None) -> Claims | None
     return found[1] if found is not None else None
 
 
-def read_accounts(module: AnsibleModule, layout: Layout | None) -> list[Wanted]:
+def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
     """The accounts that the task has tokens of, the first of each where one is named twice with the same token."""
     found = [read_wanted(text, f"jwts[{index}]") for index, text in enumerate(module.params["jwts"])]
     for index, path in enumerate(module.params["jwt_paths"]):
@@ -122,7 +122,7 @@ def read_accounts(module: AnsibleModule, layout: Layout | None) -> list[Wanted]:
     return list({(one.subject, one.token): one for one in found}.values())
 
 
-def read_public_keys(module: AnsibleModule, accounts: Sequence[Wanted]) -> list[str]:
+def read_public_keys(module: CarefulModule, accounts: Sequence[Wanted]) -> list[str]:
     """The public keys that the task names, by themselves and with tokens."""
     named = [
         parse_public_key(module, key, f"public_keys[{index}]", "account").public_key
@@ -131,7 +131,7 @@ def read_public_keys(module: AnsibleModule, accounts: Sequence[Wanted]) -> list[
     return list(dict.fromkeys([*named, *(one.subject for one in accounts)]))
 
 
-def tls_context(module: AnsibleModule) -> ssl.SSLContext | None:
+def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
     """How to verify servers, and the certificate to show them; None where the task says nothing about TLS."""
     params = module.params
     if not any(
@@ -160,7 +160,7 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def seconds(module: AnsibleModule, option: str) -> float:
+def seconds(module: CarefulModule, option: str) -> float:
     """A duration that the task has as an option, in seconds."""
     try:
         return max(units.parse_duration(module.params[option]), 1) / units.NANOSECONDS
@@ -169,7 +169,7 @@ def seconds(module: AnsibleModule, option: str) -> float:
 
 
 def connection_options(
-    module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None, subjects: tuple[str, ...]
+    module: CarefulModule, accounts: Sequence[Wanted], operator: Claims | None, subjects: tuple[str, ...]
 ) -> Options:
     """How to connect, as a user that may publish to these subjects. The JWT of the system account may be among the accounts."""
     params = module.params
@@ -187,7 +187,7 @@ def connection_options(
 
 
 def _login(
-    module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None, inbox: str, subjects: tuple[str, ...]
+    module: CarefulModule, accounts: Sequence[Wanted], operator: Claims | None, inbox: str, subjects: tuple[str, ...]
 ) -> Callable[[], Login]:
     params = module.params
     if params["creds_path"] is not None or params["creds"] is not None:
@@ -211,7 +211,7 @@ def _system_account_key(operator: Claims | None) -> str:
     return operator.body.system_account if operator is not None else ""
 
 
-def _system_account(module: AnsibleModule, accounts: Sequence[Wanted], operator: Claims | None) -> Claims | None:
+def _system_account(module: CarefulModule, accounts: Sequence[Wanted], operator: Claims | None) -> Claims | None:
     found = read_token(module, "system_account_jwt", "account")
     if found is not None:
         return found[1]
@@ -219,7 +219,7 @@ def _system_account(module: AnsibleModule, accounts: Sequence[Wanted], operator:
     return next((claims_of(one) for one in accounts if one.subject == known), None)
 
 
-def _system_signer(module: AnsibleModule, account: Claims | None, operator: Claims | None) -> tuple[KeyPair, bool]:
+def _system_signer(module: CarefulModule, account: Claims | None, operator: Claims | None) -> tuple[KeyPair, bool]:
     """The key that signs the temporary user, and whether a scope says what that user may do."""
     seed, path = module.params["system_signer_seed"], module.params["system_signer_path"]
     known = _system_account_key(operator)
@@ -252,7 +252,7 @@ def _system_signer(module: AnsibleModule, account: Claims | None, operator: Clai
     return pair, scopes.get(pair.public_key, False)
 
 
-def _seed_in_folder(module: AnsibleModule, folder: str, keys: list[str]) -> KeyPair:
+def _seed_in_folder(module: CarefulModule, folder: str, keys: list[str]) -> KeyPair:
     for key in keys:
         for path in (os.path.join(folder, f"{key}.nk"), Layout("", folder, "").key(key)):
             found = read_seed_file(module, path, "system_signer_path", "account")

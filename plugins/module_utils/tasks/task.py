@@ -4,40 +4,86 @@
 
 from __future__ import annotations
 
-import re
 import time
-from typing import Any, Callable, Iterator
+import traceback
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
 from ..keys.nkey import KeyPair
+from ..keys.recognition import MASK
 from ..token import decorated
+from . import masking
 
 try:
     from ansible.module_utils.secrets import register_secret
 except ImportError:  # before ansible-core 2.22
     register_secret = None
 
-# A public key may hold what looks like a seed, but not at its beginning.
-SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
+#: Ends the message of an error that no task foresaw.
+OUR_FAULT = "This is a fault of natsops.security, please report it."
+#: A shorter secret masks words that have nothing to do with it. Its option is masked in any case.
+_SHORTEST_SECRET = 8
 
 
 class CarefulModule(AnsibleModule):
-    """An AnsibleModule that masks seeds among its arguments before it logs these or finds them wrong.
+    """An AnsibleModule that shows and logs no seed, private key or bearer token, wherever it comes from.
 
-    Also a seed in a place that is not meant for one, such as a path or an option that does not exist, must not be printed or logged.
+    It may be among the arguments, in a place that is not meant for it such as a path or an option that does not exist, or in a file that the task
+    reads. All that leaves the module goes through `log`, `warn` and `_return_formatted`, and secrets are recognised there once more.
     """
 
     params: dict[str, Any]
+    no_log_values: set[str]
+
+    def __init__(self, **declared: Any) -> None:
+        #: Whether there are secrets among the arguments, right or wrong.
+        self.has_secrets = False
+        #: Secrets that the task asks for.
+        self.asked_for: set[str] = set()
+        self._kept: set[str] = set()
+        super().__init__(**declared)
 
     def _load_params(self) -> None:
         super()._load_params()
-        for text in _texts(self.params):
-            for seed in SEED.findall(text):
-                keep_secret(self, seed)
-        self.params = _without_seeds_as_names(self.params)
+        for secret in masking.secrets_given_in(self.params):
+            self.has_secrets = True
+            self.keep_secret(secret)
+        if self.has_secrets:
+            self.params = masking.without_secret_names(self.params)
+
+    def _log_invocation(self) -> None:
+        self._forget_short_secrets()
+        super()._log_invocation()
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        """Log to the system, without secrets."""
+        arguments = {name: masking.hide(str(value), self._kept) for name, value in (log_args or {}).items()}
+        super().log(masking.hide(msg, self._kept), log_args=arguments)
+
+    def warn(self, warning: str, **how: Any) -> None:
+        """Warn without secrets."""
+        super().warn(masking.hide(warning, self._kept), **how)
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        self._forget_short_secrets()
+        arguments = kwargs.get("invocation", {}).get("module_args", self.params)
+        kwargs["invocation"] = {"module_args": _without_secret_options(self.argument_spec, arguments)}
+        hidden = masking.hide_in(kwargs, self._kept, self.asked_for)
+        super()._return_formatted(dict(hidden))
+
+    def _forget_short_secrets(self) -> None:
+        # Ansible masks the value of an option that is not to be logged wherever it finds it, inside words too.
+        self.no_log_values = {value for value in self.no_log_values if len(value) >= _SHORTEST_SECRET}
+
+    def keep_secret(self, secret: str) -> None:
+        """Mask a secret that cannot be recognised by itself."""
+        self._kept.add(secret)
+        self.no_log_values.add(secret)
+        if register_secret is not None:
+            register_secret(secret)
 
 
 def run(task: Callable[[CarefulModule], dict[str, Any]], argument_spec: dict[str, Any], **rules: Any) -> None:
@@ -50,63 +96,74 @@ def run(task: Callable[[CarefulModule], dict[str, Any]], argument_spec: dict[str
     if nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
-        _refuse_seeds_as_paths(module.argument_spec, module.params, "")
+        if module.has_secrets:
+            _refuse_secrets_in_wrong_options(module.argument_spec, module.params)
         result = task(module)
     except NatsSecurityError as error:
         module.fail_json(msg=str(error))
+    except Exception as error:
+        # Python would print the error as it is, with whatever stands in it.
+        module.fail_json(msg=f"{type(error).__name__}: {error}. {OUR_FAULT}", exception=traceback.format_exc())
     module.exit_json(**result)
 
 
-def _refuse_seeds_as_paths(spec: dict[str, Any], params: dict[str, Any], prefix: str) -> None:
+def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:
     for name, option in spec.items():
-        value = params.get(name)
-        if not value:
+        if option.get("no_log"):
             continue
-        if option.get("type") == "path" and SEED.search(value):
+        place = masking.place_of_secret(params.get(name), name)
+        if place is not None and option.get("type") == "path":
             raise NatsSecurityError(
-                f"{prefix}{name} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
+                f"{place} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
             )
-        if option.get("elements") == "dict":
-            for index, item in enumerate(value):
-                _refuse_seeds_as_paths(option.get("options", {}), item, f"{prefix}{name}[{index}].")
+        if place is not None:
+            raise NatsSecurityError(
+                f"{place}: there is a seed or a private key, where none belongs. A seed itself goes into an option whose name ends in seed."
+            )
 
 
-def keep_secret(module: AnsibleModule, secret: str) -> None:
-    """See to it that Ansible masks a secret wherever it might turn up."""
-    module.no_log_values.add(secret)
-    if register_secret is not None:
-        register_secret(secret)
+def refuse_secrets(value: Any, path: str) -> None:
+    """NatsSecurityError for a document with a seed in it, which would be published with its claims."""
+    place = masking.place_of_secret(value, "")
+    if place is not None:
+        raise NatsSecurityError(
+            f"{path}: there is a seed at {place or 'the top'}. A document has names and public keys; seeds stay in the keystore."
+        )
 
 
-def return_secret(module: AnsibleModule, secret: str) -> None:
+def _without_secret_options(spec: dict[str, Any], params: Any) -> Any:
+    """Arguments without the values of options that are not to be logged, however short these are."""
+    if not isinstance(params, dict):
+        return params
+    shown = {}
+    for name, value in params.items():
+        option = spec.get(name, {})
+        if option.get("no_log") and value is not None:
+            value = MASK
+        elif isinstance(option.get("options"), dict):
+            items = value if isinstance(value, list) else [value]
+            masked = [_without_secret_options(option["options"], item) for item in items]
+            value = masked if isinstance(value, list) else masked[0]
+        shown[name] = value
+    return shown
+
+
+def keep_secret(module: CarefulModule, secret: str) -> None:
+    """See to it that a secret is masked wherever it might turn up."""
+    module.keep_secret(secret)
+
+
+def keep_secrets_of(module: CarefulModule, text: str) -> None:
+    """The same for all secrets of a text that the task is given or reads, and for what looks like one."""
+    for secret in masking.secrets_given(text):
+        module.keep_secret(secret)
+
+
+def return_secret(module: CarefulModule, secret: str) -> None:
     """Let a secret that the task asks for into its result. From ansible-core 2.22 on that is masked wherever it is printed; before, nowhere."""
+    module.asked_for.add(secret)
     if register_secret is None:
         module.no_log_values.discard(secret)
-        for name, value in module.params.items():
-            if isinstance(value, str) and secret in value:
-                module.params[name] = None  # Ansible prints the arguments of a task
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(name)
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-
-
-def _without_seeds_as_names(value: Any) -> Any:
-    # Ansible masks values, and names only from 2.22 on.
-    if isinstance(value, dict):
-        return {
-            "(a seed)" if isinstance(name, str) and SEED.search(name) else name: _without_seeds_as_names(item)
-            for name, item in value.items()
-        }
-    return [_without_seeds_as_names(item) for item in value] if isinstance(value, list) else value
 
 
 def now() -> int:

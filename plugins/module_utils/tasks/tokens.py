@@ -8,8 +8,6 @@ import dataclasses
 import os
 from typing import Any, Callable, NamedTuple
 
-from ansible.module_utils.basic import AnsibleModule
-
 from .. import rules
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -20,8 +18,9 @@ from ..decision.issue import Decision, Policy, decide, issue
 from ..disk import files, writing
 from ..keys import nkey
 from ..keys.nkey import KeyPair
+from ..keys.recognition import may_hold_secrets
 from ..token import codec, decorated
-from .task import SEED, a_or_an, keep_secret, now, of_type, parse_seed
+from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, now, of_type, parse_seed
 
 #: How the words for a key begin that check mode does not make.
 _NEW = "(a new "
@@ -99,13 +98,12 @@ class Key(NamedTuple):
         return self.words or f"{_NEW}{self.type} key in {self.path})"
 
 
-def read_seed_file(module: AnsibleModule, path: str, option: str, key_type: str) -> KeyPair | None:
+def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str) -> KeyPair | None:
     """The key pair in a seed file, decorated file or creds file; None where there is no file."""
     text = files.read_text(path, f"{option}: the seed")
     if text is None:
         return None
-    for seed in SEED.findall(text):
-        keep_secret(module, seed)
+    keep_secrets_of(module, text)
     try:
         pair = decorated.find_seed(text)
     except NatsSecurityError as error:
@@ -113,7 +111,7 @@ def read_seed_file(module: AnsibleModule, path: str, option: str, key_type: str)
     return of_type(pair, key_type, option)
 
 
-def parse_public_key(module: AnsibleModule, public_key: str, option: str, key_type: str | None) -> Key:
+def parse_public_key(module: CarefulModule, public_key: str, option: str, key_type: str | None) -> Key:
     """A public key that a task names, None is of any type; in check mode also the words for one that an earlier task did not make."""
     if module.check_mode and public_key.startswith(_NEW):
         return Key(key_type or public_key[len(_NEW) :].split()[0], None, words=public_key)
@@ -124,7 +122,7 @@ def parse_public_key(module: AnsibleModule, public_key: str, option: str, key_ty
         raise NatsSecurityError(f"{option}: {error}") from None
 
 
-def own_key(module: AnsibleModule, key_type: str) -> Key:
+def own_key(module: CarefulModule, key_type: str) -> Key:
     """The key that the token is about, from key_path (made when missing), key_seed or public_key."""
     params = module.params
     if params["key_path"] is not None:
@@ -134,7 +132,7 @@ def own_key(module: AnsibleModule, key_type: str) -> Key:
     return parse_public_key(module, params["public_key"], "public_key", key_type)
 
 
-def key_file(module: AnsibleModule, path: str, option: str, key_type: str) -> Key:
+def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Key:
     """The key of a seed file; where there is none a new key, not written yet."""
     pair = read_seed_file(module, path, option, key_type)
     if pair is not None:
@@ -147,13 +145,13 @@ def key_file(module: AnsibleModule, path: str, option: str, key_type: str) -> Ke
     return Key(key_type, pair, path, True)
 
 
-def check_folder(module: AnsibleModule, path: str, option: str) -> None:
+def check_folder(module: CarefulModule, path: str, option: str) -> None:
     """NatsSecurityError for a file that cannot be written because its folder is not there; in check mode an earlier task may be the one to make it."""
     if not module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
         raise NatsSecurityError(f"{option}: the folder of {path} does not exist.")
 
 
-def write_key(module: AnsibleModule, key: Key) -> bool:
+def write_key(module: CarefulModule, key: Key) -> bool:
     """Write a new key, and put right who may read an old one. Whether anything changed."""
     if key.path is None:
         return False
@@ -162,7 +160,7 @@ def write_key(module: AnsibleModule, key: Key) -> bool:
     return key.is_new | _set_attributes(module, key.path, "0600")
 
 
-def signer_key(module: AnsibleModule, key_type: str, allowed: list[str]) -> Key | None:
+def signer_key(module: CarefulModule, key_type: str, allowed: list[str]) -> Key | None:
     """The key that signs, from signer_seed or signer_path; None where neither is given. An empty type is any.
 
     `allowed` are the public keys that may sign, best first, as far as that is known. A signer_path that is a folder holds seeds under the
@@ -196,21 +194,21 @@ def signer_key(module: AnsibleModule, key_type: str, allowed: list[str]) -> Key 
 # ---- who signs
 
 
-def refuse_missing(module: AnsibleModule, option: str, path: str) -> None:
+def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
     """An error for a file that is not there; a warning in check mode, where an earlier task may be the one that would make it."""
     if not module.check_mode:
         raise NatsSecurityError(f"{option}: there is no file {path}.")
     module.warn(f"{option}: there is no file {path} yet. What depends on it is not checked.")
 
 
-def refuse_absent(module: AnsibleModule, message: str) -> None:
+def refuse_absent(module: CarefulModule, message: str) -> None:
     """An error for what a JWT does not have; a warning in check mode, where an earlier task may be the one that would add it."""
     if not module.check_mode:
         raise NatsSecurityError(message)
     module.warn(f"{message} Unless an earlier task is to add it, this task will fail.")
 
 
-def operator_signer(module: AnsibleModule, operator: Claims | None, own: Key, issuer: str) -> Key:
+def operator_signer(module: CarefulModule, operator: Claims | None, own: Key, issuer: str) -> Key:
     """The key that signs an account: one that its operator allows, as far as that is known, or the account's own.
 
     `issuer` signed the JWT that is there; it is preferred where several would do.
@@ -264,7 +262,7 @@ class AccountSigning(NamedTuple):
 
 
 def account_signing(
-    module: AnsibleModule, account: Claims | None, operator: Claims | None, issuer: str
+    module: CarefulModule, account: Claims | None, operator: Claims | None, issuer: str
 ) -> AccountSigning:
     """Who signs for an account: its own key or a signing key, by role where the task names one."""
     role = module.params.get("signing_key_role")
@@ -314,7 +312,7 @@ def account_signing(
     return AccountSigning(signer, account.subject, entry if entry is not None and entry.template is not None else None)
 
 
-def _signing_without_account(module: AnsibleModule, role: str | None) -> AccountSigning:
+def _signing_without_account(module: CarefulModule, role: str | None) -> AccountSigning:
     path = module.params["account_jwt_path"]
     if role is not None and path is None:
         raise NatsSecurityError(
@@ -343,7 +341,7 @@ def revocation_time(revocations: dict[str, int], public_key: str) -> int:
 # ---- tokens
 
 
-def read_token(module: AnsibleModule, option: str, kind: str) -> tuple[str, Claims] | None:
+def read_token(module: CarefulModule, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims from an option `X_path` or `X`; None where neither is given. It has to be of the kind, and there unless in check mode."""
     path, content = module.params[f"{option}_path"], module.params[option]
     if path is None and content is None:
@@ -362,7 +360,7 @@ def token_file(path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     return None if text is None else _decode(text, f"{option} {path}", kind)
 
 
-def own_token(module: AnsibleModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
+def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims that a task is about, from the file where they are or will be; None where there is no file."""
     check_folder(module, path, option)
     return token_file(path, option, kind)
@@ -383,7 +381,7 @@ def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
     return token, claims
 
 
-def parent(module: AnsibleModule, kind: str) -> Claims | None:
+def parent(module: CarefulModule, kind: str) -> Claims | None:
     """The claims of the operator or account above, which has to be valid now."""
     found = read_token(module, f"{kind}_jwt", kind)
     if found is None:
@@ -401,7 +399,7 @@ def parent(module: AnsibleModule, kind: str) -> Claims | None:
     return claims
 
 
-def policy(module: AnsibleModule, issued_after: int = 0) -> Policy:
+def policy(module: CarefulModule, issued_after: int = 0) -> Policy:
     """When the token is to be renewed, and what it may lose."""
     params = module.params
     spans = {name: _parse(units.parse_seconds, params[name], name) for name in ("expires_in", "renew_before")}
@@ -425,7 +423,7 @@ def _parse(parse: Callable[[Any], int], value: Any, option: str) -> int | None:
         raise NatsSecurityError(f"{option}: {error}.") from None
 
 
-def wanted_claims(module: AnsibleModule, body: type, subject: str, overrides: dict[str, Any] | None = None) -> Claims:
+def wanted_claims(module: CarefulModule, body: type, subject: str, overrides: dict[str, Any] | None = None) -> Claims:
     """The claims that the task's options describe. NatsSecurityError says everything that is wrong with them at once."""
     params = dict(module.params, **(overrides or {}))
     problems: list[Problem] = []
@@ -438,7 +436,7 @@ def wanted_claims(module: AnsibleModule, body: type, subject: str, overrides: di
     return claims
 
 
-def signing_keys(module: AnsibleModule, key_type: str) -> tuple[list[Key], list[dict[str, Any]]]:
+def signing_keys(module: CarefulModule, key_type: str) -> tuple[list[Key], list[dict[str, Any]]]:
     """The signing keys that a task lists by path or public key, and what else it says of each, with `key` as the public key."""
     keys, options = [], []
     for index, item in enumerate(module.params["signing_keys"] or ()):
@@ -453,7 +451,7 @@ def signing_keys(module: AnsibleModule, key_type: str) -> tuple[list[Key], list[
     return keys, options
 
 
-def _check_claims(module: AnsibleModule, claims: Claims) -> Claims:
+def _check_claims(module: CarefulModule, claims: Claims) -> Claims:
     """Hold claims to the rules of the Go library and of the server. What blocks is an error, all of it at once; the rest are warnings.
 
     The claims that the rules were held to, with a valid public key in the place of every one that check mode does not make.
@@ -500,7 +498,7 @@ class Outcome(NamedTuple):
     decision: Decision
 
 
-def issue_token(module: AnsibleModule, wanted: Claims, existing: str | None, signer: Key, how: Policy) -> Outcome:
+def issue_token(module: CarefulModule, wanted: Claims, existing: str | None, signer: Key, how: Policy) -> Outcome:
     """Keep or issue the token; in check mode decide only. Claims against the rules are an error, warnings go to the user."""
     at = now()
     decision = decide(wanted, existing, signer.public_key, how, at)
@@ -521,7 +519,7 @@ def issue_token(module: AnsibleModule, wanted: Claims, existing: str | None, sig
 # ---- files and results
 
 
-def write_file(module: AnsibleModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
+def write_file(module: CarefulModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
     """Put a text into a file where that holds something else, and put right its attributes. Whether anything changed.
 
     The text is None where check mode does not make it. What says the same in another form, with white space or decorated, is left alone.
@@ -539,8 +537,8 @@ def write_file(module: AnsibleModule, path: str, text: str | None, mode: str, re
 
 def back_up(path: str, text: str, result: dict[str, Any]) -> None:
     """Copy a file beside itself and add the path of the copy to a result. What may hold a seed is for its owner alone, whatever the mode of the file."""
-    is_public = _seed_in(text) is None and SEED.search(text) is None
-    result.setdefault("backup_files", []).append(writing.back_up(path, 0o777 if is_public else files.FILE_MODE))
+    mode = files.FILE_MODE if may_hold_secrets(text) else 0o777
+    result.setdefault("backup_files", []).append(writing.back_up(path, mode))
 
 
 def _says_the_same(old: str, text: str) -> bool:
@@ -561,7 +559,7 @@ def _creation_mode(mode: Any) -> int:
         return 0o600
 
 
-def _set_attributes(module: AnsibleModule, path: str, mode: Any) -> bool:
+def _set_attributes(module: CarefulModule, path: str, mode: Any) -> bool:
     if module.check_mode and not os.path.exists(path):
         return False
     arguments = module.load_file_common_arguments(dict(module.params, mode=mode), path=path)
@@ -585,7 +583,7 @@ def check_creds_file(path: str, key: Key, option: str = "creds_path") -> None:
         )
 
 
-def absent(module: AnsibleModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
+def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
     """The result of removing the JWT files of one subject, each (path, option). Any other file among them is an error, and none is removed."""
     result: dict[str, Any] = {}
     held = {path: token_file(path, option, kind) for path, option in paths}
@@ -629,7 +627,7 @@ def result_of(outcome: Outcome, keys: list[Key]) -> dict[str, Any]:
     }
 
 
-def put_in_place(module: AnsibleModule, outcome: Outcome, keys: list[Key], subject: str) -> dict[str, Any]:
+def put_in_place(module: CarefulModule, outcome: Outcome, keys: list[Key], subject: str) -> dict[str, Any]:
     """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
     result = result_of(outcome, keys)
     changed = not outcome.decision.is_kept

@@ -27,7 +27,8 @@ import time
 from typing import IO, Generator, NamedTuple, Sequence
 
 from ...base.errors import NatsSecurityError
-from .external import SEED, shown
+from ..recognition import may_hold_secrets
+from .external import shown
 
 #: More than the base64 of a signature on a line of its own.
 _MOST_BYTES_EACH = 256
@@ -52,7 +53,7 @@ class Command:
         if not argv or not argv[0]:
             raise NatsSecurityError("argv has no program in it.")
         for number, argument in enumerate(argv):
-            if SEED.search(argument):
+            if may_hold_secrets(argument):
                 raise NatsSecurityError(
                     f"argv[{number}] has a seed in it, which every user of this host could read there."
                 )

@@ -11,6 +11,7 @@ from typing import Generator, Protocol, Sequence
 from ...base.errors import NatsSecurityError
 from .. import nkey
 from ..nkey import KeyPair
+from ..recognition import MASK, hide
 
 _SIGNATURE_BYTES = 64
 
@@ -113,11 +114,9 @@ class ExternalSigner:
         )
 
 
-#: A seed somewhere in a text.
-SEED = re.compile(r"(?<![A-Za-z0-9])S[OAUNCX][A-Z2-7]{50,}")
-# A seed, a token of Vault or OpenBao, a JWT, and a private key in PEM.
+# A token of Vault or OpenBao, a JWT, and a private key in PEM.
 _SECRETS = re.compile(
-    SEED.pattern + r"|\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}"
+    r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_.-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     re.DOTALL,
@@ -128,5 +127,5 @@ def shown(text: str, secrets: Sequence[str] = ()) -> str:
     """What an external signer says, on one line for an error: its end, 400 characters, secrets masked."""
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "********")
-    return " ".join(_SECRETS.sub("********", text).split())[-400:]
+            text = text.replace(secret, MASK)
+    return " ".join(_SECRETS.sub(MASK, hide(text)).split())[-400:]

@@ -1,0 +1,43 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What modules declare: the arguments with which each makes its AnsibleModule."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+from unittest import mock
+
+from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
+from checkout import ROOT
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("nats_*.py"))
+
+
+class Declared(Exception):
+    """Carries what a module declares, in the place of a module that runs."""
+
+
+def declared(name: str) -> dict[str, Any]:
+    """The arguments with which a module makes its AnsibleModule."""
+    collection = "ansible_collections.natsops.security.plugins."
+    module = importlib.import_module(f"{collection}modules.{name}")
+    task = importlib.import_module(f"{collection}module_utils.tasks.task")
+
+    def stop(**arguments: Any) -> None:
+        raise Declared(arguments)
+
+    with mock.patch.object(task, "CarefulModule", stop):
+        try:
+            module.main()
+        except Declared as caught:
+            arguments: dict[str, Any] = caught.args[0]
+            return arguments
+    raise AssertionError(f"{name} makes no module")
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The argument spec of a module, with the options that Ansible adds."""
+    arguments = declared(name)
+    common = FILE_COMMON_ARGUMENTS if arguments.get("add_file_common_args") else {}
+    return {**common, **arguments["argument_spec"]}
