@@ -14,6 +14,14 @@ import pytest
 from support.vaults import Bao, Hsm
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator, User
+from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, decide
+from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
+    Requests,
+    read_requests,
+    request_of,
+    sign_requests,
+    write_requests,
+)
 from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers.options import signers_of
@@ -84,3 +92,16 @@ def test_by_a_command(wanted: tuple[list[tuple[Claims, KeyPair]], list[str]], tm
         for pair in SIGNING
     ]
     assert signed_by(signers_of(described), wanted[0]) == wanted[1]
+
+
+def test_by_a_document_that_travels(wanted: tuple[list[tuple[Claims, KeyPair]], list[str]]) -> None:
+    requests = Requests(
+        NOW,
+        tuple(
+            request_of(f"{claims.kind} {claims.subject}", decide(claims, None, pair.public_key, Policy(), NOW), None)
+            for claims, pair in wanted[0]
+        ),
+    )
+    there = read_requests(write_requests(requests))
+    back = read_requests(write_requests(sign_requests(there, SIGNING)), requests.checksum)
+    assert list(back.tokens.values()) == wanted[1]

@@ -24,6 +24,8 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 #: A JWT is a secret where it may be a bearer's, or stand in creds.
 SECRET_TOKENS = {"nats_creds": {"jwt"}, "nats_jwt_info": {"jwt"}}
+#: What external signers log in with.
+SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +112,8 @@ def test_modules_support_check_mode_and_say_so(name: str, documented: dict[str, 
 def test_private_material_and_nothing_else_is_kept_from_logs(name: str) -> None:
     for path, option in every_option(options_of(name), "options"):
         is_content = path.endswith(("seed", "seeds", "creds")) and option["type"] not in ("path", "bool")
-        assert bool(option.get("no_log")) is (is_content or path in SECRET_TOKENS.get(name, set())), path
+        secrets = SECRET_TOKENS.get(name, set()) | SECRETS_OF_SIGNERS
+        assert bool(option.get("no_log")) is (is_content or path in secrets), path
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -157,7 +157,7 @@ def write_key(module: CarefulModule, key: Key) -> bool:
         return False
     if key.is_new and key.pair is not None:
         writing.put(key.path, key.pair.seed + "\n", files.FILE_MODE, None)
-    return key.is_new | _set_attributes(module, key.path, "0600")
+    return key.is_new | set_attributes(module, key.path, "0600")
 
 
 def signer_key(module: CarefulModule, key_type: str, allowed: list[str]) -> Key | None:
@@ -532,7 +532,7 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
         if module.params.get("backup") and old is not None:
             back_up(path, old, result)
         writing.put(path, text, _creation_mode(mode), old)
-    return changed | _set_attributes(module, path, mode)
+    return changed | set_attributes(module, path, mode)
 
 
 def back_up(path: str, text: str, result: dict[str, Any]) -> None:
@@ -559,7 +559,8 @@ def _creation_mode(mode: Any) -> int:
         return 0o600
 
 
-def _set_attributes(module: CarefulModule, path: str, mode: Any) -> bool:
+def set_attributes(module: CarefulModule, path: str, mode: Any) -> bool:
+    """Correct the mode and owner of a file. Whether anything changed."""
     if module.check_mode and not os.path.exists(path):
         return False
     arguments = module.load_file_common_arguments(dict(module.params, mode=mode), path=path)

@@ -173,6 +173,31 @@ def decode(token: str) -> Claims:
     or have unused bits set, so that any changed character is an error. Generic claims are read by decode_generic, as in the Go library.
     """
     header, payload, signature = _chunks(token)
+    claims, is_old = _read(header, payload)
+    # Version 1 signed the payload alone.
+    _verify(claims, payload if is_old else header + "." + payload, signature)
+    _check_issuer_type(claims)
+    return claims
+
+
+def decode_signing_input(text: str) -> Claims:
+    """The claims that a token would have with a signature of this text, its header and payload (see signing_input).
+
+    Errors as of decode. Stricter than that in one thing: the text has to be, byte for byte, what signing_input writes of these claims, so that nothing
+    is signed with it that the claims do not show.
+    """
+    header, payload, _unused = _chunks(text + ".")
+    claims, _unused_too = _read(header, payload)
+    _check_issuer_type(claims)
+    if signing_input(claims, nkey.from_public_key(claims.issuer), claims.issued_at) != text:
+        raise NatsSecurityError(
+            "This is not written as tokens are, so a signature of it could mean more than it shows."
+        )
+    return claims
+
+
+def _read(header: str, payload: str) -> tuple[Claims, bool]:
+    """The claims of a token whose signature is not looked at, and whether only the payload is signed."""
     _check_header(header)
     data = _read_payload(payload)
     kind, version = _identify(data)
@@ -192,14 +217,15 @@ def decode(token: str) -> Claims:
     claims.body = decode_object(body_type(kind), _member(data, "nats"), "nats")
     if version == 1 and isinstance(claims.body, User):
         _unlimited_unless_said(claims.body, _member(data, "nats"))
-    # Version 1 signed the payload alone.
-    _verify(claims, payload if version <= 1 else header + "." + payload, signature)
+    return claims, version <= 1
+
+
+def _check_issuer_type(claims: Claims) -> None:
     issuer_type = nkey.from_public_key(claims.issuer).type
     if issuer_type not in claims.body.ISSUER_TYPES:
         raise NatsSecurityError(
-            f"The token has {kind} claims signed by the {issuer_type} key {claims.issuer}; only {one_of(claims.body.ISSUER_TYPES)} key can sign them."
+            f"The token has {claims.kind} claims signed by the {issuer_type} key {claims.issuer}; only {one_of(claims.body.ISSUER_TYPES)} key can sign them."
         )
-    return claims
 
 
 def decode_generic(token: str) -> Claims:
