@@ -8,6 +8,9 @@ Vault and OpenBao, and PKCS#11, run in tests/signers.
 from __future__ import annotations
 
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -429,3 +432,25 @@ def test_token_is_issued_and_kept_by_an_external_signer() -> None:
     renamed = Claims(name="B", subject=ACCOUNT.public_key, body=Account())
     with pytest.raises(NatsSecurityError, match="the connection was cut"):
         issue(renamed, issued.token, unreachable, Policy(), NOW + 60)
+
+
+# ---- the guide
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="takes openssl")
+def test_program_of_the_guide_signs_for_the_key_that_the_guide_prints(tmp_path: pathlib.Path) -> None:
+    root = pathlib.Path(__file__).parents[2]
+    pem = tmp_path / "key.pem"
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(pem)], capture_output=True, check=False
+    )
+    if made.returncode or b"-rawin" not in subprocess.run(["openssl", "pkeyutl", "-help"], capture_output=True).stderr:
+        pytest.skip("takes an openssl that signs with Ed25519")
+    (lines,) = re.findall("```console\n(openssl pkey .*?)\n```", (root / "docs" / "signers.md").read_text(), re.DOTALL)
+    printed = subprocess.run(
+        ["bash", "-c", lines], capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout.strip()
+    argv = [str(root / "examples" / "signers" / "sign-with-openssl"), str(pem)]
+    signer = signer_of({"type": "command", "argv": argv, "public_key": printed})
+    assert signer.type == "operator"
+    assert len(signer.sign_all(MESSAGES[:3])) == 3
