@@ -145,6 +145,7 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned
     write_requests,
 )
 from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import (
     external_signers,
@@ -217,12 +218,9 @@ def _signers(module: CarefulModule, document: Requests) -> Sequence[Signer]:
     if seed is not None:
         signers.append(parse_seed(seed, "signer_seed", ""))
     elif path is not None and os.path.isdir(path):
-        for key in dict.fromkeys(request.claims.issuer for request in document.waiting):
-            for name in (f"{key}.nk", os.path.join("keys", key[0], key[1:3], f"{key}.nk")):
-                pair = read_seed_file(module, os.path.join(path, name), "signer_path", "")
-                if pair is not None and pair.public_key == key:
-                    signers.append(pair)
-                    break
+        ring = Keyring(flat=[path])
+        pairs = map(ring.find, dict.fromkeys(request.claims.issuer for request in document.waiting))
+        signers.extend(pair for pair in pairs if pair is not None)
     elif path is not None:
         pair = read_seed_file(module, path, "signer_path", "")
         if pair is None:
