@@ -748,7 +748,7 @@ def test_a_user_does_not_outlive_its_account() -> None:
         (
             _import("a.*"),
             _export("a.*", account_token_position=2),
-            ["B imports[0].subject: 'a.*' does not have this account's key"],
+            ["B imports[0].subject: 'a.*' does not have the importing account's public key as token 2"],
         ),
         (_import(f"a.{OTHER.public_key}"), _export("a.*", account_token_position=2), ["B imports[0].subject"]),
         (_import("a", account=SIGNER.public_key), _export("b"), []),

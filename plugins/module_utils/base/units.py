@@ -8,11 +8,15 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from .excerpts import quoted
+
 #: What `unlimited` means in claims (jwt.NoLimit).
 UNLIMITED = -1
 INT64_MAX = (1 << 63) - 1
 INT64_MIN = -(1 << 63)
 NANOSECONDS = 1_000_000_000
+#: The most seconds that Go's time.Duration holds, 292 years.
+LONGEST_SPAN = INT64_MAX // NANOSECONDS
 
 _SIZE_UNITS = {
     "": 1,
@@ -56,7 +60,7 @@ def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> in
         raise ValueError(f"a whole number is wanted, not {str(value).lower()}")
     text = str(value).strip()
     if not _INTEGER.fullmatch(text) or len(text) > 30:
-        raise ValueError(f"{value!r} is not a whole number")
+        raise ValueError(f"{quoted(value)} is not a whole number")
     number = int(text)
     if not low <= number <= high:
         raise ValueError(f"{number} is not between {low} and {high}")
@@ -80,10 +84,10 @@ def parse_size(value: Any) -> int:
         return UNLIMITED
     match = None if isinstance(value, bool) else _SIZE.fullmatch(text)
     if not match or match.group(2).lower() not in _SIZE_UNITS:
-        raise ValueError(f"{value!r} is not a size: write 1048576, 10GiB, 500MB or unlimited")
+        raise ValueError(f"{quoted(value)} is not a size: write 1048576, 10GiB, 500MB or unlimited")
     size = int(match.group(1)[:30]) * _SIZE_UNITS[match.group(2).lower()]
     if size > INT64_MAX:
-        raise ValueError(f"{value!r} is more than NATS can count")
+        raise ValueError(f"{quoted(value)} is more than NATS can count")
     return size
 
 
@@ -94,11 +98,11 @@ def parse_duration(value: Any) -> int:
         return 0
     if isinstance(value, bool) or not _DURATION.fullmatch(text):
         raise ValueError(
-            f"{value!r} is not a duration: write a number with its unit, such as 90d, 12h, 30m, 15s or 500ms"
+            f"{quoted(value)} is not a duration: write a number with its unit, such as 90d, 12h, 30m, 15s or 500ms"
         )
     total = sum(int(count[:30]) * _DURATION_UNITS[unit] for count, unit in _DURATION_PART.findall(text))
     if total > INT64_MAX:
-        raise ValueError(f"{value!r} is longer than NATS can count (292 years)")
+        raise ValueError(f"{quoted(value)} is longer than NATS can count (292 years)")
     return total
 
 
@@ -106,7 +110,7 @@ def parse_seconds(value: Any) -> int:
     """A duration in whole seconds, at least one."""
     nanoseconds = parse_duration(value)
     if nanoseconds < NANOSECONDS or nanoseconds % NANOSECONDS:
-        raise ValueError(f"{value!r} is not a duration of whole seconds, such as 90d, 12h, 30m or 15s")
+        raise ValueError(f"{quoted(value)} is not a duration of whole seconds, such as 90d, 12h, 30m or 15s")
     return nanoseconds // NANOSECONDS
 
 
@@ -119,19 +123,19 @@ def parse_time(value: Any) -> int:
         return parse_integer(text, 0)
     match = None if isinstance(value, bool) else _TIME.fullmatch(text)
     if not match:
-        raise ValueError(f"{str(value)!r} is not a time: write RFC 3339, such as 2027-01-31T12:00:00Z, or a date")
+        raise ValueError(f"{quoted(str(value))} is not a time: write RFC 3339, such as 2027-01-31T12:00:00Z, or a date")
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     try:
         moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a time: {error}") from None
+        raise ValueError(f"{quoted(text)} is not a time: {error}") from None
     seconds = (moment - _EPOCH) // timedelta(seconds=1) + (1 if second == 60 else 0)
     zone = match.group(7) or "Z"
     if zone not in "Zz":
         offset = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
         seconds -= offset if zone[0] == "+" else -offset
     if second > 60 or seconds < 0:
-        raise ValueError(f"{text!r} is not a time after 1970")
+        raise ValueError(f"{quoted(text)} is not a time after 1970")
     return seconds
 
 

@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any, Iterator
 
 from ..base import units
+from ..base.excerpts import excerpt
 from . import declaration as kinds
 from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, Kind
@@ -15,6 +16,9 @@ from .envelope import Claims, Generic
 from .options import member, show_options, show_value, shown_fields
 from .permissions import UserAccess
 from .user import User
+
+#: So many changes of one list are written out.
+_MOST_CHANGES = 50
 
 _LIMITS = frozenset(
     id(kind)
@@ -98,9 +102,11 @@ def _value_differences(field: Field, before: Any, after: Any, path: str) -> Iter
 
 def _plain_differences(kind: Kind, before: Any, after: Any, path: str) -> Iterator[str]:
     if isinstance(before, list):
-        changes = ["added " + str(item) for item in after if item not in before]
-        changes += ["removed " + str(item) for item in before if item not in after]
-        yield "{}: {}".format(path, ", ".join(changes))
+        old, new = dict.fromkeys(map(str, before)), dict.fromkeys(map(str, after))
+        changes = [f"added {excerpt(item)}" for item in new if item not in old]
+        changes += [f"removed {excerpt(item)}" for item in old if item not in new]
+        more = f" and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
+        yield f"{path}: {', '.join(changes[:_MOST_CHANGES])}{more}"
     elif isinstance(before, dict):
         for key in sorted(set(before) | set(after)):
             if before.get(key) != after.get(key):

@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 
 _Spec = Dict[str, Any]
 
@@ -237,7 +238,7 @@ def _parse_bool(value: Any) -> bool:
         return True
     if word in ("no", "false", "off", "0"):
         return False
-    raise ValueError(f"true or false is wanted, not {value!r}")
+    raise ValueError(f"true or false is wanted, not {quoted(value)}")
 
 
 def _parse_texts(value: Any) -> list[str]:
@@ -358,7 +359,7 @@ NETWORKS = Kind(encode_strings, _decode_networks, [], _parse_texts, _show_sorted
 
 def _encode_export_type(value: str) -> str:
     if value not in ("stream", "service"):
-        raise NatsSecurityError(f"The type {value!r} is neither stream nor service.")
+        raise NatsSecurityError(f"The type {quoted(value)} is neither stream nor service.")
     return '"' + value + '"'
 
 
@@ -372,7 +373,7 @@ def _decode_export_type(value: Any, path: str) -> str:
 
 def _parse_export_type(value: Any) -> str:
     if value not in ("stream", "service"):
-        raise ValueError(f"{value!r} is neither stream nor service")
+        raise ValueError(f"{quoted(value)} is neither stream nor service")
     return str(value)
 
 

@@ -8,6 +8,7 @@ import functools
 import json
 from typing import Any, NamedTuple
 
+from ..base.excerpts import quoted
 from . import declaration as kinds
 from .declaration import Field, Kind, fields_of
 
@@ -56,7 +57,7 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem]) ->
     """
     target = cls()
     if not isinstance(options, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {options!r}."))
+        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(options)}."))
         return target
     known = _options_by_name(cls)
     for name, value in options.items():
@@ -93,7 +94,7 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
     if kind.shape == "list":
         return _read_list(of, value, path, problems)
     if not isinstance(value, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {value!r}."))
+        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(value)}."))
         return _BAD
     read = _read_list if kind.shape == "lists" else read_options
     return {str(key): read(of, item, _join(path, str(key)), problems) for key, item in value.items()}
@@ -101,7 +102,7 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
 
 def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, list):
-        problems.append(Problem(path, f"a list is wanted, not {value!r}."))
+        problems.append(Problem(path, f"a list is wanted, not {quoted(value)}."))
         return _BAD
     return [read_options(of, item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
 

@@ -41,7 +41,8 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
         _take(plan, account.findings)
     claims = {name: account.claims for name, account in finals.items()}
     places = {one.name: one.place for one in present}
-    plan.add(verdicts.across(claims, places, {name: one.being_made for name, one in finals.items()}))
+    system = operator.claims.body.system_account if operator.claims is not None else ""
+    plan.add(verdicts.across(claims, places, system, {name: one.being_made for name, one in finals.items()}))
     strict = operator.claims is not None and operator.claims.body.strict_signing_key_usage
     for one in present:
         found = claims.get(one.name) or _existing(place, one)

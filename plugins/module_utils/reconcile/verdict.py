@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Iterable, Iterator, Mapping, Sequence
+import functools
+from typing import Iterable, Mapping, Sequence
 
 from .. import rules
 from ..claims import Claims
 from ..claims.options import Problem
 from ..rules import Issue
-from ..rules.cycles import forms_cycle
+from ..rules.cycles import Cycles
+from ..rules.relations import Exporter, issues_of_imports
 from .wanted import join
 
 
@@ -39,7 +41,7 @@ NOTHING = Verdict()
 
 def of_claims(claims: Claims, place: str, now: int, being_made: Iterable[int] = ()) -> Verdict:
     """What the rules say of the claims of one entity by itself. Imports whose activation is being made have no token yet."""
-    found = [*rules.library_issues(claims, now), *rules.server_issues(claims)]
+    found = [*rules.library_issues(claims, now), *rules.server_issues(claims, now)]
     return _verdict(_without_pending(found, being_made), place)
 
 
@@ -55,32 +57,32 @@ def of_user(account: Claims, user: Claims, place: str, now: int, strict: bool) -
 
 
 def across(
-    accounts: Mapping[str, Claims], places: Mapping[str, str], being_made: Mapping[str, Sequence[int]]
+    accounts: Mapping[str, Claims],
+    places: Mapping[str, str],
+    system_account: str,
+    being_made: Mapping[str, Sequence[int]],
 ) -> Verdict:
-    """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts."""
+    """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts; the system account by key."""
     by_key = {account.subject: account for account in accounts.values()}
-    verdict = NOTHING
+    cycles = Cycles(by_key)
+
+    @functools.lru_cache(maxsize=None)
+    def exporter(key: str) -> Exporter | None:
+        return Exporter(by_key[key], key == system_account) if key in by_key else None
+
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
     for name, importer in accounts.items():
-        found: list[Issue] = []
-        for key in dict.fromkeys(item.account for item in importer.body.imports if item is not None):
-            exporter = by_key.get(key)
-            if exporter is not None:
-                found += _without_pending(rules.import_issues(importer, exporter), being_made.get(name, ()))
-        verdict += _verdict(found, places[name])
-        verdict += Verdict(tuple(_cycles(by_key, importer, places[name])))
-    return verdict
-
-
-def _cycles(by_key: dict[str, Claims], importer: Claims, place: str) -> Iterator[Problem]:
-    for index, item in enumerate(importer.body.imports):
-        if item is not None and forms_cycle(by_key, importer.subject, item):
-            message = "this import forms a cycle with imports of other accounts: the server does not accept it."
-            yield Problem(join(place, f"imports[{index}]"), message)
+        found = _without_pending(issues_of_imports(importer, exporter), being_made.get(name, ()))
+        of_imports = _verdict([*found, *cycles.issues(importer)], places[name])
+        problems += of_imports.problems
+        warnings += of_imports.warnings
+    return Verdict(tuple(problems), tuple(warnings))
 
 
 def _without_pending(found: Iterable[Issue], being_made: Iterable[int]) -> list[Issue]:
-    pending = tuple(f"imports[{index}].token" for index in being_made)
-    return [issue for issue in found if not (pending and issue.path.startswith(pending))]
+    pending = {f"imports[{index}].token" for index in being_made}
+    return [issue for issue in found if issue.path not in pending]
 
 
 def _verdict(issues: Iterable[Issue], place: str) -> Verdict:

@@ -9,6 +9,7 @@ import re
 from typing import Iterator
 
 from ..base import units
+from ..base.excerpts import quoted
 from ..claims import NatsLimits, Permissions, TimeRange, UserAccess
 from .issues import Issue, blocks, warns
 from .subjects import fields, is_valid_subject, literal_wildcards, subject_problems
@@ -29,7 +30,7 @@ def tag_issues(tags: list[str]) -> Iterator[Issue]:
         if tag != tag.lower():  # processUserPermissionsTemplate
             yield _odd(
                 f"tags[{index}]",
-                f"{tag!r} is not lower-case, and scopes find lower-case tags only; write {tag.lower()!r}.",
+                f"{quoted(tag)} is not lower-case, and scopes find lower-case tags only; write {quoted(tag.lower())}.",
             )
 
 
@@ -61,7 +62,7 @@ def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
     if len(parts) != len(words):  # splitSubjectQueue
         yield _odd(
             path,
-            f"{text!r} has white space, which servers take for the end of the subject; write one space before a queue group.",
+            f"{quoted(text)} has white space, which servers take for the end of the subject; write one space before a queue group.",
         )
     for part in parts:
         yield from subject_issues(path, part, "servers pass over it")
@@ -71,7 +72,7 @@ def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
 def subject_issues(path: str, subject: str, consequence: str) -> Iterator[Issue]:
     """IsValidSubject, for a subject that the Go library has nothing against."""
     if not is_valid_subject(subject):
-        yield _refused(path, f"{subject!r} {why_invalid(subject)}, so {consequence}.")
+        yield _refused(path, f"{quoted(subject)} {why_invalid(subject)}, so {consequence}.")
     else:
         yield from literal_issues(path, subject)
 
@@ -83,13 +84,16 @@ def why_invalid(subject: str) -> str:
 
 def literal_issues(path: str, subject: str) -> Iterator[Issue]:
     """Wildcards that are none, since they do not stand alone."""
-    for token in literal_wildcards(subject):  # analyzeTokens
-        from .templates import templates_in
+    found = literal_wildcards(subject)
+    if not found:
+        return
+    from .templates import templates_in
 
+    for token in dict.fromkeys(found):  # analyzeTokens
         if not templates_in(token) and not token.startswith("{{"):
             yield _odd(
                 path,
-                f"in {subject!r} the token {token!r} is taken literally; a wildcard, * for one token or > for all that follow, stands alone "
+                f"in {quoted(subject)} the token {quoted(token)} is taken literally; a wildcard, * for one token or > for all that follow, stands alone "
                 "between dots.",
             )
 
@@ -98,7 +102,7 @@ def _template_text_issues(path: str, subject: str) -> Iterator[Issue]:
     if "{{" in subject:  # processUserPermissionsTemplate is for scopes.
         yield _odd(
             path,
-            f"{subject!r} is taken literally; only the template of a scoped signing key fills in what is in braces.",
+            f"{quoted(subject)} is taken literally; only the template of a scoped signing key fills in what is in braces.",
         )
 
 
@@ -147,10 +151,10 @@ def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
     if len(unknown) == len(names):
         yield _refused(path, f"are none that servers know, so every connection is refused; there are {known}.")
         return
-    for name in unknown:
-        yield _odd(
-            f"{path}[{names.index(name)}]", f"{name!r} is no way to connect that servers know; there are {known}."
-        )
+    for index, name in enumerate(names):
+        if name.upper() in CONNECTION_TYPES:
+            continue
+        yield _odd(f"{path}[{index}]", f"{quoted(name)} is no way to connect that servers know; there are {known}.")
 
 
 def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:

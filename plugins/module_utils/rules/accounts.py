@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any, Iterator, Sequence
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import excerpt, quoted
 from ..base.go_syntax import parse_url
 from ..claims import (
     Account,
@@ -27,6 +29,7 @@ from ..claims.wire import zero_object
 from ..keys.nkey import is_public_key
 from ..token import codec
 from .issues import Issue, blocks, key_problem, shown, warns
+from .subject_index import SubjectIndex
 from .subjects import (
     can_contain_others,
     has_wildcards,
@@ -39,6 +42,8 @@ from .subjects import (
 _error = functools.partial(blocks, "library")
 _LONGEST_INFO = 8 * 1024
 _NO_LIMIT = -1
+#: There may be millions in a JWT of 1 MiB; so many are reported.
+_MOST_OVERLAPS = 1000
 _A_TYPE = {"stream": "a stream", "service": "a service", "": "nothing"}
 
 
@@ -57,7 +62,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
     yield from _signing_key_issues(account.signing_keys)
     yield from _info_issues("", account)
     if account.cluster_traffic not in ("", "system", "owner"):
-        yield _error("cluster_traffic", f"{account.cluster_traffic!r} is neither system nor owner.")
+        yield _error("cluster_traffic", f"{quoted(account.cluster_traffic)} is neither system nor owner.")
     if is_public_key(claims.issuer, "account") and not _are_empty(account.limits):
         yield warns(
             "library",
@@ -133,7 +138,7 @@ def _number_issues(account: Account) -> Iterator[Issue]:
             if export is not None and has_wildcards(export.subject):
                 yield _error(
                     f"exports[{index}].subject",
-                    f"{export.subject!r} has wildcards, which limits.wildcard_exports forbids; set that, or write a subject without.",
+                    f"{quoted(export.subject)} has wildcards, which limits.wildcard_exports forbids; set that, or write a subject without.",
                 )
 
 
@@ -159,13 +164,15 @@ def _one_export_issues(path: str, export: Export) -> Iterator[Issue]:
     """Export.Validate"""
     is_service, is_stream = export.type == "service", export.type == "stream"
     if not is_service and not is_stream:
-        yield _error(f"{path}.type", f"{export.type!r} is neither stream nor service.")
+        yield _error(f"{path}.type", f"{quoted(export.type)} is neither stream nor service.")
     if is_service and export.response_type not in ("", "Singleton", "Stream", "Chunked"):
-        yield _error(f"{path}.response_type", f"{export.response_type!r} is not one of Singleton, Stream and Chunked.")
+        yield _error(
+            f"{path}.response_type", f"{quoted(export.response_type)} is not one of Singleton, Stream and Chunked."
+        )
     if is_stream and export.response_type:
         yield _error(
             f"{path}.response_type",
-            f"{export.response_type!r} stands at a stream, which is not answered; leave it out.",
+            f"{quoted(export.response_type)} stands at a stream, which is not answered; leave it out.",
         )
     if is_stream and export.allow_trace:
         yield _error(f"{path}.allow_trace", "is set at a stream; only exports of services have it.")
@@ -190,19 +197,21 @@ def _latency_issues(path: str, latency: ServiceLatency) -> Iterator[Issue]:
         yield _error(f"{path}.sampling", f"{latency.sampling} is no percentage; write 1 to 100, or headers.")
     yield from _subject_issues(f"{path}.results", latency.results)
     if has_wildcards(latency.results):
-        yield _error(f"{path}.results", f"{latency.results!r} has wildcards, and is published to; write them out.")
+        yield _error(
+            f"{path}.results", f"{quoted(latency.results)} has wildcards, and is published to; write them out."
+        )
 
 
 def _position_problem(subject: str, position: int) -> str:
     if position <= 0:
         return ""
     if not has_wildcards(subject):
-        return f"is {position}, and {subject!r} has no * where the account's key could stand; write one there."
+        return f"is {position}, and {quoted(subject)} has no * where the account's key could stand; write one there."
     parts = subject.split(".")
     if position > len(parts):
-        return f"is {position}, and {subject!r} has {len(parts)} tokens only."
+        return f"is {position}, and {quoted(subject)} has {len(parts)} tokens only."
     if parts[position - 1] != "*":
-        return f"is {position}, where {subject!r} has {parts[position - 1]!r}; give the position of a *."
+        return f"is {position}, where {quoted(subject)} has {quoted(parts[position - 1])}; give the position of a *."
     return ""
 
 
@@ -215,14 +224,19 @@ def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
             containing.setdefault(subject, (index, subject))
         first_by_subject.setdefault(subject, index)
     wide = [subject for subject in first_by_subject if can_contain_others(subject)]
-    for index, subject in exports:
-        for other in wide:
-            if other != subject and subject_is_contained(subject, other):
-                containing.setdefault(other, (index, subject))
+    covering = SubjectIndex(wide, as_server=False)
+    for index, subject in exports if wide else ():
+        for numbers in covering.hits(subject):
+            # Each is wanted once, so what was found is taken out.
+            for number in numbers:
+                if wide[number] != subject:
+                    containing.setdefault(wide[number], (index, subject))
+            numbers[:] = [number for number in numbers if wide[number] == subject]
     for other, (index, subject) in containing.items():
         yield _error(
             f"exports[{index}].subject",
-            f"{subject!r} is already exported by exports[{first_by_subject[other]}] as {other!r}; remove one, or give them subjects that do not overlap.",
+            f"{quoted(subject)} is already exported by exports[{first_by_subject[other]}] as {quoted(other)}; "
+            "remove one, or give them subjects that do not overlap.",
         )
 
 
@@ -231,43 +245,67 @@ def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
 
 def _import_issues(imports: Sequence[Import | None], importer: str) -> Iterator[Issue]:
     """Imports.Validate"""
-    services: dict[str, tuple[dict[str, int], list[str]]] = {}
+    services: dict[str, list[tuple[int, str]]] = {}
+    for index, item in enumerate(imports):
+        if item is not None and item.type == "service":
+            local = item.to or without_references(item.local_subject) or item.subject
+            services.setdefault(item.account, []).append((index, local))
+    overlaps: dict[int, list[Issue]] = {}
+    for of_account in services.values():
+        for index, issue in _local_overlap_issues(of_account):
+            overlaps.setdefault(index, []).append(issue)
     for index, item in enumerate(imports):
         path = f"imports[{index}]"
         if item is None:
             yield _error(path, "is null; remove it.")
             continue
-        if item.type == "service":
-            earlier, wide = services.setdefault(item.account, ({}, []))
-            local = item.to or without_references(item.local_subject) or item.subject
-            yield from _local_overlap_issues(path, local, earlier, wide)
-            if local not in earlier:
-                earlier[local] = index
-                if can_contain_others(local):
-                    wide.append(local)
+        yield from overlaps.get(index, ())
         yield from _one_import_issues(path, item)
         yield from import_token_issues(path, item, importer)
 
 
-def _local_overlap_issues(path: str, local: str, earlier: dict[str, int], wide: list[str]) -> Iterator[Issue]:
-    candidates = earlier if can_contain_others(local) else [*wide, local]
-    for other in dict.fromkeys(candidates):
-        if other in earlier and (subject_is_contained(local, other) or subject_is_contained(other, local)):
-            yield _error(
-                path,
-                f"its requests to {local!r} overlap with {other!r} of imports[{earlier[other]}] from the same account; "
-                "give one of them another local_subject.",
+def _local_overlap_issues(imports: list[tuple[int, str]]) -> Iterator[tuple[int, Issue]]:
+    """Service imports from one account whose subjects in this account overlap, each pair at the later one; of very many pairs the first ones."""
+    first: dict[str, int] = {}
+    for index, local in imports:
+        first.setdefault(local, index)
+    wide = [local for local in first if can_contain_others(local)]
+    covering = SubjectIndex(wide, as_server=False)
+    overlapping: dict[str, set[str]] = {}
+    pairs = ((local, wide[number]) for local in first for numbers in covering.hits(local) for number in numbers)
+    for local, other in itertools.islice(pairs, _MOST_OVERLAPS):
+        overlapping.setdefault(local, set()).add(other)
+        overlapping.setdefault(other, set()).add(local)
+    found = (
+        (index, local, other)
+        for index, local in imports
+        for other in sorted(overlapping.get(local, set()) | {local}, key=first.__getitem__)
+        if first[other] < index
+    )
+    for index, local, other in itertools.islice(found, _MOST_OVERLAPS):
+        path = f"imports[{index}]"
+        if other == local:
+            yield (
+                index,
+                _error(
+                    path,
+                    f"imports the service {quoted(local)} again, which imports[{first[local]}] already does; remove one.",
+                ),
             )
-    if local in earlier:
-        yield _error(
-            path, f"imports the service {local!r} again, which imports[{earlier[local]}] already does; remove one."
+        yield (
+            index,
+            _error(
+                path,
+                f"its requests to {quoted(local)} overlap with {quoted(other)} of imports[{first[other]}] from the same account; "
+                "give one of them another local_subject.",
+            ),
         )
 
 
 def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
     """Import.Validate, except for its token"""
     if item.type not in ("service", "stream"):
-        yield _error(f"{path}.type", f"{item.type!r} is neither stream nor service.")
+        yield _error(f"{path}.type", f"{quoted(item.type)} is neither stream nor service.")
     if item.type == "service" and item.allow_trace:
         yield _error(f"{path}.allow_trace", "is set at a service; only imports of streams have it.")
     if not item.account:
@@ -288,7 +326,7 @@ def renaming_problems(local: str, subject: str) -> Iterator[str]:
     """RenamingSubject.Validate. That the subject is empty, or the local one has spaces, is said elsewhere too."""
     yield from subject_problems(local)
     if _ends_open(local) != _ends_open(subject):
-        yield f"{local!r} and {subject!r} have to end in > both, or neither."
+        yield f"{quoted(local)} and {quoted(subject)} have to end in > both, or neither."
     wildcards = subject.split(".").count("*")
     used = 0
     for part in local.split("."):
@@ -296,10 +334,10 @@ def renaming_problems(local: str, subject: str) -> Iterator[str]:
         if part == "*" or (number is not None and number <= wildcards):
             used += 1
         elif number is not None:
-            yield f"{part} refers to a wildcard that {subject!r} does not have, which has {wildcards}."
+            yield f"{excerpt(part)} refers to a wildcard that {quoted(subject)} does not have, which has {wildcards}."
     if used != wildcards:
         yield (
-            f"{local!r} refers to {used} wildcards, and {subject!r} has {wildcards}; write $1 for the first one, and so on."
+            f"{quoted(local)} refers to {used} wildcards, and {quoted(subject)} has {wildcards}; write $1 for the first one, and so on."
         )
 
 
@@ -336,7 +374,8 @@ def import_token_issues(path: str, item: Import, importer: str) -> Iterator[Issu
     subject = item.to if item.type == "service" and item.to else item.subject
     if not subject_is_contained(subject, activation.import_subject):
         yield _error(
-            path, f"allows {activation.import_subject!r}, which does not cover {item.subject!r}; get one that does."
+            path,
+            f"allows {quoted(activation.import_subject)}, which does not cover {quoted(item.subject)}; get one that does.",
         )
 
 
@@ -351,7 +390,7 @@ def read_activation(token: str) -> Claims:
 def activation_problems(activation: Activation) -> Iterator[tuple[str, str]]:
     """What ActivationClaims.validateWithTimeChecks has against an activation, times left out: the field and the problem."""
     if activation.import_type not in ("stream", "service"):
-        yield "import_type", f"{activation.import_type!r} is neither stream nor service."
+        yield "import_type", f"{quoted(activation.import_type)} is neither stream nor service."
     for problem in subject_problems(activation.import_subject):
         yield "import_subject", problem
     if activation.issuer_account:
@@ -365,7 +404,7 @@ def activation_problems(activation: Activation) -> Iterator[tuple[str, str]]:
 
 def _mapping_issues(source: str, destinations: list[WeightedMapping]) -> Iterator[Issue]:
     """Mapping.Validate"""
-    path = f"mappings.{source}"
+    path = f"mappings.{excerpt(source)}"
     yield from _subject_issues(path, source)
     totals: dict[str, int] = {}
     for index, destination in enumerate(destinations):
@@ -378,7 +417,7 @@ def _mapping_issues(source: str, destinations: list[WeightedMapping]) -> Iterato
         if cluster and totals[cluster] > 100:
             yield _error(
                 f"{path}[{index}].weight",
-                f"brings the weights in the cluster {cluster!r} to {totals[cluster]}, where 100 are to share; "
+                f"brings the weights in the cluster {quoted(cluster)} to {totals[cluster]}, where 100 are to share; "
                 "one that is left out counts as 100.",
             )
     if totals.get("", 0) > 100:
@@ -411,7 +450,9 @@ def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
         yield _error("trace.destination", problem)
         break  # As in the Go library, which tells the first one.
     if has_wildcards(trace.destination):
-        yield _error("trace.destination", f"{trace.destination!r} has wildcards, and is published to; write them out.")
+        yield _error(
+            "trace.destination", f"{quoted(trace.destination)} has wildcards, and is published to; write them out."
+        )
     if not 0 <= trace.sampling <= 100:
         yield _error("trace.sampling", f"{trace.sampling} is no percentage; write 1 to 100.")
 

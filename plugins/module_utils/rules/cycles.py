@@ -1,66 +1,194 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles of imports, which the server does not accept (checkServiceImportsForCycles and checkStreamImportsForCycles of nats-server's accounts.go)."""
+"""Imports that form a cycle, which a server does not install (checkServiceImportsForCycles and checkStreamImportsForCycles in accounts.go).
+
+As there, a subject is followed from account to account, and an account that is met twice is a cycle, also where two ways lead to it. Which of the
+imports of a cycle a server leaves out depends on the order in which it loads accounts, so all of them are found.
+"""
 
 from __future__ import annotations
 
+from typing import Iterator, Mapping, NamedTuple
+
 from ..claims import Claims, Import
+from .issues import Issue, blocks
+from .subject_index import SubjectIndex
 from .subjects import is_subset
+from .transforms import with_wildcards
 
-#: How many accounts a server follows imports through (MaxAccountCycleSearchDepth).
-_DEPTH = 1024
-
-
-def forms_cycle(accounts: dict[str, Claims], importer: str, item: Import) -> bool:
-    """Whether an import leads back to the account that has it, through other accounts, which are given by public key."""
-    exporter = accounts.get(item.account)
-    if exporter is None:
-        return False
-    local = _untokenized(item.local_subject or item.to or item.subject)
-    if item.type == "service":
-        return _reaches(accounts, exporter, "service", local, {importer})
-    return any(
-        _reaches(accounts, exporter, "stream", subject, {importer}) for subject in dict.fromkeys((local, item.subject))
-    )
+#: How many accounts a server follows an import through (MaxAccountCycleSearchDepth).
+MOST_ACCOUNTS = 1024
 
 
-def _reaches(accounts: dict[str, Claims], account: Claims, kind: str, subject: str, visited: set[str]) -> bool:
-    if len(visited) >= _DEPTH:
-        return True
-    body = account.body
-    if kind == "stream" and not any(
-        export.type == kind and is_subset(subject, export.subject) for export in body.exports if export is not None
-    ):
-        return False
-    for item in body.imports:
-        if item is None or item.type != kind:
-            continue
-        # A server compares with what a service is called over there, and with what a stream is called here.
-        local = _untokenized(item.local_subject or item.to or item.subject)
-        compared, narrowed = (item.subject, local) if kind == "service" else (local, local)
-        if subjects_collide(subject, compared):
-            if item.account in visited:
-                return True
-            visited.add(account.subject)
-            following = accounts.get(item.account)
-            if following is not None and _reaches(
-                accounts, following, kind, narrowed if is_subset(narrowed, subject) else subject, visited
-            ):
-                return True
-    return False
+class _Installed(NamedTuple):
+    """An import as a server holds it: what it is called here and in the exporting account."""
+
+    exporter: str
+    here: str
+    there: str
 
 
-def _untokenized(subject: str) -> str:
-    """A local subject with `*` for each `$1` or `{{wildcard(1)}}`."""
-    return ".".join("*" if part.startswith(("$", "{{")) else part for part in subject.split("."))
+class _Node:
+    """What follows the first literal tokens of subjects."""
+
+    __slots__ = ("literal", "numbers")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.numbers: list[int] = []  # of subjects that end here, or go on with a wildcard
+
+    def all_numbers(self) -> Iterator[int]:
+        nodes = [self]
+        while nodes:
+            node = nodes.pop()
+            yield from node.numbers
+            nodes.extend(node.literal.values())
+
+
+class _Imports:
+    """The imports of one kind of an account, laid out so that those that a subject collides with are found among thousands."""
+
+    def __init__(self, installed: list[_Installed], kind: str) -> None:
+        self._installed = installed
+        # What is compared: what a service is called over there, and what a stream is called here.
+        self._subjects = [item.there if kind == "service" else item.here for item in installed]
+        self._root = _Node()
+        for number, subject in enumerate(self._subjects):
+            node = self._root
+            for token in subject.split("."):
+                if token[:1] in ("*", ">"):
+                    break
+                node = node.literal.setdefault(token, _Node())
+            node.numbers.append(number)
+
+    def colliding(self, subject: str) -> list[_Installed]:
+        """The imports that the subject collides with, in order."""
+        numbers = sorted(self._candidates(subject.split(".")))
+        return [self._installed[number] for number in numbers if subjects_collide(subject, self._subjects[number])]
+
+    def _candidates(self, tokens: list[str]) -> Iterator[int]:
+        node = self._root
+        for token in tokens:
+            if token[:1] in ("*", ">"):
+                yield from node.all_numbers()
+                return
+            yield from node.numbers
+            if token not in node.literal:
+                return
+            node = node.literal[token]
+        yield from node.numbers
+
+
+class Cycles:
+    """Looks for cycles among accounts, by public key."""
+
+    def __init__(self, accounts: Mapping[str, Claims]) -> None:
+        self._accounts = accounts
+        self._imports: dict[tuple[str, str], _Imports] = {}
+        self._stream_exports: dict[str, SubjectIndex] = {}
+
+    def issues(self, importer: Claims) -> Iterator[Issue]:
+        """Which imports of an account a server does not install, as far as cycles are concerned."""
+        for index, item in enumerate(importer.body.imports):
+            problem = "" if item is None else self._problem(importer.subject, item)
+            if problem:
+                yield blocks("server", f"imports[{index}]", problem)
+
+    def _problem(self, importer: str, item: Import) -> str:
+        if item.account not in self._accounts:
+            return ""
+        if item.type == "service":
+            here, there = _service_names(item)
+            return self._follow(
+                importer, item.account, "service", with_wildcards(here) if _has_wildcard(there) else here
+            )
+        subjects = dict.fromkeys((_stream_name(item), item.subject))
+        return next(filter(None, (self._follow(importer, item.account, "stream", subject) for subject in subjects)), "")
+
+    def _follow(self, importer: str, exporter: str, kind: str, subject: str) -> str:
+        visited = {importer}
+        # A thousand accounts may import from one another in a row, so this does not call itself. Of each account on the way: what is left to follow.
+        ways = [("", iter([(exporter, subject)]))]
+        while ways:
+            account, steps = ways[-1]
+            step = next(steps, None)
+            if step is None:
+                ways.pop()
+                continue
+            following, subject = step
+            if account and following in visited:
+                return "this import forms a cycle with imports of other accounts, so servers do not install it."
+            if account:
+                visited.add(account)
+            if len(visited) >= MOST_ACCOUNTS:
+                return f"servers follow an import through {MOST_ACCOUNTS} accounts at most, so they do not install this one."
+            ways.append((following, iter(self._steps(following, kind, subject))))
+        return ""
+
+    def _steps(self, account: str, kind: str, subject: str) -> list[tuple[str, str]]:
+        """The accounts that a subject leads on to from an account, each with the subject that is followed there."""
+        if account not in self._accounts or (kind == "stream" and not self._exports_stream(account, subject)):
+            return []
+        key = (account, kind)
+        if key not in self._imports:
+            self._imports[key] = _Imports(_installed(self._accounts[account], kind), kind)
+        return [
+            (item.exporter, item.here if is_subset(item.here, subject) else subject)
+            for item in self._imports[key].colliding(subject)
+        ]
+
+    def _exports_stream(self, account: str, subject: str) -> bool:
+        if account not in self._stream_exports:
+            exports = self._accounts[account].body.exports
+            subjects = [export.subject for export in exports if export is not None and export.type == "stream"]
+            self._stream_exports[account] = SubjectIndex(subjects, as_server=True)
+        return self._stream_exports[account].first(subject) is not None
+
+
+def _installed(importer: Claims, kind: str) -> list[_Installed]:
+    items = (item for item in importer.body.imports if item is not None and item.type == kind)
+    return [_Installed(item.account, *_names(item)) for item in items]
+
+
+def _names(item: Import) -> tuple[str, str]:
+    """What an installed import is called in the importing and in the exporting account, with * for each reference to a wildcard."""
+    here, there = _service_names(item) if item.type == "service" else (_stream_name(item), item.subject)
+    # Where there is no wildcard over there, what looks like a reference is none.
+    return (with_wildcards(here), with_wildcards(there)) if _has_wildcard(there) and here != there else (here, there)
+
+
+def _service_names(item: Import) -> tuple[str, str]:
+    if item.local_subject:
+        return item.local_subject, item.subject
+    return item.subject, item.to or item.subject  # the deprecated way
+
+
+def _stream_name(item: Import) -> str:
+    if item.local_subject or not item.to:
+        return item.local_subject or item.subject
+    return f"{item.to}{'' if item.to.endswith('.') else '.'}{item.subject}"  # the deprecated way
+
+
+def _has_wildcard(subject: str) -> bool:
+    return not {"*", ">"}.isdisjoint(subject.split("."))
 
 
 def subjects_collide(first: str, second: str) -> bool:
-    """Whether some subject is matched by both (SubjectsCollide of nats-server's sublist.go)."""
+    """Whether some subject is matched by both (SubjectsCollide in sublist.go)."""
     one, two = first.split("."), second.split(".")
-    for left, right in zip(one, two):
-        if ">" in (left, right):
-            return True
-        if left != right and "*" not in (left, right):
+    one_is_wide, two_is_wide = ("*" in one or ">" in one), ("*" in two or ">" in two)
+    if first == second or not (one_is_wide or two_is_wide):
+        return first == second
+    if not (one_is_wide and two_is_wide):
+        return is_subset(second, first) if one_is_wide else is_subset(first, second)
+    if len(one) != len(two):
+        shorter = one if len(one) < len(two) else two
+        if ">" not in shorter:
             return False
-    return len(one) == len(two)
+    return all(map(_can_match, one, two))
+
+
+def _can_match(one: str, two: str) -> bool:
+    if not one or not two:
+        return False
+    return one[0] in "*>" or two[0] in "*>" or one == two

@@ -8,6 +8,7 @@ import functools
 from typing import TYPE_CHECKING, Callable, Iterator
 
 from ..base import units
+from ..base.excerpts import quoted
 from .issues import Issue, blocks, key_problem, times_out
 from .subjects import is_plain, subject_problems
 
@@ -112,7 +113,7 @@ def _subscribe_problems(text: str) -> Iterator[str]:
     """checkPermission"""
     words = text.split(" ")
     if len(words) > 2:
-        yield f"{text!r} has {len(words) - 1} spaces; only one may stand there, between a subject and a queue group."
+        yield f"{quoted(text)} has {len(words) - 1} spaces; only one may stand there, between a subject and a queue group."
         return
     for word in words:
         yield from subject_problems(word)
@@ -122,7 +123,7 @@ def _publish_problems(text: str) -> Iterator[str]:
     """checkPermission"""
     yield from _subscribe_problems(text)
     if text.count(" ") == 1:
-        yield f"{text!r} has a queue group after the space, which only subscriptions have; write the subject alone."
+        yield f"{quoted(text)} has a queue group after the space, which only subscriptions have; write the subject alone."
 
 
 def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
@@ -135,7 +136,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
         except ValueError as error:
             yield _error(
                 f"{path}source_networks[{index}]",
-                f"{network!r} is no network ({error}); write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
+                f"{quoted(network)} is no network ({error}); write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
             )
     for index, hours in enumerate(access.times):
         yield from _clock_issues(f"{path}times[{index}].start", hours.start)
@@ -146,7 +147,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
         except ValueError:
             yield _error(
                 f"{path}times_location",
-                f"{access.times_location!r} is no time zone that this host knows; write a name such as Europe/Prague or UTC.",
+                f"{quoted(access.times_location)} is no time zone that this host knows; write a name such as Europe/Prague or UTC.",
             )
 
 
@@ -157,7 +158,7 @@ def _clock_issues(path: str, text: str) -> Iterator[Issue]:
     try:
         parse_clock(text)
     except ValueError:
-        yield _error(path, f"{text!r} is no time of day; write hours, minutes and seconds, such as 08:00:00.")
+        yield _error(path, f"{quoted(text)} is no time of day; write hours, minutes and seconds, such as 08:00:00.")
 
 
 # ---- activations (activation_claims.go)

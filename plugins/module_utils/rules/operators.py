@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 from typing import Iterator
 
+from ..base.excerpts import quoted
 from ..base.go_syntax import atoi, parse_url
 from ..claims import Claims, Operator
 from .issues import Issue, blocks
@@ -55,9 +56,9 @@ def _service_url_problem(url: str) -> str:
     if parts.has_user:
         return "has a user or password, which everybody could read there; remove what is before the @."
     if parts.path:
-        return f"has the path {parts.path!r}; NATS URLs have none, remove it."
+        return f"has the path {quoted(parts.path)}; NATS URLs have none, remove it."
     if parts.scheme not in ("nats", "tls", "ws", "wss"):
-        return f"has the scheme {parts.scheme!r}; begin with nats://, tls://, ws:// or wss://."
+        return f"has the scheme {quoted(parts.scheme)}; begin with nats://, tls://, ws:// or wss://."
     return ""
 
 
@@ -72,4 +73,4 @@ def _version_problem(version: str) -> str:
                 return ""
         except ValueError:
             pass
-    return f"{version!r} is no version of a server; write three numbers, such as 2.10.0."
+    return f"{quoted(version)} is no version of a server; write three numbers, such as 2.10.0."

@@ -5,22 +5,30 @@
 from __future__ import annotations
 
 import functools
-from typing import Iterator
+from typing import Callable, Iterator
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import excerpt, quoted
 from ..claims import Claims, Export, Import, Permissions, ScopeTemplate, User, UserAccess, no_access
 from ..claims.declaration import fields_of
 from ..keys.new import Placeholder
 from .accounts import import_token_issues, read_activation
 from .issues import Issue, blocks, shown, times_out, warns
-from .subjects import is_subset, is_valid_subject
-from .templates import MOST_SUBJECTS, OWN_ACCOUNT, Filled, fill_in
+from .scopes import permitted_subjects
+from .subject_index import SubjectIndex
+from .subjects import is_valid_subject
+from .templates import MOST_SUBJECTS, OWN_ACCOUNT, PLAIN_VALUE, Filling, value_problem
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
 
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
 _late = functools.partial(times_out, "server")
+
+
+def _name(claims: Claims) -> str:
+    return excerpt(claims.name or claims.subject)
+
 
 # ---- an operator and an account
 
@@ -38,7 +46,7 @@ def _issuer_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
     """isTrustedIssuer in server.go"""
     if not account.issuer or account.issuer in allowed_issuers_of_operator(operator):
         return
-    name = operator.name or operator.subject
+    name = _name(operator)
     if account.issuer == operator.subject:
         yield _refused(
             "issuer",
@@ -93,7 +101,7 @@ def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -
         *_bearer_issues(account, access),
         *_revocation_issues(account, user),
         # checkExpiration in accounts.go, verifyAccountClaims in server.go
-        *_validity_issues("", f"the account {account.name or account.subject}", account, now),
+        *_validity_issues("", f"the account {_name(account)}", account, now),
     ]
 
 
@@ -102,13 +110,13 @@ def _scope_of(account: Claims, user: Claims, strict: bool) -> tuple[str, ScopeTe
     entry = signing_key(account.body, user.issuer)
     if entry is None or entry.template is None or (user.issuer == account.subject and not strict):
         return None
-    return entry.role or entry.key, entry.template
+    return excerpt(entry.role or entry.key), entry.template
 
 
 def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator[Issue]:
     """processClientOrLeafAuthentication in auth.go"""
     body: User = user.body
-    name = account.name or account.subject
+    name = _name(account)
     is_own = user.issuer == account.subject
     if not user.issuer:
         return
@@ -140,12 +148,14 @@ def _scoped_user_issues(account: Claims, user: Claims, name: str, permissions: P
             f"the user has its own {', '.join(_own_access(body.access))}, and the scope {name} of the key that signs it has to tell all; "
             "leave them out.",
         )
+    filling = Filling(account, user)
+    yield from _taken_issues(filling, permitted_subjects(permissions), name)
     for path, permission in (
         ("permissions.publish", permissions.publish),
         ("permissions.subscribe", permissions.subscribe),
     ):
-        yield from _allowed_issues(f"{path}.allow", permission.allow, name, account, user)
-        yield from _denied_issues(f"{path}.deny", permission.deny, name, account, user)
+        yield from _allowed_issues(f"{path}.allow", permission.allow, name, filling)
+        yield from _denied_issues(f"{path}.deny", permission.deny, name, filling)
 
 
 def _own_access(access: UserAccess) -> list[str]:
@@ -157,33 +167,46 @@ def _own_access(access: UserAccess) -> list[str]:
     ]
 
 
-def _allowed_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
-    filled = list(fill_in(subjects, account, user))
-    yield from _count_issues(path, filled, scope)
+def _taken_issues(filling: Filling, subjects: list[str], scope: str) -> Iterator[Issue]:
+    """Servers put names and tags into templates as they are, so that `*` as a name gives what all others have. Those of accounts: scopes.py."""
+    for value in filling.used(subjects):
+        problem = "" if value.is_of_account else value_problem(value.text)
+        if problem:
+            yield _refused(
+                value.option,
+                f"{quoted(value.text)} {problem}, and the scope {scope} puts it into subjects; {PLAIN_VALUE}.",
+            )
+
+
+def _allowed_issues(path: str, subjects: list[str], scope: str, filling: Filling) -> Iterator[Issue]:
+    filled, is_too_large = filling.expansion(subjects)
+    if is_too_large:
+        yield _too_large(path, scope)
     for subject, one in zip(subjects, filled):
         if one.problem:
-            yield _odd(path, f"{subject!r} of the scope {scope} is dropped for this user: {one.problem}.")
-    if subjects and all(one.problem and not one.subjects for one in filled):
+            yield _odd(path, f"{quoted(subject)} of the scope {scope} is dropped for this user: {one.problem}.")
+    if subjects and not is_too_large and not any(one.valid for one in filled):
         yield _odd(
             path, f"nothing that the scope {scope} allows holds for this user, so servers deny it everything there."
         )
 
 
-def _denied_issues(path: str, subjects: list[str], scope: str, account: Claims, user: Claims) -> Iterator[Issue]:
-    filled = list(fill_in(subjects, account, user))
-    yield from _count_issues(path, filled, scope)
+def _denied_issues(path: str, subjects: list[str], scope: str, filling: Filling) -> Iterator[Issue]:
+    filled, is_too_large = filling.expansion(subjects)
+    if is_too_large:
+        yield _too_large(path, scope)
     for subject, one in zip(subjects, filled):
         if one.problem:
-            yield _refused(path, f"{subject!r} of the scope {scope} makes servers refuse this user: {one.problem}.")
+            yield _refused(
+                path, f"{quoted(subject)} of the scope {scope} makes servers refuse this user: {one.problem}."
+            )
 
 
-def _count_issues(path: str, filled: list[Filled], scope: str) -> Iterator[Issue]:
-    count = sum(one.made for one in filled)
-    if count > MOST_SUBJECTS:
-        yield _refused(
-            path,
-            f"the scope {scope} makes {count} subjects of the tags, and servers, which make up to {MOST_SUBJECTS}, refuse the user; use fewer tags.",
-        )
+def _too_large(path: str, scope: str) -> Issue:
+    return _refused(
+        path,
+        f"the scope {scope} makes more than {MOST_SUBJECTS} subjects of the tags, and servers refuse the user; use fewer tags.",
+    )
 
 
 def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
@@ -199,9 +222,7 @@ def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
 def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     """failBearer in accounts.go"""
     if access.bearer_token and account.body.limits.disallow_bearer:
-        yield _refused(
-            "bearer_token", f"is set, and the account {account.name or account.subject} disallows it; unset one."
-        )
+        yield _refused("bearer_token", f"is set, and the account {_name(account)} disallows it; unset one.")
 
 
 def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:
@@ -217,44 +238,81 @@ def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:
 
 # ---- an import and its export
 
+#: What a server exports from the system account by itself, where its JWT does not: addSystemAccountExports in events.go, checkJetStreamExports in
+#: jetstream.go. Position 4 has to be the key of the importing account.
+SYSTEM_EXPORTS = (
+    Export(subject="$SYS.REQ.ACCOUNT.*.CONNZ", type="service", account_token_position=4),
+    Export(subject="$SYS.REQ.ACCOUNT.*.STATZ", type="service", account_token_position=4),
+    Export(subject="$SYS.DEBUG.SUBSCRIBERS", type="service"),
+    Export(subject="$SYS.REQ.USER.*.INFO", type="service"),
+    Export(subject="$JS.API.>", type="service"),
+)
 
-def import_issues(importer: Claims, exporter: Claims) -> list[Issue]:
+
+class Exporter:
+    """An account with its exports laid out so that thousands of imports find theirs. `is_system`: whether it is the system account."""
+
+    def __init__(self, claims: Claims, is_system: bool) -> None:
+        self.claims = claims
+        exports = [export for export in claims.body.exports if export is not None]
+        exports += SYSTEM_EXPORTS if is_system else ()
+        self._exact: dict[tuple[str, str], Export] = {}
+        for export in exports:
+            self._exact.setdefault((export.type, export.subject), export)
+        self._of_type = {kind: [export for export in exports if export.type == kind] for kind in ("stream", "service")}
+        self._covering = {
+            kind: SubjectIndex([export.subject for export in found], as_server=True)
+            for kind, found in self._of_type.items()
+        }
+
+    def find(self, kind: str, subject: str) -> Export | None:
+        """The export of a kind that covers a subject, first the very same (checkServiceExportApproved and checkStreamExportApproved in accounts.go)."""
+        exact = self._exact.get((kind, subject))
+        if exact is not None or kind not in self._covering or not is_valid_subject(subject):
+            return exact
+        number = self._covering[kind].first(subject)
+        return None if number is None else self._of_type[kind][number]
+
+
+def import_issues(importer: Claims, exporter: Claims, is_system: bool = False) -> list[Issue]:
     """Why servers do not install imports of one account from another one. Other imports are passed over, as are times: import_time_issues().
 
-    What the Go library says of the tokens is among it, the same as in library_issues().
+    What the Go library says of the tokens is among it, the same as in library_issues(). `is_system` where the other one is the system account.
     """
+    known = Exporter(exporter, is_system)
+    return issues_of_imports(importer, lambda key: known if key == exporter.subject else None)
+
+
+def issues_of_imports(importer: Claims, exporter_of: Callable[[str], Exporter | None]) -> list[Issue]:
+    """The same for all accounts that it imports from, which are found by public key, as far as they are known."""
     found: list[Issue] = []
     for index, item in enumerate(importer.body.imports):
-        if item is not None and item.account == exporter.subject:
+        exporter = None if item is None else exporter_of(item.account)
+        if exporter is not None:
             found += _one_import_issues(f"imports[{index}]", item, importer, exporter)
     return list(dict.fromkeys(found))
 
 
-def _one_import_issues(path: str, item: Import, importer: Claims, exporter: Claims) -> Iterator[Issue]:
-    """checkStreamExportApproved and checkServiceExportApproved in accounts.go"""
-    name = exporter.name or exporter.subject
+def _one_import_issues(path: str, item: Import, importer: Claims, exporter: Exporter) -> Iterator[Issue]:
+    name = _name(exporter.claims)
     subject = item.to if item.type == "service" and item.to and not item.local_subject else item.subject
-    exports = [export for export in exporter.body.exports if export is not None and _covers(export, subject)]
-    export = next((export for export in exports if export.type == item.type), None)
+    export = exporter.find(item.type, subject)
     if export is None:
-        if exports:
+        other = exporter.find("stream" if item.type == "service" else "service", subject)
+        if other is not None:
             yield _refused(
                 f"{path}.type",
-                f"is {item.type}, and the account {name} exports {exports[0].subject!r} as a {exports[0].type}.",
+                f"is {item.type}, and the account {name} exports {quoted(other.subject)} as a {other.type}.",
             )
         else:
             yield _refused(
                 f"{path}.subject",
-                f"{subject!r} is not exported by the account {name}; it has to export it, or a wider subject.",
+                f"{quoted(subject)} is not exported by the account {name}; it has to export it, or a wider subject.",
             )
     elif export.account_token_position:
         yield from _position_issues(path, subject, export, importer, name)
     elif export.token_required:
-        yield from _activation_issues(path, item, export, importer, exporter)
-
-
-def _covers(export: Export, subject: str) -> bool:
-    return export.subject == subject or (is_valid_subject(subject) and is_subset(subject, export.subject))
+        yield from _activation_issues(path, item, export, importer, exporter.claims)
 
 
 def _position_issues(path: str, subject: str, export: Export, importer: Claims, exporter: str) -> Iterator[Issue]:
@@ -263,22 +321,21 @@ def _position_issues(path: str, subject: str, export: Export, importer: Claims, 
     position = export.account_token_position
     own = OWN_ACCOUNT if isinstance(importer.subject, Placeholder) else importer.subject
     if subject == export.subject or position > len(parts) or parts[position - 1] != own:
-        wanted = export.subject.split(".")
-        if position <= len(wanted):
-            wanted[position - 1] = own
+        # The key itself is not in the message: it may be one that does not exist yet.
         yield _refused(
             f"{path}.subject",
-            f"{subject!r} does not have this account's key as token {position}, which the account {exporter} wants; write {'.'.join(wanted)!r}.",
+            f"{quoted(subject)} does not have the importing account's public key as token {position}, which the account {exporter} wants; "
+            f"write the key there, in a document as {OWN_ACCOUNT}.",
         )
 
 
 def _activation_issues(path: str, item: Import, export: Export, importer: Claims, exporter: Claims) -> Iterator[Issue]:
     """checkActivation in accounts.go"""
-    name = exporter.name or exporter.subject
+    name = _name(exporter)
     if not item.token:
         yield _refused(
             f"{path}.token",
-            f"is missing, and the account {name} exports {export.subject!r} to those with one only; get one from it.",
+            f"is missing, and the account {name} exports {quoted(export.subject)} to those with one only; get one from it.",
         )
         return
     yield from import_token_issues(path, item, importer.subject)

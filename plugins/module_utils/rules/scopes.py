@@ -7,7 +7,8 @@ from __future__ import annotations
 import functools
 from typing import Iterator
 
-from ..claims import Account, Claims, Permissions, ScopeTemplate, SigningKey, TemplateLimits, inexact_numbers
+from ..base.excerpts import excerpt, quoted
+from ..claims import Account, Claims, Permissions, ScopeTemplate, SigningKey, TemplateLimits, User, inexact_numbers
 from . import library
 from .access import (
     below_unlimited_issues,
@@ -19,7 +20,16 @@ from .access import (
 )
 from .issues import Issue, blocks, warns
 from .subjects import is_valid_subject
-from .templates import function_problem, has_templates, is_function, templates_in, without_templates
+from .templates import (
+    PLAIN_VALUE,
+    Filling,
+    function_problem,
+    has_templates,
+    is_function,
+    templates_in,
+    value_problem,
+    without_templates,
+)
 
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
@@ -41,6 +51,26 @@ def signing_key_issues(path: str, signing_key: SigningKey, claims: Claims) -> It
             f"{path}.template.bearer_token",
             "is forbidden by limits.disallow_bearer, so every user of the scope is refused; unset one.",
         )
+
+
+def taken_issues(claims: Claims) -> Iterator[Issue]:
+    """What templates take of the account itself, and put into subjects as it is. What they take of users is for relations.py."""
+    account: Account = claims.body
+    filling = Filling(claims, Claims(body=User()))
+    found: dict[str, Issue] = {}
+    for key in account.signing_keys:
+        for value in filling.used(permitted_subjects(key.template.permissions)) if key.template is not None else ():
+            problem = value_problem(value.text) if value.is_of_account else ""
+            if problem and value.option not in found:
+                message = f"{quoted(value.text)} {problem}, and the scope {excerpt(key.role or key.key)} puts it into subjects; {PLAIN_VALUE}."
+                found[value.option] = _refused(value.option, message)
+    yield from found.values()
+
+
+def permitted_subjects(permissions: Permissions) -> list[str]:
+    """All that is allowed and denied."""
+    publish, subscribe = permissions.publish, permissions.subscribe
+    return [*publish.allow, *publish.deny, *subscribe.allow, *subscribe.deny]
 
 
 def _template_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
@@ -79,7 +109,7 @@ def _allowed_template_issues(path: str, subject: str) -> Iterator[Issue]:
             yield _odd(path, f"{function_problem(function)}, servers drop the subject.")
     rest = without_templates(subject)
     if not is_valid_subject(rest):
-        yield _refused(path, f"{subject!r} {_why_invalid_in_scope(rest)}, and servers drop it.")
+        yield _refused(path, f"{quoted(subject)} {_why_invalid_in_scope(rest)}, and servers drop it.")
 
 
 def _denied_template_issues(path: str, subject: str) -> Iterator[Issue]:
@@ -89,7 +119,9 @@ def _denied_template_issues(path: str, subject: str) -> Iterator[Issue]:
             yield _refused(path, f"{function_problem(function)}, servers refuse every user of the scope.")
     rest = without_templates(subject)
     if not is_valid_subject(rest):
-        yield _refused(path, f"{subject!r} {_why_invalid_in_scope(rest)}, and servers refuse every user of the scope.")
+        yield _refused(
+            path, f"{quoted(subject)} {_why_invalid_in_scope(rest)}, and servers refuse every user of the scope."
+        )
 
 
 def _template_subject_issues(path: str, subject: str) -> Iterator[Issue]:
@@ -99,7 +131,9 @@ def _template_subject_issues(path: str, subject: str) -> Iterator[Issue]:
             yield _refused(path, f"{function_problem(function)}, servers refuse every user of the scope.")
     rest = without_templates(subject)
     if "{{" in rest or "}}" in rest:
-        yield _odd(path, f"{subject!r} has braces that are taken literally; a function stands between {{{{ and }}}}.")
+        yield _odd(
+            path, f"{quoted(subject)} has braces that are taken literally; a function stands between {{{{ and }}}}."
+        )
     yield from literal_issues(path, rest)
 
 

@@ -28,10 +28,32 @@ _LONGEST_USER_TOKEN = 3500
 _LONG_ACCOUNT_TOKEN = 64 * 1024
 
 
-def server_issues(claims: Claims) -> list[Issue]:
-    """What a server has against the claims beyond library_issues(), or makes of them that nobody expects."""
+def server_issues(claims: Claims, now: int | None = None) -> list[Issue]:
+    """What a server has against the claims beyond library_issues(), or makes of them that nobody expects; at a time in unix seconds, if given."""
+    found = [] if now is None else [*_time_issues(claims, now)]
     rules = _rules_of(claims.kind)
-    return [] if rules is None else list(dict.fromkeys(rules(claims)))
+    if rules is not None:
+        found += rules(claims)
+    return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
+    """checkExpiration and checkActivation in accounts.go, setExpiration in client.go: they set a timer. Operators have none."""
+    if claims.kind not in ("account", "user", "activation"):
+        return
+    if claims.expires < 0:
+        yield _refused("expires", f"is {units.show_time(claims.expires)}, which servers take for over.")
+    for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
+        problem = far_time_problem(time, now)
+        if problem:
+            yield _refused(name, problem)
+
+
+def far_time_problem(time: int, now: int) -> str:
+    """Why a token may not begin or end at a time, both in unix seconds: Go's time.Duration holds 292 years, and overflows. Empty where it may."""
+    if time - now <= units.LONGEST_SPAN:
+        return ""
+    return f"{units.show_time(time)} is more than 292 years from now, which servers take for the past; write an earlier time, or leave it out."
 
 
 def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:

@@ -8,6 +8,7 @@ import functools
 import re
 from typing import Iterator
 
+from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Claims, Export, Import, JetStreamLimits, OperatorLimits, ServiceLatency, WeightedMapping
 from .access import (
     below_unlimited_issues,
@@ -20,8 +21,9 @@ from .access import (
 )
 from .accounts import renaming_problems
 from .issues import Issue, blocks, key_problem, shown, warns
-from .scopes import signing_key_issues
-from .subjects import first_containing, has_wildcards, is_valid_subject, subject_problems
+from .scopes import signing_key_issues, taken_issues
+from .subject_index import SubjectIndex
+from .subjects import has_wildcards, is_valid_subject, subject_problems
 from .transforms import (
     mapping_problem,
     odd_references,
@@ -44,16 +46,18 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
     yield from permission_issues("default_permissions", account.default_permissions)
     for index, signing_key in enumerate(account.signing_keys):
         yield from signing_key_issues(f"signing_keys[{index}]", signing_key, claims)
-    services = [export.subject for export in account.exports if export is not None and export.type == "service"]
+    yield from taken_issues(claims)
+    services = sorted(export.subject for export in account.exports if export is not None and export.type == "service")
+    covering = SubjectIndex(services, as_server=True)
     for index, export in enumerate(account.exports):
         if export is not None:
-            yield from _export_issues(f"exports[{index}]", export, services)
+            yield from _export_issues(f"exports[{index}]", export, services, covering)
     for index, item in enumerate(account.imports):
         if item is not None:
             yield from _import_issues(f"imports[{index}]", item, claims.subject)
     yield from _repeated_stream_issues(account.imports)
     for source, destinations in account.mappings.items():
-        yield from _mapping_issues(f"mappings.{source}", source, destinations or [])
+        yield from _mapping_issues(f"mappings.{excerpt(source)}", source, destinations or [])
     yield from _revocation_issues("revocations", account.revocations, "user")
     if account.authorization.xkey and not account.authorization.auth_users:  # HasExternalAuthorization
         yield _odd(
@@ -122,7 +126,7 @@ def _revocation_issues(path: str, revocations: dict[str, int], key_type: str) ->
 # ---- exports
 
 
-def _export_issues(path: str, export: Export, services: list[str]) -> Iterator[Issue]:
+def _export_issues(path: str, export: Export, services: list[str], covering: SubjectIndex) -> Iterator[Issue]:
     if not any(subject_problems(export.subject)):
         yield from _exported_subject_issues(f"{path}.subject", export.subject)
     if export.token_required and export.account_token_position:  # checkAuth
@@ -137,7 +141,10 @@ def _export_issues(path: str, export: Export, services: list[str]) -> Iterator[I
         )
     yield from _revocation_issues(f"{path}.revocations", export.revocations, "account")
     if export.latency is not None and export.type == "service":
-        yield from _latency_issues(f"{path}.latency", export.latency, export, services)
+        number = covering.first(export.latency.results)
+        # A server looks at the exports up to this one, in the order of their subjects.
+        other = services[number] if number is not None and services[number] <= export.subject else ""
+        yield from _latency_issues(f"{path}.latency", export, export.latency, other)
 
 
 def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
@@ -145,14 +152,17 @@ def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
     tokens = subject.split(".")
     if ">" in tokens[:-1]:
         wide = ".".join(tokens[: tokens.index(">") + 1])
-        yield _odd(path, f"{subject!r} has > before its end, and servers export {wide!r} by it; write what you mean.")
+        yield _odd(
+            path,
+            f"{quoted(subject)} has > before its end, and servers export {quoted(wide)} by it; write what you mean.",
+        )
     elif not is_valid_subject(subject):
-        yield _refused(path, f"{subject!r} has white space, so no account can import it.")
+        yield _refused(path, f"{quoted(subject)} has white space, so no account can import it.")
     yield from literal_issues(path, subject)
 
 
-def _latency_issues(path: str, latency: ServiceLatency, export: Export, services: list[str]) -> Iterator[Issue]:
-    """TrackServiceExportWithSampling in accounts.go"""
+def _latency_issues(path: str, export: Export, latency: ServiceLatency, other: str) -> Iterator[Issue]:
+    """TrackServiceExportWithSampling in accounts.go. `other` is the exported service that the results belong to, if any."""
     results = latency.results
     if export.response_type in ("Stream", "Chunked"):
         yield _refused(
@@ -162,11 +172,10 @@ def _latency_issues(path: str, latency: ServiceLatency, export: Export, services
     if any(subject_problems(results)) or has_wildcards(results):
         return
     yield from subject_issues(f"{path}.results", results, "servers measure nothing")
-    # A server looks at the exports up to this one, in the order of their subjects.
-    other = first_containing(results, [subject for subject in services if subject <= export.subject])
-    if other is not None:
+    if other:
         yield _refused(
-            f"{path}.results", f"{results!r} is itself exported as the service {other!r}; write a subject that is not."
+            f"{path}.results",
+            f"{quoted(results)} is itself exported as the service {quoted(other)}; write a subject that is not.",
         )
 
 
@@ -193,7 +202,9 @@ def _local_subject_issues(path: str, item: Import) -> Iterator[Issue]:
     if any(renaming_problems(item.local_subject, item.subject)):
         return
     if item.type == "service" and not is_valid_subject(item.local_subject):
-        yield _refused(path, f"{item.local_subject!r} {why_invalid(item.local_subject)}, so servers import nothing.")
+        yield _refused(
+            path, f"{quoted(item.local_subject)} {why_invalid(item.local_subject)}, so servers import nothing."
+        )
         return
     yield from literal_issues(path, item.local_subject)
     if not has_wildcards(item.subject) or item.local_subject == item.subject:
@@ -210,8 +221,10 @@ def _local_subject_issues(path: str, item: Import) -> Iterator[Issue]:
         return
     unused = unused_references(source, destination)
     if unused:
-        missing = ", ".join(f"${number}" for number in unused)
-        yield _odd(path, f"{item.local_subject!r} loses a part of {item.subject!r}; {missing} has no place in it.")
+        missing = excerpt(", ".join(f"${number}" for number in unused))
+        yield _odd(
+            path, f"{quoted(item.local_subject)} loses a part of {quoted(item.subject)}; {missing} has no place in it."
+        )
 
 
 def _repeated_stream_issues(imports: list[Import]) -> Iterator[Issue]:
@@ -224,7 +237,7 @@ def _repeated_stream_issues(imports: list[Import]) -> Iterator[Issue]:
         if earlier != index:
             yield _refused(
                 f"imports[{index}].subject",
-                f"{item.subject!r} is imported from that account by imports[{earlier}] already; remove one.",
+                f"{quoted(item.subject)} is imported from that account by imports[{earlier}] already; remove one.",
             )
 
 
@@ -244,7 +257,7 @@ def _mapping_issues(path: str, source: str, destinations: list[WeightedMapping])
         earlier = first.setdefault(destination.subject, index)
         if earlier != index:
             yield _refused(
-                where, f"{destination.subject!r} is there already, whatever the cluster; write each subject once."
+                where, f"{quoted(destination.subject)} is there already, whatever the cluster; write each subject once."
             )
         if any(subject_problems(destination.subject)):
             continue

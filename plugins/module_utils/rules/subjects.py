@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import re
-from typing import Iterable, Iterator
+from typing import Iterator
+
+from ..base.excerpts import quoted
 
 # ---- the Go library (types.go)
 
@@ -21,11 +23,11 @@ def subject_problems(subject: str) -> Iterator[str]:
         yield "a subject is empty; write one, such as orders.new."
         return
     if " " in subject:
-        yield f"{subject!r} has a space; a subject has none."
+        yield f"{quoted(subject)} has a space; a subject has none."
     if subject[0] == "." or subject[-1] == ".":
-        yield f"{subject!r} begins or ends with a dot; remove it."
+        yield f"{quoted(subject)} begins or ends with a dot; remove it."
     if ".." in subject:
-        yield f"{subject!r} has nothing between two dots; write a token there, or one dot."
+        yield f"{quoted(subject)} has nothing between two dots; write a token there, or one dot."
 
 
 def has_wildcards(subject: str) -> bool:
@@ -107,8 +109,3 @@ def literal_wildcards(subject: str) -> list[str]:
 def fields(subject: str) -> list[str]:
     """What white space separates, as Go's strings.Fields has it for ASCII: a subject and its queue group."""
     return subject.split()
-
-
-def first_containing(subject: str, others: Iterable[str]) -> str | None:
-    """The first of the other subjects that is_subset() finds."""
-    return next((other for other in others if is_subset(subject, other)), None)

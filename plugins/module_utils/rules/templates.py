@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
-from typing import Callable, Iterator, Mapping, NamedTuple
+from typing import Iterator, NamedTuple
 
+from ..base.excerpts import quoted
 from ..claims import Account, Claims, User
 from .subjects import is_valid_subject
 
 #: More subjects than these a server does not make of one list.
 MOST_SUBJECTS = 4096
+#: Longer expansions, in characters, are counted and not made: one of them stands for all.
+_LONGEST_EXPANSION = 1024 * 1024
 
-_TEMPLATE = re.compile(r"\{\{([^}]+)\}\}")
 _TAG = re.compile(r"(account-)?tag\((.*)\)", re.IGNORECASE | re.DOTALL)
 _PLAIN = ("name()", "subject()", "account-name()", "account-subject()")
 #: Stands for the public key of the importing account in the subject of an import.
@@ -23,27 +26,67 @@ OWN_ACCOUNT = "{{account-subject()}}"
 FUNCTIONS = (*_PLAIN, "tag(x)", "account-tag(x)")
 
 
-class Filled(NamedTuple):
-    """What became of one subject of a list: the subjects that hold for the user, how many its tags make, and why fewer hold, if so."""
+class Value(NamedTuple):
+    """What a server puts in the place of a template, and the option that it comes from: `name` or `tags[1]`, of the user or of its account."""
 
-    subjects: list[str]
-    made: int
+    text: str
+    option: str
+    is_of_account: bool
+
+
+class Filled(NamedTuple):
+    """What becomes of one subject of a list: how many valid ones, and why others are not, if any."""
+
+    valid: int
     problem: str
+
+
+class Expansion(NamedTuple):
+    """What becomes of a list of subjects of a scope, subject by subject, up to the one at which there are too many for a server."""
+
+    filled: list[Filled]
+    is_too_large: bool
+
+
+def _matches(subject: str) -> Iterator[tuple[int, int]]:
+    """Where the templates of a subject begin and end: the matches of the server's `{{2}([^}]+)}{2}`, in linear time."""
+    position = 0
+    while True:
+        begin = subject.find("{{", position)
+        end = subject.find("}", begin + 2)
+        if begin < 0 or end < 0:
+            return
+        if end > begin + 2 and subject.startswith("}}", end):
+            yield begin, end + 2
+            position = end + 2
+        else:
+            position = end + 1
+
+
+def _pieces(subject: str) -> tuple[list[str], list[str]]:
+    """The texts around the templates of a subject, and what stands in the templates between them."""
+    around, functions = [], []
+    position = 0
+    for begin, end in _matches(subject):
+        around.append(subject[position:begin])
+        functions.append(subject[begin + 2 : end - 2])
+        position = end
+    return [*around, subject[position:]], functions
 
 
 def templates_in(subject: str) -> list[str]:
     """What stands between the double braces of a subject."""
-    return [text.strip() for text in _TEMPLATE.findall(subject)]
+    return [text.strip() for text in _pieces(subject)[1]]
 
 
 def has_templates(subjects: list[str]) -> bool:
     """Whether any of them has a template. If so, a server handles all of the list with templates in mind."""
-    return any(_TEMPLATE.search(subject) for subject in subjects)
+    return any(next(_matches(subject), None) is not None for subject in subjects)
 
 
 def without_templates(subject: str) -> str:
     """The subject with a letter in the place of each template."""
-    return _TEMPLATE.sub("x", subject)
+    return "x".join(_pieces(subject)[0])
 
 
 def is_function(text: str) -> bool:
@@ -57,60 +100,111 @@ def function_problem(function: str) -> str:
         return ""
     match = _TAG.fullmatch(function)
     if match is None:
-        return f"{{{{{function}}}}} is no function of scopes; there are {', '.join(FUNCTIONS)}"
+        return f"{quoted('{{' + function + '}}')} is no function of scopes; there are {', '.join(FUNCTIONS)}"
     name = match[2]
     if not name or name != name.strip() or not function.startswith(("tag(", "account-tag(")):
-        return f"{{{{{function}}}}} finds no tag; write {{{{{(match[1] or '').lower()}tag({name.strip().lower() or 'x'})}}}}"
+        right = "{{" + (match[1] or "").lower() + "tag(" + (name.strip().lower() or "x") + ")}}"
+        return f"{quoted('{{' + function + '}}')} finds no tag; write {quoted(right)}"
     return ""
 
 
-def fill_in(subjects: list[str], account: Claims, user: Claims) -> Iterator[Filled]:
-    """What a server makes of a list of subjects of a scope for one of its users, subject by subject."""
-    if not has_templates(subjects):
-        yield from (Filled([subject], 1, "") for subject in subjects)
-        return
-    for subject in subjects:
-        yield _fill_in_one(subject, account, user)
+_SPECIAL = re.compile(r"[.*>\s]|\{\{|\}\}")
+#: What would be right where value_problem() finds something.
+PLAIN_VALUE = "write one without dots, white space, *, > and double braces"
 
 
-def _fill_in_one(subject: str, account: Claims, user: Claims) -> Filled:
-    templates = _TEMPLATE.findall(subject)
-    choices = []
-    for template in templates:
-        values = _values(template.strip(), account, user)
-        if not values:
-            return Filled([], 1, f"{{{{{template}}}}} has no value")
-        choices.append(values)
-    count = 1
-    for values in choices:
-        count *= len(values)
-    if count > MOST_SUBJECTS:
-        return Filled([], count, "")
-    filled = []
-    for chosen in itertools.product(*choices):
-        text = subject
-        for template, value in zip(templates, chosen):
-            text = text.replace(f"{{{{{template}}}}}", value)
-        filled.append(text)
-    valid = [text for text in filled if is_valid_subject(text)]
-    wrong = next((text for text in filled if not is_valid_subject(text)), None)
-    return Filled(valid, count, "" if wrong is None else f"it becomes {wrong!r}, which is no subject")
+def value_problem(text: str) -> str:
+    """Why a name or tag may not be put into subjects: it would stand for other subjects than it looks like; empty where it may."""
+    found = _SPECIAL.search(text)
+    if found is None:
+        return ""
+    names = {".": "a dot", "*": "a wildcard", ">": "a wildcard", "{{": "braces", "}}": "braces"}
+    return f"has {names.get(found.group(), 'white space')}"
 
 
-def _values(function: str, account: Claims, user: Claims) -> list[str]:
-    account_body: Account = account.body
-    user_body: User = user.body
-    plain: Mapping[str, Callable[[], str]] = {
-        "name()": lambda: user.name,
-        "subject()": lambda: user.subject,
-        "account-name()": lambda: account.name,
-        "account-subject()": lambda: user_body.issuer_account,
-    }
-    if function.lower() in plain:
-        return [plain[function.lower()]()]
-    match = _TAG.fullmatch(function)
-    if match is None or not function.startswith(("tag(", "account-tag(")):
-        return []
-    prefix = f"{match[2].lower()}:"
-    tags = account_body.tags if match[1] else user_body.tags
-    return [tag[len(prefix) :] for tag in tags if tag.startswith(prefix)]
+class Filling:
+    """Fills in templates for one user of an account."""
+
+    def __init__(self, account: Claims, user: Claims) -> None:
+        user_body: User = user.body
+        account_body: Account = account.body
+        self._plain = {
+            "name()": [Value(user.name, "name", False)],
+            "subject()": [Value(user.subject, "", False)],
+            "account-name()": [Value(account.name, "name", True)],
+            "account-subject()": [Value(user_body.issuer_account, "", True)],
+        }
+        self._tags = {False: user_body.tags, True: account_body.tags}
+        self._sorted: dict[bool, list[tuple[str, int]]] = {}
+        self._tagged: dict[tuple[bool, str], list[Value]] = {}
+
+    def values(self, function: str) -> list[Value]:
+        """What a server puts in the place of a template; nothing where no tag has the name. The same list for the same values."""
+        function = function.strip()
+        plain = self._plain.get(function.lower())
+        if plain is not None:
+            return plain
+        match = _TAG.fullmatch(function)
+        if match is None or not function.startswith(("tag(", "account-tag(")):
+            return []
+        key = (bool(match[1]), f"{match[2].lower()}:")
+        if key not in self._tagged:
+            self._tagged[key] = self._find_tags(*key)
+        return self._tagged[key]
+
+    def _find_tags(self, is_of_account: bool, prefix: str) -> list[Value]:
+        tags = self._tags[is_of_account]
+        if is_of_account not in self._sorted:
+            self._sorted[is_of_account] = sorted((tag, index) for index, tag in enumerate(tags))
+        ordered = self._sorted[is_of_account]
+        first = bisect.bisect_left(ordered, (prefix, -1))
+        found = itertools.takewhile(lambda item: item[0].startswith(prefix), itertools.islice(ordered, first, None))
+        indexes = sorted(index for _unused, index in found)
+        return [Value(tags[index][len(prefix) :], f"tags[{index}]", is_of_account) for index in indexes]
+
+    def used(self, subjects: list[str]) -> Iterator[Value]:
+        """What a server takes of the user and its account for a list of subjects."""
+        lists = (self.values(function) for subject in subjects for function in _pieces(subject)[1])
+        for values in {id(values): values for values in lists}.values():
+            yield from values
+
+    def expansion(self, subjects: list[str]) -> Expansion:
+        """What a server makes of a list of subjects."""
+        if not has_templates(subjects):
+            return Expansion([Filled(1, "")] * len(subjects), False)
+        filled: list[Filled] = []
+        emitted = 0
+        for subject in subjects:
+            around, functions = _pieces(subject)
+            choices = [self.values(function) for function in functions]
+            made = 1
+            for values in choices:
+                made = min(made * max(1, len(values)), MOST_SUBJECTS + 1)
+            # Of subjects with tags, and of these only, a server counts how many there are.
+            if any(_is_tag(function) for function in functions) and emitted + made > MOST_SUBJECTS:
+                return Expansion(filled, True)
+            missing = next((name for name, values in zip(functions, choices) if not values), None)
+            if missing is not None:
+                filled.append(Filled(0, f"{quoted('{{' + missing + '}}')} has no value"))
+            else:
+                filled.append(_fill_in(around, [[value.text for value in values] for values in choices], made))
+                emitted += filled[-1].valid
+        return Expansion(filled, False)
+
+
+def _is_tag(function: str) -> bool:
+    return _TAG.fullmatch(function.strip()) is not None
+
+
+def _fill_in(around: list[str], choices: list[list[str]], made: int) -> Filled:
+    valid, wrong = 0, None
+    length = sum(map(len, around)) + sum(max(map(len, values)) for values in choices)
+    combinations = itertools.islice(itertools.product(*choices), max(1, _LONGEST_EXPANSION // (length + 1)))
+    for chosen in combinations:
+        text = "".join(itertools.chain.from_iterable(zip(around, (*chosen, ""))))
+        if is_valid_subject(text):
+            valid += 1
+        elif wrong is None:
+            wrong = text
+    problem = "" if wrong is None else f"it becomes {quoted(wrong)}, which is no subject"
+    return Filled(made if valid and wrong is None else valid, problem)

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import re
 from typing import NamedTuple
 
+from ..base.excerpts import excerpt, quoted
 from ..base.go_syntax import atoi
 from .subjects import reference_number
 
@@ -15,21 +18,44 @@ _INT32_MIN = -(1 << 31)
 _SEPARATOR = re.compile(r",[\t\n\f\r ]*")
 
 
-def _function(name: str) -> re.Pattern[str]:
-    return re.compile(rf"\{{\{{[\t\n\f\r ]*{name}[\t\n\f\r ]*\((.*)\)[\t\n\f\r ]*\}}\}}")
+class _Function:
+    """A function between double braces, found as Go's regular expressions find it, which never take more than linear time.
+
+    The pattern is `{{\\s*NAME\\s*\\((.*)\\)\\s*}}`. Python's own search would try each beginning with each end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._begin = re.compile(rf"\{{\{{[\t\n\f\r ]*{name}[\t\n\f\r ]*\(")
+
+    def arguments(self, token: str) -> str | None:
+        """What stands between the parentheses; None where the function is not in the token."""
+        ends: list[int] | None = None
+        for match in self._begin.finditer(token):
+            if ends is None:
+                ends = [end.start() for end in _END.finditer(token)]
+                line_ends = [index for index, character in enumerate(token) if character == "\n"]
+            begin = match.end()
+            # A dot in Go's pattern is any character but the end of a line, and as many of them as possible are taken.
+            after = bisect.bisect_left(line_ends, begin)
+            line_end = line_ends[after] if after < len(line_ends) else len(token)
+            last = bisect.bisect_right(ends, line_end) - 1
+            if last >= 0 and ends[last] >= begin:
+                return token[begin : ends[last]]
+        return None
 
 
+_END = re.compile(r"\)[\t\n\f\r ]*\}\}")
 _FUNCTIONS = {
-    "wildcard": _function("[wW]ildcard"),
-    "partition": _function("[pP]artition"),
-    "SplitFromLeft": _function("[sS]plit[fF]rom[lL]eft"),
-    "SplitFromRight": _function("[sS]plit[fF]rom[rR]ight"),
-    "SliceFromLeft": _function("[sS]lice[fF]rom[lL]eft"),
-    "SliceFromRight": _function("[sS]lice[fF]rom[rR]ight"),
-    "right": _function("[rR]ight"),
-    "left": _function("[lL]eft"),
-    "split": _function("[sS]plit"),
-    "random": _function("[rR]andom"),
+    "wildcard": _Function("[wW]ildcard"),
+    "partition": _Function("[pP]artition"),
+    "SplitFromLeft": _Function("[sS]plit[fF]rom[lL]eft"),
+    "SplitFromRight": _Function("[sS]plit[fF]rom[rR]ight"),
+    "SliceFromLeft": _Function("[sS]lice[fF]rom[lL]eft"),
+    "SliceFromRight": _Function("[sS]lice[fF]rom[rR]ight"),
+    "right": _Function("[rR]ight"),
+    "left": _Function("[lL]eft"),
+    "split": _Function("[sS]plit"),
+    "random": _Function("[rR]andom"),
 }
 
 
@@ -48,11 +74,11 @@ def placeholder(token: str) -> Placeholder | None:
         return None if number is None else Placeholder("wildcard", (number,), 1)
     if not _looks_like_function(token):
         return None
-    for name, pattern in _FUNCTIONS.items():
-        match = pattern.search(token)
-        if match:
-            return _READERS.get(name, _read_wildcard_and_number)(token, name, _SEPARATOR.split(match[1]))
-    raise ValueError(f"{token} is no function that servers know; there are {', '.join(_FUNCTIONS)}")
+    for name, function in _FUNCTIONS.items():
+        arguments = function.arguments(token)
+        if arguments is not None:
+            return _READERS.get(name, _read_wildcard_and_number)(token, name, _SEPARATOR.split(arguments))
+    raise ValueError(f"{excerpt(token)} is no function that servers know; there are {', '.join(_FUNCTIONS)}")
 
 
 def _looks_like_function(token: str) -> bool:
@@ -63,15 +89,15 @@ def _number(token: str, text: str, low: int = -(1 << 63), high: int = (1 << 63) 
     try:
         number = atoi(text.strip(" "))
     except ValueError:
-        raise ValueError(f"{token} has {text!r} where a number is wanted") from None
+        raise ValueError(f"{excerpt(token)} has {quoted(text)} where a number is wanted") from None
     if not low <= number <= high:
-        raise ValueError(f"{token} has the number {number}, which servers cannot count to")
+        raise ValueError(f"{excerpt(token)} has the number {number}, which servers cannot count to")
     return number
 
 
 def _require(token: str, arguments: list[str], wanted: int, what: str) -> None:
     if len(arguments) != wanted or arguments == [""]:
-        raise ValueError(f"{token} has to have {what} between its parentheses")
+        raise ValueError(f"{excerpt(token)} has to have {what} between its parentheses")
 
 
 def _read_wildcard(token: str, name: str, arguments: list[str]) -> Placeholder:
@@ -92,7 +118,7 @@ def _read_random(token: str, name: str, arguments: list[str]) -> Placeholder:
 def _read_split(token: str, name: str, arguments: list[str]) -> Placeholder:
     _require(token, arguments, 2, "the number of a wildcard and a separator")
     if " " in arguments[1] or "." in arguments[1]:
-        raise ValueError(f"{token} splits at a space or dot, which tokens do not have")
+        raise ValueError(f"{excerpt(token)} splits at a space or dot, which tokens do not have")
     return Placeholder(name, (_number(token, arguments[0]),), 1)
 
 
@@ -112,7 +138,7 @@ _READERS = {
 def mapping_problem(source: str, destination: str) -> str:
     """Why a server does not map the source to the destination (ValidateMapping and NewSubjectTransform); empty where it does."""
     if destination and re.search(r"[\t\n\f\r ]", "".join(_plain_tokens(destination))):
-        return f"{destination!r} has white space"
+        return f"{quoted(destination)} has white space"
     return transform_problem(source, destination)
 
 
@@ -132,15 +158,15 @@ def transform_problem(source: str, destination: str) -> str:
         placeholders = _placeholders(source, destination)
     except ValueError as error:
         return str(error)
-    wildcards = _wildcard_count(source)
-    if not wildcards and source.split(".")[-1] != ">":
+    shape = _shape(source)
+    if not shape.wildcards and not shape.is_open:
         for token, found in placeholders:
             if found.function not in ("partition", "random"):
-                return f"{token} refers to a wildcard, and {source!r} has none"
+                return f"{excerpt(token)} refers to a wildcard, and {quoted(source)} has none"
         return ""
     for token, found in placeholders:
-        if any(number > wildcards for number in found.wildcards):
-            return f"{token} refers to a wildcard that {source!r} does not have, which has {wildcards}"
+        if any(number > shape.wildcards for number in found.wildcards):
+            return f"{excerpt(token)} refers to a wildcard that {quoted(source)} does not have, which has {shape.wildcards}"
     return ""
 
 
@@ -148,36 +174,50 @@ def renaming_problem(source: str, destination: str) -> str:
     """Why a server does not rename imported subjects this way, which has to work in both directions (NewSubjectTransformStrict)."""
     problem = transform_problem(source, destination)
     source = source or ">"
-    wildcards = _wildcard_count(source)
-    if problem or not destination or not (wildcards or source.split(".")[-1] == ">"):
+    shape = _shape(source)
+    if problem or not destination or not (shape.wildcards or shape.is_open):
         return problem
     placeholders = _placeholders(source, destination)
     for token, found in placeholders:
         if found.function != "wildcard":
-            return f"{token} has no place in an import, where only $1, $2 and so on stand for parts of the subject"
-    if len(placeholders) < wildcards:
-        return f"{destination!r} uses {len(placeholders)} of the {wildcards} wildcards of {source!r}, all are wanted"
+            return f"{excerpt(token)} has no place in an import, where only $1, $2 and so on stand for parts of the subject"
+    if len(placeholders) < shape.wildcards:
+        return f"{quoted(destination)} uses {len(placeholders)} of the {shape.wildcards} wildcards of {quoted(source)}, all are wanted"
     return ""
 
 
+class _Shape(NamedTuple):
+    """What counts of a subject when others are turned into it, or it into others."""
+
+    problem: str  # why a server does not take it for either
+    wildcards: int
+    is_open: bool  # ends in >
+
+
+# One source may be mapped to thousands of destinations.
+@functools.lru_cache(maxsize=16)
+def _shape(subject: str) -> _Shape:
+    tokens = subject.split(".")
+    problem = ""
+    if "" in tokens:
+        problem = f"{quoted(subject)} has an empty token"
+    elif ">" in tokens[:-1]:
+        problem = f"{quoted(subject)} has > before its end"
+    return _Shape(problem, tokens.count("*"), tokens[-1] == ">")
+
+
 def _placeholders(source: str, destination: str) -> list[tuple[str, Placeholder]]:
-    for subject in (source, destination):
-        tokens = subject.split(".")
-        if "" in tokens:
-            raise ValueError(f"{subject!r} has an empty token")
-        if ">" in tokens[:-1]:
-            raise ValueError(f"{subject!r} has > before its end")
-    tokens = destination.split(".")
-    if "*" in tokens:
-        raise ValueError(f"{destination!r} has a *; $1 stands for the first * of {source!r}, $2 for the second")
-    if (source.split(".")[-1] == ">") != (tokens[-1] == ">"):
-        raise ValueError(f"{source!r} and {destination!r} have to end in > both, or neither")
-    found = [(token, placeholder(token)) for token in tokens]
+    before, after = _shape(source), _shape(destination)
+    if before.problem or after.problem:
+        raise ValueError(before.problem or after.problem)
+    if after.wildcards:
+        raise ValueError(
+            f"{quoted(destination)} has a *; $1 stands for the first * of {quoted(source)}, $2 for the second"
+        )
+    if before.is_open != after.is_open:
+        raise ValueError(f"{quoted(source)} and {quoted(destination)} have to end in > both, or neither")
+    found = [(token, placeholder(token)) for token in destination.split(".")]
     return [(token, item) for token, item in found if item is not None]
-
-
-def _wildcard_count(subject: str) -> int:
-    return subject.split(".").count("*")
 
 
 def with_references(subject: str) -> str:
@@ -199,8 +239,8 @@ def with_wildcards(subject: str) -> str:
 def _is_reference(token: str) -> bool:
     if len(token) > 1 and token[0] == "$" and token[1] in "123456789":
         return True
-    match = _FUNCTIONS["wildcard"].search(token)
-    return match is not None and len(_SEPARATOR.split(match[1])) == 1 and match[1] != ""
+    arguments = _FUNCTIONS["wildcard"].arguments(token)
+    return arguments is not None and arguments != "" and len(_SEPARATOR.split(arguments)) == 1
 
 
 def odd_references(source: str, destination: str) -> str:
@@ -210,13 +250,13 @@ def odd_references(source: str, destination: str) -> str:
     """
     for token, found in _placeholders(source or ">", destination) if destination else ():
         if any(number < 1 for number in found.wildcards):
-            return f"{token} refers to a wildcard below 1, for which servers take the first token; the first wildcard is $1"
+            return f"{excerpt(token)} refers to a wildcard below 1, for which servers take the first token; the first wildcard is $1"
         if found.function in ("partition", "random") and found.number < 1:
-            return f"{token} divides into {found.number}; write a number from 1"
+            return f"{excerpt(token)} divides into {found.number}; write a number from 1"
     return ""
 
 
 def unused_references(source: str, destination: str) -> list[int]:
     """The numbers of those wildcards of the source that no token of the destination refers to."""
     used = {number for _unused, found in _placeholders(source, destination) for number in found.wildcards}
-    return [number for number in range(1, _wildcard_count(source) + 1) if number not in used]
+    return [number for number in range(1, _shape(source).wildcards + 1) if number not in used]

@@ -288,13 +288,18 @@ class _Teller:
     def check(self, claims: Claims, path: str) -> None:
         if isinstance(claims.body, Account):
             claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
-        self.issues([*rules.library_issues(claims, self.now), *rules.server_issues(claims)], path)
+        self.issues([*rules.library_issues(claims, self.now), *rules.server_issues(claims, self.now)], path)
 
     def check_across(self) -> None:
         accounts = {name: stored.claims for name, stored in self.store.accounts.items()}
         paths = {name: f"accounts[{index}]" for index, name in enumerate(accounts)}
-        for problem in verdict.across(accounts, paths, {}).problems:
+        operator = self.store.operator
+        system = operator.claims.body.system_account if operator is not None else ""
+        found = verdict.across(accounts, paths, system, {})
+        for problem in found.problems:
             self.problem(problem.path, problem.message, True)
+        for warning in found.warnings:
+            self.problem(warning.path, warning.message, False)
 
     def issues(self, issues: list[Issue], path: str) -> None:
         for issue in issues:

@@ -13,17 +13,22 @@ from ..reconcile.signing import key_of
 from ..reconcile.wanted import Wanted
 from .apply import Outcome
 
+#: So many problems are shown in a message, and so many in a result. A document can have one for every word in it.
+_MOST_LINES, _MOST_PROBLEMS = 100, 1000
+
 
 def problem_message(problems: list[Problem], layout_root: str) -> str:
     """All problems in one text, a line each."""
     count = f"There is {len(problems)} problem" if len(problems) == 1 else f"There are {len(problems)} problems"
-    lines = "\n".join(map(str, problems))
-    return f"{count}, so nothing was written to the store {layout_root}:\n{lines}"
+    lines = [str(problem) for problem in problems[:_MOST_LINES]]
+    if len(problems) > _MOST_LINES:
+        lines.append(f"... and {len(problems) - _MOST_LINES} more.")
+    return f"{count}, so nothing was written to the store {layout_root}:\n" + "\n".join(lines)
 
 
 def show_problems(problems: list[Problem]) -> list[dict[str, str]]:
     """Problems as a result."""
-    return [{"path": problem.path, "message": problem.message} for problem in problems]
+    return [{"path": problem.path, "message": problem.message} for problem in problems[:_MOST_PROBLEMS]]
 
 
 def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]:

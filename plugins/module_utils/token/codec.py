@@ -18,6 +18,7 @@ import math
 from typing import TYPE_CHECKING, Any, Sequence
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from ..base.units import INT64_MAX, UNLIMITED
 from ..claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
 from ..claims.declaration import copy_with, decode_any, encode_any
@@ -322,9 +323,9 @@ def _check_header(header: str) -> str:
     data = _load_json(_from_base64url(header, "header"), "header", null=True) or {}
     type_, algorithm = _member(data, "typ"), _member(data, "alg")
     if not isinstance(type_, str) or type_.upper() != "JWT":
-        raise NatsSecurityError(f"Not a token: its header has the type {type_!r} instead of JWT.")
+        raise NatsSecurityError(f"Not a token: its header has the type {quoted(type_)} instead of JWT.")
     if not isinstance(algorithm, str) or algorithm.lower() not in ("ed25519-nkey", "ed25519"):
-        raise NatsSecurityError(f"The token is signed with {algorithm!r}; NATS signs with ed25519-nkey.")
+        raise NatsSecurityError(f"The token is signed with {quoted(algorithm)}; NATS signs with ed25519-nkey.")
     return algorithm
 
 
