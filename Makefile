@@ -24,11 +24,12 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test interop signers molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test attack interop signers molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make attack      the attacks that take longer than the tests"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
@@ -79,6 +80,11 @@ demo: $(VENV)/demo.done
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# The attacks among the tests run with `make test`; these are the ones that take longer.
+attack: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	python -m pytest tests/attack -m attack -n $(WORKERS) $(PYTEST_ARGS)
 
 # Exit code 3 of the build says that there is no Go.
 interop: $(VENV)/test.done

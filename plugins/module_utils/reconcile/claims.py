@@ -17,6 +17,7 @@ from ..keys import nkey
 from ..rules.issues import key_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
+from .verdict import Verdict
 from .wanted import ENVELOPE, POLICY, WantedAccount, WantedKey, WantedOperator, WantedUser, join
 
 #: Finds the key of a user of an account by name; empty where there is no such user.
@@ -176,10 +177,10 @@ def users_referred_to(wanted: WantedAccount) -> set[str]:
 
 def user_claims(
     wanted: WantedUser, place: str, subject: str, issuer_account: str, is_scoped: bool, problems: list[Problem]
-) -> tuple[Claims, set[Any]]:
-    """What is asked for of a user, and a set to note in which rules it was held to already.
+) -> tuple[Claims, dict[Any, Verdict]]:
+    """What is asked for of a user, and a dictionary for what the rules say of it.
 
-    The body of users that are alike is one and the same object, not to be changed, and so is the set.
+    The body of users that are alike is one and the same object, not to be changed, and so is the dictionary.
     """
     options = _claim_options(wanted.options)
     claims = _envelope(wanted.options, place, wanted.name, subject, problems)
@@ -205,13 +206,15 @@ _OPTIONS = json.JSONEncoder(default=str, check_circular=False)
 
 
 @functools.lru_cache(maxsize=256)
-def _user_body(options: str, issuer_account: str, is_scoped: bool) -> tuple[User, tuple[Problem, ...], set[Any]]:
+def _user_body(
+    options: str, issuer_account: str, is_scoped: bool
+) -> tuple[User, tuple[Problem, ...], dict[Any, Verdict]]:
     problems: list[Problem] = []
     body: User = read_options(User, json.loads(options), "", problems)
     body.issuer_account = issuer_account
     if is_scoped:
         body.access = no_access()
-    return body, tuple(problems), set()
+    return body, tuple(problems), {}
 
 
 def _envelope(options: Mapping[str, Any], place: str, name: str, subject: str, problems: list[Problem]) -> Claims:

@@ -50,6 +50,7 @@ def plan_users(given: Given, account: UserAccount, members: Members) -> UsersPla
     for user in account.wanted.users:
         if user.state != ABSENT:
             common.plan(user)
+    common.findings.judge(common.warnings())
     return UsersPlan(common.steps, common.kept, common.keys, common.findings)
 
 
@@ -76,6 +77,7 @@ class _Common:
         self._roles = account_roles(account.claims, given.names.roles.get(account.wanted.name, {}))
         self._signers: dict[str, _Signers | None] = {}
         self._holders: dict[str, str] = {}
+        self._warned: dict[tuple[str, str], list[str]] = {}
 
     def signers(self, user: WantedUser, place: str) -> _Signers | None:
         """Who signs the users with the role of this one; None, with a problem for each of them, where nobody can."""
@@ -207,17 +209,26 @@ class _Common:
         wanted, checked = wanted_claims.user_claims(
             one.user, one.place, one.subject, named, scope is not None, problems
         )
-        # Users that are alike have the same faults: they are looked for once, unless there are some. Templates make of each user another one.
-        alike = (self.account.subject, issuer, one.user.name if has_templates else "")
+        # Users that are alike have the same faults: they are looked for once. Templates make of each user another one.
+        alike = (self.account.subject, issuer, wanted.not_before, one.user.name if has_templates else "")
         if alike not in checked:
-            verdict = verdicts.of_user(
-                self.account, copy_with(wanted, issuer=issuer), one.place, self.given.how.now, self.strict
-            )
-            self.findings.judge(verdict)
-            if not verdict:
-                checked.add(alike)
-        self.findings.judge(Verdict(tuple(problems)))
+            signed = copy_with(wanted, issuer=issuer)
+            checked[alike] = verdicts.of_user(self.account, signed, "", self.given.how.now, self.strict)
+        if checked[alike]:
+            self.findings.judge(Verdict(checked[alike].at(one.place).problems))
+            for path, message in checked[alike].warnings:
+                self._warned.setdefault((path, message), []).append(join(one.place, path))
+        if problems:
+            self.findings.judge(Verdict(tuple(problems)))
         return wanted
+
+    def warnings(self) -> Verdict:
+        """What the rules warn of: of users that are alike the first is named, the others are counted."""
+        found = []
+        for (_unused, message), places in self._warned.items():
+            others = len(set(places)) - 1
+            found.append(Problem(places[0], message if not others else f"{message} The same goes for {others} more."))
+        return Verdict(warnings=tuple(found))
 
     def _problem(self, place: str, message: str) -> None:
         self.findings.judge(Verdict((Problem(place, message),)))

@@ -30,6 +30,13 @@ class Verdict:
             return self
         return Verdict((*self.problems, *other.problems), (*self.warnings, *other.warnings))
 
+    def at(self, place: str) -> Verdict:
+        """The same of an entity at a place, for what was said of one without a place."""
+        if not self:
+            return self
+        problems = tuple(Problem(join(place, path), message) for path, message in self.problems)
+        return Verdict(problems, tuple(Problem(join(place, path), message) for path, message in self.warnings))
+
     def __bool__(self) -> bool:
         """Whether anything is said."""
         return bool(self.problems or self.warnings)

@@ -120,6 +120,8 @@ class Cycles:
                 return "this import forms a cycle with imports of other accounts, so servers do not install it."
             if account:
                 visited.add(account)
+            if following not in self._accounts:
+                continue  # of another document, or of none
             if len(visited) >= MOST_ACCOUNTS:
                 return f"servers follow an import through {MOST_ACCOUNTS} accounts at most, so they do not install this one."
             ways.append((following, iter(self._steps(following, kind, subject))))
@@ -127,7 +129,7 @@ class Cycles:
 
     def _steps(self, account: str, kind: str, subject: str) -> list[tuple[str, str]]:
         """The accounts that a subject leads on to from an account, each with the subject that is followed there."""
-        if account not in self._accounts or (kind == "stream" and not self._exports_stream(account, subject)):
+        if kind == "stream" and not self._exports_stream(account, subject):
             return []
         key = (account, kind)
         if key not in self._imports:

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Documents and tokens that somebody made to bring down those who read them: none takes more than its size in time, and none ends in a traceback."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.natsops.security.plugins.module_utils import rules
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    Export,
+    Import,
+    Permission,
+    Permissions,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
+from ansible_collections.natsops.security.plugins.module_utils.reconcile import verdict
+from ansible_collections.natsops.security.tests.attack import hostile_claims
+from ansible_collections.natsops.security.tests.attack.hostile_claims import account, exports, imports
+
+NOW = 1_800_000_000
+#: What is repeated in claims of half a megabyte, about: a token is at most 1 MiB, in base64.
+WHOLE = 12_000
+#: The CPU seconds that a rule takes at most for a whole token, and how much of that is allowed here, where machines are slow.
+SECONDS, SLOWER = 2.0, 3.0
+
+
+def _rules(claims: Claims) -> None:
+    rules.library_issues(claims, NOW)
+    rules.server_issues(claims, NOW)
+
+
+def _of_imports(importer: Account, exporter: Account) -> Callable[[], Any]:
+    accounts = {
+        "A": Claims(subject=hostile_claims.ACCOUNT.public_key, body=importer),
+        "B": Claims(subject=hostile_claims.OTHER.public_key, body=exporter),
+    }
+    return functools.partial(verdict.across, accounts, {"A": "a", "B": "b"}, "", {})
+
+
+def _back(*subjects: str) -> list[Import]:
+    """Imports of the other account from the first one."""
+    return [Import(subject=subject, type="service", account=hostile_claims.ACCOUNT.public_key) for subject in subjects]
+
+
+def _row(n: int) -> dict[str, Claims]:
+    """Accounts that import from one another in a row."""
+    found = {}
+    for number in range(n):
+        item = Import(subject="a.>", type="service", account=f"K{number + 1}")
+        body = Account(imports=[item], exports=[Export(subject="a.>", type="service")])
+        found[f"N{number}"] = Claims(subject=f"K{number}", body=body)
+    return found
+
+
+def _permitted(prefix: str, n: int) -> Claims:
+    allowed = [f"{prefix}{number}" for number in range(5 * n)]
+    return account(default_permissions=Permissions(publish=Permission(allow=allowed)))
+
+
+Work = Callable[[int], Callable[[], Any]]
+
+
+def _alone(name: str) -> Work:
+    return lambda n: functools.partial(_rules, hostile_claims.ALONE[name](n))
+
+
+def _between(name: str) -> Work:
+    return lambda n: functools.partial(rules.user_issues, *hostile_claims.BETWEEN[name](n), NOW)
+
+
+def _numbered_exports(n: int) -> Claims:
+    return account(exports=exports(*(f"a{k}" for k in range(n))))
+
+
+#: By name what makes a piece of work of a size.
+WORKS: dict[str, Work] = {
+    **{name: _alone(name) for name in hostile_claims.ALONE},
+    **{name: _between(name) for name in hostile_claims.BETWEEN},
+    "imports and exports": lambda n: _of_imports(
+        Account(imports=imports(*(f"a{k}.x" for k in range(n // 2)))),
+        Account(exports=exports(*(f"a{k}.*" for k in range(n)))),
+    ),
+    "imports and wide exports": lambda n: _of_imports(
+        Account(imports=imports(*(f"a{k}.x" for k in range(n // 2)))),
+        Account(exports=exports(*("*.*" + ".*" * (k % 3) for k in range(n)), kind="stream")),
+    ),
+    "imports both ways": lambda n: _of_imports(
+        Account(imports=imports(*(f"s.a{k}.>" for k in range(n // 2)))),
+        Account(imports=_back(*(f"s.b{k}.>" for k in range(n // 2)))),
+    ),
+    "different permissions": lambda n: functools.partial(differences, _permitted("a", n), _permitted("b", n)),
+    "different exports": lambda n: functools.partial(differences, _numbered_exports(n), account()),
+    "a description": lambda n: functools.partial(describe, _numbered_exports(n)),
+}
+
+
+def _cpu_seconds(work: Callable[[], Any]) -> float:
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_what_a_rule_takes_grows_with_the_size_of_a_token(name: str) -> None:
+    """Four times the size takes four times the CPU time; where each is compared with each it takes sixteen times."""
+    small, large = WORKS[name](400), WORKS[name](1600)
+    assert any(
+        _cpu_seconds(large) < 9 * max(_cpu_seconds(small), 0.002)
+        for _unused in range(3)  # a machine may be busy with something else
+    )
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", WORKS)
+def test_every_rule_takes_less_than_two_seconds_for_a_whole_token(name: str) -> None:
+    assert _cpu_seconds(WORKS[name](WHOLE)) < SECONDS * SLOWER
+
+
+def test_accounts_that_import_from_one_another_in_a_row_are_followed_as_far_as_servers_do() -> None:
+    accounts = _row(1000)
+    places = {name: name for name in accounts}
+    assert verdict.across(accounts, places, "", {}).problems == ()
+    accounts = _row(1100)
+    found = verdict.across(accounts, {name: name for name in accounts}, "", {}).problems
+    assert [problem.path for problem in found] == [f"N{number}.imports[0]" for number in range(1100 - 1024)]
+    assert "1024 accounts" in found[0].message
