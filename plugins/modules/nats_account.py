@@ -218,6 +218,7 @@ def main() -> None:
             ("operator_jwt_path", "operator_jwt"),
             ("expires_in", "expires_at"),
         ],
+        writes=("jwt_path", "key_path", "signing_keys.path"),
         add_file_common_args=True,
     )
 

@@ -209,6 +209,7 @@ def main() -> None:
             ("operator_jwt_path", "operator_jwt"),
             ("expires_in", "expires_at"),
         ],
+        writes=("jwt_path",),
         add_file_common_args=True,
     )
 

@@ -91,7 +91,6 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
-from ansible_collections.natsops.security.plugins.module_utils.disk import files
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
@@ -117,9 +116,9 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if found is None or key.pair is None:
         return {"changed": True, "public_key": key.public_key, "claims": {}, "diff": {"before": {}, "after": {}}}
     token, claims = found
-    check_creds_file(path, key, "path")
+    check_creds_file(module, path, key, "path")
     creds = format_creds(token, key.pair)
-    old = token_file(path, "path", "user") if files.read_text(path, "path") is not None else None
+    old = token_file(module, path, "path", "user")
     result: dict[str, Any] = {}
     changed = write_file(module, path, creds, params["mode"] or "0600", result)
     before = {} if old is None else show_claims(old[1])
@@ -160,6 +159,7 @@ def main() -> None:
             ("state", "present", ("key_path", "key_seed"), True),
         ],
         mutually_exclusive=[("jwt_path", "jwt"), ("key_path", "key_seed")],
+        writes=("path",),
         add_file_common_args=True,
     )
 

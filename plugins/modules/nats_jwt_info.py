@@ -194,7 +194,7 @@ from ansible_collections.natsops.security.plugins.module_utils import rules
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, unknown_fields_of
-from ansible_collections.natsops.security.plugins.module_utils.disk import files
+from ansible_collections.natsops.security.plugins.module_utils.disk.files import read_text
 from ansible_collections.natsops.security.plugins.module_utils.rules.chain import Chain, chain_of, problems_at
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
@@ -257,7 +257,7 @@ def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
     where = f"{prefix}jwt"
     if path is not None:
         where = f"{prefix}jwt_path {path}"
-        text = files.read_text(path, f"{prefix}jwt_path: the JWT")
+        text = read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
             raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
     token = decorated.find_token(text)

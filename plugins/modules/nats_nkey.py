@@ -118,7 +118,6 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.disk import files
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
@@ -148,7 +147,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     mode = params["mode"] or "0600"
     result: dict[str, Any] = {"type": params["type"], "public_key": key.public_key}
     keep = old is not None and key.pair is not None and old.public_key == key.public_key
-    text = files.read_text(params["path"], "path") if keep else key.pair.seed + "\n" if key.pair else None
+    text = module.snapshot.read(params["path"]) if keep else key.pair.seed + "\n" if key.pair else None
     changed = write_file(module, params["path"], text, mode, result)
     if params["public_key_path"] is not None:
         public = None if key.pair is None else key.public_key + "\n"
@@ -177,7 +176,7 @@ def _existing(module: CarefulModule) -> nkey.KeyPair | None:
 
 def _check_public_key_file(module: CarefulModule, path: str) -> None:
     check_folder(module, path, "public_key_path")
-    text = files.read_text(path, "public_key_path: the public key")
+    text = module.snapshot.read(path, "public_key_path: the public key")
     if text is None:
         return
     try:
@@ -215,12 +214,12 @@ def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
     result: dict[str, Any] = {"type": params["type"], "public_key": old.public_key if old is not None else None}
     paths = [params["path"]] if old is not None else []
     public = params["public_key_path"]
-    if public is not None and files.read_text(public, "public_key_path") is not None:
+    if public is not None and module.snapshot.read(public, "public_key_path: the public key") is not None:
         paths.append(public)
     for path in paths if not module.check_mode else []:
         if params["backup"]:
-            back_up(path, files.read_text(path, "What is there") or "", result)
-        files.remove(path)
+            back_up(module, path, result)
+        module.snapshot.remove(path)
     before = {"public_key": old.public_key, "type": old.type} if old is not None else {}
     return dict(result, changed=bool(paths), diff={"before": before, "after": {}})
 
@@ -239,6 +238,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "backup": {"type": "bool", "default": False},
         },
+        writes=("path", "public_key_path"),
         add_file_common_args=True,
     )
 

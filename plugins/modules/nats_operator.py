@@ -168,6 +168,7 @@ def main() -> None:
             ("signer_path", "signer_seed"),
             ("expires_in", "expires_at"),
         ],
+        writes=("jwt_path", "key_path", "signing_keys.path"),
         add_file_common_args=True,
     )
 

@@ -175,7 +175,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         return absent(module, paths, "user")
     key = own_key(module, "user")
     if params["creds_path"] is not None:
-        check_creds_file(params["creds_path"], key)
+        check_creds_file(module, params["creds_path"], key)
     existing = next(
         (found for found in (own_token(module, path, option, "user") for path, option in paths) if found), None
     )
@@ -254,6 +254,7 @@ def main() -> None:
             ("operator_jwt_path", "operator_jwt"),
             ("expires_in", "expires_at"),
         ],
+        writes=("jwt_path", "creds_path", "key_path"),
         add_file_common_args=True,
     )
 

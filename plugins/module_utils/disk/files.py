@@ -70,6 +70,8 @@ def no_file(mode: int) -> str:
 
 def path_problem(path: str) -> str:
     """Why a text cannot be a path at all; empty where it can."""
+    if not path:
+        return "it is empty"
     if "\0" in path:
         return "it contains a NUL character, which no path can"
     try:
@@ -82,6 +84,17 @@ def path_problem(path: str) -> str:
     if longest > MAX_NAME:
         return f"it contains a name of {longest} bytes, a name has up to {MAX_NAME}"
     return ""
+
+
+def identity(path: str) -> tuple[int | str, ...]:
+    """What all paths of one file have in common, with links, hard links and `..` in them; of a file that is not there, those of its folder and its name."""
+    path = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    for found, rest in ((path, ()), (folder, (name,))):
+        with contextlib.suppress(OSError):
+            status = os.stat(found)
+            return (status.st_dev, status.st_ino, *rest)
+    return (path,)
 
 
 # ---- reading
@@ -188,13 +201,11 @@ def remove(path: str) -> None:
 
 def discard(path: str) -> bool:
     """Remove a file durably where there is one, and whether there was. FileError where that fails."""
-    with reported(path, f"{path} cannot be removed"):
-        try:
-            os.unlink(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        sync_folder(os.path.dirname(path))
-        return True
+    # To remove what is not there is an error of its own on a file system that is read-only.
+    if not os.path.lexists(path):
+        return False
+    remove(path)
+    return True
 
 
 def sync_folder(folder: str) -> None:

@@ -31,7 +31,7 @@ class Overtaken(FileError):
     """A file is not any more what it was when the caller read it, so it is left as it is: something else changes it at the same time."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, f"{path} is left as it is", reason)
+        super().__init__(path, f"{path} is left as it is", f"{reason}. Run the task again")
 
 
 # ---- one file

@@ -100,7 +100,7 @@ def read_operator(module: CarefulModule, layout: Layout | None) -> Claims | None
     """The operator that the task or the store names."""
     found = read_token(module, "operator_jwt", "operator")
     if found is None and layout is not None:
-        found = token_file(layout.operator_jwt, "store_path", "operator")
+        found = token_file(module, layout.operator_jwt, "store_path", "operator")
     return found[1] if found is not None else None
 
 
@@ -108,7 +108,7 @@ def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
     """The accounts that the task has tokens of, the first of each where one is named twice with the same token."""
     found = [read_wanted(text, f"jwts[{index}]") for index, text in enumerate(module.params["jwts"])]
     for index, path in enumerate(module.params["jwt_paths"]):
-        text = files.read_text(path, f"jwt_paths[{index}]: the JWT")
+        text = module.snapshot.read(path, f"jwt_paths[{index}]: the JWT")
         if text is None:
             refuse_missing(module, f"jwt_paths[{index}]", path)
         else:
@@ -116,7 +116,7 @@ def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
     if layout is not None:
         for name in files.list_folder(layout.accounts):
             path = layout.account_jwt(name)
-            text = files.read_text(path, "store_path: the JWT")
+            text = module.snapshot.read(path, "store_path: the JWT")
             if text is not None:
                 found.append(read_wanted(text, f"store_path {path}"))
     return list({(one.subject, one.token): one for one in found}.values())
@@ -138,6 +138,9 @@ def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
         params[name] for name in ("tls_ca_path", "tls_certificate_path", "tls_server_name", "tls_handshake_first")
     ):
         return None
+    for option in ("tls_ca_path", "tls_certificate_path", "tls_key_path"):
+        if params[option] is not None:
+            files.check_regular(params[option], f"{option}: the file")
     try:
         context = ssl.create_default_context(cafile=params["tls_ca_path"])
     except (OSError, ssl.SSLError) as error:
@@ -194,7 +197,7 @@ def _login(
         text, where = params["creds"], "creds"
         if params["creds_path"] is not None:
             where = f"creds_path {params['creds_path']}"
-            text = files.read_text(params["creds_path"], "creds_path: the creds")
+            text = module.snapshot.read(params["creds_path"], "creds_path: the creds")
             if text is None:
                 raise NatsSecurityError(f"creds_path: there is no file {params['creds_path']}.")
         login = login_of_creds(text, where)

@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import NatsSecurityError
+from ..disk.snapshot import Snapshot
+from ..disk.writing import Overtaken
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..keys.recognition import MASK
 from ..token import decorated
-from . import masking
+from . import masking, paths
 
 try:
     from ansible.module_utils.secrets import register_secret
@@ -37,6 +39,8 @@ class CarefulModule(AnsibleModule):
 
     params: dict[str, Any]
     no_log_values: set[str]
+    #: What the task has read of files.
+    snapshot: Snapshot
 
     def __init__(self, **declared: Any) -> None:
         #: Whether there are secrets among the arguments, right or wrong.
@@ -86,11 +90,16 @@ class CarefulModule(AnsibleModule):
             register_secret(secret)
 
 
-def run(task: Callable[[CarefulModule], dict[str, Any]], argument_spec: dict[str, Any], **rules: Any) -> None:
+def run(
+    task: Callable[[CarefulModule], dict[str, Any]],
+    argument_spec: dict[str, Any],
+    writes: Iterable[str] = (),
+    **rules: Any,
+) -> None:
     """Make the module, do its task, and leave with its result or with the one message of the error that it met.
 
-    `rules` are those of AnsibleModule: `required_if`, `mutually_exclusive` and so on. No module makes an AnsibleModule of its own, so each masks
-    secrets; and each supports check mode.
+    `writes` are the options that name files which the task makes, changes or removes. `rules` are those of AnsibleModule: `required_if`,
+    `mutually_exclusive` and so on. No module makes an AnsibleModule of its own, so each masks secrets; and each supports check mode.
     """
     module = CarefulModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
     if nkey.NKEYS_IMPORT_ERROR is not None:
@@ -98,13 +107,35 @@ def run(task: Callable[[CarefulModule], dict[str, Any]], argument_spec: dict[str
     try:
         if module.has_secrets:
             _refuse_secrets_in_wrong_options(module.argument_spec, module.params)
-        result = task(module)
+        result = _do(module, task, frozenset(writes))
     except NatsSecurityError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
     except Exception as error:
         # Python would print the error as it is, with whatever stands in it.
         module.fail_json(msg=f"{type(error).__name__}: {error}. {OUR_FAULT}", exception=traceback.format_exc())
     module.exit_json(**result)
+
+
+def _do(
+    module: CarefulModule, task: Callable[[CarefulModule], dict[str, Any]], writes: frozenset[str]
+) -> dict[str, Any]:
+    """Do a task as the only one on its files, and again where a program that takes no lock changed one of them in between."""
+    options = list(paths.path_options(module.argument_spec, module.params))
+    paths.check_paths(options)
+    paths.check_distinct(options, writes)
+    written = [option for option in options if option.name in writes]
+    module.snapshot = Snapshot()
+    if module.check_mode or not written:
+        return task(module)
+    with paths.alone_with(written):
+        try:
+            return task(module)
+        except Overtaken:
+            # Once more, on what is there now. Some of it may have been written already.
+            module.snapshot = Snapshot()
+            return dict(task(module), changed=True)
 
 
 def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 from .. import rules
 from ..base import units
@@ -15,7 +16,8 @@ from ..claims import Claims, ScopeTemplate, SigningKey
 from ..claims.comparison import describe
 from ..claims.options import Problem, argument_spec, read_options, sort_shown
 from ..decision.issue import Decision, Policy, decide, issue
-from ..disk import files, writing
+from ..disk.files import FILE_MODE, reported
+from ..disk.writing import back_up as back_up_file
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..keys.recognition import may_hold_secrets
@@ -100,7 +102,7 @@ class Key(NamedTuple):
 
 def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str) -> KeyPair | None:
     """The key pair in a seed file, decorated file or creds file; None where there is no file."""
-    text = files.read_text(path, f"{option}: the seed")
+    text = module.snapshot.read(path, f"{option}: the seed")
     if text is None:
         return None
     keep_secrets_of(module, text)
@@ -156,7 +158,7 @@ def write_key(module: CarefulModule, key: Key) -> bool:
     if key.path is None:
         return False
     if key.is_new and key.pair is not None:
-        writing.put(key.path, key.pair.seed + "\n", files.FILE_MODE, None)
+        module.snapshot.put(key.path, key.pair.seed + "\n", FILE_MODE)
     return key.is_new | set_attributes(module, key.path, "0600")
 
 
@@ -347,23 +349,23 @@ def read_token(module: CarefulModule, option: str, kind: str) -> tuple[str, Clai
     if path is None and content is None:
         return None
     if path is not None:
-        found = token_file(path, f"{option}_path", kind)
+        found = token_file(module, path, f"{option}_path", kind)
         if found is None:
             refuse_missing(module, f"{option}_path", path)
         return found
     return _decode(content, option, kind)
 
 
-def token_file(path: str, option: str, kind: str) -> tuple[str, Claims] | None:
+def token_file(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims in a file, plain, decorated or creds; None where there is no file."""
-    text = files.read_text(path, f"{option}: the JWT")
+    text = module.snapshot.read(path, f"{option}: the JWT")
     return None if text is None else _decode(text, f"{option} {path}", kind)
 
 
 def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims that a task is about, from the file where they are or will be; None where there is no file."""
     check_folder(module, path, option)
-    return token_file(path, option, kind)
+    return token_file(module, path, option, kind)
 
 
 def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
@@ -524,21 +526,21 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
 
     The text is None where check mode does not make it. What says the same in another form, with white space or decorated, is left alone.
     """
-    old = files.read_text(path, "What is there")
+    old = module.snapshot.read(path)
     changed = text is None or old is None or not _says_the_same(old, text)
     if changed and text is not None and old is not None and _seed_in(old) and not _seed_in(text):
         raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
     if changed and not module.check_mode and text is not None:
         if module.params.get("backup") and old is not None:
-            back_up(path, old, result)
-        writing.put(path, text, _creation_mode(mode), old)
+            back_up(module, path, result)
+        module.snapshot.put(path, text, _creation_mode(mode))
     return changed | set_attributes(module, path, mode)
 
 
-def back_up(path: str, text: str, result: dict[str, Any]) -> None:
+def back_up(module: CarefulModule, path: str, result: dict[str, Any]) -> None:
     """Copy a file beside itself and add the path of the copy to a result. What may hold a seed is for its owner alone, whatever the mode of the file."""
-    mode = files.FILE_MODE if may_hold_secrets(text) else 0o777
-    result.setdefault("backup_files", []).append(writing.back_up(path, mode))
+    mode = FILE_MODE if may_hold_secrets(module.snapshot.read(path) or "") else 0o777
+    result.setdefault("backup_files", []).append(back_up_file(path, mode))
 
 
 def _says_the_same(old: str, text: str) -> bool:
@@ -563,15 +565,32 @@ def set_attributes(module: CarefulModule, path: str, mode: Any) -> bool:
     """Correct the mode and owner of a file. Whether anything changed."""
     if module.check_mode and not os.path.exists(path):
         return False
-    arguments = module.load_file_common_arguments(dict(module.params, mode=mode), path=path)
-    return bool(module.set_fs_attributes_if_different(arguments, False))
+    # Those of what a link leads to, which is what has been written.
+    path = os.path.realpath(path)
+    with _as_errors(module), reported(path, f"The attributes of {path} cannot be set"):
+        arguments = module.load_file_common_arguments(dict(module.params, mode=mode), path=path)
+        return bool(module.set_fs_attributes_if_different(arguments, False))
 
 
-def check_creds_file(path: str, key: Key, option: str = "creds_path") -> None:
+@contextlib.contextmanager
+def _as_errors(module: CarefulModule) -> Iterator[None]:
+    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail, which has them beside it."""
+
+    def fail(msg: str, path: str = "", details: str = "", **_unused: Any) -> None:
+        raise NatsSecurityError(f"The attributes of {path} cannot be set: {msg}{f': {details}' if details else ''}.")
+
+    module.fail_json = fail
+    try:
+        yield
+    finally:
+        del module.fail_json
+
+
+def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "creds_path") -> None:
     """NatsSecurityError where a creds file cannot be made, or something else is in its place."""
     if key.pair is not None and not key.pair.has_seed:
         raise NatsSecurityError(f"{option} needs the user's seed, from key_path or key_seed: a creds file holds it.")
-    text = files.read_text(path, option)
+    text = module.snapshot.read(path, option)
     if text is None:
         return
     try:
@@ -587,12 +606,12 @@ def check_creds_file(path: str, key: Key, option: str = "creds_path") -> None:
 def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
     """The result of removing the JWT files of one subject, each (path, option). Any other file among them is an error, and none is removed."""
     result: dict[str, Any] = {}
-    held = {path: token_file(path, option, kind) for path, option in paths}
+    held = {path: token_file(module, path, option, kind) for path, option in paths}
     removed = {path: found[1] for path, found in held.items() if found is not None}
     for path in removed if not module.check_mode else ():
         if module.params.get("backup"):
-            back_up(path, files.read_text(path, "What is there") or "", result)
-        files.remove(path)
+            back_up(module, path, result)
+        module.snapshot.remove(path)
     gone = next(iter(removed.values()), None)
     result.update(
         changed=gone is not None,

@@ -1,0 +1,36 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a task has read: each file once, so that it decides on one state of it, and replaces or removes it only while it is in this state."""
+
+from __future__ import annotations
+
+import os
+
+from . import files, writing
+from .writing import Overtaken
+
+
+class Snapshot:
+    """The texts of files as a task found them, by their real paths. None stands for no file."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, str | None] = {}
+
+    def read(self, path: str, what: str = "What is there") -> str | None:
+        """The text of a file, read at most once; None where there is none. FileError, with what the file is, where it cannot be read."""
+        real = os.path.realpath(path)
+        if real not in self._found:
+            self._found[real] = files.read_text(path, what)
+        return self._found[real]
+
+    def put(self, path: str, text: str, mode: int) -> None:
+        """Create the file, or replace it while it is as it was read. Overtaken where it is not; FileError."""
+        writing.put(path, text, mode, self.read(path))
+        self._found[os.path.realpath(path)] = text
+
+    def remove(self, path: str) -> None:
+        """Remove the file while it is as it was read. Overtaken where it is not; FileError."""
+        if files.read_text(path, "What is there") != self.read(path):
+            raise Overtaken(path, "something else changed it at the same time")
+        files.remove(path)
+        self._found[os.path.realpath(path)] = None
