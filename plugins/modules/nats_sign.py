@@ -144,7 +144,7 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned
     sign_requests,
     write_requests,
 )
-from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
+from ansible_collections.natsops.security.plugins.module_utils.disk.files import FILE_MODE
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import (
@@ -162,14 +162,14 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path, target = params["path"], params["signed_path"] or params["path"]
-    text = files.read_text(path, "path: the document", MAX_BYTES)
+    text = module.snapshot.read(path, "path: the document", MAX_BYTES)
     if text is None:
         raise NatsSecurityError(f"path: there is no file {path}.")
     document = _read(text, f"path {path}", params["checksum"])
     old: str | None = text
     if params["signed_path"] is not None:
         check_folder(module, target, "signed_path")
-        old = files.read_text(target, "signed_path: the document", MAX_BYTES)
+        old = module.snapshot.read(target, "signed_path: the document", MAX_BYTES)
         if old is not None:
             document = _with_signatures_of(document, _read(old, f"signed_path {target}", document.checksum))
     signers = _signers(module, document)
@@ -258,7 +258,7 @@ def _write(module: CarefulModule, path: str, old: str | None, is_signed: bool, d
     text = write_requests(document)
     changed = is_signed or old is None or read_requests(old) != document
     if changed and not module.check_mode:
-        writing.put(path, text, files.FILE_MODE, old)
+        module.snapshot.put(path, text, FILE_MODE)
     return changed | set_attributes(module, path, module.params["mode"] or "0600")
 
 
@@ -276,6 +276,7 @@ def main() -> None:
         },
         required_one_of=[("signer_path", "signer_seed", "signers")],
         mutually_exclusive=[("signer_path", "signer_seed")],
+        writes=("path", "signed_path"),
         add_file_common_args=True,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 from . import files, writing
+from .files import MAX_BYTES
 from .writing import Overtaken
 
 
@@ -16,11 +17,11 @@ class Snapshot:
     def __init__(self) -> None:
         self._found: dict[str, str | None] = {}
 
-    def read(self, path: str, what: str = "What is there") -> str | None:
+    def read(self, path: str, what: str = "What is there", limit: int = MAX_BYTES) -> str | None:
         """The text of a file, read at most once; None where there is none. FileError, with what the file is, where it cannot be read."""
         real = os.path.realpath(path)
         if real not in self._found:
-            self._found[real] = files.read_text(path, what)
+            self._found[real] = files.read_text(path, what, limit)
         return self._found[real]
 
     def put(self, path: str, text: str, mode: int) -> None:

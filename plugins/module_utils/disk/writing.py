@@ -17,7 +17,7 @@ import stat
 import time
 from typing import Iterator, NamedTuple
 
-from .files import FILE_MODE, MAX_NAME, FileError, close, discard, read_content, reported, sync_folder
+from .files import FILE_MODE, MAX_BYTES, MAX_NAME, FileError, close, discard, read_content, reported, sync_folder
 
 _UNNAMED = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_TMPFILE", 0)
 _NAMED = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
@@ -206,7 +206,7 @@ def _publish_in_place(draft: Draft, old: str, folder: int) -> None:
         os.link(str(draft.descriptor), named, src_dir_fd=folder)
     try:
         # As late as can be: nsc, for one, takes no lock.
-        content = read_content(draft.path)
+        content = read_content(draft.path, limit=max(MAX_BYTES, 4 * len(old)))
         if content is None or content.text != old:
             raise Overtaken(draft.path, "something else changed it at the same time")
         os.replace(named, draft.path)

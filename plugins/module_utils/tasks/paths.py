@@ -19,8 +19,20 @@ LOCK_TIMEOUT = 60.0
 
 #: Options that name a folder, or may.
 _FOLDERS = frozenset({"signer_path", "system_signer_path", "store_path", "stores_dir", "keys_dir"})
-#: The signer may be the key that the task is about, or one of its signing keys.
-_KEYS = frozenset({"key_path", "signing_keys.path"})
+#: What may be one file, or is an error by what it holds: the signer is the task's own key or one of its signing keys; nats_sign adds to the document
+#: that it reads, which no seed file is.
+_SAME = tuple(
+    map(
+        frozenset,
+        (
+            ("signer_path", "key_path"),
+            ("signer_path", "signing_keys.path"),
+            ("path", "signed_path"),
+            ("signer_path", "path"),
+            ("signer_path", "signed_path"),
+        ),
+    )
+)
 _PARENTS = frozenset({"operator_jwt_path", "account_jwt_path"})
 
 
@@ -77,10 +89,9 @@ def check_distinct(options: Sequence[PathOption], written: frozenset[str]) -> No
         for index, second in enumerate(same):
             for first in same[:index]:
                 names = {first.name, second.name}
-                is_signer = "signer_path" in names and names & _KEYS
                 # Of a file that is there, the JWT of a parent says best why it cannot be the other option's too.
                 is_parent = names & _PARENTS and os.path.exists(first.path)
-                if names & written and not is_signer and not is_parent:
+                if names & written and names not in _SAME and not is_parent:
                     raise NatsSecurityError(
                         f"{first.shown} and {second.shown} are one file, {first.path}"
                         f"{f' and {second.path}' if first.path != second.path else ''}: each needs a file of its own."

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ...base import units
 from ...base.errors import NatsSecurityError
-from ...disk.files import read_text
+from ...disk.files import check_regular, read_text
 from .. import nkey
 from .external import ExternalSigner, shown
 
@@ -126,6 +126,8 @@ def _transit(given: Mapping[str, Any], where: str, timeout: float) -> tuple[Any,
     )
     if server.ca_path is not None and not os.path.exists(server.ca_path):
         raise NatsSecurityError(f"{where}.ca_path: there is no file {server.ca_path}.")
+    if server.ca_path is not None and not os.path.isdir(server.ca_path):
+        check_regular(server.ca_path, f"{where}.ca_path: the file")
     mount = str(given.get("mount", DEFAULT_MOUNT)).strip("/")
     version = given.get("key_version")
     try:
@@ -168,6 +170,7 @@ def _pkcs11(given: Mapping[str, Any], where: str, timeout: float) -> tuple[Any, 
         raise NatsSecurityError(
             f"{where}.key_id: {_shown(key_id)} is not an id in hexadecimal digits, such as 01a2."
         ) from None
+    check_regular(str(given["library_path"]), f"{where}.library_path: the library")
     found = pkcs11.Object(str(given["library_path"]), str(given["token_label"]), given.get("key_label"), raw_id or None)
     pin = _pin(given, where)
     try:
