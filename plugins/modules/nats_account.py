@@ -139,60 +139,67 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, SigningKey
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedAccount
+from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
+    Single,
+    decide,
+    listed_keys,
+    options_of,
+    plan_of,
+    put_in_place,
+    result_of,
+    sign,
+)
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
-    issue_token,
     key_spec,
-    operator_signer,
     own_key,
     own_token,
     parent,
     parent_spec,
-    parse_public_key,
-    policy,
-    put_in_place,
+    signer,
     signer_spec,
-    signing_keys,
     signing_keys_spec,
     token_spec,
-    wanted_claims,
 )
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    path = params["jwt_path"]
+    path, name = params["jwt_path"], params["name"]
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "account")
-    _check_listed_keys(module)
-    key = own_key(module, "account")
+    key, listed = own_key(module, "account"), listed_keys(module, "account")
+    keys = [key, *listed.keys]
+    options = options_of(module, Account)
+    del options["signing_keys"]
+    wanted = WantedAccount(
+        "",
+        name,
+        key.planned,
+        "",
+        PRESENT,
+        listed.wanted,
+        [],
+        options,
+        params["remove_signing_keys"] or [],
+        params["remove_revocations"] or [],
+    )
     existing = own_token(module, path, "jwt_path", "account")
-    listed, described = signing_keys(module, "account")
-    wanted = wanted_claims(module, Account, key.public_key, {"signing_keys": described})
-    signer = operator_signer(module, parent(module, "operator"), key, existing[1].issuer if existing else "")
-    outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
-    told = [
+    signing = signer(module, "")
+    place = Single(parent(module, "operator"), {name: Found(*existing)} if existing else {})
+    plan = decide(module, Wanted(None, [wanted]), place, signing)
+    step = plan_of(plan, plan.accounts.get(name))
+    signed = sign(module, step, keys, signing)
+    shown = [
         {"public_key": one.key, "role": one.role, "scoped": one.template is not None}
-        for one in outcome.decision.claims.body.signing_keys
+        for one in signed.claims.body.signing_keys
     ]
-    return dict(put_in_place(module, outcome, [key, *listed], key.public_key), signing_keys=told)
-
-
-def _check_listed_keys(module: CarefulModule) -> None:
-    """NatsSecurityError for a mistyped key in a list of keys: nobody else would notice, since no rule of NATS looks at them."""
-    params = module.params
-    listed: list[tuple[str, str | None, Any]] = [("revocations", "user", params["revocations"])]
-    listed += [
-        (f"exports[{index}].revocations", "account", export["revocations"])
-        for index, export in enumerate(params["exports"] or ())
-    ]
-    listed += [("remove_revocations", None, params["remove_revocations"])]
-    listed += [("remove_signing_keys", "account", params["remove_signing_keys"])]
-    for option, key_type, keys in listed:
-        for key in keys or ():
-            if key != "*" or option == "remove_signing_keys":
-                parse_public_key(module, key, f"{option}[{key}]", key_type)
+    result = result_of(module, step.decision, signed)
+    result.update(public_key=key.public_key, signing_keys=shown)
+    return put_in_place(module, keys, signed, result)
 
 
 def main() -> None:

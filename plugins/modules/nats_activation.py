@@ -116,30 +116,30 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.claims import (
-    Activation,
-    Claims,
-    Export,
-    activation_hash_id,
-)
+from ansible_collections.natsops.security.plugins.module_utils.claims import Activation, activation_hash_id
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
-from ansible_collections.natsops.security.plugins.module_utils.rules import subject_is_contained
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.engine import reconcile_activation
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How, WantedActivation
+from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
+    Single,
+    account_above,
+    options_of,
+    plan_of,
+    put_in_place,
+    report,
+    result_of,
+    sign,
+)
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
-    account_signing,
-    issue_token,
     own_token,
     parent,
     parent_spec,
     parse_public_key,
-    policy,
-    put_in_place,
-    refuse_absent,
-    revocation_time,
+    signer,
     signer_spec,
     token_spec,
-    wanted_claims,
 )
 
 
@@ -148,42 +148,26 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     path = params["jwt_path"]
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "activation")
-    importer = parse_public_key(module, params["importer"], "importer", "account").public_key
+    importer = parse_public_key(module, params["importer"], "importer", "account").planned
     existing = own_token(module, path, "jwt_path", "activation")
-    account = parent(module, "account")
-    signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
-    wanted = wanted_claims(module, Activation, importer)
-    wanted.body.issuer_account = signing.issuer_account
-    export = _export(module, account, wanted.body)
-    if export is not None and not export.token_required:
-        module.warn(f"The export of {export.subject} is public: importing it takes no activation token.")
-    revoked_at = revocation_time(export.revocations, importer) if export is not None else 0
-    outcome = issue_token(module, wanted, existing and existing[0], signing.signer, policy(module, revoked_at))
-    claims = outcome.decision.claims
-    return dict(
-        put_in_place(module, outcome, [], importer),
-        token=outcome.token,
-        issuer_account=signing.account,
+    above = account_above(module, parent(module, "account"), signer(module, "account"))
+    place = Single(parent(module, "operator"), {above.name: above.found})
+    found = existing[0] if existing is not None else None
+    wanted = WantedActivation(above.name, importer, params["name"] or "", found, options_of(module, Activation))
+    how = How(now(), may_come=module.check_mode)
+    plan = reconcile_activation(wanted, place, above.signer.ring, how, above.signer.named)
+    report(module, plan.problems, plan.warnings)
+    step = plan_of(plan, plan.activation)
+    signed = sign(module, step, [], above.signer)
+    claims = signed.claims
+    result = put_in_place(module, [], signed, result_of(module, step.decision, signed))
+    result.update(
+        public_key=importer,
+        token=signed.token,
+        issuer_account=above.found.claims.subject,
         hash_id=activation_hash_id(claims.issuer, claims.subject, claims.body.import_subject),
     )
-
-
-def _export(module: CarefulModule, account: Claims | None, activation: Activation) -> Export | None:
-    """The export that the activation is about, where the exporting account is known."""
-    if account is None:
-        return None
-    exports: list[Export] = [
-        export for export in account.body.exports if export is not None and export.type == activation.import_type
-    ]
-    for export in exports:
-        if subject_is_contained(activation.import_subject, export.subject):
-            return export
-    refuse_absent(
-        module,
-        f"The account {account.name or account.subject} exports no {activation.import_type} {activation.import_subject}; "
-        f"it exports {', '.join(export.subject for export in exports) or 'none'}.",
-    )
-    return None
+    return result
 
 
 def main() -> None:

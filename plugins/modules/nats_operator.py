@@ -100,25 +100,30 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Operator
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedOperator
+from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
+    Single,
+    decide,
+    listed_keys,
+    options_of,
+    plan_of,
+    put_in_place,
+    result_of,
+    sign,
+)
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
-    issue_token,
     key_spec,
     own_key,
     own_token,
-    parse_public_key,
-    policy,
-    put_in_place,
-    signer_key,
+    signer,
     signer_spec,
-    signing_keys,
     signing_keys_spec,
     token_spec,
-    wanted_claims,
 )
 
 
@@ -127,24 +132,28 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     path = params["jwt_path"]
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "operator")
-    for one in params["remove_signing_keys"] or ():
-        parse_public_key(module, one, f"remove_signing_keys[{one}]", "operator")
-    key = own_key(module, "operator")
+    key, listed = own_key(module, "operator"), listed_keys(module, "operator")
+    keys = [key, *listed.keys]
+    options = options_of(module, Operator)
+    del options["signing_keys"]
+    wanted = WantedOperator(
+        "",
+        params["name"],
+        key.planned,
+        PRESENT,
+        options.pop("system_account") or "",
+        listed.wanted,
+        options,
+        params["remove_signing_keys"] or [],
+    )
     existing = own_token(module, path, "jwt_path", "operator")
-    listed, described = signing_keys(module, "operator")
-    wanted = wanted_claims(module, Operator, key.public_key, {"signing_keys": [item["key"] for item in described]})
-    signer = signer_key(module, "operator", [key.public_key]) or key
-    if signer.public_key not in (
-        key.public_key,
-        *wanted.body.signing_keys,
-        *(existing[1].body.signing_keys if existing else ()),
-    ):
-        raise NatsSecurityError(
-            f"The signer {signer.public_key} is neither the operator's own key nor one of its signing keys."
-        )
-    outcome = issue_token(module, wanted, existing and existing[0], signer, policy(module))
-    told = outcome.decision.claims.body.signing_keys
-    return dict(put_in_place(module, outcome, [key, *listed], key.public_key), signing_keys=told)
+    signing = signer(module, "operator", key)
+    plan = decide(module, Wanted(wanted, []), Single(existing and Found(*existing)), signing)
+    step = plan_of(plan, plan.operator)
+    signed = sign(module, step, keys, signing)
+    result = result_of(module, step.decision, signed)
+    result.update(public_key=key.public_key, signing_keys=signed.claims.body.signing_keys)
+    return put_in_place(module, keys, signed, result)
 
 
 def main() -> None:

@@ -188,7 +188,7 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts 
 from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
-from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_key, signer_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_among, signer_spec
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
@@ -229,8 +229,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 def _signer(module: CarefulModule) -> Any:
     def find(allowed: list[str]) -> KeyPair | None:
-        key = signer_key(module, "operator", allowed)
-        return None if key is None else key.pair
+        return signer_among(module, "operator", allowed)
 
     return find
 

@@ -141,27 +141,32 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedUser
+from ansible_collections.natsops.security.plugins.module_utils.rules.trust import signing_key
+from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
+    Single,
+    account_above,
+    decide,
+    existing_account,
+    options_of,
+    result_of,
+    sign,
+    user_step,
+)
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
-    AccountSigning,
     absent,
-    account_signing,
     check_creds_file,
-    issue_token,
     key_spec,
     own_key,
     own_token,
     parent,
     parent_spec,
-    policy,
-    result_of,
-    revocation_time,
+    signer,
     signer_spec,
     token_spec,
-    wanted_claims,
     write_file,
     write_key,
 )
@@ -170,56 +175,45 @@ from ansible_collections.natsops.security.plugins.module_utils.token.decorated i
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
+    name = params["name"]
     paths = [(params[option], option) for option in ("jwt_path", "creds_path") if params[option] is not None]
     if params["state"] == "absent":
         return absent(module, paths, "user")
     key = own_key(module, "user")
     if params["creds_path"] is not None:
         check_creds_file(module, params["creds_path"], key)
-    existing = next(
-        (found for found in (own_token(module, path, option, "user") for path, option in paths) if found), None
-    )
-    account = parent(module, "account")
-    signing = account_signing(module, account, parent(module, "operator"), existing[1].issuer if existing else "")
-    wanted = _wanted(module, key.public_key, signing)
-    is_bearer = wanted.body.access.bearer_token or signing.is_bearer
-    if is_bearer and account is not None and account.body.limits.disallow_bearer:
-        raise NatsSecurityError(f"The account {account.name or account.subject} does not allow bearer users.")
-    revoked_at = revocation_time(account.body.revocations, key.public_key) if account is not None else 0
-    outcome = issue_token(module, wanted, existing and existing[0], signing.signer, policy(module, revoked_at))
-    result = result_of(outcome, [key])
-    changed = not outcome.decision.is_kept
-    changed |= write_key(module, key)
-    token = outcome.token
+    existing = next(filter(None, (own_token(module, path, option, "user") for path, option in paths)), None)
+    above = account_above(module, parent(module, "account"), signer(module, "account"))
+    user = WantedUser(0, name, key.planned, params["signing_key_role"] or "", PRESENT, False, options_of(module, User))
+    place = Single(parent(module, "operator"), {above.name: above.found}, {name: existing[0]} if existing else {})
+    plan = decide(module, Wanted(None, [existing_account(above, [user])]), place, above.signer)
+    step = user_step(plan, above.name, name, existing)
+    signed = sign(module, step, [key], above.signer)
+    is_bearer = _is_bearer(above.found.claims, signed.claims)
+    result = result_of(module, step.decision, signed)
+    changed = (not signed.is_kept) | write_key(module, key)
     if params["jwt_path"] is not None:
-        changed |= write_file(
-            module, params["jwt_path"], token, params["mode"] or ("0600" if is_bearer else "0644"), result
-        )
+        mode = params["mode"] or ("0600" if is_bearer else "0644")
+        changed |= write_file(module, params["jwt_path"], signed.token, mode, result)
     if params["creds_path"] is not None and key.pair is not None:
-        creds = None if token is None else format_creds(token, key.pair)
+        creds = None if signed.token is None else format_creds(signed.token, key.pair)
         changed |= write_file(module, params["creds_path"], creds, params["creds_mode"] or "0600", result)
+    scope = signing_key(above.found.claims.body, step.issuer)
     result.update(
         changed=changed,
         public_key=key.public_key,
-        jwt=None if is_bearer else token,
-        issuer_account=signing.account,
-        role=signing.role,
+        jwt=None if is_bearer else signed.token,
+        issuer_account=above.found.claims.subject,
+        role=scope.role if scope is not None and scope.template is not None else "",
     )
     return result
 
 
-def _wanted(module: CarefulModule, subject: str, signing: AccountSigning) -> Claims:
-    wanted = wanted_claims(module, User, subject)
-    if signing.scope is not None:
-        own = [name for name in argument_spec(User) if name != "tags" and module.params[name] not in (None, False)]
-        if own:
-            raise NatsSecurityError(
-                f"The signing key {signing.role or signing.signer.public_key} has a scope, so its users have no permissions or limits of their own: "
-                f"remove {', '.join(own)}, or sign with a key that has no scope."
-            )
-        wanted.body.access = no_access()
-    wanted.body.issuer_account = signing.issuer_account
-    return wanted
+def _is_bearer(account: Claims, user: Claims) -> bool:
+    """Whether the user needs no seed to connect: by itself, or by the scope of the key that signs it."""
+    scope = signing_key(account.body, user.issuer)
+    template = scope.template if scope is not None else None
+    return bool(user.body.access.bearer_token or (template is not None and template.bearer_token))
 
 
 def main() -> None:

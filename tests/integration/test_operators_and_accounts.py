@@ -447,7 +447,7 @@ def test_signer_is_found_in_a_folder_flat_or_as_nsc_lays_it_out(acme: Site, app:
 def test_folder_without_a_key_that_may_sign_is_refused(acme: Site, app: dict[str, Any]) -> None:
     identity = acme.key("acme.nk")
     acme.write(f"keys/{identity.public_key}.nk", identity.seed)
-    message = acme.refuse("account", **dict(app, signer_path=acme / "keys"))
+    message = acme.refuse("account", **dict(app, signer_path=acme / "keys", tags=["new"]))
     assert message == (
         f"signer_path: the folder {acme / 'keys'} has none of the keys that may sign: "
         f"{acme.key('acme-signing.nk').public_key}."

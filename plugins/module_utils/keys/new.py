@@ -46,6 +46,13 @@ class NewKey(Placeholder):
         return key
 
 
+def measured(key: NewKey) -> NewKey:
+    """The placeholder as long as the public key that takes its place: for measuring a token that cannot be signed yet."""
+    same: NewKey = str.__new__(NewKey, "0" * 56)
+    same.type, same.label = key.type, key.label
+    return same
+
+
 class NewToken(Placeholder):
     """A token that is to be signed while the one that holds it is."""
 
@@ -63,6 +70,28 @@ def read_new_key(text: str) -> NewKey | None:
     """The placeholder that a task of a play in check mode has returned and a later one is given; None for any other text."""
     found = _SHOWN.fullmatch(text)
     return NewKey(found.group(1), found.group(2)) if found else None
+
+
+def placeholders_in(value: Any) -> list[Placeholder]:
+    """The placeholders in a value, at any depth of lists, dictionaries and dataclasses."""
+    found: dict[Placeholder, None] = {}
+    _collect(value, found)
+    return list(found)
+
+
+def _collect(value: Any, found: dict[Placeholder, None]) -> None:
+    if isinstance(value, Placeholder):
+        found[value] = None
+    elif isinstance(value, list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _collect(key, found)
+            _collect(item, found)
+    elif dataclasses.is_dataclass(value):
+        for item in vars(value).values():
+            _collect(item, found)
 
 
 def resolve(value: Any, made: Mapping[Placeholder, str]) -> Any:

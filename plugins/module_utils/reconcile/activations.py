@@ -12,15 +12,16 @@ from ..claims import Account, Activation, Claims, Export, Import
 from ..claims.declaration import NOW
 from ..claims.options import Problem
 from ..keys.new import NewToken
-from ..rules import subject_is_contained
+from ..rules import revoked_until, subject_is_contained
 from ..token import codec
 from . import claims as wanted_claims
-from .given import Findings, Given, Subject, decided
-from .issuers import activation_issuers
+from . import verdict as verdicts
+from .given import Findings, Given, Subject, decided, findings_of
+from .issuers import activation_issuers, user_issuers
 from .place import Found
-from .plan import CHANGED, CREATED, KEPT, ActivationStep, Entity
+from .plan import CHANGED, CREATED, KEPT, ActivationStep, Entity, Step
 from .verdict import Verdict
-from .wanted import WantedAccount, join
+from .wanted import WantedAccount, WantedActivation, join
 
 
 class Activations(NamedTuple):
@@ -114,6 +115,56 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         return _Planned(stored.token, None, findings)
     token = NewToken(f"activation token from {one.exporter.name} for {one.item.subject}")
     return _Planned(token, ActivationStep(decision.claims, made.signing.issuer), findings)
+
+
+def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None, Findings]:
+    """Decide for one activation of an account that is taken as it is found."""
+    account = given.place.accounts[wanted.account]
+    operator = given.place.operator
+    strict = operator is not None and operator.claims.body.strict_signing_key_usage
+    problems: list[Problem] = []
+    claims = wanted_claims.activation_claims(wanted, problems)
+    findings = Findings(verdict=Verdict(tuple(problems)))
+    found, existing = None, None
+    if wanted.found is not None:
+        existing = codec.decode(wanted.found)
+        found = Found(wanted.found, existing)
+    export, verdict = _export_of(given, account, claims.body)
+    findings.judge(verdict)
+    issuers = user_issuers(account.claims, "", {}, strict)
+    said = (
+        existing.body.issuer_account if isinstance(existing, Claims) and isinstance(existing.body, Activation) else ""
+    )
+    likely = given.signer or _likely_issuer(given, issuers.allowed or [account.claims.subject], found)
+    claims.body.issuer_account = wanted_claims.issuer_account(account.claims.subject, likely, said)
+    revoked = revoked_until(export.revocations, wanted.importer) if export is not None else 0
+    policy = wanted_claims.policy(wanted.options, "", problems, issued_after=revoked)
+    subject = Subject("activation", wanted.name, wanted.account, "", "", "activation")
+    made = decided(given, subject, claims, found, issuers, policy)
+    if isinstance(made, Verdict):
+        return None, findings.judge(made)
+    findings.judge(verdicts.of_claims(made.decision.claims, "", given.how.now))
+    findings.take(findings_of(given, subject, made.decision, found))
+    return Step(found, made.decision, made.signing.issuer, True), findings
+
+
+def _export_of(given: Given, account: Found, body: Activation) -> tuple[Export | None, Verdict]:
+    """The export that an activation is about, where the exporting account is known."""
+    if not account.token:
+        return None, Verdict()
+    name = account.claims.name or account.claims.subject
+    exports = [one for one in account.claims.body.exports if one is not None and one.type == body.import_type]
+    for export in exports:
+        if subject_is_contained(body.import_subject, export.subject):
+            if export.token_required:
+                return export, Verdict()
+            message = f"The export of {export.subject} is public: importing it takes no activation token."
+            return export, Verdict(warnings=(Problem("", message),))
+    message = (
+        f"the account {name} exports no {body.import_type} {body.import_subject}; "
+        f"it exports {', '.join(export.subject for export in exports) or 'none'}."
+    )
+    return None, given.absent("", message)
 
 
 def _likely_issuer(given: Given, allowed: Sequence[str], stored: Found | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..claims import Account, Claims, Import, Operator, SigningKey, User, no_access
+from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
 from ..claims.options import Problem, read_options
 from ..decision.issue import Policy
 from ..keys import nkey
@@ -18,7 +18,7 @@ from ..rules.issues import key_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
 from .verdict import Verdict
-from .wanted import ENVELOPE, POLICY, WantedAccount, WantedKey, WantedOperator, WantedUser, join
+from .wanted import ENVELOPE, POLICY, WantedAccount, WantedActivation, WantedKey, WantedOperator, WantedUser, join
 
 #: Finds the key of a user of an account by name; empty where there is no such user.
 UserKey = Callable[[str], str]
@@ -31,9 +31,7 @@ def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem
     claims = _envelope(wanted.options, wanted.place, wanted.name, names.operator, problems)
     claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems)
     claims.body.signing_keys = [one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
-    system = wanted.system_account
-    # A name that no account has is a problem of the document already.
-    claims.body.system_account = names.accounts.get(system) or (system if nkey.is_public_key(system, "account") else "")
+    claims.body.system_account = names.accounts.get(wanted.system_account, wanted.system_account)
     return claims
 
 
@@ -185,11 +183,12 @@ def user_claims(
     options = _claim_options(wanted.options)
     claims = _envelope(wanted.options, place, wanted.name, subject, problems)
     if is_scoped:
-        role = wanted.role or "of the key that signs"
+        role = f"the role {wanted.role}" if wanted.role else "the key that signs"
         problems.extend(
             Problem(
                 join(place, word),
-                f"the role {role} has a scope, so its users have no permissions or limits of their own.",
+                f"{role} has a scope, so its users have no permissions or limits of their own: "
+                "remove this, or sign with a key without a scope.",
             )
             for word, value in options.items()
             if word != "tags" and value not in (None, False)
@@ -261,6 +260,13 @@ def policy(
     except NatsSecurityError as error:
         problems.append(Problem(place, str(error)))
         return Policy()
+
+
+def activation_claims(wanted: WantedActivation, problems: list[Problem]) -> Claims:
+    """What is asked for of an activation that stands alone."""
+    claims = _envelope(wanted.options, "", wanted.name, wanted.importer, problems)
+    claims.body = read_options(Activation, _claim_options(wanted.options), "", problems)
+    return claims
 
 
 # ---- what a token says beside its options

@@ -9,8 +9,9 @@ from typing import Mapping
 from ..claims import Claims
 from ..keys.keyring import Keyring
 from . import verdict as verdicts
+from .above import check_above
 from .accounts import AccountPlan, draft_account, plan_account, plan_other_accounts
-from .activations import Exporter
+from .activations import Exporter, plan_activation
 from .given import Findings, Given
 from .members import Members, find_members
 from .names import name_keys
@@ -19,7 +20,7 @@ from .place import Place
 from .plan import Plan
 from .users import UserAccount, plan_users
 from .verdict import Verdict
-from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount
+from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
 
 
 def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
@@ -28,10 +29,13 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     given = Given(wanted, place, ring, names, how, signer)
     plan = Plan(how.now, names)
     plan.add(Verdict((*place.problems, *names.problems)))
+    present = [one for one in wanted.accounts if one.state != ABSENT]
+    plan.add(check_above(given, [one for one in present if one.state == EXISTING]))
+    if plan.problems and how.details:
+        return plan  # nothing can be signed below, and a module is about nothing else
     operator = _operator(given)
     plan.operator = operator.step
     _take(plan, operator.findings)
-    present = [one for one in wanted.accounts if one.state != ABSENT]
     members = {one.name: find_members(given, one) for one in present}
     accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
     finals = dict(accounts.items())
@@ -62,6 +66,21 @@ def _operator(given: Given) -> OperatorPlan:
     return OperatorPlan(None, found.claims if found is not None else None, Findings())
 
 
+def reconcile_activation(wanted: WantedActivation, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
+    """Decide for one activation of an account that is taken as it is found."""
+    account = WantedAccount("", wanted.account, "", "", EXISTING, [], [], {})
+    asked = Wanted(None, [account])
+    given = Given(asked, place, ring, name_keys(asked, place, ring), how, signer)
+    plan = Plan(how.now, given.names)
+    plan.add(check_above(given, [account]))
+    if plan.problems:
+        return plan
+    step, findings = plan_activation(given, wanted)
+    plan.activation = step
+    _take(plan, findings)
+    return plan
+
+
 def _existing(place: Place, wanted: WantedAccount) -> Claims | None:
     found = place.accounts.get(wanted.name)
     return found.claims if found is not None else None
@@ -85,6 +104,7 @@ def _plan_users(plan: Plan, given: Given, account: UserAccount, members: Members
     plan.users[name] = users.steps
     plan.kept_users.update({name: users.kept} if users.kept else {})
     plan.user_keys[name] = users.keys
+    plan.details.update({(name, user): decision for user, decision in users.details.items()})
     _take(plan, users.findings)
 
 

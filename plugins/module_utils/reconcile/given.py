@@ -11,8 +11,11 @@ from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..claims.options import Problem
 from ..decision.issue import Decision, Policy, decide
+from ..keys import nkey
 from ..keys.keyring import Keyring
-from .issuers import Issuers, Signing, at_hand, choose
+from ..keys.new import NewKey, measured, placeholders_in, resolve
+from ..token import codec
+from .issuers import Issuers, Signing, at_hand, choose, named_at_hand
 from .names import Names
 from .place import Found, Place
 from .plan import CHANGED, CREATED, KEPT, Entity, Removal, Words, words_of
@@ -99,17 +102,31 @@ def decided(
     existing = found.token if found is not None else None
     try:
         decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
-        if not decision.is_kept and not given.signer:
-            other = at_hand(issuers, signing, given.ring)
+        if not decision.is_kept:
+            other = at_hand(issuers, signing, given.ring) if not given.signer else named_at_hand(signing, given.ring)
             if isinstance(other, str):
                 reasons = "; ".join(given.words.readable(decision.reasons))
                 return Verdict((Problem(subject.place, f"{other} Why: {reasons}."),))
             if other.issuer != signing.issuer:
                 signing = other
                 decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
+        if not decision.is_kept:
+            check_encodable(decision.claims, signing.issuer)
     except NatsSecurityError as error:
         return Verdict((Problem(subject.file, str(error)),))
     return Decided(decision, signing)
+
+
+class _Issuer(NamedTuple):
+    public_key: str
+    type: str
+
+
+def check_encodable(claims: Claims, issuer: str) -> None:
+    """NatsSecurityError where a token cannot be written, because it is too large for one: before any key is made, and so in check mode too."""
+    keys = [key for key in placeholders_in(claims) if isinstance(key, NewKey)]
+    signer = _Issuer(issuer, nkey.from_public_key(issuer).type) if type(issuer) is str else _measured_issuer(issuer)
+    codec.signing_input(resolve(claims, {key: measured(key) for key in keys}), signer, claims.issued_at)
 
 
 def findings_of(given: Given, subject: Subject, decision: Decision, found: Found | None) -> Findings:
@@ -131,3 +148,7 @@ def findings_of(given: Given, subject: Subject, decision: Decision, found: Found
 def token_file_reasons(place: Place, path: str, is_exact: bool) -> tuple[str, ...]:
     """Why the file of a token is corrected though the token stays."""
     return (*place.file_reasons(path), *(() if is_exact else ("its file has something around the JWT",)))
+
+
+def _measured_issuer(issuer: str) -> _Issuer:
+    return _Issuer(measured(issuer), issuer.type) if isinstance(issuer, NewKey) else _Issuer(issuer, "")

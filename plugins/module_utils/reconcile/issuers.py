@@ -20,6 +20,8 @@ class Issuers(NamedTuple):
     problem: str = ""
     path: str = ""  # the option that the problem is about
     may_come: bool = False  # an earlier task of the play may be about to add the key
+    strict: str = ""  # the identity key that may not sign, because the operator is strict
+    whose: str = ""  # of what the keys are, for messages: "account APP", with the role where one is asked for
 
 
 class Signing(NamedTuple):
@@ -31,7 +33,7 @@ class Signing(NamedTuple):
 
 def operator_issuers(own: str, signing_keys: Sequence[str]) -> Issuers:
     """An operator signs itself, with its identity or with a signing key (operator_claims.go of the Go library)."""
-    return Issuers(list(dict.fromkeys([own, *signing_keys])))
+    return Issuers(list(dict.fromkeys([own, *signing_keys])), whose="the operator")
 
 
 def account_issuers(
@@ -49,7 +51,7 @@ def account_issuers(
             names = ", ".join(sorted(roles)) or "none"
             problem = f"the operator has no signing key with the role {wanted.role}, there are {names}."
             return Issuers([], problem=problem, path="signing_key_role")
-        return Issuers([key])
+        return Issuers([key], whose=f"the role {wanted.role} of the operator {operator.name or operator.subject}")
     allowed = [*body.signing_keys, *([] if strict else [operator.subject]), *([own] if self_signed else [])]
     if not allowed:
         return Issuers(
@@ -57,7 +59,8 @@ def account_issuers(
             problem="no key may sign it: the operator is strict (strict_signing_key_usage) and has no signing key.",
             path="",
         )
-    return Issuers(list(dict.fromkeys(allowed)))
+    whose = f"the operator {operator.name or operator.subject}"
+    return Issuers(list(dict.fromkeys(allowed)), strict=operator.subject if strict else "", whose=whose)
 
 
 def account_roles(account: Claims, recorded: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +78,7 @@ def user_issuers(account: Claims, role: str, roles: Mapping[str, str], strict: b
         plain = [key.key for key in body.signing_keys if key.template is None]
         allowed = [*plain, *([] if strict else [account.subject])]
         if allowed:
-            return Issuers(allowed, scopes)
+            return Issuers(allowed, scopes, strict=account.subject if strict else "", whose=f"the account {name}")
         problem = (
             "the operator is strict (strict_signing_key_usage), so users are signed with signing keys: "
             f"name a role, or give {name} a signing key without a template."
@@ -83,7 +86,11 @@ def user_issuers(account: Claims, role: str, roles: Mapping[str, str], strict: b
         return Issuers([], scopes, problem, "signing_key_role")
     wanted = roles.get(role, role)
     if any(key.key == wanted for key in body.signing_keys):
-        return Issuers([wanted], scopes)
+        return Issuers(
+            [wanted],
+            {wanted: scopes[wanted]} if wanted in scopes else {},
+            whose=f"the role {role} of the account {name}",
+        )
     known = ", ".join(sorted(roles)) or "none"
     problem = f"the account {name} has no signing key with the role {role}; its roles are {known}."
     return Issuers([], scopes, problem, "signing_key_role", True)
@@ -105,7 +112,13 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
     if named:
         if isinstance(named, NewKey) or named in issuers.allowed or named in issuers.scopes:
             return _signing(named, issuers)
-        return f"the given signer {named} is none of the keys that may sign it: {_listed(issuers.allowed)}."
+        if named == issuers.strict:
+            return (
+                f"the signer is the identity key of {issuers.whose}, and the operator is strict (strict_signing_key_usage): "
+                f"sign with a signing key, {_listed(issuers.allowed)}."
+            )
+        whose = issuers.whose or "those that may sign it"
+        return f"the signer {named} is no key of {whose}, which are {_listed(issuers.allowed)}."
     if earlier in issuers.allowed:
         return _signing(earlier, issuers)
     return _signing(next(filter(ring.has, issuers.allowed), issuers.allowed[0]), issuers)
@@ -115,6 +128,16 @@ def at_hand(issuers: Issuers, chosen: Signing, ring: Keyring) -> Signing | str:
     """A key that signs anew: the chosen one, or another that may and is at hand. Or why none can."""
     found = next(filter(ring.has, [chosen.issuer, *issuers.allowed]), "")
     return _signing(found, issuers) if found else no_seed(issuers.allowed, ring)
+
+
+def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
+    """The key that the task names, where it can sign. Or why it cannot."""
+    if ring.has(named.issuer):
+        return named
+    return (
+        f"it has to be signed, and only the public half of {named.issuer} is here: "
+        "give its seed, or another key that may sign, by signer_path or signer_seed."
+    )
 
 
 def no_seed(allowed: Sequence[str], ring: Keyring) -> str:

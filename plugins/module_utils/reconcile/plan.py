@@ -93,6 +93,10 @@ class Plan:
     users: dict[str, list[UserStep]] = dataclasses.field(default_factory=dict)  # by account
     user_keys: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     kept_users: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # by account; all others are entities
+    details: dict[tuple[str, str], Decision] = dataclasses.field(
+        default_factory=dict
+    )  # by account and user, where asked for
+    activation: Step | None = None  # of a module that issues one alone
     removals: list[Removal] = dataclasses.field(default_factory=list)
     entities: list[Entity] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)

@@ -33,6 +33,7 @@ class UsersPlan(NamedTuple):
     steps: list[UserStep]
     kept: list[str]
     keys: dict[str, str]
+    details: dict[str, Decision]
     findings: Findings
 
 
@@ -51,7 +52,7 @@ def plan_users(given: Given, account: UserAccount, members: Members) -> UsersPla
         if user.state != ABSENT:
             common.plan(user)
     common.findings.judge(common.warnings())
-    return UsersPlan(common.steps, common.kept, common.keys, common.findings)
+    return UsersPlan(common.steps, common.kept, common.keys, common.details, common.findings)
 
 
 class _Signers(NamedTuple):
@@ -73,6 +74,7 @@ class _Common:
         self.keys = dict(members.named)
         self.steps: list[UserStep] = []
         self.kept: list[str] = []
+        self.details: dict[str, Decision] = {}
         self.findings = Findings()
         self._roles = account_roles(account.claims, given.names.roles.get(account.wanted.name, {}))
         self._signers: dict[str, _Signers | None] = {}
@@ -104,7 +106,7 @@ class _Common:
             return None
         named = self.given.signer
         usual = named or next(filter(self.given.ring.has, issuers.allowed), issuers.allowed[0])
-        can_sign = bool(named) or self.given.ring.has(usual)
+        can_sign = self.given.ring.has(usual)
         scope = issuers.scopes.get(usual)
         return _Signers(issuers, usual, can_sign, scope is not None and "{{" in repr(scope.template))
 
@@ -199,6 +201,8 @@ class _Common:
         if decision.warnings:
             found = tuple(Problem(one.place, warning) for warning in decision.warnings)
             self.findings.judge(Verdict(warnings=found))
+        if self.given.how.details:
+            self.details[one.user.name] = decision
         if self.given.how.diff and not decision.is_kept:
             where = f"accounts.{self.wanted.name}.users.{one.user.name}"
             self.findings.before[where], self.findings.after[where] = self.given.words.diff(decision)

@@ -76,6 +76,17 @@ class WantedOperator:
 
 
 @dataclasses.dataclass
+class WantedActivation:
+    """An activation of an export of an account, alone: for the importing account's key, or its placeholder."""
+
+    account: str
+    importer: str
+    name: str
+    found: str | None  # the token that is there
+    options: dict[str, Any]
+
+
+@dataclasses.dataclass
 class Wanted:
     """Everything that a task asks for. Without an operator the accounts are under one of which nothing is known."""
 
@@ -87,6 +98,7 @@ class Wanted:
 class How:
     """How a plan is made: `prune` removes what the document does not name, `diff` describes claims before and after.
 
+    `details` keeps the decision for each user in the plan.
     `may_come` is for single entities in check mode, where an earlier task of the play may be about to make what is missing: then that is a warning.
     """
 
@@ -94,6 +106,7 @@ class How:
     prune: bool = False
     diff: bool = False
     may_come: bool = False
+    details: bool = False
 
 
 def join(place: str, path: str) -> str:

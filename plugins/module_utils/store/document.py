@@ -99,6 +99,7 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
         names = (", ".join(sorted(named)) or "none") if len(named) <= 12 else f"{len(named)} others"
         message = f"there is no account {system} in accounts, there are {names}; those from elsewhere are named by public key."
         problems.append(Problem("operator.system_account", message))
+        operator.system_account = ""
     return operator
 
 

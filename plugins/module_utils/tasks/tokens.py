@@ -5,27 +5,23 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
-from .. import rules
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..claims import Claims, ScopeTemplate, SigningKey
+from ..claims import Claims
 from ..claims.comparison import describe
-from ..claims.options import Problem, argument_spec, read_options, sort_shown
-from ..decision.issue import Decision, Policy, decide, issue
 from ..disk.files import FILE_MODE, reported
 from ..disk.writing import back_up as back_up_file
 from ..keys import nkey
+from ..keys.keyring import Keyring
+from ..keys.new import NewKey, read_new_key
 from ..keys.nkey import KeyPair
 from ..keys.recognition import may_hold_secrets
+from ..reconcile.place import Found
 from ..token import codec, decorated
-from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, now, of_type, parse_seed
-
-#: How the words for a key begin that check mode does not make.
-_NEW = "(a new "
+from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
 
 # ---- argument specs
 
@@ -87,17 +83,22 @@ class Key(NamedTuple):
     pair: KeyPair | None
     path: str | None = None
     is_new: bool = False
-    words: str = ""
+    placeholder: str = ""  # what a plan has in the place of a key that does not exist yet, the same in check mode
 
     @property
     def public_key(self) -> str:
-        """The public key, or words for one that check mode does not make."""
+        """The public key, or the placeholder of one that check mode does not make."""
         return self.pair.public_key if self.pair is not None else self.placeholder
 
     @property
-    def placeholder(self) -> str:
-        """What stands for a new key in a diff, the same in check mode and in the real run."""
-        return self.words or f"{_NEW}{self.type} key in {self.path})"
+    def planned(self) -> str:
+        """What a plan has for the key."""
+        return self.placeholder if self.is_new else self.public_key
+
+
+def new_key(key_type: str, path: str, pair: KeyPair | None) -> Key:
+    """A key that is to be written to a path; check mode has no pair for it."""
+    return Key(key_type, pair, path, True, NewKey(key_type, f"in {path}"))
 
 
 def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str) -> KeyPair | None:
@@ -115,8 +116,9 @@ def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str)
 
 def parse_public_key(module: CarefulModule, public_key: str, option: str, key_type: str | None) -> Key:
     """A public key that a task names, None is of any type; in check mode also the words for one that an earlier task did not make."""
-    if module.check_mode and public_key.startswith(_NEW):
-        return Key(key_type or public_key[len(_NEW) :].split()[0], None, words=public_key)
+    new = read_new_key(public_key) if module.check_mode else None
+    if new is not None and key_type in (None, new.type):
+        return Key(new.type, None, placeholder=new)
     try:
         pair = nkey.from_public_key(public_key.strip(), key_type)
         return Key(pair.type, pair)
@@ -140,11 +142,11 @@ def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Ke
     if pair is not None:
         return Key(key_type, pair, path)
     if module.check_mode:
-        return Key(key_type, None, path, True)
+        return new_key(key_type, path, None)
     check_folder(module, path, option)
     pair = nkey.create(key_type)
     keep_secret(module, pair.seed)
-    return Key(key_type, pair, path, True)
+    return new_key(key_type, path, pair)
 
 
 def check_folder(module: CarefulModule, path: str, option: str) -> None:
@@ -162,38 +164,51 @@ def write_key(module: CarefulModule, key: Key) -> bool:
     return key.is_new | set_attributes(module, key.path, "0600")
 
 
-def signer_key(module: CarefulModule, key_type: str, allowed: list[str]) -> Key | None:
-    """The key that signs, from signer_seed or signer_path; None where neither is given. An empty type is any.
+class Signer(NamedTuple):
+    """The keys that may sign: all in `ring`; `named` is the one that the task names, if it names one."""
 
-    `allowed` are the public keys that may sign, best first, as far as that is known. A signer_path that is a folder holds seeds under the
-    names of their public keys, PUBLICKEY.nk, flat or as in nsc's keystore; the first allowed one in it signs.
+    ring: Keyring
+    named: str = ""
+
+
+def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Signer:
+    """The key that signs, from signer_seed, a file as signer_path, or the key that the token is about; or a folder of keys. An empty type is any.
+
+    A signer_path that is a folder holds seeds under the names of their public keys, PUBLICKEY.nk, flat or as in nsc's keystore.
     """
     seed, path = module.params["signer_seed"], module.params["signer_path"]
+    if path is not None and os.path.isdir(path):
+        return Signer(Keyring(_with_seed(own), flat=[path]))
     if seed is not None:
         pair = parse_seed(seed, "signer_seed", key_type)
-        return Key(pair.type, pair)
-    if path is None:
-        return None
-    if not os.path.isdir(path):
+    elif path is not None:
         found = read_seed_file(module, path, "signer_path", key_type)
         if found is None:
             refuse_missing(module, "signer_path", path)
-            return Key(key_type or "operator", None, path, True)
-        return Key(found.type, found, path)
-    for public_key in allowed:
-        for name in (f"{public_key}.nk", os.path.join("keys", public_key[0], public_key[1:3], f"{public_key}.nk")):
-            found = read_seed_file(module, os.path.join(path, name), "signer_path", key_type)
-            if found is not None and found.public_key == public_key:
-                return Key(found.type, found, path)
-    keys = ", ".join(allowed)
-    raise NatsSecurityError(
-        f"signer_path: the folder {path} has none of the keys that may sign: {keys}."
-        if keys
-        else f"signer_path: {path} is a folder, so the JWT that says which keys may sign is needed."
-    )
+            return Signer(Keyring(), NewKey(key_type or "operator", f"in {path}"))
+        pair = found
+    elif own is not None:
+        return Signer(Keyring(_with_seed(own)), own.planned)
+    else:
+        raise NatsSecurityError("One of signer_path and signer_seed is needed: the key that signs.")
+    return Signer(Keyring([pair]), pair.public_key)
 
 
-# ---- who signs
+def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> KeyPair | None:
+    """The key pair that signs, one of `allowed` where signer_path is a folder; None where the task names no signer."""
+    if module.params["signer_seed"] is None and module.params["signer_path"] is None:
+        return None
+    signing = signer(module, key_type)
+    found = next(filter(signing.ring.has, [signing.named] if signing.named else allowed), None)
+    if found is None:
+        raise NatsSecurityError(
+            f"signer_path: the folder {module.params['signer_path']} has none of the keys that may sign: {', '.join(allowed) or 'none'}."
+        )
+    return signing.ring.find(found)
+
+
+def _with_seed(key: Key | None) -> list[KeyPair]:
+    return [key.pair] if key is not None and key.pair is not None and key.pair.has_seed else []
 
 
 def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
@@ -201,143 +216,6 @@ def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
     if not module.check_mode:
         raise NatsSecurityError(f"{option}: there is no file {path}.")
     module.warn(f"{option}: there is no file {path} yet. What depends on it is not checked.")
-
-
-def refuse_absent(module: CarefulModule, message: str) -> None:
-    """An error for what a JWT does not have; a warning in check mode, where an earlier task may be the one that would add it."""
-    if not module.check_mode:
-        raise NatsSecurityError(message)
-    module.warn(f"{message} Unless an earlier task is to add it, this task will fail.")
-
-
-def operator_signer(module: CarefulModule, operator: Claims | None, own: Key, issuer: str) -> Key:
-    """The key that signs an account: one that its operator allows, as far as that is known, or the account's own.
-
-    `issuer` signed the JWT that is there; it is preferred where several would do.
-    """
-    allowed = (
-        []
-        if operator is None
-        else sorted(rules.allowed_issuers_of_operator(operator), key=lambda key: (key != issuer, key))
-    )
-    signer = signer_key(module, "", allowed)
-    if signer is None:
-        raise NatsSecurityError("One of signer_path and signer_seed is needed: an account is signed by its operator.")
-    if signer.type != "operator" and signer.public_key != own.public_key:
-        raise NatsSecurityError(
-            f"The signer is the {signer.type} key {signer.public_key}; an account is signed by an operator key, or by its own."
-        )
-    if operator is not None and signer.pair is not None and signer.public_key not in allowed:
-        name = f"operator {operator.name or operator.subject}"
-        if signer.public_key == operator.subject:
-            raise NatsSecurityError(
-                f"The signer is the identity key of the {name}, which is strict: sign with one of its signing keys, "
-                f"{', '.join(allowed) or 'of which it has none'}."
-            )
-        raise NatsSecurityError(
-            f"The signer {signer.public_key} is no key of the {name}, which allows {', '.join(allowed) or 'none'}."
-        )
-    return signer
-
-
-class AccountSigning(NamedTuple):
-    """The key that signs on behalf of an account, and what the account says of it."""
-
-    signer: Key
-    account: str
-    scope: SigningKey | None = None  # the signing key's entry in the account, where it has a template
-
-    @property
-    def issuer_account(self) -> str:
-        """What claims have as their issuer account: nothing where the account's own key signs."""
-        return "" if self.signer.public_key == self.account else self.account
-
-    @property
-    def role(self) -> str:
-        """The role of the scope; empty where there is none."""
-        return self.scope.role if self.scope is not None else ""
-
-    @property
-    def is_bearer(self) -> bool:
-        """Whether the scope makes every user a bearer."""
-        return self.scope is not None and self.scope.template is not None and self.scope.template.bearer_token
-
-
-def account_signing(
-    module: CarefulModule, account: Claims | None, operator: Claims | None, issuer: str
-) -> AccountSigning:
-    """Who signs for an account: its own key or a signing key, by role where the task names one."""
-    role = module.params.get("signing_key_role")
-    if account is None:
-        return _signing_without_account(module, role)
-    name = f"account {account.name or account.subject}"
-    if operator is not None and account.issuer not in (trusted := rules.allowed_issuers_of_operator(operator)):
-        raise NatsSecurityError(
-            f"The JWT of the {name} is signed by {account.issuer}, no key of the operator {operator.name or operator.subject}, "
-            f"which allows {', '.join(sorted(trusted)) or 'none'}: no server of it would accept what is signed under it."
-        )
-    entries = {key.key: key for key in account.body.signing_keys}
-    strict = operator is not None and operator.body.strict_signing_key_usage
-    if role is None:
-        # A scope is taken only when it is asked for, or when its seed is given.
-        allowed = [key for key, entry in entries.items() if entry.template is None]
-        allowed += [] if strict else [account.subject]
-        allowed.sort(key=lambda key: key != issuer)
-    else:
-        allowed = [key for key, entry in entries.items() if entry.role == role]
-        if not allowed:
-            roles = ", ".join(sorted(entry.role for entry in entries.values() if entry.role)) or "none"
-            refuse_absent(
-                module, f"signing_key_role: the {name} has no signing key with the role {role}; its roles are {roles}."
-            )
-            # Only scopes have roles.
-            to_come = SigningKey(role=role, template=ScopeTemplate())
-            return AccountSigning(Key("account", None, module.params["signer_path"], True), account.subject, to_come)
-    signer = signer_key(module, "account", allowed)
-    if signer is None:
-        raise NatsSecurityError(f"One of signer_path and signer_seed is needed: a key of the {name} signs.")
-    if signer.pair is None:
-        return AccountSigning(signer, account.subject)
-    if signer.public_key != account.subject and signer.public_key not in entries:
-        raise NatsSecurityError(
-            f"The signer {signer.public_key} is no key of the {name}, which has {', '.join([account.subject, *entries])}."
-        )
-    if role is not None and signer.public_key not in allowed:
-        raise NatsSecurityError(
-            f"The signer {signer.public_key} does not have the role {role} in the {name}; {', '.join(allowed)} has."
-        )
-    if strict and signer.public_key == account.subject:
-        raise NatsSecurityError(
-            f"The signer is the identity key of the {name}, and its operator is strict: sign with one of the account's signing keys."
-        )
-    entry = entries.get(signer.public_key)
-    return AccountSigning(signer, account.subject, entry if entry is not None and entry.template is not None else None)
-
-
-def _signing_without_account(module: CarefulModule, role: str | None) -> AccountSigning:
-    path = module.params["account_jwt_path"]
-    if role is not None and path is None:
-        raise NatsSecurityError(
-            "signing_key_role needs account_jwt_path or account_jwt: the roles stand in the account's JWT."
-        )
-    signer = signer_key(module, "account", [])
-    if signer is None:
-        raise NatsSecurityError(
-            "One of signer_path and signer_seed is needed: the account's key or one of its signing keys."
-        )
-    if path is not None:
-        # Check mode, before an earlier task made the account. Only scopes have roles.
-        scope = None if role is None else SigningKey(role=role, template=ScopeTemplate())
-        return AccountSigning(signer, f"{_NEW}account key, told by {path})", scope)
-    account = module.params["account"]
-    return AccountSigning(
-        signer, parse_public_key(module, account, "account", "account").public_key if account else signer.public_key
-    )
-
-
-def revocation_time(revocations: dict[str, int], public_key: str) -> int:
-    """The time up to which tokens about a key are revoked, by itself or with all; 0 for none."""
-    return max(revocations.get(public_key, 0), revocations.get("*", 0))
 
 
 # ---- tokens
@@ -383,139 +261,10 @@ def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
     return token, claims
 
 
-def parent(module: CarefulModule, kind: str) -> Claims | None:
-    """The claims of the operator or account above, which has to be valid now."""
+def parent(module: CarefulModule, kind: str) -> Found | None:
+    """The JWT of the operator or account above."""
     found = read_token(module, f"{kind}_jwt", kind)
-    if found is None:
-        return None
-    claims = found[1]
-    at = now()
-    if claims.expires and claims.expires < at:
-        raise NatsSecurityError(
-            f"The JWT of the {kind} {claims.name or claims.subject} expired at {units.show_time(claims.expires)}: renew it before signing under it."
-        )
-    if claims.not_before > at:
-        raise NatsSecurityError(
-            f"The JWT of the {kind} {claims.name or claims.subject} is valid from {units.show_time(claims.not_before)} only."
-        )
-    return claims
-
-
-def policy(module: CarefulModule, issued_after: int = 0) -> Policy:
-    """When the token is to be renewed, and what it may lose."""
-    params = module.params
-    spans = {name: _parse(units.parse_seconds, params[name], name) for name in ("expires_in", "renew_before")}
-    return Policy(
-        expires_in=spans["expires_in"],
-        expires_at=_parse(units.parse_time, params["expires_at"], "expires_at"),
-        renew_before=spans["renew_before"] or 0,
-        force=params["force"],
-        issued_after=issued_after,
-        remove_revocations=frozenset(params.get("remove_revocations") or ()),
-        remove_signing_keys=frozenset(params.get("remove_signing_keys") or ()),
-    )
-
-
-def _parse(parse: Callable[[Any], int], value: Any, option: str) -> int | None:
-    if value is None:
-        return None
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise NatsSecurityError(f"{option}: {error}.") from None
-
-
-def wanted_claims(module: CarefulModule, body: type, subject: str, overrides: dict[str, Any] | None = None) -> Claims:
-    """The claims that the task's options describe. NatsSecurityError says everything that is wrong with them at once."""
-    params = dict(module.params, **(overrides or {}))
-    problems: list[Problem] = []
-    envelope = {name: params.get(name) for name in ("name", "audience", "not_before")}
-    claims: Claims = read_options(Claims, envelope, "", problems)
-    claims.subject = subject
-    claims.body = read_options(body, {name: params.get(name) for name in argument_spec(body)}, "", problems)
-    if problems:
-        raise NatsSecurityError(" ".join(map(str, problems)))
-    return claims
-
-
-def signing_keys(module: CarefulModule, key_type: str) -> tuple[list[Key], list[dict[str, Any]]]:
-    """The signing keys that a task lists by path or public key, and what else it says of each, with `key` as the public key."""
-    keys, options = [], []
-    for index, item in enumerate(module.params["signing_keys"] or ()):
-        where = f"signing_keys[{index}]"
-        if item.get("path") is not None:
-            key = key_file(module, item["path"], f"{where}.path", key_type)
-        else:
-            key = parse_public_key(module, item["public_key"], f"{where}.public_key", key_type)
-        keys.append(key)
-        rest = {name: value for name, value in item.items() if name not in ("path", "public_key")}
-        options.append(dict(rest, key=key.public_key))
-    return keys, options
-
-
-def _check_claims(module: CarefulModule, claims: Claims) -> Claims:
-    """Hold claims to the rules of the Go library and of the server. What blocks is an error, all of it at once; the rest are warnings.
-
-    The claims that the rules were held to, with a valid public key in the place of every one that check mode does not make.
-    """
-    stand_ins: dict[str, str] = {}
-    claims = _with_stand_ins(claims, stand_ins)
-    found = [*rules.library_issues(claims, now()), *rules.server_issues(claims)]
-    told = dict.fromkeys(
-        (_words_of(str(issue_), stand_ins), issue_.blocking) for issue_ in found if not issue_.time_check
-    )
-    blocking = [words for words, blocks in told if blocks]
-    if blocking:
-        raise NatsSecurityError(" ".join(blocking))
-    for words, _unused in told:
-        module.warn(words)
-    return claims
-
-
-def _with_stand_ins(value: Any, stand_ins: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        if value.startswith(_NEW) and value not in stand_ins:
-            stand_ins[value] = nkey.create(value[len(_NEW) :].split()[0]).public_key
-        return stand_ins.get(value, value)
-    if isinstance(value, list):
-        return [_with_stand_ins(item, stand_ins) for item in value]
-    if isinstance(value, dict):
-        return {_with_stand_ins(key, stand_ins): _with_stand_ins(item, stand_ins) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        members = {name: _with_stand_ins(item, stand_ins) for name, item in vars(value).items()}
-        return dataclasses.replace(value, **members)
-    return value
-
-
-def _words_of(message: str, stand_ins: dict[str, str]) -> str:
-    for words, public_key in stand_ins.items():
-        message = message.replace(public_key, words)
-    return message
-
-
-class Outcome(NamedTuple):
-    """What came of a token: the token that holds, None where check mode would issue one, and the decision."""
-
-    token: str | None
-    decision: Decision
-
-
-def issue_token(module: CarefulModule, wanted: Claims, existing: str | None, signer: Key, how: Policy) -> Outcome:
-    """Keep or issue the token; in check mode decide only. Claims against the rules are an error, warnings go to the user."""
-    at = now()
-    decision = decide(wanted, existing, signer.public_key, how, at)
-    claims = _check_claims(module, decision.claims)
-    if module.check_mode and not decision.is_kept:
-        # What cannot be encoded, because it is too large for one, is an error now. The key is another one, the token is not kept.
-        codec.encode(claims, nkey.create(signer.type), claims.issued_at)
-    for warning in decision.warnings:
-        module.warn(warning)
-    if decision.is_kept or module.check_mode or signer.pair is None:
-        return Outcome(existing.strip() if decision.is_kept and existing else None, decision)
-    issued = issue(wanted, existing, signer.pair, how, at)
-    for found in rules.token_issues(wanted.kind, issued.token):
-        module.warn(str(found))
-    return Outcome(issued.token, issued.decision)
+    return None if found is None else Found(*found)
 
 
 # ---- files and results
@@ -630,40 +379,3 @@ def show_claims(claims: Claims) -> dict[str, Any]:
     if claims.expires:
         shown["expires"] = units.show_time(claims.expires)
     return shown
-
-
-def result_of(outcome: Outcome, keys: list[Key]) -> dict[str, Any]:
-    """What every module of tokens returns. The diff is the same in check mode and in the real run: a new key has no name in it yet."""
-    decision = outcome.decision
-    claims = show_claims(decision.claims)
-    if outcome.token is None:
-        # Check mode makes no token, so it cannot tell its times.
-        claims = {name: value for name, value in claims.items() if name not in ("issued_at", "expires")}
-    new_keys = {key.public_key: key.placeholder for key in keys if key.is_new}
-    return {
-        "claims": claims,
-        "reasons": decision.reasons,
-        "diff": {"before": decision.before, "after": _rename(decision.after, new_keys)},
-    }
-
-
-def put_in_place(module: CarefulModule, outcome: Outcome, keys: list[Key], subject: str) -> dict[str, Any]:
-    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
-    result = result_of(outcome, keys)
-    changed = not outcome.decision.is_kept
-    for key in keys:
-        changed |= write_key(module, key)
-    changed |= write_file(module, module.params["jwt_path"], outcome.token, module.params["mode"] or "0644", result)
-    result.update(changed=changed, public_key=subject, jwt=outcome.token)
-    return result
-
-
-def _rename(value: Any, names: dict[str, str]) -> Any:
-    if isinstance(value, str):
-        return names.get(value, value)
-    if isinstance(value, list):
-        renamed = [_rename(item, names) for item in value]
-        return renamed if renamed == value else sort_shown(renamed)
-    if isinstance(value, dict):
-        return {_rename(key, names): _rename(item, names) for key, item in value.items()}
-    return value

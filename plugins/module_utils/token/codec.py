@@ -138,7 +138,8 @@ def _check_key_types(claims: Claims, issuer: Issuer) -> None:
         raise NatsSecurityError("The claims have no subject.")
     if body.SUBJECT_TYPE:
         try:
-            nkey.from_public_key(claims.subject, body.SUBJECT_TYPE)
+            if not nkey.is_public_key(claims.subject, body.SUBJECT_TYPE):
+                nkey.from_public_key(claims.subject, body.SUBJECT_TYPE)
         except NatsSecurityError as error:
             raise NatsSecurityError(f"The subject of {body.KIND} claims is wrong: {error}") from None
     if body.ISSUER_TYPES and issuer.type not in body.ISSUER_TYPES:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether what is taken as it is found, the operator or an account, can have anything signed under it."""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+from ..base import units
+from ..claims import Claims
+from ..claims.options import Problem
+from ..rules import allowed_issuers_of_operator
+from .given import Given
+from .verdict import Verdict
+from .wanted import EXISTING, WantedAccount
+
+
+def check_above(given: Given, accounts: Sequence[WantedAccount]) -> Verdict:
+    """What is wrong with the JWTs above that are taken as they are found."""
+    problems: list[Problem] = []
+    operator, wanted = given.place.operator, given.wanted.operator
+    if operator is not None and (wanted is None or wanted.state == EXISTING):
+        place = wanted.place if wanted is not None else ""
+        problems += (Problem(place, text) for text in _validity(operator.claims, given.how.now))
+    for one in accounts:
+        found = given.place.accounts.get(one.name)
+        if found is None:
+            problems.append(Problem(one.place, f"there is no account {one.name} here, and state is existing."))
+            continue
+        problems += (Problem(one.place, text) for text in _validity(found.claims, given.how.now))
+        if operator is not None and found.token:
+            problems += (Problem(one.place, text) for text in _issuer(operator.claims, found.claims))
+    return Verdict(tuple(problems))
+
+
+def _validity(claims: Claims, now: int) -> Iterator[str]:
+    name = f"the JWT of the {claims.kind} {claims.name or claims.subject}"
+    if claims.expires and claims.expires < now:
+        yield f"{name} expired at {units.show_time(claims.expires)}: renew it before signing under it."
+    if claims.not_before > now:
+        yield f"{name} is valid from {units.show_time(claims.not_before)} only."
+
+
+def _issuer(operator: Claims, account: Claims) -> Iterator[str]:
+    trusted = allowed_issuers_of_operator(operator)
+    if account.issuer not in trusted:
+        yield (
+            f"the JWT of the account {account.name or account.subject} is signed by {account.issuer}, no key of the operator "
+            f"{operator.name or operator.subject}, which allows {', '.join(sorted(trusted)) or 'none'}: "
+            "no server of it would accept what is signed under it."
+        )

@@ -1,0 +1,228 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A module of one token as a document of one: its options are what is wanted, its paths are the place, its seeds are the keys at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims, ScopeTemplate, SigningKey
+from ..claims.options import Problem, argument_spec
+from ..decision.issue import Decision
+from ..keys.new import NewKey, Placeholder
+from ..reconcile.engine import reconcile
+from ..reconcile.place import Found, UserFiles
+from ..reconcile.plan import Plan, Step
+from ..reconcile.signing import sign_step
+from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
+from ..rules import token_issues
+from ..token import codec
+from .task import CarefulModule, now
+from .tokens import Key, Signer, key_file, parse_public_key, show_claims, write_file, write_key
+
+
+@dataclasses.dataclass
+class Single:
+    """The place of a module: the token that it is about, the JWTs above it, and a creds file, each at a path of its own."""
+
+    operator: Found | None = None
+    accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
+    users: dict[str, str] = dataclasses.field(default_factory=dict)
+    creds: dict[str, str] = dataclasses.field(default_factory=dict)
+    roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    is_managed: bool = False
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+    @property
+    def started(self) -> dict[str, dict[str, str]]:
+        """The keys that a killed run had begun to make: a module of one token finds them at their paths."""
+        return {}
+
+    def user_files(self, account: str) -> UserFiles:
+        """The user, where there is something of it."""
+        return UserFiles(dict.fromkeys(self.users), frozenset(self.creds))
+
+    def user_text(self, account: str, user: str) -> str | None:
+        """The JWT of the user."""
+        return self.users.get(user)
+
+    def read_user(self, account: str, user: str) -> Found | Problem | None:
+        """There are no users but the one that the task names."""
+        return None
+
+    def creds_text(self, account: str, user: str) -> str | None:
+        """What the creds file holds."""
+        return self.creds.get(user)
+
+    def where(self, account: str = "", user: str = "", creds: bool = False) -> str:
+        """Messages are about the one entity, so they name no file."""
+        return ""
+
+    def file_reasons(self, path: str) -> tuple[str, ...]:
+        """Attributes of files are set by Ansible's own options."""
+        return ()
+
+
+# ---- options to what is wanted
+
+
+def options_of(module: CarefulModule, body: type) -> dict[str, Any]:
+    """The options that describe a token: its claims, its envelope, and when it ends and is renewed."""
+    return {word: module.params.get(word) for word in (*argument_spec(body), *ENVELOPE, *POLICY)}
+
+
+class Listed(NamedTuple):
+    """The signing keys that a task lists: the keys, and what is wanted of each."""
+
+    keys: list[Key]
+    wanted: list[WantedKey]
+
+
+def listed_keys(module: CarefulModule, key_type: str) -> Listed:
+    """The signing keys that a task lists by path, made where the file is missing, or by public key."""
+    listed = Listed([], [])
+    for index, item in enumerate(module.params["signing_keys"] or ()):
+        where = f"signing_keys[{index}]"
+        if item.get("path") is not None:
+            key = key_file(module, item["path"], f"{where}.path", key_type)
+        else:
+            key = parse_public_key(module, item["public_key"], f"{where}.public_key", key_type)
+        rest = {name: value for name, value in item.items() if name not in ("path", "public_key", "role")}
+        listed.keys.append(key)
+        listed.wanted.append(WantedKey(where, item.get("role") or "", key.planned, rest))
+    return listed
+
+
+class Above(NamedTuple):
+    """The account that a user or activation is of, and whoever signs for it."""
+
+    name: str
+    found: Found
+    signer: Signer
+
+
+def account_above(module: CarefulModule, found: Found | None, signing: Signer) -> Above:
+    """The account above, from its JWT; without one it is what `account` names, or the key that signs, and nothing else is known of it."""
+    if found is not None:
+        return Above(found.claims.name or found.claims.subject, found, signing)
+    role, path = module.params.get("signing_key_role"), module.params["account_jwt_path"]
+    if role is not None and path is None:
+        raise NatsSecurityError(
+            "signing_key_role needs account_jwt_path or account_jwt: the roles stand in the account's JWT."
+        )
+    if not signing.named:
+        raise NatsSecurityError(
+            f"signer_path: {module.params['signer_path']} is a folder, so the JWT that says which keys may sign is needed."
+        )
+    account = module.params["account"]
+    if path is not None:  # check mode, before an earlier task of the play makes the account
+        subject: str = NewKey("account", f"of {path}")
+    else:
+        subject = parse_public_key(module, account, "account", "account").planned if account else signing.named
+    # Only scopes have roles.
+    template = ScopeTemplate() if role is not None else None
+    keys = [] if subject == signing.named else [SigningKey(key=signing.named, role=role or "", template=template)]
+    claims = Claims(name=subject, subject=subject, body=Account(signing_keys=keys))
+    return Above(subject, Found("", claims), signing)
+
+
+def existing_account(above: Above, users: Sequence[Any]) -> WantedAccount:
+    """An account that is taken as it is found, with what is wanted of its users."""
+    return WantedAccount("", above.name, "", "", EXISTING, [], list(users), {})
+
+
+# ---- deciding
+
+
+def decide(module: CarefulModule, wanted: Wanted, place: Single, signing: Signer) -> Plan:
+    """The plan of a module. NatsSecurityError says everything that is wrong at once; warnings go to the user."""
+    how = How(now(), diff=True, may_come=module.check_mode, details=True)
+    plan = reconcile(wanted, place, signing.ring, how, signing.named)
+    report(module, plan.problems, plan.warnings)
+    return plan
+
+
+def report(module: CarefulModule, problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
+    """NatsSecurityError for problems, all at once; warnings go to the user."""
+    if problems:
+        raise NatsSecurityError(" ".join(map(_sentence, dict.fromkeys(problems))))
+    for warning in dict.fromkeys(warnings):
+        module.warn(_sentence(warning))
+
+
+def _sentence(problem: Problem) -> str:
+    text = str(problem)
+    is_option = "_" in text.partition(" ")[0]
+    return text if problem.path or is_option else text[:1].upper() + text[1:]
+
+
+# ---- signing and results
+
+
+class Signed(NamedTuple):
+    """The token that holds, None where check mode would sign one, and what it says."""
+
+    token: str | None
+    claims: Claims
+    is_kept: bool
+
+
+def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer) -> Signed:
+    """The token of a step: the one that stays, or a new one; `keys` are those of the task, new ones among them."""
+    if not step.is_issued and step.found is not None:
+        return Signed(step.found.token.strip(), step.claims, True)
+    if module.check_mode:
+        return Signed(None, step.claims, False)
+    for key in keys:
+        if key.pair is not None and key.pair.has_seed:
+            signing.ring.add(key.pair)
+    token = sign_step(step, signing.ring, made_of(keys))
+    return Signed(token, codec.decode(token), False)
+
+
+def made_of(keys: Sequence[Key]) -> dict[Placeholder, str]:
+    """The keys that are new, by their placeholders; in check mode they are none."""
+    return {
+        key.placeholder: key.pair.public_key
+        for key in keys
+        if key.is_new and key.pair is not None and isinstance(key.placeholder, Placeholder)
+    }
+
+
+def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict[str, Any]:
+    """What every module of tokens returns. The diff is the same in check mode and in the real run: a new key is not named in it."""
+    shown = show_claims(signed.claims)
+    if signed.token is None:
+        # Check mode makes no token, so its times are not known.
+        shown = {name: value for name, value in shown.items() if name not in ("issued_at", "expires")}
+    else:
+        for found in token_issues(signed.claims.kind, signed.token):
+            module.warn(str(found))
+    diff = {"before": decision.before, "after": decision.after}
+    return {"claims": shown, "reasons": decision.reasons, "diff": diff}
+
+
+def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, result: dict[str, Any]) -> dict[str, Any]:
+    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
+    changed = not signed.is_kept
+    for key in keys:
+        changed |= write_key(module, key)
+    mode = module.params["mode"] or "0644"
+    changed |= write_file(module, module.params["jwt_path"], signed.token, mode, result)
+    result.update(changed=changed, jwt=signed.token)
+    return result
+
+
+def plan_of(plan: Plan, step: Step | None) -> Step:
+    """The step of a plan without problems."""
+    if step is None:
+        raise NatsSecurityError(f"There is nothing to decide for: {plan.entities}.")
+    return step
+
+
+def user_step(plan: Plan, account: str, user: str, existing: tuple[str, Claims] | None) -> Step:
+    """The step for the one user of a plan without problems."""
+    decision = plan.details[account, user]
+    return Step(Found(*existing) if existing is not None else None, decision, decision.claims.issuer, True)
