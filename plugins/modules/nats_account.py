@@ -159,6 +159,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     own_token,
     parent,
     parent_spec,
+    require_jwt_for_folder,
     signer,
     signer_spec,
     signing_keys_spec,
@@ -189,7 +190,9 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     )
     existing = own_token(module, path, "jwt_path", "account")
     signing = signer(module, "")
-    place = Single(parent(module, "operator"), {name: Found(*existing)} if existing else {})
+    operator = parent(module, "operator")
+    require_jwt_for_folder(module, signing, operator)
+    place = Single(operator, {name: Found(*existing)} if existing else {})
     plan = decide(module, Wanted(None, [wanted]), place, signing)
     step = plan_of(plan, plan.accounts.get(name))
     signed = sign(module, step, keys, signing)

@@ -229,13 +229,13 @@ def test_mistyped_keys_in_lists_are_noticed(acme: Site, app: dict[str, Any]) -> 
         ({"exports": [{"subject": "a", "type": "stream", "revocations": {user: "now"}}]}, "exports[0].revocations["),
         ({"remove_revocations": [changed(user)]}, "remove_revocations["),
         ({"remove_signing_keys": [changed(account)]}, "remove_signing_keys["),
-        ({"remove_signing_keys": ["*"]}, "remove_signing_keys[*]"),
+        ({"remove_signing_keys": ["*"]}, "remove_signing_keys[0]"),
     ):
         assert acme.refuse("account", **app, **options).startswith(path)
     message = acme.refuse(
         "operator", name="ACME", key_path=acme / "acme.nk", jwt_path=acme / "acme.jwt", remove_signing_keys=[account]
     )
-    assert message.startswith(f"remove_signing_keys[{account}]: ")
+    assert message.startswith("remove_signing_keys[0]: ")
 
 
 def test_seed_in_the_place_of_a_public_key_is_not_shown(acme: Site, app: dict[str, Any]) -> None:

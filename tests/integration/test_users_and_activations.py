@@ -89,7 +89,7 @@ def test_user_is_created_with_jwt_and_creds_and_then_kept(acme: Site, user: dict
     claims = acme.claims("u.jwt")
     assert result["reasons"] == ["there is no token yet"]
     assert result["diff"]["before"] == {}
-    assert result["diff"]["after"]["subject"] == f"(a new user key in {acme / 'u.nk'})"
+    assert result["diff"]["after"]["subject"] == f"(a new user key: in {acme / 'u.nk'})"
     assert result["public_key"] == claims.subject == acme.key("u.nk").public_key
     assert result["issuer_account"] == claims.body.issuer_account == acme.key("app.nk").public_key
     assert claims.issuer == acme.key("app-signing.nk").public_key
@@ -223,7 +223,8 @@ def test_account_key_signs_without_naming_an_account(acme: Site, user: dict[str,
 def test_strict_operator_refuses_the_accounts_identity_key(acme: Site, user: dict[str, Any]) -> None:
     message = acme.refuse("user", **dict(user, signer_path=acme / "app.nk"))
     assert message == (
-        "The signer is the identity key of the account APP, and its operator is strict: sign with one of the account's signing keys."
+        "The signer is the identity key of the account APP, and the operator is strict (strict_signing_key_usage): "
+        f"sign with a signing key, {acme.key('app-signing.nk').public_key}."
     )
 
 
@@ -236,7 +237,7 @@ def test_account_by_public_key_where_its_jwt_is_elsewhere(acme: Site, user: dict
 def test_stranger_does_not_sign(acme: Site, user: dict[str, Any]) -> None:
     stranger = acme.make_key("stranger.nk", "account")
     message = acme.refuse("user", **dict(user, signer_path=acme / "stranger.nk"))
-    assert message.startswith(f"The signer {stranger.public_key} is no key of the account APP, which has ")
+    assert message.startswith(f"The signer {stranger.public_key} is no key of the account APP, which are ")
 
 
 def test_user_of_a_scope_has_no_permissions_of_its_own(acme: Site, user: dict[str, Any]) -> None:
@@ -262,8 +263,8 @@ def test_user_of_a_scope_has_no_permissions_of_its_own(acme: Site, user: dict[st
 def test_scope_with_permissions_of_the_user_is_refused(acme: Site, user: dict[str, Any], own: dict[str, Any]) -> None:
     message = acme.refuse("user", **dict(user, signer_path=acme / "app-reader.nk"), **own)
     assert message == (
-        "The signing key reader has a scope, so its users have no permissions or limits of their own: "
-        f"remove {next(iter(own))}, or sign with a key that has no scope."
+        f"{next(iter(own))}: the key that signs has a scope, so its users have no permissions or limits of their own: "
+        "remove this, or sign with a key without a scope."
     )
 
 
@@ -286,8 +287,7 @@ def test_role_that_does_not_exist_is_refused(acme: Site, user: dict[str, Any]) -
 def test_signer_of_another_role_is_refused(acme: Site, user: dict[str, Any]) -> None:
     message = acme.refuse("user", **user, signing_key_role="reader")
     assert (
-        f"The signer {acme.key('app-signing.nk').public_key} does not have the role reader in the account APP"
-        in message
+        f"The signer {acme.key('app-signing.nk').public_key} is no key of the role reader of the account APP" in message
     )
 
 
@@ -309,7 +309,7 @@ def test_bearer_of_a_scope_has_a_secret_jwt_too(acme: Site, user: dict[str, Any]
 def test_account_that_disallows_bearers_has_none(acme: Site, user: dict[str, Any]) -> None:
     change_account(acme, limits={"disallow_bearer": True})
     message = acme.refuse("user", **user, bearer_token=True)
-    assert message == "The account APP does not allow bearer users."
+    assert message == "bearer_token: is set, and the account APP disallows it; unset one."
 
 
 def test_user_is_issued_after_its_revocation(acme: Site, user: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def _environment(collections: pathlib.Path) -> dict[str, str]:
 
 def _without_keys(reasons: Any) -> str:
     """Reasons without the names of keys: check mode has words for those that it does not make."""
-    return re.sub(r"\(a new \w+ key in [^)]*\)|\b[OAU][A-Z2-7]{55}\b", "KEY", json.dumps(reasons))
+    return re.sub(r"\(a new \w+ key: [^)]*\)|\b[OAU][A-Z2-7]{55}\b", "KEY", json.dumps(reasons))
 
 
 class Modules:

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Mapping, NamedTuple
+from typing import Iterator, Mapping, NamedTuple
 
 from ..claims import Account, Claims
 from ..claims.comparison import describe
+from ..claims.options import Problem
 from ..decision.issue import Policy
+from ..rules.issues import key_problem
 from . import claims as wanted_claims
 from . import verdict as verdicts
 from .activations import Exporter, plan_activations
@@ -20,7 +22,7 @@ from .operators import Owner, removed_signing_keys
 from .place import Found
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
 from .verdict import Verdict
-from .wanted import ABSENT, WantedAccount
+from .wanted import ABSENT, WantedAccount, join
 
 
 class Draft(NamedTuple):
@@ -50,6 +52,7 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     named = [one.key or roles.get(one.role, "") for one in wanted.signing_keys]
     owner = Owner(given.names.accounts[wanted.name], wanted.place, wanted.name, old.signing_keys, named)
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "account")
+    problems += _mistyped(wanted)
     lost = frozenset(members.keys.get(name) or name for name in wanted.remove_revocations)
     policy = wanted_claims.policy(wanted.options, wanted.place, problems, removed=(lost, removal.keys))
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
@@ -57,6 +60,13 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     claims.body.revocations.update(members.revoked)
     findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))
     return Draft(wanted, claims, policy, findings)
+
+
+def _mistyped(wanted: WantedAccount) -> Iterator[Problem]:
+    """Keys among the revocations that go which are none: names that a revocation does not have are gone already, and accepted."""
+    for index, name in enumerate(wanted.remove_revocations):
+        if wanted_claims.looks_like_key(name) and all(key_problem(name, kind) for kind in ("user", "account")):
+            yield Problem(f"{join(wanted.place, 'remove_revocations')}[{index}]", key_problem(name, "user"))
 
 
 def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters: Mapping[str, Exporter]) -> AccountPlan:

@@ -87,7 +87,7 @@ def removed_signing_keys(given: Given, owner: Owner, names: Sequence[str], key_t
         named.update(found)
         if any(key in owner.wanted for key in found):
             problems.append(Problem(path, f"{name} is among signing_keys too."))
-        if not found and wanted_claims.looks_like_key(name):
+        if not found and (name == "*" or wanted_claims.looks_like_key(name)):
             problems.append(Problem(path, key_problem(name, key_type)))
     removed = set(named)
     findings = Findings(verdict=Verdict(tuple(problems)))

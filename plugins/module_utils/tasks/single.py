@@ -20,7 +20,7 @@ from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAc
 from ..rules import token_issues
 from ..token import codec
 from .task import CarefulModule, now
-from .tokens import Key, Signer, key_file, parse_public_key, show_claims, write_file, write_key
+from .tokens import Key, Signer, key_file, parse_public_key, require_jwt_for_folder, show_claims, write_file, write_key
 
 
 @dataclasses.dataclass
@@ -112,10 +112,7 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
         raise NatsSecurityError(
             "signing_key_role needs account_jwt_path or account_jwt: the roles stand in the account's JWT."
         )
-    if not signing.named:
-        raise NatsSecurityError(
-            f"signer_path: {module.params['signer_path']} is a folder, so the JWT that says which keys may sign is needed."
-        )
+    require_jwt_for_folder(module, signing, found)
     account = module.params["account"]
     if path is not None:  # check mode, before an earlier task of the play makes the account
         subject: str = NewKey("account", f"of {path}")

@@ -178,7 +178,7 @@ def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Sign
     """
     seed, path = module.params["signer_seed"], module.params["signer_path"]
     if path is not None and os.path.isdir(path):
-        return Signer(Keyring(_with_seed(own), flat=[path]))
+        return Signer(Keyring(flat=[path]))
     if seed is not None:
         pair = parse_seed(seed, "signer_seed", key_type)
     elif path is not None:
@@ -216,6 +216,14 @@ def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
     if not module.check_mode:
         raise NatsSecurityError(f"{option}: there is no file {path}.")
     module.warn(f"{option}: there is no file {path} yet. What depends on it is not checked.")
+
+
+def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found | None) -> None:
+    """NatsSecurityError for a folder of keys without the JWT above, which says which of them may sign."""
+    if found is None and not signing.named:
+        raise NatsSecurityError(
+            f"signer_path: {module.params['signer_path']} is a folder, so the JWT that says which keys may sign is needed."
+        )
 
 
 # ---- tokens
