@@ -199,14 +199,11 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     operator = options.read_operator(module, layout)
     accounts = options.read_accounts(module, layout)
     if params["account_server_url"] is not None:
-        return account_server.bring_in_line(
-            params["account_server_url"],
-            accounts,
-            operator,
-            options.seconds(module, "timeout"),
-            options.tls_context(module),
-            module.check_mode,
-        )
+        server = options.account_server(module)
+        try:
+            return account_server.bring_in_line(server, accounts, operator, module.check_mode)
+        except account_server.PartlyDone as error:
+            module.fail_json(msg=str(error), **error.result)
     task = Task(
         state=state,
         wanted=[] if state == "absent" else accounts,

@@ -177,9 +177,9 @@ def _task(module: CarefulModule) -> dict[str, Any]:
             raise NatsSecurityError(
                 "An account server can't list its accounts: name them by public_keys, jwts, jwt_paths or store_path."
             )
-        timeout, tls = options.seconds(module, "timeout"), options.tls_context(module)
-        found = {key: read_account(url, key, timeout, tls) for key in keys}
-        return _show(info.compare_account_server(url, found, accounts))
+        server = options.account_server(module)
+        found = {key: read_account(server, key) for key in keys}
+        return _show(info.compare_account_server(server.shown, found, accounts))
     how = options.connection_options(module, accounts, operator, cluster_accounts.READING)
     everything = params["all_accounts"] or not keys
     expected = params["expected_servers"]

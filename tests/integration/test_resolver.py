@@ -11,34 +11,27 @@ import dataclasses
 import http.server
 import json
 import pathlib
-import shutil
 import signal
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import nats
 import pytest
+from support.fleets import FULL, Fleet, Realm, client, lets_in, make_certificates, tls_config
 from support.ports import free_ports
-from support.servers import SERVER
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
-    Claims,
-    Operator,
     Permission,
     Permissions,
     ScopeTemplate,
     SigningKey,
-    User,
     UserAccess,
 )
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import plan
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -47,152 +40,6 @@ if TYPE_CHECKING:
     from support.sites import Site
 
 pytestmark = pytest.mark.server
-
-FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
-
-
-class Realm:
-    """An operator with a signing key and a system account, and tokens signed by them."""
-
-    def __init__(self, name: str = "ACME", **body: Any) -> None:
-        self.operator, self.signing = nkey.create("operator"), nkey.create("operator")
-        self.system = nkey.create("account")
-        self.born = int(time.time()) - 100
-        self.operator_claims = Claims(
-            name=name,
-            subject=self.operator.public_key,
-            body=Operator(signing_keys=[self.signing.public_key], system_account=self.system.public_key, **body),
-        )
-        self.system_signing = nkey.create("account")
-        self.operator_jwt = codec.encode(self.operator_claims, self.operator, self.born)
-        signing = SigningKey(key=self.system_signing.public_key)
-        self.system_jwt = self.account(self.system, "SYS", Account(signing_keys=[signing]))
-
-    def account(
-        self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, expires: int = 0
-    ) -> str:
-        """The token of an account."""
-        claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
-        return codec.encode(claims, signer or self.signing, int(time.time()) - age)
-
-    def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
-        """A new account: its key and its token."""
-        key = nkey.create("account")
-        return key, self.account(key, name, body, **how)
-
-    def creds(self, account: Any = None, access: UserAccess | None = None, expires: int = 0) -> str:
-        """The creds of a new user, of the system account unless another is given."""
-        key = nkey.create("user")
-        claims = Claims(name="u", subject=key.public_key, body=User(access=access or UserAccess()), expires=expires)
-        return decorated.format_creds(codec.encode(claims, account or self.system, int(time.time())), key)
-
-
-@dataclasses.dataclass
-class Node:
-    """One nats-server of a cluster."""
-
-    name: str
-    port: int
-    folder: pathlib.Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start, and wait until it takes connections."""
-        with (self.folder / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [SERVER, "-c", self.folder / f"{self.name}.conf"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
-        deadline = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            assert self.process.poll() is None, (self.folder / f"{self.name}.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        """End this process, and wait for it."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(how)
-            self.process.wait(10)
-            self.process = None
-
-    def stored(self, account: Any) -> str | None:
-        """The token of an account in the server's directory."""
-        path = self.folder / self.name / f"{account.public_key}.jwt"
-        return path.read_text() if path.exists() else None
-
-
-class Fleet:
-    """Servers of one operator, on loopback."""
-
-    def __init__(self, folder: pathlib.Path, realm: Realm, resolvers: list[str], extra: str = "") -> None:
-        self.realm = realm
-        ports, routes = free_ports(len(resolvers)), free_ports(len(resolvers))
-        self.nodes = [Node(f"n{index + 1}", port, folder) for index, port in enumerate(ports)]
-        urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
-        for node, route, resolver in zip(self.nodes, routes, resolvers, strict=True):
-            folder.mkdir(parents=True, exist_ok=True)
-            lines = [
-                f"server_name: {node.name}",
-                f"listen: 127.0.0.1:{node.port}",
-                f"operator: {realm.operator_jwt}",
-                f"system_account: {realm.system.public_key}",
-                f"resolver: {resolver}" if resolver == "MEMORY" else f"resolver: {{ {resolver} }}",
-                f"resolver_preload: {{ {realm.system.public_key}: {realm.system_jwt} }}",
-                extra,
-            ]
-            if len(resolvers) > 1:
-                lines.append(f"cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{urls}] }}")
-            text = "\n".join(lines).replace("{dir}", str(folder / node.name)).replace("{folder}", str(folder))
-            (folder / f"{node.name}.conf").write_text(text)
-
-    @property
-    def urls(self) -> list[str]:
-        return [node.url for node in self.nodes]
-
-    def start(self) -> Fleet:
-        """Start all servers, and wait until they know each other."""
-        for node in self.nodes:
-            node.start()
-        self.wait_until_whole()
-        return self
-
-    def wait_until_whole(self) -> None:
-        """Wait until all servers answer through the first."""
-        deadline = time.monotonic() + 15
-        while True:
-            with contextlib.suppress(Exception):
-                if len(self.do(servers.discover).servers) == len(self.nodes):
-                    return
-            assert time.monotonic() < deadline, "the cluster did not come together"
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        for node in self.nodes:
-            node.stop()
-
-    def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
-        """How to connect as a temporary user that may do everything."""
-        inbox = connections.new_inbox()
-        system = self.realm.system
-        subjects = clusters.SUBJECTS_OF["exact"]
-        signer = self.realm.system_signing
-        user = connections.TemporaryUser(signer, system.public_key, False, inbox, subjects, lifetime)
-        return connections.Options(tuple(self.urls), user, inbox, timeout=timeout)
-
-    def do(self, work: Any, **how: Any) -> Any:
-        """The result of work on a connection."""
-        return connections.run(self.options(**how), work)
-
-    def task(self, **more: Any) -> dict[str, Any]:
-        """The options of a module that connects here."""
-        return {"servers": self.urls, "system_signer_seed": self.realm.system.seed, **more}
 
 
 @pytest.fixture(scope="module")
@@ -230,46 +77,19 @@ def start(tmp_path: pathlib.Path) -> Iterator[Any]:
         fleet.stop()
 
 
-async def _client(url: str, creds: str) -> Any:
-    pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
-
-    async def silent(_unused: Exception) -> None:
-        pass
-
-    return await nats.connect(
-        url,
-        allow_reconnect=False,
-        error_cb=silent,
-        user_jwt_cb=lambda: bytearray(jwt.encode()),
-        signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),
-    )
-
-
-def _lets_in(url: str, creds: str) -> bool:
-    async def attempt() -> bool:
-        try:
-            client = await _client(url, creds)
-        except Exception:
-            return False
-        await client.close()
-        return True
-
-    return asyncio.run(attempt())
-
-
 @contextlib.contextmanager
 def _connected(url: str, creds: str, work: Any = None) -> Iterator[None]:
     """A client that stays connected in a thread of its own, after some work."""
     ready, done = threading.Event(), threading.Event()
 
     async def stay() -> None:
-        client = await _client(url, creds)
+        connected = await client(url, creds)
         if work is not None:
-            await work(client)
+            await work(connected)
         ready.set()
         while not done.is_set():
             await asyncio.sleep(0.02)
-        await client.close()
+        await connected.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(stay()))
     thread.start()
@@ -300,7 +120,7 @@ def test_pushed_account_lets_its_users_in_and_is_not_pushed_again(site: Site, on
     }
     assert result["diff"]["before"] == {key.public_key: {}}
     assert result["diff"]["after"][key.public_key]["name"] == "app"
-    assert _lets_in(one.nodes[0].url, one.realm.creds(key))
+    assert lets_in(one.nodes[0].url, one.realm.creds(key))
     again = site.keep("resolver", **one.task(jwts=[jwt]))
     assert _account(again, key)["action"] == "unchanged"
     assert _account(again, key)["servers"] == {"n1": "held"}
@@ -550,13 +370,13 @@ def test_absent_account_is_removed_and_stays_so(site: Site, one: Fleet) -> None:
     key, jwt = realm.new_account("app")
     site.run("resolver", **one.task(jwts=[jwt]))
     creds = realm.creds(key)
-    assert _lets_in(one.nodes[0].url, creds)
+    assert lets_in(one.nodes[0].url, creds)
     task = one.task(state="absent", public_keys=[key.public_key], signer_seed=realm.signing.seed)
     result = site.run("resolver", **task)
     assert _account(result, key)["action"] == "removed"
     assert _account(result, key)["servers"] == {"n1": "removed"}
     assert result["diff"]["before"][key.public_key]["name"] == "app"
-    assert not _lets_in(one.nodes[0].url, creds)
+    assert not lets_in(one.nodes[0].url, creds)
     again = site.keep("resolver", **task)
     assert _account(again, key)["action"] == "absent"
 
@@ -775,7 +595,7 @@ def test_cache_resolver_fetches_on_demand(site: Site, start: Any) -> None:
     key, jwt = fleet.realm.new_account("app")
     result = site.run("resolver", **fleet.task(jwts=[jwt]))
     assert _account(result, key)["servers"] == {"n1": "updated", "n2": "on demand"}
-    assert _lets_in(fleet.nodes[1].url, fleet.realm.creds(key))
+    assert lets_in(fleet.nodes[1].url, fleet.realm.creds(key))
     newer = fleet.realm.account(key, "app", Account(description="x"), age=50)
     site.run("resolver", **fleet.task(jwts=[newer]))
     site.keep("resolver", **fleet.task(jwts=[newer]))
@@ -840,31 +660,13 @@ def test_account_server_is_read_and_pushed_to(site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A certificate authority, a certificate for localhost and one for a client, by openssl."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make certificates with")
-    folder = tmp_path_factory.mktemp("tls")
-
-    def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    run("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test")
-    (folder / "names").write_text("subjectAltName=DNS:nats.test")
-    for name in ("server", "client"):
-        run("req", *new_key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-        run("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
-    return folder
+    """A certificate authority, a certificate for nats.test and one for a client."""
+    return make_certificates(tmp_path_factory.mktemp("tls"), "DNS:nats.test")
 
 
 @pytest.mark.parametrize("first", [False, True])
 def test_tls_with_client_certificate_and_server_name(site: Site, certificates: pathlib.Path, first: bool) -> None:
-    tls = (
-        f'tls {{ cert_file: "{certificates}/server.pem", key_file: "{certificates}/server.key", '
-        f'ca_file: "{certificates}/ca.pem", verify: true, handshake_first: {str(first).lower()} }}'
-    )
+    tls = tls_config(certificates, "verify: true", f"handshake_first: {str(first).lower()}")
     realm = Realm()
     fleet = Fleet(site.folder.parent / "tls", realm, [FULL], tls)
     try:

@@ -4,60 +4,100 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import dataclasses
 import http.client
+import queue
+import socket
 import ssl
+import threading
 import time
-import urllib.parse
 from typing import Any, Sequence
 
+from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..rules import allowed_issuers_of_operator
 from ..token import codec, decorated
 from . import plan
+from .addresses import Address, account_server_address
+from .answers import one_line
+from .channel import Tls, default_context
 from .plan import Wanted
 
 #: What an account server may answer at most, in bytes.
 _MOST = codec.MAX_TOKEN_BYTES + 1
 
 
-def read_account(url: str, account: str, timeout: float, tls: ssl.SSLContext | None = None) -> str:
-    """The token of an account on the server at this URL, such as `http://localhost:9090/jwt/v1`; "" where it has none."""
-    status, text = _request(url, account, None, timeout, tls)
+class Unreachable(NatsSecurityError):
+    """The account server did not answer."""
+
+
+class PartlyDone(NatsSecurityError):
+    """Not every account was pushed; `result` is that of the task so far."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountServer:
+    """Where an account server listens, how it is verified, and how long one exchange with it may take, in seconds."""
+
+    address: Address
+    timeout: float
+    tls: Tls = Tls()
+
+    @property
+    def shown(self) -> str:
+        """Its URL for people."""
+        return self.address.shown
+
+
+def at_url(url: str, timeout: float, tls: Tls) -> AccountServer:
+    """The account server at a URL such as `http://localhost:9090/jwt/v1`. NatsSecurityError where that is no such URL, or is without a wanted TLS."""
+    address = account_server_address(url, "account_server_url")
+    if tls.wanted and address.is_plain:
+        raise NatsSecurityError(
+            f"account_server_url: {address.shown} is never encrypted, and an option that begins with tls asks for TLS: write https://."
+        )
+    return AccountServer(address, timeout, tls)
+
+
+def read_account(server: AccountServer, account: str) -> str:
+    """The token of an account on the server; "" where it has none."""
+    status, text = _request(server, account, None)
     if status == 404:
         return ""
     if status != 200:
-        raise NatsSecurityError(
-            f"{_shown(url)} answers {status} when the account {account} is read: {_first_line(text)}"
-        )
-    return decorated.find_token(text)
+        raise NatsSecurityError(f"{server.shown} answers {status} when the account {account} is read: {_reason(text)}")
+    try:
+        return decorated.find_token(text)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{server.shown} answers something else than the JWT of {account}: {error}") from None
 
 
-def push_account(url: str, account: str, token: str, timeout: float, tls: ssl.SSLContext | None = None) -> None:
+def push_account(server: AccountServer, account: str, token: str) -> None:
     """Push the token of an account. NatsSecurityError where the server does not take it, or does not have it afterwards."""
-    status, text = _request(url, account, token.encode("ascii"), timeout, tls)
+    status, text = _request(server, account, token.encode("ascii"))
     if not 200 <= status < 300:
         raise NatsSecurityError(
-            f"{_shown(url)} answers {status} when the account {account} is pushed: {_first_line(text)}"
+            f"{server.shown} answers {status} when the account {account} is pushed: {_reason(text)}"
         )
-    if read_account(url, account, timeout, tls) != token:
+    if read_account(server, account) != token:
         raise NatsSecurityError(
-            f"{_shown(url)} took the account {account} (answer {status}), but does not have it afterwards."
+            f"{server.shown} took the account {account} (answer {status}), but does not have it afterwards."
         )
 
 
 def bring_in_line(
-    url: str,
-    wanted: Sequence[Wanted],
-    operator: Claims | None,
-    timeout: float,
-    tls: ssl.SSLContext | None,
-    check: bool,
+    server: AccountServer, wanted: Sequence[Wanted], operator: Claims | None, check: bool
 ) -> dict[str, Any]:
     """Push what the account server does not have; the result of the task. Everything is looked at before the first change."""
     now = int(time.time())
-    shown = _shown(url)
+    shown = server.shown
     allowed = None if operator is None else frozenset(allowed_issuers_of_operator(operator))
     problems = plan.expiry_problems(wanted, now)
     if allowed is not None:
@@ -70,15 +110,15 @@ def bring_in_line(
     accounts: list[dict[str, Any]] = []
     pushes = []
     for one in wanted:
-        held = read_account(url, one.subject, timeout, tls)
-        result = {
+        held = read_account(server, one.subject)
+        account = {
             "public_key": one.subject,
             "name": one.name,
             "action": "unchanged",
             "reasons": [],
             "servers": {shown: "held"},
         }
-        accounts.append(result)
+        accounts.append(account)
         if held == one.token:
             problems += plan.signature_problems([one])
             continue
@@ -89,38 +129,122 @@ def bring_in_line(
             continue
         problems += plan.claim_problems(one.title, push.claims, now)
         pushes.append(one)
-        result.update(action="pushed", reasons=push.reasons, servers={shown: "updated"})
+        account.update(action="pushed", reasons=push.reasons, servers={shown: "updated"})
     plan.refuse_all(problems)
+    result: dict[str, Any] = {"changed": bool(pushes), "accounts": accounts}
     if not check:
-        for one in pushes:
-            push_account(url, one.subject, one.token, timeout, tls)
-    return {"changed": bool(pushes), "accounts": accounts}
+        _push(server, pushes, result)
+    return result
 
 
-def _request(url: str, account: str, data: bytes | None, timeout: float, tls: ssl.SSLContext | None) -> tuple[int, str]:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise NatsSecurityError(f"account_server_url: {_shown(url)} is no http or https URL.")
+def _push(server: AccountServer, pushes: Sequence[Wanted], result: dict[str, Any]) -> None:
+    """Push one after the other. PartlyDone, with the result as far as it has come, where that ends early."""
+    accounts = {account["public_key"]: account for account in result["accounts"]}
+    for done, one in enumerate(pushes):
+        try:
+            _push_patiently(server, one)
+        except NatsSecurityError as error:
+            for left in pushes[done:]:
+                accounts[left.subject].update(action="not pushed", servers={server.shown: "not pushed"})
+            accounts[one.subject].update(action="unknown", servers={server.shown: str(error)})
+            result["changed"] = done > 0
+            names = plan.shortened([left.title for left in pushes[done:]])
+            raise PartlyDone(
+                f"{error} {done} of {len(pushes)} accounts were pushed; to be done again: {names}.", result
+            ) from None
+
+
+def _push_patiently(server: AccountServer, one: Wanted) -> None:
+    """Push an account; again, after a pause, while the server cannot be reached and there is time."""
+    until, pause = time.monotonic() + server.timeout, 0.1
+    while True:
+        try:
+            push_account(server, one.subject, one.token)
+            return
+        except Unreachable:
+            if time.monotonic() + pause >= until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 1.0)
+
+
+def _request(server: AccountServer, account: str, data: bytes | None) -> tuple[int, str]:
+    """Status and body of an answer. The time is that of the whole exchange, from the look-up of the name to the last byte.
+
+    Python's own limits are for single steps: a server that sends a byte a second never reaches them. So a thread does the exchange, and whoever
+    waits for it ends it.
+    """
+    plan.require_account_key(account, "The account to ask for")
+    results: queue.Queue[tuple[int, bytes] | Exception] = queue.Queue()
+    connection = _connection(server)
+    sockets: list[Any] = []
+
+    def exchange() -> None:
+        try:
+            connection.connect()
+            sockets.append(connection.sock)
+            results.put(_exchange(connection, server.address, account, data))
+        except Exception as error:
+            results.put(error)
+
+    threading.Thread(target=exchange, daemon=True).start()
     try:
-        if parts.scheme == "https":
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=timeout, context=tls
-            )
-        else:
-            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-        with contextlib.closing(connection):
-            headers = {"Content-Type": "application/jwt"} if data else {}
-            connection.request("POST" if data else "GET", f"{parts.path.rstrip('/')}/accounts/{account}", data, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(_MOST).decode("utf-8", "replace")
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise NatsSecurityError(f"{_shown(url)} can't be asked: {error}.") from None
+        result = results.get(timeout=server.timeout)
+    except queue.Empty:
+        limit = units.show_duration(int(server.timeout * units.NANOSECONDS))
+        raise Unreachable(f"{server.shown} has not answered within {limit}.") from None
+    finally:
+        _end([*sockets, connection.sock])
+    if isinstance(result, Exception):
+        raise Unreachable(f"{server.shown} cannot be asked: {_say(result)}.")
+    return result[0], result[1].decode("utf-8", "replace")
 
 
-def _shown(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def _end(sockets: Sequence[Any]) -> None:
+    """Wake the thread where it still reads or writes."""
+    for one in filter(None, sockets):
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[0][:200] + "."
+class _Https(http.client.HTTPSConnection):
+    """HTTPS with the name that the certificate has to be for."""
+
+    def __init__(self, server: AccountServer, context: ssl.SSLContext) -> None:
+        super().__init__(server.address.host, server.address.port, timeout=server.timeout, context=context)
+        self._context_of_name = context
+        self._name = server.tls.server_name or server.address.host
+
+    def connect(self) -> None:
+        """Connect, and verify the server."""
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._context_of_name.wrap_socket(self.sock, server_hostname=self._name)
+
+
+def _connection(server: AccountServer) -> http.client.HTTPConnection:
+    if server.address.scheme == "https":
+        return _Https(server, server.tls.context or default_context())
+    return http.client.HTTPConnection(server.address.host, server.address.port, timeout=server.timeout)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, address: Address, account: str, data: bytes | None
+) -> tuple[int, bytes]:
+    headers = {"Content-Type": "application/jwt"} if data else {}
+    if address.credentials:
+        headers["Authorization"] = "Basic " + base64.b64encode(address.credentials.encode("utf-8")).decode("ascii")
+    connection.request("POST" if data else "GET", f"{address.target.rstrip('/')}/accounts/{account}", data, headers)
+    with contextlib.closing(connection), contextlib.closing(connection.getresponse()) as answer:
+        return answer.status, answer.read(_MOST)
+
+
+def _say(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed, {getattr(error, 'verify_message', '') or error.reason or error}"
+    if isinstance(error, OSError):
+        return error.strerror or one_line(str(error)) or type(error).__name__
+    return f"what it answers is not HTTP ({one_line(str(error)) or type(error).__name__})"
+
+
+def _reason(text: str) -> str:
+    return f"{one_line((text.strip().splitlines() or ['no reason given'])[0]).rstrip('.')}."

@@ -17,19 +17,22 @@ from ..keys.nkey import KeyPair
 from ..rules import allowed_issuers_of_operator
 from ..token import codec
 from . import plan
-from .connection import Connection
+from .answers import Answer, Part, Read, Unreadable, count_servers, one_line, read_each
+from .connection import Connection, Interrupted
 from .plan import Held, Wanted
 from .servers import (
     CACHE,
+    FULL,
     NONE,
     OTHER,
     SUBJECTS,
+    UNKNOWN,
     Cluster,
     Server,
+    answered_by,
     describe_server,
     discover,
     missing_servers,
-    read_answers,
     with_accounts,
 )
 
@@ -50,7 +53,13 @@ SUBJECTS_OF = {
     "exact": (*READING, *_PUSHING, *_DELETING),
 }
 
-_WORDS = {OTHER: "has a memory or URL resolver", CACHE: "has a cache resolver", NONE: "is not in operator mode"}
+_WORDS = {
+    OTHER: "has a memory or URL resolver",
+    CACHE: "has a cache resolver",
+    NONE: "is not in operator mode",
+    UNKNOWN: "did not say which resolver it has",
+}
+_KEEPING = (FULL, CACHE)
 #: How long to leave servers alone before they are asked again, in seconds.
 _PAUSE = 0.25
 #: How many accounts one request to delete names at most.
@@ -75,7 +84,10 @@ class Task:
 
 @dataclasses.dataclass
 class Account:
-    """What became of one account: `unchanged`, `pushed`, `removed` or `absent`; in check mode what would become of it."""
+    """What became of one account: `unchanged`, `pushed`, `removed` or `absent`; in check mode what would become of it.
+
+    After a failure also `not pushed` and `not removed`, and `unknown` where servers were asked for it and did not answer.
+    """
 
     public_key: str
     name: str
@@ -141,17 +153,19 @@ async def loaded_tokens(connection: Connection, cluster: Cluster, accounts: Sequ
         if server.accounts is not None and account in server.accounts
     ]
     await connection.ask_many(requests, lambda *_unused: True, connection.timeout)
-    count = len(cluster.servers)
     requests = [(INFO.format(account), b"") for account in accounts]
-    answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
-    return {
-        account: {
-            id_: str(data["data"].get("jwt", ""))
-            for id_, data in read_answers(found).items()
-            if isinstance(data.get("data"), dict)
-        }
-        for account, found in zip(accounts, answers)
-    }
+    answers = await _ask_all(connection, requests, len(cluster.servers))
+    return {account: read_each(found, _read_loaded).found for account, found in zip(accounts, answers)}
+
+
+def _read_loaded(answer: Answer) -> str:
+    """The token of an account that a server has in memory."""
+    return "" if answer.error else answer.data["jwt"].text()
+
+
+async def _ask_all(connection: Connection, requests: Sequence[tuple[str, bytes]], count: int) -> list[list[Answer]]:
+    """The answers of so many servers to each request."""
+    return await connection.ask_servers(requests, lambda _unused, found: count_servers(found) >= count, connection.timeout)
 
 
 async def who_holds(connection: Connection, cluster: Cluster, answers: dict[str, list[str]]) -> dict[str, Held]:
@@ -170,8 +184,11 @@ async def who_holds(connection: Connection, cluster: Cluster, answers: dict[str,
 
 def require_full(cluster: Cluster, expected: Sequence[str]) -> list[str]:
     """What to warn of. NatsSecurityError where accounts that are pushed would not stay on a server."""
-    others = [server for server in cluster.servers if server.resolver in (OTHER, NONE)]
-    if not cluster.full or any(not expected or server.name in expected or server.id in expected for server in others):
+    unclear = [server for server in cluster.servers if server.unclear and _matters(server, expected)]
+    if unclear:
+        raise NatsSecurityError(" ".join(f"The server {server.name} {server.unclear}." for server in unclear))
+    others = [server for server in cluster.servers if server.resolver in (OTHER, NONE, UNKNOWN)]
+    if not cluster.full or any(_matters(server, expected) for server in others):
         kinds = [f"{server.name} {_WORDS[server.resolver]}" for server in cluster.servers if server not in cluster.full]
         raise NatsSecurityError(
             f"Accounts that are pushed do not stay on every server: {', '.join(kinds)}. "
@@ -179,6 +196,10 @@ def require_full(cluster: Cluster, expected: Sequence[str]) -> list[str]:
             "(account_server_url); only a full resolver keeps what is pushed."
         )
     return [f"The server {server.name} {_WORDS[server.resolver]}, and is left out." for server in others]
+
+
+def _matters(server: Server, expected: Sequence[str]) -> bool:
+    return server.resolver == FULL or not expected or server.name in expected or server.id in expected
 
 
 # ---- the whole task
@@ -202,10 +223,43 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
     removals = _plan_removals(task, outcome)
     signer = await _prepare_removals(connection, task, outcome, removals) if removals else None
     if not task.check:
+        await _change(connection, outcome, pushes, removals, signer)
+    return outcome
+
+
+async def _change(
+    connection: Connection, outcome: Outcome, pushes: list[Wanted], removals: list[str], signer: KeyPair | None
+) -> None:
+    """Do what is planned. Whatever goes wrong from here on is a ClusterError, with what became of the accounts."""
+    done = {account.public_key: account for account in outcome.accounts}
+    for push in pushes:
+        done[push.subject].action = "not pushed"
+    for key in removals if signer is not None else ():
+        done[key].action = "not removed"
+    try:
         await _push(connection, outcome, pushes)
         if signer is not None:
             await _delete(connection, outcome, removals, signer)
-    return outcome
+    except ClusterError:
+        raise
+    except NatsSecurityError as error:
+        raise ClusterError(f"{error} {_say_progress(outcome)}", outcome) from None
+
+
+def _say_progress(outcome: Outcome) -> str:
+    """How far the changes have come, in words."""
+    count = dict.fromkeys(("pushed", "removed", "unknown", "not pushed", "not removed"), 0)
+    for account in outcome.accounts:
+        if account.action in count:
+            count[account.action] += 1
+    told = [
+        f"{number} {'of unknown state' if action == 'unknown' else action}"
+        for action, number in count.items()
+        if number
+    ]
+    left = [account for account in outcome.accounts if account.action in ("unknown", "not pushed", "not removed")]
+    names = [f"{account.name} ({account.public_key})" if account.name else account.public_key for account in left]
+    return f"Of {sum(count.values())} accounts to change, {', '.join(told)}; to be done again: {plan.shortened(names)}."
 
 
 async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now: int) -> list[Wanted]:
@@ -269,9 +323,9 @@ async def _refuse_silence(connection: Connection, outcome: Outcome, what: str) -
 async def _push(connection: Connection, outcome: Outcome, pushes: list[Wanted]) -> None:
     accounts = {account.public_key: account for account in outcome.accounts}
     cluster = outcome.cluster
-    full = {server.id: server.name for server in cluster.full}
+    full = cluster.full
     pending = pushes
-    deadline = None
+    deadline: float | None = None
     while pending:
         refused = await _push_once(connection, outcome, pending, accounts)
         deadline = deadline or time.monotonic() + connection.timeout
@@ -279,7 +333,9 @@ async def _push(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
         behind = []
         for push in pending:
             found = answers[push.subject]
-            if not plan.is_settled(push.token, found, len(full)):
+            if plan.is_settled(push.token, found, len(full)):
+                _settle(accounts[push.subject], cluster)
+            else:
                 behind.append(push)
                 _check_not_overtaken(push, found, outcome)
         pending = behind
@@ -292,34 +348,59 @@ async def _push(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
         await _refuse_behind(connection, outcome, pending, accounts)
 
 
+def _settle(account: Account, cluster: Cluster) -> None:
+    """Every server was seen to hold it, whatever it answered."""
+    account.action = "pushed"
+    account.servers.update((server.name, "updated") for server in cluster.full)
+
+
 async def _push_once(
     connection: Connection, outcome: Outcome, pushes: list[Wanted], accounts: dict[str, Account]
 ) -> list[str]:
     """Push, and take down what every server answers. What servers refused, in words."""
-    cluster = outcome.cluster
-    count = cluster.listening
-    names = {server.id: server for server in cluster.servers}
     requests = [(UPDATE.format(push.subject), push.token.encode("ascii")) for push in pushes]
-    answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
-    refused = []
+    try:
+        answers = await _ask_all(connection, requests, outcome.cluster.listening)
+    except Interrupted as interrupted:
+        for index, push in enumerate(pushes):
+            account = accounts[push.subject]
+            _take_down(account, push, interrupted.answers[index], outcome.cluster)
+            if account.action == "not pushed" and index in interrupted.sent:
+                account.action = "unknown"
+        raise
+    refused: list[str] = []
     for push, found in zip(pushes, answers):
-        account = accounts[push.subject]
-        data_by_server = read_answers(found)
-        for server in cluster.full:
-            data = data_by_server.get(server.id)
-            account.servers[server.name] = "no answer" if data is None else _say_update(data)
-        for id_, data in data_by_server.items():
-            name = names[id_].name if id_ in names else str(data["server"].get("name", id_))
-            if "error" in data:
-                account.servers[name] = _say_update(data)
-                refused.append(f"The server {name} refuses the {push.title}: {account.servers[name]}.")
+        refused += _take_down(accounts[push.subject], push, found, outcome.cluster)
     return refused
 
 
-def _say_update(data: dict[str, Any]) -> str:
-    if "error" in data:
-        return str((data["error"] or {}).get("description", "error"))
-    message = str((data.get("data") or {}).get("message", ""))
+def _take_down(account: Account, push: Wanted, answers: Sequence[Answer], cluster: Cluster) -> list[str]:
+    """Note in the account what servers answered when it was pushed. What was refused, in words."""
+    read = read_each(answers, lambda answer: _read_update(answer, push.subject))
+    names = {server.id: server.name for server in cluster.servers}
+    names.update((answer.server, answer.name) for answer in answers if answer.server not in names)
+    refused = []
+    for server in cluster.full:
+        account.servers[server.name] = read.found.get(server.id, f"no answer{read.why_not(server.id)}")
+        if account.servers[server.name] == "updated":
+            account.action = "pushed"
+    for answer in answers:
+        if answer.error and answer.server in read.found:
+            account.servers[names[answer.server]] = read.found[answer.server]
+            refused.append(f"The server {names[answer.server]} refuses the {push.title}: {answer.error}.")
+    return refused
+
+
+def _read_update(answer: Answer, account: str) -> str:
+    """What a server answers to a push, in words."""
+    if answer.error:
+        return answer.error
+    named = answer.data["account"]
+    if named.text() not in ("", account):
+        named.refuse(f"the account {account}, which was pushed,")
+    message = one_line(answer.data["message"].text())
+    if answer.data["code"].number() not in (0, 200):
+        answer.data["code"].refuse("200")
     return "updated" if message == "jwt updated" else message or "no answer"
 
 
@@ -362,7 +443,7 @@ async def _refuse_behind(
 
 def _shorten(problems: list[str]) -> list[str]:
     told = list(dict.fromkeys(problems))
-    return told[:10] + ([f"So it is with {len(told) - 10} more."] if len(told) > 10 else [])
+    return told[:10] + ([f"The same holds for {len(told) - 10} more."] if len(told) > 10 else [])
 
 
 # ---- deleting
@@ -378,7 +459,7 @@ def _plan_removals(task: Task, outcome: Outcome) -> list[str]:
                 raise NatsSecurityError(f"The account {key} is the system account: it is never removed.")
         for key in task.absent:
             if key not in listed:
-                servers = {server.name: "absent" for server in cluster.servers if server.resolver in ("full", CACHE)}
+                servers = {server.name: "absent" for server in cluster.servers if server.resolver in _KEEPING}
                 outcome.accounts.append(Account(key, "", "absent", [], servers))
         return [key for key in task.absent if key in listed]
     if task.state == "exact":
@@ -416,7 +497,7 @@ async def _prepare_removals(
         states = {
             server.name: "removed" if key in (server.accounts or ()) else "absent"
             for server in cluster.servers
-            if server.resolver in ("full", CACHE)
+            if server.resolver in _KEEPING
         }
         claims = _first_claims(answers[key])
         reason = "the task wants it absent" if task.state == "absent" else "it is none of the accounts of the task"
@@ -438,42 +519,60 @@ def _first_claims(found: Iterable[str]) -> Claims | None:
 
 async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: list[str]) -> None:
     """NatsSecurityError where one of the accounts has connections or JetStream data, or a server does not tell."""
-    count = len(cluster.servers)
-    names = {server.id: server.name for server in cluster.servers}
     problems = []
     for start in range(0, len(accounts), _BATCH):
         query = json.dumps({"accounts": accounts[start : start + _BATCH], "include_unused": True}).encode("ascii")
-        found = read_answers(
-            await connection.ask(STATZ, query, lambda answers: len(answers) >= count, connection.timeout)
-        )
-        silent = [name for id_, name in names.items() if "data" not in found.get(id_, {})]
-        if silent:
-            raise NatsSecurityError(
-                f"Whether accounts have connections was not told by {', '.join(silent)}; force=true removes them all the same."
-            )
-        for id_, data in found.items():
-            for statistics in data["data"].get("account_statz") or ():
-                clients = int(statistics.get("conns", 0)) + int(statistics.get("leafnodes", 0))
-                if clients:
-                    problems.append(
-                        f"The account {statistics.get('acc')} has {clients} connections to {names.get(id_, id_)}."
-                    )
-    if any(server.jetstream for server in cluster.servers):
+        answers = await connection.ask(STATZ, query, answered_by(len(cluster.servers)), connection.timeout)
+        connections = read_each(answers, _read_connections)
+        _require_all(cluster.servers, connections, "whether accounts have connections")
+        problems += [
+            f"The account {account} has {count} connections to {server.name}."
+            for server in cluster.servers
+            for account, count in connections.found[server.id].items()
+            if count
+        ]
+    with_data = [server for server in cluster.servers if server.jetstream]
+    if with_data:
         requests = [(JSZ.format(account), b'{"streams":true}') for account in accounts]
-        answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= count, connection.timeout)
-        for account, found_answers in zip(accounts, answers):
-            for id_, data in read_answers(found_answers).items():
-                details = data.get("data") or {}
-                streams = len(details.get("stream_detail") or ())
-                size = int(details.get("memory", 0)) + int(details.get("storage", 0))
-                if streams or size:
-                    problems.append(
-                        f"The account {account} has JetStream data on {names.get(id_, id_)}: {streams} streams, {size} bytes."
-                    )
+        for account, found in zip(accounts, await _ask_all(connection, requests, len(cluster.servers))):
+            stored = read_each(found, _read_stored)
+            _require_all(with_data, stored, f"whether the account {account} has JetStream data")
+            problems += [
+                f"The account {account} has JetStream data on {server.name}: {streams} streams, {size} bytes."
+                for server in with_data
+                for streams, size in [stored.found[server.id]]
+                if streams or size
+            ]
     if problems:
         raise NatsSecurityError(
             " ".join(_shorten(problems)) + " Nothing was changed; force=true removes such accounts all the same."
         )
+
+
+def _require_all(servers: Iterable[Server], read: Read[Any], what: str) -> None:
+    silent = [server.name + read.why_not(server.id) for server in servers if server.id not in read.found]
+    if silent:
+        raise NatsSecurityError(
+            f"It is not known {what}: {', '.join(silent)} did not say; force=true removes them all the same."
+        )
+
+
+def _read_connections(answer: Answer) -> dict[str, int]:
+    """How many clients and leaf nodes accounts have."""
+    if answer.error or not answer.data:
+        raise Unreadable(answer.error or "data is missing")
+    statistics: list[Part] = answer.data["account_statz"].items()
+    return {one["acc"].key("account"): one["conns"].number() + one["leafnodes"].number() for one in statistics}
+
+
+def _read_stored(answer: Answer) -> tuple[int, int]:
+    """The streams of an account, and the bytes of its messages. A server answers with an error for an account without JetStream."""
+    if answer.error:
+        return 0, 0
+    if not answer.data:
+        answer.data.refuse("an object")
+    streams = len(answer.data["stream_detail"].items())
+    return streams, answer.data["memory"].number() + answer.data["storage"].number()
 
 
 async def _request_deletion(
@@ -482,17 +581,19 @@ async def _request_deletion(
     """Ask servers to delete accounts. What they refused, in words."""
     claims = Claims(name="delete", subject=signer.public_key, body=Generic({"accounts": list(accounts)}))
     request = codec.encode(claims, signer, int(time.time())).encode("ascii")
-    count = cluster.listing
-    answers = read_answers(await connection.ask(DELETE, request, lambda found: len(found) >= count, connection.timeout))
+    answers = await connection.ask(DELETE, request, answered_by(cluster.listing), connection.timeout)
+    read = read_each(answers, lambda answer: answer.error)
     problems = []
     for server in cluster.servers:
-        if server.resolver not in ("full", CACHE):
+        if server.resolver not in _KEEPING:
             continue
-        data = answers.get(server.id)
-        if data is None:
-            problems.append(f"The server {server.name} did not answer to the request to delete accounts.")
-        elif "error" in data:
-            problems.append(_say_refusal(server, str((data["error"] or {}).get("description", ""))))
+        error = read.found.get(server.id)
+        if error is None:
+            problems.append(
+                f"The server {server.name} did not answer to the request to delete accounts{read.why_not(server.id)}."
+            )
+        elif error:
+            problems.append(_say_refusal(server, error))
     return problems
 
 
@@ -510,15 +611,20 @@ async def _delete(connection: Connection, outcome: Outcome, accounts: list[str],
     while True:
         refused: list[str] = []
         for start in range(0, len(accounts), batch):
+            for key in accounts[start : start + batch]:
+                results[key].action = "unknown"
             refused += await _request_deletion(connection, cluster, accounts[start : start + batch], signer)
         cluster = await with_accounts(connection, cluster)
         left = [(server.name, key) for server in cluster.servers for key in accounts if key in (server.accounts or ())]
+        for key in accounts:
+            results[key].action = "removed"
         if not refused and not left:
             return
         if refused or time.monotonic() >= deadline:
             break
         await asyncio.sleep(_PAUSE)
     for name, key in left:
+        results[key].action = "not removed"
         results[key].servers[name] = "held"
     problems = [f"The server {name} still has the account {key} after {connection.timeout:g} s." for name, key in left]
     raise ClusterError(" ".join(_shorten(refused + problems)), outcome)

@@ -10,27 +10,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import collections
+import contextlib
 import dataclasses
+import importlib.metadata
+import logging
+import os
 import re
 import secrets
+import socket
 import ssl
 import time
 import traceback
-from typing import Any, Callable, Coroutine, List, Sequence, TypeVar
+from typing import Any, Callable, Coroutine, Generic, List, Sequence, TypeVar
 
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims, Permission, Permissions, User, UserAccess, no_access
 from ..keys.nkey import KeyPair, create
 from ..token import codec, decorated
+from .addresses import Address, server_address
+from .answers import Answer, read_answer
+from .channel import Channel, Tls, open_channel
 
 NATS_IMPORT_ERROR: str | None = None
 try:
-    import nats
+    import nats.aio.client
     import nats.errors
 except ImportError:
     NATS_IMPORT_ERROR = traceback.format_exc()
+else:
+    # Without a handler of its own, Python prints what a library logs on stderr.
+    logging.getLogger("nats").addHandler(logging.NullHandler())
 
+#: Versions before this one send whatever is in a subject, line ends and the commands behind them included.
+OLDEST_NATS = (2, 16)
 #: How long a temporary user lives, in seconds, and after which part of that it is replaced.
 LIFETIME = 120
 _RENEWED_AFTER = 0.75
@@ -38,14 +51,16 @@ _RENEWED_AFTER = 0.75
 _NAME = "natsops.security"
 #: How many requests wait for their answers at the same time.
 WINDOW = 512
-#: How often in a row a lost connection is made anew without an answer in between.
-_ATTEMPTS = 3
-
-_SUBJECT = re.compile(r"\"\$sys[^\"]*\"")
+#: How long to leave servers alone before a lost connection is made anew, in seconds: at first, and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+#: How many answers one request can have, and how many bytes the answers to requests that belong together.
+MOST_ANSWERS = 1000
+MOST_BYTES = 256 * 1024 * 1024
 
 Result = TypeVar("Result")
+T = TypeVar("T")
 #: Whether the answers to the request of an index are all that can be expected.
-Enough = Callable[[int, List[bytes]], bool]
+Enough = Callable[[int, List[T]], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +76,7 @@ class Login:
 class Options:
     """Where and how to connect. Timeouts are in seconds."""
 
-    servers: tuple[str, ...]
+    servers: tuple[str, ...]  # URLs, or host:port
     login: Callable[[], Login]
     inbox: str = "_INBOX"
     connect_timeout: float = 5
@@ -70,10 +85,32 @@ class Options:
     tls_server_name: str | None = None
     tls_handshake_first: bool = False
 
+    @property
+    def addresses(self) -> list[Address]:
+        """Where servers listen. NatsSecurityError for what is no URL of a server, or rules out the TLS that the others want."""
+        found = [server_address(url, f"servers[{index}]") for index, url in enumerate(self.servers)]
+        wants = self._why_tls(found)
+        for index, address in enumerate(found):
+            if wants and address.is_plain:
+                raise NatsSecurityError(
+                    f"servers[{index}]: {address.shown} is never encrypted, and {wants} asks for TLS: write {address.scheme}s://."
+                )
+        return found
 
-def new_inbox() -> str:
+    def channel_tls(self, addresses: Sequence[Address]) -> Tls:
+        """How servers are verified. Where one URL asks for TLS, no server is connected to without it, as in nats.go: else whoever keeps the first one
+        from answering would have the next one asked in the clear."""
+        return Tls(bool(self._why_tls(addresses)), self.tls, self.tls_server_name, self.tls_handshake_first)
+
+    def _why_tls(self, addresses: Sequence[Address]) -> str:
+        if self.tls is not None or self.tls_server_name is not None or self.tls_handshake_first:
+            return "an option that begins with tls"
+        return next((address.shown for address in addresses if address.wants_tls), "")
+
+
+def new_inbox(prefix: str = "_INBOX") -> str:
     """A prefix of subjects for answers that nobody else listens on."""
-    return f"_INBOX.{secrets.token_hex(12)}"
+    return f"{prefix}.{secrets.token_hex(12)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,48 +154,99 @@ def login_of_creds(text: str, where: str) -> Callable[[], Login]:
     return lambda: login
 
 
-class _Exchange:
-    """Requests with consecutive serial numbers, and what has come of them: `waiting` to be sent, or `flying` until their answers are enough."""
+class Interrupted(NatsSecurityError):
+    """Requests that could not all be sent and answered, with the answers that came, and which of the requests were sent at all, by their indexes."""
 
-    def __init__(self, first: int, requests: Sequence[tuple[str, bytes]], enough: Enough) -> None:
-        self.first = first
+    def __init__(self, message: str, answers: list[list[Any]], sent: frozenset[int]) -> None:
+        super().__init__(message)
+        self.answers = answers
+        self.sent = sent
+
+
+class _Exchange(Generic[T]):
+    """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough or its time is up."""
+
+    def __init__(
+        self, requests: Sequence[tuple[str, bytes]], read: Callable[[bytes], T], enough: Enough[T], timeout: float
+    ) -> None:
         self.requests = requests
-        self.answers: list[list[bytes]] = [[] for request in requests]
+        self.answers: list[list[T]] = [[] for request in requests]
         self.waiting = collections.deque(range(len(requests)))
-        self.flying: set[int] = set()
+        self.flying: dict[int, float] = {}  # until when, the one sent first comes first
+        self.sent: set[int] = set()
+        self.unheard: set[int] = set()  # those that nobody listens to
         self.stirred = asyncio.Event()
-        self.heard_at = time.monotonic()
-        self._enough = enough
+        self.heard = 0
+        self.problem = ""
+        self._bytes = 0
+        self._index_of: dict[int, int] = {}  # by serial number: each time that a request is sent it has a new one
+        self._read, self._enough, self._timeout = read, enough, timeout
+
+    def send(self, serial: int) -> tuple[str, bytes]:
+        """The next request, which is sent with this serial number."""
+        index = self.waiting.popleft()
+        self._index_of[serial] = index
+        self.flying[index] = time.monotonic() + self._timeout
+        self.sent.add(index)
+        return self.requests[index]
 
     def receive(self, serial: int, message: Any) -> None:
         """Take down an answer."""
-        index = serial - self.first
-        if not 0 <= index < len(self.requests):
+        index = self._index_of.get(serial)
+        if index is None:
             return  # late, for a request that was given up
-        self.heard_at = time.monotonic()
         if not message.data and message.headers and message.headers.get("Status") == "503":
-            self.flying.discard(index)  # nobody listens
+            self.flying.pop(index, None)
+            self.unheard.add(index)
         else:
-            answers = self.answers[index]
-            answers.append(message.data)
-            if index in self.flying and self._enough(index, answers):
-                self.flying.discard(index)
-        if not self.flying or (self.waiting and len(self.flying) <= WINDOW // 2):
+            self._take(index, message.data)
+        if self.problem or not self.flying or (self.waiting and len(self.flying) <= WINDOW // 2):
             self.stirred.set()
+
+    def _take(self, index: int, data: bytes) -> None:
+        answers = self.answers[index]
+        self._bytes += len(data)
+        if len(answers) >= MOST_ANSWERS or self._bytes > MOST_BYTES:
+            subject = self.requests[index][0]
+            self.problem = f"The answers to {subject} do not end: there are {len(answers)}, of {self._bytes} bytes with those to other requests."
+            return
+        answers.append(self._read(data))
+        self.heard += 1
+        if index in self.flying and self._enough(index, answers):
+            self.flying.pop(index)
 
     def start_over(self) -> None:
         """Have what is flying sent again."""
+        self._index_of.clear()
         for index in self.flying:
             self.answers[index].clear()
-        self.waiting.extendleft(self.flying)
+        self.waiting.extendleft(reversed(list(self.flying)))
         self.flying.clear()
 
-    async def is_heard(self, timeout: float) -> bool:
-        """Wait until there is something to do; false once nothing has come for the timeout."""
-        timer = asyncio.get_running_loop().call_later(timeout, self.stirred.set)
+    async def is_heard(self) -> bool:
+        """Wait until there is something to do; false once the time of a request is up."""
+        until = next(iter(self.flying.values()), 0.0)
+        timer = asyncio.get_running_loop().call_later(max(0.0, until - time.monotonic()), self.stirred.set)
         await self.stirred.wait()
         timer.cancel()
-        return not self.flying or time.monotonic() - self.heard_at < timeout
+        return time.monotonic() < next(iter(self.flying.values()), float("inf"))
+
+
+class _Patience:
+    """How long a lost connection is tried to be made anew, with longer and longer pauses."""
+
+    def __init__(self, timeout: float) -> None:
+        self._until = time.monotonic() + timeout
+        self._pause = _FIRST_PAUSE
+
+    async def pause(self) -> bool:
+        """Wait; false once the time is up."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(self._pause, left))
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return True
 
 
 def run(options: Options, work: Callable[[Connection], Coroutine[Any, Any, Result]]) -> Result:
@@ -175,18 +263,42 @@ def run(options: Options, work: Callable[[Connection], Coroutine[Any, Any, Resul
     return asyncio.run(connected())
 
 
+def nats_problem() -> str:
+    """Why nats-py cannot be used; "" where it can."""
+    if NATS_IMPORT_ERROR is not None:
+        return "The Python library nats-py is missing: `pip install 'nats-py>=2.16'`."
+    known = [nats.aio.client.__version__]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        known.append(importlib.metadata.version("nats-py"))
+    versions = [(_version(text), text) for text in known if _version(text) > (0, 0)]
+    oldest, text = min(versions, default=((0, 0), "of an unknown version"))
+    if oldest >= OLDEST_NATS:
+        return ""
+    return f"The Python library nats-py {text} is too old, nats-py>=2.16 is needed: older ones let commands into subjects. `pip install 'nats-py>=2.16'`."
+
+
+def _version(text: str) -> tuple[int, ...]:
+    found = re.match(r"([0-9]{1,6})\.([0-9]{1,6})", text)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
 class Connection:
     """One connection at a time: made anew when it is lost, and when the user is about to expire."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._addresses = options.addresses
+        self._tls = options.channel_tls(self._addresses)
         self._client: Any = None
+        self._channel: Channel | None = None
         self._renew_at: float | None = None
         self._lost = False
         self._refusal = ""
-        self._exchange: _Exchange | None = None
+        self._exchange: _Exchange[Any] | None = None
         self._serial = 0
         self.renewals = 0
+        #: Whether the server said of the last request that nobody listens to its subject.
+        self.nobody_listens = False
 
     @property
     def timeout(self) -> float:
@@ -196,68 +308,83 @@ class Connection:
     @property
     def max_payload(self) -> int:
         """The largest message that the server takes, in bytes."""
-        return int(self._client.max_payload)
+        return self._channel.info.max_payload if self._channel is not None else 0
+
+    @property
+    def account(self) -> str:
+        """The public key of the account of the user who connects."""
+        claims = codec.decode(self._options.login().jwt)
+        return claims.body.issuer_account or claims.issuer
 
     async def open(self) -> None:
         """Connect to the first server that lets the user in."""
-        if NATS_IMPORT_ERROR is not None:
-            raise NatsSecurityError("The Python library nats-py is missing: `pip install nats-py`.")
+        missing = nats_problem()
+        if missing:
+            raise NatsSecurityError(missing)
         login = self._options.login()
         problems = []
-        for url in self._options.servers:
+        for address in self._addresses:
             try:
-                self._client = await self._connect(url, login)
-                await self._client.subscribe(self._options.inbox + ".*", cb=self._dispatch)
-            except (OSError, asyncio.TimeoutError, ValueError, nats.errors.Error) as error:
-                problems.append(f"{_without_password(url)}: {_say(error, self._options.connect_timeout)}")
+                await asyncio.wait_for(self._connect(address, login), self._options.connect_timeout)
+            except (NatsSecurityError, OSError, asyncio.TimeoutError, nats.errors.Error) as error:
+                reason = _say(error, self._channel, self._options.connect_timeout)
+                problems.append(f"{address.shown}: {reason}")
+                await self.close()
                 continue
             self._lost = False
             self._renew_at = login.renew_at
             return
         raise NatsSecurityError(
             "No server could be connected to. "
-            + " ".join(text if text.endswith("?") else f"{text}." for text in problems)
+            + " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in problems)
         )
 
     async def close(self) -> None:
         """Disconnect."""
-        client, self._client = self._client, None
+        client, channel = self._client, self._channel
+        self._client = self._channel = None
         if client is not None and not client.is_closed:
-            await client.close()
+            with contextlib.suppress(OSError, nats.errors.Error):
+                await client.close()
+        if channel is not None:
+            channel.close()
 
-    async def _connect(self, url: str, login: Login) -> Any:
-        options = self._options
-        more: dict[str, Any] = {}
-        if options.tls is not None:
-            more["tls"] = options.tls
-        if options.tls_server_name is not None:
-            more["tls_hostname"] = options.tls_server_name
-        if options.tls_handshake_first:
-            more["tls_handshake_first"] = True
-        # The name lookup and the TCP handshake have their own limit in nats-py, TLS handshakes and a silent server do not.
-        return await asyncio.wait_for(
-            nats.connect(
-                servers=[url],
-                name=_NAME,
-                allow_reconnect=False,
-                connect_timeout=options.connect_timeout,
-                user_jwt_cb=lambda: bytearray(login.jwt.encode("ascii")),
-                signature_cb=lambda nonce: base64.b64encode(login.pair.sign(nonce.encode("ascii"))),
-                error_cb=self._note_error,
-                disconnected_cb=self._note_loss,
-                closed_cb=self._note_loss,
-                **more,
-            ),
-            options.connect_timeout * 2,
+    async def _connect(self, address: Address, login: Login) -> None:
+        channel = self._channel = await open_channel(address, self._tls, self._note_refusal)
+        client: Any = nats.aio.client.Client()
+        client._transport = channel
+        self._client = client
+
+        def token() -> bytearray:
+            channel.check_login(channel.info.nonce)
+            return bytearray(login.jwt.encode("ascii"))
+
+        def signature(nonce: str) -> bytes:
+            channel.check_login(nonce)
+            return base64.b64encode(login.pair.sign(nonce.encode("ascii")))
+
+        async def note_loss() -> None:
+            if channel is self._channel:
+                self._note_loss()
+
+        await client.connect(
+            servers=["nats://channel"],
+            name=_NAME,
+            allow_reconnect=False,
+            connect_timeout=self._options.connect_timeout,
+            user_jwt_cb=token,
+            signature_cb=signature,
+            error_cb=_pass_over,
+            disconnected_cb=note_loss,
+            closed_cb=note_loss,
         )
+        await client.subscribe(self._options.inbox + ".*", cb=self._dispatch)
 
-    async def _note_error(self, error: Exception) -> None:
-        if "permissions violation" in str(error).lower():
-            # nats-py makes it lower-case; those subjects are all upper-case.
-            self._refusal = _SUBJECT.sub(lambda found: found.group().upper(), str(error).replace("nats: ", "", 1))
-            self._stir()
+    def _note_refusal(self, text: str) -> None:
+        self._refusal = text
+        self._stir()
 
-    async def _note_loss(self) -> None:
+    def _note_loss(self) -> None:
         self._lost = True
         self._stir()
 
@@ -266,95 +393,133 @@ class Connection:
             self._exchange.stirred.set()
 
     async def _dispatch(self, message: Any) -> None:
-        if self._exchange is not None:
-            self._exchange.receive(int(message.subject.rpartition(".")[2]), message)
+        serial = message.subject.rpartition(".")[2]
+        if self._exchange is not None and serial.isdecimal() and len(serial) < 19:
+            self._exchange.receive(int(serial), message)
 
     async def ask(
-        self, subject: str, payload: bytes, enough: Callable[[list[bytes]], bool], timeout: float, linger: float = 0
-    ) -> list[bytes]:
-        """What the servers answer to one request, until that is enough and `linger` seconds have passed, or nothing came for the timeout.
+        self, subject: str, payload: bytes, enough: Callable[[list[Answer]], bool], timeout: float, linger: float = 0
+    ) -> list[Answer]:
+        """What the servers answer to one request, until that is enough and `linger` seconds have passed, or the time is up.
 
         Nothing where nobody listens.
         """
-        answers = await self.ask_many([(subject, payload)], lambda _unused, found: enough(found), timeout, linger)
+        answers = await self.ask_servers([(subject, payload)], lambda _unused, found: enough(found), timeout, linger)
         return answers[0]
 
-    async def ask_many(
-        self, requests: Sequence[tuple[str, bytes]], enough: Enough, timeout: float, linger: float = 0
-    ) -> list[list[bytes]]:
-        """The answers to many requests, in order, a bounded number of them on their way at the same time.
+    async def ask_servers(
+        self, requests: Sequence[tuple[str, bytes]], enough: Enough[Answer], timeout: float, linger: float = 0
+    ) -> list[list[Answer]]:
+        """What the servers answer to many requests, see `ask_many`."""
+        return await self.ask_many(requests, enough, timeout, linger, read_answer)
 
-        Once nothing has come for the timeout, what is missing is taken not to come, and what was not sent yet is not sent.
+    async def ask_many(
+        self,
+        requests: Sequence[tuple[str, bytes]],
+        enough: Enough[Any],
+        timeout: float,
+        linger: float = 0,
+        read: Callable[[bytes], Any] = bytes,
+    ) -> list[list[Any]]:
+        """The answers to many requests, each read by a function, in order; a bounded number of requests are on their way at the same time.
+
+        Once one has waited for the timeout, what is missing is taken not to come, and what was not sent yet is not sent. A connection that is lost is
+        made anew for as long as the timeout. Interrupted where that fails, and where the server refuses.
         """
-        exchange = self._exchange = _Exchange(self._serial, requests, enough)
-        self._serial += len(requests)
-        attempts = 0
+        exchange = self._exchange = _Exchange(requests, read, enough, timeout)
         try:
-            while exchange.waiting or exchange.flying:
-                if self._lost:
-                    attempts += 1
-                    if attempts > _ATTEMPTS:
-                        raise NatsSecurityError("The connection was lost again and again.")
-                    exchange.start_over()
-                    await self._renew()
-                elif not exchange.flying and self._is_due():
-                    await self._renew()
-                exchange.stirred.clear()
-                await self._send_some(exchange)
-                if not await exchange.is_heard(timeout):
-                    break
-                if self._refusal:
-                    raise NatsSecurityError(f"The server does not let the user do that: {self._refusal.rstrip('.')}.")
-                attempts = attempts if self._lost else 0
+            await self._carry_out(exchange, timeout)
             if linger and not self._lost:
                 await asyncio.sleep(linger)
+            self.nobody_listens = len(requests) - 1 in exchange.unheard
+        except NatsSecurityError as error:
+            raise Interrupted(str(error), exchange.answers, frozenset(exchange.sent)) from None
         finally:
             self._exchange = None
         return exchange.answers
 
-    async def _send_some(self, exchange: _Exchange) -> None:
-        exchange.heard_at = time.monotonic()
+    async def _carry_out(self, exchange: _Exchange[Any], timeout: float) -> None:
+        patience: _Patience | None = None
+        heard = 0
+        while exchange.waiting or exchange.flying:
+            if exchange.heard > heard:
+                patience, heard = None, exchange.heard
+            if self._lost or (not exchange.flying and self._is_due()):
+                patience = patience or _Patience(timeout)
+                exchange.start_over()
+                await self._renew(patience)
+            exchange.stirred.clear()
+            await self._send_some(exchange)
+            if not await exchange.is_heard():
+                return
+            if exchange.problem:
+                raise NatsSecurityError(exchange.problem)
+            if self._refusal:
+                raise NatsSecurityError(_say_refusal(self._refusal, self._options.inbox))
+
+    async def _send_some(self, exchange: _Exchange[Any]) -> None:
         while exchange.waiting and len(exchange.flying) < WINDOW and not self._lost and not self._is_due():
-            index = exchange.waiting.popleft()
-            exchange.flying.add(index)
-            subject, payload = exchange.requests[index]
-            await self._send(subject, payload, f"{self._options.inbox}.{exchange.first + index}")
+            self._serial += 1
+            subject, payload = exchange.send(self._serial)
+            await self._send(subject, payload, f"{self._options.inbox}.{self._serial}")
 
     async def _send(self, subject: str, payload: bytes, reply: str) -> None:
-        try:
-            await self._client.publish(subject, payload, reply=reply)
-        except nats.errors.MaxPayloadError:
+        if len(payload) > self.max_payload:
             raise NatsSecurityError(
                 f"{subject}: the message has {len(payload)} bytes, the server takes up to {self.max_payload} (max_payload)."
-            ) from None
-        except nats.errors.Error:
-            self._lost = True
-            self._stir()
+            )
+        try:
+            await self._client.publish(subject, payload, reply=reply)
+        except nats.errors.BadSubjectError:
+            raise NatsSecurityError(f"{subject!r} is no subject to send a request to.") from None
+        except (OSError, nats.errors.Error):
+            self._note_loss()
 
     def _is_due(self) -> bool:
         return self._renew_at is not None and time.time() >= self._renew_at
 
-    async def _renew(self) -> None:
+    async def _renew(self, patience: _Patience) -> None:
+        """Connect anew. NatsSecurityError where that did not succeed for the time that there is."""
+        reason = self._channel.problem if self._channel is not None else ""
+        problem = ""
         await self.close()
-        await self.open()
-        self.renewals += 1
+        while not self._lost or await patience.pause():
+            try:
+                await self.open()
+            except NatsSecurityError as error:
+                problem = str(error)
+                self._lost = True
+            else:
+                self.renewals += 1
+                return
+        cause = f" ({reason})" if reason else ""
+        raise NatsSecurityError(
+            f"The connection was lost{cause}, and could not be made anew in time. {problem or 'It is lost again and again.'}"
+        )
 
 
-def _say(error: BaseException, timeout: float) -> str:
+async def _pass_over(_unused: Exception) -> None:
+    """What nats-py reports is seen by other means, or is an error where it happens."""
+
+
+def _say_refusal(text: str, inbox: str) -> str:
+    hint = ""
+    if "subscription" in text.lower() and inbox in text:
+        hint = " Where creds allow answers under a prefix of their own only, name it in inbox_prefix."
+    return f"The server does not let the user do that: {text.rstrip('.')}.{hint}"
+
+
+def _say(error: BaseException, channel: Channel | None, timeout: float) -> str:
+    if channel is not None and channel.problem:
+        if "authorization violation" in channel.problem.lower():
+            return "it does not let this user in (authorization violation): is it one of the operator that the server trusts?"
+        return channel.problem
     if isinstance(error, ssl.SSLError):
         return f"TLS failed, {getattr(error, 'verify_message', '') or error.reason or error}"
-    text = str(error)
-    if "authorization violation" in text.lower():
-        return (
-            "it does not let this user in (authorization violation): is it one of the operator that the server trusts?"
-        )
     if isinstance(error, asyncio.TimeoutError):
         return f"no answer for {units.show_duration(int(timeout * units.NANOSECONDS))}"
-    if isinstance(error, OSError):
-        return error.strerror or text or type(error).__name__
-    return text.replace("nats: ", "", 1) or type(error).__name__
-
-
-def _without_password(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
+    if isinstance(error, socket.gaierror):
+        return f"its name cannot be resolved, {error.strerror or error}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error).replace("nats: ", "", 1) or type(error).__name__

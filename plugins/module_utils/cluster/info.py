@@ -46,12 +46,12 @@ async def look_at(
     return result
 
 
-def compare_account_server(url: str, found: dict[str, str], wanted: Sequence[Wanted]) -> dict[str, Any]:
+def compare_account_server(shown: str, found: dict[str, str], wanted: Sequence[Wanted]) -> dict[str, Any]:
     """The accounts of an account server as a result."""
     by_key = {one.subject: one for one in wanted}
     return _result(
         [
-            describe_account(key, Held({url: token}, (token,)), by_key.get(key), False)
+            describe_account(key, Held({shown: token}, (token,)), by_key.get(key), False)
             for key, token in sorted(found.items())
         ]
     )

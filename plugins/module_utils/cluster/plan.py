@@ -16,6 +16,7 @@ from ..claims.comparison import differences
 from ..keys import nkey
 from ..rules import library_issues
 from ..token import codec, decorated
+from .answers import one_line
 from .servers import Cluster, Server
 
 #: How many problems one message tells; the rest are counted.
@@ -45,8 +46,25 @@ _MEMBERS = {"aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub", "nats"}
 
 
 def read_wanted(text: str, where: str) -> Wanted:
-    """An account's token, plain or decorated, not verified yet. NatsSecurityError, with where it comes from, for anything else."""
-    token = decorated.find_token(text)
+    """An account's token, plain or decorated, not verified yet. NatsSecurityError, with where it comes from, for anything else.
+
+    Its subject becomes a part of what servers are asked, before anything is verified: it is the public key of an account and nothing else.
+    """
+    try:
+        wanted = _read_wanted(decorated.find_token(text), where)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+    require_account_key(wanted.subject, f"{where}: the subject of the JWT")
+    return wanted
+
+
+def require_account_key(key: str, what: str) -> None:
+    """NatsSecurityError where a text is not exactly the public key of an account: also where line ends are in it, which keys may have elsewhere."""
+    if "\n" in key or "\r" in key or not nkey.is_public_key(key, "account"):
+        raise NatsSecurityError(f"{what} is {one_line(repr(key))}, where the public key of an account is wanted.")
+
+
+def _read_wanted(token: str, where: str) -> Wanted:
     try:
         payload = codec.public_payload(token)
         nats = payload.get("nats")
@@ -273,6 +291,11 @@ def holders(held: Held, token: str) -> str:
         return listed(names)
     unclear = [name for name, found in held.by_server.items() if found is None]
     return f"one of {', '.join(unclear)}" if unclear else "a server"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Names in words, the first of many."""
+    return ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
 
 
 def listed(names: Sequence[str]) -> str:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.units import show_time
 from ..claims import Claims
 from ..rules import allowed_issuers_of_operator
 from ..token import codec
+from .answers import Answer, Part, Read, Unreadable, count_servers, read_each
 from .connection import Connection
 
 PING = "$SYS.REQ.SERVER.PING"
@@ -31,12 +32,15 @@ _PATIENCE = 2.0
 #: How long at least servers are given to list their accounts, in seconds.
 _LISTING = 30.0
 
-FULL, CACHE, OTHER, NONE = "full", "cache", "memory or url", "none"
+FULL, CACHE, OTHER, NONE, UNKNOWN = "full", "cache", "memory or url", "none", "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A server that answered. Its resolver is FULL, CACHE, OTHER (a MEMORY or URL resolver), or NONE: not in operator mode."""
+    """A server that answered. Its resolver is FULL, CACHE, OTHER (a MEMORY or URL resolver), NONE (not in operator mode), or UNKNOWN.
+
+    `unclear` is what it did not say about itself, and why, in words.
+    """
 
     id: str
     name: str
@@ -48,6 +52,7 @@ class Server:
     system_account: str = ""
     operators: tuple[Claims, ...] = ()
     accounts: frozenset[str] | None = None  # those in its directory, where they were listed
+    unclear: str = ""
 
     @property
     def issuers(self) -> frozenset[str]:
@@ -88,47 +93,116 @@ class Cluster:
         return frozenset(account for server in self.servers for account in server.accounts or ())
 
 
-def read_answers(answers: Sequence[bytes]) -> dict[str, dict[str, Any]]:
-    """The answers of servers by their ids. What is no answer of a server is passed over."""
-    found = {}
-    for answer in answers:
-        try:
-            data = json.loads(answer)
-            found[data["server"]["id"]] = data
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
+@dataclasses.dataclass(frozen=True)
+class _Ping:
+    """How a server describes itself, and how many servers it knows of."""
+
+    name: str
+    host: str
+    version: str
+    cluster: str
+    jetstream: bool
+    known: int
+
+
+def _read_ping(answer: Answer) -> _Ping:
+    about = answer.about
+    return _Ping(
+        name=answer.name,
+        host=about["host"].label(),
+        version=about["ver"].label(),
+        cluster=about["cluster"].label(),
+        jetstream=about["jetstream"].flag(),
+        known=max(1, Part(answer.whole["statsz"].value, "statsz")["active_servers"].number()),
+    )
+
+
+def _read_varz(answer: Answer) -> tuple[str, tuple[Claims, ...]]:
+    """The system account of a server, and the operators that it trusts."""
+    if answer.error:
+        raise Unreadable(answer.error)
+    operators = [_read_operator(part) for part in answer.data["trusted_operators_jwt"].items() if part.text().strip()]
+    return answer.data["system_account"].key("account"), tuple(operators)
+
+
+def _read_operator(part: Part) -> Claims:
+    try:
+        claims = codec.decode(part.text())
+    except NatsSecurityError as error:
+        raise Unreadable(f"{part.place} is no JWT: {error}") from None
+    if claims.kind != "operator":
+        raise Unreadable(f"{part.place} is a JWT of {claims.kind} claims, where one of an operator is wanted")
+    return claims
+
+
+def _read_total(answer: Answer) -> int:
+    if answer.error:
+        raise Unreadable(answer.error)
+    return answer.data["total"].number()
+
+
+def _read_list(answer: Answer) -> frozenset[str]:
+    """The accounts in the directory of a server."""
+    if answer.error:
+        raise Unreadable(answer.error)
+    if not answer.data:
+        answer.data.refuse("an array")
+    keys = [(part, part.key("account")) for part in answer.data.items()]
+    for part, key in keys:
+        if not key:
+            part.refuse("the public key of an account")
+    return frozenset(key for _unused, key in keys)
 
 
 async def discover(connection: Connection, expected: Sequence[str] = ()) -> Cluster:
     """The servers that answer now. NatsSecurityError where none does, or one of the expected, by name or id, is missing."""
     pings = await _ping(connection, expected)
-    if not pings:
-        raise NatsSecurityError(
-            "No server answered a request to the system: is the user one of the system account, and does it have permission?"
-        )
-    warnings = list(_check_presence(pings, expected))
-    all_of_them = _answered_by(len(pings))
-    varz = read_answers(await connection.ask(VARZ, b"", all_of_them, connection.timeout))
-    full = await _listeners(connection, PACK, varz, len(pings))
-    listing = full | await _listeners(connection, LIST, varz, len(pings))
-    names = _names(pings)
-    servers = [_server(ping, names, varz.get(id_, {}), id_ in full, id_ in listing) for id_, ping in pings.items()]
-    order = [FULL, CACHE, OTHER, NONE]
+    if not pings.found:
+        raise NatsSecurityError(_say_silence(connection, pings))
+    warnings = list(_check_presence(pings.found, expected))
+    warnings += [
+        f"{f'The server {id_}' if id_ else 'Something'} answers to {PING}, and cannot be understood: {problem}."
+        for id_, problem in pings.problems.items()
+    ]
+    count = len(pings.found)
+    varz = await _ask_each(connection, VARZ, b"", count, _read_varz)
+    full = await _listeners(connection, PACK, varz, count)
+    listing = full | await _listeners(connection, LIST, varz, count)
+    names = _names(pings.found)
+    servers = [_server(id_, names[id_], ping, varz, (full, listing)) for id_, ping in pings.found.items()]
+    order = [FULL, CACHE, OTHER, NONE, UNKNOWN]
     servers.sort(key=lambda server: (order.index(server.resolver), server.name))
-    for server in servers:
-        if server.id not in varz:
-            warnings.append(f"The server {server.name} did not tell which operator it trusts.")
+    warnings += [f"The server {server.name} {server.unclear}." for server in servers if server.unclear]
     return Cluster(tuple(servers), tuple(warnings))
 
 
-async def _listeners(connection: Connection, subject: str, varz: dict[str, dict[str, Any]], count: int) -> set[str]:
+def _say_silence(connection: Connection, pings: Read[_Ping]) -> str:
+    for id_, problem in pings.problems.items():
+        return f"{f'The server {id_}' if id_ else 'Something'} answers to {PING}, and cannot be understood: {problem}."
+    if connection.nobody_listens:
+        return (
+            "No server answered a request to the system: is the user one of the system account? The server replies that nobody listens on "
+            f"{PING} (no responders), so it is not: by its JWT it is a user of the account {connection.account}. Use creds or a system signer of the "
+            "system account."
+        )
+    return "No server answered a request to the system: is the user one of the system account, and does it have permission?"
+
+
+async def _ask_each(
+    connection: Connection, subject: str, payload: bytes, count: int, read: Callable[[Answer], Any]
+) -> Read[Any]:
+    return read_each(await connection.ask(subject, payload, answered_by(count), connection.timeout), read)
+
+
+async def _listeners(
+    connection: Connection, subject: str, varz: Read[tuple[str, tuple[Claims, ...]]], count: int
+) -> set[str]:
     """The ids of the servers that answer requests on a subject themselves."""
     found: set[str] = set()
-    for account in sorted({data.get("data", {}).get("system_account", "") for data in varz.values()} - {""}):
+    for account in sorted({system_account for system_account, _unused in varz.found.values()} - {""}):
         test = json.dumps({"subscriptions": True, "test": subject, "account": account, "limit": 1}).encode("ascii")
-        answers = read_answers(await connection.ask(SUBSZ, test, _answered_by(count), connection.timeout))
-        found |= {server for server, data in answers.items() if data.get("data", {}).get("total")}
+        totals = await _ask_each(connection, SUBSZ, test, count, _read_total)
+        found |= {server for server, total in totals.found.items() if total}
     return found
 
 
@@ -137,58 +211,52 @@ async def with_accounts(connection: Connection, cluster: Cluster) -> Cluster:
 
     That is slow for the servers, which verify every token for it. NatsSecurityError where one with a full resolver does not answer.
     """
-    answers: list[bytes] = []
+    answers: list[Answer] = []
     if cluster.listing:
-        answers = await connection.ask(LIST, b"", _answered_by(cluster.listing), max(connection.timeout, _LISTING))
-    lists = {
-        id_: frozenset(str(account) for account in data["data"])
-        for id_, data in read_answers(answers).items()
-        if isinstance(data.get("data"), list)
-    }
-    silent = [server.name for server in cluster.full if server.id not in lists]
+        answers = await connection.ask(LIST, b"", answered_by(cluster.listing), max(connection.timeout, _LISTING))
+    lists = read_each(answers, _read_list)
+    silent = [server.name + lists.why_not(server.id) for server in cluster.full if server.id not in lists.found]
     if silent:
-        raise NatsSecurityError(f"{', '.join(silent)} did not list the accounts.")
-    servers = (dataclasses.replace(server, accounts=lists.get(server.id)) for server in cluster.servers)
+        raise NatsSecurityError(f"The accounts of {', '.join(silent)} could not be listed.")
+    servers = (dataclasses.replace(server, accounts=lists.found.get(server.id)) for server in cluster.servers)
     return dataclasses.replace(cluster, servers=tuple(servers))
 
 
 async def missing_servers(connection: Connection, cluster: Cluster) -> list[str]:
     """The names of the servers with a full resolver that do not answer any more."""
     ids = {server.id for server in cluster.full}
-    answers = await connection.ask(PING, b"", lambda found: ids <= set(read_answers(found)), _PATIENCE)
-    found = read_answers(answers)
+    answers = await connection.ask(
+        PING, b"", lambda found: ids <= {answer.server for answer in found}, min(_PATIENCE, connection.timeout)
+    )
+    found = {answer.server for answer in answers}
     return [server.name for server in cluster.full if server.id not in found]
 
 
-def _answered_by(count: int) -> Any:
-    return lambda answers: len(answers) >= count
+def answered_by(count: int) -> Callable[[Sequence[Answer]], bool]:
+    """Whether so many servers have answered."""
+    return lambda answers: count_servers(answers) >= count
 
 
-async def _ping(connection: Connection, expected: Sequence[str]) -> dict[str, dict[str, Any]]:
+async def _ping(connection: Connection, expected: Sequence[str]) -> Read[_Ping]:
     wanted = set(expected)
 
-    def enough(answers: list[bytes]) -> bool:
-        found = read_answers(answers)
-        known = max((_active_servers(data) for data in found.values()), default=1)
-        seen = {name for data in found.values() for name in (data["server"]["id"], data["server"].get("name"))}
-        return len(found) >= known and wanted <= seen
+    def enough(answers: list[Answer]) -> bool:
+        found = read_each(answers, _read_ping).found
+        known = max((ping.known for ping in found.values()), default=1)
+        return len(found) >= known and wanted <= {*found, *(ping.name for ping in found.values())}
 
     timeout = connection.timeout if expected else min(_PATIENCE, connection.timeout)
-    return read_answers(await connection.ask(PING, b"", enough, timeout, _LINGER))
+    return read_each(await connection.ask(PING, b"", enough, timeout, _LINGER), _read_ping)
 
 
-def _active_servers(data: dict[str, Any]) -> int:
-    return int((data.get("statsz") or {}).get("active_servers") or 1)
-
-
-def _check_presence(pings: dict[str, dict[str, Any]], expected: Sequence[str]) -> list[str]:
+def _check_presence(pings: dict[str, _Ping], expected: Sequence[str]) -> list[str]:
     """What to warn of. NatsSecurityError where one of the expected servers is missing."""
-    seen = {name for data in pings.values() for name in (data["server"]["id"], data["server"].get("name"))}
-    here = ", ".join(sorted(str(data["server"].get("name")) for data in pings.values()))
+    seen = {*pings, *(ping.name for ping in pings.values())}
+    here = ", ".join(sorted(ping.name for ping in pings.values()))
     missing = [name for name in expected if name not in seen]
     if missing:
         raise NatsSecurityError(f"expected_servers: {', '.join(missing)} did not answer; {here} did.")
-    known = max(map(_active_servers, pings.values()))
+    known = max(ping.known for ping in pings.values())
     if known <= len(pings) or expected:
         return []
     warning = (
@@ -198,30 +266,34 @@ def _check_presence(pings: dict[str, dict[str, Any]], expected: Sequence[str]) -
     return [warning]
 
 
-def _names(pings: dict[str, dict[str, Any]]) -> dict[str, str]:
-    names = {id_: str(data["server"].get("name") or id_) for id_, data in pings.items()}
+def _names(pings: dict[str, _Ping]) -> dict[str, str]:
+    names = {id_: ping.name for id_, ping in pings.items()}
     several = [name for name in names.values() if list(names.values()).count(name) > 1]
     return {id_: f"{name} ({id_})" if name in several else name for id_, name in names.items()}
 
 
 def _server(
-    ping: dict[str, Any], names: dict[str, str], varz: dict[str, Any], is_full: bool, is_listing: bool
+    id_: str,
+    name: str,
+    ping: _Ping,
+    varz: Read[tuple[str, tuple[Claims, ...]]],
+    resolvers: tuple[set[str], set[str]],
 ) -> Server:
-    info, variables = ping["server"], varz.get("data") or {}
-    operators = tuple(
-        codec.decode(operator) for operator in variables.get("trusted_operators_jwt") or () if operator.strip()
-    )
-    resolver = FULL if is_full else CACHE if is_listing else OTHER if operators else NONE
+    system_account, operators = varz.found.get(id_, ("", ()))
+    unclear = "" if id_ in varz.found else f"did not say which operator it trusts{varz.why_not(id_)}"
+    full, listing = resolvers
+    missing = UNKNOWN if unclear else NONE
     return Server(
-        id=info["id"],
-        name=names[info["id"]],
-        host=str(info.get("host", "")),
-        version=str(info.get("ver", "")),
-        cluster=str(info.get("cluster", "")),
-        jetstream=bool(info.get("jetstream")),
-        resolver=resolver,
-        system_account=str(variables.get("system_account", "")),
+        id=id_,
+        name=name,
+        host=ping.host,
+        version=ping.version,
+        cluster=ping.cluster,
+        jetstream=ping.jetstream,
+        resolver=FULL if id_ in full else CACHE if id_ in listing else OTHER if operators else missing,
+        system_account=system_account,
         operators=operators,
+        unclear=unclear,
     )
 
 

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import re
 import ssl
 from typing import Any, Callable, Sequence
 
@@ -14,7 +14,17 @@ from ansible.module_utils.basic import missing_required_lib
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims
-from ..cluster.connection import NATS_IMPORT_ERROR, Login, Options, TemporaryUser, login_of_creds, new_inbox
+from ..cluster.account_server import AccountServer, at_url
+from ..cluster.channel import Tls, default_context
+from ..cluster.connection import (
+    NATS_IMPORT_ERROR,
+    Login,
+    Options,
+    TemporaryUser,
+    login_of_creds,
+    nats_problem,
+    new_inbox,
+)
 from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..disk import files
 from ..keys.nkey import KeyPair
@@ -40,6 +50,7 @@ def connection_spec() -> dict[str, Any]:
         "tls_key_path": {"type": "path", "no_log": False},
         "tls_server_name": {"type": "str"},
         "tls_handshake_first": {"type": "bool", "default": False},
+        "inbox_prefix": {"type": "str", "default": "_INBOX"},
         "connect_timeout": {"type": "str", "default": "5s"},
         "timeout": {"type": "str", "default": "10s"},
         "account_server_url": {"type": "str"},
@@ -72,12 +83,14 @@ ONE_OF = [("servers", "account_server_url")]
 
 
 def require_nats(module: CarefulModule) -> None:
-    """Leave with Ansible's message where nats-py is needed and missing, or what it needs for websockets."""
-    if module.params["account_server_url"] is None and NATS_IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("nats-py"), exception=NATS_IMPORT_ERROR)
-    schemes = {url.partition("://")[0].lower() for url in module.params["servers"] or ()}
-    if schemes & {"ws", "wss"} and importlib.util.find_spec("aiohttp") is None:
-        module.fail_json(msg=missing_required_lib("aiohttp", reason="for websockets"))
+    """Leave with Ansible's message where nats-py is needed and missing. NatsSecurityError where it is too old."""
+    if module.params["account_server_url"] is not None:
+        return
+    if NATS_IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("nats-py>=2.16"), exception=NATS_IMPORT_ERROR)
+    problem = nats_problem()
+    if problem:
+        raise NatsSecurityError(problem)
 
 
 def store_layout(module: CarefulModule) -> Layout | None:
@@ -142,7 +155,7 @@ def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
         if params[option] is not None:
             files.check_regular(params[option], f"{option}: the file")
     try:
-        context = ssl.create_default_context(cafile=params["tls_ca_path"])
+        context = default_context(params["tls_ca_path"])
     except (OSError, ssl.SSLError) as error:
         raise NatsSecurityError(
             f"tls_ca_path: {params['tls_ca_path']} does not hold certificates: {_reason(error)}."
@@ -171,14 +184,21 @@ def seconds(module: CarefulModule, option: str) -> float:
         raise NatsSecurityError(f"{option}: {error}.") from None
 
 
+def account_server(module: CarefulModule) -> AccountServer:
+    """The account server of the task."""
+    context = tls_context(module)
+    tls = Tls(context is not None, context, module.params["tls_server_name"])
+    return at_url(module.params["account_server_url"], seconds(module, "timeout"), tls)
+
+
 def connection_options(
     module: CarefulModule, accounts: Sequence[Wanted], operator: Claims | None, subjects: tuple[str, ...]
 ) -> Options:
     """How to connect, as a user that may publish to these subjects. The JWT of the system account may be among the accounts."""
     params = module.params
-    inbox = new_inbox()
+    inbox = new_inbox(_inbox_prefix(params["inbox_prefix"]))
     return Options(
-        servers=tuple(url if "://" in url else f"nats://{url}" for url in params["servers"]),
+        servers=tuple(params["servers"]),
         login=_login(module, accounts, operator, inbox, subjects),
         inbox=inbox,
         connect_timeout=seconds(module, "connect_timeout"),
@@ -187,6 +207,18 @@ def connection_options(
         tls_server_name=params["tls_server_name"],
         tls_handshake_first=params["tls_handshake_first"],
     )
+
+
+def _inbox_prefix(text: str) -> str:
+    """The subject that answers come to, without the wildcard that permissions end in."""
+    prefix = text[:-2] if text.endswith(".>") else text
+    if not re.fullmatch(r"[!-~]{1,256}", prefix) or not all(
+        re.fullmatch(r"[^.*>]+", token) for token in prefix.split(".")
+    ):
+        raise NatsSecurityError(
+            f"inbox_prefix: {text!r} is no subject without wildcards, such as _INBOX_sys, of up to 256 printable ASCII characters."
+        )
+    return prefix
 
 
 def _login(

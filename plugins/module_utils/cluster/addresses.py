@@ -1,0 +1,134 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The URLs of servers and of account servers: taken apart, checked, and shown without the password that somebody may have put in."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+import urllib.parse
+
+from ..base.errors import NatsSecurityError
+
+#: The schemes of NATS servers, each with its port where the URL has none, as in nats.go.
+SERVER_PORTS = {"nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
+#: Those of account servers.
+ACCOUNT_SERVER_PORTS = {"http": 80, "https": 443}
+#: The schemes that are nothing but encrypted, and those that never are; `nats` is what the server announces.
+_ENCRYPTED = ("tls", "wss", "https")
+_PLAIN = ("ws", "http")
+
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+    r"(?:(?P<user>[^/?#]*)@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\]|[A-Za-z0-9._-]*)"
+    r"(?::(?P<port>[0-9]*))?"
+    r"(?P<target>(?:/[^?#]*)?(?:\?[^#]*)?)(?P<fragment>#.*)?"
+)
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """Where a server listens. `target` is path and query, `credentials` is `user:password` for an account server; `shown` is the URL for people."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+    shown: str
+    credentials: str = dataclasses.field(default="", repr=False)
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether NATS is spoken in a websocket."""
+        return self.scheme in ("ws", "wss")
+
+    @property
+    def wants_tls(self) -> bool:
+        """Whether the URL itself asks for TLS."""
+        return self.scheme in _ENCRYPTED
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the URL rules TLS out."""
+        return self.scheme in _PLAIN
+
+
+def server_address(url: str, place: str) -> Address:
+    """The address in the URL of a NATS server, or in `host:port`. NatsSecurityError, with its place, for anything else."""
+    address = _address(url if "://" in url else f"nats://{url}", place, SERVER_PORTS)
+    if address.credentials:
+        raise NatsSecurityError(
+            f"{place}: {address.shown} has a user or password, but a server in operator mode takes creds or a signer: remove what is before the @."
+        )
+    if not address.is_websocket and address.target not in ("", "/"):
+        raise NatsSecurityError(f"{place}: {address.shown} has a path, which a {address.scheme} URL does not take.")
+    return address
+
+
+def account_server_address(url: str, place: str) -> Address:
+    """The address in the URL of an account server. NatsSecurityError, with its place, for anything else."""
+    address = _address(url, place, ACCOUNT_SERVER_PORTS)
+    if "?" in address.target:
+        raise NatsSecurityError(f"{place}: {address.shown} has a query, where the path that accounts are under ends.")
+    return address
+
+
+def _address(url: str, place: str, ports: dict[str, int]) -> Address:
+    shown = without_credentials(url)
+    wanted = f"such as {next(reversed(ports))}://host:{max(ports.values())}"
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise NatsSecurityError(
+            f"{place}: {shown!r} has a space, or a character outside of printable ASCII, which a URL has to escape as %20."
+        )
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    if scheme not in ports:
+        raise NatsSecurityError(
+            f"{place}: {shown} is no URL that begins with {' or '.join(f'{one}://' for one in ports)}."
+        )
+    parts = _URL.fullmatch(url)
+    if parts is None or "@" in parts["target"]:
+        raise NatsSecurityError(
+            f"{place}: {shown} is no URL, {wanted}: an IPv6 address stands in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
+        )
+    if parts["fragment"] is not None:
+        raise NatsSecurityError(f"{place}: {shown} has a fragment (#), which no server sees.")
+    host, port = parts["host"], int((parts["port"] or "")[:9] or ports[scheme])
+    if not _is_host(host):
+        raise NatsSecurityError(f"{place}: {shown} has no valid host, {wanted}.")
+    if not 1 <= port <= 65535:
+        raise NatsSecurityError(f"{place}: {shown} has a port that is no number from 1 to 65535.")
+    credentials = urllib.parse.unquote(parts["user"] or "")
+    return Address(scheme, host.strip("[]").replace("%25", "%"), port, parts["target"], shown, credentials)
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        try:
+            socket.inet_pton(socket.AF_INET6, host[1:-1].partition("%")[0])
+        except OSError:
+            return False
+        return True
+    labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
+    return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
+
+
+def without_credentials(url: str) -> str:
+    """The URL without anything that may be a user or a password, also where it is no URL at all."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    return scheme + separator + rest.rpartition("@")[2]
+
+
+def secrets_of(url: str) -> list[str]:
+    """What may be a password or token in a URL, as it stands there and without its escapes; also where it is no URL at all."""
+    user, at, _unused = url.rpartition("@")
+    if not at:
+        return []
+    user = user.partition("://")[2] or user
+    password = user.partition(":")[2]
+    found = [user, password or user]
+    return list(dict.fromkeys(filter(None, [*found, *map(urllib.parse.unquote, found)])))

@@ -1,0 +1,211 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What servers answer, read as what it has to be. Whatever is something else is named with the place in the answer, and never believed.
+
+A server answers JSON with its own description under `server` and what it was asked for under `data`, or why not under `error`. Whoever is on the
+network may answer anything: a `Part` is a value with its place in an answer, and its methods return the value in the wanted type or raise
+Unreadable. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Callable, Generic, Iterable, NoReturn, Sequence, TypeVar
+
+from ..base.errors import NatsSecurityError
+from ..keys import nkey
+
+T = TypeVar("T")
+
+#: How much of a text that comes from the network is shown, in characters.
+_SHOWN = 300
+#: Go's int64.
+_LARGEST = 2**63 - 1
+
+
+class Unreadable(NatsSecurityError):
+    """An answer, or a part of it, is not what it has to be."""
+
+
+def one_line(text: str) -> str:
+    """A text from the network as a part of a message: one line, without control characters, and not without end."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: _SHOWN + 1]).split())
+    return line[:_SHOWN] + "..." if len(line) > _SHOWN or len(text) > _SHOWN + 1 else line
+
+
+class Part:
+    """A value in an answer, and its place there, such as `data.conns`. A member that is missing, or null, is the default of each method."""
+
+    __slots__ = ("place", "value")
+
+    def __init__(self, value: Any, place: str) -> None:
+        self.value = value
+        self.place = place
+
+    def __bool__(self) -> bool:
+        return self.value is not None
+
+    def __getitem__(self, name: str) -> Part:
+        """A member of an object."""
+        if self.value is None:
+            return Part(None, f"{self.place}.{name}")
+        if not isinstance(self.value, dict):
+            self.refuse("an object")
+        return Part(self.value.get(name), f"{self.place}.{name}")
+
+    def items(self) -> list[Part]:
+        """The elements of an array."""
+        if self.value is None:
+            return []
+        if not isinstance(self.value, list):
+            self.refuse("an array")
+        return [Part(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A text; "" where it is missing."""
+        if self.value is None:
+            return ""
+        if not isinstance(self.value, str):
+            self.refuse("a text")
+        return str(self.value)
+
+    def label(self) -> str:
+        """A text that can be shown and compared as a name: one line without control characters."""
+        text = self.text()
+        if len(text) > _SHOWN or not text.isprintable():
+            self.refuse("a name of one line")
+        return text
+
+    def number(self) -> int:
+        """A whole number that is not negative; 0 where it is missing."""
+        if self.value is None:
+            return 0
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or not 0 <= self.value <= _LARGEST:
+            self.refuse("a number that is not negative")
+        return int(self.value)
+
+    def flag(self) -> bool:
+        """True or false; false where it is missing."""
+        if self.value is None:
+            return False
+        if not isinstance(self.value, bool):
+            self.refuse("true or false")
+        return bool(self.value)
+
+    def key(self, key_type: str) -> str:
+        """A public key of a type, without the line ends that a key may have elsewhere; "" where it is missing or empty."""
+        text = self.text()
+        if text and ("\n" in text or "\r" in text or not nkey.is_public_key(text, key_type)):
+            self.refuse(f"the public key of {'an' if key_type[0] in 'ao' else 'a'} {key_type}")
+        return text
+
+    def refuse(self, wanted: str) -> NoReturn:
+        """Raise Unreadable: something else is wanted here."""
+        kinds = {type(None): "missing", dict: "an object", list: "an array"}
+        value = kinds.get(type(self.value)) or one_line(json.dumps(self.value))
+        raise Unreadable(f"{self.place} is {value}, where {wanted} is wanted")
+
+
+def parse(raw: bytes, place: str) -> Part:
+    """The JSON of an answer. Unreadable where it is none, or says something twice."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{place} is not UTF-8") from None
+    try:
+        return Part(json.loads(text, object_pairs_hook=_once, parse_int=_int64, parse_constant=_int64), place)
+    except RecursionError:
+        raise Unreadable(f"{place} is nested too deeply") from None
+    except Unreadable:
+        raise Unreadable(f"{place} has a member twice, or a number that is none") from None
+    except ValueError:
+        raise Unreadable(f"{place} is not JSON: {one_line(text) or 'empty'}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("a member twice")
+    return found
+
+
+def _int64(text: str) -> int:
+    # Also for NaN and Infinity, which Python reads as numbers; and of a million digits it would make a number for seconds.
+    if len(text) > len(str(_LARGEST)) + 1 or text.endswith(("N", "y")):
+        raise Unreadable("a number that is none")
+    return int(text)
+
+
+_NOTHING = Part(None, "the answer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What one server answers to one request. `server` is its id; "" where the answer names none that could be one. `problem` is why it cannot be read."""
+
+    server: str
+    name: str = ""
+    whole: Part = _NOTHING
+    error: str = ""
+    problem: str = ""
+
+    @property
+    def about(self) -> Part:
+        """How the server describes itself."""
+        return Part(self.whole["server"].value, "server")
+
+    @property
+    def data(self) -> Part:
+        """What it was asked for."""
+        return Part(self.whole["data"].value, "data")
+
+
+def read_answer(raw: bytes) -> Answer:
+    """An answer of a server. It raises nothing: one that cannot be read has a problem."""
+    server = name = ""
+    try:
+        whole = parse(raw, "the answer")
+        about = Part(whole["server"].value, "server")
+        server, name = about["id"].key("server"), about["name"].label()
+        if not server:
+            about["id"].refuse("the public key of a server")
+        reason = Part(whole["error"].value, "error")
+        error = (one_line(reason["description"].text()) or "an error without a description") if reason else ""
+    except Unreadable as unreadable:
+        return Answer(server, name or server, problem=str(unreadable))
+    return Answer(server, name or server, whole, error)
+
+
+def count_servers(answers: Sequence[Answer]) -> int:
+    """How many servers answered, each answer that names none counted for one: who waits for it would wait in vain."""
+    return len({answer.server or index for index, answer in enumerate(answers)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Read(Generic[T]):
+    """What was read from answers, by server id; `problems` has why others could not be read, likewise, under "" where they name no server."""
+
+    found: dict[str, T]
+    problems: dict[str, str]
+
+    def why_not(self, server: str) -> str:
+        """Why there is nothing of a server, to put behind what it did not do; "" where it did not answer at all."""
+        problem = self.problems.get(server) or self.problems.get("")
+        return f" (its answer cannot be read: {problem})" if problem else ""
+
+
+def read_each(answers: Iterable[Answer], read: Callable[[Answer], T]) -> Read[T]:
+    """The first answer of each server, read by a function that raises Unreadable where it is not what it has to be."""
+    found: dict[str, T] = {}
+    problems: dict[str, str] = {}
+    for answer in answers:
+        if answer.server in found or (answer.server and answer.server in problems):
+            continue
+        try:
+            if answer.problem:
+                raise Unreadable(answer.problem)
+            found[answer.server] = read(answer)
+        except Unreadable as error:
+            problems.setdefault(answer.server, str(error))
+    return Read(found, problems)

@@ -1,0 +1,209 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Operators with nats-servers that trust them: one, or a cluster, on this machine. With the tokens, users and certificates that tests need there."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+import time
+from typing import Any
+
+import nats
+import pytest
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    Operator,
+    SigningKey,
+    User,
+    UserAccess,
+)
+from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
+from ansible_collections.natsops.security.plugins.module_utils.cluster import servers
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+from .ports import free_ports
+from .servers import Server
+
+FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
+
+
+class Realm:
+    """An operator with a signing key and a system account, and tokens signed by them."""
+
+    def __init__(self, name: str = "ACME", **body: Any) -> None:
+        self.operator, self.signing = nkey.create("operator"), nkey.create("operator")
+        self.system = nkey.create("account")
+        self.born = int(time.time()) - 100
+        self.operator_claims = Claims(
+            name=name,
+            subject=self.operator.public_key,
+            body=Operator(signing_keys=[self.signing.public_key], system_account=self.system.public_key, **body),
+        )
+        self.system_signing = nkey.create("account")
+        self.operator_jwt = codec.encode(self.operator_claims, self.operator, self.born)
+        signing = SigningKey(key=self.system_signing.public_key)
+        self.system_jwt = self.account(self.system, "SYS", Account(signing_keys=[signing]))
+
+    def account(
+        self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, expires: int = 0
+    ) -> str:
+        """The token of an account."""
+        claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
+        return codec.encode(claims, signer or self.signing, int(time.time()) - age)
+
+    def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
+        """A new account: its key and its token."""
+        key = nkey.create("account")
+        return key, self.account(key, name, body, **how)
+
+    def creds(self, account: Any = None, access: UserAccess | None = None, expires: int = 0) -> str:
+        """The creds of a new user, of the system account unless another is given."""
+        key = nkey.create("user")
+        claims = Claims(name="u", subject=key.public_key, body=User(access=access or UserAccess()), expires=expires)
+        return decorated.format_creds(codec.encode(claims, account or self.system, int(time.time())), key)
+
+
+@dataclasses.dataclass
+class Node(Server):
+    """One nats-server of a cluster."""
+
+    name: str = ""
+
+    def stored(self, account: Any) -> str | None:
+        """The token of an account in the server's directory."""
+        path = self.config.parent / self.name / f"{account.public_key}.jwt"
+        return path.read_text() if path.exists() else None
+
+
+class Fleet:
+    """Servers of one operator, on loopback."""
+
+    def __init__(self, folder: pathlib.Path, realm: Realm, resolvers: list[str], extra: str = "") -> None:
+        self.realm = realm
+        ports, routes = free_ports(len(resolvers)), free_ports(len(resolvers))
+        names = [f"n{index + 1}" for index in range(len(ports))]
+        self.nodes = [Node(folder / f"{name}.conf", port, name=name) for name, port in zip(names, ports, strict=True)]
+        urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
+        for node, route, resolver in zip(self.nodes, routes, resolvers, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            lines = [
+                f"server_name: {node.name}",
+                f"listen: 127.0.0.1:{node.port}",
+                f"operator: {realm.operator_jwt}",
+                f"system_account: {realm.system.public_key}",
+                f"resolver: {resolver}" if resolver == "MEMORY" else f"resolver: {{ {resolver} }}",
+                f"resolver_preload: {{ {realm.system.public_key}: {realm.system_jwt} }}",
+                extra,
+            ]
+            if len(resolvers) > 1:
+                lines.append(f"cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{urls}] }}")
+            text = "\n".join(lines).replace("{dir}", str(folder / node.name)).replace("{folder}", str(folder))
+            node.config.write_text(text)
+
+    @property
+    def urls(self) -> list[str]:
+        return [node.url for node in self.nodes]
+
+    def start(self) -> Fleet:
+        """Start all servers, and wait until they know each other."""
+        for node in self.nodes:
+            node.start()
+        self.wait_until_whole()
+        return self
+
+    def wait_until_whole(self) -> None:
+        """Wait until all servers answer through the first."""
+        deadline = time.monotonic() + 15
+        while True:
+            with contextlib.suppress(Exception):
+                if len(self.do(servers.discover).servers) == len(self.nodes):
+                    return
+            assert time.monotonic() < deadline, "the cluster did not come together"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+    def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
+        """How to connect as a temporary user that may do everything."""
+        inbox = connections.new_inbox()
+        system = self.realm.system
+        subjects = clusters.SUBJECTS_OF["exact"]
+        signer = self.realm.system_signing
+        user = connections.TemporaryUser(signer, system.public_key, False, inbox, subjects, lifetime)
+        return connections.Options(tuple(self.urls), user, inbox, timeout=timeout)
+
+    def do(self, work: Any, **how: Any) -> Any:
+        """The result of work on a connection."""
+        return connections.run(self.options(**how), work)
+
+    def task(self, **more: Any) -> dict[str, Any]:
+        """The options of a module that connects here."""
+        return {"servers": self.urls, "system_signer_seed": self.realm.system.seed, **more}
+
+
+async def client(url: str, creds: str) -> Any:
+    """A client of nats-py, connected as the user of these creds."""
+    pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
+
+    async def silent(_unused: Exception) -> None:
+        pass
+
+    return await nats.connect(
+        url,
+        allow_reconnect=False,
+        error_cb=silent,
+        user_jwt_cb=lambda: bytearray(jwt.encode()),
+        signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),
+    )
+
+
+def lets_in(url: str, creds: str) -> bool:
+    """Whether a server lets the user of these creds in."""
+
+    async def attempt() -> bool:
+        try:
+            connected = await client(url, creds)
+        except Exception:
+            return False
+        await connected.close()
+        return True
+
+    return asyncio.run(attempt())
+
+
+def make_certificates(folder: pathlib.Path, *names: str) -> pathlib.Path:
+    """A certificate authority (ca.pem), and certificates of it for a server and a client that have these names, such as `DNS:nats.test`, by openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make certificates with")
+    folder.mkdir(exist_ok=True)
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    run("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=test")
+    (folder / "names").write_text(f"subjectAltName={','.join(names)}")
+    for name in ("server", "client"):
+        run("req", *new_key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signing = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        run("x509", "-req", "-in", f"{name}.csr", *signing, "-out", f"{name}.pem")
+    return folder
+
+
+def tls_config(certificates: pathlib.Path, *more: str) -> str:
+    """What a server's configuration says for TLS with these certificates."""
+    files = {"cert_file": "server.pem", "key_file": "server.key", "ca_file": "ca.pem"}
+    return "tls { " + ", ".join([*(f'{name}: "{certificates / file}"' for name, file in files.items()), *more]) + " }"
