@@ -24,7 +24,7 @@ try:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 except ImportError:
-    sys.exit(f"nats-py is not installed for {sys.executable}: pip install nats-py.")
+    sys.exit(f"nats-py is not installed for {sys.executable}: pip install 'nats-py>=2.16'.")
 
 # Seconds that a message or an answer may take.
 PATIENCE = 10

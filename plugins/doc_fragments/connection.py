@@ -13,7 +13,11 @@ options:
   servers:
     description:
       - The URLs of servers, such as V(tls://n1.example.com:4222). The first one that lets the user in is connected to; it reaches all others.
-      - For websockets, C(ws) and C(wss), C(aiohttp) is needed too.
+      - The schemes are V(nats), V(tls), and V(ws) and V(wss) for websockets. A URL without a scheme is a V(nats) URL.
+      - Where one of the URLs is a V(tls) or V(wss) URL, or an option that begins with C(tls_) is set, the user logs in over TLS only, on every server of the
+        list and on every new connection. A server that does not offer TLS is sent nothing. With V(nats) URLs alone, TLS is used where a server asks
+        for it, which whoever is on the network can prevent.
+      - No further addresses are learned from servers. A user or password in a URL is an error.
       - One of this and O(account_server_url) is needed.
     type: list
     elements: str
@@ -53,7 +57,8 @@ options:
     type: str
   tls_ca_path:
     description:
-      - The file of the certificates that vouch for those of the servers. Those of the system when left out.
+      - The file of the certificates that vouch for those of the servers. The default is those of the system.
+      - TLS 1.2 or later is used, and the host name is verified on every connection.
     type: path
   tls_certificate_path:
     description:
@@ -65,27 +70,36 @@ options:
     type: path
   tls_server_name:
     description:
-      - The name that the certificate of the servers has to be for. The host in the URL when left out.
+      - The name that the certificate of the servers has to be for. The default is the host in the URL.
     type: str
   tls_handshake_first:
     description:
       - Begin with the TLS handshake, for servers that are set so (C(handshake_first)).
     type: bool
     default: false
+  inbox_prefix:
+    description:
+      - The subject that answers arrive under; a random token is added to it. Set it for creds that may subscribe under a prefix of their own only, such as
+        V(_INBOX_sys) where their permissions have C(_INBOX_sys.>).
+    type: str
+    default: _INBOX
   connect_timeout:
     description:
-      - How long to try to connect to each of O(servers).
+      - How long one attempt to connect to one of O(servers) may take, from looking up its name to logging in.
     type: str
     default: 5s
   timeout:
     description:
-      - How long to wait for servers that do not answer, and for all to hold the same after a change.
+      - How long to wait for the answers to a request, for a lost connection to be made anew, and for all servers to hold the same after a change.
+      - With O(account_server_url), how long one request to it may take, from looking up its name to the last byte of the answer.
     type: str
     default: 10s
   account_server_url:
     description:
       - The URL of an account server that keeps accounts for servers with URL resolvers, such as V(https://accounts.example.com/jwt/v1).
       - It is read and pushed to over HTTP. It can neither list nor delete accounts.
+      - A user and password in the URL are sent as basic authentication. They are masked in results, errors and logs.
+      - With an option that begins with C(tls_), an V(http) URL is an error.
     type: str
 """
 

@@ -25,7 +25,7 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.accounts
 author: NatsOps authors (@natsops)
-requirements: [nkeys, nats-py]
+requirements: [nkeys, "nats-py >= 2.16"]
 attributes:
   diff_mode:
     details: The claims of the accounts that change, by their public keys.
@@ -117,7 +117,10 @@ accounts:
       description: Its name, as far as it is known.
       type: str
     action:
-      description: One of V(unchanged), V(pushed), V(removed), and V(absent) for one that was on no server.
+      description:
+        - One of V(unchanged), V(pushed), V(removed), and V(absent) for one that was on no server.
+        - After a failure also V(not pushed) and V(not removed), and V(unknown) where servers were asked for the change and did not answer. The servers are
+          looked at again by the next run.
       type: str
     reasons:
       description: Why it was pushed or removed, in words.
@@ -126,7 +129,7 @@ accounts:
     servers:
       description:
         - What each server has of it by now, by the server's name. V(held) before already, V(updated), V(removed), V(absent), V(on demand) for a cache resolver,
-          V(no answer), or what the server said when it refused.
+          V(no answer), V(not sent), or what the server answered when it refused.
       type: dict
   sample:
     - public_key: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
@@ -159,7 +162,9 @@ servers:
       description: Whether it has JetStream.
       type: bool
     resolver:
-      description: One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode.
+      description:
+        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the question,
+          or answers something that cannot be read.
       type: str
     system_account:
       description: The public key of its system account.

@@ -20,7 +20,7 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.accounts
 author: NatsOps authors (@natsops)
-requirements: [nkeys, nats-py]
+requirements: [nkeys, "nats-py >= 2.16"]
 options:
   public_keys:
     description:
@@ -79,7 +79,9 @@ servers:
       description: Whether it has JetStream.
       type: bool
     resolver:
-      description: One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode.
+      description:
+        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the question,
+          or answers something that cannot be read.
       type: str
     system_account:
       description: The public key of its system account.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 import time
 from typing import Any, Callable, Iterable, Sequence
 
@@ -165,7 +166,9 @@ def _read_loaded(answer: Answer) -> str:
 
 async def _ask_all(connection: Connection, requests: Sequence[tuple[str, bytes]], count: int) -> list[list[Answer]]:
     """The answers of so many servers to each request."""
-    return await connection.ask_servers(requests, lambda _unused, found: count_servers(found) >= count, connection.timeout)
+    return await connection.ask_servers(
+        requests, lambda _unused, found: count_servers(found) >= count, connection.timeout
+    )
 
 
 async def who_holds(connection: Connection, cluster: Cluster, answers: dict[str, list[str]]) -> dict[str, Held]:
@@ -334,7 +337,7 @@ async def _push(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
         for push in pending:
             found = answers[push.subject]
             if plan.is_settled(push.token, found, len(full)):
-                _settle(accounts[push.subject], cluster)
+                outcome.warnings += _settle(accounts[push.subject], push, cluster)
             else:
                 behind.append(push)
                 _check_not_overtaken(push, found, outcome)
@@ -348,10 +351,16 @@ async def _push(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
         await _refuse_behind(connection, outcome, pending, accounts)
 
 
-def _settle(account: Account, cluster: Cluster) -> None:
-    """Every server was seen to hold it, whatever it answered."""
+def _settle(account: Account, push: Wanted, cluster: Cluster) -> list[str]:
+    """Every server was seen to hold it, whatever it answered. What to warn of."""
+    questionable = [
+        f"The server {server.name} holds the {push.title} that was pushed, but answered otherwise: {account.servers[server.name]}."
+        for server in cluster.full
+        if account.servers[server.name] not in ("updated", "no answer")
+    ]
     account.action = "pushed"
     account.servers.update((server.name, "updated") for server in cluster.full)
+    return questionable
 
 
 async def _push_once(
@@ -566,9 +575,11 @@ def _read_connections(answer: Answer) -> dict[str, int]:
 
 
 def _read_stored(answer: Answer) -> tuple[int, int]:
-    """The streams of an account, and the bytes of its messages. A server answers with an error for an account without JetStream."""
-    if answer.error:
+    """The streams of an account, and the bytes of its messages. A server answers with an error for an account without JetStream (monitor.go, JszAccount)."""
+    if re.search(r"jetstream (not )?enabled|not found", answer.error):
         return 0, 0
+    if answer.error:
+        raise Unreadable(answer.error)
     if not answer.data:
         answer.data.refuse("an object")
     streams = len(answer.data["stream_detail"].items())

@@ -106,6 +106,8 @@ class _Ping:
 
 
 def _read_ping(answer: Answer) -> _Ping:
+    if answer.error:
+        raise Unreadable(answer.error)
     about = answer.about
     return _Ping(
         name=answer.name,
@@ -166,10 +168,11 @@ async def discover(connection: Connection, expected: Sequence[str] = ()) -> Clus
     ]
     count = len(pings.found)
     varz = await _ask_each(connection, VARZ, b"", count, _read_varz)
-    full = await _listeners(connection, PACK, varz, count)
-    listing = full | await _listeners(connection, LIST, varz, count)
+    full, unclear = await _listeners(connection, PACK, varz, count)
+    listing, unclear_too = await _listeners(connection, LIST, varz, count)
+    resolvers = _Resolvers(full, full | listing, {**unclear_too, **unclear})
     names = _names(pings.found)
-    servers = [_server(id_, names[id_], ping, varz, (full, listing)) for id_, ping in pings.found.items()]
+    servers = [_server(id_, names[id_], ping, varz, resolvers) for id_, ping in pings.found.items()]
     order = [FULL, CACHE, OTHER, NONE, UNKNOWN]
     servers.sort(key=lambda server: (order.index(server.resolver), server.name))
     warnings += [f"The server {server.name} {server.unclear}." for server in servers if server.unclear]
@@ -194,16 +197,27 @@ async def _ask_each(
     return read_each(await connection.ask(subject, payload, answered_by(count), connection.timeout), read)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Resolvers:
+    """The ids of servers that keep every account, and of those that keep accounts at all; why it is not known of others."""
+
+    full: set[str]
+    keeping: set[str]
+    unclear: dict[str, str]
+
+
 async def _listeners(
     connection: Connection, subject: str, varz: Read[tuple[str, tuple[Claims, ...]]], count: int
-) -> set[str]:
-    """The ids of the servers that answer requests on a subject themselves."""
+) -> tuple[set[str], dict[str, str]]:
+    """The ids of the servers that answer requests on a subject themselves, and why it is not known of others."""
     found: set[str] = set()
+    unclear: dict[str, str] = {}
     for account in sorted({system_account for system_account, _unused in varz.found.values()} - {""}):
         test = json.dumps({"subscriptions": True, "test": subject, "account": account, "limit": 1}).encode("ascii")
         totals = await _ask_each(connection, SUBSZ, test, count, _read_total)
         found |= {server for server, total in totals.found.items() if total}
-    return found
+        unclear.update((id_, totals.why_not(id_)) for id_ in varz.found if id_ not in totals.found)
+    return found, unclear
 
 
 async def with_accounts(connection: Connection, cluster: Cluster) -> Cluster:
@@ -277,12 +291,15 @@ def _server(
     name: str,
     ping: _Ping,
     varz: Read[tuple[str, tuple[Claims, ...]]],
-    resolvers: tuple[set[str], set[str]],
+    resolvers: _Resolvers,
 ) -> Server:
     system_account, operators = varz.found.get(id_, ("", ()))
-    unclear = "" if id_ in varz.found else f"did not say which operator it trusts{varz.why_not(id_)}"
-    full, listing = resolvers
-    missing = UNKNOWN if unclear else NONE
+    kind = FULL if id_ in resolvers.full else CACHE if id_ in resolvers.keeping else OTHER if operators else NONE
+    unclear = ""
+    if id_ not in varz.found:
+        unclear = f"did not say which operator it trusts{varz.why_not(id_)}"
+    elif kind == OTHER and id_ in resolvers.unclear:
+        unclear = f"did not say which resolver it has{resolvers.unclear[id_]}"
     return Server(
         id=id_,
         name=name,
@@ -290,7 +307,7 @@ def _server(
         version=ping.version,
         cluster=ping.cluster,
         jetstream=ping.jetstream,
-        resolver=FULL if id_ in full else CACHE if id_ in listing else OTHER if operators else missing,
+        resolver=UNKNOWN if unclear and kind in (OTHER, NONE) else kind,
         system_account=system_account,
         operators=operators,
         unclear=unclear,
