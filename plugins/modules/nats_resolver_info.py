@@ -80,8 +80,8 @@ servers:
       type: bool
     resolver:
       description:
-        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the question,
-          or answers something that cannot be read.
+        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the
+          question, or answers something that cannot be read.
       type: str
     system_account:
       description: The public key of its system account.

@@ -8,18 +8,20 @@ import base64
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from support.fleets import FULL, Fleet, Realm, make_certificates, tls_config
-from support.network import Pretender, as_json, drips, relay, says, stranger, without_tls
+from support.network import Pretender, answers, as_json, relay, says, stranger, without_tls
 from support.ports import free_ports
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
+from ansible_collections.natsops.security.plugins.module_utils.cluster import addresses, channel, info, plan, servers
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import channel, info, plan, servers
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
@@ -247,9 +249,16 @@ _SUBJECTS = {
 
 @pytest.mark.parametrize("more", [{}, {"aud": "x", "other": 1}], ids=["as Go", "with other members"])
 @pytest.mark.parametrize("subject", _SUBJECTS)
-def test_subject_of_a_token_is_an_account_or_nothing_is_asked(site: Site, subject: str, more: dict[str, Any]) -> None:
+def test_subject_of_a_token_is_an_account(subject: str, more: dict[str, Any]) -> None:
+    with pytest.raises(NatsSecurityError, match=r"^jwts\[0\]: ") as error:
+        plan.read_wanted(_unsigned(_SUBJECTS[subject], **more), "jwts[0]")
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("subject", ["line end", "path"])
+def test_nothing_is_asked_about_a_token_of_something_else(site: Site, subject: str) -> None:
     realm = Realm()
-    token = _unsigned(_SUBJECTS[subject], **more)
+    token = _unsigned(_SUBJECTS[subject])
     with stranger(Pretender(realm)) as server, stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as account_server:
         where = {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed}
         for task in (where, {"account_server_url": f"http://127.0.0.1:{account_server.port}/jwt/v1"}):
@@ -378,3 +387,140 @@ def test_malformed_answer_is_named(capfd: pytest.CaptureFixture[str], kind: str,
     said = _everything(pretender)
     assert any(words in said for words in ("cannot be", "error", "refuses")), said
     assert capfd.readouterr().err == ""
+
+
+# ---- URLs
+
+
+@pytest.mark.parametrize(
+    "password", ["hunter2secret", "hunter2/secret", "hunter2@secret", "hunter2%40secret", "hun:ter2#secret"]
+)
+def test_password_in_a_url_is_shown_nowhere(site: Site, password: str) -> None:
+    parts = {password, unquote(password), *re.split("[^a-z0-9]", password)}
+    _unused, token = Realm().new_account("app")
+    with stranger(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as account_server:
+        where = f"{password}@127.0.0.1:{account_server.port}"
+        for module, task in (
+            ("resolver_info", {"servers": [f"nats://user:{where}"]}),
+            ("resolver_info", {"servers": f"tls://127.0.0.1:1,:{where}"}),
+            ("resolver_info", {"account_server_url": f"http://user:{where}/jwt/v1"}),
+            ("resolver", {"account_server_url": f"http://user:{where}/jwt/v1"}),
+            ("resolver", {"account_server_url": where}),
+            ("resolver", {"servers": [f"nats://{where}"], "no_such_option": f"nats://user:{where}"}),
+        ):
+            arguments = {
+                **task,
+                "creds": "x",
+                "jwts": [token],
+                "timeout": "1s",
+                "_ansible_remote_tmp": str(site.collections),
+            }
+            if "account_server_url" in task:
+                del arguments["creds"]
+            text = "".join(site.modules.run(f"nats_{module}", arguments)[1:])
+            assert "Traceback" not in text
+            assert not [part for part in parts if part in text], text
+
+
+def test_account_server_gets_user_and_password(site: Site) -> None:
+    with stranger(answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as server:
+        url = f"http://user:pass%2Fword@127.0.0.1:{server.port}/jwt/v1"
+        site.run("resolver_info", account_server_url=url, public_keys=[_KEY])
+        assert b"Authorization: Basic " + base64.b64encode(b"user:pass/word") in server.received
+
+
+_URLS = [
+    "http://[::1/",
+    "nats://[::1/",
+    "nats://::1",
+    "nats://[::g]:1",
+    "nats://[]:1",
+    "nats://host:port",
+    "nats://host:99999",
+    "nats://host:0",
+    "nats://host:-1",
+    "nats://host:1:2",
+    "nats://",
+    "nats:///x",
+    "nats://:4222",
+    "nats://ho st",
+    "nats://host\n",
+    "nats://host\0",
+    "nats://host\r\nPUB x 0",
+    "nats://h\u00f6st",
+    "nats://a..b",
+    "nats://-host",
+    f"nats://{'a' * 64}",
+    f"nats://{'a.' * 200}b",
+    "nats://ho\\st",
+    "nats://host?x=1",
+    "nats://host#x",
+    "nats://us%zzer@host",
+    "amqp://host",
+    "://host",
+    "nats:host",
+    "",
+    " ",
+    "@",
+]
+
+
+@pytest.mark.parametrize("url", [*_URLS, "nats://host/path", "http://host"])
+def test_malformed_url_of_a_server_has_one_clear_message(url: str) -> None:
+    with pytest.raises(NatsSecurityError, match=r"^servers\[1\]: ") as error:
+        addresses.server_address(url, "servers[1]")
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("url", [*(url.replace("nats://", "http://") for url in _URLS), "nats://host"])
+def test_malformed_url_of_an_account_server_has_one_clear_message(url: str) -> None:
+    with pytest.raises(NatsSecurityError, match=r"^account_server_url: ") as error:
+        addresses.account_server_address(url, "account_server_url")
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "nats://host:port", "nats://ho\0st", ""])
+def test_malformed_url_is_one_clear_message_of_a_task(site: Site, url: str) -> None:
+    realm = Realm()
+    message = site.refuse("resolver_info", servers=["nats://127.0.0.1:1", url], creds=realm.creds())
+    assert message.startswith("servers[1]: ")
+    message = site.refuse("resolver_info", account_server_url=url, public_keys=[_KEY])
+    assert message.startswith("account_server_url: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("n1", ("nats", "n1", 4222, "")),
+        ("n1:1", ("nats", "n1", 1, "")),
+        ("NATS://n1.:1/", ("nats", "n1.", 1, "/")),
+        ("tls://127.0.0.1", ("tls", "127.0.0.1", 4222, "")),
+        ("nats://[::1]:1", ("nats", "::1", 1, "")),
+        ("nats://[fe80::1%25eth0]", ("nats", "fe80::1%eth0", 4222, "")),
+        ("ws://my_host/path?x=%20", ("ws", "my_host", 80, "/path?x=%20")),
+        ("wss://n1:", ("wss", "n1", 443, "")),
+    ],
+)
+def test_url_is_taken_apart(url: str, found: tuple[str, str, int, str]) -> None:
+    address = addresses.server_address(url, "")
+    assert (address.scheme, address.host, address.port, address.target) == found
+
+
+def test_seed_in_a_url_is_refused_and_not_shown(site: Site) -> None:
+    seed = nkey.create("user").seed
+    for url in (f"nats://{seed}@h", f"nats://{seed}", f"nats://u:{seed}@h", f"nats://h/{seed}", seed):
+        for task in ({"servers": [url], "creds": Realm().creds()}, {"account_server_url": url, "public_keys": [_KEY]}):
+            assert "has a seed in it" in site.refuse("resolver_info", **task)
+
+
+def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates: pathlib.Path) -> None:
+    with stranger(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as plain:
+        url = f"http://127.0.0.1:{plain.port}"
+        for more in (
+            {"tls_ca_path": str(certificates / "ca.pem")},
+            {"tls_server_name": "x"},
+            {"tls_handshake_first": True},
+        ):
+            message = site.refuse("resolver_info", account_server_url=url, public_keys=[_KEY], **more)
+            assert message.startswith(f"account_server_url: {url} is never encrypted, and ")
+        assert plain.clients == []

@@ -34,7 +34,7 @@ _MODULES = (
     _MODULE
     + """
 import os, tempfile
-import ansible_collections.natsops.security.plugins.module_utils.tasks.tokens
+import ansible_collections.natsops.security.plugins.module_utils.tasks.cluster_options
 
 for line in iter(sys.stdin.readline, ""):
     module, arguments = json.loads(line)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The URLs of servers and of account servers: taken apart, checked, and shown without the password that somebody may have put in."""
+"""The URLs of servers and of account servers: taken apart, checked, and shown without user and password."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import urllib.parse
 
 from ..base.errors import NatsSecurityError
+from ..base.urls import without_credentials
 
 #: The schemes of NATS servers, each with its port where the URL has none, as in nats.go.
 SERVER_PORTS = {"nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
@@ -26,6 +27,7 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]*))?"
     r"(?P<target>(?:/[^?#]*)?(?:\?[^#]*)?)(?P<fragment>#.*)?"
 )
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -89,7 +91,7 @@ def _address(url: str, place: str, ports: dict[str, int]) -> Address:
             f"{place}: {shown} is no URL that begins with {' or '.join(f'{one}://' for one in ports)}."
         )
     parts = _URL.fullmatch(url)
-    if parts is None or "@" in parts["target"]:
+    if parts is None or "@" in parts["target"] or _BAD_ESCAPE.search((parts["user"] or "") + parts["target"]):
         raise NatsSecurityError(
             f"{place}: {shown} is no URL, {wanted}: an IPv6 address stands in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
         )
@@ -113,22 +115,3 @@ def _is_host(host: str) -> bool:
         return True
     labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
     return len(host) <= 253 and all(map(_LABEL.fullmatch, labels))
-
-
-def without_credentials(url: str) -> str:
-    """The URL without anything that may be a user or a password, also where it is no URL at all."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
-    return scheme + separator + rest.rpartition("@")[2]
-
-
-def secrets_of(url: str) -> list[str]:
-    """What may be a password or token in a URL, as it stands there and without its escapes; also where it is no URL at all."""
-    user, at, _unused = url.rpartition("@")
-    if not at:
-        return []
-    user = user.partition("://")[2] or user
-    password = user.partition(":")[2]
-    found = [user, password or user]
-    return list(dict.fromkeys(filter(None, [*found, *map(urllib.parse.unquote, found)])))

@@ -88,6 +88,8 @@ class Options:
     @property
     def addresses(self) -> list[Address]:
         """Where servers listen. NatsSecurityError for what is no URL of a server, or rules out the TLS that the others want."""
+        if not self.servers:
+            raise NatsSecurityError("servers: there is no URL of a server in it.")
         found = [server_address(url, f"servers[{index}]") for index, url in enumerate(self.servers)]
         wants = self._why_tls(found)
         for index, address in enumerate(found):

@@ -9,10 +9,14 @@ import json
 import re
 from typing import Any, Collection, Iterator
 
+from ..base.urls import passwords_in, secrets_of
 from ..keys.recognition import MASK, lookalikes_in, secrets_in
 
 #: What a name in a dictionary becomes that is a secret.
 HIDDEN_NAME = "(a seed)"
+
+#: Options that are URLs, or lists of them: what stands before an @ there is secret also where the URL is malformed.
+_URL_OPTIONS = ("servers", "account_server_url", "service_urls")
 
 _JWT_START = "eyJ"
 _JWT_WORD = re.compile(r"[A-Za-z0-9_-]*")
@@ -38,6 +42,15 @@ def secrets_given_in(value: Any) -> set[str]:
         return set()
     items = value if isinstance(value, list) else [*value, *value.values()]
     return set().union(*map(secrets_given_in, items))
+
+
+def passwords_given_in(params: dict[str, Any]) -> set[str]:
+    """The passwords in URLs among the arguments of a task, with their users."""
+    found = set(passwords_in(_as_one_text(params)))
+    for name in _URL_OPTIONS:
+        for text in re.split(r'[",]', _as_one_text(params.get(name))):  # Ansible makes a list of a text with commas
+            found.update(secrets_of(text))
+    return found
 
 
 def _as_one_text(value: Any) -> str:

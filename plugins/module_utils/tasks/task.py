@@ -31,7 +31,7 @@ _SHORTEST_SECRET = 8
 
 
 class CarefulModule(AnsibleModule):
-    """An AnsibleModule that shows and logs no seed, private key or bearer token, wherever it comes from.
+    """An AnsibleModule that shows and logs no seed, private key, bearer token or password in a URL, wherever it comes from.
 
     It may be among the arguments, in a place that is not meant for it such as a path or an option that does not exist, or in a file that the task
     reads. All that leaves the module goes through `log`, `warn` and `_return_formatted`, and secrets are recognised there once more.
@@ -55,12 +55,17 @@ class CarefulModule(AnsibleModule):
         for secret in masking.secrets_given_in(self.params):
             self.has_secrets = True
             self.keep_secret(secret)
+        for password in masking.passwords_given_in(self.params):
+            self.keep_secret(password)
         if self.has_secrets:
             self.params = masking.without_secret_names(self.params)
 
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
+        # Hidden already: Ansible's own search for passwords in URLs cuts those that have a colon, / or @ in them, and leaves the rest.
+        params, self.params = self.params, masking.hide_in(self.params, self._kept, ())
         super()._log_invocation()
+        self.params = params
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Log to the system, without secrets."""
