@@ -422,6 +422,12 @@ def test_password_in_a_url_is_shown_nowhere(site: Site, password: str) -> None:
             assert not [part for part in parts if part in text], text
 
 
+def test_short_password_does_not_mask_words(site: Site) -> None:
+    result = site.start("resolver_info", {"servers": ["nats://u:e@h"], "creds": "x"})
+    assert result["failed"]
+    assert result["invocation"]["module_args"]["servers"] == ["nats://********h"]
+
+
 def test_account_server_gets_user_and_password(site: Site) -> None:
     with stranger(answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as server:
         url = f"http://user:pass%2Fword@127.0.0.1:{server.port}/jwt/v1"
@@ -508,9 +514,10 @@ def test_url_is_taken_apart(url: str, found: tuple[str, str, int, str]) -> None:
 
 def test_seed_in_a_url_is_refused_and_not_shown(site: Site) -> None:
     seed = nkey.create("user").seed
-    for url in (f"nats://{seed}@h", f"nats://{seed}", f"nats://u:{seed}@h", f"nats://h/{seed}", seed):
-        for task in ({"servers": [url], "creds": Realm().creds()}, {"account_server_url": url, "public_keys": [_KEY]}):
-            assert "has a seed in it" in site.refuse("resolver_info", **task)
+    message = site.refuse("resolver_info", servers=[f"nats://{seed}@h"], creds=Realm().creds())
+    assert message.startswith("servers[0]: there is a seed")
+    message = site.refuse("resolver_info", account_server_url=f"http://h/{seed}", public_keys=[_KEY])
+    assert message.startswith("account_server_url: there is a seed")
 
 
 def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates: pathlib.Path) -> None:

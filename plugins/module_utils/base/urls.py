@@ -10,6 +10,9 @@ import urllib.parse
 # In JSON too: a string ends with a quote. No scheme before it, so that the time is linear in the length of the text.
 _WITH_PASSWORD = re.compile(r"://([^\s/?#@:\"]*:[^\s/?#@\"]+)@")
 
+#: A shorter password is masked with what is around it only: by itself it is a part of words.
+_SHORTEST = 4
+
 
 def without_credentials(url: str) -> str:
     """The URL without anything that may be a user or a password: a password may have a / or @ that is not escaped."""
@@ -33,4 +36,4 @@ def passwords_in(text: str) -> list[str]:
 def _variants(user: str) -> list[str]:
     password = user.partition(":")[2] or user
     found = [user, password, urllib.parse.unquote(user), urllib.parse.unquote(password)]
-    return list(dict.fromkeys(filter(None, found)))
+    return list(dict.fromkeys([f"{user}@", *(text for text in found if len(text) >= _SHORTEST)]))
