@@ -110,10 +110,13 @@ def decided(
             if other.issuer != signing.issuer:
                 signing = other
                 decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
+    except NatsSecurityError as error:
+        return Verdict((Problem(subject.file, str(error)),))
+    try:
         if not decision.is_kept:
             check_encodable(decision.claims, signing.issuer)
     except NatsSecurityError as error:
-        return Verdict((Problem(subject.file, str(error)),))
+        return Verdict((Problem(subject.place, str(error)),))
     return Decided(decision, signing)
 
 
