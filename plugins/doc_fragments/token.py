@@ -43,6 +43,12 @@ options:
       - How long before it expires the JWT is issued anew, such as V(14d). Only once it has expired when left out.
       - Needs O(expires_in), and has to be shorter.
     type: str
+  renew_spread:
+    description:
+      - Renew up to this much earlier than O(renew_before) says, such as V(10d), so that what is issued in one run is not all due on one day.
+      - How much earlier follows from the public key that the JWT is about, so every run agrees.
+      - Needs O(renew_before). Both together have to be shorter than O(expires_in).
+    type: str
   force:
     description:
       - Issue the JWT anew even if nothing asks for it.

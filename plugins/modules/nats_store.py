@@ -49,10 +49,12 @@ options:
         are names of accounts in the document, or public keys of accounts from elsewhere; in C(revocations) and C(authorization.auth_users) names of
         users of the account, or public keys.
       - The import of a private export of an account in the document gets its activation token without being asked. C(imports[].activation) is a
-        dictionary of C(expires_in), C(expires_at) and C(renew_before) for it. In C(imports[].subject), C({{account-subject(\)}}) stands for the
-        public key of the importing account.
-      - Operator, accounts and users have C(audience), C(not_before), C(expires_in), C(expires_at) and C(renew_before) as the modules for one of them
-        have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
+        dictionary of C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) for it.
+      - In C(imports[].subject), C({{account-subject(\)}}) stands for the public key of the importing account.
+      - Operator, accounts and users have C(audience), C(not_before), C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) as the modules
+        for one of them have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
+      - With C(state=existing) the operator or an account is taken as it is found, and only what is listed under it is managed. So who holds a signing key
+        of one account keeps its users, without the key of the operator and without describing the rest.
     type: dict
   src:
     description:
@@ -60,6 +62,11 @@ options:
         written as they are.
       - With thousands of users this takes far less time than O(definition), of which Ansible looks for templates in every value.
     type: path
+  user_public_keys:
+    description:
+      - Public keys of users whose seeds are made elsewhere, such as on the hosts of applications, by C(ACCOUNT/USER). So a document in version control
+        stays free of keys. The same as C(public_key) of these users.
+    type: dict
   stores_dir:
     description:
       - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
@@ -259,7 +266,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.units import
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
-from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document, with_user_keys
 from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
     CarefulModule,
@@ -282,6 +289,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         definition = parse_source(params["src"], text)
         refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
+    problems += with_user_keys(document, params["user_public_keys"])
     where = layout.Layout(
         params["stores_dir"] or layout.default_stores_dir(os.environ),
         params["keys_dir"] or layout.default_keys_dir(os.environ),
@@ -327,6 +335,7 @@ def main() -> None:
                 "stores_dir": {"type": "path"},
                 "keys_dir": {"type": "path", "no_log": False},
                 "store": {"type": "str"},
+                "user_public_keys": {"type": "dict", "no_log": False},
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 "lock_timeout": {"type": "str", "default": "60s"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..base import units
@@ -35,6 +36,8 @@ class Policy:
     expires_in: int | None = None
     expires_at: int | None = None
     renew_before: int = 0
+    #: Renew up to this much earlier still, by how much depends on the token's subject: so that what is issued in one run is not all due on one day.
+    renew_spread: int = 0
     force: bool = False
     #: Issue after this time only: a user whose JWT is not after its revocation stays revoked.
     issued_after: int = 0
@@ -53,6 +56,22 @@ class Policy:
                 f"renew_before ({units.show_seconds(self.renew_before)}) has to be shorter than "
                 f"expires_in ({units.show_seconds(self.expires_in)}): every run would renew the token."
             )
+        if self.renew_spread and not self.renew_before:
+            raise NatsSecurityError(
+                "renew_spread needs renew_before: it says how much earlier still tokens are renewed."
+            )
+        if self.expires_in is not None and self.renew_before + self.renew_spread >= self.expires_in:
+            raise NatsSecurityError(
+                f"renew_before and renew_spread together ({units.show_seconds(self.renew_before + self.renew_spread)}) have to be shorter "
+                f"than expires_in ({units.show_seconds(self.expires_in)}): every run would renew the token."
+            )
+
+    def renewal_window(self, subject: str) -> int:
+        """How long before its end a token about a key is renewed, in seconds. The same in every run."""
+        if not self.renew_spread:
+            return self.renew_before
+        part = int.from_bytes(hashlib.sha256(subject.encode("utf-8", "replace")).digest()[:8], "big")
+        return self.renew_before + part % (self.renew_spread + 1)
 
 
 class Decision(NamedTuple):
@@ -229,8 +248,9 @@ def _expiry_reasons(old: Claims, policy: Policy, now: int) -> list[str]:
     left = old.expires - now
     if left <= 0:
         return [f"expired {units.show_seconds(-left)} ago"]
-    if left <= policy.renew_before:
-        return [f"expires in {units.show_seconds(left)}, renewal window {units.show_seconds(policy.renew_before)}"]
+    window = policy.renewal_window(old.subject)
+    if left <= window:
+        return [f"expires in {units.show_seconds(left)}, renewal window {units.show_seconds(window)}"]
     return []
 
 

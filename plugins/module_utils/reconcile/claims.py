@@ -240,7 +240,7 @@ def policy(
     if not (issued_after or any(removed) or any(options.get(word) for word in POLICY)):
         return _NEVER
     values: dict[str, int | None] = {}
-    for word in POLICY[:3]:
+    for word in POLICY[:4]:
         value = options.get(word)
         if value is not None:
             try:
@@ -252,6 +252,7 @@ def policy(
             expires_in=values.get("expires_in"),
             expires_at=values.get("expires_at"),
             renew_before=values.get("renew_before") or 0,
+            renew_spread=values.get("renew_spread") or 0,
             force=options.get("force") is True,
             issued_after=issued_after,
             remove_revocations=removed[0],
@@ -312,7 +313,7 @@ def keep_spelling(body: Account, old: Account) -> None:
 
 # ---- activations of imports
 
-ACTIVATION_WORDS = POLICY[:3]
+ACTIVATION_WORDS = POLICY[:4]
 
 
 def activation_options(wanted: WantedAccount, index: int) -> dict[str, Any]:

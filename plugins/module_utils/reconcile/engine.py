@@ -52,7 +52,7 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
         found = claims.get(one.name) or _existing(place, one)
         if found is not None:
             _plan_users(plan, given, UserAccount(one, found, strict), members[one.name])
-    if how.prune or wanted.operator is not None:
+    if wanted.operator is not None and wanted.operator.state != EXISTING:
         _take(plan, plan_other_accounts(given))
     plan.problems = list(dict.fromkeys(plan.problems))
     plan.warnings = list(dict.fromkeys(plan.warnings))

@@ -89,6 +89,13 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
         return
     reason = "the document wants it absent" if is_named else "it is not in the document"
     members.findings.take(plan_user_that_goes(given, wanted.name, user, claims, reason))
+    if wanted.state == EXISTING:
+        message = (
+            f"the user {user} is removed here and stays valid, because its account is taken as it is: "
+            "who owns the account revokes it."
+        )
+        members.findings.judge(Verdict(warnings=(Problem(wanted.place, message),)))
+        return
     at = max(old.revocations.get(claims.subject, 0), old.revocations.get("*", 0))
     if at < claims.issued_at:
         members.revoked[claims.subject] = max(given.how.now, claims.issued_at)

@@ -12,7 +12,7 @@ from ..claims.options import Problem
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from .place import Found, Place
-from .wanted import ABSENT, Wanted, WantedKey, join
+from .wanted import ABSENT, EXISTING, Wanted, WantedKey, join
 
 
 @dataclasses.dataclass
@@ -33,7 +33,8 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
     names = Names(record=dict(place.roles))
     operator = wanted.operator
     if operator is not None:
-        names.operator = _key(place, ring, operator.key, place.operator, NewKey("operator", operator.name))
+        new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))
+        names.operator = _key(operator.key, place.operator, new)
         names.problems += _key_problems(operator.key, place.operator, operator.place)
         old = place.operator.claims.body.signing_keys if place.operator is not None else []
         entries = [SigningKey(key=key) for key in old]
@@ -46,7 +47,8 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
         if account.state == ABSENT:
             continue
         found = place.accounts.get(account.name)
-        key = _key(place, ring, account.key, found, NewKey("account", account.name))
+        new = "" if account.state == EXISTING else started_or_new(place, ring, NewKey("account", account.name))
+        key = _key(account.key, found, new)
         names.accounts[account.name] = key
         names.problems += _key_problems(account.key, found, account.place)
         entries = list(found.claims.body.signing_keys) if found is not None else []
@@ -63,10 +65,8 @@ def started_or_new(place: Place, ring: Keyring, new: NewKey) -> str:
     return started if started and ring.is_stored(started) else new
 
 
-def _key(place: Place, ring: Keyring, given: str, found: Found | None, new: NewKey) -> str:
-    if found is not None:
-        return found.claims.subject
-    return given or started_or_new(place, ring, new)
+def _key(given: str, found: Found | None, new: str) -> str:
+    return found.claims.subject if found is not None else given or new
 
 
 def _key_problems(given: str, found: Found | None, place: str) -> list[Problem]:

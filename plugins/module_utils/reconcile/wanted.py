@@ -13,7 +13,7 @@ from typing import Any
 PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
 #: The options of every token beside its claims: its envelope, and when it ends and is renewed.
 ENVELOPE = ("audience", "not_before")
-POLICY = ("expires_in", "expires_at", "renew_before", "force")
+POLICY = ("expires_in", "expires_at", "renew_before", "renew_spread", "force")
 
 
 @dataclasses.dataclass

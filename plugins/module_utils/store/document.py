@@ -26,7 +26,7 @@ from ..reconcile.wanted import (
 )
 from .layout import name_problem
 
-_POLICY = POLICY[:3]
+_POLICY = POLICY[:4]
 #: The words of the document beside those of the claims, by what they are said of.
 OPERATOR_WORDS = (
     "name",
@@ -71,6 +71,35 @@ def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
     return Wanted(operator, [one for one in accounts if one.name and first[one.name] is one]), problems
 
 
+def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
+    """Give users the public keys of a map from ACCOUNT/USER, of seeds that were born elsewhere. What is wrong with the map."""
+    problems: list[Problem] = []
+    users = {f"{account.name}/{user.name}": user for account in wanted.accounts for user in account.users}
+    holders: dict[str, str] = {}
+    for name, value in _dictionary(keys, "user_public_keys", problems).items():
+        path = f"user_public_keys[{name}]"
+        key = _public_key({"public_key": value}, path, "user", problems)
+        user = users.get(str(name))
+        if user is None:
+            problems.append(Problem(path, "the document has no such user; write ACCOUNT/USER."))
+        elif key and user.key and user.key != key:
+            problems.append(Problem(path, f"{key} is not the public_key that the document gives, {user.key}."))
+        elif key:
+            _check_once(holders, key, path, "this key", problems)
+            user.key = key
+    return problems
+
+
+def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:
+    """An entity that is taken as it is has nothing to say about itself."""
+    if state != EXISTING:
+        return []
+    message = "this is taken as it is found (state: existing), so nothing is said about it here; remove this."
+    return [
+        Problem(f"{path}.{word}", message) for word, value in options.items() if word not in words and value is not None
+    ]
+
+
 def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None:
     names: dict[str, str] = {}
     keys: dict[str, str] = {}
@@ -93,6 +122,7 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
         options=_without(options, OPERATOR_WORDS),
         remove_signing_keys=_names(options.get("remove_signing_keys")),
     )
+    problems += _existing_problems(operator.state, options, "operator", ("name", "public_key", "state"))
     system = operator.system_account
     named = {account.name for account in accounts if account.state != ABSENT}
     if system and system not in named and not nkey.is_public_key(system, "account"):
@@ -107,7 +137,7 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
     options = _dictionary(item, path, problems)
     name = _name(options, path, problems)
     path = f"{path} ({name})" if name else path
-    return WantedAccount(
+    account = WantedAccount(
         place=path,
         name=name,
         key=_public_key(options, path, "account", problems),
@@ -119,6 +149,8 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
         remove_signing_keys=_names(options.get("remove_signing_keys")),
         remove_revocations=_names(options.get("remove_revocations")),
     )
+    problems += _existing_problems(account.state, options, path, ("name", "public_key", "state", "users"))
+    return account
 
 
 def _without(options: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def token_spec() -> dict[str, Any]:
         "expires_in": {"type": "str"},
         "expires_at": {"type": "str"},
         "renew_before": {"type": "str"},
+        "renew_spread": {"type": "str"},
         "force": {"type": "bool", "default": False},
         "backup": {"type": "bool", "default": False},
     }
