@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 # What Ansible's own wrapper does in a target's Python, without its zip file.
-_MODULE = """
+MODULE = """
 import json, runpy, sys, syslog
 from ansible.module_utils import basic
 
@@ -27,11 +27,11 @@ def run(module, arguments):
     runpy.run_module("ansible_collections.natsops.security.plugins.modules." + module, run_name="__main__", alter_sys=True)
 """
 
-_ONE_MODULE = _MODULE + "run(sys.argv[1], json.load(sys.stdin))"
+_ONE_MODULE = MODULE + "run(sys.argv[1], json.load(sys.stdin))"
 
 # A process of its own for each module, from one that has imported what they share: 0.02 s instead of 0.3.
 _MODULES = (
-    _MODULE
+    MODULE
     + """
 import os, tempfile
 import ansible_collections.natsops.security.plugins.module_utils.tasks.cluster_options

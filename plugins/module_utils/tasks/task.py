@@ -29,6 +29,9 @@ OUR_FAULT = "This is a fault of natsops.security, please report it."
 #: A shorter secret masks words that have nothing to do with it. Its option is masked in any case.
 _SHORTEST_SECRET = 8
 
+#: How often a task is done while something that takes no lock changes its files in between. Without locks, two tasks may collide at each file.
+_ATTEMPTS = 10
+
 
 class CarefulModule(AnsibleModule):
     """An AnsibleModule that shows and logs no seed, private key, bearer token or password in a URL, wherever it comes from.
@@ -135,12 +138,18 @@ def _do(
     if module.check_mode or not written:
         return task(module)
     with paths.alone_with(written):
-        try:
-            return task(module)
-        except Overtaken:
-            # Once more, on what is there now. Some of it may have been written already.
-            module.snapshot = Snapshot()
-            return dict(task(module), changed=True)
+        attempt = 1
+        while True:
+            try:
+                result = task(module)
+            except Overtaken:
+                if attempt == _ATTEMPTS:
+                    raise
+                attempt += 1
+                module.snapshot = Snapshot()
+            else:
+                # Some of it may have been written by an attempt before.
+                return result if attempt == 1 else dict(result, changed=True)
 
 
 def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:

@@ -1,0 +1,145 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks of every module that writes, with what is there before them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from support.sites import Site
+
+DOCUMENT: dict[str, Any] = {
+    "operator": {"name": "ACME", "signing_keys": ["main", "a/b"], "system_account": "ACME"},
+    "accounts": [
+        {"name": "ACME", "signing_keys": ["main", "a/b"], "users": [{"name": "ACME"}]},
+        {
+            "name": "APP",
+            "signing_keys": [{"role": "main"}, {"role": "reader", "template": {}}],
+            "exports": [{"subject": "a", "type": "service", "token_required": True}],
+            "users": [{"name": "one"}, {"name": "two", "signing_key_role": "reader"}],
+        },
+        {"name": "PARTNER", "imports": [{"account": "APP", "subject": "a", "type": "service"}]},
+    ],
+}
+
+
+def changed_document() -> dict[str, Any]:
+    """A document that adds to the first one, changes it, and lacks some of it."""
+    wanted = copy.deepcopy(DOCUMENT)
+    wanted["operator"]["signing_keys"] = ["new"]
+    wanted["operator"]["remove_signing_keys"] = ["main"]
+    app = wanted["accounts"][1]
+    app["users"] = [{"name": "two", "signing_key_role": "writer"}, {"name": "three"}]
+    app["signing_keys"] = [{"role": "main"}, {"role": "writer", "template": {}}]
+    wanted["accounts"][2:] = [{"name": "MORE", "signing_keys": ["k"], "users": [{"name": "x"}]}]
+    return wanted
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A task, and what is there before it."""
+
+    module: str
+    options: Callable[[Site], dict[str, Any]]
+    before: tuple[tuple[str, Callable[[Site], dict[str, Any]]], ...] = ()
+
+
+def operator(site: Site, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "NEW",
+        "key_path": site / "new.nk",
+        "jwt_path": site / "new.jwt",
+        "signing_keys": [{"path": site / "new-signing.nk"}],
+        **more,
+    }
+
+
+def account(site: Site, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "NEW",
+        "key_path": site / "new.nk",
+        "jwt_path": site / "new.jwt",
+        "signing_keys": [{"path": site / "new-1.nk"}, {"path": site / "new-2.nk", "role": "r", "template": {}}],
+        "operator_jwt_path": site / "acme.jwt",
+        "signer_path": site / "acme-signing.nk",
+        **more,
+    }
+
+
+def user(site: Site, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "u",
+        "key_path": site / "u.nk",
+        "jwt_path": site / "u.jwt",
+        "creds_path": site / "u.creds",
+        "account_jwt_path": site / "app.jwt",
+        "signer_path": site / "app-signing.nk",
+        **more,
+    }
+
+
+def activation(site: Site) -> dict[str, Any]:
+    return {
+        "importer": site.key("acme-importer.nk").public_key,
+        "import_subject": "orders.create",
+        "import_type": "service",
+        "jwt_path": site / "activation.jwt",
+        "account_jwt_path": site / "app.jwt",
+        "signer_path": site / "app-signing.nk",
+    }
+
+
+def creds(site: Site, **more: Any) -> dict[str, Any]:
+    return {"path": site / "copy.creds", "jwt_path": site / "u.jwt", "key_path": site / "u.nk", **more}
+
+
+def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"definition": document, "stores_dir": site / "stores", "keys_dir": site / "keys", **more}
+
+
+_CHANGED = {"permissions": {"publish": {"allow": ["a"]}}}
+SCENARIOS = {
+    "operator": Scenario("operator", operator),
+    "operator changed": Scenario(
+        "operator", lambda site: operator(site, tags=["x"], backup=True), (("operator", operator),)
+    ),
+    "account": Scenario("account", account),
+    "user": Scenario("user", user),
+    "user changed": Scenario("user", lambda site: user(site, **_CHANGED, backup=True), (("user", user),)),
+    "user absent": Scenario("user", lambda site: user(site, state="absent", backup=True), (("user", user),)),
+    "activation": Scenario("activation", activation),
+    "creds": Scenario("creds", creds, (("user", user),)),
+    "creds changed": Scenario(
+        "creds",
+        lambda site: creds(site, backup=True),
+        (("user", user), ("creds", creds), ("user", lambda site: user(site, **_CHANGED))),
+    ),
+    "nkey": Scenario(
+        "nkey", lambda site: {"path": site / "k.nk", "type": "user", "public_key_path": site / "k.pub", "mode": "u=rw"}
+    ),
+    "nkey replaced": Scenario(
+        "nkey",
+        lambda site: {
+            "path": site / "k.nk",
+            "type": "account",
+            "seed": site.text("app.nk").strip(),
+            "regenerate": True,
+            "backup": True,
+        },
+        (("nkey", lambda site: {"path": site / "k.nk", "type": "user"}),),
+    ),
+    "nkey absent": Scenario(
+        "nkey",
+        lambda site: {"path": site / "k.nk", "type": "user", "state": "absent", "backup": True},
+        (("nkey", lambda site: {"path": site / "k.nk", "type": "user"}),),
+    ),
+    "store": Scenario("store", lambda site: store(site, DOCUMENT)),
+    "store changed": Scenario(
+        "store",
+        lambda site: store(site, changed_document(), prune=True),
+        (("store", lambda site: store(site, DOCUMENT)),),
+    ),
+}

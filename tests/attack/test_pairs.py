@@ -1,0 +1,130 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two tasks at once on the same files: both report and use the one key that is there afterwards.
+
+Once each begins when the other does, many times over; once the first waits before one of its calls until the second has ended, or waits for it. Also
+where the file system has no locks, where it is the exclusive creation and the comparison right before replacing that decide.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from scenarios import SCENARIOS
+from support.faults import Ended, FaultyModules, faulty
+from support.sites import Site
+
+PAIRED = ("operator", "account", "user", "activation", "nkey", "creds")
+#: The calls before which the first task waits: in `make test` one in so many.
+STEP = 6
+
+
+@pytest.fixture(scope="module")
+def other(collections_path: pathlib.Path) -> Iterator[FaultyModules]:
+    """Runs modules beside those of the other fixture."""
+    with faulty(collections_path) as started:
+        yield started
+
+
+class Pair:
+    """Two processes and a task."""
+
+    def __init__(self, name: str, site: Site, first: FaultyModules, second: FaultyModules) -> None:
+        self.scenario, self.site, self.first, self.second = SCENARIOS[name], site, first, second
+        site.make_key("acme-importer.nk", "account")
+        for module, options in self.scenario.before:
+            assert not first.run(module, options(site)).result.get("failed")
+        self.kept = site.folder.parent / "kept"
+        shutil.copytree(site.folder, self.kept)
+        self.signals = site.folder.parent / "signals"
+
+    def reset(self) -> None:
+        """Back to the state before the tasks."""
+        for folder in (self.site.folder, self.signals):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.signals.mkdir()
+        shutil.copytree(self.kept, self.site.folder)
+
+    def begin(self, modules: FaultyModules, **how: Any) -> None:
+        """Start the task."""
+        modules.begin(self.scenario.module, self.scenario.options(self.site), how)
+
+    def signal(self, name: str) -> str:
+        """A file by which a process and this one wait for each other."""
+        return str(self.signals / name)
+
+    def wait_for(self, name: str) -> None:
+        """Wait for such a file."""
+        while not (self.signals / name).exists():
+            assert self.first.process.poll() is None
+
+    def assert_agree(self, *ended: Ended) -> None:
+        """Both succeed with the same key, which is there, with a token about it; and there is nothing left to do."""
+        for one in ended:
+            assert not one.result.get("failed"), one.result["msg"]
+        keys = {one.result["public_key"] for one in ended}
+        assert len(keys) == 1
+        assert any(one.result["changed"] for one in ended)
+        third = self.first.run(self.scenario.module, self.scenario.options(self.site), check=True)
+        assert third.result["changed"] is False
+        assert third.result["public_key"] in keys
+        assert len({one.result.get("jwt") for one in (*ended, third)}) == 1
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest, acme: Site, modules_with_faults: FaultyModules, other: FaultyModules) -> Pair:
+    """The two processes and the task that a test names."""
+    return Pair(request.param, acme, modules_with_faults, other)
+
+
+def meet(pair: Pair, rounds: int, lacks: list[str]) -> None:
+    """Begin both tasks in the same moment, again and again."""
+    for _unused in range(rounds):
+        pair.reset()
+        for modules, name in ((pair.first, "ready1"), (pair.second, "ready2")):
+            pair.begin(modules, ready=pair.signal(name), go=pair.signal("go"), lacks=lacks, calls="changes")
+        pair.wait_for("ready1")
+        pair.wait_for("ready2")
+        (pair.signals / "go").touch()
+        pair.assert_agree(pair.first.end(), pair.second.end())
+
+
+def wait_at_each_call(pair: Pair, lacks: list[str], step: int) -> None:
+    """Let the second task come in between any two changes that the first one makes."""
+    pair.reset()
+    pair.begin(pair.first, kind="count", calls="changes", lacks=lacks)
+    calls = pair.first.end().calls
+    for number in range(1, calls + 1, step):
+        pair.reset()
+        signals = {"paused": pair.signal("paused"), "resume": pair.signal("resume")}
+        pair.begin(pair.first, kind="pause", at=number, calls="changes", lacks=lacks, **signals)
+        pair.wait_for("paused")
+        pair.begin(pair.second, lacks=lacks, calls="changes")
+        pair.second.has_ended(0.1)
+        (pair.signals / "resume").touch()
+        pair.assert_agree(pair.first.end(), pair.second.end())
+
+
+@pytest.mark.parametrize("lacks", [[], ["locks"], ["unnamed", "links"]], ids=["", "no-locks", "no-links"])
+@pytest.mark.parametrize("pair", PAIRED, indirect=True)
+def test_tasks_that_begin_at_once_agree(pair: Pair, lacks: list[str]) -> None:
+    meet(pair, 3, lacks)
+
+
+@pytest.mark.parametrize("lacks", [[], ["locks"]], ids=["", "no-locks"])
+@pytest.mark.parametrize("pair", ["user", "account", "nkey"], indirect=True)
+def test_task_that_comes_in_between_agrees(pair: Pair, lacks: list[str]) -> None:
+    wait_at_each_call(pair, lacks, STEP)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("lacks", [[], ["locks"], ["unnamed", "links"]], ids=["", "no-locks", "no-links"])
+@pytest.mark.parametrize("pair", PAIRED, indirect=True)
+def test_many_pairs_agree(pair: Pair, lacks: list[str]) -> None:
+    meet(pair, 50, lacks)
+    if lacks != ["unnamed", "links"]:
+        wait_at_each_call(pair, lacks, 1)
