@@ -19,7 +19,7 @@ from support.faults import Ended, FaultyModules
 from support.sites import SEED, Site
 
 #: In `make test` one call in so many is hit, another one for each scenario.
-STEP = {"kill before": 5, "kill after": 11, "error": 17}
+STEP = {"kill before": 17, "kill after": 23, "error": 61}
 #: What a message says of a fault in our code, and not of the file system.
 FAULTS_OF_OURS = ("Traceback", "This is a fault of natsops.security")
 

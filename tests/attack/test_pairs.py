@@ -20,7 +20,7 @@ from support.sites import Site
 
 PAIRED = ("operator", "account", "user", "activation", "nkey", "creds")
 #: The calls before which the first task waits: in `make test` one in so many.
-STEP = 6
+STEP = 9
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def wait_at_each_call(pair: Pair, lacks: list[str], step: int) -> None:
 @pytest.mark.parametrize("lacks", [[], ["locks"], ["unnamed", "links"]], ids=["", "no-locks", "no-links"])
 @pytest.mark.parametrize("pair", PAIRED, indirect=True)
 def test_tasks_that_begin_at_once_agree(pair: Pair, lacks: list[str]) -> None:
-    meet(pair, 3, lacks)
+    meet(pair, 2, lacks)
 
 
 @pytest.mark.parametrize("lacks", [[], ["locks"]], ids=["", "no-locks"])
