@@ -24,7 +24,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test attack interop signers molecule bench vectors lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test attack interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -37,6 +37,7 @@ help:
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
+	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
 	@echo "make clean       remove what the above made"
@@ -119,6 +120,11 @@ cores: $(VENV)/test.done
 
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)
+
+# What the Go library says, asked anew: its fields and defaults, tokens that it makes, and Go's syntax. After a change of its version in go.mod, or of a field.
+vectors-update:
+	cd tests/vectors/generator && go run . -seed 1 -count 300 -claims ../claims.jsonl
+	cd tests/vectors/generator && go run ./facts -claims ../../unit/go_claims.json -syntax ../../unit/go_syntax_cases.json
 
 lint: $(addprefix lint-,$(LINTS))
 

@@ -62,6 +62,7 @@ class Field(NamedTuple):
     required: bool
     flat: bool  # inline in the options too
     default: Callable[[], Any]
+    version_added: str
 
 
 def declare(
@@ -74,14 +75,18 @@ def declare(
     shown: bool = False,
     required: bool = False,
     flat: bool = False,
+    version_added: str = "",
 ) -> Any:
     """Declare a dataclass field.
 
     `name` is the JSON name, `told` what people read, `default` what a new claim has (the zero of the kind unless given).
     `always` writes the zero too, `option=False` keeps the field out of the options, and out of what is
-    shown and compared unless it is `shown`, `flat` puts what is inline into the options directly.
+    shown and compared unless it is `shown`, `flat` puts what is inline into the options directly. `version_added` is the version of this collection
+    that has the field first, where that is not the first of all.
     """
-    metadata = {"declaration": (name, kind, tuple(told), always, option, option or shown, required, flat)}
+    metadata = {
+        "declaration": (name, kind, tuple(told), always, option, option or shown, required, flat, version_added)
+    }
     if default is dataclasses.MISSING:
         default = kind.zero_value
     if callable(default):
@@ -100,12 +105,12 @@ def fields_of(cls: type) -> tuple[Field, ...]:
     found = []
     for field in dataclasses.fields(cls):
         if "declaration" in field.metadata:
-            name, kind, help_, always, option, shown, required, flat = field.metadata["declaration"]
+            name, kind, help_, always, option, shown, required, flat, version = field.metadata["declaration"]
             default = field.default_factory
             if default is dataclasses.MISSING:
                 default = functools.partial(_same, field.default)
             zero = ALWAYS if always else kind.zero
-            found.append(Field(field.name, name, kind, zero, help_, option, shown, required, flat, default))
+            found.append(Field(field.name, name, kind, zero, help_, option, shown, required, flat, default, version))
     return tuple(found)
 
 

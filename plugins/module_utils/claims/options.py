@@ -222,6 +222,8 @@ def _documentation_of(field: Field) -> dict[str, Any]:
     told: dict[str, Any] = {"description": list(field.help)}
     spec = _spec_of(field)
     told.update((name, spec[name]) for name in ("type", "elements", "choices", "default", "required") if name in spec)
+    if field.version_added:
+        told["version_added"] = field.version_added
     if "options" in spec and kind.of is not None:
         told["suboptions"] = documentation(kind.of)
     return told

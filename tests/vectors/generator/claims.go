@@ -81,13 +81,17 @@ func (s *source) claims(kind string) (jwt.Claims, nkeys.KeyPair) {
 }
 
 func (s *source) common(c *jwt.ClaimsData) {
+	s.field("common.Name")
 	c.Name = s.maybeText()
+	s.field("common.Audience")
 	if s.chance(15) {
 		c.Audience = pick(s, "NATS", s.text(), s.public(nkeys.PrefixByteServer))
 	}
+	s.field("common.Expires")
 	if s.chance(35) {
 		c.Expires = s.instant()
 	}
+	s.field("common.NotBefore")
 	if s.chance(25) {
 		c.NotBefore = s.instant()
 	}
@@ -96,23 +100,31 @@ func (s *source) common(c *jwt.ClaimsData) {
 func (s *source) operator() (jwt.Claims, nkeys.KeyPair) {
 	signer := s.key(nkeys.PrefixByteOperator)
 	c := jwt.NewOperatorClaims(public(signer))
+	s.field("operator.SigningKeys")
 	if s.chance(20) {
 		signer = s.key(nkeys.PrefixByteOperator)
 		c.SigningKeys.Add(public(signer))
 	}
 	s.common(&c.ClaimsData)
+	s.field("operator.SigningKeys")
 	c.SigningKeys.Add(some(s, 4, func() string { return s.keyOf(nkeys.PrefixByteOperator, 10) })...)
+	s.field("operator.AccountServerURL")
 	if s.chance(50) {
 		c.AccountServerURL = pick(s, parseableURLs...)
 	}
+	s.field("operator.OperatorServiceURLs")
 	c.OperatorServiceURLs = some(s, 5, s.serviceURL)
+	s.field("operator.SystemAccount")
 	if s.chance(40) {
 		c.SystemAccount = s.keyOf(nkeys.PrefixByteAccount, 15)
 	}
+	s.field("operator.AssertServerVersion")
 	if s.chance(60) {
 		c.AssertServerVersion = pick(s, versions...)
 	}
+	s.field("operator.StrictSigningKeyUsage")
 	c.StrictSigningKeyUsage = s.chance(30)
+	s.field("operator.Tags")
 	c.Tags = s.tags()
 	return c, signer
 }
@@ -135,31 +147,38 @@ func (s *source) account() (jwt.Claims, nkeys.KeyPair) {
 	}
 	c := jwt.NewAccountClaims(public(own))
 	s.common(&c.ClaimsData)
+	s.field("account.Imports")
 	if s.chance(40) {
 		c.Imports = some(s, 6, func() *jwt.Import { return s.importOf(public(own), s.key(nkeys.PrefixByteAccount)) })
 		if s.chance(30) {
 			c.Imports = s.overlappingImports(public(own))
 		}
 	}
+	s.field("account.Exports")
 	if s.chance(40) {
 		c.Exports = some(s, 6, s.export)
 	}
+	s.field("account.Limits")
 	c.Limits = s.operatorLimits(c.Limits)
+	s.field("account.SigningKeys")
 	if s.chance(45) {
 		c.SigningKeys.Add(some(s, 3, func() string { return s.keyOf(nkeys.PrefixByteAccount, 8) })...)
 		for _, scope := range some(s, 4, s.scope) {
 			c.SigningKeys.AddScopedSigner(scope)
 		}
 	}
+	s.field("account.Revocations")
 	if s.chance(25) {
 		c.Revocations = s.revocations(nkeys.PrefixByteUser)
 	}
+	s.field("account.DefaultPermissions")
 	if s.chance(25) {
 		c.DefaultPermissions = s.permissions(s.number)
 	}
 	if s.chance(30) {
 		s.mappings(c.Mappings)
 	}
+	s.field("account.Authorization")
 	if s.chance(15) {
 		c.Authorization.AuthUsers = some(s, 4, func() string { return s.keyOf(nkeys.PrefixByteUser, 10) })
 		c.Authorization.AllowedAccounts = some(s, 4, func() string {
@@ -172,18 +191,23 @@ func (s *source) account() (jwt.Claims, nkeys.KeyPair) {
 			c.Authorization.XKey = s.keyOf(nkeys.PrefixByteCurve, 25)
 		}
 	}
+	s.field("account.Trace")
 	if s.chance(15) {
 		c.Trace = &jwt.MsgTrace{Destination: jwt.Subject(s.subject()), Sampling: pick(s, 0, 1, 50, 100, 101, -1, s.IntN(100), math.MaxInt64, math.MinInt64)}
 	}
+	s.field("account.ClusterTraffic")
 	if s.chance(20) {
 		c.ClusterTraffic = pick(s, jwt.ClusterTraffic("system"), "owner", "owner", "System", "nonsense", " ", "q\"<&>\u2028")
 	}
+	s.field("account.Info")
 	c.Info = s.info()
+	s.field("account.Tags")
 	c.Tags = s.tags()
 	return c, signer
 }
 
 func (s *source) operatorLimits(l jwt.OperatorLimits) jwt.OperatorLimits {
+	s.field("operatorLimits.NatsLimits")
 	switch s.IntN(6) {
 	case 0, 1, 2: // stay unlimited
 	case 3:
@@ -193,9 +217,11 @@ func (s *source) operatorLimits(l jwt.OperatorLimits) jwt.OperatorLimits {
 		l.AccountLimits = jwt.AccountLimits{Imports: s.count(), Exports: s.count(), WildcardExports: s.chance(50),
 			DisallowBearer: s.chance(40), Conn: s.number(), LeafNodeConn: s.number()}
 	}
+	s.field("operatorLimits.JetStreamLimits")
 	if s.chance(25) {
 		l.JetStreamLimits = s.jetStreamLimits()
 	}
+	s.field("operatorLimits.JetStreamTieredLimits")
 	if s.chance(20) {
 		l.JetStreamTieredLimits = jwt.JetStreamTieredLimits{}
 		for _, tier := range some(s, 4, func() string { return pick(s, "R1", "R3", "R5", "", " ", s.text()) }) {
@@ -219,6 +245,7 @@ func (s *source) jetStreamLimits() jwt.JetStreamLimits {
 }
 
 func (s *source) mappings(m jwt.Mapping) {
+	s.field("mappings.Weight")
 	for _, from := range some(s, 4, s.subject) {
 		m[jwt.Subject(from)] = some(s, 5, func() jwt.WeightedMapping {
 			w := jwt.WeightedMapping{Subject: jwt.Subject(s.mapped(from))}
@@ -244,10 +271,13 @@ func (s *source) revocations(prefix nkeys.PrefixByte) jwt.RevocationList {
 
 func (s *source) export() *jwt.Export {
 	e := &jwt.Export{Name: s.maybeText(), Subject: jwt.Subject(s.subject()), Type: pick(s, jwt.Stream, jwt.Service, jwt.Service)}
+	s.field("export.Type")
 	if s.chance(3) {
 		e.Type = jwt.Unknown
 	}
+	s.field("export.TokenReq")
 	e.TokenReq = s.chance(30)
+	s.field("export.Revocations")
 	if s.chance(25) {
 		e.Revocations = s.revocations(nkeys.PrefixByteAccount)
 	}
@@ -264,9 +294,11 @@ func (s *source) export() *jwt.Export {
 		}
 		e.AllowTrace = s.chance(30)
 	}
+	s.field("export.AllowTrace")
 	if s.chance(3) {
 		e.AllowTrace = true
 	}
+	s.field("export.AccountTokenPosition")
 	if s.chance(30) {
 		e.AccountTokenPosition = pick(s, 1, 1, 2, 2, 3, 4, 9, math.MaxUint64, uint(maxExact))
 		tokens := strings.Split(string(e.Subject), ".")
@@ -276,7 +308,9 @@ func (s *source) export() *jwt.Export {
 			}
 		}
 	}
+	s.field("export.Advertise")
 	e.Advertise = s.chance(30)
+	s.field("export.Info")
 	e.Info = s.info()
 	return e
 }
@@ -300,26 +334,35 @@ func (s *source) overlappingImports(importer string) []*jwt.Import {
 
 func (s *source) importOf(importer string, exporter nkeys.KeyPair) *jwt.Import {
 	i := &jwt.Import{Name: s.maybeText(), Subject: jwt.Subject(s.subject()), Account: public(exporter), Type: pick(s, jwt.Stream, jwt.Service)}
+	s.field("importOf.Type")
 	if s.chance(2) {
 		i.Type = jwt.Unknown
 	}
+	s.field("importOf.Account")
 	if s.chance(3) {
 		i.Account = pick(s, "A", "not a key", "q\"<&>")
 	}
+	s.field("importOf.Subject")
 	if s.chance(3) {
 		i.Subject = ""
 	}
+	s.field("importOf.Account")
 	if s.chance(4) {
 		i.Account = ""
 	}
+	s.field("importOf.To")
 	if s.chance(15) {
 		i.To = jwt.Subject(s.mapped(string(i.Subject)))
 	}
+	s.field("importOf.To")
 	if s.chance(40) && (i.To == "" || s.chance(20)) {
 		i.LocalSubject = jwt.RenamingSubject(s.mapped(string(i.Subject)))
 	}
+	s.field("importOf.Share")
 	i.Share = s.chance(20)
+	s.field("importOf.AllowTrace")
 	i.AllowTrace = s.chance(20)
+	s.field("importOf.Token")
 	if s.chance(35) {
 		i.Token = s.activationFor(i, exporter, importer)
 	}
@@ -329,12 +372,14 @@ func (s *source) importOf(importer string, exporter nkeys.KeyPair) *jwt.Import {
 // activationFor returns a token that fits the import, or does not in one way.
 func (s *source) activationFor(i *jwt.Import, exporter nkeys.KeyPair, importer string) string {
 	act := jwt.NewActivationClaims(importer)
+	s.field("activationFor.Name")
 	act.Name = s.maybeText()
 	act.ImportSubject, act.ImportType = i.Subject, i.Type
 	if i.IsService() && i.To != "" {
 		act.ImportSubject = i.To
 	}
 	signer := exporter
+	s.field("activationFor.IssuerAccount")
 	switch s.IntN(16) {
 	case 0: // by a signing key
 		signer = s.key(nkeys.PrefixByteAccount)
@@ -378,6 +423,7 @@ func (s *source) activationFor(i *jwt.Import, exporter nkeys.KeyPair, importer s
 	if act.ImportType > jwt.Service {
 		act.ImportType = jwt.Stream
 	}
+	s.field("activationFor.Tags")
 	act.Tags = s.tags()
 	return must(act.Encode(signer))
 }
@@ -397,6 +443,7 @@ func (s *source) permission(queues bool) jwt.Permission {
 
 func (s *source) permissions(number func() int64) jwt.Permissions {
 	p := jwt.Permissions{Pub: s.permission(false), Sub: s.permission(true)}
+	s.field("permissions.Resp")
 	if s.chance(30) {
 		p.Resp = &jwt.ResponsePermission{MaxMsgs: int(pick(s, 1, 5, 0, -1, number())), Expires: time.Duration(pick(s, 1e9, 0, -1, number()))}
 	}
@@ -405,15 +452,18 @@ func (s *source) permissions(number func() int64) jwt.Permissions {
 
 func (s *source) userLimits() jwt.UserLimits {
 	var l jwt.UserLimits
+	s.field("userLimits.Src")
 	if s.chance(35) {
 		l.Src = some(s, 4, func() string { return pick(s, pick(s, cidrs[:9]...), pick(s, cidrs...)) })
 	}
+	s.field("userLimits.Times")
 	if s.chance(30) {
 		l.Times = some(s, 3, func() jwt.TimeRange {
 			clock := func() string { return pick(s, pick(s, clocks[:4]...), pick(s, clocks...)) }
 			return jwt.TimeRange{Start: clock(), End: clock()}
 		})
 	}
+	s.field("userLimits.Locale")
 	if s.chance(30) {
 		l.Locale = pick(s, zones...)
 	}
@@ -422,13 +472,18 @@ func (s *source) userLimits() jwt.UserLimits {
 
 func (s *source) permissionLimits(number func() int64) jwt.UserPermissionLimits {
 	l := jwt.UserPermissionLimits{Permissions: s.permissions(number)}
+	s.field("permissionLimits.UserLimits")
 	l.UserLimits = s.userLimits()
 	l.NatsLimits = jwt.NatsLimits{Subs: jwt.NoLimit, Data: jwt.NoLimit, Payload: jwt.NoLimit}
+	s.field("permissionLimits.NatsLimits")
 	if s.chance(50) {
 		l.NatsLimits = jwt.NatsLimits{Subs: number(), Data: number(), Payload: number()}
 	}
+	s.field("permissionLimits.BearerToken")
 	l.BearerToken = s.chance(20)
+	s.field("permissionLimits.ProxyRequired")
 	l.ProxyRequired = s.chance(20)
+	s.field("permissionLimits.AllowedConnectionTypes")
 	if s.chance(30) {
 		l.AllowedConnectionTypes = some(s, 5, func() string {
 			return pick(s, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket, jwt.ConnectionTypeLeafnode, jwt.ConnectionTypeLeafnodeWS,
@@ -440,9 +495,13 @@ func (s *source) permissionLimits(number func() int64) jwt.UserPermissionLimits 
 
 func (s *source) scope() jwt.Scope {
 	scope := jwt.NewUserScope()
+	s.field("scope.Key")
 	scope.Key = s.keyOf(nkeys.PrefixByteAccount, 8)
+	s.field("scope.Role")
 	scope.Role = s.maybeText()
+	s.field("scope.Description")
 	scope.Description = s.maybeText()
+	s.field("scope.Template")
 	if s.chance(85) {
 		scope.Template = s.permissionLimits(s.exact)
 	}
@@ -457,9 +516,11 @@ func (s *source) user() (jwt.Claims, nkeys.KeyPair) {
 	} else {
 		c.UserPermissionLimits = s.permissionLimits(s.number)
 	}
+	s.field("user.IssuerAccount")
 	if s.chance(50) {
 		c.IssuerAccount = s.keyOf(nkeys.PrefixByteAccount, 10)
 	}
+	s.field("user.Tags")
 	c.Tags = s.tags()
 	return c, s.key(nkeys.PrefixByteAccount)
 }
@@ -467,14 +528,18 @@ func (s *source) user() (jwt.Claims, nkeys.KeyPair) {
 func (s *source) activation() (jwt.Claims, nkeys.KeyPair) {
 	c := jwt.NewActivationClaims(s.public(nkeys.PrefixByteAccount))
 	s.common(&c.ClaimsData)
+	s.field("activation.ImportSubject")
 	c.ImportSubject = jwt.Subject(s.subject())
 	c.ImportType = pick(s, jwt.Stream, jwt.Service)
+	s.field("activation.ImportType")
 	if s.chance(6) {
 		c.ImportType = jwt.Unknown
 	}
+	s.field("activation.IssuerAccount")
 	if s.chance(50) {
 		c.IssuerAccount = s.keyOf(nkeys.PrefixByteAccount, 12)
 	}
+	s.field("activation.Tags")
 	c.Tags = s.tags()
 	return c, s.key(pick(s, nkeys.PrefixByteAccount, nkeys.PrefixByteAccount, nkeys.PrefixByteOperator))
 }
@@ -485,22 +550,27 @@ func (s *source) authorizationRequest() (jwt.Claims, nkeys.KeyPair) {
 	if !s.chance(8) {
 		c.UserNkey = s.keyOf(nkeys.PrefixByteUser, 12)
 	}
+	s.field("authorizationRequest.Server")
 	c.Server = jwt.ServerID{Name: s.maybeText(), Host: pick(s, "", "127.0.0.1", "::1", s.text()), ID: s.keyOf(nkeys.PrefixByteServer, 20),
 		Version: pick(s, versions...), Cluster: s.maybeText(), Tags: s.tags()}
+	s.field("authorizationRequest.Server")
 	if s.chance(40) {
 		c.Server.XKey = s.keyOf(nkeys.PrefixByteCurve, 10)
 	}
+	s.field("authorizationRequest.ClientInformation")
 	if s.chance(80) {
 		c.ClientInformation = jwt.ClientInformation{Host: pick(s, "127.0.0.1", "::1", s.text()), ID: pick(s, 0, 1, s.Uint64(), math.MaxUint64, maxExact+2),
 			User: s.maybeText(), Name: s.maybeText(), Tags: s.tags(), NameTag: s.maybeText(), Kind: pick(s, "", "Client", "Leafnode"),
 			Type: pick(s, "", "nats", "mqtt", "websocket"), MQTT: s.maybeText(), Nonce: pick(s, "", base64.RawURLEncoding.EncodeToString(s.raw()[:11]))}
 	}
+	s.field("authorizationRequest.ConnectOptions")
 	if s.chance(80) {
 		user := jwt.NewUserClaims(s.public(nkeys.PrefixByteUser))
 		c.ConnectOptions = jwt.ConnectOptions{JWT: pick(s, "", must(user.Encode(s.key(nkeys.PrefixByteAccount)))), Nkey: pick(s, "", s.public(nkeys.PrefixByteUser)),
 			SignedNonce: pick(s, "", base64.RawURLEncoding.EncodeToString(append(s.raw(), s.raw()...))), Token: s.maybeText(), Username: s.maybeText(),
 			Password: s.maybeText(), Name: s.maybeText(), Lang: pick(s, "", "go", "python3"), Version: pick(s, versions...), Protocol: int(pick(s, 0, 1, s.number()))}
 	}
+	s.field("authorizationRequest.TLS")
 	if s.chance(40) {
 		pem := func() string {
 			return "-----BEGIN CERTIFICATE-----\n" + base64.StdEncoding.EncodeToString(s.raw()) + "\n-----END CERTIFICATE-----\n"
@@ -508,7 +578,9 @@ func (s *source) authorizationRequest() (jwt.Claims, nkeys.KeyPair) {
 		c.TLS = &jwt.ClientTLS{Version: pick(s, "", "1.2", "1.3"), Cipher: pick(s, "", "TLS_AES_128_GCM_SHA256"), Certs: some(s, 3, pem),
 			VerifiedChains: some(s, 3, func() jwt.StringList { return some(s, 3, pem) })}
 	}
+	s.field("authorizationRequest.RequestNonce")
 	c.RequestNonce = s.maybeText()
+	s.field("authorizationRequest.Tags")
 	c.Tags = s.tags()
 	return c, s.key(nkeys.PrefixByteServer)
 }
@@ -516,19 +588,24 @@ func (s *source) authorizationRequest() (jwt.Claims, nkeys.KeyPair) {
 func (s *source) authorizationResponse() (jwt.Claims, nkeys.KeyPair) {
 	c := jwt.NewAuthorizationResponseClaims(s.keyOf(nkeys.PrefixByteUser, 15))
 	s.common(&c.ClaimsData)
+	s.field("authorizationResponse.Audience")
 	if s.chance(80) {
 		c.Audience = s.keyOf(nkeys.PrefixByteServer, 15)
 	}
+	s.field("authorizationResponse.Jwt")
 	if s.chance(60) {
 		user := jwt.NewUserClaims(s.public(nkeys.PrefixByteUser))
 		c.Jwt = pick(s, must(user.Encode(s.key(nkeys.PrefixByteAccount))), s.text())
 	}
+	s.field("authorizationResponse.Error")
 	if s.chance(40) {
 		c.Error = s.text()
 	}
+	s.field("authorizationResponse.IssuerAccount")
 	if s.chance(50) {
 		c.IssuerAccount = s.keyOf(nkeys.PrefixByteAccount, 15)
 	}
+	s.field("authorizationResponse.Tags")
 	c.Tags = s.tags()
 	return c, s.key(nkeys.PrefixByteAccount)
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
@@ -17,6 +18,8 @@ import (
 type source struct {
 	*rand.Rand
 	bytes *rand.ChaCha8
+	base  [32]byte
+	drawn map[string]uint64
 }
 
 func newSource(seed, stream uint64) *source {
@@ -24,7 +27,16 @@ func newSource(seed, stream uint64) *source {
 	binary.LittleEndian.PutUint64(key[:], seed)
 	binary.LittleEndian.PutUint64(key[8:], stream)
 	c := rand.NewChaCha8(key)
-	return &source{rand.New(c), c}
+	return &source{rand.New(c), c, key, map[string]uint64{}}
+}
+
+// field begins the stream of a field, a new one each time, so that one more
+// field does not change what is drawn for those after it.
+func (s *source) field(name string) {
+	data := binary.LittleEndian.AppendUint64(append(s.base[:], name...), s.drawn[name])
+	s.drawn[name]++
+	s.bytes = rand.NewChaCha8(sha256.Sum256(data))
+	s.Rand = rand.New(s.bytes)
 }
 
 func (s *source) chance(percent int) bool { return s.IntN(100) < percent }
