@@ -17,6 +17,11 @@ description:
     renewal. All others are issued anew, and the result says why, of each.
   - The layout of the files is that of C(nsc), to the byte. C(nsc) and C(nats auth) work on the store, and a store that they made is adopted as it is,
     with its keys. M(natsops.security.nats_store_info) writes the document for it.
+  - JWTs are verified from the top down, the operator, accounts by the operator's keys, users by their account's keys. A JWT that no key of its parent
+    signed, and one that is filed under another name, is a problem. Nothing is taken from it, and it stays as it is.
+  - The operator's public key and the JWTs of the operator and the accounts, as the last run left them, are recorded in the folder
+    C(.natsops/stores/STORE) of the keystore, from the first run on, also on a store that C(nsc) made. Another key of the operator or of an account is
+    a problem after that, until the document names it as C(public_key). A JWT that is older than the one on record, or gone, is replaced by that one.
   - Everything is validated before anything is written. All problems are told at once, each with its place in the document, and with any of them
     nothing is written.
   - What is in the store and not in the document is told, and removed only with O(prune) or with C(state=absent) in the document. A removed user is

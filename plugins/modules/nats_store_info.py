@@ -17,6 +17,8 @@ description:
     can be taken into version control.
   - When tokens are renewed is not in a store, so the document says C(expires_at). Write C(expires_in) and C(renew_before) instead to have them renewed.
   - A revoked user that still has a JWT in the store is left out of the document, which would bring it back.
+  - A JWT that no key of its parent signed, or that is filed under another name, is among the problems and not in the document. Where the keystore has
+    a record of the store, as M(natsops.security.nats_store) writes it, the document is made from the JWT on record instead.
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats

@@ -6,34 +6,15 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
 import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 HERE = pathlib.Path(__file__).parent
-
-
-def _integration() -> Any:
-    """The conftest of the integration tests, whose runner of modules looks at what nobody asked it to: check mode, seeds, files left alone."""
-    path = HERE.parent / "integration" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("natsops_integration", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["natsops_integration"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_integration_tests = _integration()
-core = _integration_tests.core
-modules = _integration_tests.modules
-site = _integration_tests.site
 
 
 def payload(token: str) -> dict[str, Any]:
@@ -143,6 +124,22 @@ class Home:
         """The result of nats_store where nothing is touched."""
         told: dict[str, Any] = self.site.keep("store", definition=definition, **self.options)
         return told
+
+    def adopt(self, definition: dict[str, Any]) -> None:
+        """The first run of nats_store on a store of another tool, which records whose it is and changes no file of it; then one that changes nothing."""
+        before = self.files()
+        ((name, (action, reasons)),) = [
+            item for item in changed(self.apply(definition)).items() if item[1][0] != "extra"
+        ]
+        assert (name, action, len(reasons)) == (f"store/{self.operator}", "changed", 1)
+        assert f"the operator's key {self.public_key()} is recorded in" in reasons[0]
+        assert self.files() == before
+        self.keep(definition)
+
+    def files(self) -> dict[str, tuple[Any, ...]]:
+        """All files that are not the modules' own, and everything about them."""
+        known = self.site.snapshot().items()
+        return {path: about for path, about in known if ".natsops" not in path and pathlib.Path(path).is_file()}
 
     def info(self) -> dict[str, Any]:
         """The result of nats_store_info."""

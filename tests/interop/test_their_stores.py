@@ -289,7 +289,7 @@ def definition_of(home: Home) -> dict[str, Any]:
 @pytest.mark.parametrize("adopted", STORES, indirect=True, ids=lambda make: make.__name__)
 def test_every_token_stays_and_after_one_change_the_others_do_and_nsc_agrees(adopted: Home) -> None:
     definition = definition_of(adopted)
-    adopted.keep(definition)
+    adopted.adopt(definition)
 
     before, objections = adopted.tokens(), adopted.objections()
     # Where the operator is elsewhere, nsc misses its signature until it is there.
@@ -355,9 +355,11 @@ def test_nsc_says_the_same_of_a_user_whose_account_has_another_key_now(home: Hom
     )
     home.nsc("edit", "account", "--name", "APP", "--rm-sk", old["key"])
     told = changed(home.apply(definition))
-    assert {name for name, (action, _unused) in told.items() if action != "extra"} == {"account/APP", "user/APP/web"}, (
-        account
-    )
+    assert {name for name, (action, _unused) in told.items() if action != "extra"} == {
+        "store/ACME",
+        "account/APP",
+        "user/APP/web",
+    }, account
     home.validate()
     home.keep(definition)
 
@@ -371,6 +373,7 @@ def test_creds_of_nsc_are_put_right_after_nats_auth_changed_a_user(home: Home) -
     assert home.token("ACME", "ACME") not in path.read_text()
     adopted = definition_of(home)
     told = changed(home.apply(adopted))
+    assert "is recorded in" in told.pop("store/ACME")[1][0]
     assert told == {"user/ACME/ACME": ("changed", ["the creds file holds something else than the JWT and the seed"])}
     assert home.token("ACME", "ACME") in path.read_text()
     home.apply(definition)

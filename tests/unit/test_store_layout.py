@@ -13,7 +13,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.members import NOTHING, Said, peek
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.trust import NOTHING, Said, peek
 from ansible_collections.natsops.security.plugins.module_utils.store import layout
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
@@ -48,7 +48,7 @@ def test_peek_tells_what_a_token_is_about() -> None:
     body = User()
     body.issuer_account = account.public_key
     jwt = codec.encode(Claims(name="ü>", subject=user.public_key, body=body), account, 1)
-    assert peek(jwt) == Said(user.public_key, account.public_key, account.public_key)
+    assert peek(jwt) == Said(user.public_key, account.public_key, account.public_key, "ü>")
     for text in ("", "a.b.c", "..", "a." + "W10" + ".c", "a.bnVsbA.c", "x"):
         assert peek(text) == NOTHING
 

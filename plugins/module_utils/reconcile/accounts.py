@@ -17,7 +17,7 @@ from . import verdict as verdicts
 from .activations import Exporter, plan_activations
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import account_issuers
-from .members import Members, plan_user_that_goes
+from .members import Members, plan_user_that_goes, read_user
 from .operators import Owner, removed_signing_keys
 from .place import Found
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
@@ -91,7 +91,7 @@ def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters:
     if operator is not None:
         findings.judge(verdicts.of_account(operator, final, wanted.place, given.place.is_managed))
     findings.take(findings_of(given, subject, made.decision, found))
-    writes = not made.decision.is_kept or found is None or not found.is_exact
+    writes = not made.decision.is_kept or found is None or bool(found.fault)
     step = Step(found, made.decision, made.signing.issuer, writes, activations.steps)
     return AccountPlan(step, final, being_made, findings)
 
@@ -139,7 +139,7 @@ def plan_other_accounts(given: Given) -> Findings:
 def _users_of(given: Given, account: str, findings: Findings) -> dict[str, Claims]:
     users = {}
     for user in given.place.user_files(account).users:
-        found = given.place.read_user(account, user)
+        found = read_user(given, account, user)
         if isinstance(found, Found):
             users[user] = found.claims
         elif found is not None:

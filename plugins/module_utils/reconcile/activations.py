@@ -82,7 +82,9 @@ class _Planned(NamedTuple):
 
 
 def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
-    stored, why_not = activation_at_hand(existing, one.importer, one.item)
+    trust = given.place.trust
+    keys = trust.account_keys[one.exporter.name] if trust is not None else None
+    stored, why_not = activation_at_hand(existing, one.importer, one.item, keys)
     body = Activation(import_subject=one.item.subject, import_type=one.item.type)
     claims = Claims(name=one.item.subject, subject=one.importer, body=body)
     if stored is not None:
@@ -191,8 +193,13 @@ def covering_export(exports: list[Export], item: Import) -> Export | None:
     return None
 
 
-def activation_at_hand(existing: str | None, own: str, item: Import) -> tuple[Found | None, str]:
-    """The activation token that an import has, where it is good for it; otherwise why not."""
+def activation_at_hand(
+    existing: str | None, own: str, item: Import, keys: frozenset[str] | None
+) -> tuple[Found | None, str]:
+    """The activation token that an import has, where it is good for it and one of the exporter's keys signed it; otherwise why not.
+
+    Without keys any signer will do.
+    """
     if not existing:
         return None, ""
     try:
@@ -202,6 +209,8 @@ def activation_at_hand(existing: str | None, own: str, item: Import) -> tuple[Fo
     body = claims.body
     if not isinstance(body, Activation) or claims.subject != own or body.import_type != item.type:
         return None, "the activation token is for another account, or of another type"
+    if keys is not None and claims.issuer not in keys:
+        return None, f"the activation token is signed by {claims.issuer}, no key of the exporting account"
     if not subject_is_contained(item.subject, body.import_subject):
         return None, f"the activation token is for {body.import_subject}"
     return Found(existing.strip(), claims), ""

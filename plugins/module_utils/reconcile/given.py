@@ -135,7 +135,7 @@ def check_encodable(claims: Claims, issuer: str) -> None:
 def findings_of(given: Given, subject: Subject, decision: Decision, found: Found | None) -> Findings:
     """What is reported of a decision: the entity with the reasons, the diff, and warnings."""
     reasons = given.words.readable(decision.reasons)
-    files = token_file_reasons(given.place, subject.file, found is None or found.is_exact)
+    files = token_file_reasons(given.place, subject.file, found.fault if found is not None else "")
     action = CREATED if found is None else CHANGED if reasons or files else KEPT
     expires = 0 if reasons else decision.claims.expires
     entity = Entity(
@@ -148,9 +148,9 @@ def findings_of(given: Given, subject: Subject, decision: Decision, found: Found
     return findings
 
 
-def token_file_reasons(place: Place, path: str, is_exact: bool) -> tuple[str, ...]:
+def token_file_reasons(place: Place, path: str, fault: str) -> tuple[str, ...]:
     """Why the file of a token is corrected though the token stays."""
-    return (*place.file_reasons(path), *(() if is_exact else ("its file has something around the JWT",)))
+    return (*place.file_reasons(path), *((fault,) if fault else ()))
 
 
 def _measured_issuer(issuer: str) -> _Issuer:

@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
+from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims
 from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..keys.new import NewKey
-from ..token import codec
+from ..token import decorated
 from .claims import users_referred_to
 from .given import Findings, Given
 from .names import other_subject, started_or_new
-from .place import Found, UserFiles
+from .place import Found, Trust, UserFiles
 from .plan import EXTRA, REMOVED, Entity, Removal
+from .trust import Said, UserFile, peek, user_fault
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
 
@@ -30,35 +33,19 @@ class Members(NamedTuple):
     findings: Findings
 
 
-class Said(NamedTuple):
-    """What a token that is not verified yet seems to be about."""
-
-    subject: str
-    issuer: str
-    issuer_account: str
-
-
-NOTHING = Said("", "", "")
-
-
-def peek(token: str) -> Said:
-    """What a token seems to be about; nothing where it is none."""
-    data = codec.peek(token)
-    nats = data.get("nats")
-    account = nats.get("issuer_account") if isinstance(nats, dict) else None
-    return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""))
-
-
 def find_members(given: Given, wanted: WantedAccount) -> Members:
     """The keys of users that the account's own claims name, and the users that go."""
     place, name = given.place, wanted.name
     members = Members({}, {}, {}, place.user_files(name), Findings())
+    if members.files.users and place.trust is not None:
+        members = _without_unverified(given, place.trust, wanted, members)
     users = {user.name: user for user in wanted.users}
     present = {user.name for user in wanted.users if user.state != ABSENT}
     for referred in users_referred_to(wanted) | set(wanted.remove_revocations):
         subject = _found_subject(given, name, referred)
         if referred in present:
-            key, problems = user_key(given, wanted, users[referred], subject)
+            has_creds = referred in members.files.creds
+            key, problems = user_key(given, wanted, users[referred], subject, has_creds)
             members.named[referred] = members.keys[referred] = key
             members.findings.judge(Verdict(tuple(problems)))
         elif referred in users and subject:
@@ -71,12 +58,40 @@ def find_members(given: Given, wanted: WantedAccount) -> Members:
     return members
 
 
+def _without_unverified(given: Given, trust: Trust, wanted: WantedAccount, members: Members) -> Members:
+    """The members without the files of users where nothing shows whose they are; that is a problem, unless their account is one already."""
+    users, name = [*members.files.users], wanted.name
+    if name in trust.unverified:
+        return members._replace(files=UserFiles())
+    if not trust.account_keys[name]:
+        shown = f"{', '.join(users[:5])}{', ...' if len(users) > 5 else ''}"
+        message = (
+            f"there is no JWT of the account, so nothing shows whose the JWTs of its users are ({shown}): "
+            "put it back, name the key of the account in its public_key, or remove them."
+        )
+        members.findings.judge(Verdict((Problem(given.place.where(name), message),)))
+        return members._replace(files=UserFiles())
+    return members
+
+
+def read_user(given: Given, account: str, user: str) -> Found | Problem | None:
+    """The token of a user that is not wanted; a problem where its file holds something else, or one that is not the user's; None where there is none."""
+    found, trust = given.place.read_user(account, user), given.place.trust
+    if not isinstance(found, Found) or trust is None:
+        return found
+    claims = found.claims
+    key = given.place.accounts[account].claims.subject if account in given.place.accounts else ""
+    said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
+    fault = user_fault(trust, UserFile(account, key, user, is_wanted=False), said, given.ring.has)
+    return Problem(given.place.where(account, user), f"this is left as it is: {fault}") if fault else found
+
+
 def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, members: Members) -> None:
     """A user that is found and not in the document, or to be absent."""
     is_named = any(one.name == user for one in wanted.users)
     if not is_named and wanted.state == EXISTING:
         return
-    found = given.place.read_user(wanted.name, user)
+    found = read_user(given, wanted.name, user)
     if not isinstance(found, Found):
         members.findings.judge(Verdict((found,)) if found is not None else Verdict())
         return
@@ -117,12 +132,24 @@ def _found_subject(given: Given, account: str, user: str) -> str:
     return peek(text.strip()).subject if text is not None else ""
 
 
-def user_key(given: Given, account: WantedAccount, user: WantedUser, subject: str) -> tuple[str, list[Problem]]:
-    """The key of a user: that of its token, if there is one; else the one that is given, that a killed run has made, or a new one."""
+def user_key(
+    given: Given, account: WantedAccount, user: WantedUser, subject: str, has_creds: bool
+) -> tuple[str, list[Problem]]:
+    """The key of a user: that of its token; else the one that is given, that a killed run has made, or that its creds have; or a new one."""
     if not subject:
         label = NewKey("user", f"{account.name}/{user.name}")
-        return user.key or started_or_new(given.place, given.ring, label), []
+        known = user.key or started_or_new(given.place, given.ring, label)
+        return (_holder_of_creds(given, account, user) or label) if has_creds and known is label else known, []
     if user.key and user.key != subject:
         path = join(account.user_place(user), "public_key") if account.place else ""
         return subject, [Problem(path, other_subject(subject, user.key))]
     return subject, []
+
+
+def _holder_of_creds(given: Given, account: WantedAccount, user: WantedUser) -> str:
+    """The key of a user whose JWT is gone, but not its creds file; empty where there is none, or it holds something else."""
+    text = given.place.creds_text(account.name, user.name) if user.creds else None
+    with contextlib.suppress(NatsSecurityError):
+        holder = decorated.find_seed(text or "")
+        return holder.public_key if holder.type == "user" else ""
+    return ""

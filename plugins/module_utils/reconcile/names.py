@@ -33,8 +33,9 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
     names = Names(record=dict(place.roles))
     operator = wanted.operator
     if operator is not None:
+        pinned = place.trust.record.operator if place.trust is not None else ""
         new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))
-        names.operator = _key(operator.key, place.operator, new)
+        names.operator = _key(operator.key or pinned, place.operator, new)
         names.problems += _key_problems(operator.key, place.operator, operator.place)
         old = place.operator.claims.body.signing_keys if place.operator is not None else []
         entries = [SigningKey(key=key) for key in old]

@@ -50,7 +50,7 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
         return OperatorPlan(None, as_it_will_be, findings.judge(made))
     findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now))
     findings.take(findings_of(given, subject, made.decision, found))
-    writes = not made.decision.is_kept or found is None or not found.is_exact
+    writes = not made.decision.is_kept or found is None or bool(found.fault)
     return OperatorPlan(Step(found, made.decision, made.signing.issuer, writes), as_it_will_be, findings)
 
 

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is found, wherever it lies: the engine knows no path but those that it is given for messages."""
+"""What is found, wherever it lies: the engine knows no path but those that it is given for messages.
+
+A place has of its operator and accounts only what `trust.verify` left: what is ours.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from typing import Mapping, NamedTuple, Protocol
 from ..claims import Claims
 from ..claims.options import Problem
 
+#: The fault of a file that holds a token and more.
+SURROUNDED = "its file has something around the JWT"
+
 
 @dataclasses.dataclass
 class Found:
@@ -17,7 +23,45 @@ class Found:
 
     token: str
     claims: Claims
-    is_exact: bool = True  # its file holds the token and nothing else
+    fault: str = ""  # why its file does not hold the token and nothing else; empty where it does
+
+
+@dataclasses.dataclass
+class Record:
+    """What an earlier run left, recorded where only who has the keys can write. Without an operator's public key nothing is on record."""
+
+    operator: str = ""
+    is_managed: bool = False
+    operator_token: str = ""
+    accounts: dict[str, str] = dataclasses.field(default_factory=dict)  # tokens, by the names of accounts
+    roles: dict[str, dict[str, str]] | None = None
+    removed: frozenset[str] = frozenset()  # the public keys of accounts and users that were removed
+
+
+@dataclasses.dataclass
+class Trust:
+    """What of a place is ours, and the keys that prove it of what is below. `trust.verify` makes it."""
+
+    record: Record
+    operator: Found | None = None
+    accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
+    operator_keys: frozenset[str] = frozenset()
+    account_keys: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    unverified: set[str] = dataclasses.field(
+        default_factory=set
+    )  # accounts of which nothing can be said, users included
+    is_first: bool = False  # nothing has ever been on record
+    replaced: str = ""  # the operator on record, where the document names another one
+    is_managed: bool = False
+    roles: dict[str, dict[str, str]] = dataclasses.field(
+        default_factory=dict
+    )  # of signing keys, by the public key of their owner
+    roles_fault: str = ""  # why the file of roles is written again
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+    def problem(self, path: str, message: str) -> None:
+        """Note what is wrong."""
+        self.problems.append(Problem(path, message))
 
 
 class UserFiles(NamedTuple):
@@ -37,6 +81,8 @@ class Place(Protocol):
     #: nsc made it without the operator's key: accounts sign themselves, for the operator to sign them elsewhere.
     is_managed: bool
     problems: list[Problem]
+    #: Whose the tokens are; None where that is not verified.
+    trust: Trust | None
 
     @property
     def started(self) -> dict[str, dict[str, str]]:

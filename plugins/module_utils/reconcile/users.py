@@ -19,8 +19,10 @@ from . import claims as wanted_claims
 from . import verdict as verdicts
 from .given import Findings, Given, token_file_reasons
 from .issuers import Issuers, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
-from .members import NOTHING, Members, Said, peek, user_key
+from .members import Members, user_key
+from .place import SURROUNDED
 from .plan import CHANGED, CREATED, Entity, UserStep
+from .trust import NOTHING, Said, UserFile, peek, user_fault
 from .verdict import Verdict
 from .wanted import ABSENT, WantedAccount, WantedUser, join
 
@@ -76,6 +78,7 @@ class _Common:
         self.kept: list[str] = []
         self.details: dict[str, Decision] = {}
         self.findings = Findings()
+        self._trust = given.place.trust
         self._roles = account_roles(account.claims, given.names.roles.get(account.wanted.name, {}))
         self._signers: dict[str, _Signers | None] = {}
         self._holders: dict[str, str] = {}
@@ -121,6 +124,12 @@ class _Common:
         if token is not None and not said.subject:
             self._problem(file, "this is left as it is, it does not hold a JWT.")
             return
+        if token is not None and self._trust is not None:
+            filed = UserFile(wanted.name, self.account.subject, user.name, user.key)
+            fault = user_fault(self._trust, filed, said, given.ring.has)
+            if fault:
+                self._problem(file, f"this is left as it is: {fault}")
+                return
         subject = self._key_of(user, place, said.subject)
         signers = self.signers(user, place)
         if signers is None:
@@ -133,7 +142,7 @@ class _Common:
         if reasons and not signers.can_sign:
             self._problem(place, no_seed(signers.issuers.allowed, given.ring))
             return
-        file_reasons = token_file_reasons(given.place, file, token is None or token == text)
+        file_reasons = token_file_reasons(given.place, file, "" if token == text else SURROUNDED)
         creds_reasons, writes_creds = self._plan_creds(one, bool(reasons))
         if not (reasons or writes_creds or file_reasons or creds_reasons):
             self.kept.append(user.name)
@@ -151,7 +160,8 @@ class _Common:
 
     def _key_of(self, user: WantedUser, place: str, found: str) -> str:
         if user.name not in self.keys:
-            self.keys[user.name], problems = user_key(self.given, self.wanted, user, found)
+            has_creds = user.name in self.files.creds
+            self.keys[user.name], problems = user_key(self.given, self.wanted, user, found, has_creds)
             self.findings.judge(Verdict(tuple(problems)))
         subject = self.keys[user.name]
         if subject in self._holders:

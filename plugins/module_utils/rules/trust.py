@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING, Iterable, Mapping
 
 if TYPE_CHECKING:
     from ..claims import Account, Claims, Operator, SigningKey
+
+#: How many keys one message lists.
+_SHOWN = 4
 
 
 def allowed_issuers_of_operator(operator: Claims) -> set[str]:
@@ -47,3 +50,17 @@ def revoked_until(revocations: Mapping[str, int], key: str) -> int:
 def signing_key(account: Account, key: str) -> SigningKey | None:
     """The entry of a signing key in its account; None where it has no such key."""
     return next((entry for entry in account.signing_keys if entry.key == key), None)
+
+
+def keys_of(parent: Claims) -> frozenset[str]:
+    """The public keys that sign, or once may have signed, for an operator or account: its own and its signing keys, strict or not."""
+    return frozenset([parent.subject, *(getattr(key, "key", key) for key in parent.body.signing_keys)])
+
+
+def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:
+    """What is said of a JWT that no key of its parent signed, such as `operator ACME` or `account APP`. Nothing of it may be taken over."""
+    known = sorted(keys)
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    has = f", which has {', '.join(known[:_SHOWN])}{more}" if known else ""
+    signer = "itself" if issuer == subject else issuer
+    return f"its JWT is about {subject}, and its signer is {signer}, no key of the {parent}{has}"

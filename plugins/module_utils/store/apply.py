@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan carried out: the lock, keys made, tokens signed, files written in an order that survives a kill at any moment.
 
-The order: the journal says which keys are about to be made; the keys; the operator; the accounts; their users with their creds; then what
-is removed goes to the archive, and the journal goes. So a key that a token names is always there, a token that nsc reads always has the one
-above it, and a run after a kill finds its keys by the journal.
+The order: the journal says which keys are about to be made; the keys; who the operator is; the operator; the accounts; their users with their
+creds; then what is removed goes to the archive, what there is of operator and accounts is recorded, and the journal goes. So a key that a token
+names is always there, a token that nsc reads always has the one above it, and a run after a kill finds its keys by the journal, and by the record
+what signed the tokens that the killed run had not signed anew.
 """
 
 from __future__ import annotations
@@ -28,14 +29,16 @@ from ..keys import nkey
 from ..keys.keyring import Keyring
 from ..keys.new import Placeholder, resolve
 from ..reconcile.engine import reconcile
-from ..reconcile.place import Found
+from ..reconcile.place import Found, Record
 from ..reconcile.plan import Plan, UserStep
 from ..reconcile.signing import Made, key_of, sign_step, sign_user
+from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
 from ..token import decorated
 from . import layout as layouts
 from .layout import Layout, Store
-from .unfinished import complete
+from .record import differing, identity_text, verified
+from .unfinished import complete, leaves_record
 
 #: How many files of users are made before they are written.
 _FILES_AT_ONCE = 2000
@@ -78,13 +81,15 @@ class _Planned(NamedTuple):
     plan: Plan
     store: Store
     ring: Keyring
+    unrecorded: list[str]  # accounts that leave the record
 
 
 def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How) -> _Planned:
-    store = layouts.read_store(layout)
+    store = verified(layouts.read_store(layout), named_keys(wanted), ring.has)
     plan = reconcile(wanted, store, ring, how)
-    complete(plan, store)
-    return _Planned(plan, store, ring)
+    unrecorded = leaves_record(store, wanted, how)
+    complete(plan, store, unrecorded)
+    return _Planned(plan, store, ring, unrecorded)
 
 
 def _finish(planned: _Planned, run: Run, held: int | None) -> Outcome:
@@ -152,7 +157,8 @@ class _Work:
     """The plan carried out, a step a method."""
 
     def __init__(self, planned: _Planned) -> None:
-        self.plan, self.store, self.ring = planned
+        self.plan, self.store, self.ring, self.unrecorded = planned
+        self.record = self.store.trust.record if self.store.trust is not None else Record()
         self.layout: Layout = self.store.layout
         self.made: dict[Placeholder, str] = {}
         self.outcome = _kept(planned)
@@ -166,6 +172,7 @@ class _Work:
             self.write_users()
             self.put_modes_right()
             self.archive()
+            self.write_record()
             discard(self.layout.journal)
         self.outcome.made = self.made
         return self.outcome
@@ -184,6 +191,7 @@ class _Work:
             for key in removal.keys
         ]
         if entries:
+            make_folders([self.layout.state_of_keys])
             append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
         if pairs:
             make_folders([os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")])
@@ -192,10 +200,24 @@ class _Work:
         for key, pair in pairs:
             self.made[key] = pair.public_key
             self.ring.add(pair)
+        self.write_identity()
+
+    def write_identity(self) -> None:
+        """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
+        layout, record, is_managed = self.layout, self.record, self.store.is_managed
+        if self.store.trust is not None and self.store.trust.replaced:
+            self.put_away(True, self.when, layout.record)
+        operator = key_of(self.plan.names.operator, self.made)
         roles = resolve({owner: roles for owner, roles in self.plan.names.record.items() if roles}, self.made)
-        if roles != self.store.roles:
-            text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
-            write_all([Write(self.layout.roles, text, _text_of(self.layout.roles))])
+        text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
+        files = []
+        if (record.operator, record.is_managed) != (operator, is_managed):
+            files.append((layout.recorded_store, identity_text(operator, is_managed)))
+        if record.roles != roles:
+            files.append((layout.recorded_roles, text))
+        if (self.store.read_roles or {}) != roles:
+            files.append((layout.roles, text))
+        write_all([Write(path, new, _text_of(path)) for path, new in files])
 
     def write_operator(self) -> None:
         step = self.plan.operator
@@ -204,7 +226,7 @@ class _Work:
             self.outcome.operator_token = sign_step(step, self.ring, self.made)
         if step is not None and step.writes_token and self.outcome.operator_token is not None:
             path = self.layout.operator_jwt
-            files.append(Write(path, self.outcome.operator_token, _text_as_planned(path, self.store.operator)))
+            files.append(Write(path, self.outcome.operator_token, _text_as_planned(path, self.store.read.get(path))))
         if not self.store.exists:
             marker = {"managed": False, "name": self.layout.name, "kind": "operator", "version": "1"}
             text = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
@@ -219,7 +241,9 @@ class _Work:
                 self.outcome.account_tokens[name] = sign_step(step, self.ring, self.made)
             if step.writes_token:
                 path = self.layout.account_jwt(name)
-                files.append(Write(path, self.outcome.account_tokens[name], _text_as_planned(path, step.found)))
+                files.append(
+                    Write(path, self.outcome.account_tokens[name], _text_as_planned(path, self.store.read.get(path)))
+                )
         write_all(files)
 
     def write_users(self) -> None:
@@ -252,13 +276,41 @@ class _Work:
         for path in sorted(self.store.modes):
             set_mode(path)
 
+    def write_record(self) -> None:
+        """Record the tokens of the operator and of all accounts as they are now."""
+        gone = {removal.account for removal in self.plan.removals if removal.is_account}
+        tokens = {name: found.token for name, found in self.store.accounts.items() if name not in gone}
+        tokens.update(self.outcome.account_tokens)
+        if self.outcome.operator_token is not None:
+            tokens[""] = self.outcome.operator_token
+        write_all(differing(self.layout, self.record, tokens))
+        for name in [*self.unrecorded, *gone]:
+            discard(self.layout.recorded(name))
+
     # ---- what goes
+
+    @property
+    def when(self) -> str:
+        """The time of the run in the name of a folder."""
+        return units.show_time(self.plan.now).replace(":", "")
+
+    def note_removed(self) -> None:
+        """Note the keys of accounts and users that go, so that their tokens are known for what they are if they ever come back."""
+        lines = [
+            f"{removal.keys[0]} {self.when} {removal.account}{'/' if removal.user else ''}{removal.user}\n"
+            for removal in self.plan.removals
+            if (removal.user or removal.is_account) and removal.keys[0] not in self.record.removed
+        ]
+        if lines:
+            make_folders([self.layout.state_of_keys])
+            append(self.layout.removed, "".join(lines))
 
     def archive(self) -> None:
         """Put what is removed out of the way: creds and keys before the token that leads to them, so that a kill leaves nothing behind."""
         if not self.plan.removals:
             return
-        when = units.show_time(self.plan.now).replace(":", "")
+        when = self.when
+        self.note_removed()
         for removal in self.plan.removals:
             account, user = removal.account, removal.user
             if user:

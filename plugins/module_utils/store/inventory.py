@@ -19,11 +19,14 @@ from ..keys.keyring import Keyring
 from ..reconcile import verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.claims import local_subject_of
+from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
+from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..token import decorated
 from . import layout as layouts
 from .layout import Layout, Store
+from .record import verified
 
 
 @dataclass
@@ -44,7 +47,7 @@ def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
         raise NatsSecurityError(
             f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
         )
-    return _Teller(store, ring, now).tell()
+    return _Teller(verified(store, Named(), ring.has), ring, now).tell()
 
 
 class _Teller:
@@ -52,6 +55,7 @@ class _Teller:
 
     def __init__(self, store: Store, ring: Keyring, now: int) -> None:
         self.store, self.ring, self.now = store, ring, now
+        self.trust = store.trust or Trust(Record())
         self.layout = store.layout
         self.found = Inventory({}, is_managed=store.is_managed)
         self.names = {stored.claims.subject: name for name, stored in store.accounts.items()}
@@ -64,6 +68,7 @@ class _Teller:
         self.check_across()
         for problem in self.store.problems:
             self.problem(problem.path, problem.message, True)
+        self.tell_record()
         for path, mode in sorted(self.store.modes.items()):
             self.problem(path, f"its mode is {mode:04o}, others may have a look at it.", False)
         if self.store.journal:
@@ -71,11 +76,24 @@ class _Teller:
         self.found.definition = {"operator": operator, "accounts": accounts}
         return self.found
 
+    def tell_record(self) -> None:
+        """What the store has lost since the last run, and the next one restores."""
+        if self.trust.roles_fault:
+            self.problem(self.layout.roles, self.trust.roles_fault + ".", False)
+        for name, stored in [("", self.store.operator), *self.store.accounts.items()]:
+            if stored is not None and stored.fault not in ("", SURROUNDED):
+                self.problem(self.store.where(name), stored.fault + ".", False)
+        for name in self.trust.record.accounts:
+            if name not in self.store.accounts:
+                message = "there is no JWT of the account, only one on record: it is put back for a document that has the account."
+                self.problem(self.layout.account_jwt(name), message, False)
+
     # ---- operator
 
     def tell_operator(self, stored: Stored | None) -> dict[str, Any]:
         if stored is None:
-            self.problem(self.layout.operator_jwt, "there is no JWT of the operator.", True)
+            if not self.store.problems:
+                self.problem(self.layout.operator_jwt, "there is no JWT of the operator.", True)
             return {"name": self.layout.name}
         claims = stored.claims
         told = _described(claims)
@@ -94,8 +112,6 @@ class _Teller:
                 self.problem("operator.system_account", f"the account {system} is not in the store.", False)
         self.add("operator", claims.name, "", claims, "operator")
         self.check(claims, "operator")
-        if claims.issuer not in (claims.subject, *claims.body.signing_keys):
-            self.problem("operator", f"it is signed by {claims.issuer}, which is no key of this operator.", True)
         return {"name": claims.name, **told}
 
     def tell_identity(self, told: dict[str, Any], claims: Claims, seed: bool | None = None) -> None:
@@ -177,7 +193,7 @@ class _Teller:
             shown["account"] = self.names.get(item.account, item.account)
             exporter = self.names.get(item.account)
             if item.token and exporter is not None:
-                activation = self.derived_activation(item, self.store.accounts[exporter], claims.subject)
+                activation = self.derived_activation(item, exporter, claims.subject)
                 if activation is not None:
                     del shown["token"]
                     if activation.expires:
@@ -185,14 +201,14 @@ class _Teller:
             told.append(shown)
         return told
 
-    @staticmethod
-    def derived_activation(item: Any, exporter: Stored, importer: str) -> Claims | None:
+    def derived_activation(self, item: Any, name: str, importer: str) -> Claims | None:
         """The activation of an import where it is one that would be derived from the document as it is; None where it has to be told."""
+        exporter = self.store.accounts[name]
         body: Account = exporter.claims.body
         export: Export | None = covering_export(body.exports, item)
         if export is None or not export.token_required:
             return None
-        stored, _unused = activation_at_hand(item.token, importer, item)
+        stored, _unused = activation_at_hand(item.token, importer, item, self.trust.account_keys[name])
         if stored is None:
             return None
         revoked_at = max(export.revocations.get(importer, 0), export.revocations.get("*", 0))
@@ -226,6 +242,11 @@ class _Teller:
                     self.problem(found.path, found.message, True)
                 continue
             claims = found.claims
+            said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
+            fault = user_fault(self.trust, UserFile(account, stored.claims.subject, name), said, self.ring.has)
+            if fault:
+                self.problem(file, f"this is left as it is: {fault}", True)
+                continue
             where = f"{path}.users[{len(told)}]"
             revoked_at = max(revocations.get(claims.subject, 0), revocations.get("*", 0))
             if revoked_at >= claims.issued_at:

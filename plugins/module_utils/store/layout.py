@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things are in nsc's layout (nsc/cmd/store/store.go and keys.go), and reading them. Writes nothing.
 
-What nsc has no place for, the roles of signing keys without a scope, is in a folder `.natsops` of the store, which nsc passes over.
+What nsc has no place for is in folders `.natsops`, which nsc passes over: of the store the roles of signing keys without a scope; of the keystore
+what decides whom to trust, the journal and the record (see `record`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
 from ..disk.writing import is_rest
 from ..keys.keyring import sharded
-from ..reconcile.place import Found, UserFiles
+from ..reconcile.place import SURROUNDED, Found, Trust, UserFiles
 from ..token import codec
 
 STATE = ".natsops"
@@ -100,14 +101,48 @@ class Layout:
         return f"{self.root}/{STATE}/lock"
 
     @property
-    def journal(self) -> str:
-        """The keys that a run is about to make, by name: there only while it runs, or after it was killed."""
-        return f"{self.root}/{STATE}/journal"
-
-    @property
     def roles(self) -> str:
         """The roles of signing keys, which a JWT does not name unless they have a scope."""
         return f"{self.root}/{STATE}/roles.json"
+
+    @property
+    def state_of_keys(self) -> str:
+        """The folder in the keystore for what is known of this store."""
+        return f"{self.keys_dir}/{STATE}/stores/{self.name}"
+
+    @property
+    def journal(self) -> str:
+        """The keys that a run is about to make, by name: there only while it runs, or after it was killed."""
+        return f"{self.state_of_keys}/journal"
+
+    @property
+    def removed(self) -> str:
+        """The public keys of accounts and users that were removed, one a line."""
+        return f"{self.state_of_keys}/removed"
+
+    @property
+    def record(self) -> str:
+        """The folder with what the last run left of the operator and its accounts."""
+        return f"{self.state_of_keys}/record"
+
+    @property
+    def recorded_store(self) -> str:
+        """The operator's public key on record, and whether the store is a managed one."""
+        return f"{self.record}/store.json"
+
+    @property
+    def recorded_roles(self) -> str:
+        """The roles of signing keys on record."""
+        return f"{self.record}/roles.json"
+
+    @property
+    def recorded_accounts(self) -> str:
+        """The folder of the accounts' JWTs on record."""
+        return f"{self.record}/accounts"
+
+    def recorded(self, account: str) -> str:
+        """The JWT of an account, or with an empty name of the operator, on record."""
+        return f"{self.record}/accounts/{account}.jwt" if account else f"{self.record}/operator.jwt"
 
     def archive(self, of_keys: bool, when: str) -> str:
         """Where what is removed at a time goes: of the keystore, or of the store."""
@@ -156,6 +191,11 @@ class Store:
     operator: Found | None = None
     accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    trust: Trust | None = None
+    #: What the files hold, before it is verified whose it is; roles are None where there is no file.
+    read: dict[str, Found] = dataclasses.field(default_factory=dict)  # by path
+    read_roles: dict[str, dict[str, str]] | None = None
+    unread: set[str] = dataclasses.field(default_factory=set)  # accounts, "" the operator, whose files hold no such JWT
     journal: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     modes: dict[str, int] = dataclasses.field(default_factory=dict)  # of what is open to others, by path
@@ -213,7 +253,8 @@ class Store:
         mode = self.modes.get(path)
         if mode is None:
             return ()
-        right = FILE_MODE if path.endswith((".jwt", ".creds", ".nk", ".nsc")) else FOLDER_MODE
+        is_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path == self.layout.removed
+        right = FILE_MODE if is_file else FOLDER_MODE
         stores = self.layout.stores_dir
         shown = path[len(stores) + 1 :] if path.startswith(stores) else path
         return (f"mode of {shown}: {mode:04o} -> {right:04o}",)
@@ -223,39 +264,45 @@ _TYPES = {"O": "operator", "A": "account", "U": "user", "X": "curve"}
 
 
 def read_store(layout: Layout) -> Store:
-    """The operator and the accounts of a store. What cannot be read or does not verify is in its problems, with its path on disk."""
+    """The operator and the accounts of a store, as the files have them. What cannot be read is in its problems, with its path on disk."""
     store = Store(layout)
+    store.journal = list(_read_journal(layout.journal))
+    note_mode(store, layout.state_of_keys, FOLDER_MODE)
     if not os.path.isdir(layout.root):
         return store
-    marker = _read_json(store, layout.marker)
+    marker = read_json(store, layout.marker)
     store.exists = marker is not None
     if isinstance(marker, dict):
         store.is_managed = bool(marker.get("managed"))
-    roles = _read_json(store, layout.roles)
-    if isinstance(roles, dict):
-        store.roles = {
-            str(owner): {str(role): str(key) for role, key in keys.items()}
-            for owner, keys in roles.items()
-            if isinstance(keys, dict)
-        }
-    store.journal = list(_read_journal(layout.journal))
+    store.read_roles = read_roles(store, layout.roles)
     for folder in (layout.root, layout.accounts, os.path.dirname(layout.lock)):
-        _note_mode(store, folder, FOLDER_MODE)
-    _note_mode(store, layout.marker, FILE_MODE)
-    store.operator = _read_or_note(store, layout.operator_jwt, "operator")
-    _note_leftovers(store, layout.root)
+        note_mode(store, folder, FOLDER_MODE)
+    note_mode(store, layout.marker, FILE_MODE)
+    store.operator = _read_or_note(store, "")
+    note_leftovers(store, layout.root)
     for name in list_folder(layout.accounts):
-        path = layout.account_jwt(name)
-        _note_leftovers(store, layout.account_dir(name))
-        stored = _read_or_note(store, path, "account")
-        if stored is not None:
-            store.accounts[name] = stored
-            _note_mode(store, layout.account_dir(name), FOLDER_MODE)
+        note_leftovers(store, layout.account_dir(name))
+        found = _read_or_note(store, name)
+        if found is not None:
+            store.accounts[name] = found
+            note_mode(store, layout.account_dir(name), FOLDER_MODE)
     return store
 
 
+def read_roles(store: Store, path: str) -> dict[str, dict[str, str]] | None:
+    """Public keys by the public key of their owner and by role, as a file has them; None where there is none."""
+    roles = read_json(store, path)
+    if not isinstance(roles, dict):
+        return None
+    return {
+        str(owner): {str(role): str(key) for role, key in keys.items()}
+        for owner, keys in roles.items()
+        if isinstance(keys, dict)
+    }
+
+
 def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
-    """The token in a file of the store, verified; a problem where the file holds something else; None where there is none."""
+    """The token in a file of the store, signed by the issuer that it names; a problem where the file holds something else; None where there is none."""
     text = read_file(store, path)
     if text is None:
         return None
@@ -266,14 +313,21 @@ def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
         return Problem(path, f"this is left as it is, it does not hold a JWT: {error}")
     if claims.kind != kind:
         return Problem(path, f"this holds a JWT of {claims.kind} claims, one of {kind} claims is wanted.")
-    return Found(token, claims, token == text)
+    return Found(token, claims, "" if token == text else SURROUNDED)
 
 
-def _read_or_note(store: Store, path: str, kind: str) -> Found | None:
-    found = read_token(store, path, kind)
+def _read_or_note(store: Store, account: str) -> Found | None:
+    """The JWT of an account, or with an empty name of the operator."""
+    path = store.where(account)
+    before = len(store.problems)
+    found = read_token(store, path, "account" if account else "operator")
     if isinstance(found, Problem):
         store.problems.append(found)
+    if len(store.problems) > before:
+        store.unread.add(account)
+    if not isinstance(found, Found):
         return None
+    store.read[path] = found
     return found
 
 
@@ -293,24 +347,27 @@ def read_file(store: Store, path: str) -> str | None:
 
 
 def _list_and_note(store: Store, folder: str) -> list[str]:
-    _note_mode(store, folder, FOLDER_MODE)
+    note_mode(store, folder, FOLDER_MODE)
     names = list_folder(folder)
     store.leftovers.extend(os.path.join(folder, name) for name in names if is_rest(name))
     return [name for name in names if not is_rest(name)]
 
 
-def _note_leftovers(store: Store, folder: str) -> None:
+def note_leftovers(store: Store, folder: str) -> None:
+    """Note the files in a folder that a killed run had not completed."""
     store.leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_rest(name))
 
 
-def _note_mode(store: Store, path: str, mode: int) -> None:
+def note_mode(store: Store, path: str, mode: int) -> None:
+    """Note the mode of a file or folder where it is another one."""
     with contextlib.suppress(OSError):
         found = stat.S_IMODE(os.stat(path).st_mode)
         if found != mode:
             store.modes[path] = found
 
 
-def _read_json(store: Store, path: str) -> Any:
+def read_json(store: Store, path: str) -> Any:
+    """What a JSON file holds; None where there is none, or with a problem where it is something else."""
     text = read_file(store, path)
     if text is None:
         return None

@@ -1,15 +1,19 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan owes to the store beside its tokens: the folders and their modes, and what a killed run had begun to remove."""
+"""What a plan owes to the store beside its tokens: the folders and their modes, the record, and what a killed run had begun to remove."""
 
 from __future__ import annotations
 
+from typing import Sequence
+
 from ..reconcile.plan import CHANGED, CREATED, KEPT, REMOVED, Entity, Plan, Removal
+from ..reconcile.trust import peek
+from ..reconcile.wanted import ABSENT, How, Wanted
 from .layout import Store
 
 
-def complete(plan: Plan, store: Store) -> None:
-    """Add to a plan what concerns the store as a whole."""
+def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
+    """Add to a plan what concerns the store as a whole, with the accounts that leave the record."""
     removals = _unfinished(plan, store)
     plan.removals += removals
     reason = ("a run that did not end had begun to remove it",)
@@ -22,7 +26,9 @@ def complete(plan: Plan, store: Store) -> None:
         for owner, roles in plan.names.record.items()
         if owner not in gone
     }
-    plan.entities.insert(0, _store_entity(plan, store))
+    reasons = [*plan.names.adopted, *_record_reasons(plan, store)]
+    reasons += [f"the account {name} leaves the record, its JWT is gone" for name in unrecorded]
+    plan.entities.insert(0, _store_entity(store, reasons))
 
 
 def _unfinished(plan: Plan, store: Store) -> list[Removal]:
@@ -40,15 +46,58 @@ def _unfinished(plan: Plan, store: Store) -> list[Removal]:
     return removals
 
 
-def _store_entity(plan: Plan, store: Store) -> Entity:
+def _store_entity(store: Store, reasons: list[str]) -> Entity:
     layout = store.layout
-    reasons = list(plan.names.adopted)
     if not store.exists:
         reasons.append("there is no store yet")
     folders = [layout.root, layout.accounts, layout.marker]
     for account in store.accounts:
         folders += [layout.account_dir(account), layout.users_dir(account), layout.creds_dir(account)]
+    folders += [path for path in sorted(store.modes) if path.startswith(layout.state_of_keys)]
     for folder in folders:
         reasons += store.file_reasons(folder)
     action = CREATED if not store.exists else CHANGED if reasons else KEPT
     return Entity("store", layout.name, "", action, tuple(reasons), "", 0)
+
+
+# ---- the record
+
+
+def leaves_record(store: Store, wanted: Wanted, how: How) -> list[str]:
+    """The accounts on record that leave it though they are not removed now: their JWTs are gone, and nothing asks for them."""
+    if store.trust is None:
+        return []
+    present = {one.name: one.state != ABSENT for one in wanted.accounts}
+    named = {found.claims.subject for found in store.accounts.values()}
+    return [
+        name
+        for name, token in store.trust.record.accounts.items()
+        if name not in store.accounts and (not present.get(name, not how.prune) or peek(token).subject in named)
+    ]
+
+
+def _record_reasons(plan: Plan, store: Store) -> list[str]:
+    """Why the record is written though no token is: what is issued is recorded in any case."""
+    trust = store.trust
+    if trust is None:
+        return []
+    record = trust.record
+    gone = {removal.account for removal in plan.removals if removal.is_account}
+    issued = {name for name, step in plan.accounts.items() if step.is_issued}
+    kept = {name: found.token for name, found in store.accounts.items() if name not in gone | issued}
+    reasons = [trust.roles_fault] if trust.roles_fault else []
+    if trust.replaced:
+        where = f"is recorded in {store.layout.record}, in place of {trust.replaced}"
+        return [*reasons, f"the operator's key {plan.names.operator} {where}"]
+    if not record.operator:
+        where = f"is recorded in {store.layout.record}, with the keys of {len({*kept, *issued})} accounts"
+        return [*reasons, f"the operator's key {plan.names.operator} {where}"]
+    names = [name for name, token in kept.items() if token != record.accounts.get(name)]
+    if store.operator is not None and store.operator.token != record.operator_token:
+        names[:0] = [] if plan.operator is not None and plan.operator.is_issued else ["the operator"]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        reasons.append(f"what the last run did not leave is recorded, the JWTs of {', '.join(names[:5])}{more}")
+    if record.is_managed != store.is_managed:
+        reasons.append("it is recorded that the store is no longer a managed one")
+    return reasons

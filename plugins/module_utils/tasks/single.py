@@ -13,7 +13,7 @@ from ..claims.options import Problem, argument_spec
 from ..decision.issue import Decision
 from ..keys.new import NewKey, Placeholder
 from ..reconcile.engine import reconcile
-from ..reconcile.place import Found, UserFiles
+from ..reconcile.place import Found, Trust, UserFiles
 from ..reconcile.plan import Plan, Step
 from ..reconcile.signing import sign_step
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
@@ -34,6 +34,7 @@ class Single:
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     is_managed: bool = False
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    trust: Trust | None = None
 
     @property
     def started(self) -> dict[str, dict[str, str]]:

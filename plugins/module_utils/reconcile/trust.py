@@ -1,0 +1,367 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whose the JWTs of a place are. From the top down: the operator, its accounts by the operator's keys, users by their account's keys. Pure.
+
+A file says nothing about who we are, since whoever writes JWTs could have exchanged it. A key is ours because the document names it, because it is
+on record where the keys are, or because a key of the one above signed it. What is not ours is a problem, and nothing is taken from it.
+
+Keys that are on record count beside those of the JWTs that are there: a run that removes a signing key may be killed before it has signed anew what
+that key had signed, and the record is only written at its end. A store without a record is taken as it is, once: the record is made then. What a
+signing key has signed that another tool removed is ours there where we have the key's seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Mapping, NamedTuple, Sequence
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Claims
+from ..rules.trust import foreign, keys_of
+from ..token import codec
+from .place import Found, Record, Trust
+from .wanted import ABSENT, Wanted, WantedKey
+
+_MISSING = "its file is gone, the JWT on record holds"
+
+
+@dataclasses.dataclass
+class Named:
+    """The keys that a document names by itself: identity keys, and all keys of the operator and of each account. An account without one has ""."""
+
+    operator: str = ""
+    operator_keys: frozenset[str] = frozenset()
+    accounts: dict[str, str] = dataclasses.field(default_factory=dict)
+    account_keys: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+
+
+def named_keys(wanted: Wanted) -> Named:
+    """The keys that a document names."""
+    operator = wanted.operator
+    present = [one for one in wanted.accounts if one.state != ABSENT]
+    return Named(
+        operator.key if operator is not None else "",
+        _keys(operator.key, operator.signing_keys) if operator is not None else frozenset(),
+        {one.name: one.key for one in present},
+        {one.name: _keys(one.key, one.signing_keys) for one in present},
+    )
+
+
+def _keys(key: str, signing_keys: Sequence[WantedKey]) -> frozenset[str]:
+    return frozenset(filter(None, [key, *(one.key for one in signing_keys)]))
+
+
+class Evidence(NamedTuple):
+    """What is found, before anything is known of it, and what is on record.
+
+    `unread` are the accounts, "" the operator, whose files hold something else than such a JWT. `where` and `recorded_at` are the paths of an
+    account's, or without a name the operator's, JWT, and of the same on record.
+    """
+
+    name: str
+    operator: Found | None
+    accounts: Mapping[str, Found]
+    unread: frozenset[str]
+    is_managed: bool
+    roles: dict[str, dict[str, str]] | None
+    record: Record
+    where: Callable[[str], str]
+    recorded_at: Callable[[str], str]
+    roles_at: str
+
+
+class _Known(NamedTuple):
+    """What tokens are compared with."""
+
+    evidence: Evidence
+    named: Named
+    has_seed: Callable[[str], bool]
+
+
+def verify(evidence: Evidence, named: Named, has_seed: Callable[[str], bool]) -> Trust:
+    """Find out what of a place is ours."""
+    known = _Known(evidence, named, has_seed)
+    record = evidence.record
+    trust = Trust(record, is_first=not record.operator)
+    if record.operator and named.operator not in ("", record.operator):
+        trust.replaced, trust.record = record.operator, Record(removed=record.removed)
+    trust.is_managed = evidence.is_managed and (trust.record.is_managed or not trust.record.operator)
+    recorded = _recorded(trust, evidence.recorded_at(""), trust.record.operator_token)
+    trust.operator = _operator(known, trust, recorded)
+    trust.operator_keys = named.operator_keys | _keys_of(trust.operator) | _keys_of(recorded)
+    is_blind = _is_blind(evidence, trust)
+    for name in dict.fromkeys([*evidence.accounts, *evidence.unread, *trust.record.accounts, *named.accounts]):
+        if not name:
+            continue
+        recorded = _recorded(trust, evidence.recorded_at(name), trust.record.accounts.get(name, ""))
+        if is_blind and recorded is None:
+            trust.unverified.add(name)
+            trust.account_keys[name] = frozenset()
+            continue
+        found = _account(name, known, trust, recorded)
+        keys = named.account_keys.get(name, frozenset()) | _keys_of(found)
+        if found is not None:
+            trust.accounts[name] = found
+            if recorded is not None and recorded.claims.subject == found.claims.subject:
+                keys |= _keys_of(recorded)
+        trust.account_keys[name] = keys
+    _find_roles(evidence, trust)
+    return trust
+
+
+def _is_blind(evidence: Evidence, trust: Trust) -> bool:
+    """Whether nothing shows whose the accounts are."""
+    if trust.operator is None and (evidence.operator is not None or "" in evidence.unread):
+        return True  # that is a problem already
+    if trust.operator_keys or not evidence.accounts:
+        return False
+    trust.problem(
+        evidence.where(""),
+        "there is no JWT of the operator, so nothing shows whose the accounts are: put it back, or name its key in operator.public_key.",
+    )
+    return True
+
+
+def _keys_of(stored: Found | None) -> frozenset[str]:
+    return keys_of(stored.claims) if stored is not None else frozenset()
+
+
+def _recorded(trust: Trust, path: str, token: str) -> Found | None:
+    """A token on record; None where there is none, or with a problem where it is damaged."""
+    if not token:
+        return None
+    try:
+        return Found(token, codec.decode(token))
+    except NatsSecurityError as error:
+        trust.problem(path, f"this is left as it is, it does not hold the JWT that a run has left here: {error}")
+        return None
+
+
+def _put_back(recorded: Found | None) -> Found | None:
+    return None if recorded is None else Found(recorded.token, recorded.claims, _MISSING)
+
+
+def _newer(found: Found, recorded: Found | None) -> Found:
+    """What is there, unless a run has left a newer one: an older JWT lacks the revocations, and has the signing keys, of its time."""
+    if recorded is None or recorded.claims.subject != found.claims.subject:
+        return found
+    old, new = found.claims.issued_at, recorded.claims.issued_at
+    if old >= new:
+        return found
+    times = f"issued at {units.show_time(old)}, than the one on record, issued at {units.show_time(new)}"
+    fault = f"its file has an older JWT, {times}, which holds"
+    return Found(recorded.token, recorded.claims, fault)
+
+
+def _signer(claims: Claims) -> str:
+    return "itself" if claims.issuer == claims.subject else claims.issuer
+
+
+# ---- the operator
+
+
+def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | None:
+    """The operator's token that holds; None where there is none, or one that is not ours."""
+    evidence, named, has_seed = known
+    found = evidence.operator
+    if found is None:
+        if recorded is None and "" not in evidence.unread and not named.operator:
+            _miss_operator(known, trust)
+        return recorded if "" in evidence.unread else _put_back(recorded)
+    claims = found.claims
+    if recorded is not None and found.token == recorded.token:
+        return found
+    if named.operator and claims.subject != named.operator:
+        return found  # the plan says that the document names another key
+    if trust.record.operator and claims.subject != trust.record.operator:
+        trust.problem(
+            evidence.where(""),
+            f"this is left as it is: its JWT is about {claims.subject}, signed by {_signer(claims)}, and the operator of this store is "
+            f"{trust.record.operator}, as {evidence.recorded_at('')} has it. If the operator got a new key, name that in operator.public_key; "
+            "otherwise remove the file, and the JWT on record is put back.",
+        )
+        return recorded
+    keys = {claims.subject} | named.operator_keys | _keys_of(recorded)
+    is_first = not (named.operator or trust.record.operator)
+    # nsc signs the JWT of a strict operator with one of the signing keys that it names itself. That proves nothing once the operator is known.
+    if claims.issuer in keys or has_seed(claims.issuer) or (is_first and claims.issuer in claims.body.signing_keys):
+        return _newer(found, recorded)
+    remedy = "Remove the file to have the JWT on record put back."
+    if recorded is None:
+        remedy = "That the JWT itself names its signer proves nothing: if it is right, name it by public_key in operator.signing_keys."
+    fault = foreign(claims.subject, claims.issuer, f"operator {evidence.name}", keys)
+    trust.problem(evidence.where(""), f"this is left as it is: {fault}. {remedy}")
+    return recorded
+
+
+def _miss_operator(known: _Known, trust: Trust) -> None:
+    """A problem where the operator is on record, and nothing else of it is left."""
+    evidence, operator = known.evidence, trust.record.operator
+    if operator and not known.has_seed(operator):
+        trust.problem(
+            evidence.where(""),
+            f"the operator is {operator}, as {evidence.recorded_at('')} has it, and neither its JWT nor its seed is here: restore one of them, "
+            "or name the key of the operator in operator.public_key.",
+        )
+
+
+# ---- accounts
+
+
+def _account(name: str, known: _Known, trust: Trust, recorded: Found | None) -> Found | None:
+    """The account's token that holds; None where there is none, or one that is not ours."""
+    evidence = known.evidence
+    found = evidence.accounts.get(name)
+    if found is None:
+        if name not in evidence.unread:
+            is_wanted = recorded is not None and _is_wanted(known.named, name, recorded.claims.subject)
+            return _put_back(recorded) if is_wanted else None
+    elif recorded is not None and found.token == recorded.token:
+        return found
+    else:
+        fault = _signature_fault(name, known, trust, recorded) or _identity_fault(name, known, trust, recorded)
+        if not fault:
+            return _newer(found, recorded)
+        trust.problem(evidence.where(name), f"this is left as it is: {fault}")
+    if recorded is None:
+        trust.unverified.add(name)
+    return recorded
+
+
+def _is_wanted(named: Named, name: str, subject: str) -> bool:
+    return name in named.accounts and named.accounts[name] in ("", subject)
+
+
+def _signature_fault(name: str, known: _Known, trust: Trust, recorded: Found | None) -> str:
+    """Why the signer of an account's JWT is none that may sign it; empty where it is one."""
+    evidence, named, has_seed = known
+    claims = evidence.accounts[name].claims
+    if claims.issuer in trust.operator_keys or (
+        trust.is_first and claims.issuer[:1] == "O" and has_seed(claims.issuer)
+    ):
+        return ""
+    if trust.is_managed and claims.issuer == claims.subject:
+        ours = (named.accounts.get(name), recorded.claims.subject if recorded is not None else None)
+        if claims.subject in ours or has_seed(claims.subject) or not trust.record.operator:
+            return ""
+    fault = foreign(claims.subject, claims.issuer, f"operator {evidence.name}", trust.operator_keys)
+    if recorded is not None:
+        return f"{fault}. Remove the file to have the JWT on record put back."
+    return (
+        f"{fault}. If the account is right, name its key in its public_key and remove the file: the JWT is then issued anew, "
+        "with the revocations and signing keys of the document alone."
+    )
+
+
+def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | None) -> str:
+    """Why the JWT of an account is that of another one; empty where it is not. One that the document names another key of is for the plan."""
+    evidence, named, has_seed = known
+    claims = evidence.accounts[name].claims
+    about = f"its JWT is about {claims.subject}, signed by {_signer(claims)} for the account {claims.name}"
+    if named.accounts.get(name):
+        return ""
+    if recorded is not None:
+        ours = recorded.claims.subject
+        if claims.subject == ours:
+            return ""
+        return (
+            f"{about}, and the account {name} is {ours}, as {evidence.recorded_at(name)} has it. If the account got a new key, "
+            "name that in its public_key; otherwise remove the file, and the JWT on record is put back."
+        )
+    if claims.name != name:
+        return f"{about}, not for {name}. If that is the key of {name}, name it in the public_key of the account; otherwise put the file where it belongs."
+    if name in named.accounts and claims.subject in trust.record.removed and not has_seed(claims.subject):
+        return (
+            f"{about}, and that account was removed. Remove the file to have a JWT with a new key issued; "
+            "to have the old account back, name its key in the public_key of the account."
+        )
+    return ""
+
+
+# ---- roles
+
+
+def _find_roles(evidence: Evidence, trust: Trust) -> None:
+    """The roles on record; where there are none, those of the file that the owners' JWTs have the keys of."""
+    written, recorded = evidence.roles, trust.record.roles
+    if written is None:
+        return
+    if recorded is not None:
+        trust.roles = recorded
+        if written != recorded:
+            trust.roles_fault = f"{evidence.roles_at} is not what the last run left, the roles on record are put back"
+        return
+    for stored in filter(None, [trust.operator, *trust.accounts.values()]):
+        owner, keys = stored.claims.subject, keys_of(stored.claims)
+        for role, key in written.get(owner, {}).items():
+            if key in keys:
+                trust.roles.setdefault(owner, {})[role] = key
+            else:
+                name = stored.claims.name
+                trust.problem(
+                    evidence.roles_at,
+                    f"this gives the role {role} to {key}, which is no key of the {stored.claims.kind} {name} ({owner}) as its JWT has them. "
+                    "Remove the role from the file.",
+                )
+
+
+# ---- users
+
+
+class Said(NamedTuple):
+    """What a token that is not verified yet seems to be about."""
+
+    subject: str
+    issuer: str
+    issuer_account: str
+    name: str
+
+
+NOTHING = Said("", "", "", "")
+
+
+def peek(token: str) -> Said:
+    """What a token seems to be about; nothing where it is none."""
+    data = codec.peek(token)
+    nats = data.get("nats")
+    account = nats.get("issuer_account") if isinstance(nats, dict) else None
+    return Said(str(data.get("sub") or ""), str(data.get("iss") or ""), str(account or ""), str(data.get("name") or ""))
+
+
+class UserFile(NamedTuple):
+    """The file of a user's JWT: the names that it is filed under, the account's public key, and what the document says of the user."""
+
+    account: str
+    account_key: str
+    name: str
+    public_key: str = ""  # where the document names it
+    is_wanted: bool = True  # whether the document wants the user to be there
+
+
+def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str], bool]) -> str:
+    """Why a JWT is not taken for that of the user that it is filed under; empty where it is."""
+    keys = trust.account_keys.get(file.account, frozenset())
+    is_of_a_key_before = trust.is_first and said.issuer_account == file.account_key and has_seed(said.issuer)
+    if said.issuer not in keys and not is_of_a_key_before:
+        fault = foreign(said.subject, said.issuer, f"account {file.account}", keys)
+        return f"{fault}. Remove the file to have it issued anew."
+    about = f"its JWT is about {said.subject}, signed by {said.issuer}"
+    if said.issuer_account not in ("", file.account_key):
+        return (
+            f"{about} for a user of the account {said.issuer_account}, not of {file.account} ({file.account_key}). "
+            "Remove the file to have it issued anew."
+        )
+    if file.public_key:
+        return ""  # the plan says whether the document names another key
+    if said.name != file.name:
+        return (
+            f"{about} for the user {said.name}, not for {file.name}. "
+            f"If that is the key of {file.name}, name it in the public_key of the user; otherwise put the file where it belongs."
+        )
+    if file.is_wanted and said.subject in trust.record.removed and not has_seed(said.subject):
+        return (
+            f"{about}, and that user was removed. Remove the file to have a JWT with a new key issued; "
+            "to have the old user back, name its key in the public_key of the user."
+        )
+    return ""

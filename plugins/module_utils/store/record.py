@@ -1,0 +1,89 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the last run left of a store, kept in the keystore: the operator's public key, its JWT and those of the accounts.
+
+Who can write JWTs but no keys cannot write this. So it shows whose a JWT is: that of an operator under the same key, that of an account under
+the same name, one that a key signed which was removed since, and one that is older than what a run has left already. Reads files, writes none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Callable
+
+from ..disk.batch import Write
+from ..disk.files import FOLDER_MODE, list_folder
+from ..disk.writing import is_rest
+from ..reconcile.place import Record, Trust
+from ..reconcile.trust import Evidence, Named, verify
+from . import layout as layouts
+from .layout import Layout, Store
+
+
+def read_record(store: Store) -> Record:
+    """What is on record. What is damaged is in the store's problems."""
+    layout = store.layout
+    lines = (layouts.read_file(store, layout.removed) or "").splitlines()
+    removed = frozenset(line.partition(" ")[0] for line in lines)
+    said = layouts.read_json(store, layout.recorded_store)
+    if not isinstance(said, dict):
+        return Record(removed=removed)
+    for folder in (layout.record, layout.recorded_accounts):
+        layouts.note_mode(store, folder, FOLDER_MODE)
+        layouts.note_leftovers(store, folder)
+    accounts = {}
+    for file in list_folder(layout.recorded_accounts):
+        if file.endswith(".jwt") and not is_rest(file):
+            accounts[file[:-4]] = layouts.read_file(store, os.path.join(layout.recorded_accounts, file)) or ""
+    return Record(
+        str(said.get("operator") or ""),
+        said.get("managed") is True,
+        layouts.read_file(store, layout.recorded("")) or "",
+        accounts,
+        layouts.read_roles(store, layout.recorded_roles),
+        removed,
+    )
+
+
+def verified(store: Store, named: Named, has_seed: Callable[[str], bool]) -> Store:
+    """The store with only what is ours of its operator, accounts and roles; the rest is among the problems."""
+    layout = store.layout
+    evidence = Evidence(
+        layout.name,
+        store.operator,
+        store.accounts,
+        frozenset(store.unread),
+        store.is_managed,
+        store.read_roles,
+        read_record(store),
+        store.where,
+        layout.recorded,
+        layout.roles,
+    )
+    trust: Trust = verify(evidence, named, has_seed)
+    return dataclasses.replace(
+        store,
+        operator=trust.operator,
+        accounts=trust.accounts,
+        is_managed=trust.is_managed,
+        roles=trust.roles,
+        trust=trust,
+        problems=[*store.problems, *trust.problems],
+    )
+
+
+def identity_text(operator: str, is_managed: bool) -> str:
+    """The file with the operator's public key."""
+    return json.dumps({"operator": operator, "managed": is_managed}) + "\n"
+
+
+def differing(layout: Layout, record: Record, tokens: dict[str, str]) -> list[Write]:
+    """The tokens on record that are to be written: of accounts by name, of the operator under ""."""
+    before = {**record.accounts, "": record.operator_token}
+    return [
+        Write(layout.recorded(name), token, before.get(name) or None)
+        for name, token in tokens.items()
+        if token != before.get(name)
+    ]
