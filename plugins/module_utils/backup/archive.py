@@ -1,0 +1,159 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Contents as a compressed tar archive with a manifest that says what it holds: `tar -xzf` puts the files where nsc has them.
+
+The same contents at the same time are the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import zlib
+from typing import Any, NamedTuple
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from .contents import Contents, Held, look_into, path_problem, refusal
+
+FORMAT = "natsops.security backup"
+VERSION = 1
+MANIFEST = "natsops-backup.json"
+#: More than any store has: what a small file unpacks to must not fill the memory.
+MOST_BYTES = 1 << 30
+_BLOCK = 512
+_GZIP = 31  # zlib's wbits for a gzip header
+
+
+class Archive(NamedTuple):
+    """What an archive holds, verified against its manifest. The time is in unix seconds."""
+
+    contents: Contents
+    held: Held
+    created: int
+    manifest: dict[str, Any]
+
+
+def write_archive(contents: Contents, held: Held, created: int) -> bytes:
+    """The archive of contents and what they hold. NatsSecurityError for a path that has no place in a backup; problems of what is held are in the manifest,
+    and refuse nothing.
+    """
+    problems = [problem for path in contents.files if (problem := path_problem(path, contents.name))]
+    if problems:
+        raise refusal("There can be no backup:", [f"{problem}." for problem in problems])
+    files = {path: contents.files[path].encode("utf-8") for path in sorted(contents.files)}
+    manifest = json.dumps(_manifest(contents, held, files, created), indent=1, ensure_ascii=False) + "\n"
+    members = [(MANIFEST, manifest.encode("utf-8")), *files.items()]
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
+    parts = [compressor.compress(_member(path, data, created)) for path, data in members]
+    parts += [compressor.compress(bytes(2 * _BLOCK)), compressor.flush()]
+    return b"".join(parts)
+
+
+def _manifest(contents: Contents, held: Held, files: dict[str, bytes], created: int) -> dict[str, Any]:
+    operator = held.operator
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "created": units.show_time(created),
+        "store": contents.name,
+        "operator": {"name": operator.name, "public_key": operator.subject} if operator is not None else None,
+        "holds": held.counts(),
+        "missing_seeds": held.missing_seeds,
+        "problems": held.problems,
+        "sha256": {path: hashlib.sha256(data).hexdigest() for path, data in files.items()},
+    }
+
+
+def _member(path: str, data: bytes, created: int) -> bytes:
+    entry = tarfile.TarInfo(path)
+    entry.size, entry.mode, entry.mtime = len(data), 0o600, created
+    return entry.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % _BLOCK)
+
+
+def read_archive(data: bytes, operator: str | None = None) -> Archive:
+    """The contents of an archive. NatsSecurityError where it is cut off or is not what its manifest says, or holds another operator than the expected one.
+
+    What does not verify up to the operator is in `held.problems`.
+    """
+    files = _unpack(_decompress(data))
+    manifest = _read_manifest(files.pop(MANIFEST, None))
+    name = str(manifest["store"])
+    problems = [f"{problem}." for path in files if (problem := path_problem(path, name))]
+    sums = manifest["sha256"]
+    problems += [f"{path} is missing." for path in sums if path not in files]
+    for path, content in files.items():
+        if sums.get(path) != hashlib.sha256(content).hexdigest():
+            problems.append(
+                f"{path} is not what the manifest says." if path in sums else f"{path} is not in the manifest."
+            )
+    if problems:
+        raise refusal("The backup is not what its manifest says:", problems)
+    contents = Contents(name, {path: _text(path, content) for path, content in files.items()})
+    held = look_into(contents, operator)
+    if manifest["holds"] != held.counts():
+        raise refusal("The backup is not what its manifest says:", [f"it holds {held.counts()}."])
+    if operator is not None and (held.operator is None or held.operator.subject != operator):
+        raise refusal("The backup is that of another operator:", held.problems)
+    return Archive(contents, held, units.parse_time(manifest["created"]), manifest)
+
+
+def _decompress(data: bytes) -> bytes:
+    decompressor = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = decompressor.decompress(data, MOST_BYTES)
+    except zlib.error:
+        raise NatsSecurityError("The backup cannot be read: it holds no compressed archive, or was changed.") from None
+    if decompressor.unconsumed_tail:
+        raise NatsSecurityError(f"The backup cannot be read: it is larger than {MOST_BYTES >> 30} GiB.")
+    if not decompressor.eof:
+        raise NatsSecurityError("The backup cannot be read: it is cut off.")
+    return unpacked
+
+
+def _unpack(data: bytes) -> dict[str, bytes]:
+    """The files of a tar archive. NatsSecurityError for a member of another type or a second one of a path."""
+    files: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            for entry in archive:
+                if not entry.isreg() or entry.name in files:
+                    raise NatsSecurityError(f"The backup cannot be read: {entry.name!r} is no file, or is there twice.")
+                start = entry.offset_data
+                files[entry.name] = data[start : start + entry.size]
+                if len(files[entry.name]) != entry.size:
+                    raise NatsSecurityError("The backup cannot be read: it is cut off.")
+    except (tarfile.TarError, ValueError, OSError):
+        raise NatsSecurityError("The backup cannot be read: it holds no archive, or was changed.") from None
+    return files
+
+
+def _read_manifest(data: bytes | None) -> dict[str, Any]:
+    try:
+        manifest = json.loads(data or b"")
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise NatsSecurityError(f"The backup cannot be read: it has no manifest {MANIFEST} of the format {FORMAT!r}.")
+    if manifest.get("version") != VERSION:
+        raise NatsSecurityError(
+            f"The backup cannot be read: it is of version {str(manifest.get('version'))[:20]!r}, and version {VERSION} is read."
+        )
+    shapes = {"store": str, "created": str, "holds": dict, "sha256": dict}
+    for name, shape in shapes.items():
+        if not isinstance(manifest.get(name), shape):
+            raise NatsSecurityError(f"The backup cannot be read: its manifest has no {name}.")
+    try:
+        units.parse_time(manifest["created"])
+    except ValueError as error:
+        raise NatsSecurityError(f"The backup cannot be read: created in its manifest: {error}.") from None
+    return manifest
+
+
+def _text(path: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NatsSecurityError(f"The backup cannot be read: {path} is not a text.") from None

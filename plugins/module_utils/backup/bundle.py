@@ -1,0 +1,88 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Backups in any of their forms: written sealed or encrypted, read whatever it is."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple, Sequence
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..keys.nkey import KeyPair
+from . import natscli, vault
+from .archive import Archive, read_archive, write_archive
+from .contents import Contents, look_into
+from .sealed import open_sealed, read_sealed, seal
+
+
+class Keys(NamedTuple):
+    """What may open a backup: curve keys with their seeds, and a password."""
+
+    pairs: Sequence[KeyPair] = ()
+    password: str | None = None
+
+
+def write_sealed(contents: Contents, recipients: Sequence[str], created: int) -> str:
+    """The backup, sealed to curve keys. The name and public key of the operator and the time are in it for everybody to read."""
+    held = look_into(contents)
+    operator = held.operator
+    about = {
+        "created": units.show_time(created),
+        "store": contents.name,
+        "operator": operator.subject if operator is not None else None,
+    }
+    return seal(write_archive(contents, held, created), recipients, about)
+
+
+def write_encrypted(contents: Contents, password: str, created: int) -> str:
+    """The backup, encrypted as by ansible-vault."""
+    return vault.encrypt(write_archive(contents, look_into(contents), created), password)
+
+
+def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
+    """What a backup of any form holds. NatsSecurityError where it does not open, is not what it says, or is of another operator than the expected one.
+
+    What does not verify up to the operator is in `held.problems` of the result.
+    """
+    if text.startswith(vault.HEADER):
+        if keys.password is None:
+            raise NatsSecurityError("The backup cannot be opened: it is encrypted with a password, and none is given.")
+        return read_archive(vault.decrypt(text, keys.password), operator)
+    if text.lstrip().startswith("{"):
+        return _from_natscli(text, operator) if _is_natscli(text) else _from_sealed(text, keys, operator)
+    if not keys.pairs:
+        raise NatsSecurityError(
+            "The backup cannot be opened: it is no backup, or sealed by nats, and no curve key is given."
+        )
+    for pair in keys.pairs[:-1]:
+        try:
+            return _from_natscli(natscli.open_natscli(text, pair), operator)
+        except NatsSecurityError:
+            continue
+    return _from_natscli(natscli.open_natscli(text, keys.pairs[-1]), operator)
+
+
+def _is_natscli(text: str) -> bool:
+    try:
+        return natscli.is_natscli(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _from_sealed(text: str, keys: Keys, operator: str | None) -> Archive:
+    sealed = read_sealed(text)
+    archive = read_archive(open_sealed(sealed, keys.pairs), operator)
+    told = {name: sealed.about.get(name) for name in ("created", "store")}
+    if told != {name: archive.manifest[name] for name in told}:
+        raise NatsSecurityError("The backup is not what it says outside: it was changed.")
+    return archive
+
+
+def _from_natscli(text: str, operator: str | None) -> Archive:
+    contents = natscli.read_natscli(text)
+    held = look_into(contents, operator)
+    if operator is not None and (held.operator is None or held.operator.subject != operator):
+        raise NatsSecurityError(f"The backup is that of another operator: {held.problems[-1]}")
+    created = held.operator.issued_at if held.operator is not None else 0
+    return Archive(contents, held, created, {})

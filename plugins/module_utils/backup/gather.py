@@ -1,0 +1,66 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The contents of a backup, read from a store and its keystore. The caller holds the store's lock."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Iterator
+
+from ..base.errors import NatsSecurityError
+from ..disk.files import list_folder, read_content
+from ..disk.writing import is_rest
+from ..store.layout import Layout
+from .contents import KEYS, STORES, Contents, look_into
+
+
+def gather(layout: Layout) -> Contents:
+    """All files of a store, with its journal and archive; of the keystore the seeds that its tokens or its journal name, and its creds.
+
+    A keystore may be shared: seeds of other operators stay there, and so does its archive, which does not say whose they were. NatsSecurityError where
+    there is no store, or a file of it cannot be read.
+    """
+    if not os.path.isfile(layout.marker):
+        raise NatsSecurityError(
+            f"{layout.root} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
+        )
+    files: dict[str, str] = {}
+    for path in _walk(layout.root):
+        if path != layout.lock:
+            _take(files, path, f"{STORES}/{layout.name}{path[len(layout.root) :]}")
+    contents = Contents(layout.name, files)
+    keys = {*look_into(contents).named_keys, *_journalled(files.get(contents.layout.journal, ""))}
+    for key in sorted(key for key in keys if len(key) == 56):
+        _take(files, layout.key(key), contents.layout.key(key))
+    creds = f"{layout.keys_dir}/creds/{layout.name}"
+    for path in _walk(creds):
+        _take(files, path, f"{KEYS}{path[len(layout.keys_dir) :]}")
+    _take(files, layout.gitignore, contents.layout.gitignore)
+    return contents
+
+
+def _walk(folder: str) -> Iterator[str]:
+    for name in list_folder(folder):
+        path = f"{folder}/{name}"
+        if os.path.isdir(path) and not os.path.islink(path):
+            yield from _walk(path)
+        elif not is_rest(name):
+            yield path
+
+
+def _take(files: dict[str, str], path: str, name: str) -> None:
+    content = read_content(path, follow=False)
+    if content is not None:
+        files[name] = content.text
+
+
+def _journalled(journal: str) -> Iterator[str]:
+    """The keys that a killed run had begun to make."""
+    for line in journal.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # torn
+        if isinstance(entry, dict) and entry.get("key"):
+            yield str(entry["key"])
