@@ -288,7 +288,7 @@ def test_creds_of_another_user_are_left_alone(user: Site) -> None:
     user.run("creds", path=user / "u.creds", jwt_path=user / "u.jwt", key_path=user / "u.nk")
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "other.jwt", key_path=user / "other.nk")
     assert message == (
-        f"path: {user / 'u.creds'} holds the creds of {user.key('u.nk').public_key}, not of {other.public_key}. It is left as it is."
+        f"path {user / 'u.creds'}: this holds the creds of {user.key('u.nk').public_key}, not of {other.public_key}. It is left as it is."
     )
 
 
@@ -301,7 +301,7 @@ def test_seed_of_another_user_is_refused(user: Site) -> None:
 def test_foreign_file_in_the_place_of_creds_is_left_alone(user: Site) -> None:
     user.write("u.creds", "my notes")
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "u.jwt", key_path=user / "u.nk")
-    assert "u.creds is not a creds file, it is left as it is." in message
+    assert "u.creds: this is not a creds file, it is left as it is." in message
 
 
 def test_mode_of_a_creds_file_is_repaired(user: Site) -> None:

@@ -530,7 +530,7 @@ def test_foreign_file_is_left_as_it_is(made: Store, definition: dict[str, Any], 
 
 def test_foreign_creds_are_left_as_they_are(made: Store, definition: dict[str, Any]) -> None:
     made.site.write("keys/creds/ACME/APP/orders.creds", made.site.text("keys/creds/ACME/SYS/sys.creds"), 0o600)
-    assert "does not hold the creds of this user" in made.refuse(definition)
+    assert "It is left as it is" in made.refuse(definition)
 
 
 def test_mistyped_seed_is_an_error(made: Store, definition: dict[str, Any]) -> None:

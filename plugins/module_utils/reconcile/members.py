@@ -12,6 +12,7 @@ from ..claims import Account, Claims
 from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..keys.new import NewKey
+from ..rules import revoked_until
 from ..token import decorated
 from .claims import users_referred_to
 from .given import Findings, Given
@@ -111,8 +112,7 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
         )
         members.findings.judge(Verdict(warnings=(Problem(wanted.place, message),)))
         return
-    at = max(old.revocations.get(claims.subject, 0), old.revocations.get("*", 0))
-    if at < claims.issued_at:
+    if revoked_until(old.revocations, claims.subject) < claims.issued_at:
         members.revoked[claims.subject] = max(given.how.now, claims.issued_at)
 
 

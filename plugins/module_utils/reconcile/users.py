@@ -17,6 +17,7 @@ from ..rules import revoked_until
 from ..token import decorated
 from . import claims as wanted_claims
 from . import verdict as verdicts
+from .creds import read_creds
 from .given import Findings, Given, token_file_reasons
 from .issuers import Issuers, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
 from .members import Members, user_key
@@ -261,18 +262,15 @@ class _Common:
         seed = given.ring.seed_text(one.subject)
         if seed and one.token is not None and text == decorated.creds_text(one.token, seed):
             return given.place.file_reasons(file), is_issued
-        try:
-            holder = decorated.find_seed(text)
-        except NatsSecurityError:
-            holder = None
-        if holder is None or holder.public_key != one.subject:
-            self._problem(file, "this is left as it is, it does not hold the creds of this user.")
+        creds = read_creds(text, one.subject, one.token)
+        if creds.problem or creds.holder is None:
+            self._problem(file, creds.problem)
             return (), False
         if not seed:
             # The creds file alone has the seed, so it is where it comes from when the file is written anew.
-            given.ring.add(holder)
-            if one.token is not None and text == decorated.creds_text(one.token, holder.seed):
-                return given.place.file_reasons(file), is_issued
+            given.ring.add(creds.holder)
+        if creds.is_same:
+            return given.place.file_reasons(file), is_issued
         return (() if is_issued else ("the creds file holds something else than the JWT and the seed",)), True
 
 

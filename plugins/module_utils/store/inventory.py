@@ -211,7 +211,7 @@ class _Teller:
         stored, _unused = activation_at_hand(item.token, importer, item, self.trust.account_keys[name])
         if stored is None:
             return None
-        revoked_at = max(export.revocations.get(importer, 0), export.revocations.get("*", 0))
+        revoked_at = rules.revoked_until(export.revocations, importer)
         if revoked_at >= stored.claims.issued_at:
             return None
         signers = [exporter.claims.subject, *(key.key for key in body.signing_keys)]
@@ -248,7 +248,7 @@ class _Teller:
                 self.problem(file, f"this is left as it is: {fault}", True)
                 continue
             where = f"{path}.users[{len(told)}]"
-            revoked_at = max(revocations.get(claims.subject, 0), revocations.get("*", 0))
+            revoked_at = rules.revoked_until(revocations, claims.subject)
             if revoked_at >= claims.issued_at:
                 self.problem(
                     file, "this user is revoked: it is left out of the document, which would bring it back.", False

@@ -27,6 +27,7 @@ from ..cluster.connection import (
 )
 from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..disk import files
+from ..keys.keyring import Keyring
 from ..keys.nkey import KeyPair
 from ..store.layout import Layout
 from .task import CarefulModule, keep_secret, parse_seed
@@ -271,7 +272,7 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
         )
     elif os.path.isdir(path):
         # A key without a scope is better: its user gets just what it needs.
-        pair = _seed_in_folder(module, path, sorted(scopes, key=lambda key: scopes[key]))
+        pair = _seed_in_folder(path, sorted(scopes, key=lambda key: scopes[key]))
     else:
         pair = read_seed_file(module, path, "system_signer_path", "account")
     if pair is None:
@@ -287,12 +288,11 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
     return pair, scopes.get(pair.public_key, False)
 
 
-def _seed_in_folder(module: CarefulModule, folder: str, keys: list[str]) -> KeyPair:
-    for key in keys:
-        for path in (os.path.join(folder, f"{key}.nk"), Layout("", folder, "").key(key)):
-            found = read_seed_file(module, path, "system_signer_path", "account")
-            if found is not None and found.public_key == key:
-                return found
+def _seed_in_folder(folder: str, keys: list[str]) -> KeyPair:
+    ring = Keyring(flat=[folder])
+    found = next(filter(ring.has, keys), None)
+    if found is not None:
+        return ring.pair(found)
     raise NatsSecurityError(
         f"system_signer_path: the folder {folder} has no seed of the system account ({', '.join(keys)})."
         if keys

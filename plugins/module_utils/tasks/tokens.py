@@ -19,6 +19,7 @@ from ..keys.keyring import Keyring
 from ..keys.new import NewKey, read_new_key
 from ..keys.nkey import KeyPair
 from ..keys.recognition import may_hold_secrets
+from ..reconcile.creds import read_creds
 from ..reconcile.place import Found
 from ..token import codec, decorated
 from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
@@ -349,16 +350,9 @@ def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "
     if key.pair is not None and not key.pair.has_seed:
         raise NatsSecurityError(f"{option} needs the user's seed, from key_path or key_seed: a creds file holds it.")
     text = module.snapshot.read(path, option)
-    if text is None:
-        return
-    try:
-        held = decorated.find_seed(text).public_key
-    except NatsSecurityError as error:
-        raise NatsSecurityError(f"{option}: {path} is not a creds file, it is left as it is. {error}") from None
-    if held != key.public_key:
-        raise NatsSecurityError(
-            f"{option}: {path} holds the creds of {held}, not of {key.public_key}. It is left as it is."
-        )
+    problem = read_creds(text, key.public_key, None).problem if text is not None else ""
+    if problem:
+        raise NatsSecurityError(f"{option} {path}: {problem}")
 
 
 def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
