@@ -308,6 +308,10 @@ def _files(change: Callable[[dict[str, bytes]], Any] = lambda files: None) -> di
             "neither in the store ACME",
         ),
         (
+            _tar(_with_manifest(_files(lambda files: files.update({"keys/.natsops/stores/OTHER/journal": b"x"})))),
+            "neither in the store",
+        ),
+        (
             _tar(_with_manifest(_files(lambda files: files.update({"keys/authorized_keys": b"x"})))),
             "neither in the store",
         ),
@@ -404,6 +408,27 @@ STRANGER = key("operator", 9)
             f"it holds the seed of {ACCOUNT.public_key}",
         ),
         (f"keys/keys/U/{USER.public_key[1:3]}/{USER.public_key}.nk", USER.seed[:-1], "Not a whole seed"),
+        (
+            "keys/.natsops/stores/ACME/record/store.json",
+            json.dumps({"operator": STRANGER.public_key}),
+            "that of the operator O",
+        ),
+        (
+            "keys/.natsops/stores/ACME/record/operator.jwt",
+            token(STRANGER, Operator(), STRANGER),
+            "is not a JWT of the operator",
+        ),
+        (
+            "keys/.natsops/stores/ACME/record/operator.jwt",
+            token(OPERATOR, Operator(), STRANGER),
+            "is not a JWT of the operator",
+        ),
+        (
+            "keys/.natsops/stores/ACME/record/accounts/APP.jwt",
+            token(ACCOUNT, Account(), STRANGER),
+            "which is no key of the",
+        ),
+        ("keys/.natsops/stores/ACME/record/accounts/APP.jwt", "x", "Not a token"),
         ("keys/creds/ACME/APP/u.creds", "x", "u.creds: Not a token"),
         (
             "keys/creds/ACME/APP/u.creds",
@@ -454,16 +479,23 @@ def test_backup_has_the_journal_and_the_keys_in_it_but_no_keys_of_others(tmp_pat
         path = pathlib.Path(layout.key(pair.public_key))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(pair.seed)
-    state = tmp_path / "stores" / "ACME" / ".natsops"
-    state.mkdir()
-    (state / "journal").write_text(json.dumps({"for": "account NEW", "key": born.public_key}) + '\n{"for": "to')
-    (state / "roles.json").write_text("{}")
-    (state / "lock").write_text("process 1")
-    (tmp_path / "keys" / "creds" / "OTHER" / "APP").mkdir(parents=True)
-    (tmp_path / "keys" / "creds" / "OTHER" / "APP" / "x.creds").write_text("x")
+    for path, text in {
+        layout.journal: json.dumps({"for": "account NEW", "key": born.public_key}) + '\n{"for": "to',
+        layout.roles: "{}",
+        layout.lock: "process 1",
+        layout.removed: "AX 1\n",
+        layout.recorded("APP"): contents.files["stores/ACME/accounts/APP/APP.jwt"],
+        f"{layout.keys_dir}/creds/OTHER/APP/x.creds": "x",
+        f"{layout.keys_dir}/.natsops/stores/OTHER/journal": "x",
+        f"{layout.archive(True, 'then')}/keys/A/{stranger.public_key}.nk.archived": stranger.seed,
+    }.items():
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_text(text)
     found = gather(layout)
     assert set(found.files) - set(contents.files) == {
-        "stores/ACME/.natsops/journal",
+        "keys/.natsops/stores/ACME/journal",
+        "keys/.natsops/stores/ACME/removed",
+        "keys/.natsops/stores/ACME/record/accounts/APP.jwt",
         "stores/ACME/.natsops/roles.json",
         layout.key(born.public_key)[len(str(tmp_path)) + 1 :],
     }

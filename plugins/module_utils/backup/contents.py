@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Iterator, Mapping, NamedTuple
+from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
@@ -71,6 +71,7 @@ def look_into(contents: Contents, operator: str | None = None) -> Held:
     for path in sorted(contents.files, key=_order):
         _take(held, contents, path)
     _check_operator(held, contents, operator)
+    _check_record(held, contents)
     for name, account in held.accounts.items():
         if held.operator is not None and not _may_have_signed(held.operator, account, contents):
             held.problems.append(
@@ -93,9 +94,9 @@ def path_problem(path: str, name: str) -> str:
         return f"{path!r} is not a path in a backup"
     if parts[:2] == [STORES, name] and len(parts) > 2:
         return ""
-    if parts == [KEYS, ".gitignore"] or parts[:2] in ([KEYS, "keys"], [KEYS, STATE]):
+    if parts == [KEYS, ".gitignore"] or parts[:2] == [KEYS, "keys"]:
         return ""
-    if parts[:3] == [KEYS, "creds", name]:
+    if parts[:3] == [KEYS, "creds", name] or parts[:4] == [KEYS, STATE, "stores", name]:
         return ""
     return f"{path!r} is neither in the store {name} nor in its keystore"
 
@@ -176,6 +177,29 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
         )
 
 
+def _check_record(held: Held, contents: Contents) -> None:
+    """What the last run left decides whom the next one trusts: it has to be of this operator, and signed by it."""
+    layout, files = contents.layout, contents.files
+    identity = _json(files.get(layout.recorded_store, "{}")).get("operator")
+    if held.operator is not None and identity not in (None, held.operator.subject):
+        held.problems.append(f"{layout.recorded_store} is that of the operator {identity}.")
+    recorded: dict[str, Claims] = {}
+    for path, text in files.items():
+        if path.startswith(f"{layout.record}/") and path.endswith(".jwt"):
+            try:
+                recorded[path] = _token(text, "operator" if path == layout.recorded("") else "account")
+            except NatsSecurityError as error:
+                held.problems.append(f"{path}: {error}")
+    operator = recorded.pop(layout.recorded(""), held.operator)
+    if operator is None:
+        return
+    if held.operator is not None and (operator.subject != held.operator.subject or not did_sign(operator, operator)):
+        held.problems.append(f"{layout.recorded('')} is not a JWT of the operator {held.operator.subject}.")
+    for path, claims in recorded.items():
+        if not _may_have_signed(operator, claims, contents):
+            held.problems.append(f"{path} is signed by {claims.issuer}, which is no key of the operator.")
+
+
 def _may_have_signed(operator: Claims, account: Claims, contents: Contents) -> bool:
     # Accounts of a store that nsc made without the operator's key sign themselves until the operator does.
     return did_sign(operator, account) or (account.issuer == account.subject and is_managed(contents))
@@ -183,11 +207,15 @@ def _may_have_signed(operator: Claims, account: Claims, contents: Contents) -> b
 
 def is_managed(contents: Contents) -> bool:
     """Whether nsc made the store without the operator's key, as its marker says."""
+    return bool(_json(contents.files.get(contents.layout.marker, "")).get("managed"))
+
+
+def _json(text: str) -> dict[str, Any]:
     try:
-        marker = json.loads(contents.files.get(contents.layout.marker, ""))
-    except ValueError:
-        return False
-    return isinstance(marker, dict) and bool(marker.get("managed"))
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _named_keys(held: Held) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from .contents import KEYS, STORES, Contents, look_into
 
 
 def gather(layout: Layout) -> Contents:
-    """All files of a store, with its journal and archive; of the keystore the seeds that its tokens or its journal name, and its creds.
+    """All files of a store with its archive; of the keystore its journal and record, the seeds that its tokens or its journal name, and its creds.
 
     A keystore may be shared: seeds of other operators stay there, and so does its archive, which does not say whose they were. NatsSecurityError where
     there is no store, or a file of it cannot be read.
@@ -29,13 +29,13 @@ def gather(layout: Layout) -> Contents:
     for path in _walk(layout.root):
         if path != layout.lock:
             _take(files, path, f"{STORES}/{layout.name}{path[len(layout.root) :]}")
+    for folder in (layout.state_of_keys, f"{layout.keys_dir}/creds/{layout.name}"):
+        for path in _walk(folder):
+            _take(files, path, f"{KEYS}{path[len(layout.keys_dir) :]}")
     contents = Contents(layout.name, files)
     keys = {*look_into(contents).named_keys, *_journalled(files.get(contents.layout.journal, ""))}
     for key in sorted(key for key in keys if len(key) == 56):
         _take(files, layout.key(key), contents.layout.key(key))
-    creds = f"{layout.keys_dir}/creds/{layout.name}"
-    for path in _walk(creds):
-        _take(files, path, f"{KEYS}{path[len(layout.keys_dir) :]}")
     _take(files, layout.gitignore, contents.layout.gitignore)
     return contents
 

@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..token import codec, decorated
-from .contents import KEYS, STORES, Contents
+from .contents import Contents
 
 MISSING, SAME, OLDER, NEWER, OTHER = "missing", "same", "older", "newer", "other"
 
@@ -43,7 +43,7 @@ def _state(path: str, text: str, found: str | None) -> str:
         return MISSING
     if found.strip() == text.strip():
         return SAME
-    if path.startswith((f"{STORES}/", f"{KEYS}/creds/")) and path.endswith((".jwt", ".creds")):
+    if path.endswith((".jwt", ".creds")):
         return _token_state(text, found)
     return OTHER
 
