@@ -5,26 +5,40 @@
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
+import gc
+import itertools
 import json
 import pathlib
 import re
-from collections.abc import Iterator
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
 from support.fleets import FULL, Fleet, Realm, make_certificates, tls_config
-from support.network import Pretender, answers, as_json, relay, says, stranger, without_tls
+from support.network import Pretender, answers, as_json, drips, relay, says, stranger, without_tls
 from support.ports import free_ports
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.cluster import (
+    account_server,
+    addresses,
+    channel,
+    info,
+    plan,
+    servers,
+)
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
-from ansible_collections.natsops.security.plugins.module_utils.cluster import addresses, channel, info, plan, servers
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
+    from support.network import Talk, Twist
     from support.sites import Site
 
 pytestmark = pytest.mark.server
@@ -531,3 +545,329 @@ def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates
             message = site.refuse("resolver_info", account_server_url=url, public_keys=[_KEY], **more)
             assert message.startswith(f"account_server_url: {url} is never encrypted, and ")
         assert plain.clients == []
+
+
+# ---- time and memory
+
+
+def _options(port: int, realm: Realm, scheme: str = "nats", timeout: float = 0.5) -> connections.Options:
+    inbox = connections.new_inbox()
+    user = connections.TemporaryUser(realm.system, realm.system.public_key, False, inbox, clusters.SUBJECTS_OF["exact"])
+    return connections.Options((f"{scheme}://127.0.0.1:{port}",), user, inbox, 0.5, timeout)
+
+
+def _failure(work: Callable[[], Any]) -> str:
+    """The message of the error that work ends with: soon, and not when it likes."""
+    found: list[str] = []
+
+    def run() -> None:
+        try:
+            work()
+        except NatsSecurityError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert found, "it does not end" if thread.is_alive() else "it does not fail"
+    return found[0]
+
+
+def _looking(options: connections.Options) -> Callable[[], Any]:
+    return lambda: connections.run(options, lambda connection: info.look_at(connection, [], [], None, [], True))
+
+
+_UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk"),
+    [
+        ("nats", says(b"")),
+        ("nats", says(b"INFO {")),
+        ("nats", drips(b'{"', first=b"INFO ")),
+        ("nats", says(Pretender(Realm()).info_line)),
+        ("nats", drips(b"x", first=Pretender(Realm()).info_line + b"-ERR ")),
+        ("tls", says(b"")),
+        ("tls", says(Pretender(Realm(), info={"tls_required": True}).info_line)),
+        ("tls", drips(b"\x16", first=Pretender(Realm(), info={"tls_required": True}).info_line)),
+        ("ws", says(b"")),
+        ("ws", drips(b"x", first=b"HTTP/1.1 101 ")),
+        ("ws", drips(b"x: y\r\n", first=_UPGRADE, pause=0.01)),
+        ("wss", drips(b"\x16", first=b"\x16")),
+    ],
+    ids=[
+        "silent", "half a line", "INFO byte by byte", "no answer to the login", "an error byte by byte", "silent for TLS", "silent in the handshake",
+        "a handshake byte by byte", "silent websocket", "status byte by byte", "headers without end", "secure websocket byte by byte",
+    ],
+)  # fmt: skip
+def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
+    with stranger(talk) as server:
+        message = _failure(_looking(_options(server.port, Realm(), scheme)))
+        assert f"{scheme}://127.0.0.1:{server.port}: no answer for 500ms." in message or "TLS failed" in message
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no answer"),
+        (b"x" * (channel.LONGEST_LINE + 3), "a line of more than"),
+        (b"SSH-2.0-OpenSSH\r\n", "it is no NATS server: it begins with 'SSH-2.0-OpenSSH'"),
+        (b"INFO nonsense\r\n", "its INFO cannot be read: INFO is not JSON"),
+        (b"INFO []\r\n", "INFO is an array, where an object is wanted"),
+        (b"INFO \xff\r\n", "INFO is not UTF-8"),
+        (b"INFO " + b"[" * 100_000 + b"\r\n", "nested too deeply"),
+        (b"INFO {}\r\n", "it asks for no signature (no nonce in its INFO), so it is not in operator mode"),
+        (b'INFO {"nonce":5}\r\n', "INFO.nonce is 5"),
+        (b'INFO {"nonce":"eyJ0.eyJ1.x"}\r\n', "INFO.nonce is"),
+        (b'INFO {"nonce":"a\\r\\nPUB x 0"}\r\n', "INFO.nonce is"),
+        (b'INFO {"nonce":"abc","max_payload":"x"}\r\n', "INFO.max_payload is"),
+        (b'INFO {"nonce":"abc","tls_required":"no"}\r\n', "INFO.tls_required is"),
+        (b'INFO {"nonce":"abc"}\r\nnonsense\r\n', "it does not follow the protocol of NATS: it sends 'nonsense'"),
+        (b'INFO {"nonce":"abc"}\r\n-ERR\r\n', "does not follow the protocol"),
+        (b'INFO {"nonce":"abc"}\r\n-ERR \'Authorization Violation\'\r\n', "does not let this user in"),
+        (b'INFO {"nonce":"abc"}\r\n-ERR \'Fatal: \x1b[31m\xff\'\r\n', "Fatal: [31m"),
+        (b'INFO {"nonce":"abc"}\r\nMSG x 1 99999999999\r\n', "does not follow the protocol"),
+        (b'INFO {"nonce":"abc"}\r\nMSG x 1 999999999\r\n', "a message of 999999999 bytes"),
+        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 5 5\r\nxxxxx\r\n', "a message with headers that are none"),
+        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 9 5\r\nxxxxx\r\n', "a message with headers that are none"),
+        (b'INFO {"nonce":"abc"}\r\nMSG x 1 2\r\nabcd\r\n', "a message that does not end where it says"),
+    ],
+    ids=lambda value: None if isinstance(value, bytes) else value[:40],
+)
+def test_whatever_a_server_begins_with_is_one_clear_message(
+    capfd: pytest.CaptureFixture[str], data: bytes, words: str
+) -> None:
+    with stranger(says(data)) as server:
+        message = _failure(_looking(_options(server.port, Realm())))
+        assert words in message
+        assert message.isprintable()
+    assert capfd.readouterr().err == ""
+
+
+def _flood(data: bytes) -> Twist:
+    """An answer, and then the same without end."""
+    return lambda answer: itertools.repeat(data or as_json(answer)[0])
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"x" * 1_000_000], ids=["honest", "short", "long"])
+@pytest.mark.parametrize("kind", ["PING", "VARZ", "LIST", "LOOKUP", "UPDATE"])
+def test_answers_without_end_are_given_up(kind: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_BYTES", 16_000_000)
+    monkeypatch.setattr(servers, "_LISTING", 0.5)
+    realm = Realm()
+    pretender = Pretender(realm, {kind: _flood(data)}, accounts={_KEY: realm.account(nkey.from_public_key(_KEY), "x")})
+    assert _everything(pretender)
+
+
+def test_requests_that_are_never_answered_end() -> None:
+    with stranger(Pretender(Realm(), {"PING": lambda answer: []})) as server:
+        message = _failure(_looking(_options(server.port, Realm())))
+        assert message.startswith("No server answered a request to the system")
+
+
+def test_answer_that_drips_does_not_count_as_one() -> None:
+    realm = Realm()
+
+    def drip(client: Any) -> None:
+        client.send(Pretender(realm).info_line)
+        client.read()
+        client.send(b"PONG\r\n")
+        client.read()
+        client.send(b"MSG x 1 100000\r\n")
+        while not client.done.wait(0.05):
+            client.send(b" ")
+
+    with stranger(drip) as server:
+        assert "No server answered" in _failure(_looking(_options(server.port, realm)))
+
+
+def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "_STALLED", 0.3)
+    realm = Realm()
+
+    def deaf(client: Any) -> None:
+        client.send(Pretender(realm).info_line)
+        client.read()
+        client.send(b"PONG\r\n")
+        client.done.wait(60)
+
+    async def shout(connection: Any) -> Any:
+        requests = [("x", b"x" * 1_000_000)] * 200
+        return await connection.ask_many(requests, lambda *_unused: True, 0.5)
+
+    with stranger(deaf) as server:
+        message = _failure(lambda: connections.run(_options(server.port, realm), shout))
+        assert "was lost" in message
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        says(b""),
+        answers(b""),
+        drips(b"HTTP/1.1 200 OK\r\n"),
+        drips(b"x: y\r\n", first=b"HTTP/1.1 200 OK\r\n", pause=0.01),
+        drips(b"x", first=b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+        drips(b"x", first=b"HTTP/1.0 200 OK\r\n\r\n"),
+        drips(b"1\r\nx\r\n", first=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        drips(b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.001),
+        says(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1000 + b"\r\n"),
+        says(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n"),
+        says(b"SSH-2.0-OpenSSH\r\n"),
+        says(b"\xff\xff\xff\xff"),
+        answers(b"HTTP/1.1 99999999999 OK\r\n\r\n"),
+        answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n"),
+        answers(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 3_000_000),
+        answers(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n"),
+        answers(b"HTTP/1.1 500 \x1b[31mNo\r\n\r\nfirst\x1b[31m\r\nsecond"),
+        answers(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ],
+)
+def test_account_server_has_one_deadline_and_one_clear_message(capfd: pytest.CaptureFixture[str], talk: Talk) -> None:
+    with stranger(talk) as server:
+        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 0.5, channel.Tls())
+        message = _failure(lambda: account_server.read_account(at, _KEY))
+        assert message.startswith(f"http://127.0.0.1:{server.port} ")
+        assert message.isprintable()
+        assert len(message) < 1000
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"nonsense", b"eyJ.eyJ.x", _unsigned(_KEY).encode()])
+def test_what_an_account_server_holds_is_no_jwt(site: Site, data: bytes) -> None:
+    realm = Realm()
+    _unused, token = realm.new_account("app")
+    with stranger(answers(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + data)) as server:
+        task = {"account_server_url": f"http://127.0.0.1:{server.port}", "jwts": [token]}
+        (difference,) = site.run("resolver_info", **task)["differences"]
+        assert "is no JWT that verifies" in difference or "does not have it" in difference
+
+
+def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
+    with stranger(drips(b"\x16")) as server:
+        at = account_server.at_url(f"https://127.0.0.1:{server.port}", 0.5, channel.Tls())
+        message = _failure(lambda: account_server.read_account(at, _KEY))
+        assert "has not answered within 500ms" in message or "TLS failed" in message
+
+
+# ---- connections that are lost
+
+
+@dataclasses.dataclass
+class Fickle(Pretender):
+    """Ends the connection after so many pushes, and lets nobody in on the next connections."""
+
+    patience: int = 100
+    refuses: int = 3
+
+    def __call__(self, client: Any) -> None:
+        """The talk."""
+        if len([one for one in self.asked if one.endswith("UPDATE")]) < self.patience or self.refuses < 0:
+            super().__call__(client)
+        else:
+            self.refuses -= 1
+
+    def _reply(self, client: Any, subject: str, reply: bytes, payload: bytes) -> None:
+        super()._reply(client, subject, reply, payload)
+        if self.refuses >= 0 and len([one for one in self.asked if one.endswith("UPDATE")]) >= self.patience:
+            raise ConnectionResetError
+
+
+def _push(pretender: Pretender, count: int) -> clusters.Outcome:
+    wanted = [plan.read_wanted(pretender.realm.new_account(f"a{index}")[1], "test") for index in range(count)]
+    with stranger(pretender) as server:
+        options = _options(server.port, pretender.realm, timeout=1)
+        return connections.run(
+            options, lambda connection: clusters.bring_in_line(connection, clusters.Task("present", wanted))
+        )
+
+
+def test_push_goes_on_after_connections_that_are_refused() -> None:
+    pretender = Fickle(Realm())
+    outcome = _push(pretender, 200)
+    assert {account.action for account in outcome.accounts} == {"pushed"}
+    assert pretender.accounts.keys() == {account.public_key for account in outcome.accounts}
+
+
+def test_push_that_is_given_up_says_what_was_pushed_and_what_not() -> None:
+    pretender = Fickle(Realm(), refuses=10**9)
+    with pytest.raises(clusters.ClusterError) as error:
+        _push(pretender, 1000)
+    found = {account.public_key: (account.action, account.servers["n1"]) for account in error.value.outcome.accounts}
+    states = collections.Counter(found.values())
+    assert set(states) == {("pushed", "updated"), ("unknown", "no answer"), ("not pushed", "not sent")}
+    assert {key for key, state in found.items() if state[0] == "pushed"} <= set(pretender.accounts)
+    assert not {key for key, state in found.items() if state[0] == "not pushed"} & set(pretender.accounts)
+    message = str(error.value)
+    actions = collections.Counter(action for action, _unused in found.values())
+    assert (
+        f"Of 1000 accounts to change, {actions['pushed']} pushed, {actions['unknown']} of unknown state, {actions['not pushed']} not pushed; "
+        "to be done again: a"
+    ) in message
+    assert "The connection was lost" in message
+
+
+def test_reset_after_a_refusal_hides_no_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    realm = Realm()
+
+    def refuse(client: Any) -> None:
+        client.send(Pretender(realm).info_line)
+        client.read()
+        client.send(b"-ERR 'Authorization Violation'\r\n")
+        client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.connection.close()
+
+    with stranger(refuse) as server:
+        for _unused in range(20):
+            assert "authorization violation" in _failure(_looking(_options(server.port, realm)))
+            gc.collect()
+    assert capfd.readouterr().err == ""
+
+
+def test_account_server_that_fails_meanwhile_is_pushed_to_again_or_what_was_pushed_is_said() -> None:
+    """It hangs up at every third request; after that always."""
+    realm = Realm()
+    held: dict[str, str] = {}
+    requests = itertools.count(1)
+    limit = [10**9]
+
+    def talk(client: Any) -> None:
+        request = client.read()
+        number = next(requests)
+        if number % 3 == 0 or number > limit[0]:
+            return
+        account = request.split()[1].decode().rpartition("/")[2]
+        if request.startswith(b"POST"):
+            body = request.partition(b"\r\n\r\n")[2]
+            held[account] = (body or client.read()).decode()
+        body = held.get(account, "").encode()
+        client.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (b"200 OK" if body else b"404 No", len(body)) + body)
+
+    tokens = [plan.read_wanted(realm.new_account(f"a{index}")[1], "test") for index in range(8)]
+    with stranger(talk) as server:
+        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 1, channel.Tls())
+        account_server._push(at, tokens[:4], {"accounts": [{"public_key": one.subject} for one in tokens[:4]]})
+        assert held == {one.subject: one.token for one in tokens[:4]}
+        limit[0] = next(requests) + 8
+        result = {"accounts": [{"public_key": one.subject, "action": "pushed"} for one in tokens[4:]]}
+        with pytest.raises(account_server.PartlyDone, match=r"of 4 accounts were pushed; to be done again: account a"):
+            account_server._push(at, tokens[4:], result)
+        actions = [account["action"] for account in result["accounts"]]
+        assert actions == sorted(actions, key=["pushed", "unknown", "not pushed"].index)
+        assert actions[0] == "pushed"
+        assert actions.count("unknown") == 1
+
+
+# ---- nats-py
+
+
+@pytest.mark.parametrize("version", ["2.9.0", "2.15.0", "2.2", "1.16.1"])
+def test_older_nats_py_is_refused(site: Site, version: str) -> None:
+    metadata = f"Metadata-Version: 2.1\nName: nats-py\nVersion: {version}\n"
+    site.write(f"old/nats_py-{version}.dist-info/METADATA", metadata)
+    path = f"PYTHONPATH={site / 'old'}:{site.collections}"
+    message = site.refuse(
+        "resolver_info", {"wrapped": ["env", path]}, servers=["nats://127.0.0.1:1"], creds=Realm().creds()
+    )
+    assert message.startswith(f"The Python library nats-py {version} is too old, nats-py>=2.16 is needed")

@@ -259,6 +259,10 @@ def test_user_outside_the_system_account_is_told_so(site: Site, one: Fleet) -> N
     site.run("resolver", **one.task(jwts=[jwt]))
     message = site.refuse("resolver_info", servers=one.urls, creds=one.realm.creds(key), timeout="500ms")
     assert message.startswith("No server answered a request to the system: is the user one of the system account")
+    assert (
+        f"nobody listens on $SYS.REQ.SERVER.PING (no responders), so it is not: by its JWT it is a user of the account {key.public_key}."
+        in message
+    )
 
 
 def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
@@ -269,13 +273,32 @@ def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
     assert "CLAIMS.UPDATE" in message
 
 
+def test_creds_that_allow_answers_under_a_prefix_of_their_own_name_it(site: Site, one: Fleet) -> None:
+    access = UserAccess(permissions=Permissions(subscribe=Permission(["_Inbox_Sys.>"])))
+    task = {"servers": one.urls, "creds": one.realm.creds(access=access)}
+    message = site.refuse("resolver_info", **task)
+    assert message.startswith(
+        'The server does not let the user do that: Permissions Violation for Subscription to "_INBOX.'
+    )
+    assert "name it in inbox_prefix" in message
+    site.run("resolver_info", **task, inbox_prefix="_Inbox_Sys")
+    message = site.refuse("resolver_info", **task, inbox_prefix="Other.Prefix")
+    assert 'Subscription to "Other.Prefix.' in message
+    for prefix in ("_INBOX.*", "a b", "a..b", "", ".", ">", "a\r\nPUB x 0"):
+        assert site.refuse("resolver_info", **task, inbox_prefix=prefix).startswith("inbox_prefix: ")
+
+
+def test_temporary_user_may_subscribe_under_the_prefix_of_the_task(site: Site, one: Fleet) -> None:
+    assert site.run("resolver_info", **one.task(inbox_prefix="_MINE.>"))["servers"][0]["name"] == "n1"
+
+
 def test_unreachable_and_unwilling_servers_are_named(site: Site, one: Fleet) -> None:
     (port,) = free_ports(1)
     stranger = Realm("OTHER")
     message = site.refuse(
         "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=stranger.system.seed
     )
-    assert f"nats://127.0.0.1:{port}: " in message
+    assert f"nats://127.0.0.1:{port}: Connection refused." in message
     assert f"{one.urls[0]}: it does not let this user in (authorization violation)" in message
 
 

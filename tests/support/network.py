@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -18,6 +18,11 @@ from ansible_collections.natsops.security.plugins.module_utils.token import code
 
 if TYPE_CHECKING:
     from .fleets import Realm
+
+    #: How somebody talks to a client.
+    Talk = Callable[["Client"], None]
+    #: What an honest answer to a request is turned into: the answers as they are sent.
+    Twist = Callable[[Any], Iterable[bytes]]
 
 #: What a server's thread waits for at most, in seconds: no test hangs for ever.
 _PATIENCE = 60
@@ -45,9 +50,6 @@ class Client:
         """Read until the client goes."""
         while self.read():
             pass
-
-
-Talk = Callable[[Client], None]
 
 
 class Stranger:
@@ -170,9 +172,6 @@ def without_tls(data: bytes) -> bytes:
 
 # ---- a NATS server that answers what a test wants
 
-#: What an honest answer to a request is turned into: the answers as they are sent.
-Twist = Callable[[Any], "list[bytes]"]
-
 
 def as_json(answer: Any) -> list[bytes]:
     """One answer, as an honest server sends it."""
@@ -220,7 +219,8 @@ class Pretender:
         self.asked.append(subject)
         kind = kind_of(subject)
         sent = self.twists.get(kind, as_json)(self.honest(kind, subject, payload))
-        client.send(b"".join(message(reply, one) for one in sent))
+        for one in sent:
+            client.send(message(reply, one))
 
     def honest(self, kind: str, subject: str, payload: bytes) -> Any:
         """What an honest server answers."""

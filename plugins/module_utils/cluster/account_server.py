@@ -73,6 +73,10 @@ def read_account(server: AccountServer, account: str) -> str:
         return ""
     if status != 200:
         raise NatsSecurityError(f"{server.shown} answers {status} when the account {account} is read: {_reason(text)}")
+    if len(text) >= _MOST:
+        raise NatsSecurityError(
+            f"{server.shown} answers more than a JWT can have when {account} is read: {_MOST} bytes."
+        )
     try:
         return decorated.find_token(text)
     except NatsSecurityError as error:

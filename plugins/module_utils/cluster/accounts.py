@@ -237,6 +237,7 @@ async def _change(
     done = {account.public_key: account for account in outcome.accounts}
     for push in pushes:
         done[push.subject].action = "not pushed"
+        done[push.subject].servers.update((server.name, "not sent") for server in outcome.cluster.full)
     for key in removals if signer is not None else ():
         done[key].action = "not removed"
     try:
@@ -356,7 +357,7 @@ def _settle(account: Account, push: Wanted, cluster: Cluster) -> list[str]:
     questionable = [
         f"The server {server.name} holds the {push.title} that was pushed, but answered otherwise: {account.servers[server.name]}."
         for server in cluster.full
-        if account.servers[server.name] not in ("updated", "no answer")
+        if account.servers[server.name] not in ("updated", "no answer", "not sent")
     ]
     account.action = "pushed"
     account.servers.update((server.name, "updated") for server in cluster.full)
@@ -371,10 +372,10 @@ async def _push_once(
     try:
         answers = await _ask_all(connection, requests, outcome.cluster.listening)
     except Interrupted as interrupted:
-        for index, push in enumerate(pushes):
-            account = accounts[push.subject]
-            _take_down(account, push, interrupted.answers[index], outcome.cluster)
-            if account.action == "not pushed" and index in interrupted.sent:
+        for index in interrupted.sent:
+            account = accounts[pushes[index].subject]
+            _take_down(account, pushes[index], interrupted.answers[index], outcome.cluster)
+            if account.action == "not pushed":
                 account.action = "unknown"
         raise
     refused: list[str] = []

@@ -374,6 +374,7 @@ class Connection:
             name=_NAME,
             allow_reconnect=False,
             connect_timeout=self._options.connect_timeout,
+            flush_timeout=self._options.timeout,  # else it waits for ever for a connection that was lost
             user_jwt_cb=token,
             signature_cb=signature,
             error_cb=_pass_over,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from typing import Any, Callable, Sequence
 
@@ -253,14 +254,22 @@ def answered_by(count: int) -> Callable[[Sequence[Answer]], bool]:
 
 async def _ping(connection: Connection, expected: Sequence[str]) -> Read[_Ping]:
     wanted = set(expected)
+    read = functools.lru_cache(maxsize=None)(_known_by)  # each answer once, also where they do not end
 
     def enough(answers: list[Answer]) -> bool:
-        found = read_each(answers, _read_ping).found
-        known = max((ping.known for ping in found.values()), default=1)
-        return len(found) >= known and wanted <= {*found, *(ping.name for ping in found.values())}
+        readable = [answer for answer in answers if read(answer)]
+        names = {name for answer in readable for name in (answer.server, answer.name)}
+        known = max(map(read, readable), default=1)
+        return len({answer.server for answer in readable}) >= known and wanted <= names
 
     timeout = connection.timeout if expected else min(_PATIENCE, connection.timeout)
     return read_each(await connection.ask(PING, b"", enough, timeout, _LINGER), _read_ping)
+
+
+def _known_by(answer: Answer) -> int:
+    """How many servers one knows of; 0 where its answer cannot be read."""
+    ping = read_each([answer], _read_ping).found.get(answer.server)
+    return ping.known if ping is not None else 0
 
 
 def _check_presence(pings: dict[str, _Ping], expected: Sequence[str]) -> list[str]:
