@@ -124,13 +124,15 @@ accounts:
       description: Its name.
       type: str
     jwt:
-      description: The JWT that most servers hold. Null where none has it.
+      description: The JWT that most servers hold. Null where none has one that verifies and is this account's.
       type: str
     claims:
-      description: What that JWT says, as in RV(natsops.security.nats_jwt_info#module:claims). Null where it does not verify.
+      description: What that JWT says, as in RV(natsops.security.nats_jwt_info#module:claims). Null where there is none.
       type: dict
     servers:
-      description: When the JWT that a server holds was issued, by the server's name; V(absent) where it has none, V(unknown) where that could not be told.
+      description:
+        - When the JWT that a server holds was issued, by the server's name. V(absent) where it has none, V(no JWT of it) where what it has does not verify or
+          is the JWT of something else, V(unknown) where that is not known.
       type: dict
     differences:
       description: How servers differ from each other, and from the JWT of the task, in words.

@@ -36,6 +36,7 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import (
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 if TYPE_CHECKING:
     from support.network import Talk, Twist
@@ -741,7 +742,7 @@ def test_what_an_account_server_holds_is_no_jwt(site: Site, data: bytes) -> None
     with stranger(answers(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + data)) as server:
         task = {"account_server_url": f"http://127.0.0.1:{server.port}", "jwts": [token]}
         (difference,) = site.run("resolver_info", **task)["differences"]
-        assert "is no JWT that verifies" in difference or "does not have it" in difference
+        assert "is no JWT: " in difference or "does not have it" in difference
 
 
 def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
@@ -871,3 +872,43 @@ def test_older_nats_py_is_refused(site: Site, version: str) -> None:
         "resolver_info", {"wrapped": ["env", path]}, servers=["nats://127.0.0.1:1"], creds=Realm().creds()
     )
     assert message.startswith(f"The Python library nats-py {version} is too old, nats-py>=2.16 is needed")
+
+
+# ---- another token than the one that was asked for
+
+
+def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site) -> None:
+    realm = Realm()
+    key, token = realm.new_account("app")
+    _unused, other = realm.new_account("other", age=0)
+    user = decorated.find_token(realm.creds(key))
+    for held, words in (
+        (other, "of account claims for A"),
+        (user, "of user claims for U"),
+        (token[:-4] + "AAAA", "no JWT"),
+    ):
+        pretender = Pretender(
+            realm, {"LOOKUP": lambda answer, held=held: [held.encode()]}, accounts={key.public_key: token}
+        )
+        with stranger(pretender) as server, stranger(answers(b"HTTP/1.0 200 OK\r\n\r\n" + held.encode())) as urls:
+            for where in (
+                {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed},
+                {"account_server_url": f"http://127.0.0.1:{urls.port}"},
+            ):
+                result = site.start("resolver_info", {**where, "public_keys": [key.public_key]})
+                (account,) = result["accounts"]
+                assert (account["jwt"], account["claims"], account["name"]) == (None, None, "")
+                assert list(account["servers"].values()) == ["no JWT of it"]
+                assert words in json.dumps(result["differences"])
+
+
+def test_operator_that_a_server_made_up_is_not_believed() -> None:
+    realm, stranger_ = Realm(), nkey.create("operator")
+    forged = codec.encode(dataclasses.replace(realm.operator_claims), stranger_, realm.born)
+    of_account = realm.system_jwt
+    for operator, words in (
+        (forged, f"is signed by {stranger_.public_key}, which is no key of"),
+        (of_account, "a JWT of account claims"),
+    ):
+        pretender = Pretender(realm, {"VARZ": _with("data.trusted_operators_jwt", [operator])})
+        assert words in _everything(pretender)

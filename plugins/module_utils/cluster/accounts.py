@@ -416,11 +416,8 @@ def _read_update(answer: Answer, account: str) -> str:
 
 def _check_not_overtaken(push: Wanted, found: Sequence[str], outcome: Outcome) -> None:
     for token in set(found) - {"", push.token}:
-        try:
-            claims = codec.decode(token)
-        except NatsSecurityError:
-            continue
-        if claims.issued_at > push.issued_at:
+        claims = plan.read_held(push.subject, token)
+        if isinstance(claims, Claims) and claims.issued_at > push.issued_at:
             raise ClusterError(
                 f"The {push.title} was pushed, but something else pushes it too: a newer JWT has come up meanwhile.",
                 outcome,
@@ -509,7 +506,7 @@ async def _prepare_removals(
             for server in cluster.servers
             if server.resolver in _KEEPING
         }
-        claims = _first_claims(answers[key])
+        claims = _first_claims(key, answers[key])
         reason = "the task wants it absent" if task.state == "absent" else "it is none of the accounts of the task"
         outcome.accounts.append(Account(key, claims.name if claims else "", "removed", [reason], states))
         if task.with_claims:
@@ -518,13 +515,9 @@ async def _prepare_removals(
     return signer
 
 
-def _first_claims(found: Iterable[str]) -> Claims | None:
-    for token in filter(None, found):
-        try:
-            return codec.decode(token)
-        except NatsSecurityError:
-            continue
-    return None
+def _first_claims(account: str, found: Iterable[str]) -> Claims | None:
+    claims = (plan.read_held(account, token) for token in filter(None, found))
+    return next((one for one in claims if isinstance(one, Claims)), None)
 
 
 async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: list[str]) -> None:

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from ..base.errors import NatsSecurityError
 from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
-from ..token import codec
 from . import plan
 from .accounts import look_up, who_holds
 from .connection import Connection
@@ -70,36 +68,30 @@ def _result(accounts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def describe_account(key: str, held: Held, wanted: Wanted | None, is_surplus: bool) -> dict[str, Any]:
     """One account as a result, but for its claims, which are as they were decoded. `is_surplus` says that the task has accounts, and this is none of them."""
-    most = held.distinct[0] if held.distinct else None
-    claims = {token: _decode(token) for token in held.distinct}
-    shown = claims.get(most) if most is not None else None
+    found = {token: plan.read_held(key, token) for token in held.distinct}
+    genuine = [token for token, claims in found.items() if isinstance(claims, Claims)]
+    jwt = genuine[0] if genuine else None
+    shown = found[jwt] if jwt is not None else None
     return {
         "public_key": key,
-        "name": shown.name if shown is not None else wanted.name if wanted is not None else "",
-        "jwt": most,
+        "name": shown.name if isinstance(shown, Claims) else wanted.name if wanted is not None else "",
+        "jwt": jwt,
         "claims": shown,
-        "servers": {name: _say_state(token, claims) for name, token in held.by_server.items()},
-        "differences": _differences(held, claims, wanted, is_surplus),
+        "servers": {name: _say_state(token, found) for name, token in held.by_server.items()},
+        "differences": _differences(held, found, wanted, is_surplus),
     }
 
 
-def _decode(token: str) -> Claims | None:
-    try:
-        return codec.decode(token)
-    except NatsSecurityError:
-        return None
-
-
-def _say_state(token: str | None, claims: dict[str, Claims | None]) -> str:
+def _say_state(token: str | None, claims: dict[str, Claims | str]) -> str:
     if token is None:
         return "unknown"
     if not token:
         return "absent"
     found = claims.get(token)
-    return show_time(found.issued_at) if found is not None else "no JWT"
+    return show_time(found.issued_at) if isinstance(found, Claims) else "no JWT of it"
 
 
-def _differences(held: Held, claims: dict[str, Claims | None], wanted: Wanted | None, is_surplus: bool) -> list[str]:
+def _differences(held: Held, claims: dict[str, Claims | str], wanted: Wanted | None, is_surplus: bool) -> list[str]:
     if is_surplus:
         return ["the task does not have it"]
     told = []
@@ -109,8 +101,8 @@ def _differences(held: Held, claims: dict[str, Claims | None], wanted: Wanted | 
     for token in held.distinct:
         where = plan.holders(held, token)
         found = claims[token]
-        if found is None:
-            told.append(f"what {where} holds is no JWT that verifies")
+        if isinstance(found, str):
+            told.append(f"what {where} holds is {found}")
         elif wanted is not None and token != wanted.token:
             new = plan.claims_of(wanted)
             told += [f"{where}: {difference}" for difference in differences(found, new)] or [

@@ -232,6 +232,17 @@ def assign(account: str, cluster: Cluster, answers: Sequence[str], loaded: dict[
     return Held(by_server, tuple(answers))
 
 
+def read_held(account: str, token: str) -> Claims | str:
+    """The claims of an account that a server was asked for; what its answer is instead, in words, where it is not the JWT of this account."""
+    try:
+        claims = codec.decode(token)
+    except NatsSecurityError as error:
+        return f"no JWT: {error}"
+    if claims.kind != "account" or claims.subject != account:
+        return f"a JWT of something else, of {claims.kind} claims for {claims.subject}"
+    return claims
+
+
 def is_settled(token: str, answers: Collection[str], servers: int) -> bool:
     """Whether all servers, and at least so many, hold exactly this token."""
     return len(answers) >= servers and all(answer == token for answer in answers)
@@ -260,13 +271,9 @@ def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
         if token == wanted.token:
             before = before or new
             continue
-        try:
-            old = codec.decode(token)
-        except NatsSecurityError as error:
-            reasons.append(f"what {where} holds is no JWT: {error}")
-            continue
-        if old.subject != new.subject or old.kind != "account":
-            reasons.append(f"what {where} holds is a JWT of something else, {old.kind} {old.subject}")
+        old = read_held(new.subject, token)
+        if isinstance(old, str):
+            reasons.append(f"what {where} holds is {old}")
             continue
         if old.issuer not in issuers:
             reasons.append(f"what {where} holds is signed by {old.issuer}, which the servers do not trust")
