@@ -37,6 +37,18 @@ _IP_KIND = re.compile(r"[.:%]")
 
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,][0-9]+)?")
 _DIGITS = re.compile(r"[0-9]+")
+_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+")
+_DURATION_UNITS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 
 
 class Url(NamedTuple):
@@ -122,6 +134,19 @@ def check_location(name: str) -> None:
         raise ValueError("not the name of a time zone")
     if not _is_known_zone(name) and _is_known_zone("Etc/UTC"):
         raise ValueError("unknown time zone")
+
+
+def parse_duration(text: str) -> int:
+    """The nanoseconds of a duration such as 1m30s or 1.5h. ValueError where time.ParseDuration returns an error (src/time/format.go)."""
+    sign, unsigned = (-1, text[1:]) if text[:1] == "-" else (1, text[1:] if text[:1] == "+" else text)
+    if unsigned == "0":
+        return 0
+    if not _DURATION.fullmatch(unsigned):
+        raise ValueError("not a duration: write numbers with their units, such as 30s, 1m30s or 2h")
+    total = sum(int(Decimal(number) * _DURATION_UNITS[unit]) for number, unit in _DURATION_PART.findall(unsigned))
+    if total >= 1 << 63:
+        raise ValueError("longer than 292 years")
+    return sign * total
 
 
 def format_float(value: float) -> str:
