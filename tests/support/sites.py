@@ -256,7 +256,8 @@ class Site:
         before = self.snapshot()
         result = self.run(module, **options)
         assert (result["changed"], result.get("reasons", [])) == (False, [])
-        assert result.get("diff", {}).get("before") == result.get("diff", {}).get("after")
+        diffs = result.get("diff") or []
+        assert all(diff["before"] == diff["after"] for diff in (diffs if isinstance(diffs, list) else [diffs]))
         assert self.snapshot() == before
         return result
 

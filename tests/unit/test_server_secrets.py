@@ -13,6 +13,7 @@ from ansible_collections.natsops.security.plugins.module_utils.rules.server_secr
     is_secret_option,
     may_have_secret_options,
 )
+from ansible_collections.natsops.security.plugins.module_utils.server import secrets
 
 SEED = nkey.from_raw_seed("user", bytes(range(32))).seed
 
@@ -74,3 +75,43 @@ def test_other_value_is_shown(name: str, value: Any) -> None:
 def test_configuration_without_secrets_is_shown() -> None:
     text = 'max_payload: 2MB\ndebug: false\ntls {key_file: "/etc/nats/key.pem", verify: true}\njetstream: enabled\n'
     assert not may_have_secret_options(text)
+
+
+# ---- a whole configuration
+
+
+def test_secrets_are_kept_apart_under_names_of_their_own() -> None:
+    members = {
+        "websocket": {"headers": {"authorization": "basic", "X-A_key": "1"}, "no_tls": True},
+        "mqtt": {
+            "authorization": {"Password": 123456, "timeout": 2},
+            "a-token": {"token": "x"},
+            "a_token": {"token": "y"},
+        },
+        "cluster": {"routes": ["nats://h:1", "nats://u:s3/cret@h:2"]},
+    }
+    shown, variables = secrets.split(members)
+    assert variables == {
+        "secret_websocket_headers_authorization": "basic",
+        "secret_mqtt_authorization_Password": "123456",  # the server takes a text only
+        "secret_mqtt_a_token_token": "x",
+        "secret_mqtt_a_token_token_2": "y",
+        "secret_cluster_routes_2": "nats://u:s3/cret@h:2",
+    }
+    assert shown["cluster"] == {"routes": ["nats://h:1", "secret_cluster_routes_2"]}
+    assert list(secrets.values_of(members)) == list(variables.values())
+    assert secrets.hidden(members)["mqtt"]["authorization"] == {"Password": secrets.MASK, "timeout": 2}
+
+
+def test_text_is_shown_without_secrets() -> None:
+    text = "MINE: s3cret # mine\n// old password: s3cret\ncluster { name: C, authorization {\n user: 'u', password: $MINE } }\nmax_subs: 5"
+    assert secrets.hidden_text(text, "site.conf") == (
+        'MINE: "********" # mine\n// ********\ncluster { name: C, authorization {\n user: "********", password: "********" } }\nmax_subs: 5'
+    )
+    assert secrets.hidden_text("password: s3cret }}", "site.conf") is None
+
+
+def test_message_of_a_server_is_shown_without_secrets() -> None:
+    message = 'bad nats://u:p@h:1, tls://x@y, "a\\"b" and c%2Fd\0' + SEED
+    shown = secrets.hidden_message(message, ['a"b', "c/d", "ba"])
+    assert shown == 'bad nats://...@h:1, tls://...@y, "********" and ******** ********'

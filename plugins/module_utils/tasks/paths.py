@@ -18,7 +18,18 @@ from ..disk.writing import discard_rest
 LOCK_TIMEOUT = 60.0
 
 #: Options that name a folder, or may.
-_FOLDERS = frozenset({"signer_path", "system_signer_path", "store_path", "stores_dir", "keys_dir"})
+_FOLDERS = frozenset(
+    {
+        "signer_path",
+        "system_signer_path",
+        "store_path",
+        "stores_dir",
+        "keys_dir",
+        "config_dir",
+        "data_dir",
+        "resolver.dir",
+    }
+)
 #: What may be one file, or is an error by what it holds: the signer is the task's own key or one of its signing keys; nats_sign adds to the document
 #: that it reads, which no seed file is.
 _SAME = tuple(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Dict, Iterable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -23,6 +23,8 @@ try:
     from ansible.module_utils.secrets import register_secret
 except ImportError:  # before ansible-core 2.22
     register_secret = None
+
+Hide = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 #: Ends the message of an error that no task foresaw.
 OUR_FAULT = "This is a fault of natsops.security, please report it."
@@ -45,7 +47,9 @@ class CarefulModule(AnsibleModule):
     #: What the task has read of files.
     snapshot: Snapshot
 
-    def __init__(self, **declared: Any) -> None:
+    def __init__(self, hide: Hide | None = None, **declared: Any) -> None:
+        #: Makes of the arguments what may be shown, where they have secrets that cannot be recognised by themselves.
+        self.hide = hide
         #: Whether there are secrets among the arguments, right or wrong.
         self.has_secrets = False
         #: Secrets that the task asks for.
@@ -66,9 +70,13 @@ class CarefulModule(AnsibleModule):
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
         # Hidden already: Ansible's own search for passwords in URLs cuts those that have a colon, / or @ in them, and leaves the rest.
-        params, self.params = self.params, masking.hide_in(self.params, self._kept, ())
-        super()._log_invocation()
-        self.params = params
+        params = self.params
+        shown = self.hide(params) if self.hide is not None else params
+        try:
+            self.params = masking.hide_in(shown, self._kept, ())
+            super()._log_invocation()
+        finally:
+            self.params = params
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Log to the system, without secrets."""
@@ -82,6 +90,8 @@ class CarefulModule(AnsibleModule):
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         self._forget_short_secrets()
         arguments = kwargs.get("invocation", {}).get("module_args", self.params)
+        if self.hide is not None:
+            arguments = self.hide(arguments)
         kwargs["invocation"] = {"module_args": _without_secret_options(self.argument_spec, arguments)}
         hidden = masking.hide_in(kwargs, self._kept, self.asked_for)
         super()._return_formatted(dict(hidden))
@@ -102,18 +112,20 @@ def run(
     task: Callable[[CarefulModule], dict[str, Any]],
     argument_spec: dict[str, Any],
     writes: Iterable[str] = (),
+    needs_nkeys: bool = True,
     **rules: Any,
 ) -> None:
     """Make the module, do its task, and leave with its result or with the one message of the error that it met.
 
     `writes` are the options that name files which the task makes, changes or removes. `rules` are those of AnsibleModule: `required_if`,
-    `mutually_exclusive` and so on. No module makes an AnsibleModule of its own, so each masks secrets; and each supports check mode.
+    `mutually_exclusive` and so on, and `hide` of CarefulModule, for tasks among whose options secrets may be anywhere. No module makes an
+    AnsibleModule of its own, so each masks secrets; and each supports check mode.
     """
     module = CarefulModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
-    if nkey.NKEYS_IMPORT_ERROR is not None:
+    if needs_nkeys and nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
-        if module.has_secrets:
+        if module.has_secrets and module.hide is None:
             _refuse_secrets_in_wrong_options(module.argument_spec, module.params)
         result = _do(module, task, frozenset(writes))
     except NatsSecurityError as error:

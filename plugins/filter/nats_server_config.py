@@ -1,0 +1,54 @@
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter: the configuration of a nats-server in operator mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.server import startup
+from ansible_collections.natsops.security.plugins.module_utils.server.configuration import (
+    OPTIONS,
+    Configuration,
+    configuration_problems,
+    server_configuration,
+)
+
+
+def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str]:
+    """The configuration for these options."""
+    if not isinstance(options, dict):
+        raise AnsibleFilterError("nats_server_config: a dictionary of options is wanted.")
+    validated = ArgumentSpecValidator(OPTIONS).validate(options)
+    if validated.error_messages:
+        raise AnsibleFilterError("nats_server_config: " + " ".join(validated.error_messages))
+    try:
+        configuration = _configuration(validated.validated_parameters)
+    except NatsSecurityError as error:
+        raise AnsibleFilterError(f"nats_server_config: {error}") from None
+    return dict(configuration.files) if files else configuration.content
+
+
+def _configuration(options: dict[str, Any]) -> Configuration:
+    configuration = server_configuration(options)
+    # Nothing is on disk, so an included file counts as empty.
+    host = startup.Host(int(time.time()))
+    problems = configuration_problems(options, configuration, "", lambda _path: "", host)
+    if problems:
+        raise NatsSecurityError(" ".join(map(str, problems)))
+    return configuration
+
+
+class FilterModule:
+    """The filter for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Its name."""
+        return {"nats_server_config": nats_server_config}

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files of a configuration on a host: compared with what is there, shown to the installed nats-server, and put in place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import tempfile
+from typing import Iterator, NamedTuple, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..disk import files, writing
+from . import language, program, secrets
+from .configuration import EMPTY_SITE, MAIN, RESTART_FILES, SECRET_FILES, SITE, Configuration, is_secret_file
+from .program import Program
+
+_TRIAL = "natsops-trial.conf"
+#: A configuration with the JWTs of thousands of accounts is large.
+_MAX_BYTES = 512 << 20
+
+
+class Change(NamedTuple):
+    """A file as it is and as it is to be; None where there is none."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    @property
+    def action(self) -> str:
+        """What happens to it."""
+        if self.before == self.after:
+            return "unchanged"
+        return "created" if self.before is None else "removed" if self.after is None else "changed"
+
+
+def read_file(path: str) -> str | None:
+    """The text of a file of a configuration; None where there is none."""
+    return files.read_text(path, "the configuration", _MAX_BYTES)
+
+
+def compare(configuration: Configuration, folder: str) -> list[Change]:
+    """Every file of the configuration and what becomes of it, in the order in which they are written.
+
+    A server that is started at the same time never includes a file that is not there: files with secrets come first, and go last.
+    """
+    wanted = dict(configuration.files)
+    site = os.path.join(folder, SITE)
+    if SITE not in wanted and not os.path.lexists(site):
+        wanted[SITE] = EMPTY_SITE
+    order = sorted(wanted, key=lambda name: (name == MAIN, not is_secret_file(name)))
+    gone = [name for name in SECRET_FILES if name not in wanted and os.path.lexists(os.path.join(folder, name))]
+    return [Change(name, read_file(os.path.join(folder, name)), wanted.get(name)) for name in [*order, *gone]]
+
+
+def need(changes: Sequence[Change]) -> str:
+    """What a running server needs for these changes: `nothing`, `reload` or `restart`."""
+    changed = {change.name for change in changes if change.before != change.after}
+    return "restart" if changed.intersection(RESTART_FILES) else "reload" if changed else "nothing"
+
+
+def show(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """The changes as Ansible shows them, without secrets."""
+    return [
+        {
+            "before_header": change.name,
+            "after_header": change.name,
+            "before": _shown(change.name, change.before),
+            "after": "(other secrets)\n" if _hides(change) else _shown(change.name, change.after),
+        }
+        for change in changes
+        if change.before != change.after
+    ]
+
+
+def _shown(name: str, text: str | None) -> str:
+    if text is None:
+        return ""
+    if is_secret_file(name):
+        return "(secrets)\n"
+    shown = secrets.hidden_text(text, name)
+    return "(not shown, as it cannot be read)\n" if shown is None else shown
+
+
+def _hides(change: Change) -> bool:
+    return is_secret_file(change.name) and change.before is not None and change.after is not None
+
+
+# ---- the server's verdict
+
+
+def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder: str, judge: Program) -> None:
+    """NatsSecurityError where the installed server does not read the new configuration, or does not start with it. Nothing is left behind."""
+    with _staged(changes, folder) as staged:
+        trial = os.path.join(staged, _TRIAL)
+        _write(trial, _trial_text(configuration, staged))
+        if judge.user and os.geteuid() == 0:
+            _give(staged, judge.user)
+        where = folder if os.path.isdir(folder) else staged  # relative paths start from the folder of the service
+        verdict = program.read(judge, trial, where)
+        what = "does not take"
+        if not verdict.refusal:
+            verdict = program.start(judge, trial, os.path.join(staged, "trial.log"), where)
+            what = "does not start with"
+        if verdict.refusal:
+            known = [*configuration.secret_values, *_site_secrets(changes)]
+            message = secrets.hidden_message(verdict.refusal.replace(staged + "/", ""), known)
+            raise NatsSecurityError(
+                f"{judge.binary} {what} the new configuration, so that of {folder} stays: {message.replace(_TRIAL, MAIN)}"
+            )
+
+
+def _trial_text(configuration: Configuration, staged: str) -> str:
+    """The configuration with a resolver whose folder is not that of the running server; an account server is not asked."""
+    resolver = configuration.members["operator"]["resolver"]
+    has_system_account = configuration.members["operator"]["system_account"]
+    text = f'include "{MAIN}"\n'
+    if resolver == "MEMORY":
+        return text
+    if not isinstance(resolver, dict):
+        resolver = {"type": "full"} if has_system_account else "MEMORY"
+    if isinstance(resolver, dict):
+        resolver = {**resolver, "dir": os.path.join(staged, "accounts")}
+    return text + language.write({"resolver": resolver})
+
+
+def _site_secrets(changes: Sequence[Change]) -> list[str]:
+    text = next((change.after for change in changes if change.name == SITE), None)
+    return secrets.values_in_text(text or "", SITE)
+
+
+@contextlib.contextmanager
+def _staged(changes: Sequence[Change], folder: str) -> Iterator[str]:
+    """A folder with the new files, and links to everything else that is in the folder of the configuration; the site's part may include it."""
+    staged = tempfile.mkdtemp(prefix="natsops-", dir="/run" if os.access("/run", os.W_OK) else None)
+    try:
+        ours = {change.name for change in changes}
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name not in ours:
+                os.symlink(os.path.join(folder, name), os.path.join(staged, name))
+        for change in changes:
+            if change.after is not None:
+                _write(os.path.join(staged, change.name), change.after)
+        yield staged
+    except OSError as error:
+        raise NatsSecurityError(
+            f"{staged}, where the server tries the configuration: {error.strerror or error}."
+        ) from None
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _write(path: str, text: str) -> None:
+    # It is gone in a moment, so it is not synced.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _give(staged: str, user: str) -> None:
+    owner = pwd.getpwnam(user)
+    for path in [staged, *(entry.path for entry in os.scandir(staged))]:
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+
+# ---- putting in place
+
+
+def place(changes: Sequence[Change], folder: str, mode: int) -> None:
+    """Write and remove what changes, each file whole or not at all. FileError where that fails."""
+    for change in changes:
+        path = os.path.join(folder, change.name)
+        if change.before == change.after:
+            continue
+        if change.after is None:
+            files.remove(path)
+        else:
+            writing.put(path, change.after, mode, change.before)

@@ -1,0 +1,93 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The nats-server that is installed on this host, asked whether it would read a configuration and start with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+from typing import NamedTuple, Sequence
+
+from ..base.errors import NatsSecurityError
+
+_READ = re.compile(r"is valid(?: \((\S+)\))?\s*$")
+_VERSION = re.compile(r"v([0-9]+\.[0-9]+\.[0-9]+\S*)")
+_GRAVE = re.compile(r"\[(?:FTL|ERR)\] (.*)")
+_NAME = re.compile(r"^\S*nats-server: ")
+#: How long it may take, in seconds; it takes milliseconds.
+_SECONDS = 30
+#: A path that no file can have. The server writes its number there after it has checked everything and before it listens.
+_NO_FILE = "/dev/null/pid"
+_STOPPED = "Could not write pidfile"
+
+
+class Program(NamedTuple):
+    """A nats-server, and the user that the service runs as; empty for the user that this runs as."""
+
+    binary: str
+    user: str = ""
+
+    def run(self, *arguments: str, folder: str | None = None) -> subprocess.CompletedProcess[str]:
+        """What came of running it, in a folder that relative paths of the configuration start from."""
+        # As root it would make folders that the service cannot use.
+        prefix: Sequence[str] = ["runuser", "-u", self.user, "--"] if self.user and os.geteuid() == 0 else ()
+        try:
+            return subprocess.run(  # noqa: S603 (no shell)
+                [*prefix, self.binary, *arguments],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                cwd=folder,
+                timeout=_SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            raise NatsSecurityError(f"{self.binary} did not end within {_SECONDS} s.") from None
+        except OSError as error:
+            raise NatsSecurityError(f"{self.binary} cannot be run: {error.strerror or error}.") from None
+
+
+class Verdict(NamedTuple):
+    """What the server says against a configuration, which may quote secrets; empty where it takes it. The digest is empty before nats-server 2.11."""
+
+    refusal: str
+    digest: str = ""
+
+
+def version(program: Program) -> str:
+    """Its version, such as 2.15.1; empty where it does not say."""
+    match = _VERSION.search(program.run("-v").stdout)
+    return match.group(1) if match else ""
+
+
+def read(program: Program, config: str, folder: str | None = None) -> Verdict:
+    """Have it read a configuration file, `nats-server -t`."""
+    done = program.run("-t", "-c", config, folder=folder)
+    match = _READ.search(done.stderr)
+    if done.returncode == 0 and match:
+        return Verdict("", match.group(1) or "")
+    return Verdict(_lines(done.stderr) or f"it ended with {done.returncode}")
+
+
+def start(program: Program, config: str, log: str, folder: str | None = None) -> Verdict:
+    """Have it start with a configuration file as far as it goes without listening, connecting or storing anything but in the resolver's folder.
+
+    `log` is a file that it writes. The server makes every check of server.NewServer, and then is stopped by a file that it cannot write.
+    """
+    done = program.run("-c", config, "-P", _NO_FILE, "-l", log, folder=folder)
+    logged = ""
+    with contextlib.suppress(OSError), open(log, encoding="utf-8", errors="replace") as file:
+        logged = file.read()
+    if _STOPPED in logged or done.returncode == 0:
+        return Verdict("")
+    return Verdict(
+        _lines("\n".join(_GRAVE.findall(logged))) or _lines(done.stderr) or f"it ended with {done.returncode}"
+    )
+
+
+def _lines(text: str) -> str:
+    lines = [_NAME.sub("", line).strip() for line in text.strip().splitlines()]
+    return "; ".join(dict.fromkeys(filter(None, lines)))

@@ -1,0 +1,202 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks of a nats-server's modules: its configuration on a host, and the service that runs with it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from typing import Any
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims.options import Problem
+from ..disk.lock import lock_folders
+from ..keys.recognition import MASK
+from ..server import language, placing, program, running, secrets, startup
+from ..server.configuration import (
+    OPTIONS,
+    SITE,
+    Configuration,
+    configuration_problems,
+    effective,
+    server_configuration,
+)
+from ..server.program import Program
+from ..server.running import Outcome, Service
+from . import masking
+from .task import CarefulModule, now, return_secret
+
+#: How long to wait for another task on the same configuration, in seconds.
+_LOCK_TIMEOUT = 60.0
+_FIRST_WORD = re.compile(r"\w+")
+
+
+def hide_secrets(params: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a task as they may be logged and shown."""
+    shown: dict[str, Any] = secrets.hidden(params)
+    for name, option in OPTIONS.items():
+        if option["type"] == "dict" and not isinstance(params.get(name), (dict, type(None))):
+            shown[name] = MASK  # a wrong type, which may have anything in it
+    if isinstance(params.get("site_config"), str):
+        shown["site_config"] = secrets.hidden_text(params["site_config"], SITE) or MASK
+    return shown
+
+
+# ---- configuration
+
+
+def write_configuration(module: CarefulModule) -> dict[str, Any]:
+    """The task of nats_server_config."""
+    params = module.params
+    folder = params["config_dir"]
+    if folder is not None and not os.path.isdir(folder) and not module.check_mode:
+        raise NatsSecurityError(f"config_dir: there is no folder {folder}.")
+    judge = _judge(module)
+    configuration = server_configuration(params)
+    _refuse_problems(module, configuration, judge)
+    result = {
+        "changed": False,
+        "folders": list(configuration.folders),
+        "monitoring_url": configuration.monitoring_url,
+        "lame_duck_seconds": configuration.lame_duck_seconds,
+        "digest": _digest(configuration, folder),
+    }
+    # A role goes by these; a part of them may be somebody's password.
+    module.asked_for.update([*configuration.folders, configuration.monitoring_url])
+    if params["return_content"]:
+        result["content"] = configuration.content
+        for secret in (configuration.content, *masking.secrets_given(configuration.content)):
+            return_secret(module, secret)
+    if folder is not None:
+        with lock_folders([folder], _LOCK_TIMEOUT):
+            result.update(_write(module, configuration, judge))
+    return result
+
+
+def _judge(module: CarefulModule) -> Program | None:
+    """The installed server that has the last word; None where the task names none, or check mode finds none yet."""
+    binary, user = module.params["binary_path"], module.params["service_user"] or ""
+    if binary is None:
+        return None
+    missing = "" if os.access(binary, os.X_OK) else f"binary_path: there is no program {binary}."
+    if user:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            missing = missing or f"service_user: there is no user {user}."
+    if not missing:
+        return Program(binary, user)
+    if module.check_mode:
+        return None
+    raise NatsSecurityError(missing)
+
+
+def _refuse_problems(module: CarefulModule, configuration: Configuration, judge: Program | None) -> None:
+    """Leave with all problems at once."""
+    params = module.params
+    host = startup.Host(now(), program.version(judge) if judge else "", module.check_mode)
+    folder = params["config_dir"] or ""
+    # Where nothing is on disk, an included file counts as empty.
+    read_file = placing.read_file if folder else lambda _path: ""
+    problems = configuration_problems(params, configuration, folder, read_file, host)
+    if problems:
+        prefix = params["variable_prefix"]
+        raise NatsSecurityError(" ".join(f"{prefix if _is_option(problem) else ''}{problem}" for problem in problems))
+
+
+def _is_option(problem: Problem) -> bool:
+    match = _FIRST_WORD.match(problem.path)
+    return match is not None and match.group() in OPTIONS
+
+
+def _digest(configuration: Configuration, folder: str | None) -> str | None:
+    read_file = placing.read_file if folder else lambda _path: ""
+    try:
+        return language.digest(effective(configuration, folder or "", read_file).data)
+    except (NatsSecurityError, TypeError):  # what the environment has is unknown
+        return None
+
+
+def _write(module: CarefulModule, configuration: Configuration, judge: Program | None) -> dict[str, Any]:
+    folder = module.params["config_dir"]
+    changes = placing.compare(configuration, folder)
+    need = placing.need(changes)
+    complete = module.params["operator"]["jwt"] is not None
+    validated = need != "nothing" and judge is not None and complete
+    if validated and judge is not None:
+        placing.refuse_unfit(configuration, changes, folder, judge)
+    if not module.check_mode:
+        placing.place(changes, folder, _mode(module.params["mode"]))
+    return {
+        "changed": _set_attributes(module, changes) or need != "nothing",
+        "files": [{"name": change.name, "action": change.action} for change in changes],
+        "needs": need,
+        "validated": validated,
+        "diff": placing.show(changes),
+    }
+
+
+def _mode(mode: Any) -> int:
+    try:
+        return int(str(mode), 8) & 0o7777
+    except ValueError:  # symbolic: Ansible sets it right after
+        return 0o600
+
+
+def _set_attributes(module: CarefulModule, changes: list[placing.Change]) -> bool:
+    changed = False
+    for change in changes:
+        path = os.path.join(module.params["config_dir"], change.name)
+        if change.after is not None and os.path.lexists(path):
+            arguments = module.load_file_common_arguments(module.params, path=path)
+            changed |= bool(module.set_fs_attributes_if_different(arguments, False))
+    return changed
+
+
+# ---- service
+
+
+def direct_service(module: CarefulModule) -> dict[str, Any]:
+    """The task of nats_server."""
+    params = module.params
+    config, unit = params["config_path"], params["service"]
+    unit = unit if unit.endswith(".service") else unit + ".service"
+    service = Service(
+        unit=unit,
+        config=config,
+        program=Program(params["binary_path"], params["service_user"] or ""),
+        url=params["monitoring_url"].rstrip("/"),
+        started_path=params["started_path"] or f"/run/{unit[: -len('.service')]}/started",
+        start_timeout=_seconds(module, "start_timeout"),
+        healthy_timeout=_seconds(module, "healthy_timeout"),
+        peers=params["peers"],
+    )
+    if params["state"] == "current":
+        return _shown(running.reconcile(service, module.check_mode))
+    if params["state"] == "restarted":
+        outcome = Outcome("restarted") if module.check_mode else running.restart(service, params["rolling"])
+        return _shown(outcome)
+    return _shown(Outcome("none") if module.check_mode else running.await_health(service))
+
+
+def _seconds(module: CarefulModule, option: str) -> float:
+    try:
+        return units.parse_duration(module.params[option]) / units.NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"{option}: {error}.") from None
+
+
+def _shown(outcome: Outcome) -> dict[str, Any]:
+    changed = outcome.action != "none"
+    reasons = [outcome.reason] if outcome.reason else []
+    return {
+        "changed": changed,
+        "diff": {"before": {}, "after": {"action": outcome.action, "reasons": reasons} if changed else {}},
+        "action": outcome.action,
+        "reasons": reasons,
+        "restart_needed": outcome.restart,
+        "cannot_rejoin": outcome.cannot_rejoin,
+        "answers": outcome.answers,
+    }
