@@ -141,6 +141,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Acc
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedAccount
+from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
     Single,
     decide,
@@ -154,16 +155,11 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
-    key_spec,
     own_key,
     own_token,
     parent,
-    parent_spec,
     require_jwt_for_folder,
     signer,
-    signer_spec,
-    signing_keys_spec,
-    token_spec,
 )
 
 
@@ -174,8 +170,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         return absent(module, [(path, "jwt_path")], "account")
     key, listed = own_key(module, "account"), listed_keys(module, "account")
     keys = [key, *listed.keys]
-    options = options_of(module, Account)
-    del options["signing_keys"]
+    described = options_of(module, Account)
+    del described["signing_keys"]
     wanted = WantedAccount(
         "",
         name,
@@ -184,7 +180,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         PRESENT,
         listed.wanted,
         [],
-        options,
+        described,
         params["remove_signing_keys"] or [],
         params["remove_revocations"] or [],
     )
@@ -205,32 +201,27 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     return put_in_place(module, keys, signed, result)
 
 
+OPTIONS = (
+    options.claims(Account, "account")
+    + options.TOKEN
+    + options.KEY
+    + options.SIGNER
+    + options.OPERATOR_JWT
+    + options.named()
+    + options.signing_keys(argument_spec(SigningKey))
+    + options.Options(
+        {
+            "jwt_path": {"type": "path", "required": True},
+            "remove_revocations": {"type": "list", "elements": "str"},
+        },
+        fragments=("token.remove_revocations",),
+    )
+)
+
+
 def main() -> None:
     """Run the module."""
-    spec = dict(argument_spec(Account), **token_spec(), **key_spec(), **signer_spec(), **parent_spec("operator"))
-    spec.update(
-        name={"type": "str"},
-        jwt_path={"type": "path", "required": True},
-        signing_keys=signing_keys_spec(argument_spec(SigningKey)),
-        remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
-        remove_revocations={"type": "list", "elements": "str"},
-    )
-    run(
-        _task,
-        argument_spec=spec,
-        required_if=[
-            ("state", "present", ("name",)),
-            ("state", "present", ("key_path", "key_seed", "public_key"), True),
-        ],
-        mutually_exclusive=[
-            ("key_path", "key_seed", "public_key"),
-            ("signer_path", "signer_seed"),
-            ("operator_jwt_path", "operator_jwt"),
-            ("expires_in", "expires_at"),
-        ],
-        writes=("jwt_path", "key_path", "signing_keys.path"),
-        add_file_common_args=True,
-    )
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
 
 
 if __name__ == "__main__":

@@ -120,6 +120,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Act
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.engine import reconcile_activation
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How, WantedActivation
+from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
     Single,
     account_above,
@@ -135,11 +136,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     absent,
     own_token,
     parent,
-    parent_spec,
     parse_public_key,
     signer,
-    signer_spec,
-    token_spec,
 )
 
 
@@ -170,32 +168,28 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     return result
 
 
+OPTIONS = (
+    options.Options(
+        {
+            name: {word: value for word, value in spec.items() if word != "required"}
+            for name, spec in argument_spec(Activation).items()
+        },
+        fragments=("claims.activation",),
+    )
+    + options.TOKEN
+    + options.SIGNER
+    + options.ACCOUNT_JWT
+    + options.OPERATOR_JWT
+    + options.Options(
+        {"name": {"type": "str"}, "jwt_path": {"type": "path", "required": True}, "importer": {"type": "str"}},
+        required_if=(("state", "present", ("importer", "import_subject", "import_type")),),
+    )
+)
+
+
 def main() -> None:
     """Run the module."""
-    options = {
-        name: {key: value for key, value in spec.items() if key != "required"}
-        for name, spec in argument_spec(Activation).items()
-    }
-    spec = dict(options, **token_spec(), **signer_spec(), **parent_spec("account"), **parent_spec("operator"))
-    spec.update(
-        name={"type": "str"},
-        jwt_path={"type": "path", "required": True},
-        importer={"type": "str"},
-        account={"type": "str"},
-    )
-    run(
-        _task,
-        argument_spec=spec,
-        required_if=[("state", "present", ("importer", "import_subject", "import_type"))],
-        mutually_exclusive=[
-            ("signer_path", "signer_seed"),
-            ("account_jwt_path", "account_jwt", "account"),
-            ("operator_jwt_path", "operator_jwt"),
-            ("expires_in", "expires_at"),
-        ],
-        writes=("jwt_path",),
-        add_file_common_args=True,
-    )
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
 
 
 if __name__ == "__main__":

@@ -101,9 +101,9 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Operator
-from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedOperator
+from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
     Single,
     decide,
@@ -117,13 +117,9 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
-    key_spec,
     own_key,
     own_token,
     signer,
-    signer_spec,
-    signing_keys_spec,
-    token_spec,
 )
 
 
@@ -134,16 +130,16 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         return absent(module, [(path, "jwt_path")], "operator")
     key, listed = own_key(module, "operator"), listed_keys(module, "operator")
     keys = [key, *listed.keys]
-    options = options_of(module, Operator)
-    del options["signing_keys"]
+    described = options_of(module, Operator)
+    del described["signing_keys"]
     wanted = WantedOperator(
         "",
         params["name"],
         key.planned,
         PRESENT,
-        options.pop("system_account") or "",
+        described.pop("system_account") or "",
         listed.wanted,
-        options,
+        described,
         params["remove_signing_keys"] or [],
     )
     existing = own_token(module, path, "jwt_path", "operator")
@@ -156,30 +152,20 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     return put_in_place(module, keys, signed, result)
 
 
+OPTIONS = (
+    options.claims(Operator, "operator")
+    + options.TOKEN
+    + options.KEY
+    + options.SIGNER
+    + options.named()
+    + options.signing_keys({})
+    + options.Options({"jwt_path": {"type": "path", "required": True}})
+)
+
+
 def main() -> None:
     """Run the module."""
-    spec = dict(argument_spec(Operator), **token_spec(), **key_spec(), **signer_spec())
-    spec.update(
-        name={"type": "str"},
-        jwt_path={"type": "path", "required": True},
-        signing_keys=signing_keys_spec({}),
-        remove_signing_keys={"type": "list", "elements": "str", "no_log": False},
-    )
-    run(
-        _task,
-        argument_spec=spec,
-        required_if=[
-            ("state", "present", ("name",)),
-            ("state", "present", ("key_path", "key_seed", "public_key"), True),
-        ],
-        mutually_exclusive=[
-            ("key_path", "key_seed", "public_key"),
-            ("signer_path", "signer_seed"),
-            ("expires_in", "expires_at"),
-        ],
-        writes=("jwt_path", "key_path", "signing_keys.path"),
-        add_file_common_args=True,
-    )
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
 
 
 if __name__ == "__main__":

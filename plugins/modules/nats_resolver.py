@@ -192,8 +192,9 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import co
 from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts import ClusterError, Outcome, Task
 from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks.options import SIGNER
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
-from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_among, signer_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_among
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
@@ -252,7 +253,7 @@ def main() -> None:
         argument_spec=dict(
             **options.connection_spec(),
             **options.accounts_spec(),
-            **signer_spec(),
+            **SIGNER.spec,
             state={"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
             force={"type": "bool", "default": False},
         ),

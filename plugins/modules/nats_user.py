@@ -142,9 +142,9 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
-from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedUser
 from ansible_collections.natsops.security.plugins.module_utils.rules.trust import signing_key
+from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
     Single,
     account_above,
@@ -159,14 +159,10 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
     check_creds_file,
-    key_spec,
     own_key,
     own_token,
     parent,
-    parent_spec,
     signer,
-    signer_spec,
-    token_spec,
     write_file,
     write_key,
 )
@@ -216,41 +212,29 @@ def _is_bearer(account: Claims, user: Claims) -> bool:
     return bool(user.body.access.bearer_token or (template is not None and template.bearer_token))
 
 
+OPTIONS = (
+    options.claims(User, "user")
+    + options.TOKEN
+    + options.KEY
+    + options.SIGNER
+    + options.ACCOUNT_JWT
+    + options.OPERATOR_JWT
+    + options.named()
+    + options.Options(
+        {
+            "creds_path": {"type": "path"},
+            "creds_mode": {"type": "raw"},
+            "signing_key_role": {"type": "str", "no_log": False},
+        },
+        one_of=(("jwt_path", "creds_path"),),
+        writes=("creds_path",),
+    )
+)
+
+
 def main() -> None:
     """Run the module."""
-    spec = dict(
-        argument_spec(User),
-        **token_spec(),
-        **key_spec(),
-        **signer_spec(),
-        **parent_spec("account"),
-        **parent_spec("operator"),
-    )
-    spec.update(
-        name={"type": "str"},
-        creds_path={"type": "path"},
-        creds_mode={"type": "raw"},
-        account={"type": "str"},
-        signing_key_role={"type": "str", "no_log": False},
-    )
-    run(
-        _task,
-        argument_spec=spec,
-        required_if=[
-            ("state", "present", ("name",)),
-            ("state", "present", ("key_path", "key_seed", "public_key"), True),
-        ],
-        required_one_of=[("jwt_path", "creds_path")],
-        mutually_exclusive=[
-            ("key_path", "key_seed", "public_key"),
-            ("signer_path", "signer_seed"),
-            ("account_jwt_path", "account_jwt", "account"),
-            ("operator_jwt_path", "operator_jwt"),
-            ("expires_in", "expires_at"),
-        ],
-        writes=("jwt_path", "creds_path", "key_path"),
-        add_file_common_args=True,
-    )
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
@@ -130,7 +131,7 @@ def test_modules_are_made_by_running_their_task(name: str) -> None:
     text = (ROOT / f"plugins/modules/{name}.py").read_text()
     assert "AnsibleModule" not in text
     assert "CarefulModule(" not in text
-    assert "argument_spec=" in text
+    assert "argument_spec=" in text or "OPTIONS.arguments()" in text
 
 
 @pytest.mark.parametrize("body", [Operator, Account, User, Activation])
@@ -156,3 +157,11 @@ def test_public_keys_in_documentation_are_real() -> None:
             nkey.from_public_key(key)
         except NatsSecurityError as error:
             pytest.fail(str(error))
+
+
+@pytest.mark.parametrize("module", ["nats_operator", "nats_account", "nats_user", "nats_activation"])
+def test_groups_of_options_bring_their_documentation_with_them(module: str) -> None:
+    found = importlib.import_module(f"ansible_collections.natsops.security.plugins.modules.{module}")
+    listed = yaml.safe_load(found.DOCUMENTATION)["extends_documentation_fragment"]
+    own = {name for name in listed if name.startswith(("natsops.security.claims", "natsops.security.token"))}
+    assert own == {f"natsops.security.{name}" for name in found.OPTIONS.fragments}

@@ -30,8 +30,9 @@ from ..disk import files
 from ..keys.keyring import Keyring
 from ..keys.nkey import KeyPair
 from ..store.layout import Layout
+from .options import OPERATOR_JWT
 from .task import CarefulModule, keep_secret, parse_seed
-from .tokens import parent_spec, parse_public_key, read_seed_file, read_token, refuse_missing, token_file
+from .tokens import parse_public_key, read_seed_file, read_token, refuse_missing, token_file
 
 # ---- argument specs
 
@@ -45,7 +46,8 @@ def connection_spec() -> dict[str, Any]:
         "creds": {"type": "str", "no_log": True},
         "system_signer_path": {"type": "path"},
         "system_signer_seed": {"type": "str", "no_log": True},
-        **parent_spec("system_account"),
+        "system_account_jwt_path": {"type": "path"},
+        "system_account_jwt": {"type": "str"},
         "tls_ca_path": {"type": "path"},
         "tls_certificate_path": {"type": "path"},
         "tls_key_path": {"type": "path", "no_log": False},
@@ -65,7 +67,7 @@ def accounts_spec() -> dict[str, Any]:
         "jwt_paths": {"type": "list", "elements": "path", "default": []},
         "store_path": {"type": "path"},
         "public_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-        **parent_spec("operator"),
+        **OPERATOR_JWT.spec,
     }
 
 

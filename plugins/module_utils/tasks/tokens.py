@@ -24,57 +24,6 @@ from ..reconcile.place import Found
 from ..token import codec, decorated
 from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
 
-# ---- argument specs
-
-
-def key_spec() -> dict[str, Any]:
-    """The key that a token is about."""
-    return {
-        "key_path": {"type": "path", "no_log": False},
-        "key_seed": {"type": "str", "no_log": True},
-        "public_key": {"type": "str", "no_log": False},
-    }
-
-
-def signer_spec() -> dict[str, Any]:
-    """The key that signs."""
-    return {"signer_path": {"type": "path"}, "signer_seed": {"type": "str", "no_log": True}}
-
-
-def parent_spec(kind: str) -> dict[str, Any]:
-    """The JWT of the operator or account above."""
-    return {f"{kind}_jwt_path": {"type": "path"}, f"{kind}_jwt": {"type": "str"}}
-
-
-def token_spec() -> dict[str, Any]:
-    """What every token has, and when it is renewed."""
-    return {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "jwt_path": {"type": "path"},
-        "audience": {"type": "str"},
-        "not_before": {"type": "str"},
-        "expires_in": {"type": "str"},
-        "expires_at": {"type": "str"},
-        "renew_before": {"type": "str"},
-        "renew_spread": {"type": "str"},
-        "force": {"type": "bool", "default": False},
-        "backup": {"type": "bool", "default": False},
-    }
-
-
-def signing_keys_spec(options: dict[str, Any]) -> dict[str, Any]:
-    """Signing keys by public key or by path, with whatever else is said of each."""
-    own = {"public_key": {"type": "str", "no_log": False}, "path": {"type": "path"}}
-    return {
-        "type": "list",
-        "elements": "dict",
-        "no_log": False,
-        "options": dict(own, **{name: spec for name, spec in options.items() if name != "key"}),
-        "required_one_of": [("public_key", "path")],
-        "mutually_exclusive": [("public_key", "path")],
-    }
-
-
 # ---- keys
 
 
