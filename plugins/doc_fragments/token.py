@@ -52,6 +52,9 @@ options:
   force:
     description:
       - Issue the JWT anew even if nothing asks for it.
+      - A JWT in the file that is signed by no key of the parent, as the task gives it, and not by the signer of the task, is an error and stays as it is.
+        With V(true) it is replaced if it is about the same key, and nothing is taken over from it, neither signing keys nor revocations.
+      - To replace a signing key without that, sign with the new one while the JWT of the parent still lists both.
     type: bool
     default: false
   backup:

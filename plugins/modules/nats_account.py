@@ -147,6 +147,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     decide,
     listed_keys,
     options_of,
+    ours,
+    parent_of,
     plan_of,
     put_in_place,
     result_of,
@@ -184,11 +186,12 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         params["remove_signing_keys"] or [],
         params["remove_revocations"] or [],
     )
-    existing = own_token(module, path, "jwt_path", "account")
     signing = signer(module, "")
     operator = parent(module, "operator")
     require_jwt_for_folder(module, signing, operator)
-    place = Single(operator, {name: Found(*existing)} if existing else {})
+    above = parent_of(module, "operator", operator, [signing.named])
+    existing = ours(module, (path, "jwt_path"), own_token(module, path, "jwt_path", "account"), above, key.planned)
+    place = Single(operator, {name: Found(*existing.found)} if existing.found else {})
     plan = decide(module, Wanted(None, [wanted]), place, signing)
     step = plan_of(plan, plan.accounts.get(name))
     signed = sign(module, step, keys, signing)
@@ -197,6 +200,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         for one in signed.claims.body.signing_keys
     ]
     result = result_of(module, step.decision, signed)
+    result["reasons"] = existing.reasons(step.decision.reasons)
     result.update(public_key=key.public_key, signing_keys=shown)
     return put_in_place(module, keys, signed, result)
 

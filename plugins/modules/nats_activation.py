@@ -125,6 +125,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     Single,
     account_above,
     options_of,
+    ours,
+    parent_of,
     plan_of,
     put_in_place,
     report,
@@ -147,10 +149,11 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if params["state"] == "absent":
         return absent(module, [(path, "jwt_path")], "activation")
     importer = parse_public_key(module, params["importer"], "importer", "account").planned
-    existing = own_token(module, path, "jwt_path", "activation")
     above = account_above(module, parent(module, "account"), signer(module, "account"))
+    account = parent_of(module, "account", above.found, [above.signer.named])
+    existing = ours(module, (path, "jwt_path"), own_token(module, path, "jwt_path", "activation"), account, importer)
     place = Single(parent(module, "operator"), {above.name: above.found})
-    found = existing[0] if existing is not None else None
+    found = existing.found[0] if existing.found is not None else None
     wanted = WantedActivation(above.name, importer, params["name"] or "", found, options_of(module, Activation))
     how = How(now(), may_come=module.check_mode)
     plan = reconcile_activation(wanted, place, above.signer.ring, how, above.signer.named)
@@ -159,6 +162,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     signed = sign(module, step, [], above.signer)
     claims = signed.claims
     result = put_in_place(module, [], signed, result_of(module, step.decision, signed))
+    result["reasons"] = existing.reasons(step.decision.reasons)
     result.update(
         public_key=importer,
         token=signed.token,

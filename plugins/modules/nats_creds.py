@@ -13,6 +13,7 @@ short_description: Keep a creds file made of a JWT and a seed
 description:
   - Puts the JWT of a user and its seed together, in the file that clients want. The JWT may come from another host, the seed need not leave this one.
   - The file is replaced when the JWT is another one. It is left alone, and the task fails, when it holds something else than creds of this user.
+  - With the JWT of the account, the task also fails if none of the account's keys signed the JWT of the user.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -32,6 +33,14 @@ options:
   jwt:
     description:
       - The user's JWT itself, such as RV(natsops.security.nats_user#module:jwt).
+    type: str
+  account_jwt_path:
+    description:
+      - The file of the JWT of the user's account.
+    type: path
+  account_jwt:
+    description:
+      - The JWT of the user's account.
     type: str
   key_path:
     description:
@@ -90,12 +99,18 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
+from ansible_collections.natsops.security.plugins.module_utils.rules.trust import foreign, keys_of
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
     absent,
     check_creds_file,
+    parent,
+    parent_spec,
     read_seed_file,
     read_token,
     refuse_missing,
@@ -116,6 +131,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if found is None or key.pair is None:
         return {"changed": True, "public_key": key.public_key, "claims": {}, "diff": {"before": {}, "after": {}}}
     token, claims = found
+    _check_signer(claims, parent(module, "account"))
     check_creds_file(module, path, key, "path")
     creds = format_creds(token, key.pair)
     old = token_file(module, path, "path", "user")
@@ -129,6 +145,21 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         diff={"before": before, "after": show_claims(claims)},
     )
     return result
+
+
+def _check_signer(user: Claims, account: Found | None) -> None:
+    """NatsSecurityError for the JWT of a user of another account, where the account is known."""
+    if account is None:
+        return
+    key, name = account.claims.subject, account.claims.name or account.claims.subject
+    if user.issuer not in keys_of(account.claims):
+        raise NatsSecurityError(
+            f"jwt: {foreign(user.subject, user.issuer, f'account {name}', keys_of(account.claims))}."
+        )
+    if user.body.issuer_account not in ("", key):
+        raise NatsSecurityError(
+            f"jwt: it is about a user of the account {user.body.issuer_account}, not of {name} ({key})."
+        )
 
 
 def _key(module: CarefulModule) -> Key:
@@ -149,6 +180,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "jwt_path": {"type": "path"},
             "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+            **parent_spec("account"),
             "key_path": {"type": "path", "no_log": False},
             "key_seed": {"type": "str", "no_log": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -158,7 +190,7 @@ def main() -> None:
             ("state", "present", ("jwt_path", "jwt"), True),
             ("state", "present", ("key_path", "key_seed"), True),
         ],
-        mutually_exclusive=[("jwt_path", "jwt"), ("key_path", "key_seed")],
+        mutually_exclusive=[("jwt_path", "jwt"), ("account_jwt_path", "account_jwt"), ("key_path", "key_seed")],
         writes=("path",),
         add_file_common_args=True,
     )

@@ -105,10 +105,13 @@ from ansible_collections.natsops.security.plugins.module_utils.reconcile.place i
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedOperator
 from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
+    Existing,
+    Parent,
     Single,
     decide,
     listed_keys,
     options_of,
+    ours,
     plan_of,
     put_in_place,
     result_of,
@@ -142,12 +145,18 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         described,
         params["remove_signing_keys"] or [],
     )
-    existing = own_token(module, path, "jwt_path", "operator")
     signing = signer(module, "operator", key)
-    plan = decide(module, Wanted(wanted, []), Single(existing and Found(*existing)), signing)
+    existing = Existing(own_token(module, path, "jwt_path", "operator"))
+    known = existing.found[1].body.signing_keys if existing.found else []
+    # Any other signer is a problem of its own. That a JWT names its own signer proves nothing, so these keys do not count for that.
+    if signing.named in (*(one.planned for one in keys), *known):
+        above = Parent(f"operator {params['name']}", frozenset([signing.named, *(one.planned for one in keys)]))
+        existing = ours(module, (path, "jwt_path"), existing.found, above, key.planned)
+    plan = decide(module, Wanted(wanted, []), Single(existing.found and Found(*existing.found)), signing)
     step = plan_of(plan, plan.operator)
     signed = sign(module, step, keys, signing)
     result = result_of(module, step.decision, signed)
+    result["reasons"] = existing.reasons(step.decision.reasons)
     result.update(public_key=key.public_key, signing_keys=signed.claims.body.signing_keys)
     return put_in_place(module, keys, signed, result)
 

@@ -151,6 +151,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     decide,
     existing_account,
     options_of,
+    ours,
+    parent_of,
     result_of,
     sign,
     user_step,
@@ -178,8 +180,13 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     key = own_key(module, "user")
     if params["creds_path"] is not None:
         check_creds_file(module, params["creds_path"], key)
-    existing = next(filter(None, (own_token(module, path, option, "user") for path, option in paths)), None)
     above = account_above(module, parent(module, "account"), signer(module, "account"))
+    account = parent_of(module, "account", above.found, [above.signer.named])
+    found = [
+        ours(module, (path, option), own_token(module, path, option, "user"), account, key.planned)
+        for path, option in paths
+    ]
+    existing = next((one.found for one in found if one.found), None)
     user = WantedUser(0, name, key.planned, params["signing_key_role"] or "", PRESENT, False, options_of(module, User))
     place = Single(parent(module, "operator"), {above.name: above.found}, {name: existing[0]} if existing else {})
     plan = decide(module, Wanted(None, [existing_account(above, [user])]), place, above.signer)
@@ -187,6 +194,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     signed = sign(module, step, [key], above.signer)
     is_bearer = _is_bearer(above.found.claims, signed.claims)
     result = result_of(module, step.decision, signed)
+    result["reasons"] = next((one for one in found if one.replaces), found[0]).reasons(step.decision.reasons)
     changed = (not signed.is_kept) | write_key(module, key)
     if params["jwt_path"] is not None:
         mode = params["mode"] or ("0600" if is_bearer else "0644")

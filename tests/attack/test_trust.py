@@ -723,3 +723,120 @@ def test_account_that_another_tool_adds_to_a_managed_store(managed: Store) -> No
     managed.site.write(f"keys/keys/A/{pair.public_key[1:3]}/{pair.public_key}.nk", pair.seed, 0o600)
     managed.apply()
     assert managed.claims(account_file("MORE")).subject == pair.public_key
+
+
+# ---- the modules for one token: the keys of the parent are those that the task gives
+
+
+@dataclasses.dataclass
+class Case:
+    """A module, its options, and the files that hold its token."""
+
+    module: str
+    options: dict[str, Any]
+    files: list[str]
+
+
+def case_of(acme: Site, module: str) -> Case:
+    """A module that has made its token."""
+    above = {"operator_jwt_path": acme / "acme.jwt"}
+    account = {"account_jwt_path": acme / "app.jwt", "signer_path": acme / "app-signing.nk"}
+    own = {"name": module, "key_path": acme / f"{module}-own.nk", "jwt_path": acme / f"{module}-own.jwt"}
+    if module == "operator":
+        options = {**own, "signing_keys": [{"path": acme / "own-signing.nk"}]}
+    elif module == "account":
+        options = {**own, **above, "signer_path": acme / "acme-signing.nk"}
+    elif module == "user":
+        options = {**own, **account, "creds_path": acme / "user-own.creds"}
+    else:
+        importer = {"importer": acme.make_key("importer.nk", "account").public_key}
+        what = {"import_subject": "orders.create", "import_type": "service"}
+        options = {**account, **importer, **what, "jwt_path": acme / "activation-own.jwt"}
+    case = Case(module, options, [f"{module}-own.jwt"] + (["user-own.creds"] if module == "user" else []))
+    acme.run(module, **options)
+    return case
+
+
+def exchanged(acme: Site, case: Case, file: str) -> tuple[Claims, KeyPair]:
+    """The token in a file, in the place of which somebody has put one about the same key with more in it."""
+    claims = copy.deepcopy(acme.claims(file))
+    signer = nkey.create("operator" if case.module in ("operator", "account") else "account")
+    if case.module == "operator":
+        claims.body.signing_keys.append(signer.public_key)
+    if case.module == "account":
+        claims.body.signing_keys.append(SigningKey(key=nkey.create("account").public_key))
+        claims.body.revocations["*"] = 1
+    claims.unknown["smuggled"] = "x"
+    claims.body.unknown["smuggled"] = "x"
+    token = codec.encode(claims, signer, int(time.time()) + 1000)
+    text = acme.text(file)
+    acme.write(file, text.replace(decorated.find_token(text), token), 0o600)
+    return claims, signer
+
+
+@pytest.mark.parametrize("module", ["operator", "account", "user", "activation"])
+def test_module_takes_nothing_from_a_foreign_token(acme: Site, module: str) -> None:
+    case = case_of(acme, module)
+    for file in case.files:
+        genuine = acme.text(file)
+        claims, signer = exchanged(acme, case, file)
+        message = acme.refuse(module, **case.options)
+        assert message == acme.refuse(module, {"check": True}, **case.options)
+        option = "creds_path" if file.endswith(".creds") else "jwt_path"
+        assert message.startswith(f"{option}: {acme / file} is left as it is: its JWT is about {claims.subject}")
+        assert f"its signer is {signer.public_key}, no key of the" in message
+        result = acme.run(module, **case.options, force=True)
+        assert signer.public_key in result["reasons"][0]
+        made = acme.claims(file)
+        assert made.issuer != signer.public_key
+        assert "smuggled" not in made.unknown
+        assert "smuggled" not in made.body.unknown
+        assert made.body == codec.decode(decorated.find_token(genuine)).body
+        if module == "account":
+            assert claims.body.signing_keys[0].key in json.dumps(result["warnings"])
+
+
+@pytest.mark.parametrize("module", ["operator", "account", "user", "activation"])
+def test_module_does_not_replace_what_is_about_another_key(acme: Site, module: str) -> None:
+    case = case_of(acme, module)
+    kind = {"activation": "account"}.get(module, module)
+    claims = copy.deepcopy(acme.claims(case.files[0]))
+    claims.subject = nkey.create(kind).public_key
+    signer = nkey.create("operator" if module in ("operator", "account") else "account")
+    acme.write(case.files[0], codec.encode(claims, signer, int(time.time())), 0o600)
+    for options in ({}, {"force": True}):
+        assert claims.subject in acme.refuse(module, **case.options, **options)
+
+
+def test_operator_does_not_vouch_for_its_own_signer(acme: Site) -> None:
+    """A JWT that is about the operator's key and lists the key that signed it."""
+    case = case_of(acme, "operator")
+    claims, signer = exchanged(acme, case, case.files[0])
+    assert signer.public_key in claims.body.signing_keys
+    assert "its signer is" in acme.refuse("operator", **case.options)
+    acme.write("named.nk", signer.seed, 0o600)
+    named = [*case.options["signing_keys"], {"path": acme / "named.nk"}]
+    assert acme.run("operator", **{**case.options, "signing_keys": named})["changed"]
+
+
+def test_account_that_signed_itself_under_an_operator(acme: Site) -> None:
+    case = case_of(acme, "account")
+    claims = copy.deepcopy(acme.claims(case.files[0]))
+    claims.body.signing_keys.append(SigningKey(key=nkey.create("account").public_key))
+    acme.write(case.files[0], codec.encode(claims, acme.key("account-own.nk"), int(time.time())), 0o600)
+    assert "its signer is itself, no key of the operator ACME" in acme.refuse("account", **case.options)
+
+
+def test_creds_of_a_user_that_no_key_of_the_account_signed(acme: Site) -> None:
+    case_of(acme, "user")
+    options = {"path": acme / "client.creds", "jwt_path": acme / "user-own.jwt", "key_path": acme / "user-own.nk"}
+    above = {"account_jwt_path": acme / "app.jwt"}
+    acme.run("creds", **options, **above)
+    genuine = acme.claims("user-own.jwt")
+    other = nkey.create("account")
+    acme.write("user-own.jwt", codec.encode(copy.deepcopy(genuine), other, int(time.time())), 0o600)
+    assert f"its signer is {other.public_key}, no key of the account APP" in acme.refuse("creds", **options, **above)
+    claims = copy.deepcopy(genuine)
+    claims.body.issuer_account = other.public_key
+    acme.write("user-own.jwt", codec.encode(claims, acme.key("app-signing.nk"), int(time.time())), 0o600)
+    assert f"the account {other.public_key}, not of APP" in acme.refuse("creds", **options, **above)

@@ -500,9 +500,30 @@ def test_rotated_signing_key_is_a_reason(acme: Site, app: dict[str, Any]) -> Non
         "strict_signing_key_usage": True,
         "signing_keys": [{"path": acme / "second.nk"}],
     }
-    acme.run("operator", **options, remove_signing_keys=[old])
+    acme.run("operator", **options)
     result = acme.run("account", **dict(app, signer_path=acme / "second.nk"))
     assert result["reasons"] == [f"issuer: {old} -> {acme.key('second.nk').public_key}"]
+    acme.run("operator", **options, remove_signing_keys=[old])
+    acme.keep("account", **dict(app, signer_path=acme / "second.nk"))
+
+
+def test_jwt_of_a_signing_key_that_is_gone_is_replaced_only_when_the_task_says_so(
+    acme: Site, app: dict[str, Any]
+) -> None:
+    """Nothing shows that the key was one of the operator's, so nothing is taken over from what it signed."""
+    old, user = acme.key("acme-signing.nk").public_key, acme.core.nkey.create("user").public_key
+    acme.run("account", **app, revocations={user: "2026-01-31T12:00:00Z"})
+    options = {"name": "ACME", "key_path": acme / "acme.nk", "jwt_path": acme / "acme.jwt"}
+    acme.run("operator", **options, signing_keys=[{"path": acme / "second.nk"}], remove_signing_keys=[old])
+    changed = dict(app, signer_path=acme / "second.nk")
+    message = acme.refuse("account", **changed)
+    assert message.startswith(f"jwt_path: {acme / 'app.jwt'} is left as it is: its JWT is about ")
+    assert f"its signer is {old}, no key of the operator ACME" in message
+    result = acme.run("account", **changed, force=True)
+    assert result["reasons"][0].startswith("force is set, and its JWT is about ")
+    assert user in json.dumps(result["warnings"])
+    assert user not in acme.claims("app.jwt").body.revocations
+    acme.keep("account", **changed)
 
 
 def test_check_mode_passes_over_an_operator_that_an_earlier_task_would_make(site: Site) -> None:

@@ -18,6 +18,7 @@ from ..reconcile.plan import Plan, Step
 from ..reconcile.signing import sign_step
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
 from ..rules import token_issues
+from ..rules.trust import foreign, keys_of
 from ..token import codec
 from .task import CarefulModule, now
 from .tokens import Key, Signer, key_file, parse_public_key, require_jwt_for_folder, show_claims, write_file, write_key
@@ -129,6 +130,65 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
 def existing_account(above: Above, users: Sequence[Any]) -> WantedAccount:
     """An account that is taken as it is found, with what is wanted of its users."""
     return WantedAccount("", above.name, "", "", EXISTING, [], list(users), {})
+
+
+# ---- the token that is there
+
+
+class Existing(NamedTuple):
+    """The token that is there, as far as it is ours. `replaces` says why nothing is taken from it; empty where it is kept, corrected or not there."""
+
+    found: tuple[str, Claims] | None
+    replaces: str = ""
+
+    def reasons(self, decided: Sequence[str]) -> list[str]:
+        """Why a token is issued."""
+        return [self.replaces] if self.replaces else [*decided]
+
+
+class Parent(NamedTuple):
+    """Whose signature an existing token has to have: what the parent is called, and its keys; None where an earlier task is to make its JWT."""
+
+    name: str
+    keys: frozenset[str] | None
+
+
+def parent_of(module: CarefulModule, kind: str, found: Found | None, keys: Sequence[str]) -> Parent:
+    """The parent that a task gives by its JWT, the key that signs, and other keys that it names."""
+    if not (found and found.token) and module.params[f"{kind}_jwt_path"] is not None:
+        return Parent(kind, None)
+    named = frozenset(filter(None, keys))
+    if found is None:
+        return Parent("task", named)
+    return Parent(f"{kind} {found.claims.name or found.claims.subject}", keys_of(found.claims) | named)
+
+
+def ours(
+    module: CarefulModule, file: tuple[str, str], existing: tuple[str, Claims] | None, parent: Parent, subject: str
+) -> Existing:
+    """The token in a file, given as path and option, where a key of its parent signed it. NatsSecurityError for any other.
+
+    With `force` a token about the subject is replaced, whoever signed it, and nothing is taken from it.
+    """
+    if existing is None or parent.keys is None or existing[1].issuer in parent.keys:
+        return Existing(existing)
+    (path, option), claims = file, existing[1]
+    if claims.subject != subject:
+        return Existing(existing)  # the engine says so, and the file stays
+    fault = foreign(claims.subject, claims.issuer, parent.name, parent.keys)
+    if not module.params["force"]:
+        raise NatsSecurityError(
+            f"{option}: {path} is left as it is: {fault}. If that is an earlier key of yours, move the file away or set force=true: then a JWT is issued "
+            "that takes over nothing from this one, no revocation and no signing key."
+        )
+    lost = [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
+    lost += getattr(claims.body, "revocations", ())
+    if lost:
+        module.warn(
+            f"{option}: nothing was taken over from the JWT in {path}, whose signer {claims.issuer} is no key of the {parent.name}. "
+            f"It has signing keys and revocations: {', '.join(lost)}. The new one has only those that the task lists."
+        )
+    return Existing(None, f"force is set, and {fault}")
 
 
 # ---- deciding
