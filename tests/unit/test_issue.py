@@ -320,7 +320,7 @@ EQUIVALENCES = {
         limits('"mem_storage":7,"tiered_limits":{"R1":{"disk_storage":5}}'),
     ),
     "limits that a scope leaves out": (scoped(), LIMITS + "," + scope('{"pub":{},"sub":{}}')),
-    "limits of 0 in a scope": (scoped(), LIMITS + "," + scope('{"subs":0,"data":-1}')),
+    "limits in a scope that are written": (scoped(), LIMITS + "," + scope('{"subs":-1,"data":-1}')),
     "empty lists in a scope": (scoped(), LIMITS + "," + scope('{"src":[],"times":[],"allowed_connection_types":[]}')),
     "escapes": ({"description": "<&>\u00e9/"}, LIMITS + ',"description":"\\u003c&\\u003E\\u00e9\\/"'),
     "names of members in another case": (
@@ -336,6 +336,14 @@ def test_account_is_kept_when_only_the_spelling_differs(case: str) -> None:
     kept = run(wanted, existing)
     assert kept.decision.reasons == []
     assert kept.token == existing
+
+
+def test_limit_of_0_that_a_scope_names_is_0_for_servers() -> None:
+    """Other encoders write it; the Go library reads it over its -1 of a new scope (NewUserScope)."""
+    wanted, existing = with_nats(scoped(), LIMITS + "," + scope('{"subs":0}'))
+    assert run(wanted, existing).decision.reasons == [
+        f"signing_keys[{SIGNING.public_key}].template.limits.subscriptions: raw(0) -> unlimited"
+    ]
 
 
 USER_EQUIVALENCES = {

@@ -404,23 +404,115 @@ def test_names_are_read_whatever_their_case() -> None:
     assert unknown_fields_of(claims) == []
 
 
+TWICE_REFUSED = r"twice in one object|takes for one name"
+#: What Go reads one after the other into the same place: strings and lists are replaced, objects merge, null keeps what was there.
+TWICE = [
+    '"pub":{"allow":["a"]},"pub":{"allow":["b"]}',
+    '"pub":{"allow":["a"],"allow":["b"]}',
+    '"pub":{"allow":["a"],"ALLOW":["b"]}',
+    '"pub":{"allow":["a"]},"PUB":{"deny":["b"]}',
+    '"bearer_token":true,"Bearer_Token":null',
+    '"bearer_token":true,"bearer_to\u212aen":false',  # the sign of Kelvin
+    '"src":["10.0.0.0/8"],"\u017frc":null',  # the long s
+    '"pub":{"allow":["a"]},"new":{"x":{"y":1,"y":2}}',
+    '"new":1,"NEW":2',
+]
+
+
+@pytest.mark.parametrize("nats", TWICE)
+def test_what_is_said_twice_in_a_body_is_refused(nats: str) -> None:
+    with pytest.raises(NatsSecurityError, match=TWICE_REFUSED):
+        codec.decode(sign(user_payload(nats)))
+
+
 @pytest.mark.parametrize(
-    ("nats", "allow"),
+    "change",
     [
-        ('"pub":{"allow":["a"]},"pub":{"allow":["b"]}', ["b"]),
-        ('"pub":{"allow":["a"],"allow":["b"]}', ["b"]),
-        ('"pub":{"allow":["a"],"ALLOW":["b"]}', ["b"]),
+        ('"name":"n"', '"name":"n","name":"m"'),
+        ('"name":"n"', '"name":"n","NAME":"m"'),
+        ('"iss":', '"i\u017fs":"x","iss":'),
+        ('"nats":{', '"nats":{},"nats":{'),
+        ('"nats":{', '"NATS":{"bearer_token":true},"nats":{'),
+        ('"nats":{', '"nat\u017f":{"bearer_token":true},"nats":{'),
+        ('"type":"user"', '"type":"user","TYPE":"account"'),
     ],
 )
-def test_last_of_repeated_members_counts(nats: str, allow: list[str]) -> None:
-    assert codec.decode(sign(user_payload(nats))).body.access.permissions.publish.allow == allow
+def test_what_is_said_twice_in_a_payload_is_refused(change: tuple[str, str]) -> None:
+    with pytest.raises(NatsSecurityError, match=TWICE_REFUSED):
+        codec.decode(sign(user_payload().replace(*change)))
 
 
-def test_structs_that_come_twice_in_different_case_are_read_into_one() -> None:
-    # What encoding/json makes of it, run with Go: {[c] [b]}.
-    nats = '"pub":{"allow":["a"]},"PUB":{"deny":["b"]},"Pub":{"allow":["c"]}'
-    publish = codec.decode(sign(user_payload(nats))).body.access.permissions.publish
-    assert (publish.allow, publish.deny) == (["c"], ["b"])
+@pytest.mark.parametrize("more", ['"alg":"ed25519-nkey"', '"ALG":"none"', '"typ":"x"'])
+def test_what_is_said_twice_in_a_header_is_refused(more: str) -> None:
+    header = '{"typ":"JWT","alg":"ed25519-nkey",' + more + "}"
+    with pytest.raises(NatsSecurityError, match=TWICE_REFUSED):
+        codec.decode(sign(user_payload(), header=header))
+
+
+def test_what_is_said_twice_in_a_scope_is_refused() -> None:
+    template = '"template":{"subs":1,"SUBS":2}'
+    for scope in ('"template":{},"kind":"user_scope","KIND":null', f'"kind":"user_scope",{template}'):
+        with pytest.raises(NatsSecurityError, match="takes for one name"):
+            codec.decode(sign(account_payload('"signing_keys":[{"key":"A",' + scope + "}]"), OPERATOR))
+
+
+def test_what_is_said_twice_in_generic_claims_is_refused_but_names_of_their_own_differ_in_case() -> None:
+    payload = '{"iss":"' + ACCOUNT.public_key + '","sub":"x","nats":{"type":"mine","a":1,%s}}'
+    assert codec.decode_generic(sign(payload % '"A":2')).body.data == {"type": "mine", "a": 1.0, "A": 2.0}
+    for more in ('"a":2', '"TYPE":"account"', '"b":{"c":1,"c":1}'):
+        with pytest.raises(NatsSecurityError, match=TWICE_REFUSED):
+            codec.decode_generic(sign(payload % more))
+
+
+@pytest.mark.parametrize("name", ["i\u00df", "is\u1e9e", "\u0131ss"])
+def test_names_are_folded_as_go_folds_them(name: str) -> None:
+    """A sharp s is no double s, and a dotless i no i: Go compares one character with one."""
+    payload = user_payload().replace('"iss"', f'"{name}"')
+    with pytest.raises(NatsSecurityError, match="issuer"):
+        codec.decode(sign(payload))
+
+
+def test_long_s_and_kelvin_are_letters_of_names() -> None:
+    payload = user_payload('"bearer_to\u212aen":true').replace('"iss"', '"i\u017fs"')
+    claims = codec.decode(sign(payload))
+    assert claims.issuer == ACCOUNT.public_key
+    assert claims.body.access.bearer_token
+
+
+@pytest.mark.parametrize("nats", ['"exports":[{"subject":"a","type":null}]', '"imports":[{"subject":"a","type":null}]'])
+def test_null_as_the_type_of_an_export_or_import_is_refused_as_in_go(nats: str) -> None:
+    with pytest.raises(NatsSecurityError, match="type is null in the token"):
+        codec.decode(sign(account_payload(nats), OPERATOR))
+    assert codec.decode(sign(account_payload(nats.replace(',"type":null', "")), OPERATOR))
+
+
+def test_null_as_the_kind_of_an_activation_is_refused_as_in_go() -> None:
+    payload = user_payload('"subject":"a","kind":null').replace('"type":"user"', '"type":"activation"')
+    with pytest.raises(NatsSecurityError, match="kind is null in the token"):
+        codec.decode(sign(payload.replace(USER.public_key, ACCOUNT.public_key)))
+
+
+@pytest.mark.parametrize(
+    "nats",
+    [
+        '"pub":{},"sub":{},"src":[]',
+        '"pub":{},"sub":{},"src":""',
+        '"pub":{},"sub":{},"times":[]',
+        '"pub":{},"sub":{},"allowed_connection_types":[]',
+        '"pub":{"allow":[]},"sub":{}',
+        '"pub":{},"sub":{"deny":[]}',
+    ],
+)
+def test_user_with_an_empty_list_is_not_scoped_for_servers(nats: str) -> None:
+    """HasEmptyPermissions of the Go library compares with a struct of nil slices."""
+    assert not codec.decode(sign(user_payload(nats))).body.is_scoped
+
+
+@pytest.mark.parametrize(
+    "nats", ['"pub":{},"sub":{}', '"src":null,"pub":{"allow":null}', '"pub":{"new":1},"subs":0,"new":2', '"tags":[]']
+)
+def test_user_without_lists_is_scoped_for_servers(nats: str) -> None:
+    assert codec.decode(sign(user_payload(nats))).body.is_scoped
 
 
 def test_null_is_the_same_as_absent() -> None:

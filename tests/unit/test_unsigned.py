@@ -198,8 +198,8 @@ OTHERS = codec.encode(Claims(name="x", subject=SIGNING.public_key, body=Account(
         (_item(1, note="just sign it"), "it has a member 'note' that is not known"),
         (_show_what_is_there, "after is not what the bytes to be signed"),
         (_payload(1, lambda text: text.replace('"iat":', '"iat": ')), "not written as tokens are"),
-        (_payload(1, lambda text: text.replace('"name":"APP"', '"name":"APP","name":"APP"')), "not written as tokens"),
-        (_payload(1, lambda text: text.replace('"nats":{', '"NATS":{},"nats":{')), "not written as tokens are"),
+        (_payload(1, lambda text: text.replace('"name":"APP"', '"name":"APP","name":"APP"')), "twice in one object"),
+        (_payload(1, lambda text: text.replace('"nats":{', '"NATS":{},"nats":{')), "takes for one name"),
         (_payload(1, lambda text: text.replace('"limits":{', '"more":1,"limits":{')), "not written as tokens|not know"),
         (
             _payload(1, lambda text: text.replace('"version":2', '"version":2,"extra":{"a":1}')),

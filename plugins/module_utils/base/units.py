@@ -58,13 +58,20 @@ def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> in
     """A whole number in the bounds, from an int or its text. ValueError says which bounds."""
     if isinstance(value, bool):
         raise ValueError(f"a whole number is wanted, not {str(value).lower()}")
-    text = str(value).strip()
+    text = _text_of(value)
     if not _INTEGER.fullmatch(text) or len(text) > 30:
         raise ValueError(f"{quoted(value)} is not a whole number")
     number = int(text)
     if not low <= number <= high:
         raise ValueError(f"{number} is not between {low} and {high}")
     return number
+
+
+def _text_of(value: Any) -> str:
+    """A number, or the text of one."""
+    if isinstance(value, int) and value.bit_length() > 128:  # Python does not even show it
+        raise ValueError(f"{quoted(value)} is more than NATS can count")
+    return str(value).strip()
 
 
 def parse_count(value: Any) -> int:
@@ -79,29 +86,30 @@ def parse_count(value: Any) -> int:
 
 def parse_size(value: Any) -> int:
     """Bytes from `1048576`, `10GiB` (powers of 1024), `10GB` or `10G` (powers of 1000), or `unlimited`."""
-    text = str(value).strip()
+    text = _text_of(value)
     if text.lower() in ("unlimited", "-1"):
         return UNLIMITED
     match = None if isinstance(value, bool) else _SIZE.fullmatch(text)
     if not match or match.group(2).lower() not in _SIZE_UNITS:
         raise ValueError(f"{quoted(value)} is not a size: write 1048576, 10GiB, 500MB or unlimited")
     size = int(match.group(1)[:30]) * _SIZE_UNITS[match.group(2).lower()]
-    if size > INT64_MAX:
+    if size > INT64_MAX or len(match.group(1)) > 30:
         raise ValueError(f"{quoted(value)} is more than NATS can count")
     return size
 
 
 def parse_duration(value: Any) -> int:
     """Nanoseconds from `90d`, `12h`, `1h30m`, `500ms` (units ns, us, ms, s, m, h, d, w), or 0."""
-    text = str(value).strip()
+    text = _text_of(value)
     if text == "0":
         return 0
     if isinstance(value, bool) or not _DURATION.fullmatch(text):
         raise ValueError(
             f"{quoted(value)} is not a duration: write a number with its unit, such as 90d, 12h, 30m, 15s or 500ms"
         )
-    total = sum(int(count[:30]) * _DURATION_UNITS[unit] for count, unit in _DURATION_PART.findall(text))
-    if total > INT64_MAX:
+    parts = _DURATION_PART.findall(text)
+    total = sum(int(count[:30]) * _DURATION_UNITS[unit] for count, unit in parts)
+    if total > INT64_MAX or any(len(count) > 30 for count, _unit in parts):
         raise ValueError(f"{quoted(value)} is longer than NATS can count (292 years)")
     return total
 
@@ -118,7 +126,7 @@ def parse_time(value: Any) -> int:
     """Unix seconds from RFC 3339 (`2027-01-31T12:00:00Z`), a date (`2027-01-31`, midnight UTC) or unix seconds."""
     if isinstance(value, datetime):
         value = value.isoformat()
-    text = str(value).strip()
+    text = _text_of(value)
     if not isinstance(value, bool) and text.isascii() and text.isdigit():
         return parse_integer(text, 0)
     match = None if isinstance(value, bool) else _TIME.fullmatch(text)

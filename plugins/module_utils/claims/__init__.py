@@ -20,7 +20,7 @@ from .account import (
     WeightedMapping,
     as_read_by_servers,
     check_scope_numbers,
-    inexact_numbers,
+    scope_number_problems,
 )
 from .envelope import KINDS, Claims, Generic, body_type, unknown_fields_of
 from .operator import Operator
@@ -83,8 +83,8 @@ __all__ = [
     "as_read_by_servers",
     "body_type",
     "check_scope_numbers",
-    "inexact_numbers",
     "no_access",
+    "scope_number_problems",
     "unknown_fields_of",
 ]
 

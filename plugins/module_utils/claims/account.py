@@ -11,7 +11,7 @@ from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..base.units import UNLIMITED
 from . import declaration as kinds
-from .declaration import LARGEST_EXACT, Kind, declare, unknown_fields, wrong_type
+from .declaration import LARGEST_EXACT, Kind, WrittenZero, declare, unknown_fields, wrong_type
 from .permissions import Permissions, ScopeTemplate, TemplateLimits
 from .wire import (
     decode_object,
@@ -21,6 +21,7 @@ from .wire import (
     map_of_lists,
     nested,
     optional,
+    refuse_twins,
     sorted_list_of,
     zero_object,
 )
@@ -262,6 +263,7 @@ def _decode_signing_keys(raw: Any, path: str) -> list[SigningKey]:
             keys[name] = SigningKey(key=name)
         elif isinstance(item, dict):
             where = f"{path}[{index}]"
+            refuse_twins(item, where)
             if item.get("kind") != _SCOPE_KIND:
                 raise NatsSecurityError(
                     "{} is a signing key with a scope of an unknown kind: {!r}.".format(where, item.get("kind"))
@@ -336,34 +338,47 @@ class Account:
 
 
 def check_scope_numbers(account: Account) -> None:
-    """NatsSecurityError for a number in a template that Go's float64 would change, or make the whole account undecodable."""
+    """NatsSecurityError for a number in a template that servers would read as another one, or that makes the whole account undecodable."""
     for signing_key in account.signing_keys:
         if signing_key.template is None:
             continue
-        for name, number in inexact_numbers(signing_key.template).items():
+        for name, (number, problem) in scope_number_problems(signing_key.template).items():
             raise NatsSecurityError(
-                f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: "
-                f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. "
-                "Use unlimited instead."
+                f"The template of the signing key {signing_key.role or signing_key.key} has {name} = {number}: {problem}"
             )
 
 
-def inexact_numbers(template: ScopeTemplate) -> dict[str, int]:
-    """The numbers of a template, by their paths, that do not survive Go's float64, through which a scope is read (SigningKeys.UnmarshalJSON)."""
+def scope_number_problems(template: ScopeTemplate) -> dict[str, tuple[int, str]]:
+    """The numbers of a template, by their paths, that cannot be written so that servers read them, and why (SigningKeys.UnmarshalJSON, NewUserScope)."""
     limits: TemplateLimits = template.limits
     response = template.permissions.response
     numbers = {
         "limits.subscriptions": limits.subscriptions,
         "limits.data": limits.data,
         "limits.payload": limits.payload,
-        "permissions.response.max_messages": response.max_messages if response else 0,
-        "permissions.response.expires": response.expires if response else 0,
     }
-    return {name: number for name, number in numbers.items() if abs(number) > LARGEST_EXACT}
+    problems = {
+        name: (
+            0,
+            "NATS does not write 0 into a scope, and servers then read unlimited; use at least 1, or deny subjects.",
+        )
+        for name, number in numbers.items()
+        if isinstance(number, WrittenZero)
+    }
+    if response is not None:
+        numbers["permissions.response.max_messages"] = response.max_messages
+        numbers["permissions.response.expires"] = response.expires
+    for name, number in numbers.items():
+        if abs(number) > LARGEST_EXACT:  # read through float64
+            problems[name] = (
+                number,
+                f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. Use unlimited instead.",
+            )
+    return problems
 
 
 def as_read_by_servers(account: Account) -> Account:
-    """What servers make of an account: with tiers they pass over the other JetStream limits, and a limit that a scope leaves out is unlimited.
+    """What servers make of an account: with tiers they pass over the other JetStream limits, and a limit that a scope omits is unlimited.
 
     A decoded account is kept as it was written, so that it is written again to the same bytes; this copy is for comparing and validating.
     """
@@ -375,7 +390,8 @@ def as_read_by_servers(account: Account) -> Account:
         template = key.template
         if template is not None:
             read = template.limits
-            read = TemplateLimits(read.subscriptions or UNLIMITED, read.data or UNLIMITED, read.payload or UNLIMITED)
+            numbers = (read.subscriptions, read.data, read.payload)
+            read = TemplateLimits(*map(kinds.as_read_in_scope, numbers))
             key = dataclasses.replace(key, template=dataclasses.replace(template, limits=read))
         signing_keys.append(key)
     return dataclasses.replace(account, limits=limits, signing_keys=signing_keys)

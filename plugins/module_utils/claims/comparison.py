@@ -26,6 +26,7 @@ _LIMITS = frozenset(
         kinds.COUNT,
         kinds.COUNT_FROM_1,
         kinds.COUNT_IN_SCOPE,
+        kinds.COUNT_OR_USUAL,
         kinds.SIZE,
         kinds.SIZE_FROM_1,
         kinds.SIZE_IN_SCOPE,

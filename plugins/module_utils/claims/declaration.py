@@ -12,14 +12,16 @@ What walks whole claims is in `wire.py` (JSON) and `options.py` (options, argume
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
+import re
 from json.encoder import encode_basestring
 from typing import Any, Callable, Dict, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..base.excerpts import quoted
+from ..base.excerpts import excerpt, quoted
 
 _Spec = Dict[str, Any]
 
@@ -40,6 +42,7 @@ class Kind(NamedTuple):
     spec: _Spec
     of: type | None = None  # the dataclass of what is nested, listed or mapped
     shape: str = "value"  # value, inline, object, list, map (of objects) or lists (a map of lists)
+    reads_null: bool = False  # its decoder is asked of null too, which otherwise changes nothing
 
     @property
     def zero_value(self) -> Any:
@@ -224,15 +227,17 @@ def _encode_bool(value: bool) -> str:
 # ---- the kinds
 
 
-def _parse_text(value: Any) -> str:
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return _same_text(value)
-    raise ValueError(f"a text is wanted, not {_a_type(value)}")
-
-
-def _same_text(value: Any) -> str:
-    """The value as text; the placeholder of a new key stays what it is."""
-    return value if isinstance(value, str) else str(value)
+def parse_text(value: Any) -> str:
+    """A text of Unicode characters. What YAML makes of a text without quotes, as of NO, 1.10 or 2027-01-31, is none: it would become another one."""
+    if not isinstance(value, str):
+        advice = ". In YAML, quote it" if isinstance(value, (bool, int, float, datetime.date)) else ""
+        raise ValueError(f"a text is wanted, not {_a_type(value)}{advice}")
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(f"{quoted(value)} has half a character (a lone surrogate)") from None
+    return value
 
 
 def _parse_bool(value: Any) -> bool:
@@ -251,19 +256,43 @@ def _parse_texts(value: Any) -> list[str]:
         value = [value]
     if not isinstance(value, list):
         raise ValueError(f"a list is wanted, not {_a_type(value)}")
-    return list(dict.fromkeys(_parse_text(item) for item in value))
+    return list(dict.fromkeys(map(parse_text, value)))
 
 
 def _a_type(value: Any) -> str:
-    return {bool: "true or false", list: "a list", dict: "a dictionary"}.get(type(value), repr(value))
+    return {bool: "true or false", list: "a list", dict: "a dictionary"}.get(type(value), quoted(value))
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _text(parse: Callable[[Any], str] = _parse_text, show: Callable[[str], Any] = _same, **spec: Any) -> Kind:
+def _text(parse: Callable[[Any], str] = parse_text, show: Callable[[str], Any] = _same, **spec: Any) -> Kind:
     return Kind(encode_basestring, _decode_text, "", parse, show, dict({"type": "str"}, **spec))
+
+
+_RAW = re.compile(r"raw\((.*)\)", re.DOTALL)
+
+
+def _with_raw(kind: Kind, is_usual: Callable[[Any], bool]) -> Kind:
+    """The kind with a way to show what a token may hold and an option may not, such as a limit of -5: `raw(-5)`, which is read back too.
+
+    So whatever is shown can be read. What servers make of it is for the rules.
+    """
+
+    def parse(value: Any) -> Any:
+        found = _RAW.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            return kind.parse(value)
+        try:
+            return kind.decode(json.loads(found[1]), "this")
+        except (ValueError, RecursionError, NatsSecurityError):
+            raise ValueError(f"{quoted(value)} has nothing in its parentheses that a token can hold here") from None
+
+    def show(value: Any) -> Any:
+        return kind.show(value) if is_usual(value) else f"raw({json.dumps(value)})"
+
+    return kind._replace(parse=parse, show=show)
 
 
 def _number(
@@ -276,22 +305,46 @@ def _number(
     return Kind(str, _decode_integer(low, high), 0, parse, show, {"type": type_})
 
 
+def _from(low: int, high: int = units.INT64_MAX) -> Callable[[int], bool]:
+    return lambda value: low <= value <= high
+
+
 def _show_sorted(values: list[str]) -> list[str]:
     return sorted(set(values))
+
+
+def _parse_duration_or_none(value: Any) -> int:
+    return units.UNLIMITED if str(value).strip().lower() == "unlimited" else units.parse_duration(value)
 
 
 TEXT = _text()
 BOOL = Kind(_encode_bool, _decode_bool, False, _parse_bool, _same, {"type": "bool"})
 #: Lists whose order and repetitions carry no meaning: subjects, keys, URLs.
 TEXTS = Kind(encode_strings, decode_strings, [], _parse_texts, _show_sorted, {"type": "list", "elements": "str"})
-COUNT = _number(units.parse_count)
+COUNT = _with_raw(_number(units.parse_count), _from(units.UNLIMITED))
 #: A limit of which 0 and all below mean none.
 COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED)
-SIZE = _number(units.parse_size)
+SIZE = _with_raw(_number(units.parse_size), _from(units.UNLIMITED))
 SIZE_FROM_1 = _number(units.parse_size, lambda value: value if value > 0 else units.UNLIMITED)
 
 
-def _not_zero(parse: Callable[[Any], int]) -> Callable[[Any], int]:
+#: Bytes of which 0 means none.
+STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED))
+INTEGER = _number(units.parse_integer, type_="int")
+DURATION = _with_raw(_number(units.parse_duration, units.show_duration), _from(0))
+
+
+class WrittenZero(int):
+    """The 0 of a limit that a scope names. One that it omits, which is 0 too, servers read as unlimited (NewUserScope of the Go library), and when NATS's
+    own library writes a scope it omits both."""
+
+
+def as_read_in_scope(value: int) -> int:
+    """What servers read for a limit of a scope."""
+    return value if value or isinstance(value, WrittenZero) else units.UNLIMITED
+
+
+def _in_scope(parse: Callable[[Any], int]) -> Kind:
     def parse_in_scope(value: Any) -> int:
         number = parse(value)
         if number == 0:
@@ -302,17 +355,23 @@ def _not_zero(parse: Callable[[Any], int]) -> Callable[[Any], int]:
             raise ValueError(f"{number} is more than a scope can hold, 2^53-1 ({LARGEST_EXACT}): use unlimited")
         return number
 
-    return parse_in_scope
+    decode = _decode_integer(units.INT64_MIN, units.INT64_MAX)
+    kind = _number(parse_in_scope, lambda value: value or units.UNLIMITED)
+    kind = kind._replace(decode=lambda value, path: decode(value, path) or WrittenZero())
+    return _with_raw(
+        kind, lambda value: units.UNLIMITED <= value <= LARGEST_EXACT and not isinstance(value, WrittenZero)
+    )
 
 
-#: Limits in a scope, where 0 is another spelling of unlimited.
-COUNT_IN_SCOPE = _number(_not_zero(units.parse_count), lambda value: value or units.UNLIMITED)
-SIZE_IN_SCOPE = _number(_not_zero(units.parse_size), lambda value: value or units.UNLIMITED)
-#: Bytes of which 0 means none.
-STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED))
-INTEGER = _number(units.parse_integer, type_="int")
-DURATION = _number(units.parse_duration, units.show_duration)
-TIME = _number(units.parse_time, units.show_time)
+COUNT_IN_SCOPE = _in_scope(units.parse_count)
+SIZE_IN_SCOPE = _in_scope(units.parse_size)
+#: Numbers and spans of which all below 0 mean no limit, and 0 leaves it to the server.
+COUNT_OR_USUAL = _number(units.parse_count, lambda value: max(value, units.UNLIMITED))
+DURATION_OR_USUAL = _number(
+    _parse_duration_or_none,
+    lambda value: "unlimited" if value < 0 else units.show_duration(value),
+)
+TIME = _with_raw(_number(units.parse_time, units.show_time), _from(0))
 
 
 def integer(low: int, high: int) -> Kind:
@@ -321,8 +380,12 @@ def integer(low: int, high: int) -> Kind:
 
 
 def percentage(low: int = units.INT64_MIN, high: int = units.INT64_MAX) -> Kind:
-    """1 to 100, of which 0 is another spelling for 100; the bounds are those of its Go type."""
-    return _number(lambda value: units.parse_integer(value, 1, 100), lambda value: value or 100, low, high, "int")
+    """1 to 100, of which 0 in a token is another spelling for 100; the bounds are those of its Go type."""
+    return _with_raw(_number(_parse_percentage, lambda value: value or 100, low, high, "int"), _from(0, 100))
+
+
+def _parse_percentage(value: Any) -> int:
+    return units.parse_integer(value, 1, 100)
 
 
 def choice(*values: str, same: dict[str, str] | None = None) -> Kind:
@@ -330,10 +393,11 @@ def choice(*values: str, same: dict[str, str] | None = None) -> Kind:
 
     def parse(value: Any) -> str:
         if value not in values:
-            raise ValueError("{!r} is not one of {}".format(value, ", ".join(values)))
+            raise ValueError(f"{quoted(value)} is not one of {', '.join(values)}")
         return str(value)
 
-    return _text(parse, lambda value: (same or {}).get(value, value), choices=list(values))
+    known = {**{value: value for value in values}, **(same or {})}
+    return _with_raw(_text(parse, lambda value: known[value], choices=list(values)), known.__contains__)
 
 
 def _parse_tags(value: Any) -> list[str]:
@@ -371,12 +435,12 @@ def _encode_export_type(value: str) -> str:
 def _decode_export_type(value: Any, path: str) -> str:
     if value in ("stream", "service"):
         return str(value)
-    if value is None:
-        return ""
-    raise NatsSecurityError(f"{path} is {json.dumps(value)} in the token: neither stream nor service.")
+    raise NatsSecurityError(f"{path} is {excerpt(json.dumps(value))} in the token: neither stream nor service.")
 
 
 def _parse_export_type(value: Any) -> str:
+    if value == 'raw("")':
+        return ""
     if value not in ("stream", "service"):
         raise ValueError(f"{quoted(value)} is neither stream nor service")
     return str(value)
@@ -387,8 +451,9 @@ EXPORT_TYPE = Kind(
     _decode_export_type,
     "",
     _parse_export_type,
-    _same,
+    lambda value: value or f"raw({json.dumps(value)})",  # one that a token omits
     {"type": "str", "choices": ["stream", "service"]},
+    reads_null=True,
 )
 
 
@@ -405,12 +470,13 @@ def _decode_sampling(value: Any, path: str) -> int:
 
 
 def _parse_sampling(value: Any) -> int:
-    return 0 if value == "headers" else units.parse_integer(value, 1, 100)
+    return 0 if value == "headers" else _parse_percentage(value)
 
 
 #: Latency sampling: a percentage, 0 for `headers`.
-SAMPLING = Kind(
-    _encode_sampling, _decode_sampling, 0, _parse_sampling, lambda value: value or "headers", {"type": "str"}
+SAMPLING = _with_raw(
+    Kind(_encode_sampling, _decode_sampling, 0, _parse_sampling, lambda value: value or "headers", {"type": "str"}),
+    _from(0, 100),
 )
 
 
@@ -436,7 +502,7 @@ NOW = units.INT64_MIN - 1
 def _parse_times(value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
         raise ValueError(f"a dictionary of public keys, or *, and times is wanted, not {_a_type(value)}")
-    return {_same_text(key): NOW if at == "now" else units.parse_time(at) for key, at in value.items()}
+    return {parse_text(key): NOW if at == "now" else TIME.parse(at) for key, at in value.items()}
 
 
 REVOCATIONS = Kind(
@@ -444,6 +510,6 @@ REVOCATIONS = Kind(
     _decode_times,
     {},
     _parse_times,
-    lambda value: {key: "now" if value[key] == NOW else units.show_time(value[key]) for key in sorted(value)},
+    lambda value: {key: "now" if value[key] == NOW else TIME.show(value[key]) for key in sorted(value)},
     {"type": "dict"},
 )

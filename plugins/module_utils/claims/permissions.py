@@ -33,14 +33,14 @@ class ResponsePermission:
 
     max_messages: int = declare(
         "max",
-        kinds.INTEGER,
-        "How many answers to one request. 0 leaves it to the server, which allows one.",
+        kinds.COUNT_OR_USUAL,
+        "How many answers to one request, or V(unlimited). 0 leaves it to the server, which allows one.",
         always=True,
     )
     expires: int = declare(
         "ttl",
-        kinds.DURATION,
-        "How long after the request an answer is allowed, such as V(5s). 0 leaves it to the server, which allows two minutes.",
+        kinds.DURATION_OR_USUAL,
+        "How long after the request an answer is allowed, such as V(5s), or V(unlimited). 0 leaves it to the server, which allows two minutes.",
         always=True,
     )
     unknown: dict[str, Any] = unknown_fields()

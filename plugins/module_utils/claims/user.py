@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
-from .permissions import UserAccess, no_access
-from .wire import inline
+from .permissions import UserAccess
+from .wire import inline, is_zero
 
 
 @dataclass
@@ -29,8 +29,12 @@ class User:
     type: str = declare("type", kinds.TEXT, option=False)
     version: int = declare("version", kinds.INTEGER, option=False)
     unknown: dict[str, Any] = unknown_fields()
+    #: A decoded body has a list that is empty rather than missing. Servers then refuse it under a scope; it is not written again.
+    has_empty_lists: bool = False
 
     @property
     def is_scoped(self) -> bool:
         """Whether the body leaves everything to the scope of the key that signs it (HasEmptyPermissions of the Go library)."""
-        return self.access == no_access()
+        access = self.access
+        # The number alone tells most users from scoped ones, for speed.
+        return not access.limits.subscriptions and not self.has_empty_lists and is_zero(access)

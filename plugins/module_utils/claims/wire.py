@@ -10,8 +10,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 from json.encoder import encode_basestring
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, NamedTuple
 
+from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from .declaration import ALWAYS, Kind, decode_any, encode_any, fields_of, valid_text, wrong_type
 
 # ---- writing
@@ -67,8 +69,15 @@ def encode_object(value: Any) -> str:
 # ---- reading
 
 
-#: Of a member the number of its container, its attribute, what reads it, its declared name, and the type of a struct by value, which is read in place.
-_Entry = Tuple[int, str, Callable[[Any, str], Any], str, Optional[type]]
+class _Entry(NamedTuple):
+    """How a member is read."""
+
+    container: int
+    attribute: str
+    decode: Callable[[Any, str], Any]
+    declared: str
+    by_value: type | None  # of a struct that is read in place
+    reads_null: bool
 
 
 class _Reading(NamedTuple):
@@ -77,6 +86,30 @@ class _Reading(NamedTuple):
     ]  # of what is inline the number of its container, 0 for the object, and its attribute
     known: dict[str, _Entry]
     folded: dict[str, _Entry]
+
+
+def fold_name(name: str) -> str:
+    """The name as Go compares names of members: each character by itself, with K, long s and their like folded (src/encoding/json/fold.go)."""
+    return name.lower() if name.isascii() else "".join(map(_fold_character, name))
+
+
+def _fold_character(character: str) -> str:
+    # Unicode's simple folding, of which Python has the full one: that makes ss of a sharp s.
+    folded = character.casefold()
+    if len(folded) > 1:
+        folded = character.lower()
+    return folded if len(folded) == 1 else character
+
+
+def refuse_twins(raw: dict[str, Any], path: str) -> None:
+    """NatsSecurityError where two names of an object are the same for Go, which would merge what they hold."""
+    seen: dict[str, str] = {}
+    for name in raw:
+        other = seen.setdefault(fold_name(name), name)
+        if other != name:
+            raise NatsSecurityError(
+                f"{path or 'The payload'} has {quoted(other)} and {quoted(name)} in the token, which NATS takes for one name."
+            )
 
 
 @functools.lru_cache(maxsize=None)
@@ -91,10 +124,11 @@ def _reading(cls: type) -> _Reading:
                 add(field.kind.of, len(containers))
             else:
                 by_value = field.kind.of if field.kind.shape == "object" and field.kind.zero is ALWAYS else None
-                known[field.json] = (index, field.attribute, field.kind.decode, field.json, by_value)
+                decode, reads_null = field.kind.decode, field.kind.reads_null
+                known[field.json] = _Entry(index, field.attribute, decode, field.json, by_value, reads_null)
 
     add(cls, 0)
-    return _Reading(tuple(containers), known, {name.casefold(): entry for name, entry in known.items()})
+    return _Reading(tuple(containers), known, {fold_name(name): entry for name, entry in known.items()})
 
 
 @functools.lru_cache(maxsize=None)
@@ -110,8 +144,11 @@ def _maker_of_zeros(cls: type) -> Callable[[], Any]:
             factories.append((field.attribute, type(zero)))
         else:
             constants[field.attribute] = zero
-    if any(field.name == "unknown" for field in dataclasses.fields(cls)):
-        factories.append(("unknown", dict))
+    for undeclared in dataclasses.fields(cls):
+        if undeclared.name == "unknown":
+            factories.append(("unknown", dict))
+        elif undeclared.name not in constants and undeclared.default is not dataclasses.MISSING:
+            constants[undeclared.name] = undeclared.default
 
     def make() -> Any:
         value: Any = object.__new__(cls)
@@ -130,7 +167,10 @@ def zero_object(cls: type) -> Any:
 
 
 def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
-    """Read an object into `start`, or into zeros. Names match whatever their case and null changes nothing, as in Go."""
+    """Read an object into `start`, or into zeros. Names match whatever their case and null changes nothing, as in Go.
+
+    Stricter than Go in one thing: no name may come twice, in whatever case. Go reads all of them one after the other into the same struct.
+    """
     value = zero_object(cls) if start is None else start
     if raw is None:
         return value
@@ -141,13 +181,19 @@ def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
     for index, attribute in containers:
         targets.append(targets[index][attribute].__dict__)
     prefix = path + "." if path else ""
+    is_checked = False
     for name, member in raw.items():
-        entry = known.get(name) or folded.get(name.casefold())
+        entry = known.get(name)
+        if entry is None:
+            if not is_checked:
+                refuse_twins(raw, path)
+                is_checked = True
+            entry = folded.get(fold_name(name))
         if entry is None:
             if "unknown" in targets[0]:
                 targets[0]["unknown"][valid_text(name)] = decode_any(member, path)
-        elif member is not None:
-            index, attribute, decode, declared, by_value = entry
+        elif member is not None or entry.reads_null:
+            index, attribute, decode, declared, by_value, _unused = entry
             if by_value is None:
                 targets[index][attribute] = decode(member, prefix + declared)
             else:
@@ -175,6 +221,18 @@ def unknown_members(value: Any, path: str = "") -> Iterator[str]:
             for name, items in member.items():
                 for index, item in enumerate(items or ()):
                     yield from unknown_members(item, f"{inner}.{name}[{index}]")
+
+
+def is_zero(value: Any) -> bool:
+    """Whether every declared field of an object has its zero, at any depth, whatever else it has that nobody declared."""
+    for field in fields_of(value.__class__):
+        member = getattr(value, field.attribute)
+        if field.kind.zero is ALWAYS:
+            if not is_zero(member):
+                return False
+        elif member != field.kind.zero:
+            return False
+    return True
 
 
 # ---- the kinds of what is nested
@@ -213,9 +271,17 @@ def _encode_list(values: list[Any]) -> str:
     return "[" + ",".join(map(encode_object, values)) + "]"
 
 
+def _subject_of(value: Any) -> str:
+    return "" if value is None else str(value.subject)
+
+
 def _encode_sorted(values: list[Any]) -> str:
-    # Exports and imports are sorted by subject when encoded; an element may be null.
-    return _encode_list(sorted(values, key=lambda item: "" if item is None else str(item.subject)))
+    # Exports and imports are sorted by subject when encoded; an element may be null. Up to 12 of them Go leaves equal ones in their order.
+    if len(values) <= 12:
+        return _encode_list(sorted(values, key=_subject_of))
+    from ..base.go_sort import go_sorted
+
+    return _encode_list(go_sorted(values, _subject_of))
 
 
 def _decode_list(cls: type, nulls: bool, raw: Any, path: str) -> list[Any]:

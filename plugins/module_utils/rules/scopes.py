@@ -8,7 +8,16 @@ import functools
 from typing import Iterator
 
 from ..base.excerpts import excerpt, quoted
-from ..claims import Account, Claims, Permissions, ScopeTemplate, SigningKey, TemplateLimits, User, inexact_numbers
+from ..claims import (
+    Account,
+    Claims,
+    Permissions,
+    ScopeTemplate,
+    SigningKey,
+    TemplateLimits,
+    User,
+    scope_number_problems,
+)
 from . import library
 from .access import (
     below_unlimited_issues,
@@ -153,11 +162,8 @@ def _unchecked_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
 def _scope_number_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
     """SigningKeys.UnmarshalJSON of the Go library: a scope goes through float64."""
     limits: TemplateLimits = template.limits
-    for name, number in inexact_numbers(template).items():
-        yield _refused(
-            f"{path}.{name}",
-            f"is {number}, and servers read a number beyond 2^53-1 in a scope wrong, or not the account at all; write a smaller one, or unlimited.",
-        )
+    for name, (number, problem) in scope_number_problems(template).items():
+        yield _refused(f"{path}.{name}", f"is {number}: {problem}")
     yield from below_unlimited_issues(
         f"{path}.limits", {"subscriptions": limits.subscriptions, "payload": limits.payload}
     )

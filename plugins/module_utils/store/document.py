@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import excerpt, quoted
+from ..claims.declaration import parse_text
 from ..claims.options import Problem
 from ..keys import nkey
 from ..reconcile.claims import ACTIVATION_WORDS as ACTIVATION_WORDS
@@ -52,6 +54,8 @@ ACCOUNT_WORDS = (
 )
 USER_WORDS = ("name", "public_key", "state", "signing_key_role", "creds", *ENVELOPE, *_POLICY)
 SIGNING_KEY_WORDS = ("role", "public_key")
+#: Deeper than any document is.
+_DEEPEST = 50
 # Names that nothing speaks against, most of them.
 _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 
@@ -59,10 +63,14 @@ _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
     """What a document asks for, and what is wrong with its structure; what stays unread is left out of it."""
     problems: list[Problem] = []
+    if _is_too_deep(definition):
+        return Wanted(None, []), [
+            Problem("definition", f"is nested more than {_DEEPEST} levels deep, which no document is.")
+        ]
     definition = _dictionary(definition, "definition", problems)
     for word in definition:
         if word not in ("operator", "accounts"):
-            problems.append(Problem(str(word), "there is no such option here, there are accounts, operator."))
+            problems.append(Problem(excerpt(str(word)), "there is no such option here, there are accounts, operator."))
     items = _list(definition.get("accounts"), "accounts", problems)
     accounts = [_read_account(item, f"accounts[{index}]", problems) for index, item in enumerate(items)]
     _check_names(accounts, problems)
@@ -100,6 +108,16 @@ def _existing_problems(state: str, options: dict[str, Any], path: str, words: tu
     ]
 
 
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _unused in range(_DEEPEST):
+        inside = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
+        if not inside:
+            return False
+        level = [item for items in inside for item in items]
+    return True
+
+
 def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None:
     names: dict[str, str] = {}
     keys: dict[str, str] = {}
@@ -117,17 +135,17 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
         name=_name(options, "operator", problems),
         key=_public_key(options, "operator", "operator", problems),
         state=_state(options, "operator", (PRESENT, EXISTING), problems),
-        system_account=_text(options.get("system_account")),
+        system_account=_text(options, "system_account", "operator", problems),
         signing_keys=_read_signing_keys(options, "operator", "operator", problems),
         options=_without(options, OPERATOR_WORDS),
-        remove_signing_keys=_names(options.get("remove_signing_keys")),
+        remove_signing_keys=_names(options, "remove_signing_keys", "operator", problems),
     )
     problems += _existing_problems(operator.state, options, "operator", ("name", "public_key", "state"))
     system = operator.system_account
     named = {account.name for account in accounts if account.state != ABSENT}
     if system and system not in named and not nkey.is_public_key(system, "account"):
         names = (", ".join(sorted(named)) or "none") if len(named) <= 12 else f"{len(named)} others"
-        message = f"there is no account {system} in accounts, there are {names}; those from elsewhere are named by public key."
+        message = f"there is no account {excerpt(system)} in accounts, there are {names}; those from elsewhere are named by public key."
         problems.append(Problem("operator.system_account", message))
         operator.system_account = ""
     return operator
@@ -141,13 +159,13 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
         place=path,
         name=name,
         key=_public_key(options, path, "account", problems),
-        role=_text(options.get("signing_key_role")),
+        role=_text(options, "signing_key_role", path, problems),
         state=_state(options, path, (PRESENT, ABSENT, EXISTING), problems),
         signing_keys=_read_signing_keys(options, path, "account", problems),
         users=_read_users(_list(options.get("users"), path + ".users", problems), path + ".users", problems),
         options=_without(options, ACCOUNT_WORDS),
-        remove_signing_keys=_names(options.get("remove_signing_keys")),
-        remove_revocations=_names(options.get("remove_revocations")),
+        remove_signing_keys=_names(options, "remove_signing_keys", path, problems),
+        remove_revocations=_names(options, "remove_revocations", path, problems),
     )
     problems += _existing_problems(account.state, options, path, ("name", "public_key", "state", "users"))
     return account
@@ -158,8 +176,18 @@ def _without(options: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:
     return {word: value for word, value in options.items() if word not in words or word in ENVELOPE or word in _POLICY}
 
 
-def _names(value: Any) -> list[str]:
-    return [str(name) for name in ([value] if isinstance(value, str) else value or ())]
+def _names(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> list[str]:
+    """A list of names; one name alone is a list of one, as everywhere in Ansible."""
+    value = options.get(word)
+    if isinstance(value, str):
+        return [value]
+    names = []
+    for index, name in enumerate(_list(value, f"{path}.{word}", problems)):
+        try:
+            names.append(parse_text(name))
+        except ValueError as error:
+            problems.append(Problem(f"{path}.{word}[{index}]", f"{error}."))
+    return names
 
 
 def _read_users(items: list[Any], path: str, problems: list[Problem]) -> list[WantedUser]:
@@ -183,16 +211,16 @@ def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> Wan
     options = _dictionary(item, path, problems)
     name = _name(options, path, problems)
     path = f"{path} ({name})" if name else path
-    creds = options.get("creds", True)
-    if not isinstance(creds, bool):
-        problems.append(Problem(path + ".creds", f"true or false is wanted, not {creds!r}."))
+    creds = options.get("creds")
+    if creds is not None and not isinstance(creds, bool):
+        problems.append(Problem(path + ".creds", f"true or false is wanted, not {quoted(creds)}."))
     return WantedUser(
         index=index,
         name=name,
         key=_public_key(options, path, "user", problems),
-        role=_text(options.get("signing_key_role")),
+        role=_text(options, "signing_key_role", path, problems),
         state=_state(options, path, (PRESENT, ABSENT), problems),
-        creds=bool(creds),
+        creds=creds is not False,
         options=_without(options, USER_WORDS),
     )
 
@@ -206,9 +234,10 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
         if isinstance(item, str):
             item = {"role": item}
         entry = _dictionary(item, where, problems)
-        role = _text(entry.get("role"))
+        before = len(problems)
+        role = _text(entry, "role", where, problems)
         public_key = _public_key(entry, where, key_type, problems)
-        if not role and not public_key:
+        if not role and not public_key and len(problems) == before:
             problems.append(Problem(where, "a role is wanted, under which the key is made and kept, or a public_key."))
         elif role and looks_like_key(role):
             problems.append(
@@ -221,36 +250,46 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
         rest = {word: value for word, value in entry.items() if word not in SIGNING_KEY_WORDS}
         if key_type == "operator" and rest:
             problems.append(
-                Problem(f"{where}.{sorted(rest)[0]}", "there is no such option here, there are public_key, role.")
+                Problem(f"{where}.{min(map(str, rest))}", "there is no such option here, there are public_key, role.")
             )
         wanted.append(WantedKey(where, role, public_key, rest))
     return wanted
 
 
 def _name(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
-    name = _text(options.get("name"))
-    problem = "" if _PLAIN_NAME.fullmatch(name) else name_problem(name)
+    before = len(problems)
+    name = _text(options, "name", path, problems)
+    problem = "" if _PLAIN_NAME.fullmatch(name) or len(problems) > before else name_problem(name)
     if problem:
         problems.append(Problem(path + ".name", problem + "."))
         return ""
     return name
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _text(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> str:
+    """A name, or another word that is a text; what YAML makes of it otherwise, as of NO or 2024-01-01, is refused."""
+    value = options.get(word)
+    if type(value) is str and value.isascii():  # of nearly all
+        return value
+    try:
+        return "" if value is None else parse_text(value)
+    except ValueError as error:
+        problems.append(Problem(f"{path}.{word}", f"{error}."))
+        return ""
 
 
 def _state(options: dict[str, Any], path: str, states: tuple[str, ...], problems: list[Problem]) -> str:
-    state = options.get("state") or PRESENT
-    if state not in states:
-        problems.append(Problem(path + ".state", f"{state!r} is not one of {', '.join(states)}."))
+    state = options.get("state")
+    if state is None:
         return PRESENT
-    return str(state)
+    if not isinstance(state, str) or state not in states:
+        problems.append(Problem(path + ".state", f"{quoted(state)} is not one of {', '.join(states)}."))
+        return PRESENT
+    return state
 
 
 def _public_key(options: dict[str, Any], path: str, key_type: str, problems: list[Problem]) -> str:
-    value = options.get("public_key")
-    text = "" if value is None else str(value).strip()
+    text = _text(options, "public_key", path, problems).strip()
     if text:
         try:
             return nkey.from_public_key(text, key_type).public_key
@@ -270,7 +309,7 @@ def _dictionary(value: Any, path: str, problems: list[Problem]) -> dict[str, Any
     if value is None and path != "definition":
         return {}
     if not isinstance(value, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {_shown(value)}."))
+        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(value)}."))
         return {}
     return value
 
@@ -279,11 +318,6 @@ def _list(value: Any, path: str, problems: list[Problem]) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        problems.append(Problem(path, f"a list is wanted, not {_shown(value)}."))
+        problems.append(Problem(path, f"a list is wanted, not {quoted(value)}."))
         return []
     return value
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else type(value).__name__

@@ -1,13 +1,23 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A document read from a YAML or JSON file. YAML needs PyYAML, which is there wherever ansible-core is."""
+"""A document read from a YAML or JSON file. YAML needs PyYAML, which is there wherever ansible-core is.
+
+Stricter than both in what would be lost or become something else in silence: a key that comes twice, also through merge keys, and one that is no text.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import excerpt, quoted
+
+#: Deeper than any document is, and less than what Python's stack holds.
+_DEEPEST = 100
+#: So many values come of a file at most, with what its aliases repeat.
+_MOST_VALUES = 5_000_000
 
 
 def read_source(path: str) -> str:
@@ -25,11 +35,81 @@ def parse_source(path: str, text: str) -> Any:
     # JSON is tried first whatever the file is called: it is read faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(text)
+            return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_constant)
+        except _SaidTwiceError as error:
+            first, again = _lines_of(text, error.key)
+            raise _said_twice(path, error.key, first, again) from None
+        except RecursionError:
+            raise _too_deep(path) from None
         except ValueError as error:
             if path.endswith(".json"):
-                raise NatsSecurityError(f"src: {path} is not JSON: {error}.") from None
+                raise NatsSecurityError(f"src: {path} is not JSON: {excerpt(str(error))}.") from None
     return _read_yaml(path, text)
+
+
+def _said_twice(path: str, key: str, first: int, again: int) -> NatsSecurityError:
+    return NatsSecurityError(
+        f"src: {path} has {quoted(key)} at line {first} and again in the same dictionary at line {again}, so one of the two would be lost."
+    )
+
+
+def _too_deep(path: str) -> NatsSecurityError:
+    return NatsSecurityError(f"src: {path} is nested more than {_DEEPEST} levels deep, which no document is.")
+
+
+# ---- JSON
+
+
+class _SaidTwiceError(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        seen = set()
+        for key, _value in members:
+            if key in seen:
+                raise _SaidTwiceError(key)
+            seen.add(key)
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
+
+
+def _lines_of(text: str, key: str) -> tuple[int, int]:
+    """The lines of the first two places where a key is in one object; the text is JSON. Slow, and asked of what is wrong only."""
+    objects: list[dict[str, int]] = []
+    last = ""
+    line, counted = 1, 0
+    for match in _JSON_TOKEN.finditer(text):
+        token = match.group()
+        if token == "{":  # noqa: S105 (of JSON, no secret)
+            objects.append({})
+        elif token == "[":  # noqa: S105
+            objects.append({})  # without keys
+        elif token in ("}", "]"):
+            objects.pop()
+        elif token == ":":  # noqa: S105
+            name = json.loads(last)
+            if name == key and name in objects[-1]:
+                return objects[-1][name], line
+            objects[-1].setdefault(name, line)
+        else:
+            last = token
+            line += text.count("\n", counted, match.start())
+            counted = match.start()
+    return 0, 0
+
+
+# ---- YAML
 
 
 def _read_yaml(path: str, text: str) -> Any:
@@ -40,10 +120,138 @@ def _read_yaml(path: str, text: str) -> Any:
         raise NatsSecurityError(
             f"src: {path} is YAML, which takes the Python library PyYAML on this host: install it, or write JSON."
         ) from None
+    loader: Any = None
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        _check_depth(path, yaml, text)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # both are safe
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        check = _Check(path)
+        check.check(node)
+        try:
+            return loader.construct_document(node)
+        except _UNREADABLE as error:  # 2020-13-45 looks like a date
+            raise check.unreadable(loader, error) from None
+    except RecursionError:  # without libyaml, the parser calls itself in Python
+        raise _too_deep(path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise NatsSecurityError(f"src: {path} is not YAML{where}: {problem}.") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+_DEEP_LINE = re.compile(r"^[ \-?:\t]{500,}", re.MULTILINE)
+
+
+def _check_depth(path: str, yaml: Any, text: str) -> None:
+    """Refuse what the parser, which calls itself for each level, would not survive: at 40,000 levels the whole process ends."""
+    if text.count("[") + text.count("{") <= 1000 and not _DEEP_LINE.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            depth += 1
+            if depth > _DEEPEST:
+                raise _too_deep(path)
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            depth -= 1
+
+
+#: What PyYAML lets through of Python, for values such as `2020-13-45`, `!!bool x`, `!!int ""` and `!!timestamp x`.
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
+_MERGE = "tag:yaml.org,2002:merge"
+_TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:value")
+
+
+class _Check:
+    """Looks through the nodes of a YAML document, each once, however often it is referred to."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._sizes: dict[int, int] = {}  # of nodes, with all that their aliases repeat
+        self._depths: dict[int, int] = {}
+        self._above: set[int] = set()
+        self._typed: list[Any] = []  # values that are no texts
+
+    def check(self, root: Any) -> None:
+        """NatsSecurityError for what is said twice, is no text as a key, contains itself, or is too deep or too much."""
+        waiting = [(root, False)]
+        while waiting:
+            node, is_done = waiting.pop()
+            inside = self._inside(node)
+            if is_done:
+                self._above.discard(id(node))
+                self._measure(node, inside)
+            elif id(node) in self._above:
+                raise self._error(node, "it contains itself")
+            elif id(node) not in self._sizes:
+                if node.id == "mapping":
+                    self._check_keys(node)
+                elif node.id == "scalar" and node.tag not in _TEXTS:
+                    self._typed.append(node)
+                self._above.add(id(node))
+                waiting.append((node, True))
+                waiting.extend((one, False) for one in inside)
+
+    def unreadable(self, loader: Any, error: Exception) -> NatsSecurityError:
+        """The error for the value that PyYAML failed to read with whatever Python raised there."""
+        for node in self._typed:
+            loader.recursive_objects.clear()
+            try:
+                loader.construct_object(node, deep=True)
+            except _UNREADABLE:
+                return self._error(
+                    node, f"{quoted(node.value)} looks like a number, a time or the like and is none; quote it"
+                )
+        return NatsSecurityError(f"src: {self._path} has a value that YAML cannot read: {excerpt(str(error))}.")
+
+    @staticmethod
+    def _inside(node: Any) -> list[Any]:
+        if node.id == "mapping":
+            return [value for _key, value in node.value]
+        return list(node.value) if node.id == "sequence" else []
+
+    def _measure(self, node: Any, inside: list[Any]) -> None:
+        self._sizes[id(node)] = size = 1 + sum(self._sizes[id(one)] for one in inside)
+        self._depths[id(node)] = depth = 1 + max((self._depths[id(one)] for one in inside), default=0)
+        if depth > _DEEPEST:
+            raise _too_deep(self._path)
+        if size > _MOST_VALUES:
+            raise self._error(node, f"its aliases make more than {_MOST_VALUES} values of it")
+
+    def _check_keys(self, node: Any) -> None:
+        lines: dict[str, int] = {}
+        merged: dict[str, bool] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.id != "scalar" or key.tag not in (_MERGE, *_TEXTS):
+                shown = key.value if key.id == "scalar" else f"a {key.id}"
+                raise self._error(key, f"{quoted(shown)} is no text where a key is wanted; quote it")
+            if key.value in lines:
+                raise _said_twice(self._path, key.value, lines[key.value], line)
+            lines[key.value] = line
+            if key.tag == _MERGE:
+                merged = self._merged(value)
+        for name, is_repeated in merged.items():
+            if is_repeated and name not in lines:
+                raise self._error(
+                    node, f"two of the dictionaries that it merges have {quoted(name)}; say here which counts"
+                )
+
+    @staticmethod
+    def _merged(value: Any) -> dict[str, bool]:
+        """The keys of what is merged, and whether more than one has them. A key of the dictionary itself takes their place, that is what merging is for."""
+        found: dict[str, bool] = {}
+        for one in value.value if value.id == "sequence" else ():
+            for key, _unused in one.value if one.id == "mapping" else ():
+                if key.id == "scalar" and key.tag != _MERGE:
+                    found[key.value] = key.value in found
+        return found
+
+    def _error(self, node: Any, problem: str) -> NatsSecurityError:
+        return NatsSecurityError(f"src: {self._path} at line {node.start_mark.line + 1}: {problem}.")

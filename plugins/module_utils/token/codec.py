@@ -23,7 +23,7 @@ from ..base.units import INT64_MAX, UNLIMITED
 from ..claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
 from ..claims.declaration import copy_with, decode_any, encode_any
 from ..claims.operator import check_account_server_url
-from ..claims.wire import decode_object, encode_object, escape_html, write_members
+from ..claims.wire import decode_object, encode_object, escape_html, fold_name, refuse_twins, write_members
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 
@@ -171,8 +171,9 @@ def _utf8(text: str) -> bytes:
 def decode(token: str) -> Claims:
     """The claims of a token of one of NATS's own types, its signature verified; a token of version 1 is migrated.
 
-    NatsSecurityError for whatever the Go library's Decode refuses. Stricter than that in one thing: no character may be beyond base64url
-    or have unused bits set, so that any changed character is an error. Generic claims are read by decode_generic, as in the Go library.
+    NatsSecurityError for whatever the Go library's Decode refuses. Stricter than that in two things. No character may be beyond base64url
+    or have unused bits set, so that any changed character is an error. No object may have a name twice, also not in another case, where Go reads one
+    after the other into the same struct: objects merge, null keeps what was there. Generic claims are read by decode_generic, as in the Go library.
     """
     header, payload, signature = _chunks(token)
     claims, is_old = _read(header, payload)
@@ -216,10 +217,22 @@ def _read(header: str, payload: str) -> tuple[Claims, bool]:
     if version == 1 and not kind.startswith("authorization_"):
         data = _migrate(data, kind)
     claims = _read_claims(data)
-    claims.body = decode_object(body_type(kind), _member(data, "nats"), "nats")
+    body = _member(data, "nats")
+    claims.body = decode_object(body_type(kind), body, "nats")
+    if isinstance(claims.body, User) and claims.body.is_scoped:
+        claims.body.has_empty_lists = _has_empty_lists(body)
     if version == 1 and isinstance(claims.body, User):
         _unlimited_unless_said(claims.body, _member(data, "nats"))
     return claims, version <= 1
+
+
+def _has_empty_lists(raw: Any) -> bool:
+    """Whether a body that seems to be a scoped user's has a list that is empty rather than missing, which servers refuse in it (HasEmptyPermissions)."""
+    for name in ("src", "times", "allowed_connection_types"):
+        if _member(raw, name) is not None:
+            return True
+    directions = [_member(raw, name) or {} for name in ("pub", "sub")]
+    return any(_member(one, name) is not None for one in directions for name in ("allow", "deny"))
 
 
 def _check_issuer_type(claims: Claims) -> None:
@@ -239,6 +252,8 @@ def decode_generic(token: str) -> Claims:
     claims = _read_claims(_read_payload(payload))
     claims.unknown.clear()
     nats = _member(data, "nats")
+    # The body is a map, where names may differ in case alone; but these two are read as those of a struct.
+    refuse_twins({name: None for name in nats or () if fold_name(name) in ("type", "version")}, "nats")
     body = Generic(None if nats is None else decode_any(nats, "nats"))
     claims.body = body
     old = algorithm == "ed25519"
@@ -299,7 +314,7 @@ def public_payload(token: str) -> dict[str, Any]:
     payload = _load_json(_from_base64url(_chunks(token)[1], "payload"), "payload")
     options = _member(_member(payload, "nats"), "connect_opts")
     if isinstance(options, dict):
-        for name in [name for name in options if name.casefold() in _SECRET_MEMBERS]:
+        for name in [name for name in options if fold_name(name) in _SECRET_MEMBERS]:
             options[name] = "********"
     return payload
 
@@ -322,6 +337,7 @@ def _check_header(header: str) -> str:
     if header == _HEADER:
         return "ed25519-nkey"
     data = _load_json(_from_base64url(header, "header"), "header", null=True) or {}
+    refuse_twins(data, "The header")
     type_, algorithm = _member(data, "typ"), _member(data, "alg")
     if not isinstance(type_, str) or type_.upper() != "JWT":
         raise NatsSecurityError(f"Not a token: its header has the type {quoted(type_)} instead of JWT.")
@@ -341,10 +357,23 @@ def _float_or_refuse(text: str) -> float:
     return number
 
 
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Go merges members of one name, and other readers take the first or the last, so that a token would mean different things."""
+    found = dict(members)
+    if len(found) != len(members):
+        seen: set[str] = set()
+        name = next(name for name, _unused in members if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise NatsSecurityError(f"The token has {quoted(name)} twice in one object.")
+    return found
+
+
 # json.loads would make one for every token.
-_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse)
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse, object_pairs_hook=_each_once)
 _JSON_OF_FLOATS = json.JSONDecoder(
-    parse_constant=_refuse_constant, parse_float=_float_or_refuse, parse_int=_float_or_refuse
+    parse_constant=_refuse_constant,
+    parse_float=_float_or_refuse,
+    parse_int=_float_or_refuse,
+    object_pairs_hook=_each_once,
 )
 
 
@@ -382,10 +411,17 @@ def _load_json(data: bytes, what: str, floats: bool = False, null: bool = False)
     return value
 
 
+_OUTER = ("aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub")
+_OUTER_NAMES = frozenset((*_OUTER, "nats"))
+
+
 @functools.lru_cache(maxsize=1)
 def _read_payload(payload: str) -> dict[str, Any]:
     """The payload of a token, not to be changed. A token is looked at several times in a row, and to read it takes a tenth of decoding it."""
-    return _load_json(_from_base64url(payload, "payload"), "payload")
+    data = _load_json(_from_base64url(payload, "payload"), "payload")
+    if not _OUTER_NAMES.issuperset(data):
+        refuse_twins(data, "")
+    return data
 
 
 def _member(data: dict[str, Any] | None, name: str) -> Any:
@@ -395,7 +431,7 @@ def _member(data: dict[str, Any] | None, name: str) -> Any:
     if name in data:
         return data[name]
     for other, value in data.items():
-        if other.casefold() == name:
+        if fold_name(other) == name:
             return value
     return None
 
@@ -421,7 +457,7 @@ def _read_claims(data: dict[str, Any]) -> Claims:
     outer.pop("nats", None)
     claims: Claims = decode_object(Claims, outer, "")
     claims.body = None
-    for name in [name for name in claims.unknown if name.casefold() == "nats"]:
+    for name in [name for name in claims.unknown if fold_name(name) == "nats"]:
         del claims.unknown[name]
     return claims
 
@@ -455,17 +491,19 @@ _V1_MEMBERS = {
     "activation": {"subject": "subject", "type": "kind"},
 }
 _V1_LIMITS = ("subs", "data", "payload", "imports", "exports", "wildcards", "disallow_bearer", "conn", "leaf")
-_OUTER = ("aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub")
 
 
 def _migrate(data: dict[str, Any], kind: str) -> dict[str, Any]:
     """The payload of version 1 in the shape of version 2, except for its version. What version 2 has no place for is left out."""
     old = _member(data, "nats") or {}
-    nats: dict[str, Any] = {new: _member(old, name) for name, new in _V1_MEMBERS[kind].items()}
+    refuse_twins(old, "nats")
+    there = {fold_name(name) for name in old}
+    nats: dict[str, Any] = {new: _member(old, name) for name, new in _V1_MEMBERS[kind].items() if name in there}
     if kind == "account":
-        if isinstance(nats["limits"], dict):
+        if isinstance(nats.get("limits"), dict):
+            refuse_twins(nats["limits"], "nats.limits")
             nats["limits"] = {name: _member(nats["limits"], name) for name in _V1_LIMITS}
-        keys = nats["signing_keys"]
+        keys = nats.get("signing_keys")
         for key in keys if isinstance(keys, list) else ():
             if not isinstance(key, str) and key is not None:
                 raise NatsSecurityError("nats.signing_keys has something other than strings in a token of version 1.")
