@@ -71,9 +71,9 @@ def _without_keys(reasons: Any) -> str:
 class Modules:
     """Runs modules, each in a process of its own."""
 
-    def __init__(self, collections: pathlib.Path) -> None:
+    def __init__(self, collections: pathlib.Path, python: str | pathlib.Path = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _MODULES],
+            [str(python), "-c", _MODULES],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

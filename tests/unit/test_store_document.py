@@ -307,12 +307,24 @@ def test_yaml_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
         ("a.yml", "operator: [\n", "is not YAML at line 2"),
         ("a.json", '{"operator": ', "is not JSON"),
         ("a.yml", "!!python/object/apply:os.system [true]", "is not YAML"),
+        ("a.yml", "a: &a [*a]\n", "has no end"),
+        ("a.yml", "a: &a {b: {c: [{d: *a}]}}\n", "has no end"),
+        (
+            "a.yml",
+            "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)),
+            "more than 2000000",
+        ),
     ],
 )
 def test_file_that_does_not_parse_is_one_clear_error(tmp_path: pathlib.Path, name: str, text: str, said: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(NatsSecurityError, match=said):
         read(tmp_path / name)
+
+
+def test_aliases_are_replaced_by_what_they_stand_for(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.yml").write_text("a: &a {b: [1]}\nc: [*a, *a]\nd: *a\n")
+    assert read(tmp_path / "a.yml") == {"a": {"b": [1]}, "c": [{"b": [1]}, {"b": [1]}], "d": {"b": [1]}}
 
 
 def test_file_that_is_not_there_is_one_clear_error(tmp_path: pathlib.Path) -> None:

@@ -59,13 +59,16 @@ class CarefulModule(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()
-        for secret in masking.secrets_given_in(self.params):
-            self.has_secrets = True
-            self.keep_secret(secret)
-        for password in masking.passwords_given_in(self.params):
-            self.keep_secret(password)
-        if self.has_secrets:
-            self.params = masking.without_secret_names(self.params)
+        try:
+            for secret in masking.secrets_given_in(self.params):
+                self.has_secrets = True
+                self.keep_secret(secret)
+            for password in masking.passwords_given_in(self.params):
+                self.keep_secret(password)
+            if self.has_secrets:
+                self.params = masking.without_secret_names(self.params)
+        except RecursionError:
+            self.fail_json(msg="An option is nested too deeply to be read.", invocation={})
 
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
@@ -89,7 +92,7 @@ class CarefulModule(AnsibleModule):
 
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         self._forget_short_secrets()
-        arguments = kwargs.get("invocation", {}).get("module_args", self.params)
+        arguments = kwargs["invocation"].get("module_args") if "invocation" in kwargs else self.params
         if self.hide is not None:
             arguments = self.hide(arguments)
         kwargs["invocation"] = {"module_args": _without_secret_options(self.argument_spec, arguments)}
@@ -132,6 +135,8 @@ def run(
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
+    except RecursionError:
+        module.fail_json(msg="An option or a document is nested too deeply to be read.")
     except Exception as error:
         # Python would print the error as it is, with whatever stands in it.
         module.fail_json(msg=f"{type(error).__name__}: {error}. {OUR_FAULT}", exception=traceback.format_exc())
@@ -165,10 +170,9 @@ def _do(
 
 
 def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:
+    shown = _without_secret_options(spec, params)
     for name, option in spec.items():
-        if option.get("no_log"):
-            continue
-        place = masking.place_of_secret(params.get(name), name)
+        place = masking.place_of_secret(shown.get(name), name)
         if place is not None and option.get("type") == "path":
             raise NatsSecurityError(
                 f"{place} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
