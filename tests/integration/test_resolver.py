@@ -23,6 +23,8 @@ from support.ports import free_ports
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
+    Export,
+    Import,
     Permission,
     Permissions,
     ScopeTemplate,
@@ -183,6 +185,97 @@ def test_accounts_are_pushed_and_all_looked_up_again(one: Fleet, count: int) -> 
     assert stored == {item.subject: [item.token] for item in wanted}
     outcome = one.do(lambda connection: clusters.bring_in_line(connection, task))
     assert {account.action for account in outcome.accounts} == {"unchanged"}
+
+
+def test_file_lost_behind_a_running_server_is_written_again(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    (one.nodes[0].config.parent / "n1" / f"{key.public_key}.jwt").unlink()
+    result = site.run("resolver", **one.task(jwts=[jwt]))
+    assert _account(result, key)["reasons"] == ["n1 does not have it"]
+    assert _account(result, key)["servers"] == {"n1": "updated"}
+    assert one.nodes[0].stored(key) == jwt
+    site.keep("resolver", **one.task(jwts=[jwt]))
+
+
+def test_deleted_account_that_comes_back_lets_its_users_in(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    creds, url = one.realm.creds(key), one.nodes[0].url
+    site.run("resolver", **one.task(jwts=[jwt]))
+    assert lets_in(url, creds)
+    site.run("resolver", **one.task(jwts=[jwt], state="absent", signer_seed=one.realm.signing.seed))
+    assert not lets_in(url, creds)
+    site.run("resolver", **one.task(jwts=[jwt]))
+    assert lets_in(url, creds)
+    assert one.nodes[0].stored(key) == jwt
+    site.keep("resolver", **one.task(jwts=[jwt]))
+
+
+def test_account_that_a_server_has_loaded_as_expired_is_loaded_again(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app")
+    creds, url = one.realm.creds(key), one.nodes[0].url
+    site.run("resolver", **one.task(jwts=[jwt]))
+    assert lets_in(url, creds)
+    site.run("resolver", **one.task(jwts=[jwt], state="absent", signer_seed=one.realm.signing.seed))
+
+    async def push_as_others_do(connection: Any) -> Any:
+        request = (clusters.UPDATE.format(key.public_key), jwt.encode())
+        return await connection.ask_many([request], lambda *_unused: True, 5)
+
+    one.do(push_as_others_do)
+    assert one.nodes[0].stored(key) == jwt
+    assert not lets_in(url, creds)
+    found = site.run("resolver_info", **one.task(public_keys=[key.public_key]))
+    assert found["differences"] == [f"account app ({key.public_key}): n1 has it loaded as expired: push it again"]
+    result = site.run("resolver", **one.task(jwts=[jwt]))
+    assert _account(result, key)["reasons"] == ["n1 has loaded it as expired"]
+    assert lets_in(url, creds)
+    site.keep("resolver", **one.task(jwts=[jwt]))
+
+
+def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    exporter = nkey.create("account")
+    unknown = nkey.create("account").public_key
+    exports = Account(
+        exports=[Export(subject="given", type="stream"), Export(subject="paid", type="stream", token_required=True)]
+    )
+    exporting = realm.account(exporter, "exporter", exports)
+    wanted = [
+        ("given", exporter.public_key),
+        ("taken", exporter.public_key),
+        ("paid", exporter.public_key),
+        ("x", unknown),
+    ]
+    imports = [
+        Import(subject=subject, account=account, type="stream", local_subject=f"l.{subject}")
+        for subject, account in wanted
+    ]
+    key, importing = realm.new_account("importer", Account(imports=imports))
+    site.run("resolver", **one.task(jwts=[exporting]))
+    told = site.check("resolver", **one.task(jwts=[importing]))
+    result = site.run("resolver", **one.task(jwts=[importing]))
+    assert told["warnings"] == result["warnings"]
+    warned = [str(warning) for warning in result["warnings"]]
+    assert [f"imports[{index}]" for index in range(4) if any(f"imports[{index}]" in text for text in warned)] == [
+        "imports[1]",
+        "imports[2]",
+        "imports[3]",
+    ]
+    assert all(f"The account importer ({key.public_key}): " in text for text in warned)
+    assert lets_in(one.nodes[0].url, realm.creds(key))  # loads it
+
+    async def installed(connection: Any) -> Any:
+        (answers,) = await connection.ask_servers(
+            [(f"$SYS.REQ.ACCOUNT.{key.public_key}.INFO", b"")], lambda _unused, found: len(found) >= 1, 5
+        )
+        return [item["subject"] for item in answers[0].data.value["imports"] if item["type"] == "stream"]
+
+    assert one.do(installed) == ["given"]
+    # What is no longer exported is warned of where only the exporter is pushed anew.
+    fewer = realm.account(exporter, "exporter", Account(), age=50)
+    result = site.run("resolver", **one.task(jwts=[fewer, importing]))
+    assert "imports[0].subject: 'given' is not exported by the account exporter" in json.dumps(result["warnings"])
 
 
 # ---- what must not be pushed

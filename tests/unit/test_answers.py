@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from support.network import Pretender
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, Operator
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts, answers, servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import (
+    answers,
+    looking,
+    pushing,
+    removing,
+    servers,
+)
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -26,10 +32,11 @@ READERS: dict[str, Any] = {
     "VARZ": servers._read_varz,
     "SUBSZ": servers._read_total,
     "LIST": servers._read_list,
-    "UPDATE": lambda answer: accounts._read_update(answer, KEY),
-    "INFO": accounts._read_loaded,
-    "STATZ": accounts._read_connections,
-    "JSZ": accounts._read_stored,
+    "UPDATE": lambda answer: pushing._read_update(answer, KEY),
+    "INFO": lambda answer: (looking._read_loaded(answer), looking._read_expired(answer)),
+    "ACCOUNTZ": looking._read_names,
+    "STATZ": removing._read_connections,
+    "JSZ": removing._read_stored,
 }
 #: What nobody answers where something else is wanted.
 OTHERS = [

@@ -165,6 +165,14 @@ class Interrupted(NatsSecurityError):
         self.sent = sent
 
 
+class NotPermitted(Interrupted):
+    """The server does not let the user send a request, or receive its answers."""
+
+
+class _Refusal(NatsSecurityError):
+    """The same, where it is noticed."""
+
+
 class _Exchange(Generic[T]):
     """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough or its time is up."""
 
@@ -436,7 +444,8 @@ class Connection:
                 await asyncio.sleep(linger)
             self.nobody_listens = len(requests) - 1 in exchange.unheard
         except NatsSecurityError as error:
-            raise Interrupted(str(error), exchange.answers, frozenset(exchange.sent)) from None
+            kind = NotPermitted if isinstance(error, _Refusal) else Interrupted
+            raise kind(str(error), exchange.answers, frozenset(exchange.sent)) from None
         finally:
             self._exchange = None
         return exchange.answers
@@ -458,7 +467,8 @@ class Connection:
             if exchange.problem:
                 raise NatsSecurityError(exchange.problem)
             if self._refusal:
-                raise NatsSecurityError(_say_refusal(self._refusal, self._options.inbox))
+                refusal, self._refusal = self._refusal, ""
+                raise _Refusal(_say_refusal(refusal, self._options.inbox))
 
     async def _send_some(self, exchange: _Exchange[Any]) -> None:
         while exchange.waiting and len(exchange.flying) < WINDOW and not self._lost and not self._is_due():

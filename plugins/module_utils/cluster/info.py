@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Sequence
 
 from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from . import plan
-from .accounts import look_up, who_holds
 from .connection import Connection
+from .looking import look_up, stuck_accounts, who_holds
 from .plan import Held, Wanted
 from .servers import describe_server, discover, with_accounts
 
@@ -34,10 +35,15 @@ async def look_at(
         describe_account(key, held.get(key, Held({}, ())), by_key.get(key), bool(wanted) and key not in keys)
         for key in looked_at
     ]
+    stuck = await stuck_accounts(connection, cluster, looked_at, int(time.time()))
+    for account in accounts:
+        servers = stuck.servers.get(account["public_key"], [])
+        account["differences"] += [f"{name} has it loaded as expired: push it again" for name in servers]
     result = _result(accounts)
     result["servers"] = [describe_server(server) for server in cluster.servers]
     result["differences"] = [
         *cluster.warnings,
+        *stuck.warnings,
         *plan.operator_problems(cluster, operator),
         *result["differences"],
     ]

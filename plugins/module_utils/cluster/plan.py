@@ -7,14 +7,15 @@ from __future__ import annotations
 import base64
 import collections
 import dataclasses
-from typing import Collection, Iterable, Sequence
+from typing import Collection, Iterable, Mapping, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from ..keys import nkey
-from ..rules import library_issues
+from ..rules import import_time_issues, library_issues
+from ..rules.relations import Exporter, issues_of_imports
 from ..token import codec, decorated
 from .answers import one_line
 from .servers import Cluster, Server
@@ -241,6 +242,35 @@ def read_held(account: str, token: str) -> Claims | str:
     if claims.kind != "account" or claims.subject != account:
         return f"a JWT of something else, of {claims.kind} claims for {claims.subject}"
     return claims
+
+
+def imported_from(token: str) -> set[str]:
+    """The accounts that an account imports from, by its token, which is not verified for it."""
+    nats = codec.public_payload(token).get("nats")
+    imports = nats.get("imports") if isinstance(nats, dict) else None
+    found = [item.get("account") for item in imports if isinstance(item, dict)] if isinstance(imports, list) else []
+    return {account for account in found if isinstance(account, str)}
+
+
+def import_warnings(
+    importers: Iterable[Claims], exporters: Mapping[str, Claims], system_accounts: Collection[str], now: int
+) -> list[str]:
+    """Which imports servers are going to drop without a word. `exporters` are the accounts that there are, by public key."""
+    known: dict[str, Exporter] = {}
+    for key, claims in exporters.items():
+        known[key] = Exporter(claims, key in system_accounts)
+    warnings = []
+    for claims in importers:
+        title = f"account {claims.name} ({claims.subject})" if claims.name else f"account {claims.subject}"
+        problems = [str(issue) for issue in (*issues_of_imports(claims, known.get), *import_time_issues(claims, now))]
+        problems += [
+            f"imports[{index}].account: {item.account} is on no server and not among the accounts of the task; push it too."
+            for index, item in enumerate(claims.body.imports)
+            if item is not None and item.account not in known
+        ]
+        warnings += [f"The {title}: {problem} Until then servers drop the import." for problem in problems]
+    more = len(warnings) - _TOLD
+    return [*warnings[:_TOLD], *([f"The same holds for {more} more imports."] if more > 0 else [])]
 
 
 def is_settled(token: str, answers: Collection[str], servers: int) -> bool:

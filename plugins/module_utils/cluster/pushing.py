@@ -1,0 +1,175 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts pushed to all servers of a cluster, until every one of them was seen to hold and to run them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Collection, Sequence
+
+from ..claims import Claims
+from . import plan
+from .answers import Answer, one_line, read_each
+from .connection import Connection, Interrupted
+from .looking import ask_all, look_up, stuck_accounts
+from .outcome import Account, ClusterError, Outcome, shorten
+from .plan import Wanted
+from .servers import Cluster, missing_servers, with_accounts
+
+UPDATE = "$SYS.REQ.ACCOUNT.{}.CLAIMS.UPDATE"
+#: How long to leave servers alone before they are asked again, in seconds.
+_PAUSE = 0.25
+
+
+async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[Wanted], stuck: Collection[str]) -> None:
+    """Push until every server holds and runs them, also those that `stuck` has the keys of. ClusterError where a server refuses, or that takes too long."""
+    accounts = {account.public_key: account for account in outcome.accounts}
+    cluster = outcome.cluster
+    pending, unwritten = pushes, set(stuck)
+    behind: dict[str, str] = {}  # why, by account
+    deadline: float | None = None
+    while pending:
+        await _write_again(connection, cluster, [one for one in pending if one.subject in unwritten])
+        refused = await _push_once(connection, outcome, pending, accounts)
+        deadline = deadline or time.monotonic() + connection.timeout
+        behind = await _look_behind(connection, outcome, pending, accounts)
+        pending = [one for one in pending if one.subject in behind]
+        if refused:
+            raise ClusterError(" ".join(shorten(refused)), outcome)
+        if not pending or time.monotonic() >= deadline:
+            break
+        unwritten = set(behind)
+        await asyncio.sleep(_PAUSE)
+    if pending:
+        await _refuse_behind(connection, outcome, pending, behind)
+
+
+async def _look_behind(
+    connection: Connection, outcome: Outcome, pushes: list[Wanted], accounts: dict[str, Account]
+) -> dict[str, str]:
+    """The accounts that not all servers hold, or run, after they were pushed; what is wrong where that is known."""
+    cluster = outcome.cluster
+    answers = await look_up(connection, [one.subject for one in pushes], len(cluster.full))
+    settled = [one for one in pushes if plan.is_settled(one.token, answers[one.subject], len(cluster.full))]
+    stuck = await stuck_accounts(connection, cluster, [one.subject for one in settled], int(time.time()))
+    outcome.add_warnings(stuck.warnings)
+    behind = {}
+    for one in pushes:
+        if one not in settled:
+            behind[one.subject] = ""
+            _check_not_overtaken(one, answers[one.subject], outcome)
+        elif one.subject in stuck.servers:
+            behind[one.subject] = f"{plan.listed(stuck.servers[one.subject])} took it, but has it loaded as expired"
+        else:
+            outcome.add_warnings(_settle(accounts[one.subject], one, cluster))
+    return behind
+
+
+async def _write_again(connection: Connection, cluster: Cluster, pushes: list[Wanted]) -> None:
+    """Have servers forget what they believe to have. A server that has the hash of a token does not write the file that was lost meanwhile, and one
+    that has the token in memory does not load it. With a line end behind it, which base64 passes over, it is another text, and the same JWT."""
+    requests = [
+        (UPDATE.format(one.subject), one.token.encode("ascii") + b"\n")
+        for one in pushes
+        if len(one.token) < connection.max_payload
+    ]
+    await ask_all(connection, requests, cluster.listening)
+
+
+def _settle(account: Account, push: Wanted, cluster: Cluster) -> list[str]:
+    """Every server was seen to hold it, whatever it answered. What to warn of."""
+    questionable = [
+        f"The server {server.name} holds the {push.title} that was pushed, but answered otherwise: {account.servers[server.name]}."
+        for server in cluster.full
+        if account.servers[server.name] not in ("updated", "no answer", "not sent")
+    ]
+    account.action = "pushed"
+    account.servers.update((server.name, "updated") for server in cluster.full)
+    return questionable
+
+
+async def _push_once(
+    connection: Connection, outcome: Outcome, pushes: list[Wanted], accounts: dict[str, Account]
+) -> list[str]:
+    """Push, and take down what every server answers. What servers refused, in words."""
+    requests = [(UPDATE.format(push.subject), push.token.encode("ascii")) for push in pushes]
+    try:
+        answers = await ask_all(connection, requests, outcome.cluster.listening)
+    except Interrupted as interrupted:
+        for index in interrupted.sent:
+            account = accounts[pushes[index].subject]
+            _take_down(account, pushes[index], interrupted.answers[index], outcome.cluster)
+            if account.action == "not pushed":
+                account.action = "unknown"
+        raise
+    refused: list[str] = []
+    for push, found in zip(pushes, answers):
+        refused += _take_down(accounts[push.subject], push, found, outcome.cluster)
+    return refused
+
+
+def _take_down(account: Account, push: Wanted, answers: Sequence[Answer], cluster: Cluster) -> list[str]:
+    """Note in the account what servers answered when it was pushed. What was refused, in words."""
+    read = read_each(answers, lambda answer: _read_update(answer, push.subject))
+    names = {server.id: server.name for server in cluster.servers}
+    names.update((answer.server, answer.name) for answer in answers if answer.server not in names)
+    refused = []
+    for server in cluster.full:
+        account.servers[server.name] = read.found.get(server.id, f"no answer{read.why_not(server.id)}")
+        if account.servers[server.name] == "updated":
+            account.action = "pushed"
+    for answer in answers:
+        if answer.error and answer.server in read.found:
+            account.servers[names[answer.server]] = read.found[answer.server]
+            refused.append(f"The server {names[answer.server]} refuses the {push.title}: {answer.error}.")
+    return refused
+
+
+def _read_update(answer: Answer, account: str) -> str:
+    """What a server answers to a push, in words."""
+    if answer.error:
+        return answer.error
+    named = answer.data["account"]
+    if named.text() not in ("", account):
+        named.refuse(f"the account {account}, which was pushed,")
+    message = one_line(answer.data["message"].text())
+    if answer.data["code"].number() not in (0, 200):
+        answer.data["code"].refuse("200")
+    return "updated" if message == "jwt updated" else message or "no answer"
+
+
+def _check_not_overtaken(push: Wanted, found: Sequence[str], outcome: Outcome) -> None:
+    for token in set(found) - {"", push.token}:
+        claims = plan.read_held(push.subject, token)
+        if isinstance(claims, Claims) and claims.issued_at > push.issued_at:
+            raise ClusterError(
+                f"The {push.title} was pushed, but something else pushes it too: a newer JWT has come up meanwhile.",
+                outcome,
+            )
+
+
+async def _refuse_behind(
+    connection: Connection, outcome: Outcome, pending: list[Wanted], behind: dict[str, str]
+) -> None:
+    accounts = {account.public_key: account for account in outcome.accounts}
+    cluster = outcome.cluster
+    missing = await missing_servers(connection, cluster)
+    if not missing:
+        cluster = await with_accounts(connection, cluster)
+    problems = []
+    for one in pending:
+        if behind[one.subject]:
+            problems.append(
+                f"The {one.title} was pushed, and {behind[one.subject]}: restart the server, or issue the account anew."
+            )
+            continue
+        account = accounts[one.subject]
+        late = [name for name, state in account.servers.items() if state not in ("updated", "on demand")]
+        without = [s.name for s in cluster.full if s.accounts is not None and one.subject not in s.accounts]
+        account.servers.update((name, "absent") for name in without)
+        account.servers.update((name, "no answer") for name in missing)
+        where = ", ".join(f"{name} ({account.servers[name]})" for name in dict.fromkeys([*late, *without, *missing]))
+        who = where or f"one of {', '.join(server.name for server in cluster.full)}"
+        problems.append(f"The {one.title} is not on every server after {connection.timeout:g} s: {who}.")
+    raise ClusterError(" ".join(shorten(problems)), outcome)

@@ -1,0 +1,211 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts deleted from all servers of a cluster, unless they are in use, until none was seen to hold them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from typing import Any, Iterable
+
+from ..base.errors import NatsSecurityError
+from ..claims import Claims, Generic
+from ..claims.comparison import describe
+from ..keys.nkey import KeyPair
+from ..rules import allowed_issuers_of_operator
+from ..token import codec
+from . import plan
+from .answers import Answer, Part, Read, Unreadable, read_each
+from .connection import Connection
+from .looking import ask_all, look_up
+from .outcome import Account, ClusterError, Outcome, shorten
+from .servers import CACHE, FULL, Cluster, Server, answered_by, with_accounts
+from .task import Task
+
+JSZ = "$SYS.REQ.ACCOUNT.{}.JSZ"
+STATZ = "$SYS.REQ.ACCOUNT.PING.STATZ"
+DELETE = "$SYS.REQ.CLAIMS.DELETE"
+_KEEPING = (FULL, CACHE)
+#: How long to leave servers alone before they are asked again, in seconds.
+_PAUSE = 0.25
+#: How many accounts one request to delete names at most.
+_BATCH = 5000
+
+
+def plan_removals(task: Task, outcome: Outcome) -> list[str]:
+    """The accounts to remove. NatsSecurityError for the system account."""
+    cluster = outcome.cluster
+    listed = cluster.listed
+    if task.state == "absent":
+        for key in task.absent:
+            if key in cluster.system_accounts:
+                raise NatsSecurityError(f"The account {key} is the system account: it is never removed.")
+        for key in task.absent:
+            if key not in listed:
+                servers = {server.name: "absent" for server in cluster.servers if server.resolver in _KEEPING}
+                outcome.accounts.append(Account(key, "", "absent", [], servers))
+        return [key for key in task.absent if key in listed]
+    if task.state == "exact":
+        wanted = {one.subject for one in task.wanted}
+        if not wanted:
+            raise NatsSecurityError("There are no accounts in this task: exactly these would remove all of them.")
+        return sorted(listed - wanted - cluster.system_accounts)
+    return []
+
+
+async def prepare_removals(connection: Connection, task: Task, outcome: Outcome, removals: list[str]) -> KeyPair | None:
+    """Check that all may be removed, and add them to the outcome. The key that signs the deletion."""
+    cluster = outcome.cluster
+    if not task.force:
+        await _refuse_in_use(connection, cluster, removals)
+    allowed = frozenset.intersection(
+        *(frozenset(allowed_issuers_of_operator(server.operators[0])) for server in cluster.full if server.operators)
+    )
+    if task.signer is None:
+        raise NatsSecurityError(
+            f"{len(removals)} accounts are to be removed, and an operator key has to sign that: give signer_path or signer_seed."
+        )
+    signer = task.signer(sorted(allowed))
+    if signer is not None and signer.public_key not in allowed:
+        raise NatsSecurityError(
+            f"The signer {signer.public_key} can't sign the removal of accounts; the servers trust {', '.join(sorted(allowed)) or 'nobody'}."
+        )
+    if signer is not None:
+        # Nothing to delete: servers only say whether they would.
+        plan.refuse_all(await _request_deletion(connection, cluster, [], signer))
+    answers = await look_up(connection, removals, len(cluster.full))
+    for key in removals:
+        states = {
+            server.name: "removed" if key in (server.accounts or ()) else "absent"
+            for server in cluster.servers
+            if server.resolver in _KEEPING
+        }
+        claims = _first_claims(key, answers[key])
+        reason = "the task wants it absent" if task.state == "absent" else "it is none of the accounts of the task"
+        outcome.accounts.append(Account(key, claims.name if claims else "", "removed", [reason], states))
+        if task.with_claims:
+            outcome.before[key] = describe(claims) if claims else {}
+            outcome.after[key] = {}
+    return signer
+
+
+def _first_claims(account: str, found: Iterable[str]) -> Claims | None:
+    claims = (plan.read_held(account, token) for token in filter(None, found))
+    return next((one for one in claims if isinstance(one, Claims)), None)
+
+
+async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: list[str]) -> None:
+    """NatsSecurityError where one of the accounts has connections or JetStream data, or a server does not tell."""
+    problems = []
+    for start in range(0, len(accounts), _BATCH):
+        query = json.dumps({"accounts": accounts[start : start + _BATCH], "include_unused": True}).encode("ascii")
+        answers = await connection.ask(STATZ, query, answered_by(len(cluster.servers)), connection.timeout)
+        connections = read_each(answers, _read_connections)
+        _require_all(cluster.servers, connections, "whether accounts have connections")
+        problems += [
+            f"The account {account} has {count} connections to {server.name}."
+            for server in cluster.servers
+            for account, count in connections.found[server.id].items()
+            if count
+        ]
+    with_data = [server for server in cluster.servers if server.jetstream]
+    if with_data:
+        requests = [(JSZ.format(account), b'{"streams":true}') for account in accounts]
+        for account, found in zip(accounts, await ask_all(connection, requests, len(cluster.servers))):
+            stored = read_each(found, _read_stored)
+            _require_all(with_data, stored, f"whether the account {account} has JetStream data")
+            problems += [
+                f"The account {account} has JetStream data on {server.name}: {streams} streams, {size} bytes."
+                for server in with_data
+                for streams, size in [stored.found[server.id]]
+                if streams or size
+            ]
+    if problems:
+        raise NatsSecurityError(
+            " ".join(shorten(problems)) + " Nothing was changed; force=true removes such accounts all the same."
+        )
+
+
+def _require_all(servers: Iterable[Server], read: Read[Any], what: str) -> None:
+    silent = [server.name + read.why_not(server.id) for server in servers if server.id not in read.found]
+    if silent:
+        raise NatsSecurityError(
+            f"It is not known {what}: {', '.join(silent)} did not say; force=true removes them all the same."
+        )
+
+
+def _read_connections(answer: Answer) -> dict[str, int]:
+    """How many clients and leaf nodes accounts have."""
+    if answer.error or not answer.data:
+        raise Unreadable(answer.error or "data is missing")
+    statistics: list[Part] = answer.data["account_statz"].items()
+    return {one["acc"].key("account"): one["conns"].number() + one["leafnodes"].number() for one in statistics}
+
+
+def _read_stored(answer: Answer) -> tuple[int, int]:
+    """The streams of an account, and the bytes of its messages. A server answers with an error for an account without JetStream (monitor.go, JszAccount)."""
+    if re.search(r"jetstream (not )?enabled|not found", answer.error):
+        return 0, 0
+    if answer.error:
+        raise Unreadable(answer.error)
+    if not answer.data:
+        answer.data.refuse("an object")
+    streams = len(answer.data["stream_detail"].items())
+    return streams, answer.data["memory"].number() + answer.data["storage"].number()
+
+
+async def _request_deletion(
+    connection: Connection, cluster: Cluster, accounts: list[str], signer: KeyPair
+) -> list[str]:
+    """Ask servers to delete accounts. What they refused, in words."""
+    claims = Claims(name="delete", subject=signer.public_key, body=Generic({"accounts": list(accounts)}))
+    request = codec.encode(claims, signer, int(time.time())).encode("ascii")
+    answers = await connection.ask(DELETE, request, answered_by(cluster.listing), connection.timeout)
+    read = read_each(answers, lambda answer: answer.error)
+    problems = []
+    for server in cluster.servers:
+        if server.resolver not in _KEEPING:
+            continue
+        error = read.found.get(server.id)
+        if error is None:
+            problems.append(
+                f"The server {server.name} did not answer to the request to delete accounts{read.why_not(server.id)}."
+            )
+        elif error:
+            problems.append(_say_refusal(server, error))
+    return problems
+
+
+def _say_refusal(server: Server, description: str) -> str:
+    if "delete must be enabled" in description:
+        return f"The server {server.name} does not allow to delete accounts: its resolver needs allow_delete: true."
+    return f"The server {server.name} refuses to delete accounts: {description}."
+
+
+async def delete_accounts(connection: Connection, outcome: Outcome, accounts: list[str], signer: KeyPair) -> None:
+    cluster = outcome.cluster
+    results = {account.public_key: account for account in outcome.accounts}
+    batch = max(1, min(_BATCH, (connection.max_payload - 4096) // 100))
+    deadline = time.monotonic() + connection.timeout
+    while True:
+        refused: list[str] = []
+        for start in range(0, len(accounts), batch):
+            for key in accounts[start : start + batch]:
+                results[key].action = "unknown"
+            refused += await _request_deletion(connection, cluster, accounts[start : start + batch], signer)
+        cluster = await with_accounts(connection, cluster)
+        left = [(server.name, key) for server in cluster.servers for key in accounts if key in (server.accounts or ())]
+        for key in accounts:
+            results[key].action = "removed"
+        if not refused and not left:
+            return
+        if refused or time.monotonic() >= deadline:
+            break
+        await asyncio.sleep(_PAUSE)
+    for name, key in left:
+        results[key].action = "not removed"
+        results[key].servers[name] = "held"
+    problems = [f"The server {name} still has the account {key} after {connection.timeout:g} s." for name, key in left]
+    raise ClusterError(" ".join(shorten(refused + problems)), outcome)
