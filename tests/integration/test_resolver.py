@@ -505,7 +505,7 @@ def test_account_with_connections_is_removed_only_by_force(site: Site, one: Flee
     site.write("op.nk", realm.operator.seed, 0o600)
     with _connected(one.nodes[0].url, realm.creds(key)):
         message = site.refuse("resolver", **task)
-        assert f"The account {key.public_key} has 1 connections to n1." in message
+        assert f"({key.public_key}) has 1 connections to n1." in message
         assert "force=true" in message
         assert one.nodes[0].stored(key) == jwt
         assert site.run("resolver", **task, force=True)["changed"]
@@ -528,7 +528,7 @@ def test_account_with_jetstream_data_is_removed_only_by_force(site: Site, one: F
     deadline = time.monotonic() + 5
     while "connections" in (message := site.refuse("resolver", **task)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert f"The account {key.public_key} has JetStream data on n1: 1 streams" in message
+    assert f"({key.public_key}) has JetStream data on n1: 1 streams" in message
     assert site.run("resolver", **task, force=True)["changed"]
 
 

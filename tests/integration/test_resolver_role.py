@@ -11,6 +11,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -237,3 +238,58 @@ def test_privilege_escalation_of_the_play_does_not_reach_the_signing_host(cluste
     assert (cluster.folder / "vault.yml").exists()
     reached = cluster.run(**wanted, operator_become=True, playbook="become.yml", succeeds=False)
     assert "become success" in reached
+
+
+@contextlib.contextmanager
+def connected(cluster: Cluster, account: str) -> Iterator[None]:
+    """A client of an account on one server, for as long as the block runs."""
+    program = (
+        "import asyncio, sys, nats\n"
+        "async def main():\n"
+        "    client = await nats.connect(sys.argv[1], user_credentials=sys.argv[2], connect_timeout=20)\n"
+        "    print('connected', flush=True)\n"
+        "    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)\n"
+        "    await client.close()\n"
+        "asyncio.run(main())\n"
+    )
+    url, creds = f"nats://127.0.0.1:{cluster.ports[1]}", cluster.folder / f"keys/creds/ACME/{account}/u.creds"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, url, creds], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"connected\n"
+        yield
+        client.stdin.close()
+
+
+def test_accounts_in_use_are_found_before_anything_is_removed(cluster: Cluster) -> None:
+    cluster.run(operator_definition=definition("APP", "OLD"))
+    exact = {"operator_definition": definition("APP"), "operator_prune": True, "resolver_state": "exact"}
+    stored = cluster.folder / "stores/ACME/accounts/OLD/OLD.jwt"
+    with connected(cluster, "OLD"):
+        for arguments in (["--check"], []):
+            output = cluster.run(*arguments, **exact, succeeds=False)
+            assert re.search(r"The account OLD \(A\w+\) has 1 connections to n2\.", output), output
+            assert stored.exists()
+            assert [set(cluster.held(name)) for name in NAMES] == [{"SYS", "APP", "OLD"}] * 3
+    foretold = changed_tasks(cluster.run("--check", **exact))
+    assert TASK in foretold
+    assert stored.exists()
+    assert changed_tasks(cluster.run(**exact)) == foretold
+    assert not stored.exists()
+    assert [set(cluster.held(name)) for name in NAMES] == [{"SYS", "APP"}] * 3
+
+
+def test_account_that_was_pruned_is_named_each_time_it_is_still_on_servers(cluster: Cluster) -> None:
+    cluster.run(operator_definition=definition("APP", "OLD"))
+    less = {"operator_definition": definition("APP"), "operator_prune": True}
+    for arguments in (["--check"], []):
+        output = cluster.run(*arguments, **less)
+        assert re.search(
+            r"Servers hold accounts that are none of the task's, and they stay: OLD \(A\w+\)\.\s+state=exact", output
+        )
+    assert set(cluster.held("n1")) == {"SYS", "APP", "OLD"}
+    again = cluster.run(**less, resolver_report_extra=False)
+    assert "they stay" not in again
+    assert changed_tasks(again) == []

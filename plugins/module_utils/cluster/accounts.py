@@ -18,7 +18,7 @@ from .looking import ACCOUNTZ, CONNZ, INFO, LOOKUP, look_up, stuck_accounts, who
 from .outcome import Account, ClusterError, Outcome, describe_outcome, say_progress
 from .plan import Held, Wanted
 from .pushing import UPDATE, push_accounts
-from .removing import DELETE, JSZ, STATZ, delete_accounts, plan_removals, prepare_removals
+from .removing import DELETE, JSZ, STATZ, delete_accounts, plan_removals, prepare_removals, report_extra
 from .servers import (
     CACHE,
     FULL,
@@ -98,8 +98,10 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
     now = int(time.time())
     plan.refuse_all([*plan.expiry_problems(task.wanted, now), *plan.issuer_problems(task.wanted, cluster)])
     pushes = await _plan_pushes(connection, task, outcome, now)
-    if task.state != "present":
+    if task.state != "present" or task.report_extra:
         cluster = outcome.cluster = await with_accounts(connection, cluster)
+    if task.state == "present" and task.report_extra:
+        await report_extra(connection, task, outcome)
     removals = plan_removals(task, outcome)
     signer = await prepare_removals(connection, task, outcome, removals) if removals else None
     if not task.check:

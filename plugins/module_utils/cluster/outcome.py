@@ -14,7 +14,7 @@ from .servers import Cluster, describe_server
 
 @dataclasses.dataclass
 class Account:
-    """What became of one account: `unchanged`, `pushed`, `removed` or `absent`; in check mode what would become of it.
+    """What became of one account: `unchanged`, `pushed`, `removed`, `absent` or `extra`; in check mode what would become of it.
 
     After a failure also `not pushed` and `not removed`, and `unknown` where servers were asked for it and did not answer.
     """
@@ -75,8 +75,13 @@ def say_progress(outcome: Outcome) -> str:
         if number
     ]
     left = [account for account in outcome.accounts if account.action in ("unknown", "not pushed", "not removed")]
-    names = [f"{account.name} ({account.public_key})" if account.name else account.public_key for account in left]
+    names = [title_of(account.public_key, account.name) for account in left]
     return f"Of {sum(count.values())} accounts to change, {', '.join(told)}; to be done again: {plan.shortened(names)}."
+
+
+def title_of(public_key: str, name: str) -> str:
+    """What to call an account in a message."""
+    return f"{name} ({public_key})" if name else public_key
 
 
 def shorten(problems: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from . import plan
 from .answers import Answer, Part, Read, Unreadable, read_each
 from .connection import Connection
 from .looking import ask_all, look_up
-from .outcome import Account, ClusterError, Outcome, shorten
+from .outcome import Account, ClusterError, Outcome, shorten, title_of
 from .servers import CACHE, FULL, Cluster, Server, answered_by, with_accounts
 from .task import Task
 
@@ -58,8 +58,10 @@ def plan_removals(task: Task, outcome: Outcome) -> list[str]:
 async def prepare_removals(connection: Connection, task: Task, outcome: Outcome, removals: list[str]) -> KeyPair | None:
     """Check that all may be removed, and add them to the outcome. The key that signs the deletion."""
     cluster = outcome.cluster
+    answers = await look_up(connection, removals, len(cluster.full))
     if not task.force:
-        await _refuse_in_use(connection, cluster, removals)
+        titles = {key: title_of(key, _name(key, answers[key])) for key in removals}
+        await _refuse_in_use(connection, cluster, titles)
     allowed = frozenset.intersection(
         *(frozenset(allowed_issuers_of_operator(server.operators[0])) for server in cluster.full if server.operators)
     )
@@ -75,7 +77,6 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     if signer is not None:
         # Nothing to delete: servers only say whether they would.
         plan.refuse_all(await _request_deletion(connection, cluster, [], signer))
-    answers = await look_up(connection, removals, len(cluster.full))
     for key in removals:
         states = {
             server.name: "removed" if key in (server.accounts or ()) else "absent"
@@ -96,16 +97,39 @@ def _first_claims(account: str, found: Iterable[str]) -> Claims | None:
     return next((one for one in claims if isinstance(one, Claims)), None)
 
 
-async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: list[str]) -> None:
-    """NatsSecurityError where one of the accounts has connections or JetStream data, or a server does not tell."""
+async def report_extra(connection: Connection, task: Task, outcome: Outcome) -> None:
+    """Add the accounts that servers hold, that are none of the task's, and that therefore stay."""
+    cluster = outcome.cluster
+    extra = sorted(cluster.listed - {one.subject for one in task.wanted} - cluster.system_accounts)
+    answers = await look_up(connection, extra, len(cluster.full))
+    for key in extra:
+        servers = {server.name: "held" for server in cluster.servers if key in (server.accounts or ())}
+        reason = "it is none of the accounts of the task"
+        outcome.accounts.append(Account(key, _name(key, answers[key]), "extra", [reason], servers))
+    if extra:
+        names = [title_of(account.public_key, account.name) for account in outcome.accounts if account.action == "extra"]
+        outcome.warnings.append(
+            f"Servers hold accounts that are none of the task's, and they stay: {plan.shortened(names)}. state=exact (resolver_state in the role "
+            "resolver) removes all of them, state=absent with public_keys some."
+        )
+
+
+def _name(account: str, found: Iterable[str]) -> str:
+    claims = _first_claims(account, found)
+    return claims.name if claims is not None else ""
+
+
+async def _refuse_in_use(connection: Connection, cluster: Cluster, titles: dict[str, str]) -> None:
+    """NatsSecurityError where one of the accounts, with what to call it, has connections or JetStream data, or a server gives no answer."""
     problems = []
+    accounts = list(titles)
     for start in range(0, len(accounts), _BATCH):
         query = json.dumps({"accounts": accounts[start : start + _BATCH], "include_unused": True}).encode("ascii")
         answers = await connection.ask(STATZ, query, answered_by(len(cluster.servers)), connection.timeout)
         connections = read_each(answers, _read_connections)
         _require_all(cluster.servers, connections, "whether accounts have connections")
         problems += [
-            f"The account {account} has {count} connections to {server.name}."
+            f"The account {titles.get(account, account)} has {count} connections to {server.name}."
             for server in cluster.servers
             for account, count in connections.found[server.id].items()
             if count
@@ -115,9 +139,9 @@ async def _refuse_in_use(connection: Connection, cluster: Cluster, accounts: lis
         requests = [(JSZ.format(account), b'{"streams":true}') for account in accounts]
         for account, found in zip(accounts, await ask_all(connection, requests, len(cluster.servers))):
             stored = read_each(found, _read_stored)
-            _require_all(with_data, stored, f"whether the account {account} has JetStream data")
+            _require_all(with_data, stored, f"whether the account {titles[account]} has JetStream data")
             problems += [
-                f"The account {account} has JetStream data on {server.name}: {streams} streams, {size} bytes."
+                f"The account {titles[account]} has JetStream data on {server.name}: {streams} streams, {size} bytes."
                 for server in with_data
                 for streams, size in [stored.found[server.id]]
                 if streams or size

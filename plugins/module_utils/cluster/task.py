@@ -26,3 +26,4 @@ class Task:
     check: bool = False
     expected_servers: Sequence[str] = ()
     with_claims: bool = False  # whether the outcome has what changes in claims
+    report_extra: bool = False  # with `present`, whether the outcome has accounts that are none of these

@@ -140,11 +140,20 @@ def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
 
 def read_public_keys(module: CarefulModule, accounts: Sequence[Wanted]) -> list[str]:
     """The public keys that the task names, by themselves and with tokens."""
-    named = [
-        parse_public_key(module, key, f"public_keys[{index}]", "account").public_key
-        for index, key in enumerate(module.params["public_keys"])
+    return list(dict.fromkeys([*_account_keys(module, "public_keys"), *(one.subject for one in accounts)]))
+
+
+def without_absent(module: CarefulModule, accounts: Sequence[Wanted]) -> list[Wanted]:
+    """The accounts without those that count as removed."""
+    absent = frozenset(_account_keys(module, "absent_public_keys"))
+    return [one for one in accounts if one.subject not in absent]
+
+
+def _account_keys(module: CarefulModule, option: str) -> list[str]:
+    return [
+        parse_public_key(module, key, f"{option}[{index}]", "account").public_key
+        for index, key in enumerate(module.params[option])
     ]
-    return list(dict.fromkeys([*named, *(one.subject for one in accounts)]))
 
 
 def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
