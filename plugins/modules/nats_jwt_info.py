@@ -260,7 +260,7 @@ def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
         text = read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
             raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
-    token = decorated.find_token(text)
+    token = decorated.token_in(text)
     try:
         return text, token, codec.decode_any_kind(token)
     except NatsSecurityError as error:
@@ -269,7 +269,7 @@ def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
 
 def _has_seed(text: str) -> bool:
     try:
-        decorated.find_seed(text)
+        decorated.seed_in(text)
     except NatsSecurityError:
         return False
     return True

@@ -78,7 +78,7 @@ def read_account(server: AccountServer, account: str) -> str:
             f"{server.shown} answers more than a JWT can have when {account} is read: {_MOST} bytes."
         )
     try:
-        return decorated.find_token(text)
+        return decorated.token_in(text)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{server.shown} answers something else than the JWT of {account}: {error}") from None
 

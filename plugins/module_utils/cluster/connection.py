@@ -142,7 +142,7 @@ class TemporaryUser:
 def login_of_creds(text: str, where: str) -> Callable[[], Login]:
     """The user of a creds file. NatsSecurityError, with where it comes from, for anything else."""
     try:
-        pair, jwt = decorated.find_seed(text), decorated.find_token(text)
+        pair, jwt = decorated.seed_in(text), decorated.token_in(text)
         claims = codec.decode(jwt)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{where}: these are no creds of a user. {error}") from None

@@ -52,7 +52,7 @@ def read_wanted(text: str, where: str) -> Wanted:
     Its subject becomes a part of what servers are asked, before anything is verified: it is the public key of an account and nothing else.
     """
     try:
-        wanted = _read_wanted(decorated.find_token(text), where)
+        wanted = _read_wanted(decorated.token_in(text), where)
     except NatsSecurityError as error:
         raise NatsSecurityError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
     require_account_key(wanted.subject, f"{where}: the subject of the JWT")

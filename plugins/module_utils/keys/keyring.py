@@ -10,9 +10,9 @@ from typing import Iterable, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..disk.files import read_text
-from . import nkey
 from .new import NewKey
 from .nkey import KeyPair
+from .seed_files import seed_in
 
 
 def sharded(folder: str, public_key: str) -> str:
@@ -84,7 +84,7 @@ class Keyring:
 
 def _read_pair(path: str, text: str, public_key: str) -> KeyPair:
     try:
-        pair = nkey.from_seed(text.strip())
+        pair = seed_in(text)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{path} is left as it is, it does not hold a seed: {error}") from None
     if pair.public_key != public_key:

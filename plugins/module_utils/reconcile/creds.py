@@ -22,14 +22,15 @@ class Creds(NamedTuple):
 def read_creds(text: str, subject: str, token: str | None) -> Creds:
     """What a creds file holds, for a user by public key and the JWT that the file is to have; None where there is none yet.
 
-    Line ends, a byte order mark, blank lines and blanks around JWT and seed make no difference.
+    Line ends, a byte order mark, blank lines and blanks around JWT and seed make no difference to what is read; a file in which clients of NATS would
+    not find both is another one.
     """
     try:
-        holder = decorated.find_seed(text)
+        holder = decorated.seed_in(text)
     except NatsSecurityError as error:
         return Creds(None, False, f"this is not a creds file, it is left as it is. {error}")
     if holder.public_key != subject:
         return Creds(
             None, False, f"this holds the creds of {holder.public_key}, not of {subject}. It is left as it is."
         )
-    return Creds(holder, token is not None and decorated.find_token(text) == token)
+    return Creds(holder, token is not None and decorated.is_same(text, token, holder.seed))

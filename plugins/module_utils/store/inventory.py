@@ -294,7 +294,7 @@ class _Teller:
     def creds_hold_seed(self, account: str, name: str, claims: Claims) -> bool:
         text = layouts.read_file(self.store, self.layout.creds(account, name))
         try:
-            return text is not None and decorated.find_seed(text).public_key == claims.subject
+            return text is not None and decorated.seed_in(text).public_key == claims.subject
         except NatsSecurityError:
             return False
 

@@ -249,6 +249,6 @@ def a_or_an(word: str) -> str:
 def parse_seed(seed: str, option: str, key_type: str) -> KeyPair:
     """The key pair of a seed that a task has as content."""
     try:
-        return of_type(decorated.find_seed(seed.strip()), key_type, option)
+        return of_type(decorated.seed_in(seed), key_type, option)
     except NatsSecurityError as error:
         raise NatsSecurityError(str(error) if str(error).startswith(option) else f"{option}: {error}") from None

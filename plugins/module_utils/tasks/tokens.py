@@ -59,7 +59,7 @@ def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str)
         return None
     keep_secrets_of(module, text)
     try:
-        pair = decorated.find_seed(text)
+        pair = decorated.seed_in(text)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{option}: {path} is not a seed file, it is left as it is. {error}") from None
     return of_type(pair, key_type, option)
@@ -206,7 +206,7 @@ def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple
 
 
 def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
-    token = decorated.find_token(text)
+    token = decorated.token_in(text)
     try:
         claims = codec.decode_any_kind(token)
     except NatsSecurityError as error:
@@ -232,10 +232,15 @@ def parent(module: CarefulModule, kind: str) -> Found | None:
 def write_file(module: CarefulModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
     """Put a text into a file where that holds something else, and put right its attributes. Whether anything changed.
 
-    The text is None where check mode does not make it. What says the same in another form, with white space or decorated, is left alone.
+    The text is None where check mode does not make it. A file with the same token, seed or key in another form that clients of NATS read, such as
+    with white space around it or decorated, is left as it is.
     """
     old = module.snapshot.read(path)
-    changed = text is None or old is None or not _says_the_same(old, text)
+    changed = (
+        text is None
+        or old is None
+        or not (old == text or decorated.is_same(old, decorated.find_token(text), _seed_in(text) or ""))
+    )
     if changed and text is not None and old is not None and _seed_in(old) and not _seed_in(text):
         raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
     if changed and not module.check_mode and text is not None:
@@ -251,13 +256,9 @@ def back_up(module: CarefulModule, path: str, result: dict[str, Any]) -> None:
     result.setdefault("backup_files", []).append(back_up_file(path, mode))
 
 
-def _says_the_same(old: str, text: str) -> bool:
-    return decorated.find_token(old) == decorated.find_token(text) and _seed_in(text) in (None, _seed_in(old))
-
-
 def _seed_in(text: str) -> str | None:
     try:
-        return decorated.find_seed(text).seed
+        return decorated.seed_in(text).seed
     except NatsSecurityError:
         return None
 

@@ -26,6 +26,7 @@ from ..claims.operator import check_account_server_url
 from ..claims.wire import decode_object, encode_object, escape_html, fold_name, refuse_twins, write_members
 from ..keys import nkey
 from ..keys.nkey import KeyPair
+from ..keys.recognition import may_hold_secrets
 
 if TYPE_CHECKING:
     from ..keys.signers import Issuer, Signer
@@ -326,6 +327,8 @@ def _chunks(token: str) -> tuple[str, str, str]:
         )
     chunks = token.split(".")
     if len(chunks) != 3:
+        if may_hold_secrets(token):
+            raise NatsSecurityError("Not a token: it holds a seed or a private key.")
         raise NatsSecurityError(f"Not a token: it has {len(chunks) if token else 0} parts between dots instead of 3.")
     if not token.isascii() or token.encode("ascii").translate(None, _CHARACTERS):
         raise NatsSecurityError("Not a token: it has characters other than A-Z, a-z, 0-9, - and _ between its dots.")

@@ -1,17 +1,34 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Creds files, and the files in which NATS's tools mark tokens and seeds with dashed lines."""
+"""Creds files, and the files in which NATS's tools mark tokens with dashed lines; those with seeds are in `keys.seed_files`.
+
+`find_token` and `find_seed` find what the Go library finds, and so any client of NATS. `token_in` and `seed_in` read what editors make of such a file
+too: other line ends, a byte order mark, blank lines, blanks around a line. Every file that is read goes through these. A file of a JWT or of creds that
+clients do not read is written anew: `is_same` says which.
+"""
 
 from __future__ import annotations
 
 import functools
-import re
 
 from ..base.errors import NatsSecurityError
 from ..claims import Claims, User
 from ..keys import nkey
 from ..keys.nkey import KeyPair
+from ..keys.seed_files import between_dashes, decorate_seed, find_seed, seed_in, tidy
 from .codec import decode, decode_any_kind, encode, one_of
+
+__all__ = [
+    "creds_text",
+    "decorate_seed",
+    "decorate_token",
+    "find_seed",
+    "find_token",
+    "format_creds",
+    "is_same",
+    "seed_in",
+    "token_in",
+]
 
 
 def decorate_token(token: str) -> str:
@@ -21,22 +38,6 @@ def decorate_token(token: str) -> str:
 
 def _decorate_token(token: str, kind: str) -> str:
     return "-----BEGIN NATS {0} JWT-----\n{1}\n------END NATS {0} JWT------\n\n".format(kind.upper(), token)
-
-
-def decorate_seed(seed: str) -> str:
-    """The seed of an operator, account or user between the lines by which NATS tools mark it in a file (DecorateSeed)."""
-    pair = nkey.from_seed(seed.strip())
-    if pair.type not in ("operator", "account", "user"):
-        raise NatsSecurityError(
-            f"Only seeds of operators, accounts and users are decorated, not that of a {pair.type} key."
-        )
-    return (
-        "************************* IMPORTANT *************************\n"
-        "NKEY Seed printed below can be used to sign and prove identity.\n"
-        "NKEYs are sensitive and should be treated as secrets.\n\n"
-        "-----BEGIN {0} NKEY SEED-----\n{1}\n------END {0} NKEY SEED------\n\n"
-        "*************************************************************\n"
-    ).format(pair.type.upper(), seed.strip())
 
 
 def format_creds(token: str, user: KeyPair) -> str:
@@ -68,50 +69,22 @@ def _creds_template() -> tuple[str, str, str]:
     return before, between, after
 
 
-_DECORATED_LINE = re.compile(rb"[A-Za-z0-9_\-.=]+")
-
-
-def _decorated(contents: bytes) -> list[str]:
-    """What stands between dashed lines, in order: the matches of userConfigRE of the Go library, found line by line in linear time."""
-    lines = contents.split(b"\n")
-    last = len(lines) - 1
-    found = []
-    index = 0
-    while index + 2 <= last:
-        above, text, below = lines[index : index + 3]
-        above = above[:-1] if above.endswith(b"\r") else above
-        text = text[:-1] if text.endswith(b"\r") else text
-        if below.endswith(b"\r") and index + 2 < last:
-            below = below[:-1]
-        if (
-            0 <= above.find(b"---") <= len(above) - 6
-            and above.endswith(b"---")
-            and _DECORATED_LINE.fullmatch(text)
-            and len(below) >= 6
-            and below.startswith(b"---")
-            and below.endswith(b"---")
-        ):
-            found.append(text.decode("ascii"))
-            index += 3
-        else:
-            index += 1
-    return found
-
-
 def find_token(contents: str) -> str:
     """The token in a creds file, decorated file or plain file, not decoded yet (ParseDecoratedJWT)."""
-    found = _decorated(contents.encode("utf-8", "replace"))
+    found = between_dashes(contents.encode("utf-8", "replace"))
     return found[0] if found else contents.strip()
 
 
-def find_seed(contents: str) -> KeyPair:
-    """The key pair whose seed a creds file, decorated file or plain file holds (ParseDecoratedNKey, for keys of every type)."""
-    found = _decorated(contents.encode("utf-8", "replace"))
-    if len(found) > 1:
-        seed: str | None = found[1]
-    else:
-        lines = contents.split("\n")
-        seed = next((line for line in lines if line.strip()[:2] in ("SO", "SA", "SU", "SN", "SC", "SX")), None)
-    if seed is None:
-        raise NatsSecurityError("There is no seed in it.")
-    return nkey.from_seed(seed)
+def token_in(contents: str) -> str:
+    """The token in a creds file, decorated file or plain file, not decoded yet, whatever an editor made of line ends and blanks."""
+    return find_token(tidy(contents))
+
+
+def is_same(contents: str, token: str, seed: str) -> bool:
+    """Whether clients of NATS find the token and the seed in a file; an empty seed is none that is wanted."""
+    if find_token(contents) != token:
+        return False
+    try:
+        return not seed or find_seed(contents).seed == seed
+    except NatsSecurityError:
+        return False
