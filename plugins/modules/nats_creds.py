@@ -110,7 +110,6 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     absent,
     check_creds_file,
     parent,
-    parent_spec,
     read_seed_file,
     read_token,
     refuse_missing,
@@ -180,7 +179,8 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "jwt_path": {"type": "path"},
             "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
-            **parent_spec("account"),
+            "account_jwt_path": {"type": "path"},
+            "account_jwt": {"type": "str"},
             "key_path": {"type": "path", "no_log": False},
             "key_seed": {"type": "str", "no_log": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

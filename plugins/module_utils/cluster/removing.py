@@ -107,7 +107,9 @@ async def report_extra(connection: Connection, task: Task, outcome: Outcome) -> 
         reason = "it is none of the accounts of the task"
         outcome.accounts.append(Account(key, _name(key, answers[key]), "extra", [reason], servers))
     if extra:
-        names = [title_of(account.public_key, account.name) for account in outcome.accounts if account.action == "extra"]
+        names = [
+            title_of(account.public_key, account.name) for account in outcome.accounts if account.action == "extra"
+        ]
         outcome.warnings.append(
             f"Servers hold accounts that are none of the task's, and they stay: {plan.shortened(names)}. state=exact (resolver_state in the role "
             "resolver) removes all of them, state=absent with public_keys some."
