@@ -47,3 +47,12 @@ def test_revocation_that_stands_there_is_shown_with_its_time_even_in_the_same_se
     run(tmp_path, NOW, False, revocations={USER: "now"})
     shown = run(tmp_path, NOW + later, True, tags=["changed"])
     assert shown["revocations"] == {USER: units.show_time(NOW)}
+
+
+def test_a_scope_may_use_keys_that_do_not_exist_yet(tmp_path: pathlib.Path) -> None:
+    template = {"permissions": {"publish": {"allow": ["{{subject()}}.{{account-subject()}}"]}}}
+    account = {
+        "signing_keys": [{"role": "own", "template": template}],
+        "users": [{"name": "roof", "signing_key_role": "own"}],
+    }
+    assert run(tmp_path, NOW, True, **account)["signing_keys"][0]["role"] == "own"

@@ -170,7 +170,8 @@ def _own_access(access: UserAccess) -> list[str]:
 def _taken_issues(filling: Filling, subjects: list[str], scope: str) -> Iterator[Issue]:
     """Servers put names and tags into templates as they are, so that `*` as a name gives what all others have. Those of accounts: scopes.py."""
     for value in filling.used(subjects):
-        problem = "" if value.is_of_account else value_problem(value.text)
+        # A key, which no option says, is always right, also the placeholder of one that does not exist yet.
+        problem = value_problem(value.text) if value.option and not value.is_of_account else ""
         if problem:
             yield _refused(
                 value.option,

@@ -69,7 +69,7 @@ def taken_issues(claims: Claims) -> Iterator[Issue]:
     found: dict[str, Issue] = {}
     for key in account.signing_keys:
         for value in filling.used(permitted_subjects(key.template.permissions)) if key.template is not None else ():
-            problem = value_problem(value.text) if value.is_of_account else ""
+            problem = value_problem(value.text) if value.option and value.is_of_account else ""
             if problem and value.option not in found:
                 message = f"{quoted(value.text)} {problem}, and the scope {excerpt(key.role or key.key)} puts it into subjects; {PLAIN_VALUE}."
                 found[value.option] = _refused(value.option, message)
