@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or later; everything else goes into .venv. Choose the Python with `make PYTHON=python3.12 ...` (then `make clean` first).
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST_ARGS ?=
 CLAIMS ?= tests/vectors/claims.jsonl
 MISC ?= tests/vectors/misc.json

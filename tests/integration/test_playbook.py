@@ -147,7 +147,7 @@ def test_a_realm_is_predicted_made_kept_corrected_and_removed(play: Play) -> Non
     assert predicted.returncode == 0, predicted.output
     assert list(folder.iterdir()) == []
     assert [name for name, changed in predicted.changed.items() if changed] == makers
-    assert "(a new account key in" in predicted.output
+    assert "(a new account key: in" in predicted.output
     assert '+    "name": "APP"' in predicted.output
 
     made = play(realm(), "--diff", **variables)

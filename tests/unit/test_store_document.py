@@ -307,12 +307,12 @@ def test_yaml_and_json_say_the_same(tmp_path: pathlib.Path) -> None:
         ("a.yml", "operator: [\n", "is not YAML at line 2"),
         ("a.json", '{"operator": ', "is not JSON"),
         ("a.yml", "!!python/object/apply:os.system [true]", "is not YAML"),
-        ("a.yml", "a: &a [*a]\n", "has no end"),
-        ("a.yml", "a: &a {b: {c: [{d: *a}]}}\n", "has no end"),
+        ("a.yml", "a: &a [*a]\n", "it contains itself"),
+        ("a.yml", "a: &a {b: {c: [{d: *a}]}}\n", "it contains itself"),
         (
             "a.yml",
             "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)),
-            "more than 2000000",
+            "more than 5000000",
         ),
     ],
 )

@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
+from ..base.urls import without_credentials
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
@@ -53,11 +55,12 @@ class Operator:
 def check_account_server_url(url: str) -> None:
     """NatsSecurityError for a URL with which the Go library would not write an operator JWT (validateAccountServerURL)."""
     if url:
+        shown = quoted(without_credentials(url))
         from ..base.go_syntax import parse_url
 
         try:
             scheme = parse_url(url).scheme
         except ValueError as error:
-            raise NatsSecurityError(f"account_server_url {url!r} is not a URL: {error}.") from None
+            raise NatsSecurityError(f"account_server_url {shown} is not a URL: {error}.") from None
         if not scheme:
-            raise NatsSecurityError(f"account_server_url {url!r} has no scheme, such as https://.")
+            raise NatsSecurityError(f"account_server_url {shown} has no scheme, such as https://.")

@@ -8,9 +8,12 @@ import functools
 import json
 from typing import Any, NamedTuple
 
-from ..base.excerpts import quoted
+from ..base.excerpts import excerpt, quoted
 from . import declaration as kinds
 from .declaration import Field, Kind, fields_of
+
+#: A message may repeat what somebody wrote.
+_LONGEST = 2000
 
 
 class Problem(NamedTuple):
@@ -20,7 +23,8 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        text = f"{self.path}: {self.message}" if self.path else self.message
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 @functools.lru_cache(maxsize=None)
@@ -61,8 +65,8 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem]) ->
         return target
     known = _options_by_name(cls)
     for name, value in options.items():
-        where = _join(path, name)
-        if name not in known:
+        where = _join(path, excerpt(str(name)))
+        if not isinstance(name, str) or name not in known:
             problems.append(Problem(where, f"there is no such option here{_suggestion(name, known)}"))
         elif value is not None:
             field, holders = known[name]
@@ -97,7 +101,14 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
         problems.append(Problem(path, f"a dictionary is wanted, not {quoted(value)}."))
         return _BAD
     read = _read_list if kind.shape == "lists" else read_options
-    return {str(key): read(of, item, _join(path, str(key)), problems) for key, item in value.items()}
+    found = {}
+    for key, item in value.items():
+        where = _join(path, excerpt(str(key)))
+        try:
+            found[kinds.parse_text(key)] = read(of, item, where, problems)
+        except ValueError as error:
+            problems.append(Problem(where, f"{error}."))
+    return {key: item for key, item in found.items() if item is not _BAD}
 
 
 def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
@@ -114,7 +125,7 @@ def _join(path: str, name: str) -> str:
 def _suggestion(name: str, known: Any) -> str:
     import difflib  # not where there is nothing to suggest: it takes a millisecond
 
-    close = difflib.get_close_matches(str(name), list(known), 1)
+    close = difflib.get_close_matches(str(name)[:100], list(known), 1)
     return f"; did you mean {close[0]}?" if close else ", there are {}.".format(", ".join(sorted(known)))
 
 

@@ -24,6 +24,16 @@ class Snapshot:
             self._found[real] = files.read_text(path, what, limit)
         return self._found[real]
 
+    def is_current(self) -> bool:
+        """Whether every file is as it was read."""
+        for real, text in self._found.items():
+            try:
+                if files.read_text(real, "What is there") != text:
+                    return False
+            except files.FileError:
+                return False
+        return True
+
     def put(self, path: str, text: str, mode: int) -> None:
         """Create the file, or replace it while it is as it was read. Overtaken where it is not; FileError."""
         writing.put(path, text, mode, self.read(path))

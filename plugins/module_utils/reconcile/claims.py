@@ -229,6 +229,16 @@ def _envelope(options: Mapping[str, Any], place: str, name: str, subject: str, p
 _NEVER = Policy()
 
 
+#: Servers count the time until then in nanoseconds (time.Duration), which ends after 292 years: what is further away has expired for them at once.
+_LONGEST = 292 * 365 * 86400
+_LATEST = 1_767_225_600 + _LONGEST  # from the beginning of 2026
+_TOO_FAR = "this is more than 292 years away, which servers take for expired at once; write an earlier time, or leave it out for no end."
+
+
+def _limit(word: str) -> int:
+    return _LATEST if word == "expires_at" else _LONGEST
+
+
 def policy(
     options: Mapping[str, Any],
     place: str,
@@ -247,6 +257,9 @@ def policy(
                 values[word] = units.parse_time(value) if word == "expires_at" else units.parse_seconds(value)
             except ValueError as error:
                 problems.append(Problem(join(place, word), f"{error}."))
+    problems += (
+        Problem(join(place, word), _TOO_FAR) for word, value in values.items() if value and value > _limit(word)
+    )
     try:
         return Policy(
             expires_in=values.get("expires_in"),

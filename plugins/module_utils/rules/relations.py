@@ -220,10 +220,19 @@ def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
         )
 
 
+_MQTT = frozenset(("MQTT", "MQTT_WS"))
+
+
 def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     """failBearer in accounts.go"""
     if access.bearer_token and account.body.limits.disallow_bearer:
         yield _refused("bearer_token", f"is set, and the account {_name(account)} disallows it; unset one.")
+    # MQTT clients have no nonce to sign (mqtt.go): they send the JWT as their password.
+    if not access.bearer_token and _MQTT & set(access.allowed_connection_types):
+        yield _odd(
+            "allowed_connection_types",
+            "have MQTT, whose clients cannot sign, so servers refuse this user there; set bearer_token, or leave MQTT out.",
+        )
 
 
 def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, ScopeTemplate, SigningKey
-from ..claims.options import Problem, argument_spec
+from ..claims.options import Problem, argument_spec, read_options
 from ..decision.issue import Decision
-from ..keys.new import NewKey, Placeholder
+from ..keys.new import NewKey, Placeholder, read_new_key
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Trust, UserFiles
 from ..reconcile.plan import Plan, Step
@@ -71,8 +71,25 @@ class Single:
 
 
 def options_of(module: CarefulModule, body: type) -> dict[str, Any]:
-    """The options that describe a token: its claims, its envelope, and when it ends and is renewed."""
-    return {word: module.params.get(word) for word in (*argument_spec(body), *ENVELOPE, *POLICY)}
+    """The options that describe a token: its claims, its envelope, and when it ends and is renewed. NatsSecurityError where some do not parse."""
+    problems: list[Problem] = []
+    read_options(
+        body, {word: module.params.get(word) for word in argument_spec(body) if word != "signing_keys"}, "", problems
+    )
+    report(module, problems, ())
+    options = {word: module.params.get(word) for word in (*argument_spec(body), *ENVELOPE, *POLICY)}
+    return _with_placeholders(options) if module.check_mode else options
+
+
+def _with_placeholders(value: Any) -> Any:
+    """The options with the placeholders that earlier tasks of a play in check mode have returned."""
+    if isinstance(value, str):
+        return read_new_key(value) or value
+    if isinstance(value, list):
+        return [_with_placeholders(item) for item in value]
+    if isinstance(value, dict):
+        return {_with_placeholders(key): _with_placeholders(item) for key, item in value.items()}
+    return value
 
 
 class Listed(NamedTuple):

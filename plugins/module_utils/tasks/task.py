@@ -159,8 +159,10 @@ def _do(
         while True:
             try:
                 result = task(module)
-            except Overtaken:
-                if attempt == _ATTEMPTS:
+            except NatsSecurityError as error:
+                # What is wrong may be wrong between two files only, one of which another task was about to write.
+                is_overtaken = isinstance(error, Overtaken) or not module.snapshot.is_current()
+                if attempt == _ATTEMPTS or not is_overtaken:
                     raise
                 attempt += 1
                 module.snapshot = Snapshot()
