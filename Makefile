@@ -6,6 +6,8 @@ CLAIMS ?= tests/vectors/claims.jsonl
 MISC ?= tests/vectors/misc.json
 BENCHMARKS ?=
 SCENARIO ?=
+QUESTIONS ?= 10000
+SEED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,11 +26,12 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test attack interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test access-nightly attack interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
 	@echo "make attack      the attacks that take longer than the tests"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
@@ -81,6 +84,12 @@ demo: $(VENV)/demo.done
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+# What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
+access-nightly: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	NATSOPS_ACCESS_QUESTIONS=$(QUESTIONS) NATSOPS_ACCESS_SEED=$(or $(SEED),$$(date +%Y%m%d)000) \
+		python -m pytest tests/enforcement/test_access_answers.py -p no:xdist $(PYTEST_ARGS)
 
 # The attacks among the tests run with `make test`; these are the ones that take longer.
 attack: $(VENV)/test.done

@@ -61,6 +61,7 @@ class Message:
     reply: str = ""
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     status: str = ""
+    sid: str = ""
 
     @property
     def json(self) -> Any:
@@ -281,7 +282,7 @@ class Client:
         elif verb == "-ERR":
             self.errors.append(rest.strip("'"))
         elif verb in ("MSG", "HMSG"):
-            subject, _sid, *replies, size = rest.split()
+            subject, sid, *replies, size = rest.split()
             head = b""
             if verb == "HMSG":
                 head = self._take(int(replies.pop()))
@@ -289,7 +290,7 @@ class Client:
             version, *fields = head.decode().strip().split("\r\n")
             pairs = (field.partition(":") for field in fields)
             headers = {name: value.strip() for name, _colon, value in pairs}
-            self.messages.append(Message(subject, payload, "".join(replies), headers, version[9:12]))
+            self.messages.append(Message(subject, payload, "".join(replies), headers, version[9:12], sid))
         return line
 
     def _take_line(self) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.options im
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 #: A JWT is a secret where it may be a bearer's, or stand in creds.
-SECRET_TOKENS = {"nats_creds": {"jwt"}, "nats_jwt_info": {"jwt"}}
+SECRET_TOKENS = {"nats_creds": {"jwt"}, "nats_jwt_info": {"jwt"}, "nats_access_info": {"jwts"}}
 #: What external signers log in with.
 SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}
 

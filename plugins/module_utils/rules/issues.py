@@ -17,7 +17,9 @@ _FIRST_LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "
 class Issue(NamedTuple):
     """Something wrong, printed as `exports[2].subject: 'a..b' has an empty token, write one dot.`"""
 
-    source: str  # library: the Go library's Validate() reports it; server: nats-server refuses it, passes over it or reads it otherwise
+    #: library: the Go library's Validate() reports it; server: nats-server refuses it, passes over it or reads it otherwise; collection: NATS
+    #: accepts it, and it gives more than a reader would expect.
+    source: str
     path: str  # in words of the options: exports[2].subject, mappings.a.b[1].weight
     message: str  # one sentence: what is wrong, and what would be right
     blocking: bool  # the source refuses it, now and later

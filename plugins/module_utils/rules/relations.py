@@ -10,7 +10,7 @@ from typing import Callable, Iterator
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
-from ..claims import Claims, Export, Import, Permissions, ScopeTemplate, User, UserAccess, no_access
+from ..claims import Claims, Export, Import, ScopeTemplate, User, UserAccess, no_access
 from ..claims.declaration import fields_of
 from ..keys.new import Placeholder
 from .accounts import import_token_issues, read_activation
@@ -22,6 +22,7 @@ from .templates import MOST_SUBJECTS, OWN_ACCOUNT, PLAIN_VALUE, Filling, value_p
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
 
 _refused = functools.partial(blocks, "server")
+_misleading = functools.partial(blocks, "collection")
 _odd = functools.partial(warns, "server")
 _late = functools.partial(times_out, "server")
 
@@ -89,15 +90,17 @@ def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -
     A user that has no issuer yet, or no time of issue, is taken for one that is going to be signed.
     """
     scope = _scope_of(account, user, strict)
-    access = user.body.access
-    if scope is None:
-        by_scope = _unscoped_user_issues(user)
-    else:
-        name, access = scope
-        by_scope = _scoped_user_issues(account, user, name, access.permissions)
+    by_scope = _unscoped_user_issues(user) if scope is None else _scoped_user_issues(account, user, *scope)
+    return [*by_scope, *standing_issues(account, user, now, strict)]
+
+
+def standing_issues(account: Claims, user: Claims, now: int, strict: bool = False) -> list[Issue]:
+    """The same without what the templates of a scope make of the user: who signed it, bearers, revocations, the account itself."""
+    scope = _scope_of(account, user, strict)
+    access = user.body.access if scope is None else scope[1]
     return [
         *_user_issuer_issues(account, user, strict),
-        *by_scope,
+        *(() if scope is None else _own_access_issues(user, scope[0])),
         *_bearer_issues(account, access),
         *_revocation_issues(account, user),
         # checkExpiration in accounts.go, verifyAccountClaims in server.go
@@ -139,15 +142,9 @@ def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator
         )
 
 
-def _scoped_user_issues(account: Claims, user: Claims, name: str, permissions: Permissions) -> Iterator[Issue]:
-    """ValidateScopedSigner, processUserPermissionsTemplate"""
-    body: User = user.body
-    if not body.is_scoped:
-        yield _refused(
-            "",
-            f"the user has its own {', '.join(_own_access(body.access))}, and the scope {name} of the key that signs it has to tell all; "
-            "leave them out.",
-        )
+def _scoped_user_issues(account: Claims, user: Claims, name: str, template: ScopeTemplate) -> Iterator[Issue]:
+    """processUserPermissionsTemplate"""
+    permissions = template.permissions
     filling = Filling(account, user)
     yield from _taken_issues(filling, permitted_subjects(permissions), name)
     for path, permission in (
@@ -156,6 +153,17 @@ def _scoped_user_issues(account: Claims, user: Claims, name: str, permissions: P
     ):
         yield from _allowed_issues(f"{path}.allow", permission.allow, name, filling)
         yield from _denied_issues(f"{path}.deny", permission.deny, name, filling)
+
+
+def _own_access_issues(user: Claims, scope: str) -> Iterator[Issue]:
+    """ValidateScopedSigner"""
+    body: User = user.body
+    if not body.is_scoped:
+        yield _refused(
+            "",
+            f"the user has its own {', '.join(_own_access(body.access))}, and the scope {scope} of the key that signs it has to tell all; "
+            "leave them out.",
+        )
 
 
 def _own_access(access: UserAccess) -> list[str]:
@@ -173,7 +181,7 @@ def _taken_issues(filling: Filling, subjects: list[str], scope: str) -> Iterator
         # A key, which no option says, is always right, also the placeholder of one that does not exist yet.
         problem = value_problem(value.text) if value.option and not value.is_of_account else ""
         if problem:
-            yield _refused(
+            yield _misleading(
                 value.option,
                 f"{quoted(value.text)} {problem}, and the scope {scope} puts it into subjects; {PLAIN_VALUE}.",
             )
@@ -251,8 +259,8 @@ def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:
 #: What a server exports from the system account by itself, where its JWT does not: addSystemAccountExports in events.go, checkJetStreamExports in
 #: jetstream.go. Position 4 has to be the key of the importing account.
 SYSTEM_EXPORTS = (
-    Export(subject="$SYS.REQ.ACCOUNT.*.CONNZ", type="service", account_token_position=4),
-    Export(subject="$SYS.REQ.ACCOUNT.*.STATZ", type="service", account_token_position=4),
+    Export(subject="$SYS.REQ.ACCOUNT.*.CONNZ", type="service", response_type="Stream", account_token_position=4),
+    Export(subject="$SYS.REQ.ACCOUNT.*.STATZ", type="service", response_type="Stream", account_token_position=4),
     Export(subject="$SYS.DEBUG.SUBSCRIBERS", type="service"),
     Export(subject="$SYS.REQ.USER.*.INFO", type="service"),
     Export(subject="$JS.API.>", type="service"),

@@ -41,6 +41,7 @@ from .templates import (
 )
 
 _refused = functools.partial(blocks, "server")
+_misleading = functools.partial(blocks, "collection")
 _odd = functools.partial(warns, "server")
 
 
@@ -72,7 +73,7 @@ def taken_issues(claims: Claims) -> Iterator[Issue]:
             problem = value_problem(value.text) if value.option and value.is_of_account else ""
             if problem and value.option not in found:
                 message = f"{quoted(value.text)} {problem}, and the scope {excerpt(key.role or key.key)} puts it into subjects; {PLAIN_VALUE}."
-                found[value.option] = _refused(value.option, message)
+                found[value.option] = _misleading(value.option, message)
     yield from found.values()
 
 

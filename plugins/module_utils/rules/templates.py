@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 import re
 from typing import Iterator, NamedTuple
 
@@ -39,6 +40,14 @@ class Filled(NamedTuple):
 
     valid: int
     problem: str
+
+
+class Texts(NamedTuple):
+    """What a server makes of a list of subjects: texts by the index in the list, what it drops with the reason, and why it refuses the user."""
+
+    subjects: list[tuple[int, str]]
+    dropped: list[tuple[int, str]]
+    refusal: str = ""
 
 
 class Expansion(NamedTuple):
@@ -190,6 +199,45 @@ class Filling:
                 filled.append(_fill_in(around, [[value.text for value in values] for values in choices], made))
                 emitted += filled[-1].valid
         return Expansion(filled, False)
+
+    def texts(self, subjects: list[str], *, is_deny: bool) -> Texts:
+        """The subjects that a server makes of a list, one that allows or one that denies (applyTemplate)."""
+        if not has_templates(subjects):
+            return Texts(list(enumerate(subjects)), [])
+        found = Texts([], [])
+        for index, subject in enumerate(subjects):
+            functions = _pieces(subject)[1]
+            unknown = next((function for function in functions if not is_function(function.strip())), None)
+            if unknown is not None:
+                return found._replace(refusal=function_problem(unknown.strip()))
+            choices = [self.values(function) for function in functions]
+            made = math.prod(len(values) or 1 for values in choices)
+            if len(found.subjects) + made > MOST_SUBJECTS and any(map(_is_tag, functions)):
+                return found._replace(refusal=f"its tags make more than {MOST_SUBJECTS} subjects")
+            problem = _make_texts(found, index, subject, functions, choices)
+            if problem and is_deny:
+                return found._replace(refusal=f"{quoted(subject)} cannot be filled in: {problem}")
+            if problem:
+                found.dropped.append((index, problem))
+        return found
+
+
+def _make_texts(found: Texts, index: int, subject: str, functions: list[str], choices: list[list[Value]]) -> str:
+    """Add the valid subjects that values make of one, and say why there are not more."""
+    missing = next((name for name, values in zip(functions, choices) if not values), None)
+    if missing is not None:
+        return f"{quoted('{{' + missing + '}}')} has no value"
+    problem = ""
+    for chosen in itertools.product(*choices):
+        text = subject
+        # A server replaces a template wherever it stands, so that of two that read the same only the first counts.
+        for function, value in zip(functions, chosen):
+            text = text.replace("{{" + function + "}}", value.text)
+        if is_valid_subject(text):
+            found.subjects.append((index, text))
+        else:
+            problem = problem or f"it becomes {quoted(text)}, which is no subject"
+    return problem
 
 
 def _is_tag(function: str) -> bool:

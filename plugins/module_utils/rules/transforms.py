@@ -60,11 +60,12 @@ _FUNCTIONS = {
 
 
 class Placeholder(NamedTuple):
-    """What a token of a destination stands for: the function, which wildcards of the source it takes, and its number, if any."""
+    """What a token of a destination stands for: the function, which wildcards of the source it takes, and its number or separator, if any."""
 
     function: str
     wildcards: tuple[int, ...]
     number: int
+    separator: str = ""
 
 
 def placeholder(token: str) -> Placeholder | None:
@@ -119,7 +120,7 @@ def _read_split(token: str, name: str, arguments: list[str]) -> Placeholder:
     _require(token, arguments, 2, "the number of a wildcard and a separator")
     if " " in arguments[1] or "." in arguments[1]:
         raise ValueError(f"{excerpt(token)} splits at a space or dot, which tokens do not have")
-    return Placeholder(name, (_number(token, arguments[0]),), 1)
+    return Placeholder(name, (_number(token, arguments[0]),), 1, arguments[1])
 
 
 def _read_wildcard_and_number(token: str, name: str, arguments: list[str]) -> Placeholder:

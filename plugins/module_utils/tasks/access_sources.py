@@ -1,0 +1,306 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a tree of claims, for the access layer to answer from, of what a task has: a document that need not be issued, a store, tokens, a cluster.
+
+This is the only place that knows both. A document's new keys have no names yet: here a key of the right form that is derived from its label stands for
+each, so that subjects and references can be compared, and `Source.readable` puts words in its place in everything that is shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from typing import Any, Iterable, Iterator, Mapping, Sequence
+
+from ..access.tree import Entry, Servers, Tree, account_key_of
+from ..base.errors import NatsSecurityError
+from ..claims import Account, Claims, Operator, User
+from ..claims.options import Problem
+from ..disk.files import list_folder
+from ..keys import nkey
+from ..keys.keyring import Keyring
+from ..keys.new import NewKey
+from ..reconcile import claims as wanted_claims
+from ..reconcile.names import Names, name_keys
+from ..reconcile.wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
+from ..store import layout as layouts
+from ..store.document import read_document
+from ..token import codec, decorated
+
+
+@dataclasses.dataclass
+class Source:
+    """What a task has: entries of each kind, what could not be used, and words for keys that do not exist."""
+
+    operator: Entry | None = None
+    accounts: list[Entry] = dataclasses.field(default_factory=list)
+    users: list[Entry] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
+    #: Imports, by account and number, whose activation is made when the document is issued.
+    being_made: set[tuple[str, int]] = dataclasses.field(default_factory=set)
+
+    def tree(self, servers: Servers) -> Tree:
+        """The tree of it all."""
+        tree = Tree(self.operator, self.accounts, self.users, servers, self.problems)
+        tree.being_made = frozenset(self.being_made)
+        tree.problems += _missing(tree)
+        return tree
+
+    def readable(self, value: Any) -> Any:
+        """The value with words for keys that do not exist yet."""
+        if not self.words:
+            return value
+        return _readable(value, re.compile("|".join(map(re.escape, self.words))), self.words)
+
+    def add(self, other: Source) -> None:
+        """Take what another source has too. Of two tokens about one account or user, the later one counts."""
+        self.operator = other.operator or self.operator
+        self.accounts = _latest([*self.accounts, *other.accounts])
+        self.users = _latest([*self.users, *other.users])
+        self.problems += other.problems
+
+
+def _readable(value: Any, keys: re.Pattern[str], words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return keys.sub(lambda match: words[match.group()], value) if len(value) >= 56 else value
+    if isinstance(value, list):
+        return [_readable(item, keys, words) for item in value]
+    if isinstance(value, dict):
+        return {_readable(name, keys, words): _readable(item, keys, words) for name, item in value.items()}
+    return value
+
+
+def _missing(tree: Tree) -> Iterator[str]:
+    if tree.operator is None:
+        yield "The operator is not here, so who may sign accounts, and which one is the system account, is unknown."
+    strangers: dict[str, list[str]] = {}
+    for user in tree.users:
+        if tree.account_of(user) is None:
+            strangers.setdefault(account_key_of(user), []).append(user.title)
+    for key, names in strangers.items():
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        yield f"The account {key} is not here, so what its users {shown} may do is unknown."
+
+
+def _latest(entries: list[Entry]) -> list[Entry]:
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        known = found.get(entry.key)
+        if known is None or known.claims.issued_at < entry.claims.issued_at:
+            found[entry.key] = entry
+    return list(found.values())
+
+
+# ---- tokens
+
+
+def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
+    """Tokens, plain, decorated or in creds, each with where it comes from. NatsSecurityError names the one that is none."""
+    found = Source()
+    for text, place in texts:
+        try:
+            claims = codec.decode(decorated.find_token(text))
+        except NatsSecurityError as error:
+            raise NatsSecurityError(f"{place}: {error}") from None
+        entry = Entry(claims, place)
+        if isinstance(claims.body, Operator):
+            if found.operator is not None and found.operator.key != claims.subject:
+                raise NatsSecurityError(
+                    f"{place}: this is the operator {entry.title}, and {found.operator.place} is the operator {found.operator.title}; give one."
+                )
+            found.add(Source(operator=entry))
+        elif isinstance(claims.body, Account):
+            found.accounts.append(entry)
+        elif isinstance(claims.body, User):
+            found.users.append(entry)
+        else:
+            raise NatsSecurityError(
+                f"{place}: this is a JWT of {claims.kind} claims; those of operators, accounts and users are used."
+            )
+    found.accounts, found.users = _latest(found.accounts), _latest(found.users)
+    return found
+
+
+# ---- a store
+
+
+def of_store(layout: layouts.Layout) -> Source:
+    """A whole store. What is wrong with it is among the problems; NatsSecurityError where there is none."""
+    store = layouts.read_store(layout)
+    if not store.exists:
+        names = ", ".join(layouts.stores_in(layout.stores_dir)) or "none"
+        raise NatsSecurityError(f"There is no store {layout.name} in {layout.stores_dir}, there are {names}.")
+    found = Source()
+    if store.operator is None:
+        found.problems.append(f"{layout.operator_jwt}: there is no JWT of the operator.")
+    else:
+        found.operator = Entry(store.operator.claims, layout.operator_jwt, "", layout.name)
+    for name in list_folder(layout.accounts):
+        stored = store.accounts.get(name)
+        if stored is not None:
+            found.accounts.append(Entry(stored.claims, layout.account_jwt(name), "", name))
+        for user in store.user_files(name).users:
+            read = store.read_user(name, user)
+            if isinstance(read, Problem):
+                found.problems.append(f"{read.path}: {read.message}")
+            elif read is not None:
+                found.users.append(Entry(read.claims, layout.user_jwt(name, user), "", user))
+    found.problems += [f"{problem.path}: {problem.message}" for problem in store.problems]
+    if store.journal:
+        found.problems.append(
+            f"{layout.journal}: a run did not end; the next run of nats_store completes it, and this is how far it came."
+        )
+    return found
+
+
+# ---- a cluster
+
+
+def of_cluster(looked_at: Mapping[str, Any], operators: Sequence[Claims]) -> Source:
+    """The accounts that servers hold, as cluster.info.look_at() has them. What servers differ in, or do not have, is among the problems."""
+    found = Source(problems=[f"In the cluster: {difference}." for difference in looked_at["differences"]])
+    names = ", ".join(server["name"] for server in looked_at["servers"])
+    for server in looked_at["servers"]:
+        if server["resolver"] != "full":
+            found.problems.append(
+                f"The server {server['name']} has no resolver that lists its accounts (it is {server['resolver']}); give JWTs by jwts or jwt_paths."
+            )
+    if operators:
+        found.operator = Entry(operators[0], f"servers {names}")
+        others = {operator.subject for operator in operators} - {operators[0].subject}
+        if others:
+            found.problems.append(
+                f"Servers trust other operators too, {', '.join(sorted(others))}; these are left out."
+            )
+    for account in looked_at["accounts"]:
+        if account["claims"] is None:
+            found.problems.append(f"The account {account['public_key']} cannot be read from the servers {names}.")
+        else:
+            found.accounts.append(Entry(account["claims"], f"servers {names}"))
+    return found
+
+
+# ---- a document
+
+
+def of_document(definition: Any, place: str) -> Source:
+    """A document, as if it had just been issued. NatsSecurityError says everything that is wrong with its form."""
+    wanted, problems = read_document(definition)
+    found = Source()
+    if problems:
+        _refuse(problems)
+    # As if it were issued for the first time: the store that it is compared with is empty.
+    names = _stand_ins(found, name_keys(wanted, layouts.Store(layouts.Layout("", "", "-")), Keyring((), ())))
+    problems += names.problems
+    if wanted.operator is not None:
+        claims = wanted_claims.operator_claims(wanted.operator, names, problems)
+        claims.issuer = claims.subject
+        found.operator = Entry(claims, place, wanted.operator.place, wanted.operator.name)
+    for account in wanted.accounts:
+        if account.state == EXISTING:
+            found.problems.append(f"{account.place}: it is only said to exist, so what it allows is unknown.")
+        elif account.state != ABSENT:
+            _add_account(found, account, names, place, problems)
+    _find_activations(found)
+    if problems:
+        _refuse(problems)
+    return found
+
+
+def _refuse(problems: list[Problem]) -> None:
+    raise NatsSecurityError("\n".join(dict.fromkeys(map(str, problems))))
+
+
+def _stand_ins(found: Source, names: Names) -> Names:
+    """The names with a key for each one that is to be made."""
+
+    def key(name: str) -> str:
+        return _stand_in(found, name)
+
+    return dataclasses.replace(
+        names,
+        operator=key(names.operator),
+        operator_roles={role: key(name) for role, name in names.operator_roles.items()},
+        accounts={account: key(name) for account, name in names.accounts.items()},
+        roles={account: {role: key(name) for role, name in roles.items()} for account, roles in names.roles.items()},
+    )
+
+
+def _stand_in(found: Source, name: str) -> str:
+    if not isinstance(name, NewKey):
+        return name
+    label = f"{name.type} {name.label}"
+    pair = nkey.KeyPair(name.type, hashlib.sha256(label.encode("utf-8", "replace")).digest())
+    found.words[pair.public_key] = str(name)
+    return pair.public_key
+
+
+def _add_account(found: Source, account: WantedAccount, names: Names, place: str, problems: list[Problem]) -> None:
+    present = [user for user in account.users if user.state != ABSENT]
+    keys = {user.name: user.key or _stand_in(found, NewKey("user", f"{account.name}/{user.name}")) for user in present}
+    claims = wanted_claims.account_claims(account, names, lambda name: keys.get(name, ""), problems)
+    operator: Operator | None = found.operator.claims.body if found.operator is not None else None
+    strict = operator is not None and operator.strict_signing_key_usage
+    signers = list(operator.signing_keys) if operator is not None else []
+    claims.issuer = names.operator_roles.get(account.role) or (signers[0] if strict and signers else names.operator)
+    claims.expires = _end(account.options, account.place, problems)
+    found.accounts.append(Entry(claims, place, account.place, account.name))
+    for user in present:
+        read = _read_user(claims, account, user, (keys[user.name], strict), names, problems)
+        if read is not None:
+            found.users.append(Entry(read, place, account.user_place(user), user.name))
+
+
+def _read_user(
+    account: Claims,
+    wanted: WantedAccount,
+    user: WantedUser,
+    key: tuple[str, bool],
+    names: Names,
+    problems: list[Problem],
+) -> Claims | None:
+    subject, strict = key
+    place = wanted.user_place(user)
+    signing_keys = account.body.signing_keys
+    if user.role:
+        signer = names.roles.get(wanted.name, {}).get(user.role, user.role)
+    else:
+        plain = [one.key for one in signing_keys if one.template is None]
+        signer = (plain[0] if plain else "") if strict else account.subject
+    entry = next((one for one in signing_keys if one.key == signer), None)
+    if not signer or (entry is None and signer != account.subject):
+        roles = ", ".join(sorted(names.roles.get(wanted.name, {}))) or "none"
+        what = f"the role {user.role}" if user.role else "no template, which the strict operator wants"
+        problems.append(
+            Problem(
+                join(place, "signing_key_role"), f"{wanted.name} has no signing key with {what}; there are {roles}."
+            )
+        )
+        return None
+    is_scoped = entry is not None and entry.template is not None
+    issuer_account = "" if signer == account.subject else account.subject
+    claims, _unused = wanted_claims.user_claims(user, place, subject, issuer_account, is_scoped, problems)
+    claims.issuer = signer
+    claims.expires = _end(user.options, place, problems)
+    return claims
+
+
+def _end(options: Mapping[str, Any], place: str, problems: list[Problem]) -> int:
+    return wanted_claims.policy(options, place, problems).expires_at or 0
+
+
+def _find_activations(found: Source) -> None:
+    """The imports whose activations nats_store derives: those of exports in the same document."""
+    keys = {account.key for account in found.accounts}
+    for account in found.accounts:
+        for number, item in enumerate(account.claims.body.imports):
+            if item is not None and not item.token and item.account in keys:
+                found.being_made.add((account.key, number))
+
+
+def accounts_wanted(found: Source) -> set[str]:
+    """The keys of the accounts of the users, and of those that accounts import from."""
+    imports = (item for account in found.accounts for item in account.claims.body.imports if item is not None)
+    return {*map(account_key_of, found.users), *(item.account for item in imports)}
