@@ -160,6 +160,7 @@ class Hsm:
             text=True,
             env={**os.environ, **self.environment},
             timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

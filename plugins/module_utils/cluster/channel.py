@@ -180,9 +180,9 @@ class _Wire(asyncio.Protocol):
             self.transport.pause_reading()
         self._readable.set()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Wake whoever waits."""
-        self.error, self.ended = error, True
+        self.error, self.ended = exc, True
         self._readable.set()
         self._writable.set()
 

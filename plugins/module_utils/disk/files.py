@@ -106,7 +106,7 @@ def read_text(path: str, what: str, limit: int = MAX_BYTES) -> str | None:
         check_regular(path, "")
         content = read_content(path, limit=limit)
     except FileError as error:
-        raise FileError(path, f"{what} cannot be read from {path}", error.reason, error.number) from error
+        raise FileError(path, f"{what} cannot be read from {path}", error.reason, error.number) from error  # pylint: disable=bad-exception-cause
     return None if content is None else content.text
 
 

@@ -14,6 +14,7 @@ from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, 
 from ..claims.options import Problem, read_options
 from ..decision.issue import Policy
 from ..keys import nkey
+from ..keys.new import Placeholder
 from ..rules.issues import key_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
@@ -88,7 +89,7 @@ def _import(item: dict[str, Any], own: str, names: Names, path: str, problems: l
 
 def with_own_key(subject: str, own: str) -> str:
     """The subject of an import with the importing account's key, as soon as there is one."""
-    return subject if type(own) is not str else subject.replace(OWN_ACCOUNT, own)
+    return subject if isinstance(own, Placeholder) else subject.replace(OWN_ACCOUNT, own)
 
 
 def _export(item: dict[str, Any], names: Names, path: str, problems: list[Problem]) -> dict[str, Any]:

@@ -128,7 +128,8 @@ class _Issuer(NamedTuple):
 def check_encodable(claims: Claims, issuer: str) -> None:
     """NatsSecurityError where a token cannot be written, because it is too large for one: before any key is made, and so in check mode too."""
     keys = [key for key in placeholders_in(claims) if isinstance(key, NewKey)]
-    signer = _Issuer(issuer, nkey.from_public_key(issuer).type) if type(issuer) is str else _measured_issuer(issuer)
+    is_new = isinstance(issuer, NewKey)
+    signer = _measured_issuer(issuer) if is_new else _Issuer(issuer, nkey.from_public_key(issuer).type)
     codec.signing_input(resolve(claims, {key: measured(key) for key in keys}), signer, claims.issued_at)
 
 

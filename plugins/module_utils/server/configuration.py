@@ -56,7 +56,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "system_account": _described("str"),
             "resolver_preload": _described("dict", default={}),
             # So that the fact that the role operator keeps can be given as it is.
-            **{name: _described("str") for name in ("name", "public_key", "store_path", "keys_path", "creds_path")},
+            **{name: _described("str") for name in ("name", "public_key", "store_path", "creds_path")},
+            "keys_path": {**_described("str"), "no_log": False},
         },
     ),
     "resolver": _described(

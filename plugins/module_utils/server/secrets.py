@@ -135,11 +135,11 @@ def _hidden_comments(text: str) -> str:
 def hidden_message(message: str, secrets: Iterable[str]) -> str:
     """A message of the server for a person: without these secrets, logins in URLs, and control characters."""
     for secret in sorted(filter(lambda text: len(text) >= _SHORTEST, secrets), key=len, reverse=True):
-        for form in {
+        for form in (
             secret,
             json.dumps(secret)[1:-1],
             json.dumps(secret, ensure_ascii=False)[1:-1],
             quote(secret, safe=""),
-        }:
+        ):
             message = message.replace(form, MASK)
     return _CONTROL.sub(" ", recognition.hide(_LOGIN_IN_MESSAGE.sub("...@", message)))

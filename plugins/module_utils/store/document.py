@@ -12,7 +12,6 @@ from ..base.excerpts import excerpt, quoted
 from ..claims.declaration import parse_text
 from ..claims.options import Problem
 from ..keys import nkey
-from ..reconcile.claims import ACTIVATION_WORDS as ACTIVATION_WORDS
 from ..reconcile.claims import looks_like_key
 from ..reconcile.wanted import (
     ABSENT,
@@ -269,7 +268,7 @@ def _name(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
 def _text(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> str:
     """A name, or another word that is a text; what YAML makes of it otherwise, as of NO or 2024-01-01, is refused."""
     value = options.get(word)
-    if type(value) is str and value.isascii():  # of nearly all
+    if isinstance(value, str) and value.isascii():  # of nearly all
         return value
     try:
         return "" if value is None else parse_text(value)
