@@ -146,7 +146,7 @@ def test_ansible_vault_and_tar_put_the_files_in_their_place(contents: Contents, 
     (tmp_path / "acme.backup").write_text(write_encrypted(contents, "secret", NOW))
     (tmp_path / "password").write_text("secret\n")
     opening = [program, "decrypt", "--vault-password-file", "password", "--output", "acme.tar.gz", "acme.backup"]
-    subprocess.run(opening, check=True, cwd=tmp_path, capture_output=True, check=False)
+    subprocess.run(opening, check=True, cwd=tmp_path, capture_output=True)
     (tmp_path / "nsc").mkdir()
     subprocess.run(["tar", "-xzf", "acme.tar.gz", "-C", "nsc"], check=True, cwd=tmp_path)
     layout = Layout(str(tmp_path / "nsc" / "stores"), str(tmp_path / "nsc" / "keys"), contents.name)
