@@ -247,7 +247,12 @@ class Client:
 
     def ask_json(self, subject: str, request: Any = None) -> Any:
         """The answer to a request, both of them JSON."""
-        (answer,) = self.ask(subject, b"" if request is None else json.dumps(request).encode())
+        payload = b"" if request is None else json.dumps(request).encode()
+        deadline = time.monotonic() + 20
+        # That somebody listens, as to a stream just made, takes a moment to reach every server of a cluster.
+        while not (answers := self.ask(subject, payload)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (answer,) = answers
         return answer.json
 
     # ---- the protocol

@@ -41,8 +41,8 @@ QUESTIONS = [
 ]
 
 
-def _ask(site: Site, questions: list[Any] = QUESTIONS, **options: Any) -> tuple[list[Any], list[str]]:
-    result = site.keep("access_info", questions=questions, **options)
+def _ask(site: Site, questions: list[Any] | None = None, **options: Any) -> tuple[list[Any], list[str]]:
+    result = site.keep("access_info", questions=QUESTIONS if questions is None else questions, **options)
     return result["answers"], result["problems"]
 
 

@@ -181,7 +181,7 @@ def is_subset(one: Subjects, other: Subjects) -> bool:
 
 def is_same(one: Subjects, other: Subjects) -> bool:
     """Whether the sets have the same subjects."""
-    return is_subset(one, other) and is_subset(other, one)
+    return is_subset(one, other) and is_subset(other, one)  # pylint: disable=arguments-out-of-order
 
 
 def simplified(subjects: Subjects) -> Subjects:

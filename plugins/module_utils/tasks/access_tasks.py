@@ -44,7 +44,7 @@ def source_spec() -> dict[str, Any]:
 EXCLUSIVE = [
     _WHOLE,
     ("definition", "src", "stores_dir", "servers", "account_server_url"),
-    *cluster_options.EXCLUSIVE[1:],
+    *(group for group in cluster_options.EXCLUSIVE[1:] if "operator_jwt" not in group),
 ]
 TOGETHER = cluster_options.TOGETHER
 ONE_OF = [(*_WHOLE, "stores_dir", "jwts", "jwt_paths")]
