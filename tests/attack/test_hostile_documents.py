@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import functools
+import pathlib
+import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,8 +23,19 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Permissions,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
+from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.reconcile import verdict
-from ansible_collections.natsops.security.tests.attack import hostile_claims
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.claims import ACTIVATION_WORDS
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
+from ansible_collections.natsops.security.plugins.module_utils.store.document import (
+    ACCOUNT_WORDS,
+    OPERATOR_WORDS,
+    SIGNING_KEY_WORDS,
+    USER_WORDS,
+    read_document,
+)
+from ansible_collections.natsops.security.tests.attack import hostile_claims, wrong_documents
 from ansible_collections.natsops.security.tests.attack.hostile_claims import account, exports, imports
 
 NOW = 1_800_000_000
@@ -122,6 +135,58 @@ def test_what_a_rule_takes_grows_with_the_size_of_a_token(name: str) -> None:
 @pytest.mark.parametrize("name", WORKS)
 def test_every_rule_takes_less_than_two_seconds_for_a_whole_token(name: str) -> None:
     assert _cpu_seconds(WORKS[name](WHOLE)) < SECONDS * SLOWER
+
+
+# ---- every place of a document, every type
+
+
+def _try(place: wrong_documents.Place, value: Any, folder: pathlib.Path) -> None:
+    """Apply a document with a value in a place: no traceback, no flood, nothing of the wrong type accepted, and what check mode accepts can be done."""
+    wanted, problems = read_document(place.document(value))
+    name = wanted.operator.name if wanted.operator is not None else ""
+    where = layout.Layout(str(folder / "stores"), str(folder / "keys"), name or "?")
+    how = How(NOW, diff=True)
+    outcome = apply.run(
+        wanted, where, lambda: Keyring((), [where.keys_dir]), how, apply.Run(bool(problems), 5, "a test")
+    )
+    found = [*problems, *outcome.plan.problems]
+    assert len(report.problem_message(found, where.root)) < 20_000
+    if found:
+        assert not list(folder.iterdir())
+        return
+    assert value is None or place.is_right_type(value), f"{place.name} takes {value!r:.80}"
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+PLACES = {place.name: place for place in wrong_documents.places()}
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_some_values_of_wrong_types_in_every_place_are_refused(part: int, memory: pathlib.Path) -> None:
+    values = wrong_documents.VALUES
+    for number, place in list(enumerate(PLACES.values()))[part::8]:
+        for step in (0, 17, 38):
+            _try(place, values[(number + step) % len(values)], memory)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", PLACES)
+def test_values_of_wrong_types_in_every_place_are_refused(name: str, memory: pathlib.Path) -> None:
+    for value in wrong_documents.VALUES:
+        _try(PLACES[name], value, memory)
+
+
+def test_every_word_of_a_document_is_a_place() -> None:
+    words = {
+        "operator.": OPERATOR_WORDS,
+        "accounts[].": ACCOUNT_WORDS,
+        "accounts[].users[].": USER_WORDS,
+        "accounts[].signing_keys[].": SIGNING_KEY_WORDS,
+        "accounts[].imports[].activation.": ACTIVATION_WORDS,
+    }
+    missing = [prefix + word for prefix, found in words.items() for word in found if prefix + word not in PLACES]
+    assert missing == []
 
 
 def test_accounts_that_import_from_one_another_in_a_row_are_followed_as_far_as_servers_do() -> None:

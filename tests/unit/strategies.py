@@ -25,7 +25,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims import declaration as kinds
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, Kind, fields_of
-from ansible_collections.natsops.security.plugins.module_utils.claims.wire import zero_object
+from ansible_collections.natsops.security.plugins.module_utils.claims.wire import fold_name, zero_object
 from ansible_collections.natsops.security.tests.unit.raw_tokens import key
 
 SIGNERS = {
@@ -144,9 +144,11 @@ def _field_values(field: Field, where: _Where) -> st.SearchStrategy[Any]:
 
 
 def _unknown(cls: type, where: _Where) -> st.SearchStrategy[dict[str, Any]]:
-    declared = {field.json.casefold() for field in _all_fields(cls)} | {"nats", "kind"}
-    names = texts.filter(lambda name: name.casefold() not in declared)
-    return st.just({}) | st.dictionaries(names, float_values if where.in_scope else json_values, max_size=2)
+    declared = {fold_name(field.json) for field in _all_fields(cls)} | {"nats", "kind"}
+    names = texts.filter(lambda name: fold_name(name) not in declared)
+    members = st.dictionaries(names, float_values if where.in_scope else json_values, max_size=2)
+    # Names that differ in case alone are refused.
+    return st.just({}) | members.filter(lambda found: len(set(map(fold_name, found))) == len(found))
 
 
 def _all_fields(cls: type) -> list[Field]:

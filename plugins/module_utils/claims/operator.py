@@ -7,9 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
-from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
-from ..base.urls import without_credentials
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 
@@ -55,8 +53,11 @@ class Operator:
 def check_account_server_url(url: str) -> None:
     """NatsSecurityError for a URL with which the Go library would not write an operator JWT (validateAccountServerURL)."""
     if url:
-        shown = quoted(without_credentials(url))
+        from ..base.excerpts import quoted
         from ..base.go_syntax import parse_url
+        from ..base.urls import without_credentials
+
+        shown = quoted(without_credentials(url))
 
         try:
             scheme = parse_url(url).scheme

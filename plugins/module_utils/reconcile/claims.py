@@ -10,7 +10,9 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
+from ..claims.declaration import parse_text
 from ..claims.options import Problem, read_options
 from ..decision.issue import Policy
 from ..keys import nkey
@@ -47,7 +49,7 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
         options.get("exports"), lambda item, path: _export(item, names, path, problems), join(place, "exports")
     )
     namer = _user_namer(user_key, problems)
-    options["revocations"] = _by_key(options.get("revocations"), namer, join(place, "revocations"))
+    options["revocations"] = _by_key(options.get("revocations"), namer, join(place, "revocations"), problems)
     if isinstance(options.get("authorization"), dict):
         options["authorization"] = _authorization(
             options["authorization"], names, namer, join(place, "authorization"), problems
@@ -96,7 +98,7 @@ def _export(item: dict[str, Any], names: Names, path: str, problems: list[Proble
     def namer(name: str, where: str) -> str:
         return account_key(name, names, where, problems)
 
-    return dict(item, revocations=_by_key(item.get("revocations"), namer, f"{path}.revocations"))
+    return dict(item, revocations=_by_key(item.get("revocations"), namer, f"{path}.revocations", problems))
 
 
 def _authorization(
@@ -115,10 +117,17 @@ def _authorization(
     return changed
 
 
-def _by_key(value: Any, namer: Callable[[str, str], str], path: str) -> Any:
+def _by_key(value: Any, namer: Callable[[str, str], str], path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, dict):
         return value
-    return {namer(name, f"{path}[{name}]"): at for name, at in value.items()}
+    named: dict[str, Any] = {}
+    for name, at in value.items():
+        where = f"{path}[{excerpt(name) if isinstance(name, str) else quoted(name)}]"
+        key = namer(name, where)
+        if key in named:
+            problems.append(Problem(where, "this is there twice, by its name and by its key; remove one."))
+        named[key] = at
+    return named
 
 
 # ---- references by name or by public key
@@ -126,28 +135,35 @@ def _by_key(value: Any, namer: Callable[[str, str], str], path: str) -> Any:
 
 def account_key(name: Any, names: Names, path: str, problems: list[Problem]) -> str:
     """The key of an account that is named, or given as a public key; `*` is all of them."""
-    if name in names.accounts:
+    if isinstance(name, str) and name in names.accounts:
         return names.accounts[name]
-    return _reference(name, "account", path, _no_such("account", name, names.accounts), problems)
+    return _reference(name, "account", path, lambda: _no_such("account", name, names.accounts), problems)
 
 
 def _user_namer(user_key: UserKey, problems: list[Problem]) -> Callable[[str, str], str]:
-    def key_of(name: str, path: str) -> str:
-        found = user_key(name)
+    def key_of(name: Any, path: str) -> str:
+        found = user_key(name) if isinstance(name, str) else ""
         if found:
             return found
-        message = f"there is no user {name} in this account; a user that is gone is named by public key."
-        return _reference(name, "user", path, message, problems)
+        return _reference(name, "user", path, lambda: _no_such_user(name), problems)
 
     return key_of
 
 
-def _reference(name: Any, key_type: str, path: str, unknown: str, problems: list[Problem]) -> str:
+def _reference(name: Any, key_type: str, path: str, unknown: Callable[[], str], problems: list[Problem]) -> str:
     """A public key, or `*`; a problem for anything else: what looks like a key is said to be a wrong one, a name to be unknown."""
-    text = name if isinstance(name, str) else str(name)
+    try:
+        text = parse_text(name)
+    except ValueError as error:
+        problems.append(Problem(path, f"{error}."))
+        return ""
     if text != "*" and not nkey.is_public_key(text, key_type):
-        problems.append(Problem(path, key_problem(text, key_type) if looks_like_key(text) else unknown))
+        problems.append(Problem(path, key_problem(text, key_type) if looks_like_key(text) else unknown()))
     return text
+
+
+def _no_such_user(name: str) -> str:
+    return f"there is no user {excerpt(name)} in this account; a user that is gone is named by public key."
 
 
 def looks_like_key(text: str) -> bool:
@@ -155,9 +171,9 @@ def looks_like_key(text: str) -> bool:
     return len(text) >= 50 and text[:1] in "OAUNCXSP" and text.isalnum() and text.isupper()
 
 
-def _no_such(kind: str, name: Any, known: Mapping[str, str]) -> str:
+def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
     names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
-    return f"there is no {kind} {name} here, there are {names}; those from elsewhere are named by public key."
+    return f"there is no {kind} {excerpt(name)} here, there are {names}; those from elsewhere are named by public key."
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:
@@ -195,22 +211,37 @@ def user_claims(
             if word != "tags" and value not in (None, False)
         )
         options = {word: value for word, value in options.items() if word == "tags"}
-    claims.body, found, checked = _user_body(_OPTIONS.encode(options), issuer_account, is_scoped)
+    try:
+        encoded = _OPTIONS.encode(options)
+    except (
+        TypeError,
+        ValueError,
+        RecursionError,
+    ):  # a value that JSON does not have, which is wrong in every option here
+        claims.body, found, checked = _read_user_body(options, issuer_account, is_scoped)
+    else:
+        claims.body, found, checked = _user_body(encoded, issuer_account, is_scoped)
     if found:
         problems.extend(Problem(join(place, problem.path), problem.message) for problem in found)
     return claims, checked
 
 
 # json.dumps would make one for every user.
-_OPTIONS = json.JSONEncoder(default=str, check_circular=False)
+_OPTIONS = json.JSONEncoder(check_circular=False)
 
 
 @functools.lru_cache(maxsize=256)
 def _user_body(
     options: str, issuer_account: str, is_scoped: bool
 ) -> tuple[User, tuple[Problem, ...], dict[Any, Verdict]]:
+    return _read_user_body(json.loads(options), issuer_account, is_scoped)
+
+
+def _read_user_body(
+    options: dict[str, Any], issuer_account: str, is_scoped: bool
+) -> tuple[User, tuple[Problem, ...], dict[Any, Verdict]]:
     problems: list[Problem] = []
-    body: User = read_options(User, json.loads(options), "", problems)
+    body: User = read_options(User, options, "", problems)
     body.issuer_account = issuer_account
     if is_scoped:
         body.access = no_access()
@@ -240,6 +271,10 @@ def _limit(word: str) -> int:
     return _LATEST if word == "expires_at" else _LONGEST
 
 
+def _has_policy(options: Mapping[str, Any]) -> bool:
+    return any(options.get(word) is not None for word in POLICY[:4]) or options.get("force") is True
+
+
 def policy(
     options: Mapping[str, Any],
     place: str,
@@ -248,7 +283,7 @@ def policy(
     removed: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset()),
 ) -> Policy:
     """When a token is to be renewed, and what it may lose: `removed` are revocations and signing keys."""
-    if not (issued_after or any(removed) or any(options.get(word) for word in POLICY)):
+    if not (issued_after or any(removed) or _has_policy(options)):
         return _NEVER
     values: dict[str, int | None] = {}
     for word in POLICY[:4]:
@@ -345,8 +380,12 @@ def activation_problems(wanted: WantedAccount) -> Iterator[Problem]:
         said = item.get("activation") if isinstance(item, dict) else None
         path = f"{join(wanted.place, 'imports')}[{index}].activation"
         if said is not None and not isinstance(said, dict):
-            yield Problem(path, f"a dictionary is wanted, not {said!r}.")
+            yield Problem(path, f"a dictionary is wanted, not {quoted(said)}.")
+        problems: list[Problem] = []
+        if isinstance(said, dict):  # also where the import turns out to need none
+            policy(said, path, problems)
+        yield from problems
         for word in said if isinstance(said, dict) else ():
             if word not in ACTIVATION_WORDS:
                 known = ", ".join(sorted(ACTIVATION_WORDS))
-                yield Problem(f"{path}.{word}", f"there is no such option here, there are {known}.")
+                yield Problem(f"{path}.{excerpt(str(word))}", f"there is no such option here, there are {known}.")

@@ -43,13 +43,15 @@ def find_members(given: Given, wanted: WantedAccount) -> Members:
     users = {user.name: user for user in wanted.users}
     present = {user.name for user in wanted.users if user.state != ABSENT}
     for referred in users_referred_to(wanted) | set(wanted.remove_revocations):
+        if referred not in users:
+            continue  # a public key, or a text that is none and may not become a path
         subject = _found_subject(given, name, referred)
         if referred in present:
             has_creds = referred in members.files.creds
             key, problems = user_key(given, wanted, users[referred], subject, has_creds)
             members.named[referred] = members.keys[referred] = key
             members.findings.judge(Verdict(tuple(problems)))
-        elif referred in users and subject:
+        elif subject:
             members.keys[referred] = subject
     found = place.accounts.get(name)
     old = found.claims.body if found is not None else Account()

@@ -17,6 +17,7 @@ import stat
 from typing import Any, Iterator
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
 from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
@@ -173,9 +174,11 @@ def name_problem(name: str) -> str:
     if not name:
         return "a name is wanted"
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
-        return f"{name!r} cannot be a name: it becomes the name of a file, so it has no / and no \\"
+        return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no / and no \\"
+    if not name.isprintable():
+        return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no character that cannot be shown"
     if name != name.strip():
-        return f"{name!r} cannot be a name: it begins or ends with a space"
+        return f"{quoted(name)} cannot be a name: it begins or ends with a space"
     if len(name.encode("utf-8", "surrogatepass")) > 240:
         return "this name is too long: it becomes the name of a file, so it has up to 240 bytes"
     return ""
