@@ -295,7 +295,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
     problems += with_user_keys(document, params["user_public_keys"])
-    where = layout.Layout(
+    where = layout.checked_layout(
         params["stores_dir"] or layout.default_stores_dir(os.environ),
         params["keys_dir"] or layout.default_keys_dir(os.environ),
         params["store"] or (document.operator and document.operator.name) or "?",

@@ -163,7 +163,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
     keys_dir = params["keys_dir"] or layout.default_keys_dir(os.environ)
-    where = layout.Layout(stores_dir, keys_dir, params["store"] or only_store(stores_dir))
+    where = layout.checked_layout(stores_dir, keys_dir, params["store"] or only_store(stores_dir))
     try:
         timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
     except ValueError as error:

@@ -134,7 +134,7 @@ class Site:
 
     def key(self, name: str) -> Any:
         """The key pair in a seed file."""
-        return self.core.decorated.find_seed(self.text(name))
+        return self.core.decorated.seed_in(self.text(name))
 
     def claims(self, name: str) -> Any:
         """The claims in a JWT or creds file, verified."""

@@ -157,8 +157,8 @@ def _are_creds_of(held: Held, contents: Contents, account: str, user: str, text:
 
 
 def _check_creds(text: str) -> None:
-    claims = codec.decode(decorated.find_token(text))
-    pair = decorated.find_seed(text)
+    claims = codec.decode(decorated.token_in(text))
+    pair = decorated.seed_in(text)
     if pair.public_key != claims.subject:
         raise NatsSecurityError(f"the seed in it is that of {pair.public_key}, and the JWT is about {claims.subject}.")
 

@@ -50,7 +50,7 @@ def _state(path: str, text: str, found: str | None) -> str:
 
 def _token_state(text: str, found: str) -> str:
     try:
-        ours, theirs = (codec.decode(decorated.find_token(one)) for one in (text, found))
+        ours, theirs = (codec.decode(decorated.token_in(one)) for one in (text, found))
     except NatsSecurityError:
         return OTHER
     if (ours.kind, ours.subject) != (theirs.kind, theirs.subject) or ours.issued_at == theirs.issued_at:

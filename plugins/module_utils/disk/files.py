@@ -11,6 +11,7 @@ import stat
 from typing import Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
+from ..base.texts import is_text
 
 #: The modes of what only its owner may read.
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
@@ -74,10 +75,9 @@ def path_problem(path: str) -> str:
         return "it is empty"
     if "\0" in path:
         return "it contains a NUL character, which no path can"
-    try:
-        encoded = os.fsencode(path)
-    except UnicodeEncodeError:
+    if not is_text(path):
         return "it contains half of a surrogate pair, which is no character"
+    encoded = path.encode("utf-8")
     if len(encoded) > MAX_PATH:
         return f"it has {len(encoded)} bytes, a path has up to {MAX_PATH}"
     longest = max(map(len, encoded.split(b"/")))

@@ -131,7 +131,7 @@ def plan_user_that_goes(given: Given, account: str, user: str, claims: Claims, r
 
 def _found_subject(given: Given, account: str, user: str) -> str:
     text = given.place.user_text(account, user)
-    return peek(text.strip()).subject if text is not None else ""
+    return peek(decorated.token_in(text)).subject if text is not None else ""
 
 
 def user_key(
@@ -152,6 +152,6 @@ def _holder_of_creds(given: Given, account: WantedAccount, user: WantedUser) -> 
     """The key of a user whose JWT is gone, but not its creds file; empty where there is none, or it holds something else."""
     text = given.place.creds_text(account.name, user.name) if user.creds else None
     with contextlib.suppress(NatsSecurityError):
-        holder = decorated.find_seed(text or "")
+        holder = decorated.seed_in(text or "")
         return holder.public_key if holder.type == "user" else ""
     return ""

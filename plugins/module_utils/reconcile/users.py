@@ -119,7 +119,7 @@ class _Common:
         given, wanted = self.given, self.wanted
         place = wanted.user_place(user)
         text = given.place.user_text(wanted.name, user.name) if user.name in self.files.users else None
-        token = text.strip() if text is not None else None
+        token = decorated.token_in(text) if text is not None else None
         said = peek(token) if token is not None else NOTHING
         file = given.place.where(wanted.name, user.name)
         if token is not None and not said.subject:

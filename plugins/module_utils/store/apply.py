@@ -30,7 +30,7 @@ from ..keys.keyring import Keyring
 from ..keys.new import Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
-from ..reconcile.plan import Plan, UserStep
+from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
 from ..reconcile.signing import Made, key_of, sign_step, sign_user
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
@@ -40,6 +40,8 @@ from .layout import Layout, Store
 from .record import differing, identity_text, verified
 from .unfinished import complete, leaves_record
 
+#: How often a store is planned while something that takes no lock changes it.
+_ATTEMPTS = 5
 #: How many files of users are made before they are written.
 _FILES_AT_ONCE = 2000
 
@@ -65,16 +67,20 @@ class Run(NamedTuple):
 
 def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, run: Run) -> Outcome:
     """Make a store say what the document says, under its lock. With problems in the plan, or in check mode, nothing is written."""
+
+    def plan() -> _Planned:
+        return _plan(wanted, layout, ring(), how)
+
     with lock(layout, run.lock_timeout, create=False, shared=run.check_mode) as held:
-        planned = _plan(wanted, layout, ring(), how)
+        planned = plan()
         if held is not None or run.check_mode or planned.plan.problems or not planned.plan.changes:
-            return _finish(planned, run, held)
+            return _apply(planned, plan, run, held)
     # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
     with lock(layout, run.lock_timeout, create=True, shared=False) as held:
         store = planned.store
         if store.exists or os.path.exists(layout.marker) or os.path.exists(layout.journal):
-            planned = _plan(wanted, layout, ring(), how)
-        return _finish(planned, run, held)
+            planned = plan()
+        return _apply(planned, plan, run, held)
 
 
 class _Planned(NamedTuple):
@@ -87,23 +93,61 @@ class _Planned(NamedTuple):
 def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How) -> _Planned:
     store = verified(layouts.read_store(layout), named_keys(wanted), ring.has)
     plan = reconcile(wanted, store, ring, how)
+    # Those of users' files, which are read one at a time while they are planned.
+    plan.problems = list(dict.fromkeys([*plan.problems, *store.problems]))
     unrecorded = leaves_record(store, wanted, how)
     complete(plan, store, unrecorded)
     return _Planned(plan, store, ring, unrecorded)
 
 
-def _finish(planned: _Planned, run: Run, held: int | None) -> Outcome:
-    plan, store = planned.plan, planned.store
-    if plan.problems or run.check_mode or held is None:
+def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held: int | None) -> Outcome:
+    """Carry out a plan; where a program that takes no lock, such as nsc, changes a token meanwhile, a new one on what is there then."""
+    if planned.plan.problems or run.check_mode or held is None:
         return _kept(planned)
-    if plan.changes:
+    earlier: list[_Work] = []
+    while True:
+        work = _Work(planned)
+        try:
+            outcome = _finish(work, run, held)
+        except Overtaken as error:
+            earlier.append(work)
+            planned = plan_again()
+            if len(earlier) == _ATTEMPTS or planned.plan.problems:
+                raise NatsSecurityError(str(error)) from error
+        else:
+            for work in earlier:
+                _add_earlier(outcome, work)
+            return outcome
+
+
+def _finish(work: _Work, run: Run, held: int) -> Outcome:
+    store = work.store
+    if work.plan.changes:
         _say_who(held, run.purpose)
-        return _Work(planned).do()
+        return work.do()
     if store.journal or store.leftovers:
         with _errors_told():
             _remove_leftovers(store, [str(entry.get("key")) for entry in store.journal])
             discard(store.layout.journal)
-    return _kept(planned)
+    return work.outcome
+
+
+def _add_earlier(outcome: Outcome, work: _Work) -> None:
+    """Have in an outcome what was done before it was planned anew: the last plan finds that as it should be."""
+    plan = outcome.plan
+    outcome.made = {**work.made, **outcome.made}
+    now = {entity[:3]: entity for entity in plan.entities}
+    for entity in work.plan.entities:
+        known = now.get(entity[:3])
+        kept = plan.kept_users.get(entity.account, []) if entity.kind == "user" else []
+        if entity.action in (KEPT, EXTRA) or (known is not None and known.action != KEPT):
+            continue
+        if known is not None:
+            plan.entities[plan.entities.index(known)] = entity
+        elif entity.name in kept or entity.action == REMOVED:
+            plan.entities.append(entity)
+            if entity.name in kept:
+                kept.remove(entity.name)
 
 
 @contextlib.contextmanager
@@ -111,6 +155,8 @@ def _errors_told() -> Iterator[None]:
     """NatsSecurityError for whatever the file system refuses."""
     try:
         yield
+    except Overtaken:
+        raise
     except FileError as error:
         raise NatsSecurityError(
             f"The store could not be written {error.path}: {error.reason}. What was written so far stays as it is, and the next run completes it."
@@ -259,7 +305,7 @@ class _Work:
     def add_files(self, account: str, user: UserStep, jwts: list[Write], creds: list[Write]) -> None:
         path = self.layout.user_jwt(account, user.name)
         text = _text_of(path) if user.token is not None else None
-        if text is not None and text.strip() != user.token:
+        if text is not None and decorated.token_in(text) != user.token:
             raise Overtaken(path, "something else changed it at the same time")
         token = sign_user(user, self.ring, self.made)
         if user.writes_token:
@@ -364,7 +410,7 @@ def _text_of(path: str) -> str | None:
 def _text_as_planned(path: str, found: Found | None) -> str | None:
     """The text of a file that is about to be replaced, None for none. Overtaken where its token is not the one that the plan is about."""
     text = _text_of(path)
-    if (text.strip() if text is not None else None) != (found.token if found is not None else None):
+    if (decorated.token_in(text) if text is not None else None) != (found.token if found is not None else None):
         raise Overtaken(path, "something else changed it at the same time")
     return text
 

@@ -43,6 +43,8 @@ def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
     """Read a store. NatsSecurityError where there is none; whatever else is wrong is in the problems."""
     store = layouts.read_store(layout)
     if not store.exists:
+        if store.problems:
+            raise NatsSecurityError(str(store.problems[0]))
         names = layouts.stores_in(layout.stores_dir)
         raise NatsSecurityError(
             f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."

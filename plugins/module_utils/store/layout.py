@@ -19,12 +19,13 @@ from typing import Any, Iterator
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
+from ..base.texts import is_text
 from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
 from ..disk.writing import is_rest
 from ..keys.keyring import sharded
 from ..reconcile.place import SURROUNDED, Found, Trust, UserFiles
-from ..token import codec
+from ..token import codec, decorated
 
 STATE = ".natsops"
 #: What nsc writes into its keystore, to the byte.
@@ -175,13 +176,36 @@ def name_problem(name: str) -> str:
         return "a name is wanted"
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
         return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no / and no \\"
+    if not is_text(name):
+        return f"{name!a} cannot be a name: it contains half of a surrogate pair, which is no character"
     if not name.isprintable():
         return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no character that cannot be shown"
     if name != name.strip():
         return f"{quoted(name)} cannot be a name: it begins or ends with a space"
-    if len(name.encode("utf-8", "surrogatepass")) > 240:
+    if len(name.encode("utf-8")) > 240:
         return "this name is too long: it becomes the name of a file, so it has up to 240 bytes"
     return ""
+
+
+def checked_layout(stores_dir: str, keys_dir: str, name: str) -> Layout:
+    """The paths of a store that a task names. NatsSecurityError where its folder would be somewhere else than in `stores_dir`, or the keystore's own."""
+    problem = name_problem(name)
+    if problem:
+        raise NatsSecurityError(f"store: {problem}.")
+    for option, folder in (("stores_dir", stores_dir), ("keys_dir", keys_dir)):
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise NatsSecurityError(f"{option}: {folder} is not a folder.")
+    layout = Layout(stores_dir, keys_dir, name)
+    for path in (layout.root, os.path.dirname(layout.lock)):
+        if os.path.islink(path):
+            raise NatsSecurityError(
+                f"{path} is a symbolic link, which is not followed in a store: give the folder that the store is in as stores_dir."
+            )
+    root, keys = os.path.realpath(layout.root), os.path.realpath(layout.keys_dir)
+    for folder in (keys, *(os.path.join(keys, part) for part in ("keys", "creds", STATE))):
+        if root == folder or (folder != keys and root.startswith(folder + "/")):
+            raise NatsSecurityError(f"store: the folder {layout.root} is that of the keystore, {layout.keys_dir}.")
+    return layout
 
 
 @dataclass
@@ -271,6 +295,7 @@ def read_store(layout: Layout) -> Store:
     store = Store(layout)
     store.journal = list(_read_journal(layout.journal))
     note_mode(store, layout.state_of_keys, FOLDER_MODE)
+    _note_links_of_keystore(store)
     if not os.path.isdir(layout.root):
         return store
     marker = read_json(store, layout.marker)
@@ -278,18 +303,45 @@ def read_store(layout: Layout) -> Store:
     if isinstance(marker, dict):
         store.is_managed = bool(marker.get("managed"))
     store.read_roles = read_roles(store, layout.roles)
-    for folder in (layout.root, layout.accounts, os.path.dirname(layout.lock)):
+    for folder in (layout.root, os.path.dirname(layout.lock)):
         note_mode(store, folder, FOLDER_MODE)
+    _note_link(store, layout.archive(False, "").rstrip("/"))
     note_mode(store, layout.marker, FILE_MODE)
     store.operator = _read_or_note(store, "")
-    note_leftovers(store, layout.root)
-    for name in list_folder(layout.accounts):
-        note_leftovers(store, layout.account_dir(name))
+    for folder in (layout.root, os.path.dirname(layout.lock), layout.keys_dir, layout.state_of_keys):
+        note_leftovers(store, folder)
+    for name in _list_and_note(store, layout.accounts):
+        folder = layout.account_dir(name)
+        if os.path.islink(folder):
+            note_mode(store, folder, FOLDER_MODE)
+            continue
+        note_leftovers(store, folder)
         found = _read_or_note(store, name)
         if found is not None:
             store.accounts[name] = found
-            note_mode(store, layout.account_dir(name), FOLDER_MODE)
+            note_mode(store, folder, FOLDER_MODE)
     return store
+
+
+def _note_links_of_keystore(store: Store) -> None:
+    """Note the folders of the keystore that are symbolic links: files are written in them, and moved out of them."""
+    layout = store.layout
+    keys, state = layout.keys_dir, layout.state_of_keys
+    folders = [f"{keys}/keys", f"{keys}/creds", layout.creds_dir("").rstrip("/")]
+    folders += [f"{keys}/{STATE}", os.path.dirname(state), state, layout.record, layout.recorded_accounts]
+    folders.append(layout.archive(True, "").rstrip("/"))
+    for kind in "OAUX":
+        shards = f"{keys}/keys/{kind}"
+        folders.append(shards)
+        with contextlib.suppress(OSError), os.scandir(shards) as found:
+            folders += [entry.path for entry in found if entry.is_symlink()]
+    for folder in folders:
+        _note_link(store, folder)
+
+
+def _note_link(store: Store, path: str) -> None:
+    if os.path.islink(path):
+        store.problems.append(Problem(path, _LINK))
 
 
 def read_roles(store: Store, path: str) -> dict[str, dict[str, str]] | None:
@@ -310,7 +362,7 @@ def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
     if text is None:
         return None
     try:
-        token = text if text.isascii() and not text.endswith("\n") else text.strip()
+        token = decorated.token_in(text)
         claims = codec.decode(token)
     except NatsSecurityError as error:
         return Problem(path, f"this is left as it is, it does not hold a JWT: {error}")
@@ -349,9 +401,20 @@ def read_file(store: Store, path: str) -> str | None:
     return content.text
 
 
+#: Whoever can make a link in a store could have files elsewhere written and their modes changed.
+_LINK = "this is a symbolic link, which is not followed in a store."
+
+
 def _list_and_note(store: Store, folder: str) -> list[str]:
     note_mode(store, folder, FOLDER_MODE)
-    names = list_folder(folder)
+    if os.path.islink(folder):
+        return []
+    names = []
+    for name in list_folder(folder):
+        if is_text(name):
+            names.append(name)
+        else:
+            store.problems.append(Problem(folder, f"the name {name!a} in it is not UTF-8."))
     store.leftovers.extend(os.path.join(folder, name) for name in names if is_rest(name))
     return [name for name in names if not is_rest(name)]
 
@@ -364,9 +427,11 @@ def note_leftovers(store: Store, folder: str) -> None:
 def note_mode(store: Store, path: str, mode: int) -> None:
     """Note the mode of a file or folder where it is another one."""
     with contextlib.suppress(OSError):
-        found = stat.S_IMODE(os.stat(path).st_mode)
-        if found != mode:
-            store.modes[path] = found
+        found = os.lstat(path).st_mode
+        if stat.S_ISLNK(found):
+            store.problems.append(Problem(path, _LINK))
+        elif stat.S_IMODE(found) != mode:
+            store.modes[path] = stat.S_IMODE(found)
 
 
 def read_json(store: Store, path: str) -> Any:

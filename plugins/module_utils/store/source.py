@@ -13,25 +13,36 @@ from typing import Any
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
+from ..base.texts import place_of_half
+from ..disk.files import read_text
 
 #: Deeper than any document is, and less than what Python's stack holds.
 _DEEPEST = 100
 #: So many values come of a file at most, with what its aliases repeat.
 _MOST_VALUES = 5_000_000
+#: Ten times a document of 100,000 users.
+_MAX_BYTES = 512 * 1024 * 1024
 
 
 def read_source(path: str) -> str:
     """The text of a file. NatsSecurityError where it cannot be read."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise NatsSecurityError(f"src: {path} cannot be read: {reason}.") from None
+    text = read_text(path, "src: the document", _MAX_BYTES)
+    if text is None:
+        raise NatsSecurityError(f"src: there is no file {path}.")
+    return text
 
 
 def parse_source(path: str, text: str) -> Any:
-    """What the text of a file says. NatsSecurityError where it is neither YAML nor JSON."""
+    """What the text of a file says. NatsSecurityError where it is neither YAML nor JSON, or has a text that is none."""
+    found = _parse(path, text)
+    # Only an escape can be half of a surrogate pair.
+    place = place_of_half(found) if "\\u" in text or "\\U" in text else ""
+    if place:
+        raise NatsSecurityError(f"src: {path}: {place} contains half of a surrogate pair, which is no character.")
+    return found
+
+
+def _parse(path: str, text: str) -> Any:
     # JSON is tried first whatever the file is called: it is read faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:

@@ -101,7 +101,7 @@ def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
     found = Source()
     for text, place in texts:
         try:
-            claims = codec.decode(decorated.find_token(text))
+            claims = codec.decode(decorated.token_in(text))
         except NatsSecurityError as error:
             raise NatsSecurityError(f"{place}: {error}") from None
         entry = Entry(claims, place)

@@ -103,7 +103,9 @@ def _document(module: CarefulModule) -> Source:
 def _store(module: CarefulModule) -> Source:
     params = module.params
     stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
-    where = layout.Layout(stores_dir, layout.default_keys_dir(os.environ), params["store"] or only_store(stores_dir))
+    where = layout.checked_layout(
+        stores_dir, layout.default_keys_dir(os.environ), params["store"] or only_store(stores_dir)
+    )
     try:
         timeout = units.parse_duration(params["lock_timeout"]) / units.NANOSECONDS
     except ValueError as error:

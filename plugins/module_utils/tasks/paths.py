@@ -17,19 +17,8 @@ from ..disk.writing import discard_rest
 #: How long a task waits for others that write in the same folder, in seconds. Each holds the lock for some hundredths of a second.
 LOCK_TIMEOUT = 60.0
 
-#: Options that name a folder, or may.
-_FOLDERS = frozenset(
-    {
-        "signer_path",
-        "system_signer_path",
-        "store_path",
-        "stores_dir",
-        "keys_dir",
-        "config_dir",
-        "data_dir",
-        "resolver.dir",
-    }
-)
+#: Options that name a folder, or may, beside those whose names end in `dir`.
+_FOLDERS = frozenset({"signer_path", "system_signer_path", "store_path", "signers.ca_path"})
 #: What may be one file, or is an error by what it holds: the signer is the task's own key or one of its signing keys; nats_sign adds to the document
 #: that it reads, which no seed file is.
 _SAME = tuple(
@@ -80,7 +69,7 @@ def path_options(spec: dict[str, Any], params: dict[str, Any], prefix: str = "")
 def check_paths(options: Sequence[PathOption]) -> None:
     """NatsSecurityError for a text that cannot be a path, and for a folder in the place of a file."""
     for option in options:
-        is_folder = option.name in _FOLDERS
+        is_folder = option.name.endswith("dir") or option.name in _FOLDERS
         if is_folder and not option.path:
             continue  # as if it was omitted
         problem = path_problem(option.path)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import NatsSecurityError
+from ..base.texts import place_of_half, without_halves
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Overtaken
 from ..keys import nkey
@@ -59,7 +60,12 @@ class CarefulModule(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()
+        #: Where a text among the arguments is none. Ansible cannot log it, so it is escaped until the task is refused.
+        self.place_of_half = ""
         try:
+            self.place_of_half = place_of_half(self.params)
+            if self.place_of_half:
+                self.params = without_halves(self.params)
             for secret in masking.secrets_given_in(self.params):
                 self.has_secrets = True
                 self.keep_secret(secret)
@@ -128,6 +134,7 @@ def run(
     if needs_nkeys and nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
+        refuse_half(module.place_of_half)
         if module.has_secrets and module.hide is None:
             _refuse_secrets_in_wrong_options(module.argument_spec, module.params)
         result = _do(module, task, frozenset(writes))
@@ -169,6 +176,12 @@ def _do(
             else:
                 # Some of it may have been written by an attempt before.
                 return result if attempt == 1 else dict(result, changed=True)
+
+
+def refuse_half(place: str) -> None:
+    """NatsSecurityError for a text that is none, by its place; nothing where the place is empty."""
+    if place:
+        raise NatsSecurityError(f"{place} contains half of a surrogate pair, which is no character.")
 
 
 def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:
