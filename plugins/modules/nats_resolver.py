@@ -15,7 +15,9 @@ description:
   - Everything is looked at before the first change. What all servers hold already is not pushed again, and the task fails without a change when a JWT
     has expired, is signed by a key that the running servers do not trust, breaks a rule of the server, or is older than what a server holds.
   - An answer of a server is no proof. After a change every account is looked up again until all servers hold the same JWT, or the task fails and
-    names server and account.
+    names server and account. In a cluster, servers load accounts that were pushed, up to 1,000 in a task, so that it is seen whether they can.
+  - An account that a server has loaded as expired though its JWT has not, which keeps its users out until another JWT comes, is found and loaded anew; so
+    is one whose file the server lost while it ran. Imports that servers are going to drop, because nothing exports them, are warned of.
   - Accounts pushed to a server that has a memory or URL resolver would be gone when it restarts, so that is an error. A cache resolver fetches accounts on
     demand from servers with a full one.
   - A deletion leaves no trace. A server that is away meanwhile brings the account back when it returns; see O(expected_servers).

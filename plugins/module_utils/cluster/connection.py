@@ -53,6 +53,8 @@ _NAME = "natsops.security"
 WINDOW = 512
 #: How long to leave servers alone before a lost connection is made anew, in seconds: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+#: How much time a request among many may take in the long run, in seconds.
+_SLOWEST = 0.1
 #: How many answers one request can have, and how many bytes the answers to requests that belong together.
 MOST_ANSWERS = 1000
 MOST_BYTES = 256 * 1024 * 1024
@@ -174,7 +176,10 @@ class _Refusal(NatsSecurityError):
 
 
 class _Exchange(Generic[T]):
-    """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough or its time is up."""
+    """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough.
+
+    Time is up when none has become enough for the timeout: answers alone do not count, as a server may go on with them for ever.
+    """
 
     def __init__(
         self, requests: Sequence[tuple[str, bytes]], read: Callable[[bytes], T], enough: Enough[T], timeout: float
@@ -182,7 +187,7 @@ class _Exchange(Generic[T]):
         self.requests = requests
         self.answers: list[list[T]] = [[] for request in requests]
         self.waiting = collections.deque(range(len(requests)))
-        self.flying: dict[int, float] = {}  # until when, the one sent first comes first
+        self.flying: dict[int, None] = {}  # in the order in which they were sent
         self.sent: set[int] = set()
         self.unheard: set[int] = set()  # those that nobody listens to
         self.stirred = asyncio.Event()
@@ -191,12 +196,14 @@ class _Exchange(Generic[T]):
         self._bytes = 0
         self._index_of: dict[int, int] = {}  # by serial number: each time that a request is sent it has a new one
         self._read, self._enough, self._timeout = read, enough, timeout
+        now = time.monotonic()
+        self._until, self._at_last = now + timeout, now + 3 * timeout + len(requests) * _SLOWEST
 
     def send(self, serial: int) -> tuple[str, bytes]:
         """The next request, which is sent with this serial number."""
         index = self.waiting.popleft()
         self._index_of[serial] = index
-        self.flying[index] = time.monotonic() + self._timeout
+        self.flying[index] = None
         self.sent.add(index)
         return self.requests[index]
 
@@ -206,7 +213,7 @@ class _Exchange(Generic[T]):
         if index is None:
             return  # late, for a request that was given up
         if not message.data and message.headers and message.headers.get("Status") == "503":
-            self.flying.pop(index, None)
+            self._land(index)
             self.unheard.add(index)
         else:
             self._take(index, message.data)
@@ -223,7 +230,11 @@ class _Exchange(Generic[T]):
         answers.append(self._read(data))
         self.heard += 1
         if index in self.flying and self._enough(index, answers):
-            self.flying.pop(index)
+            self._land(index)
+
+    def _land(self, index: int) -> None:
+        self.flying.pop(index, None)
+        self._until = time.monotonic() + self._timeout
 
     def start_over(self) -> None:
         """Have what is flying sent again."""
@@ -232,14 +243,15 @@ class _Exchange(Generic[T]):
             self.answers[index].clear()
         self.waiting.extendleft(reversed(list(self.flying)))
         self.flying.clear()
+        self._until = time.monotonic() + self._timeout
 
     async def is_heard(self) -> bool:
-        """Wait until there is something to do; false once the time of a request is up."""
-        until = next(iter(self.flying.values()), 0.0)
-        timer = asyncio.get_running_loop().call_later(max(0.0, until - time.monotonic()), self.stirred.set)
+        """Wait until there is something to do; false once time is up."""
+        left = min(self._until, self._at_last) - time.monotonic()
+        timer = asyncio.get_running_loop().call_later(max(0.0, left), self.stirred.set)
         await self.stirred.wait()
         timer.cancel()
-        return time.monotonic() < next(iter(self.flying.values()), float("inf"))
+        return not self.flying or time.monotonic() < min(self._until, self._at_last)
 
 
 class _Patience:
@@ -434,8 +446,8 @@ class Connection:
     ) -> list[list[Any]]:
         """The answers to many requests, each read by a function, in order; a bounded number of requests are on their way at the same time.
 
-        Once one has waited for the timeout, what is missing is taken not to come, and what was not sent yet is not sent. A connection that is lost is
-        made anew for as long as the timeout. Interrupted where that fails, and where the server refuses.
+        Once none has been answered for the timeout, what is missing is taken not to come, and what was not sent yet is not sent. A connection that is
+        lost is made anew for as long as the timeout. Interrupted where that fails, and where the server refuses.
         """
         exchange = self._exchange = _Exchange(requests, read, enough, timeout)
         try:

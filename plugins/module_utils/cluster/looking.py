@@ -13,7 +13,7 @@ from . import plan
 from .answers import Answer, Read, Unreadable, count_servers, read_each
 from .connection import Connection, NotPermitted
 from .plan import Held
-from .servers import Cluster, answered_by, with_accounts
+from .servers import Cluster, Server, answered_by, with_accounts
 
 LOOKUP = "$SYS.REQ.ACCOUNT.{}.CLAIMS.LOOKUP"
 INFO = "$SYS.REQ.ACCOUNT.{}.INFO"
@@ -35,18 +35,34 @@ async def look_up(connection: Connection, accounts: Sequence[str], servers: int)
 async def loaded_tokens(connection: Connection, cluster: Cluster, accounts: Sequence[str]) -> dict[str, dict[str, str]]:
     """The tokens by which servers run accounts that they have in memory, by account and server id.
 
-    Asked for the connections of an account, a server that holds it loads it. One that does not hold it is not asked: it would fetch it.
+    One that does not hold an account is not asked to load it: it would fetch it.
     """
-    requests = [
-        (CONNZ.format(server.id), json.dumps({"acc": account, "limit": 1}).encode("ascii"))
-        for account in accounts
-        for server in cluster.full
-        if server.accounts is not None and account in server.accounts
-    ]
-    await connection.ask_many(requests, lambda *_unused: True, connection.timeout)
+    await load_accounts(
+        connection,
+        [
+            (server, account)
+            for account in accounts
+            for server in cluster.full
+            if server.accounts is not None and account in server.accounts
+        ],
+    )
     requests = [(INFO.format(account), b"") for account in accounts]
     answers = await ask_all(connection, requests, len(cluster.servers))
     return {account: read_each(found, _read_loaded).found for account, found in zip(accounts, answers)}
+
+
+async def load_accounts(connection: Connection, pairs: Sequence[tuple[Server, str]]) -> list[str]:
+    """Have servers load accounts, which they do when they are asked for the connections of these. What to warn of."""
+    requests = [
+        (CONNZ.format(server.id), json.dumps({"acc": account, "limit": 1}).encode("ascii")) for server, account in pairs
+    ]
+    answers = await connection.ask_servers(requests, lambda _unused, found: bool(found), connection.timeout)
+    return [
+        f"The server {server.name} does not load the account {account}: {answer.error}."
+        for (server, account), found in zip(pairs, answers)
+        for answer in found
+        if answer.error
+    ]
 
 
 def _read_loaded(answer: Answer) -> str:

@@ -11,8 +11,8 @@ from typing import Collection, Sequence
 from ..claims import Claims
 from . import plan
 from .answers import Answer, one_line, read_each
-from .connection import Connection, Interrupted
-from .looking import ask_all, look_up, stuck_accounts
+from .connection import Connection, Interrupted, NotPermitted
+from .looking import ask_all, load_accounts, look_up, stuck_accounts
 from .outcome import Account, ClusterError, Outcome, shorten
 from .plan import Wanted
 from .servers import Cluster, missing_servers, with_accounts
@@ -20,6 +20,8 @@ from .servers import Cluster, missing_servers, with_accounts
 UPDATE = "$SYS.REQ.ACCOUNT.{}.CLAIMS.UPDATE"
 #: How long to leave servers alone before they are asked again, in seconds.
 _PAUSE = 0.25
+#: How many accounts servers are made to load at once: each one takes 20 KB there, whether anybody uses it or not.
+_MOST_LOADED = 1000
 
 
 async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[Wanted], stuck: Collection[str]) -> None:
@@ -28,15 +30,16 @@ async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[W
     cluster = outcome.cluster
     pending, unwritten = pushes, set(stuck)
     behind: dict[str, str] = {}  # why, by account
-    deadline: float | None = None
+    deadline = 0.0
     while pending:
         await _write_again(connection, cluster, [one for one in pending if one.subject in unwritten])
         refused = await _push_once(connection, outcome, pending, accounts)
-        deadline = deadline or time.monotonic() + connection.timeout
         behind = await _look_behind(connection, outcome, pending, accounts)
-        pending = [one for one in pending if one.subject in behind]
         if refused:
             raise ClusterError(" ".join(shorten(refused)), outcome)
+        if len(behind) < len(pending) or not deadline:
+            deadline = time.monotonic() + connection.timeout  # some have arrived meanwhile
+        pending = [one for one in pending if one.subject in behind]
         if not pending or time.monotonic() >= deadline:
             break
         unwritten = set(behind)
@@ -52,6 +55,7 @@ async def _look_behind(
     cluster = outcome.cluster
     answers = await look_up(connection, [one.subject for one in pushes], len(cluster.full))
     settled = [one for one in pushes if plan.is_settled(one.token, answers[one.subject], len(cluster.full))]
+    await _load(connection, outcome, settled)
     stuck = await stuck_accounts(connection, cluster, [one.subject for one in settled], int(time.time()))
     outcome.add_warnings(stuck.warnings)
     behind = {}
@@ -64,6 +68,19 @@ async def _look_behind(
         else:
             outcome.add_warnings(_settle(accounts[one.subject], one, cluster))
     return behind
+
+
+async def _load(connection: Connection, outcome: Outcome, pushes: list[Wanted]) -> None:
+    """Have every server load what was pushed, so that it is seen here whether it can, and not where a client comes. What it loads while it hears of it
+    from another server may be loaded as expired; once it has it, it cannot."""
+    servers = outcome.cluster.full
+    if len(servers) < 2 or len(pushes) > _MOST_LOADED:
+        return
+    try:
+        warnings = await load_accounts(connection, [(server, one.subject) for one in pushes for server in servers])
+    except NotPermitted as error:
+        warnings = [f"Servers were not made to load the accounts that were pushed: {error}"]
+    outcome.add_warnings(shorten(warnings))
 
 
 async def _write_again(connection: Connection, cluster: Cluster, pushes: list[Wanted]) -> None:
