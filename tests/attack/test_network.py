@@ -677,11 +677,12 @@ def _flood(data: bytes) -> Twist:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_answers_without_end_are_given_up(kind: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_BYTES", 16_000_000)
-    monkeypatch.setattr(servers, "_LISTING", 0.5)
+    monkeypatch.setattr(connections, "MOST_BYTES", 4_000_000)
+    monkeypatch.setattr(connections, "MOST_ANSWERS", 100)
+    monkeypatch.setattr(servers, "_LISTING", 0.2)
     realm = Realm()
     pretender = Pretender(realm, {kind: _flood(data)}, accounts={_KEY: realm.account(nkey.from_public_key(_KEY), "x")})
-    assert _everything(pretender, timeout=1)
+    assert _everything(pretender, timeout=0.2)
 
 
 def test_requests_that_are_never_answered_end() -> None:
