@@ -39,12 +39,9 @@ class Leaks:
     """Looks for a secret in a text by itself, without what the collection knows of secrets: for any 20 of its characters in a row."""
 
     def __init__(self, *secrets: str) -> None:
-        # The beginning of a seed says no more than its type; the header of a JWT is that of all others.
-        self.parts = {
-            secret[at : at + 20].lower()
-            for secret in secrets
-            for at in range(5 if len(secret) < 200 else 60, len(secret) - 20)
-        }
+        # The beginning of a seed says no more than its type; other JWTs may say the same as this one, but for the signature.
+        secrets = tuple(secret.rpartition(".")[2] for secret in secrets)
+        self.parts = {secret[at : at + 20].lower() for secret in secrets for at in range(5, len(secret) - 20)}
 
     def __call__(self, text: str) -> bool:
         words = re.sub(r"\\[nrt]|[\s\\]", "", text).lower()

@@ -10,13 +10,13 @@ import textwrap
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-from ansible_collections.natsops.security.plugins.module_utils.keys.recognition import (
+from ansible_collections.natsops.security.plugins.module_utils.base.recognition import (
     MASK,
     hide,
     lookalikes_in,
     secrets_in,
 )
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
 KEYS = {key_type: nkey.from_raw_seed(key_type, bytes(range(32))) for key_type in nkey.KEY_TYPES}

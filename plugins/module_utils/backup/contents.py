@@ -10,9 +10,9 @@ from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
+from ..base.recognition import hide
 from ..claims import Account, Claims, Operator
 from ..keys import nkey
-from ..keys.recognition import hide
 from ..rules import did_sign
 from ..store.layout import STATE, Layout
 from ..token import codec, decorated

@@ -16,10 +16,10 @@ from typing import Container, Dict, Iterable, Iterator, List, NamedTuple, Sequen
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
+from ..base.recognition import secrets_in
 from ..claims import Claims
 from ..keys import nkey
 from ..keys.nkey import KeyPair
-from ..keys.recognition import secrets_in
 from ..rules import did_sign, is_revoked
 from ..store.layout import GITIGNORE, Layout, name_problem
 from ..token import codec, decorated

@@ -20,6 +20,7 @@ from typing import Any, Iterable, NamedTuple, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from ..claims import Claims, User, unknown_fields_of
 from ..claims.comparison import describe
 from ..keys import nkey
@@ -295,5 +296,4 @@ def _refusal(problems: list[str]) -> NatsSecurityError:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+    return quoted(str(value))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..keys.recognition import may_hold_secrets
+from ..base.recognition import may_hold_secrets
 
 # authorization of clients, clusters, gateways, leaf nodes, websocket and MQTT; users in it; remote leaf nodes and their proxies; JetStream's
 # encryption and TPM. The last line is what an option of a later version is likely to be called.

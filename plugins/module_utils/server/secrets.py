@@ -9,9 +9,9 @@ import re
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from ..base import recognition
 from ..base.errors import NatsSecurityError
-from ..keys import recognition
-from ..keys.recognition import MASK
+from ..base.recognition import MASK
 from ..rules.server_secrets import is_secret_option, may_have_secret_options
 from ..token import codec
 from . import language, reading

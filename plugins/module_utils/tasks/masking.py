@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
-from typing import Any, Collection, Iterator
+from typing import Any, Collection
 
+from ..base.recognition import MASK, questionable_in, secrets_in, user_tokens_in
 from ..base.urls import passwords_in, secrets_of
-from ..keys.recognition import MASK, lookalikes_in, secrets_in
 
 #: What a name in a dictionary becomes that is a secret.
 HIDDEN_NAME = "(a seed)"
@@ -18,27 +17,19 @@ HIDDEN_NAME = "(a seed)"
 #: Options that are URLs, or lists of them: what stands before an @ there is secret also where the URL is malformed.
 _URL_OPTIONS = ("servers", "account_server_url", "service_urls")
 
-_JWT_START = "eyJ"
-_JWT_WORD = re.compile(r"[A-Za-z0-9_-]*")
-_IS_USER = re.compile(rb'(?i)"type"\s*:\s*"user"')
 _IS_BEARER = re.compile(rb'(?i)"bearer_token"\s*:\s*true')
-
-
-def secrets_given(text: str) -> list[str]:
-    """What to mask of a text that a task is given: secrets, what looks like one, and the JWTs of users, as any of these may be a bearer's."""
-    return [*secrets_in(text), *lookalikes_in(text), *(token for token, _unused in _user_tokens(text))]
 
 
 def secrets_shown(text: str) -> list[str]:
     """What to mask of a text that a task shows: secrets, and the JWTs of users that are bearers by what they say themselves."""
-    return [*secrets_in(text), *(token for token, payload in _user_tokens(text) if _IS_BEARER.search(payload))]
+    return [*secrets_in(text), *(token for token, payload in user_tokens_in(text) if _IS_BEARER.search(payload))]
 
 
 def secrets_given_in(value: Any) -> set[str]:
-    """The same for all strings of a value as JSON has it, names too."""
+    """What to mask of the strings of a value as JSON has it, names too."""
     if isinstance(value, str):
-        return set(secrets_given(value))
-    if not isinstance(value, (dict, list)) or not secrets_given(_as_one_text(value)):
+        return set(questionable_in(value))
+    if not isinstance(value, (dict, list)) or not questionable_in(_as_one_text(value)):
         return set()
     items = value if isinstance(value, list) else [*value, *value.values()]
     return set().union(*map(secrets_given_in, items))
@@ -114,36 +105,3 @@ def place_of_secret(value: Any, path: str) -> str | None:
             return f"{path}[{HIDDEN_NAME}]"
         found = (place_of_secret(item, f"{path}.{name}" if path else str(name)) for name, item in value.items())
     return next((place for place in found if place is not None), None)
-
-
-def _user_tokens(text: str) -> Iterator[tuple[str, bytes]]:
-    """The JWTs of users in a text, each with its payload."""
-    start = text.find(_JWT_START)
-    while start >= 0:
-        end = start
-        payload = b""
-        for part in range(3):
-            first = end
-            end = _word_end(text, first)
-            if part == 1:
-                payload = _decoded(text[first:end])
-            if part < 2:
-                if text[end : end + 1] != ".":
-                    break
-                end += 1
-        else:
-            if _IS_USER.search(payload):
-                yield text[start:end], payload
-        start = text.find(_JWT_START, max(end, start + 1))
-
-
-def _word_end(text: str, start: int) -> int:
-    match = _JWT_WORD.match(text, start)
-    return match.end() if match is not None else start
-
-
-def _decoded(word: str) -> bytes:
-    try:
-        return binascii.a2b_base64(word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4))
-    except ValueError:
-        return b""

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.recognition import MASK, questionable_in
 from ..claims.options import Problem
 from ..disk.lock import lock_folders
-from ..keys.recognition import MASK
 from ..server import language, placing, program, running, secrets, startup
 from ..server.configuration import (
     OPTIONS,
@@ -25,7 +25,6 @@ from ..server.configuration import (
 )
 from ..server.program import Program
 from ..server.running import Outcome, Service
-from . import masking
 from .task import CarefulModule, now, return_secret
 
 #: How long to wait for another task on the same configuration, in seconds.
@@ -67,7 +66,7 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
     module.asked_for.update([*configuration.folders, configuration.monitoring_url])
     if params["return_content"]:
         result["content"] = configuration.content
-        for secret in (configuration.content, *masking.secrets_given(configuration.content)):
+        for secret in (configuration.content, *questionable_in(configuration.content)):
             return_secret(module, secret)
     if folder is not None:
         with lock_folders([folder], _LOCK_TIMEOUT):

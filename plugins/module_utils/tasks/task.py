@@ -11,12 +11,12 @@ from typing import Any, Callable, Dict, Iterable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import NatsSecurityError
+from ..base.recognition import MASK, questionable_in
 from ..base.texts import place_of_half, without_halves
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Overtaken
 from ..keys import nkey
 from ..keys.nkey import KeyPair
-from ..keys.recognition import MASK
 from ..token import decorated
 from . import masking, paths
 
@@ -231,7 +231,7 @@ def keep_secret(module: CarefulModule, secret: str) -> None:
 
 def keep_secrets_of(module: CarefulModule, text: str) -> None:
     """The same for all secrets of a text that the task is given or reads, and for what looks like one."""
-    for secret in masking.secrets_given(text):
+    for secret in questionable_in(text):
         module.keep_secret(secret)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Iterator, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.recognition import may_hold_secrets
 from ..claims import Claims
 from ..claims.comparison import describe
 from ..disk.files import FILE_MODE, reported
@@ -18,7 +19,6 @@ from ..keys import nkey
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey, read_new_key
 from ..keys.nkey import KeyPair
-from ..keys.recognition import may_hold_secrets
 from ..reconcile.creds import read_creds
 from ..reconcile.place import Found
 from ..token import codec, decorated

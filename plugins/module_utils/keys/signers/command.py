@@ -27,7 +27,7 @@ import time
 from typing import IO, Generator, NamedTuple, Sequence
 
 from ...base.errors import NatsSecurityError
-from ..recognition import may_hold_secrets
+from ...base.recognition import may_hold_secrets
 from .external import shown
 
 #: More than the base64 of a signature on a line of its own.

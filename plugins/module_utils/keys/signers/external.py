@@ -9,9 +9,9 @@ import re
 from typing import Generator, Protocol, Sequence
 
 from ...base.errors import NatsSecurityError
+from ...base.recognition import MASK, hide
 from .. import nkey
 from ..nkey import KeyPair
-from ..recognition import MASK, hide
 
 _SIGNATURE_BYTES = 64
 

@@ -59,6 +59,9 @@ _JWT_ID_LENGTH = 52
 _ESCAPED_BREAKS = (b"\\n", b"\\r", b"\\t")
 _BREAKS = b" \t\r\n\x0b\x0c\\"
 _GAP = r"(?:\\[nrt]|[\s\\])*"
+_JWT_START = "eyJ"
+_JWT_WORD = re.compile(r"[A-Za-z0-9_-]*")
+_IS_USER = re.compile(rb'(?i)"type"\s*:\s*"user"')
 #: The fewest characters of base64 that hold a seed without its beginning.
 _BASE64_LENGTH = 72
 
@@ -96,9 +99,30 @@ def may_hold_secrets(text: str) -> bool:
     return bool(secrets_in(text) or lookalikes_in(text))
 
 
+def user_tokens_in(text: str) -> Iterator[tuple[str, bytes]]:
+    """The JWTs of users in a text, each with its payload. A bearer needs nothing else to connect."""
+    start = text.find(_JWT_START)
+    while start >= 0:
+        header = _word_end(text, start)
+        payload = _word_end(text, header + 1)
+        end = _word_end(text, payload + 1)
+        if text[header : header + 1] == text[payload : payload + 1] == ".":
+            decoded = _decoded(text[header + 1 : payload])
+            if _IS_USER.search(decoded):
+                yield text[start:end], decoded
+        else:
+            end = header
+        start = text.find(_JWT_START, end)
+
+
+def questionable_in(text: str) -> list[str]:
+    """What not to show of a text that somebody wrote: secrets, what looks like one, and the JWTs of users, any of whom may be a bearer."""
+    return [*secrets_in(text), *lookalikes_in(text), *(token for token, _unused in user_tokens_in(text))]
+
+
 def hide(text: str) -> str:
-    """The text with MASK in the place of every seed and private key, and of what looks like one."""
-    for secret in sorted([*secrets_in(text), *lookalikes_in(text)], key=len, reverse=True):
+    """The text with MASK in the place of all that is questionable."""
+    for secret in sorted(questionable_in(text), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 
@@ -245,6 +269,18 @@ def _whole_secrets(run: bytes) -> Iterator[bytes]:
         end = _secret_end(capitals, start + _head_length(capitals, start))
         if end:
             yield run[start:end]
+
+
+def _word_end(text: str, start: int) -> int:
+    match = _JWT_WORD.match(text, start)
+    return match.end() if match is not None else start
+
+
+def _decoded(word: str) -> bytes:
+    try:
+        return binascii.a2b_base64(word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4))
+    except ValueError:
+        return b""
 
 
 def _holds_secrets(run: bytes) -> bool:
