@@ -94,6 +94,26 @@ options:
       - Seeds that are not in the keystore, for example from a vault, such as that of the operator. They are used to sign, and written nowhere.
     type: list
     elements: str
+  vault_file:
+    description:
+      - A file on the controller, encrypted as C(ansible-vault) does, that seeds are kept in instead of the keystore. Which ones, O(vault_keys) says.
+        It is made when missing, and holds a YAML dictionary of seeds by public key. Its seeds sign, and are written nowhere else.
+      - A seed leaves the keystore after the file was written, read back and decrypted and has it, so that a run that is killed at any moment loses
+        none, and the next one completes it. C(nsc) cannot sign with a key that is not in the keystore.
+      - Nothing is done with a file that cannot be decrypted, that has a key of another operator, or that is missing or lacks a key though seeds were
+        moved to it.
+      - A relative path is one in the folder of the playbook.
+    type: path
+  vault_password:
+    description:
+      - The password of O(vault_file). If omitted, the vault passwords of the play, as C(--vault-id) gives them.
+    type: str
+  vault_keys:
+    description:
+      - The seeds that go to O(vault_file), those of the operator's keys, or those of the accounts' keys too.
+    type: str
+    choices: [operator, accounts]
+    default: operator
   lock_timeout:
     description:
       - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
@@ -164,6 +184,15 @@ EXAMPLES = r"""
     stores_dir: /etc/nats/stores
     keys_dir: /etc/nats/keys
     prune: true
+
+- name: Keep the operator's seeds in a vault on the controller
+  natsops.security.nats_store:
+    src: /srv/nats/acme.yml
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    vault_file: operator-seeds.vault
+    vault_password: "{{ lookup('ansible.builtin.env', 'NATS_VAULT_PASSWORD') }}"
+  delegate_to: signing-host
 """
 
 RETURN = r"""
@@ -250,6 +279,13 @@ creds_path:
   returned: success
   type: str
   sample: /etc/nats/keys/creds/ACME
+vault:
+  description:
+    - What was moved to O(vault_file), or would be in check mode. C(moved) is a list of public keys, or of words for new keys in check mode; C(path)
+      is the path of the file.
+  returned: with O(vault_file)
+  type: dict
+  sample: {"path": "/srv/nats/operator-seeds.vault", "moved": ["OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"]}
 problems:
   description: What is wrong with the document or the store, with C(path) and C(message). The message of the error has them too.
   returned: when there is any
@@ -269,8 +305,9 @@ compile_once()
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
+from ansible_collections.natsops.security.plugins.module_utils.keys.sealing import seal
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
+from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report, vaulting
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document, with_user_keys
 from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
@@ -285,6 +322,22 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
+    try:
+        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"lock_timeout: {error}.") from None
+    if params["vault_file"] is not None:
+        raise NatsSecurityError(
+            "vault_file: the vault is on the controller, where the action plugin natsops.security.nats_store reads it. Something runs the module without it."
+        )
+    vault = params["_vault"]
+    if vault is not None and vault["digests"] is not None:
+        return _take_out(params, vault, timeout)
+    return _apply(module, vault, timeout)
+
+
+def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
+    params = module.params
     definition = params["definition"]
     if definition is None and params["src"] is None:
         raise NatsSecurityError("One of definition and src is needed, and both are null.")
@@ -295,16 +348,15 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
     problems += with_user_keys(document, params["user_public_keys"])
-    where = layout.checked_layout(
-        params["stores_dir"] or layout.default_stores_dir(os.environ),
-        params["keys_dir"] or layout.default_keys_dir(os.environ),
-        params["store"] or (document.operator and document.operator.name) or "?",
-    )
+    where = _layout(params, (document.operator and document.operator.name) or "?")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
-    try:
-        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
-    except ValueError as error:
-        raise NatsSecurityError(f"lock_timeout: {error}.") from None
+    if vault is not None:
+        held = vaulting.read_vault(vault["file"], vault["exists"], vault["seeds"])
+        found, warnings = vaulting.vault_problems(held, where, document, Keyring(pairs, [where.keys_dir]))
+        problems += found
+        for text in warnings:
+            module.warn(text)
+        pairs += held.pairs.values()
     outcome = apply.run(
         document,
         where,
@@ -321,10 +373,39 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     for warning in outcome.plan.warnings:
         module.warn(str(warning))
     told = report.show_outcome(document, outcome, module._diff)
+    if vault is not None:
+        told.update(_for_vault(module, vault, outcome, where))
     if params["definition"] is not None:
         # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
         told["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}
     return told
+
+
+def _layout(params: dict[str, Any], name: str) -> layout.Layout:
+    return layout.checked_layout(
+        params["stores_dir"] or layout.default_stores_dir(os.environ),
+        params["keys_dir"] or layout.default_keys_dir(os.environ),
+        params["store"] or name,
+    )
+
+
+def _for_vault(
+    module: CarefulModule, vault: dict[str, Any], outcome: apply.Outcome, where: layout.Layout
+) -> dict[str, Any]:
+    """Which seeds go to the vault, and these, for the controller alone."""
+    ring = Keyring((), [where.keys_dir])
+    keys = vaulting.movable(outcome, ring, module.params["vault_keys"] == "accounts")
+    result: dict[str, Any] = {"vault": {"moved": keys}}
+    if not module.check_mode:
+        transport = bytes.fromhex(vault["transport_key"])
+        result["_sealed"] = {key: seal(ring.pair(key).seed, transport, key) for key in keys}
+    return result
+
+
+def _take_out(params: dict[str, Any], vault: dict[str, Any], timeout: float) -> dict[str, Any]:
+    digests = vault["digests"]
+    vaulting.take_out(_layout(params, ""), digests, vault["file"], timeout)
+    return {"changed": bool(digests)}
 
 
 def main() -> None:
@@ -343,10 +424,29 @@ def main() -> None:
                 "user_public_keys": {"type": "dict", "no_log": False},
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
+                "vault_file": {"type": "path"},
+                "vault_password": {"type": "str", "no_log": True},
+                "vault_keys": {
+                    "type": "str",
+                    "choices": ["operator", "accounts"],
+                    "default": "operator",
+                    "no_log": False,
+                },
                 "lock_timeout": {"type": "str", "default": "60s"},
+                "_vault": {
+                    "type": "dict",
+                    "options": {
+                        "file": {"type": "str", "required": True},
+                        "exists": {"type": "bool", "default": False},
+                        "seeds": {"type": "dict", "default": {}, "no_log": True},
+                        "transport_key": {"type": "str", "no_log": True},
+                        "digests": {"type": "dict"},
+                    },
+                },
             },
-            required_one_of=[("definition", "src")],
+            required_one_of=[("definition", "src", "_vault")],
             mutually_exclusive=[("definition", "src")],
+            required_by={"vault_password": ["vault_file"]},
         )
     finally:
         gc.enable()

@@ -24,7 +24,12 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.options im
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 #: A JWT is a secret where it may be a bearer's, or stand in creds.
-SECRET_TOKENS = {"nats_creds": {"jwt"}, "nats_jwt_info": {"jwt"}, "nats_access_info": {"jwts"}}
+SECRET_TOKENS = {
+    "nats_creds": {"jwt"},
+    "nats_jwt_info": {"jwt"},
+    "nats_access_info": {"jwts"},
+    "nats_store": {"vault_password", "_vault.transport_key"},
+}
 #: What external signers log in with.
 SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}
 
@@ -48,6 +53,8 @@ def as_told(spec: dict[str, Any]) -> dict[str, Any]:
     """An argument spec in the form of documentation."""
     told = {}
     for name, option in spec.items():
+        if name.startswith("_"):
+            continue  # between an action plugin and its module
         told[name] = {
             "type": option.get("type", "str"),
             "required": option.get("required", False),

@@ -123,6 +123,11 @@ class Layout:
         return f"{self.state_of_keys}/removed"
 
     @property
+    def vaulted(self) -> str:
+        """Which seeds were moved to a vault, and to which: a JSON object, by public key."""
+        return f"{self.state_of_keys}/vaulted.json"
+
+    @property
     def record(self) -> str:
         """The folder with what the last run left of the operator and its accounts."""
         return f"{self.state_of_keys}/record"

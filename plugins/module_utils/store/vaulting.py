@@ -1,0 +1,168 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Seeds that are kept in a vault on the controller instead of in the keystore: what a vault may hold, which seeds go there, and how they leave.
+
+The controller reads and writes the vault, in the action plugin `nats_store`; here is what knows keys and the store. A seed leaves the keystore only
+after the controller has written it, read it back and decrypted it, and only while the keystore has just this seed. Where it went is recorded, so
+that a vault that is missing or lacks a seed is noticed before anything is done without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Iterator, Mapping, NamedTuple
+
+from ..base.errors import NatsSecurityError
+from ..claims import Claims
+from ..claims.options import Problem
+from ..disk.batch import Write, make_folders, write_all
+from ..disk.files import discard, read_text
+from ..keys import nkey
+from ..keys.keyring import Keyring
+from ..keys.new import NewKey
+from ..keys.nkey import KeyPair
+from ..keys.sealing import digest
+from ..reconcile.signing import key_of
+from ..reconcile.wanted import Wanted
+from .apply import Outcome, lock
+from .layout import Layout, Store, read_store
+
+_OPTION = "vault_file"
+
+
+class Vault(NamedTuple):
+    """A vault as the controller has read it: its path there, whether there is one yet, and its seeds by public key."""
+
+    file: str
+    exists: bool
+    pairs: dict[str, KeyPair]
+
+
+def read_vault(file: str, exists: bool, seeds: Mapping[str, str]) -> Vault:
+    """The key pairs of a vault. NatsSecurityError names every entry that is not the seed of its public key."""
+    pairs, problems = {}, []
+    for public_key, seed in seeds.items():
+        try:
+            nkey.from_public_key(public_key)
+            pair = nkey.from_seed(seed.strip())
+        except NatsSecurityError as error:
+            problems.append(f"its entry {public_key}: {error}")
+            continue
+        if pair.public_key != public_key:
+            problems.append(f"its entry {public_key} has the seed of {pair.public_key}.")
+        pairs[public_key] = pair
+    if problems:
+        raise NatsSecurityError(f"{_OPTION}: {file} is left as it is, and so is the store: {' '.join(problems)}")
+    return Vault(file, exists, pairs)
+
+
+# ---- what a vault may hold, and must
+
+
+def vault_problems(vault: Vault, layout: Layout, wanted: Wanted, ring: Keyring) -> tuple[list[Problem], list[str]]:
+    """What is wrong with a vault for a store: keys of another operator, and seeds that were moved to it and are not at hand; and what may be."""
+    store = read_store(layout)
+    moved = _moved(layout)
+    in_use = set(_keys_of(store))
+    known = {*in_use, *_keys_named(wanted), *moved}
+    problems = [
+        f"{vault.file} has the seed of {key}, which is no key of this operator. Each operator has a vault of its own."
+        for key in vault.pairs
+        if key not in known
+    ]
+    needed = [key for key in moved if key in in_use and key not in vault.pairs]
+    missing = [key for key in needed if not ring.has(key)]
+    warnings = []
+    if missing:
+        seeds = f"the seeds of {', '.join(missing)}, which were moved to {moved[missing[0]]}"
+        if vault.exists:
+            problems.append(f"{vault.file} lacks {seeds}.")
+        elif missing == needed:
+            problems.append(f"there is no file {vault.file}. It had {seeds}.")
+        else:
+            warnings.append(f"{_OPTION}: there is no file {vault.file} yet, and the keystore lacks {seeds}.")
+    return [Problem(_OPTION, problem) for problem in problems], warnings
+
+
+def _keys_of(store: Store) -> Iterator[str]:
+    if store.operator is not None:
+        yield from _keys(store.operator.claims)
+    for account in store.accounts.values():
+        yield from _keys(account.claims)
+
+
+def _keys_named(wanted: Wanted) -> Iterator[str]:
+    """The public keys that a document names."""
+    for entity in (wanted.operator, *wanted.accounts):
+        if entity is not None:
+            yield entity.key
+            yield from (key.key for key in entity.signing_keys)
+
+
+def _keys(claims: Claims) -> Iterator[str]:
+    yield claims.subject
+    for key in claims.body.signing_keys:
+        yield key if isinstance(key, str) else key.key
+
+
+# ---- which seeds go to a vault
+
+
+def movable(outcome: Outcome, ring: Keyring, with_accounts: bool) -> list[str]:
+    """The public keys of the operator, and perhaps of the accounts, whose seeds are in the keystore; placeholders for those that are to be made."""
+    plan, store = outcome.plan, outcome.store
+    operator = plan.operator or store.operator
+    holders = [operator] if operator is not None else []
+    if with_accounts:
+        found = (plan.accounts.get(name) or store.accounts.get(name) for name in plan.names.accounts)
+        holders += [one for one in found if one is not None]
+    keys = dict.fromkeys(key_of(key, outcome.made) for holder in holders for key in _keys(holder.claims))
+    return sorted(key for key in keys if isinstance(key, NewKey) or ring.is_stored(key))
+
+
+# ---- how they leave the keystore
+
+
+def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: float) -> None:
+    """Take seeds out of the keystore that the vault holds, by public key, under the store's lock.
+
+    NatsSecurityError, and none is taken out, where the keystore has another seed than the vault, or something that is no seed.
+    """
+    with lock(layout, timeout, create=True, shared=False):
+        ring = Keyring((), [layout.keys_dir])
+        stored = [key for key in digests if ring.is_stored(key)]
+        for key in stored:
+            if digest(ring.pair(key).seed) != digests[key]:
+                raise NatsSecurityError(
+                    f"{_OPTION}: {file} and the keystore have different seeds of {key}. Both are left as they are."
+                )
+        _record(layout, {**_moved(layout), **dict.fromkeys(stored, file)})
+        for key in stored:
+            path = layout.key(key)
+            discard(path)
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(path))
+
+
+def _moved(layout: Layout) -> dict[str, str]:
+    """The vaults that seeds of this store were moved to, by public key."""
+    text = read_text(layout.vaulted, "The record of seeds in a vault")
+    try:
+        moved = json.loads(text or "{}")
+    except ValueError:
+        moved = None
+    if not isinstance(moved, dict) or not all(isinstance(file, str) for file in moved.values()):
+        raise NatsSecurityError(
+            f"The record of seeds in a vault, {layout.vaulted}, is no JSON object of texts: it is left as it is."
+        )
+    return moved
+
+
+def _record(layout: Layout, moved: Mapping[str, str]) -> None:
+    text = json.dumps(moved, indent=1, sort_keys=True) + "\n"
+    old = read_text(layout.vaulted, "The record of seeds in a vault")
+    if text != old:
+        make_folders([os.path.dirname(layout.vaulted)])
+        write_all([Write(layout.vaulted, text, old)])

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A file on the controller that holds seeds by public key, encrypted by Ansible's own vault: `ansible-vault view` shows it, `edit` changes it.
+
+It is read as it is now and written as a whole, atomically, and only while it is still what was read. Knows nothing of keys: what it holds is texts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import yaml
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, VaultSecret, match_encrypt_secret
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
+
+#: Hundred thousand seeds, encrypted, are half of it.
+_MOST_BYTES = 128 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a vault held when it was read: its text as it is, None where there was no file, and its seeds by public key."""
+
+    text: str | None
+    seeds: dict[str, str]
+
+
+class SeedVault:
+    """The vault at a path, and the secrets of Ansible that open it, each with its label."""
+
+    def __init__(self, path: str, secrets: list[tuple[str, Any]]) -> None:
+        self.path = path
+        self._secrets = secrets
+
+    def read(self) -> Content:
+        """What it holds now. NatsSecurityError where it cannot be read, is encrypted otherwise, or holds something else."""
+        text = files.read_text(self.path, "The vault", _MOST_BYTES)
+        return Content(text, {}) if text is None else Content(text, self._parse(self._decrypt(text)))
+
+    def add(self, seeds: dict[str, str]) -> dict[str, str]:
+        """Have these seeds in it as well, durably; what it holds afterwards, as it was read back and decrypted.
+
+        NatsSecurityError where it has another seed of one of the keys; it is then left as it is. Overtaken where it is changed at the same time.
+        """
+        held = self.read()
+        for public_key, seed in seeds.items():
+            if held.seeds.get(public_key, seed) != seed:
+                raise NatsSecurityError(f"{self.path} has another seed of {public_key} already. It is left as it is.")
+        wanted = {**held.seeds, **seeds}
+        if wanted != held.seeds:
+            writing.put(self.path, self._encrypt(yaml.safe_dump(wanted)), files.FILE_MODE, held.text)
+        return self.read().seeds
+
+    def _decrypt(self, text: str) -> str:
+        if not VaultLib.is_encrypted(text):
+            raise NatsSecurityError(f"{self.path} is not encrypted with ansible-vault. It is left as it is.")
+        try:
+            return bytes(VaultLib(self._secrets).decrypt(text)).decode("utf-8")
+        except (AnsibleError, ValueError) as error:  # what it says is about Ansible's own secrets, or repeats the text
+            raise NatsSecurityError(
+                f"{self.path} cannot be decrypted: the password is another one, or the file was changed or cut off. It is left as it is."
+            ) from error
+
+    def _parse(self, text: str) -> dict[str, str]:
+        try:
+            held = yaml.safe_load(text)
+        except yaml.YAMLError:
+            held = ""
+        if held is None:
+            return {}
+        if not isinstance(held, dict) or not all(isinstance(part, str) for pair in held.items() for part in pair):
+            raise NatsSecurityError(
+                f"{self.path} is left as it is: decrypted, it is not a YAML dictionary of seeds by public key."
+            )
+        return {str(public_key): str(seed) for public_key, seed in held.items()}
+
+    def _encrypt(self, text: str) -> str:
+        label, secret = match_encrypt_secret(self._secrets, constants.DEFAULT_VAULT_ENCRYPT_IDENTITY)
+        vault_id = label if label != constants.DEFAULT_VAULT_IDENTITY else None
+        encrypted: str = VaultLib(self._secrets).encrypt(text, secret=secret, vault_id=vault_id).decode("ascii")
+        return encrypted.rstrip("\n") + "\n"
+
+
+def password(text: str) -> list[tuple[str, Any]]:
+    """A password as Ansible has the secrets of vaults."""
+    return [(constants.DEFAULT_VAULT_IDENTITY, VaultSecret(text.encode("utf-8")))]
