@@ -218,8 +218,8 @@ def _signers(module: CarefulModule, document: Requests) -> Sequence[Signer]:
     if seed is not None:
         signers.append(parse_seed(seed, "signer_seed", ""))
     elif path is not None and os.path.isdir(path):
-        ring = Keyring(flat=[path])
-        pairs = map(ring.find, dict.fromkeys(request.claims.issuer for request in document.waiting))
+        keyring = Keyring(flat=[path])
+        pairs = map(keyring.find, dict.fromkeys(request.claims.issuer for request in document.waiting))
         signers.extend(pair for pair in pairs if pair is not None)
     elif path is not None:
         pair = read_seed_file(module, path, "signer_path", "")

@@ -84,10 +84,10 @@ def test_tokens_and_seeds_are_found_in_creds_configurations_and_json() -> None:
 def test_newest_token_counts_and_the_others_are_in_the_report() -> None:
     store = only_store(operator(), account("OLD", at=NOW - 10), account("NEW"), account("OLDER", at=NOW - 20))
     assert list(store.contents.files) == [
-        "stores/ACME/.nsc",
         "stores/ACME/ACME.jwt",
-        "keys/.gitignore",
         "stores/ACME/accounts/NEW/NEW.jwt",
+        "stores/ACME/.nsc",
+        "keys/.gitignore",
     ]
     assert [line.partition(" of ")[0] for line in store.superseded] == [
         f"account OLD {ACCOUNT.public_key}",

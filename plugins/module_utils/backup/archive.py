@@ -8,22 +8,20 @@ The same contents at the same time are the same bytes.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 import zlib
 from typing import Any, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from .contents import Contents, Held, look_into, path_problem, refusal
+from . import tar
+from .contents import Contents, Held, counted, glance, look_into, path_problem, refusal
 
 FORMAT = "natsops.security backup"
 VERSION = 1
 MANIFEST = "natsops-backup.json"
 #: More than any store has: what a small file unpacks to must not fill the memory.
 MOST_BYTES = 1 << 30
-_BLOCK = 512
 _GZIP = 31  # zlib's wbits for a gzip header
 
 
@@ -36,23 +34,20 @@ class Archive(NamedTuple):
     manifest: dict[str, Any]
 
 
-def write_archive(contents: Contents, held: Held, created: int) -> bytes:
-    """The archive of contents and what they hold. NatsSecurityError for a path that has no place in a backup; problems of what is held are in the manifest,
-    and refuse nothing.
-    """
-    problems = [problem for path in contents.files if (problem := path_problem(path, contents.name))]
+def write_archive(contents: Contents, created: int) -> bytes:
+    """The archive of contents. They are not verified: that is done when it is read. NatsSecurityError for a path that has no place in a backup."""
+    problems = [f"{problem}." for path in contents.files if (problem := path_problem(path, contents.name))]
     if problems:
-        raise refusal("There can be no backup:", [f"{problem}." for problem in problems])
+        raise refusal("There can be no backup:", problems)
     files = {path: contents.files[path].encode("utf-8") for path in sorted(contents.files)}
-    manifest = json.dumps(_manifest(contents, held, files, created), indent=1, ensure_ascii=False) + "\n"
-    members = [(MANIFEST, manifest.encode("utf-8")), *files.items()]
+    manifest = json.dumps(_manifest(contents, files, created), indent=1, ensure_ascii=False) + "\n"
     compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
-    parts = [compressor.compress(_member(path, data, created)) for path, data in members]
-    parts += [compressor.compress(bytes(2 * _BLOCK)), compressor.flush()]
-    return b"".join(parts)
+    packed = tar.pack([(MANIFEST, manifest.encode("utf-8")), *files.items()], created)
+    return b"".join([*map(compressor.compress, packed), compressor.flush()])
 
 
-def _manifest(contents: Contents, held: Held, files: dict[str, bytes], created: int) -> dict[str, Any]:
+def _manifest(contents: Contents, files: dict[str, bytes], created: int) -> dict[str, Any]:
+    held = glance(contents)
     operator = held.operator
     return {
         "format": FORMAT,
@@ -60,17 +55,10 @@ def _manifest(contents: Contents, held: Held, files: dict[str, bytes], created: 
         "created": units.show_time(created),
         "store": contents.name,
         "operator": {"name": operator.name, "public_key": operator.subject} if operator is not None else None,
-        "holds": held.counts(),
+        "holds": counted(contents),
         "missing_seeds": held.missing_seeds,
-        "problems": held.problems,
         "sha256": {path: hashlib.sha256(data).hexdigest() for path, data in files.items()},
     }
-
-
-def _member(path: str, data: bytes, created: int) -> bytes:
-    entry = tarfile.TarInfo(path)
-    entry.size, entry.mode, entry.mtime = len(data), 0o600, created
-    return entry.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % _BLOCK)
 
 
 def read_archive(data: bytes, operator: str | None = None) -> Archive:
@@ -78,7 +66,7 @@ def read_archive(data: bytes, operator: str | None = None) -> Archive:
 
     What does not verify up to the operator is in `held.problems`.
     """
-    files = _unpack(_decompress(data))
+    files = tar.unpack(_decompress(data))
     manifest = _read_manifest(files.pop(MANIFEST, None))
     name = str(manifest["store"])
     problems = [f"{problem}." for path in files if (problem := path_problem(path, name))]
@@ -93,8 +81,8 @@ def read_archive(data: bytes, operator: str | None = None) -> Archive:
         raise refusal("The backup is not what its manifest says:", problems)
     contents = Contents(name, {path: _text(path, content) for path, content in files.items()})
     held = look_into(contents, operator)
-    if manifest["holds"] != held.counts():
-        raise refusal("The backup is not what its manifest says:", [f"it holds {held.counts()}."])
+    if manifest["holds"] != counted(contents):
+        raise refusal("The backup is not what its manifest says:", [f"it holds {counted(contents)}."])
     if operator is not None and (held.operator is None or held.operator.subject != operator):
         raise refusal("The backup is that of another operator:", held.problems)
     return Archive(contents, held, units.parse_time(manifest["created"]), manifest)
@@ -111,23 +99,6 @@ def _decompress(data: bytes) -> bytes:
     if not decompressor.eof:
         raise NatsSecurityError("The backup cannot be read: it is cut off.")
     return unpacked
-
-
-def _unpack(data: bytes) -> dict[str, bytes]:
-    """The files of a tar archive. NatsSecurityError for a member of another type or a second one of a path."""
-    files: dict[str, bytes] = {}
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
-            for entry in archive:
-                if not entry.isreg() or entry.name in files:
-                    raise NatsSecurityError(f"The backup cannot be read: {entry.name!r} is no file, or is there twice.")
-                start = entry.offset_data
-                files[entry.name] = data[start : start + entry.size]
-                if len(files[entry.name]) != entry.size:
-                    raise NatsSecurityError("The backup cannot be read: it is cut off.")
-    except (tarfile.TarError, ValueError, OSError):
-        raise NatsSecurityError("The backup cannot be read: it holds no archive, or was changed.") from None
-    return files
 
 
 def _read_manifest(data: bytes | None) -> dict[str, Any]:

@@ -24,20 +24,14 @@ class Keys(NamedTuple):
 
 
 def write_sealed(contents: Contents, recipients: Sequence[str], created: int) -> str:
-    """The backup, sealed to curve keys. The name and public key of the operator and the time are in it for everybody to read."""
-    held = look_into(contents)
-    operator = held.operator
-    about = {
-        "created": units.show_time(created),
-        "store": contents.name,
-        "operator": operator.subject if operator is not None else None,
-    }
-    return seal(write_archive(contents, held, created), recipients, about)
+    """The backup, sealed to curve keys. The name of the store and the time are in it for everybody to read."""
+    about = {"created": units.show_time(created), "store": contents.name}
+    return seal(write_archive(contents, created), recipients, about)
 
 
 def write_encrypted(contents: Contents, password: str, created: int) -> str:
     """The backup, encrypted as by ansible-vault."""
-    return vault.encrypt(write_archive(contents, look_into(contents), created), password)
+    return vault.encrypt(write_archive(contents, created), password)
 
 
 def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
@@ -73,8 +67,7 @@ def _is_natscli(text: str) -> bool:
 def _from_sealed(text: str, keys: Keys, operator: str | None) -> Archive:
     sealed = read_sealed(text)
     archive = read_archive(open_sealed(sealed, keys.pairs), operator)
-    told = {name: sealed.about.get(name) for name in ("created", "store")}
-    if told != {name: archive.manifest[name] for name in told}:
+    if any(sealed.about.get(name) != archive.manifest[name] for name in ("created", "store")):
         raise NatsSecurityError("The backup is not what it says outside: it was changed.")
     return archive
 

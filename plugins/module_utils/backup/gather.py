@@ -12,7 +12,7 @@ from ..base.errors import NatsSecurityError
 from ..disk.files import list_folder, read_content
 from ..disk.writing import is_rest
 from ..store.layout import Layout
-from .contents import KEYS, STORES, Contents, look_into
+from .contents import KEYS, STORES, Contents, glance
 
 
 def gather(layout: Layout) -> Contents:
@@ -33,7 +33,7 @@ def gather(layout: Layout) -> Contents:
         for path in _walk(folder):
             _take(files, path, f"{KEYS}{path[len(layout.keys_dir) :]}")
     contents = Contents(layout.name, files)
-    keys = {*look_into(contents).named_keys, *_journalled(files.get(contents.layout.journal, ""))}
+    keys = {*glance(contents).named_keys, *_journalled(files.get(contents.layout.journal, ""))}
     for key in sorted(key for key in keys if len(key) == 56):
         _take(files, layout.key(key), contents.layout.key(key))
     _take(files, layout.gitignore, contents.layout.gitignore)

@@ -73,36 +73,34 @@ def write_natscli(contents: Contents) -> str:
     problems += [f"the seed of the {what}, {key}, is missing." for key, what in taken.items()]
     if problems or held.operator is None:
         raise refusal("There can be no backup for nats:", problems)
-    files, layout = contents.files, contents.layout
-    accounts = []
-    for name, claims in held.accounts.items():
-        users = [
-            {
-                "name": user,
-                "key": _key(contents, held, claims_of_user.subject),
-                "token": files[layout.user_jwt(name, user)].strip(),
-            }
-            for (account, user), claims_of_user in held.users.items()
-            if account == name
-        ]
-        body: Account = claims.body
-        accounts.append(
-            {
-                "name": name,
-                "key": _key(contents, held, claims.subject),
-                "token": files[layout.account_jwt(name)].strip(),
-                "signingKeys": _keys(contents, held, [key.key for key in body.signing_keys]),
-                "users": users,
-            }
-        )
-    operator = {
+    whole = {
         "name": contents.name,
         "key": _key(contents, held, held.operator.subject),
-        "token": files[layout.operator_jwt].strip(),
+        "token": contents.files[contents.layout.operator_jwt].strip(),
         "signingKeys": _keys(contents, held, held.operator.body.signing_keys),
-        "accounts": accounts,
+        "accounts": [_account(contents, held, name) for name in held.accounts],
     }
-    return json.dumps(operator, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def _account(contents: Contents, held: Held, name: str) -> dict[str, Any]:
+    claims, layout = held.accounts[name], contents.layout
+    body: Account = claims.body
+    return {
+        "name": name,
+        "key": _key(contents, held, claims.subject),
+        "token": contents.files[layout.account_jwt(name)].strip(),
+        "signingKeys": _keys(contents, held, [key.key for key in body.signing_keys]),
+        "users": [
+            {
+                "name": user,
+                "key": _key(contents, held, user_claims.subject),
+                "token": contents.files[layout.user_jwt(name, user)].strip(),
+            }
+            for (account, user), user_claims in held.users.items()
+            if account == name
+        ],
+    }
 
 
 def _key(contents: Contents, held: Held, public_key: str) -> dict[str, str]:

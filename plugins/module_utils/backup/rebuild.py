@@ -17,13 +17,13 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..base.recognition import secrets_in
-from ..claims import Claims
+from ..claims import Account, Claims
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..rules import did_sign, is_revoked
 from ..store.layout import GITIGNORE, Layout, name_problem
 from ..token import codec, decorated
-from .contents import KEYS, STORES, Contents, Held, look_into
+from .contents import KEYS, STORES, Contents, Held, counted
 
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 #: Characters that no part of a name of a file may have.
@@ -203,46 +203,53 @@ def _store(tree: _Tree, seeds: dict[str, KeyPair], names: set[str]) -> Rebuilt:
     renamed: list[str] = []
     name = _file_name(tree.operator, names, renamed)
     layout = Layout(STORES, KEYS, name)
+    files: dict[str, str] = {}
+    held = _put_tokens(tree, layout, files, renamed)
     # nsc knows by this whether the operator's own key was there when the store was made.
     managed = tree.operator.claims.subject not in seeds
     marker = {"managed": managed, "name": name, "kind": "operator", "version": "1"}
-    files = {
-        layout.marker: json.dumps(marker, separators=(",", ":"), ensure_ascii=False),
-        layout.operator_jwt: tree.operator.text,
-        layout.gitignore: GITIGNORE,
-    }
-    named = Held(operator=tree.operator.claims)
-    revoked = []
-    account_names: set[str] = set()
-    for account in sorted(tree.accounts, key=_by_name):
-        account_name = _file_name(account, account_names, renamed)
-        files[layout.account_jwt(account_name)] = account.text
-        named.accounts[account_name] = account.claims
-        user_names: set[str] = set()
-        for user in sorted(tree.users[account.claims.subject], key=_by_name):
-            user_name = _file_name(user, user_names, renamed)
-            files[layout.user_jwt(account_name, user_name)] = user.text
-            named.users[account_name, user_name] = user.claims
-            if is_revoked(account.claims.body.revocations, user.claims.subject, user.claims.issued_at):
-                revoked.append(f"{account_name}/{user_name}")
-    keys = named.named_keys
+    files[layout.marker] = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
+    files[layout.gitignore] = GITIGNORE
+    keys = held.named_keys
     files.update({layout.key(key): seeds[key].seed for key in keys if key in seeds})
-    with_creds = {place: seeds[claims.subject] for place, claims in named.users.items() if claims.subject in seeds}
-    for (account_name, user_name), pair in with_creds.items():
-        token = files[layout.user_jwt(account_name, user_name)]
-        files[layout.creds(account_name, user_name)] = decorated.creds_text(token, pair.seed)
+    with_creds = {place: seeds[claims.subject] for place, claims in held.users.items() if claims.subject in seeds}
+    for place, pair in with_creds.items():
+        files[layout.creds(*place)] = decorated.creds_text(files[layout.user_jwt(*place)], pair.seed)
     contents = Contents(name, files)
     return Rebuilt(
         contents=contents,
         operator=tree.operator.claims.subject,
         keys=keys,
-        counts=look_into(contents).counts(),
+        counts=counted(contents),
         missing_seeds={key: what for key, what in keys.items() if key not in seeds},
-        users_without_creds=[f"{account}/{user}" for account, user in named.users if (account, user) not in with_creds],
-        revoked=revoked,
+        users_without_creds=["/".join(place) for place in held.users if place not in with_creds],
+        revoked=["/".join(place) for place in held.users if _is_revoked(held, place)],
         superseded=tree.superseded,
         renamed=renamed,
     )
+
+
+def _put_tokens(tree: _Tree, layout: Layout, files: dict[str, str], renamed: list[str]) -> Held:
+    """Put all tokens under their names; what they say, by these names."""
+    held = Held(operator=tree.operator.claims)
+    files[layout.operator_jwt] = tree.operator.text
+    accounts: set[str] = set()
+    for account in sorted(tree.accounts, key=_by_name):
+        name = _file_name(account, accounts, renamed)
+        files[layout.account_jwt(name)] = account.text
+        held.accounts[name] = account.claims
+        users: set[str] = set()
+        for user in sorted(tree.users[account.claims.subject], key=_by_name):
+            user_name = _file_name(user, users, renamed)
+            files[layout.user_jwt(name, user_name)] = user.text
+            held.users[name, user_name] = user.claims
+    return held
+
+
+def _is_revoked(held: Held, place: tuple[str, str]) -> bool:
+    account: Account = held.accounts[place[0]].body
+    user = held.users[place]
+    return is_revoked(account.revocations, user.subject, user.issued_at)
 
 
 def _by_name(token: Token) -> tuple[str, int, str]:

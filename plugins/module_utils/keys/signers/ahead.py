@@ -3,7 +3,7 @@
 """Work done in a thread of its own, one item after the other, while its results are used: a signer makes the next signatures while the last are
 verified, and what hangs in somebody's library can be given up.
 
-10,000 users signed by SoftHSM take 3.1 s instead of 3.6, by OpenBao 1.0 instead of 1.4 (make bench BENCHMARKS=signers).
+10,000 signatures of OpenBao or SoftHSM take a tenth less time by it, on two cores that have other work too (make bench BENCHMARKS=signers).
 """
 
 from __future__ import annotations

@@ -121,16 +121,11 @@ def _from_base64(output: bytes) -> bytes:
 
 def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, timeout: float) -> Ran:
     """Give a program its input and take its output at the same time, so that neither waits for the other."""
-    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-    output, errors, failure = bytearray(), bytearray(), ""
-    waiting = memoryview(data)
+    failure = ""
     with selectors.DefaultSelector() as selector:
-        for stream, event in ((stdin, selectors.EVENT_WRITE), (stdout, _READ), (stderr, _READ)):
-            if stream is not None:
-                os.set_blocking(stream.fileno(), False)
-                selector.register(stream, event)
+        talk = _Talk(process, selector, memoryview(data))
         deadline = time.monotonic() + timeout
-        while not failure and any(key.events == _READ for key in selector.get_map().values()):
+        while not failure and talk.is_open:
             ready = selector.select(min(0.2, timeout))
             if ready:
                 deadline = time.monotonic() + timeout
@@ -139,26 +134,46 @@ def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, ti
             elif time.monotonic() > deadline:
                 failure = f"did not read or write anything for {timeout:g} s"
             for key, _unused in ready:
-                if key.events != _READ:
-                    waiting = _feed(key.fd, waiting)
-                    if not waiting:
-                        selector.unregister(key.fileobj)
-                        _close(stdin)
-                    continue
-                chunk = os.read(key.fd, _CHUNK)
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is stdout:
-                    output += chunk
-                else:
-                    errors = _end_of_text(errors + chunk)
-            if len(output) > most_bytes:
+                talk.go_on(key)
+            if len(talk.output) > most_bytes:
                 failure = f"writes more than {most_bytes} bytes"
     failure = failure or _end_of(process, max(0.0, deadline - time.monotonic()))
-    said = shown(errors.decode("utf-8", "replace"))
-    return Ran(
-        bytes(output), f"the program {failure}: {said or 'it wrote nothing to standard error'}." if failure else ""
-    )
+    said = shown(talk.errors.decode("utf-8", "replace")) or "it wrote nothing to standard error"
+    return Ran(bytes(talk.output), f"the program {failure}: {said}." if failure else "")
+
+
+class _Talk:
+    """What is on its way to and from a program."""
+
+    def __init__(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector, waiting: memoryview) -> None:
+        self.output, self.errors = bytearray(), bytearray()
+        self._process, self._selector, self._waiting = process, selector, waiting
+        streams = ((process.stdin, selectors.EVENT_WRITE), (process.stdout, _READ), (process.stderr, _READ))
+        for stream, event in streams:
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, event)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more output may come."""
+        return any(key.events == _READ for key in self._selector.get_map().values())
+
+    def go_on(self, key: selectors.SelectorKey) -> None:
+        """Write or read what is possible now."""
+        if key.events != _READ:
+            self._waiting = _feed(key.fd, self._waiting)
+            if not self._waiting:
+                self._selector.unregister(key.fileobj)
+                _close(self._process.stdin)
+            return
+        chunk = os.read(key.fd, _CHUNK)
+        if not chunk:
+            self._selector.unregister(key.fileobj)
+        elif key.fileobj is self._process.stdout:
+            self.output += chunk
+        else:
+            self.errors = _end_of_text(self.errors + chunk)
 
 
 def _end_of(process: subprocess.Popen[bytes], seconds: float) -> str:
