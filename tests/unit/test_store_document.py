@@ -328,5 +328,5 @@ def test_aliases_are_replaced_by_what_they_stand_for(tmp_path: pathlib.Path) -> 
 
 
 def test_file_that_is_not_there_is_one_clear_error(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(NatsSecurityError, match="No such file"):
+    with pytest.raises(NatsSecurityError, match="there is no file"):
         read(tmp_path / "none.yml")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
+from ..base.recognition import may_hold_secrets
 from ..base.units import INT64_MAX, UNLIMITED
 from ..claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
 from ..claims.declaration import copy_with, decode_any, encode_any
@@ -26,7 +27,6 @@ from ..claims.operator import check_account_server_url
 from ..claims.wire import decode_object, encode_object, escape_html, fold_name, refuse_twins, write_members
 from ..keys import nkey
 from ..keys.nkey import KeyPair
-from ..keys.recognition import may_hold_secrets
 
 if TYPE_CHECKING:
     from ..keys.signers import Issuer, Signer
