@@ -46,8 +46,13 @@ def paths_of(spec: dict[str, Any], prefix: str = "") -> Iterator[str]:
 OPTIONS = [(name[len("nats_") :], option) for name in MODULES for option in paths_of(options_of(name))]
 #: Where a folder is meant, or may be.
 FOLDERS = {"signer_path", "system_signer_path", "store_path", "signers.ca_path"}
-#: Read later, or on the server only.
-NOT_READ = {("resolver", "signer_path"), ("server_config", "resolver.dir"), ("server_config", "data_dir")}
+#: Read later, on the server only, or by the action plugin on the controller (see test_vault.py).
+NOT_READ = {
+    ("resolver", "signer_path"),
+    ("server_config", "resolver.dir"),
+    ("server_config", "data_dir"),
+    ("store", "vault_file"),
+}
 
 
 def is_folder(option: str) -> bool:

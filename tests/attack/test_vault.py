@@ -60,8 +60,10 @@ class Realm:
         """Run the task, whatever comes of it. Nothing of what it prints is a seed."""
         chosen = {name: value for name, value in {**self.options, **options}.items() if value is not None}
         task = {"name": "store", MODULE: chosen, "register": "made", "ignore_errors": True}
-        variables = {} if password is None else {"password": password}
-        played = self.play([task, *after], "-vvv", "--diff", *arguments, binaries=self.binaries, **variables)
+        # Not in the play: Ansible shows the lines around a task that fails.
+        given = self.play.folder / "password.json"
+        given.write_text(json.dumps({} if password is None else {"password": password}))
+        played = self.play([task, *after], "-vvv", "--diff", "-e", f"@{given}", *arguments, binaries=self.binaries)
         assert secrets_in(played.output) == []
         assert PASSWORD not in played.output
         return played

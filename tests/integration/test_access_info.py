@@ -195,7 +195,7 @@ def test_servers_that_keep_no_accounts_are_said(site: Site, tmp_path: pathlib.Pa
     [
         ({}, "one of the following is required: definition, src, store, servers"),
         ({"definition": {}, "src": "x"}, "parameters are mutually exclusive: definition|src"),
-        ({"src": "/nonexistent.yml"}, "src: /nonexistent.yml cannot be read: No such file or directory."),
+        ({"src": "/nonexistent.yml"}, "src: there is no file /nonexistent.yml."),
         ({"definition": {"accounts": []}}, "operator.name"),
         ({"stores_dir": "/nonexistent"}, "There is no store in /nonexistent."),
         ({"jwt_paths": ["/nonexistent.jwt"]}, "jwt_paths[0]: there is no file /nonexistent.jwt."),

@@ -36,7 +36,8 @@ def lock_file(path: str, what: str, timeout: float, create: bool, shared: bool) 
     try:
         if create:
             with contextlib.suppress(OSError):
-                os.fchmod(descriptor, FILE_MODE)
+                if os.fstat(descriptor).st_mode & 0o7777 != FILE_MODE:
+                    os.fchmod(descriptor, FILE_MODE)
         _wait_for(descriptor, path, what, timeout, shared)
         try:
             yield descriptor
