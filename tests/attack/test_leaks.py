@@ -290,6 +290,44 @@ def test_document_that_does_not_parse_shows_nothing_of_its_secrets(acme: Site, e
             assert not Leaks(seed)(shown_by(every_core, "nats_store", options)), secret
 
 
+def test_secrets_in_names_of_files_and_in_files_of_another_kind_are_not_shown(
+    acme: Site, every_core: Modules, bearer: tuple[nkey.KeyPair, str]
+) -> None:
+    seed = bearer[0].seed
+    leaks = Leaks(seed, bearer[1])
+    store = {"stores_dir": acme / "stores", "keys_dir": acme / "keys"}
+    document = {"operator": {"name": "O"}, "accounts": [{"name": "A", "users": [{"name": "u"}]}]}
+    assert acme.run("store", **store, definition=document)["changed"]
+    folder = acme.folder / "stores/O/accounts"
+    shutil.copytree(folder / "A", folder / seed)
+    (folder / "A/users" / f"{seed}.jwt").write_text(bearer[1])
+    (folder / "A/users/foreign.jwt").write_text(decorated.format_creds(bearer[1], bearer[0]))
+    (acme.folder / "stores" / f"n{seed}").mkdir()
+    for name, options in (
+        ("nats_store", {**store, "definition": document, "prune": True}),
+        ("nats_store_info", {**store, "store": "O"}),
+        ("nats_store_info", store),
+    ):
+        assert not leaks(shown_by(every_core, name, {**options, "_ansible_diff": True, "_ansible_check_mode": True}))
+
+    base = good_options(acme)
+    for text in (
+        seed,
+        decorated.format_creds(bearer[1], bearer[0]),
+        bearer[1],
+        f"x{seed}\n",
+        f'{{"seed": "{seed}\\n"}}',
+    ):
+        path = acme.write("odd", text)
+        for name, options in base.items():
+            spec = options_of(name)
+            for option in [option for option, value in spec.items() if value.get("type") == "path"]:
+                shown = shown_by(
+                    every_core, name, {**options, option: path, "_ansible_check_mode": True, "_ansible_diff": True}
+                )
+                assert not leaks(shown), f"{option} of {name}"
+
+
 # ---- what secrets must not do
 
 
