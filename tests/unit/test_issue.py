@@ -237,6 +237,57 @@ def test_public_half_cannot_issue_but_keeps() -> None:
     assert run(user(), run(user()).token, signer=half).decision.is_kept
 
 
+# ---- the last time that a token can hold
+
+LAST = 2**63 - 1
+
+
+def test_no_token_is_issued_at_a_time_or_ends_at_one_that_nothing_can_read() -> None:
+    payload = user_payload(iat=LAST)
+    with pytest.raises(NatsSecurityError, match="is issued at the last time that a token can hold"):
+        run(user({"bearer_token": True}), sign(payload, ACCOUNT))
+    last = run(user({"bearer_token": True}), sign(user_payload(iat=LAST - 1), ACCOUNT))
+    assert codec.decode(last.token).issued_at == LAST
+    with pytest.raises(NatsSecurityError, match="It is revoked until the last time"):
+        run(user(), policy=Policy(issued_after=LAST))
+    assert codec.decode(run(user(), policy=Policy(issued_after=LAST - 1)).token).issued_at == LAST
+    with pytest.raises(NatsSecurityError, match="It would expire after the last time"):
+        run(user(), policy=Policy(expires_in=LAST - NOW + 1))
+    assert codec.decode(run(user(), policy=Policy(expires_in=LAST - NOW)).token).expires == LAST
+
+
+INTEGERS = [
+    *({"issued_at": value} for value in (LAST + 1, -LAST - 2)),
+    *({"expires": value} for value in (LAST + 1, -LAST - 2)),
+    {"not_before": LAST + 1},
+]
+
+
+@pytest.mark.parametrize("outer", INTEGERS, ids=str)
+def test_no_time_is_written_that_nothing_can_read(outer: dict[str, int]) -> None:
+    claims = user(**outer)
+    with pytest.raises(NatsSecurityError, match="cannot be written"):
+        codec.encode(claims, ACCOUNT, outer.get("issued_at", NOW))
+
+
+@pytest.mark.parametrize("value", [LAST + 1, -LAST - 3, 2**70])
+def test_no_revocation_or_limit_is_written_that_nothing_can_read(value: int) -> None:
+    for claims in (
+        Claims(subject=ACCOUNT.public_key, body=Account(revocations={USER.public_key: value})),
+        Claims(
+            subject=ACCOUNT.public_key,
+            body=Account(exports=[Export(subject="a", type="stream", revocations={"*": value})]),
+        ),
+    ):
+        with pytest.raises(NatsSecurityError, match="cannot be written"):
+            codec.encode(claims, OPERATOR, NOW)
+    for claims in (user(), account()):
+        limits = claims.body.access.limits if isinstance(claims.body, User) else claims.body.limits
+        limits.subscriptions = value
+        with pytest.raises(NatsSecurityError, match="cannot be written"):
+            codec.encode(claims, SIGNERS[claims.kind], NOW)
+
+
 # ---- what carries no meaning
 
 

@@ -302,7 +302,12 @@ def _number(
     high: int = units.INT64_MAX,
     type_: str = "str",
 ) -> Kind:
-    return Kind(str, _decode_integer(low, high), 0, parse, show, {"type": type_})
+    def encode(value: int) -> str:
+        if not low <= value <= high:
+            raise NatsSecurityError(f"{quoted(value)} cannot be written: what reads tokens takes {low} to {high}.")
+        return str(value)
+
+    return Kind(encode, _decode_integer(low, high), 0, parse, show, {"type": type_})
 
 
 def _from(low: int, high: int = units.INT64_MAX) -> Callable[[int], bool]:
@@ -483,7 +488,7 @@ SAMPLING = _with_raw(
 def _encode_times(value: dict[str, int]) -> str:
     if NOW in value.values():
         raise NatsSecurityError("A revocation that holds from now on gets its time when the claims are issued.")
-    return "{" + ",".join(f"{encode_basestring(key)}:{value[key]}" for key in sorted(value)) + "}"
+    return "{" + ",".join(f"{encode_basestring(key)}:{TIME.encode(value[key])}" for key in sorted(value)) + "}"
 
 
 def _decode_times(value: Any, path: str) -> dict[str, int]:

@@ -144,8 +144,22 @@ def decide(
         return Decision(old, [], warnings, old, claims, policy, now)
     issued_at = max(now, policy.issued_after + 1 if policy.issued_after else 0, old.issued_at + 1 if old else 0)
     expires = issued_at + policy.expires_in if policy.expires_in is not None else policy.expires_at or 0
+    if max(issued_at, expires) > units.INT64_MAX:
+        raise NatsSecurityError(_beyond_all_times(old, issued_at, policy))
     issued = copy_with(claims, issuer=issuer, issued_at=issued_at, expires=expires)
     return Decision(issued, reasons, warnings, old, claims, policy, now)
+
+
+def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str:
+    """Why a token would have a time that nothing can read."""
+    last = f"the last time that a token can hold, {units.INT64_MAX}"
+    if old is not None and old.issued_at >= units.INT64_MAX:
+        return (
+            f"The existing token about {old.subject} is issued at {last}: no token is issued after it. Replace its key."
+        )
+    if policy.issued_after >= units.INT64_MAX:
+        return f"It is revoked until {last}: no token is issued after that. Remove the revocation, or replace the key."
+    return f"It would expire after {last}: issued at {issued_at}, for {policy.expires_in} seconds. Use a shorter time."
 
 
 def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple[Claims | None, bool]:

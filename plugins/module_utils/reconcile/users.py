@@ -183,10 +183,10 @@ class _Common:
         issuer, scope = chosen
         wanted = self._claims(one, issuer, scope, signers.has_templates)
         self.findings.judge(Verdict(tuple(problems)))
-        if one.token is None and not given.how.diff:
-            decision = decide(wanted, None, issuer, policy, given.how.now)
-        else:
-            try:
+        try:
+            if one.token is None and not given.how.diff:
+                decision = decide(wanted, None, issuer, policy, given.how.now)
+            else:
                 decision = self._compare(one, wanted, issuer, policy)
                 if not decision.is_kept and not given.signer:
                     other = at_hand(signers.issuers, chosen, given.ring)
@@ -194,9 +194,9 @@ class _Common:
                         issuer = other.issuer
                         wanted = self._claims(one, issuer, other.scope, signers.has_templates)
                         decision = self._compare(one, wanted, issuer, policy)
-            except NatsSecurityError as error:
-                self._problem(one.file, f"this is left as it is: {error}")
-                return None
+        except NatsSecurityError as error:
+            self._problem(one.file, f"this is left as it is: {error}")
+            return None
         self._report(one, decision)
         if decision.is_kept:
             return issuer, (), decision.claims
