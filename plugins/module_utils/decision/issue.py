@@ -42,6 +42,8 @@ class Policy:
     #: Issue after this time only: a user whose JWT is not after its revocation stays revoked.
     issued_after: int = 0
     remove_revocations: frozenset[str] = frozenset()
+    #: The revocations of the wanted claims are all that there are to be; none of the existing token is retained beside them.
+    exact_revocations: bool = False
     remove_signing_keys: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -220,6 +222,8 @@ def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Poli
 
 def _retained_revocations(wanted: dict[str, int], old: dict[str, int], policy: Policy, now: int) -> dict[str, int]:
     """All of both, the later time of each (RevocationList.Revoke never moves one back), `now` only where there was none."""
+    if policy.exact_revocations:
+        return dict(wanted)
     retained = {key: at for key, at in old.items() if key not in policy.remove_revocations}
     for key, at in wanted.items():
         if key not in policy.remove_revocations:

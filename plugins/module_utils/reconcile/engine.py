@@ -18,6 +18,7 @@ from .names import name_keys
 from .operators import OperatorPlan, plan_operator
 from .place import Place
 from .plan import Plan
+from .revocations import plan_revocations
 from .users import UserAccount, plan_users
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
@@ -38,6 +39,14 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     _take(plan, operator.findings)
     members = {one.name: find_members(given, one) for one in present}
     accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
+    for one in present:
+        if one.state == EXISTING and one.change is not None:
+            changed = plan_revocations(given, operator.claims, one)
+            plan.revocations += changed.entries
+            plan.notes += changed.notes
+            if changed.step is not None:
+                plan.accounts[one.name] = changed.step
+            _take(plan, changed.findings)
     finals = dict(accounts.items())
     for name, account in accounts.items():
         if account.step is not None:

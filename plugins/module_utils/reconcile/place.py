@@ -26,6 +26,15 @@ class Found:
     fault: str = ""  # why its file does not hold the token and nothing else; empty where it does
 
 
+class Revoked(NamedTuple):
+    """The key of a user, or of a signing key, that was revoked by its name in an account."""
+
+    key: str
+    account: str
+    user: str = ""
+    role: str = ""
+
+
 @dataclasses.dataclass
 class Record:
     """What an earlier run left, recorded where only who has the keys can write. Without an operator's public key nothing is on record."""
@@ -36,6 +45,7 @@ class Record:
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)  # tokens, by the names of accounts
     roles: dict[str, dict[str, str]] | None = None
     removed: frozenset[str] = frozenset()  # the public keys of accounts and users that were removed
+    revoked: frozenset[Revoked] = frozenset()  # what was revoked by name
 
 
 @dataclasses.dataclass

@@ -13,7 +13,7 @@ from ..claims.options import Problem
 from ..decision.issue import Decision
 from ..keys.new import NewKey, NewToken
 from .names import Names
-from .place import Found
+from .place import Found, Revoked
 from .verdict import Verdict
 
 CREATED, CHANGED, KEPT, EXTRA, REMOVED = "created", "changed", "kept", "extra", "removed"
@@ -74,12 +74,27 @@ class UserStep(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """What goes: a user of an account, or a whole account, or the seed of a signing key."""
+    """What goes: a user of an account, or a whole account, or the seed of a signing key; of a user without keys only the JWT."""
 
     account: str
     user: str
     keys: Sequence[str]
     is_account: bool = False
+
+
+class Revocation(NamedTuple):
+    """What happens to one entry of a list of revocations: `added`, `moved`, `kept`, `removed`, `expired` (removed as it covers nothing any more) or `absent`.
+
+    `at` and `before` are in unix seconds, None where there is no entry. `reissued` is when a token that the entry does not cover was issued, 0 for none.
+    """
+
+    export: str
+    public_key: str
+    name: str
+    action: str
+    at: int | None
+    before: int | None
+    reissued: int = 0
 
 
 @dataclasses.dataclass
@@ -98,6 +113,9 @@ class Plan:
     )  # by account and user, where asked for
     activation: Step | None = None  # of a module that issues one alone
     removals: list[Removal] = dataclasses.field(default_factory=list)
+    revocations: list[Revocation] = dataclasses.field(default_factory=list)  # of accounts of which only these change
+    #: What is noted of keys that are revoked by name, so that a later run knows which key a name had.
+    notes: list[Revoked] = dataclasses.field(default_factory=list)
     entities: list[Entity] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     warnings: list[Problem] = dataclasses.field(default_factory=list)

@@ -41,9 +41,32 @@ class WantedUser:
     options: dict[str, Any]
 
 
+@dataclasses.dataclass(frozen=True)
+class WantedRevocation:
+    """An entry of a list of revocations: of a user or, with an export, of an importing account. By name, public key or `*`; `at` in unix seconds, or NOW."""
+
+    place: str
+    name: str
+    at: int
+    export: str = ""  # the name or the subject of the export; empty for users
+
+
+@dataclasses.dataclass(frozen=True)
+class RevocationChange:
+    """What changes in the revocations of an account that is otherwise taken as it is found.
+
+    With `absent` the entries are removed. `longest_life` is the longest time, in seconds, that a token of the account was ever issued for: entries that
+    cover nothing younger are removed too; None removes none.
+    """
+
+    entries: list[WantedRevocation]
+    absent: bool = False
+    longest_life: int | None = None
+
+
 @dataclasses.dataclass
 class WantedAccount:
-    """An account with its signing keys and users. An existing one is taken as it is found; only its users are managed."""
+    """An account with its signing keys and users. An existing one is taken as it is found; only its users are managed, and what `change` says."""
 
     place: str
     name: str
@@ -55,6 +78,7 @@ class WantedAccount:
     options: dict[str, Any]
     remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
     remove_revocations: list[str] = dataclasses.field(default_factory=list)
+    change: RevocationChange | None = None  # of an existing account
 
     def user_place(self, user: WantedUser) -> str:
         """Where a user stands in the document."""

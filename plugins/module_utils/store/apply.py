@@ -37,7 +37,7 @@ from ..reconcile.wanted import How, Wanted
 from ..token import decorated
 from . import layout as layouts
 from .layout import Layout, Store
-from .record import differing, identity_text, verified
+from .record import differing, identity_text, revoked_text, verified
 from .unfinished import complete, leaves_record
 
 #: How often a store is planned while something that takes no lock changes it.
@@ -214,6 +214,7 @@ class _Work:
             self.prepare()
             self.make_keys()
             self.write_operator()
+            self.note_revoked()
             self.write_accounts()
             self.write_users()
             self.put_modes_right()
@@ -280,6 +281,13 @@ class _Work:
         write_all(files)
         make_folders([self.layout.accounts])
 
+    def note_revoked(self) -> None:
+        """Note the keys that are revoked by name, before they are: a name may have another key when the same is asked again."""
+        new = [note for note in self.plan.notes if note not in self.record.revoked]
+        if new:
+            make_folders([self.layout.state_of_keys])
+            append(self.layout.revoked, revoked_text(new))
+
     def write_accounts(self) -> None:
         files = []
         for name, step in self.plan.accounts.items():
@@ -345,7 +353,7 @@ class _Work:
         lines = [
             f"{removal.keys[0]} {self.when} {removal.account}{'/' if removal.user else ''}{removal.user}\n"
             for removal in self.plan.removals
-            if (removal.user or removal.is_account) and removal.keys[0] not in self.record.removed
+            if removal.keys and (removal.user or removal.is_account) and removal.keys[0] not in self.record.removed
         ]
         if lines:
             make_folders([self.layout.state_of_keys])
@@ -359,7 +367,7 @@ class _Work:
         self.note_removed()
         for removal in self.plan.removals:
             account, user = removal.account, removal.user
-            if user:
+            if user and removal.keys:
                 self.put_away(True, when, self.layout.creds(account, user))
             for key in removal.keys:
                 if len(key) == 56:

@@ -123,6 +123,11 @@ class Layout:
         return f"{self.state_of_keys}/removed"
 
     @property
+    def revoked(self) -> str:
+        """The keys that were revoked by the names that they had then, a JSON object a line."""
+        return f"{self.state_of_keys}/revoked"
+
+    @property
     def vaulted(self) -> str:
         """Which seeds were moved to a vault, and to which: a JSON object, by public key."""
         return f"{self.state_of_keys}/vaulted.json"
@@ -285,7 +290,10 @@ class Store:
         mode = self.modes.get(path)
         if mode is None:
             return ()
-        is_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path == self.layout.removed
+        is_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path in (
+            self.layout.removed,
+            self.layout.revoked,
+        )
         right = FILE_MODE if is_file else FOLDER_MODE
         stores = self.layout.stores_dir
         shown = path[len(stores) + 1 :] if path.startswith(stores) else path

@@ -8,15 +8,16 @@ the same name, one that a key signed which was removed since, and one that is ol
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from typing import Callable
+from typing import Callable, Iterable, Iterator
 
 from ..disk.batch import Write
 from ..disk.files import FOLDER_MODE, list_folder
 from ..disk.writing import is_rest
-from ..reconcile.place import Record, Trust
+from ..reconcile.place import Record, Revoked, Trust
 from ..reconcile.trust import Evidence, Named, verify
 from . import layout as layouts
 from .layout import Layout, Store
@@ -27,9 +28,10 @@ def read_record(store: Store) -> Record:
     layout = store.layout
     lines = (layouts.read_file(store, layout.removed) or "").splitlines()
     removed = frozenset(line.partition(" ")[0] for line in lines)
+    revoked = frozenset(_read_revoked((layouts.read_file(store, layout.revoked) or "").splitlines()))
     said = layouts.read_json(store, layout.recorded_store)
     if not isinstance(said, dict):
-        return Record(removed=removed)
+        return Record(removed=removed, revoked=revoked)
     for folder in (layout.record, layout.recorded_accounts):
         layouts.note_mode(store, folder, FOLDER_MODE)
         layouts.note_leftovers(store, folder)
@@ -44,7 +46,22 @@ def read_record(store: Store) -> Record:
         accounts,
         layouts.read_roles(store, layout.recorded_roles),
         removed,
+        revoked,
     )
+
+
+def _read_revoked(lines: list[str]) -> Iterator[Revoked]:
+    """What was revoked by name; a line that a killed run has not written to its end says nothing."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            said = json.loads(line)
+            if isinstance(said, dict):
+                yield Revoked(*(str(said.get(word) or "") for word in Revoked._fields))
+
+
+def revoked_text(revoked: Iterable[Revoked]) -> str:
+    """The lines of what is revoked by name."""
+    return "".join(json.dumps(one._asdict(), sort_keys=True) + "\n" for one in revoked)
 
 
 def verified(store: Store, named: Named, has_seed: Callable[[str], bool]) -> Store:

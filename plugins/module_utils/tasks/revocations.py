@@ -1,0 +1,192 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_revocation: the revocations of one account, in its JWT at a path or in a store, each by the engine of its kind."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims.declaration import NOW
+from ..keys.keyring import Keyring
+from ..reconcile.place import Found
+from ..reconcile.plan import Plan, Revocation
+from ..reconcile.revocations import NOT_THERE, STAYS
+from ..reconcile.wanted import EXISTING, How, RevocationChange, Wanted, WantedAccount, WantedOperator, WantedRevocation
+from ..rules.trust import foreign
+from ..store import apply, layout, report
+from .single import Single, decide, parent_of, plan_of, put_in_place, result_of, sign
+from .task import CarefulModule, now, parse_seed
+from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer
+
+LIST = "list"
+
+
+def revocations_task(module: CarefulModule) -> dict[str, Any]:
+    """Change or list the revocations of an account."""
+    change = _change(module.params)
+    if module.params["jwt_path"] is not None:
+        return _in_jwt(module, change)
+    return _in_store(module, change)
+
+
+# ---- options
+
+
+def _change(params: dict[str, Any]) -> RevocationChange:
+    """What is asked for. NatsSecurityError says everything that is wrong with the options at once."""
+    state, problems = params["state"], []
+    entries = []
+    for index, item in enumerate(params["revocations"] or ()):
+        place = f"revocations[{index}]"
+        if item["at"] is not None and state != "present":
+            problems.append(f"{place}.at: a time is for state=present; an entry is removed whatever its time is.")
+        try:
+            at = NOW if item["at"] in (None, "now") else units.parse_time(item["at"])
+        except ValueError as error:
+            problems.append(f"{place}.at: {error}; or now.")
+            at = NOW
+        name = item["user"] if item["user"] is not None else item["account"]
+        if not name or not (item["user"] is not None or item["export"]):
+            problems.append(f"{place}: an empty text is no name.")
+        entries.append(WantedRevocation(place, name or "", at, item["export"] or ""))
+    longest = _longest_life(params, problems)
+    keys = params["remove_signing_keys"] or []
+    if state == LIST and (entries or keys or params["prune_expired"]):
+        problems.append("state=list changes nothing: leave out revocations, remove_signing_keys and prune_expired.")
+    if state == "absent" and keys:
+        problems.append("remove_signing_keys is for state=present.")
+    if state != LIST and not (entries or keys or params["prune_expired"]):
+        problems.append(
+            f"There is nothing to do: state={state} needs revocations, remove_signing_keys or prune_expired."
+        )
+    if problems:
+        raise NatsSecurityError(" ".join(problems))
+    return RevocationChange(entries, state == "absent", longest)
+
+
+def _longest_life(params: dict[str, Any], problems: list[str]) -> int | None:
+    if params["longest_life"] is not None and not params["prune_expired"]:
+        problems.append("longest_life is for prune_expired=true.")
+    if not params["prune_expired"] or params["longest_life"] is None:
+        return None
+    try:
+        return units.parse_seconds(params["longest_life"])
+    except ValueError as error:
+        problems.append(f"longest_life: {error}.")
+        return None
+
+
+def _account(name: str, change: RevocationChange, params: dict[str, Any], place: str) -> WantedAccount:
+    keys = params["remove_signing_keys"] or []
+    return WantedAccount(place, name, "", "", EXISTING, [], [], {}, keys, change=change)
+
+
+# ---- one JWT
+
+
+def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
+    path = module.params["jwt_path"]
+    existing = own_token(module, path, "jwt_path", "account")
+    if existing is None:
+        raise NatsSecurityError(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
+    claims = existing[1]
+    operator = parent(module, "operator")
+    is_listed = module.params["state"] == LIST
+    signing = Signer(Keyring()) if is_listed else signer(module, "")
+    if not is_listed:
+        require_jwt_for_folder(module, signing, operator)
+    above = parent_of(module, "operator", operator, [signing.named])
+    if above.keys and claims.issuer not in above.keys:
+        fault = foreign(claims.subject, claims.issuer, above.name, above.keys)
+        raise NatsSecurityError(f"jwt_path: {path} is left as it is: {fault}.")
+    name = claims.name or claims.subject
+    place = Single(operator, {name: Found(*existing)})
+    plan = decide(module, Wanted(None, [_account(name, change, module.params, "")]), place, signing)
+    step = plan_of(plan, plan.accounts.get(name))
+    signed = sign(module, step, [], signing)
+    result = result_of(module, step.decision, signed)
+    result["reasons"] = _reasons(plan)
+    if plan.before:
+        (before,), (after,) = plan.before.values(), plan.after.values()
+        result["diff"] = {"before": before, "after": after}
+    result.update(_shown(plan), public_key=claims.subject, jwt_path=path)
+    if is_listed:
+        return dict(result, changed=False, jwt=existing[0].strip())
+    return put_in_place(module, [], signed, result)
+
+
+# ---- a store
+
+
+def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
+    params = module.params
+    name = params["account"]
+    try:
+        timeout = units.parse_duration(params["lock_timeout"]) / units.NANOSECONDS
+    except ValueError as error:
+        raise NatsSecurityError(f"lock_timeout: {error}.") from None
+    where = layout.checked_layout(
+        params["stores_dir"] or layout.default_stores_dir(os.environ),
+        params["keys_dir"] or layout.default_keys_dir(os.environ),
+        params["store"],
+    )
+    fault = layout.name_problem(name)
+    if fault:
+        raise NatsSecurityError(f"account: {fault}.")
+    if not os.path.isfile(where.marker):
+        raise NatsSecurityError(f"store: there is no store {where.root}.")
+    pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
+    operator = WantedOperator("operator", params["store"], "", EXISTING, "", [], {})
+    outcome = apply.run(
+        Wanted(operator, [_account(name, change, params, "")]),
+        where,
+        lambda: Keyring(pairs, [where.keys_dir]),
+        How(now(), diff=module._diff),
+        apply.Run(module.check_mode or params["state"] == LIST, timeout, "nats_revocation"),
+    )
+    plan = outcome.plan
+    if plan.problems:
+        module.fail_json(
+            msg=report.problem_message(plan.problems, where.root), problems=report.show_problems(plan.problems)
+        )
+    for warning in plan.warnings:
+        module.warn(str(warning))
+    step = plan_of(plan, plan.accounts.get(name))
+    result = {
+        "changed": plan.changes and params["state"] != LIST,
+        "reasons": _reasons(plan),
+        "public_key": step.claims.subject,
+        "jwt": outcome.account_tokens.get(name),
+        "jwt_path": where.account_jwt(name),
+        "diff": {"before": plan.before, "after": plan.after},
+        **_shown(plan),
+    }
+    result["users_to_issue"] = [one.name for one in plan.entities if one.kind == "user"]
+    return result
+
+
+def _reasons(plan: Plan) -> list[str]:
+    """Why the account is signed again."""
+    return [reason for entity in plan.entities if entity.kind == "account" for reason in entity.reasons]
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    """The entries as a result, and what is revoked of those that the task names, for whoever looks for connections."""
+    removed = [entity.public_key for entity in plan.entities if entity.kind == "signing_key"]
+    return {"revocations": [_show(entry) for entry in plan.revocations], "removed_signing_keys": removed}
+
+
+def _show(entry: Revocation) -> dict[str, Any]:
+    shown: dict[str, Any] = {"public_key": entry.public_key, "name": entry.name, "action": entry.action}
+    if entry.export:
+        shown["export"] = entry.export
+    if entry.at is not None:
+        shown["until"] = units.show_time(entry.at)
+    if entry.before is not None and entry.action not in (STAYS, NOT_THERE):
+        shown["before"] = units.show_time(entry.before)
+    if entry.reissued:
+        shown["issued_again_at"] = units.show_time(entry.reissued)
+    return shown
