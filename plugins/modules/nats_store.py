@@ -72,6 +72,12 @@ options:
       - Public keys of users whose seeds are made elsewhere, such as on the hosts of applications, by C(ACCOUNT/USER). So a document in version control
         stays free of keys. The same as C(public_key) of these users.
     type: dict
+  return_users:
+    description:
+      - Users of the document, as C(ACCOUNT/USER), to return the JWTs of in RV(users). The JWT of a bearer is a secret by itself, and is masked.
+    type: list
+    elements: str
+    default: []
   stores_dir:
     description:
       - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
@@ -264,6 +270,13 @@ accounts:
   returned: success
   type: dict
   sample: {"APP": {"public_key": "ACWZ...", "jwt": "eyJ0...", "jwt_path": "/etc/nats/stores/ACME/accounts/APP/APP.jwt"}}
+users:
+  description:
+    - The C(public_key), C(jwt) and C(expires) of the users in O(return_users) that the document has, by C(ACCOUNT/USER). In check mode the JWT of a user
+      that would be signed is null, and a new key is a placeholder.
+  returned: with O(return_users)
+  type: dict
+  sample: {"APP/orders": {"public_key": "UDAU...", "jwt": "eyJ0...", "expires": "2027-01-31T12:00:00Z"}}
 store_path:
   description: The folder of the store.
   returned: success
@@ -373,6 +386,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     for warning in outcome.plan.warnings:
         module.warn(str(warning))
     told = report.show_outcome(document, outcome, module._diff)
+    if params["return_users"]:
+        told["users"] = report.show_users(outcome, params["return_users"])
     if vault is not None:
         told.update(_for_vault(module, vault, outcome, where))
     if params["definition"] is not None:
@@ -422,6 +437,7 @@ def main() -> None:
                 "keys_dir": {"type": "path", "no_log": False},
                 "store": {"type": "str"},
                 "user_public_keys": {"type": "dict", "no_log": False},
+                "return_users": {"type": "list", "elements": "str", "default": []},
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 "vault_file": {"type": "path"},

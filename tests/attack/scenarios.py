@@ -96,6 +96,19 @@ def creds(site: Site, **more: Any) -> dict[str, Any]:
     return {"path": site / "copy.creds", "jwt_path": site / "u.jwt", "key_path": site / "u.nk", **more}
 
 
+def credentials(site: Site, state: str, **more: Any) -> dict[str, Any]:
+    entry = {"account": "APP", "name": "u", "path": site / "host.creds", "notify": True, **more}
+    return {"state": state, "users": [entry]}
+
+
+def _signed(site: Site) -> dict[str, Any]:
+    """The user whose key waits on its host, or is in its creds file by now."""
+    paths = [site.folder / name for name in (".host.creds.natsops-key", "host.creds")]
+    pair = site.core.decorated.seed_in(next(path for path in paths if path.exists()).read_text())
+    options = {**user(site), "public_key": pair.public_key}
+    return {name: value for name, value in options.items() if name not in ("key_path", "creds_path")}
+
+
 def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"definition": document, "stores_dir": site / "stores", "keys_dir": site / "keys", **more}
 
@@ -116,6 +129,22 @@ SCENARIOS = {
         "creds",
         lambda site: creds(site, backup=True),
         (("user", user), ("creds", creds), ("user", lambda site: user(site, **_CHANGED))),
+    ),
+    "credentials prepared": Scenario("credentials", lambda site: credentials(site, "prepared")),
+    "credentials": Scenario(
+        "credentials",
+        lambda site: credentials(site, "present", jwt=site.text("u.jwt")),
+        (("credentials", lambda site: credentials(site, "prepared")), ("user", _signed)),
+    ),
+    "credentials renewed": Scenario(
+        "credentials",
+        lambda site: credentials(site, "present", jwt=site.text("u.jwt"), mode="0640"),
+        (
+            ("credentials", lambda site: credentials(site, "prepared")),
+            ("user", _signed),
+            ("credentials", lambda site: credentials(site, "present", jwt=site.text("u.jwt"))),
+            ("user", lambda site: {**_signed(site), **_CHANGED}),
+        ),
     ),
     "nkey": Scenario(
         "nkey", lambda site: {"path": site / "k.nk", "type": "user", "public_key_path": site / "k.pub", "mode": "u=rw"}

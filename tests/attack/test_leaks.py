@@ -145,6 +145,10 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
         "nats_user": {"name": "u", "key_path": acme / "u.nk", "creds_path": acme / "u.creds", **signer},
         "nats_activation": {"jwt_path": acme / "new.jwt", **signer, **importer},
         "nats_creds": {"path": acme / "u.creds", "jwt_path": acme / "u.creds", "key_path": acme / "u.nk"},
+        "nats_credentials": {
+            "users": [{"account": "APP", "name": "u", "path": acme / "app.creds"}],
+            "state": "prepared",
+        },
         "nats_jwt_info": {"jwt_path": acme / "u.creds", "parents": [{"jwt_path": acme / "app.jwt"}]},
         "nats_store": {
             **store,

@@ -26,6 +26,7 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 #: A JWT is a secret where it may be a bearer's, or stand in creds.
 SECRET_TOKENS = {
     "nats_creds": {"jwt"},
+    "nats_credentials": {"users.jwt"},
     "nats_jwt_info": {"jwt"},
     "nats_access_info": {"jwts"},
     "nats_store": {"vault_password", "_vault.transport_key"},

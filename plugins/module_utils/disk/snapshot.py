@@ -8,7 +8,7 @@ import os
 
 from . import files, writing
 from .files import MAX_BYTES
-from .writing import Overtaken
+from .writing import Overtaken, Owner
 
 
 class Snapshot:
@@ -34,9 +34,9 @@ class Snapshot:
                 return False
         return True
 
-    def put(self, path: str, text: str, mode: int) -> None:
+    def put(self, path: str, text: str, mode: int, owner: Owner | None = None) -> None:
         """Create the file, or replace it while it is as it was read. Overtaken where it is not; FileError."""
-        writing.put(path, text, mode, self.read(path))
+        writing.put(path, text, mode, self.read(path), owner)
         self._found[os.path.realpath(path)] = text
 
     def remove(self, path: str) -> None:

@@ -37,15 +37,22 @@ class Overtaken(FileError):
 # ---- one file
 
 
-def put(path: str, text: str, mode: int, old: str | None) -> None:
+class Owner(NamedTuple):
+    """Who a file belongs to, by numbers."""
+
+    uid: int
+    gid: int
+
+
+def put(path: str, text: str, mode: int, old: str | None, owner: Owner | None = None) -> None:
     """Create a file, or replace the one that holds `old`, atomically and durably. A symbolic link stays, its target is created or replaced.
 
-    A file that is replaced keeps its owner. Overtaken where the file does not hold `old`, or with None where there is one. FileError where it
-    cannot be written. In both cases what is there stays.
+    The file has its mode and owner when it appears. Without an owner given, a file that is replaced keeps its own. Overtaken where the file does not
+    hold `old`, or with None where there is one. FileError where it cannot be written. In both cases what is there stays.
     """
     path = os.path.realpath(path)
     with reported(path, f"{path} cannot be written"):
-        _put(path, text, mode, old, path if old is not None else "")
+        _put(path, text, mode, old, owner or (_owner_of(path) if old is not None else None))
 
 
 def back_up(path: str, mask: int = FILE_MODE) -> str:
@@ -59,15 +66,17 @@ def back_up(path: str, mask: int = FILE_MODE) -> str:
         content = read_content(path)
         if content is None:
             raise Overtaken(path, "something else removed it at the same time")
-        _put(copy, content.text, stat.S_IMODE(content.mode) & mask, None, path)
+        _put(copy, content.text, stat.S_IMODE(content.mode) & mask, None, _owner_of(path))
     return copy
 
 
-def _put(path: str, text: str, mode: int, old: str | None, owned_as: str) -> None:
+def _put(path: str, text: str, mode: int, old: str | None, owner: Owner | None) -> None:
     draft = write_draft(path, text)
     try:
-        if owned_as:
-            _take_owner(draft.descriptor, owned_as)
+        if owner is not None:
+            # Only root may give files away; the task's own owner and group are set afterwards in any case.
+            with contextlib.suppress(PermissionError):
+                os.fchown(draft.descriptor, *owner)
         os.fchmod(draft.descriptor, mode)
         os.fsync(draft.descriptor)
         with names() as folder:
@@ -79,13 +88,12 @@ def _put(path: str, text: str, mode: int, old: str | None, owned_as: str) -> Non
     sync_folder(os.path.dirname(path))
 
 
-def _take_owner(descriptor: int, path: str) -> None:
+def _owner_of(path: str) -> Owner | None:
     with contextlib.suppress(FileNotFoundError):
         status = os.stat(path)
         if stat.S_ISREG(status.st_mode):
-            # Only root may give files away; the task's own owner and group are set afterwards in any case.
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
+            return Owner(status.st_uid, status.st_gid)
+    return None
 
 
 def discard_rest(path: str) -> bool:

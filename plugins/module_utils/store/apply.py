@@ -55,6 +55,7 @@ class Outcome:
     made: Made = dataclasses.field(default_factory=dict)
     operator_token: str | None = None
     account_tokens: dict[str, str] = dataclasses.field(default_factory=dict)
+    user_tokens: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)  # those that were written
 
 
 class Run(NamedTuple):
@@ -136,6 +137,7 @@ def _add_earlier(outcome: Outcome, work: _Work) -> None:
     """Have in an outcome what was done before it was planned anew: the last plan finds that as it should be."""
     plan = outcome.plan
     outcome.made = {**work.made, **outcome.made}
+    outcome.user_tokens = {**work.outcome.user_tokens, **outcome.user_tokens}
     now = {entity[:3]: entity for entity in plan.entities}
     for entity in work.plan.entities:
         known = now.get(entity[:3])
@@ -315,7 +317,7 @@ class _Work:
         text = _text_of(path) if user.token is not None else None
         if text is not None and decorated.token_in(text) != user.token:
             raise Overtaken(path, "something else changed it at the same time")
-        token = sign_user(user, self.ring, self.made)
+        token = self.outcome.user_tokens[account, user.name] = sign_user(user, self.ring, self.made)
         if user.writes_token:
             jwts.append(Write(path, token, text))
         subject = key_of(user.subject, self.made)

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 from ..base import units
 from ..claims.options import Problem
 from ..reconcile.plan import CREATED, Entity
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Wanted
+from ..token import codec, decorated
 from .apply import Outcome
 
 #: So many problems are shown in a message, and so many in a result. A document can have one for every word in it.
@@ -71,6 +72,27 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
     if diff:
         told["diff"] = {"before": plan.before, "after": plan.after}
     return told
+
+
+def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The public key, JWT and end of users by ACCOUNT/USER; without a JWT where it is not signed yet. Users that the document does not have are left out."""
+    shown = {}
+    for name in names:
+        account, _unused, user = name.partition("/")
+        key = outcome.plan.user_keys.get(account, {}).get(user)
+        if key is not None:
+            shown[name] = _show_user(outcome, account, user, key_of(key, outcome.made))
+    return shown
+
+
+def _show_user(outcome: Outcome, account: str, user: str, key: str) -> dict[str, Any]:
+    found = {"public_key": key, "jwt": outcome.user_tokens.get((account, user)), "expires": None}
+    is_to_be_signed = any(step.name == user and step.claims for step in outcome.plan.users.get(account, ()))
+    if found["jwt"] is None and not is_to_be_signed:
+        text = outcome.store.user_text(account, user)
+        found["jwt"] = decorated.token_in(text) if text is not None else None
+    end = codec.peek(found["jwt"]).get("exp") if found["jwt"] else None
+    return {**found, "expires": units.show_time(end) if end else None}
 
 
 def _is_new_user(entity: Entity) -> bool:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters: what the hosts of a play ask for, as one order for the host that signs; and what comes back, as the tasks of one host."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.credentials import requests
+
+
+def nats_credentials_order(
+    hosts: dict[str, Any], definition: dict[str, Any], prepared: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """One document for all hosts, and what each of them is to have."""
+    try:
+        wanted = requests.read_requests(hosts)
+        keys = None if prepared is None else {host: _keys_of(result) for host, result in prepared.items()}
+        return requests.show_order(wanted, requests.compose(wanted, definition, keys))
+    except NatsSecurityError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def _keys_of(result: Any) -> dict[str, str]:
+    users = result.get("users") or [] if isinstance(result, dict) else []
+    return {user["id"]: user["public_key"] for user in users if user.get("public_key")}
+
+
+def nats_credentials_items(items: list[dict[str, Any]], store: Any, creds: Any = None) -> list[dict[str, Any]]:
+    """The users of one host as the module nats_credentials has them, with what the store has of them and the creds that were read for them."""
+    found = {
+        read["credentials_item"]["id"]: base64.b64decode(read["content"]).decode("utf-8", "replace")
+        for read in (creds or {}).get("results") or ()
+        if read.get("content")
+    }
+    return [requests.with_store(item, store or {}, found) for item in items]
+
+
+def nats_credentials_due(items: list[dict[str, Any]], prepared: Any, signed: Any) -> list[Any]:
+    """The users of one host whose creds files have to be looked at again."""
+    return requests.due(items, prepared or {}, signed or {})
+
+
+def nats_credentials_notified(items: list[dict[str, Any]], *results: Any) -> list[str]:
+    """The handlers that have to run on one host."""
+    return requests.notified(items, *(result or {} for result in results))
+
+
+def nats_credentials_facts(items: list[dict[str, Any]], signed: Any) -> dict[str, dict[str, Any]]:
+    """What monitoring needs of the users of one host."""
+    return requests.facts(items, signed or {})
+
+
+class FilterModule:
+    """The filters for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Their names."""
+        return {
+            "nats_credentials_order": nats_credentials_order,
+            "nats_credentials_items": nats_credentials_items,
+            "nats_credentials_due": nats_credentials_due,
+            "nats_credentials_notified": nats_credentials_notified,
+            "nats_credentials_facts": nats_credentials_facts,
+        }

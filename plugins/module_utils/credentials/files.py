@@ -1,0 +1,175 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The creds files of one host: what is at a path, the key that waits beside it, and whether something still has to read what changed.
+
+Beside `orders.creds` there may be `.orders.creds.natsops-key`, the seed of a new key whose JWT is not there yet, and `.orders.creds.natsops-changed`, an
+empty file that says that the handlers of a change have not run. Both are what a run that is killed anywhere leaves for the next one.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from typing import Any, NamedTuple
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..disk.snapshot import Snapshot
+from ..disk.writing import Owner
+from ..keys.nkey import KeyPair
+from ..token import codec, decorated
+from ..token.digest import digest
+
+
+class Account(NamedTuple):
+    """The account that a user is to be of, and its operator, for messages. Without a key nothing is known of it."""
+
+    name: str
+    key: str
+    operator: str
+
+
+class Held(NamedTuple):
+    """What a creds file holds: the text, its JWT, and the key and end that the JWT states. Nothing of it is verified but the form."""
+
+    text: str
+    jwt: str
+    public_key: str
+    expires: str | None
+
+    @property
+    def digest(self) -> str:
+        """What the JWT is compared by where it is not there itself."""
+        return digest(self.jwt)
+
+
+def key_beside(path: str) -> str:
+    """Where the seed of a new key waits for its JWT."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.natsops-key")
+
+
+def change_beside(path: str) -> str:
+    """What is there while handlers have to run."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.natsops-changed")
+
+
+def read_creds(snapshot: Snapshot, path: str, user: str, account: Account) -> Held | None:
+    """The creds at a path; None where there is no file. NatsSecurityError for what is no creds file, or one of another user or account."""
+    if os.path.islink(path):
+        raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")
+    text = snapshot.read(path, "The creds file")
+    if text is None:
+        return None
+    jwt = decorated.token_in(text)
+    payload = codec.peek(jwt)
+    nats = payload.get("nats")
+    if not isinstance(nats, dict) or nats.get("type") != "user" or not payload.get("sub"):
+        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left as it is.")
+    issuer = str(nats.get("issuer_account") or payload.get("iss") or "")
+    name, key = str(payload.get("name") or ""), str(payload["sub"])
+    if account.key and issuer != account.key:
+        raise NatsSecurityError(
+            f"{path} holds the creds of {name or key}, a user of the account {issuer}, which is not {account.name} of {account.operator} ({account.key}). "
+            "It is left as it is."
+        )
+    if name != user:
+        raise NatsSecurityError(
+            f"{path} holds the creds of another user of {account.name}, {name or key}, not of {user}. It is left as it is."
+        )
+    end = payload.get("exp")
+    return Held(text, jwt, key, units.show_time(end) if isinstance(end, int) and end else None)
+
+
+def pair_of(path: str, held: Held) -> KeyPair:
+    """The key pair of creds. NatsSecurityError where the seed is not that of the JWT."""
+    try:
+        pair = decorated.seed_in(held.text)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left as it is. {error}") from None
+    if pair.public_key != held.public_key:
+        raise NatsSecurityError(
+            f"{path} has the seed of {pair.public_key} and a JWT about {held.public_key}. It is left as it is."
+        )
+    return pair
+
+
+def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
+    """The key pair that waits beside a path; None where there is none. NatsSecurityError for a file that holds something else."""
+    beside = key_beside(path)
+    if os.path.islink(beside):
+        raise NatsSecurityError(
+            f"{beside} is a symbolic link, where the seed of a new key is kept. It is left as it is."
+        )
+    text = snapshot.read(beside, "The key that waits for its JWT")
+    if text is None:
+        return None
+    try:
+        pair = decorated.seed_in(text)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{beside} is not a seed file. It is left as it is. {error}") from None
+    if pair.type != "user":
+        raise NatsSecurityError(f"{beside} holds the seed of the {pair.type} key {pair.public_key}, not of a user.")
+    return pair
+
+
+# ---- owners and modes
+
+
+def owner_of(item: dict[str, Any], path: str) -> Owner:
+    """Who a creds file is to belong to: the owner and group that are named, else whoever it belongs to, else who runs this. NatsSecurityError."""
+    try:
+        found = os.lstat(path)
+        uid, gid = found.st_uid, found.st_gid
+    except OSError:
+        uid, gid = os.geteuid(), os.getegid()
+    wanted = Owner(_number(item, "owner", uid), _number(item, "group", gid))
+    me = os.geteuid()
+    if me != 0 and (uid != me or wanted.uid != me):
+        other = uid if uid != me else wanted.uid
+        raise NatsSecurityError(
+            f"{path} belongs to, or is to belong to, {_name_of(other)}, and this task runs as {_name_of(me)}: "
+            "only root changes that (become: true). It is left as it is."
+        )
+    return wanted
+
+
+def _number(item: dict[str, Any], word: str, default: int) -> int:
+    name = item[word]
+    if name is None:
+        return default
+    if str(name).isdigit():
+        return int(name)
+    try:
+        return pwd.getpwnam(name).pw_uid if word == "owner" else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise NatsSecurityError(
+            f"{word}: there is no {'user' if word == 'owner' else 'group'} {name} on this host."
+        ) from None
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def differs(path: str, owner: Owner, mode: int) -> bool:
+    """Whether a file that is there has another owner or mode."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (*owner, mode)
+
+
+def set_attributes(path: str, owner: Owner, mode: int) -> None:
+    """Give a file its owner and mode, the smaller access first. OSError."""
+    os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) & mode)
+    if (os.lstat(path).st_uid, os.lstat(path).st_gid) != tuple(owner):
+        os.chown(path, *owner)
+    os.chmod(path, mode)

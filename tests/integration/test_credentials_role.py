@@ -1,0 +1,254 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The role natsops.security.credentials on several hosts: keys born there, one task that signs for all, bad input, hosts that fail alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from support.plays import BIN, Play
+from support.sites import SEED, Site
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+pytestmark = pytest.mark.playbook
+
+DOCUMENT: dict[str, Any] = {
+    "operator": {"name": "ACME", "signing_keys": ["main"], "system_account": "SYS", "strict_signing_key_usage": True},
+    "accounts": [
+        {"name": "SYS", "signing_keys": [{"role": "main"}], "users": [{"name": "sys"}]},
+        {"name": "APP", "signing_keys": [{"role": "main"}]},
+        {"name": "OTHER", "signing_keys": [{"role": "main"}], "users": [{"name": "orders"}]},
+    ],
+}
+
+
+@dataclasses.dataclass
+class Hosts:
+    """Application hosts that are folders of this machine, and the signing host's store."""
+
+    site: Site
+    environment: dict[str, str]
+    users: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    variables: dict[str, Any] = dataclasses.field(default_factory=dict)
+    tasks: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    host_variables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make the store with its operator, which holds no user of the applications."""
+        self.store(DOCUMENT)
+        for host in ("h1", "h2"):
+            self.give(host, "orders-" + host)
+
+    def store(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """The result of nats_store on the signing host."""
+        arguments = {"stores_dir": self.site / "stores", "keys_dir": self.site / "keys", **options}
+        return self.site.run("store", definition=definition, **arguments)
+
+    def give(self, host: str, name: str, **more: Any) -> dict[str, Any]:
+        """Have a user on a host; its entry."""
+        folder = self.site.folder / host
+        folder.mkdir(exist_ok=True)
+        entry = {"account": "APP", "name": name, "path": str(folder / f"{name}.creds"), **more}
+        self.users.setdefault(host, []).append(entry)
+        return entry
+
+    def run(self, *arguments: str, succeeds: bool = True, **environment: str) -> str:
+        """What ansible-playbook prints."""
+        hosts = {
+            name: {"ansible_connection": "local", "credentials_users": users, **self.host_variables.get(name, {})}
+            for name, users in self.users.items()
+        }
+        folder = self.site.folder.parent
+        (folder / "inventory.yml").write_text(yaml.safe_dump({"nats_clients": {"hosts": hosts}}))
+        handlers = [
+            {"name": name, "ansible.builtin.shell": f"echo {{{{ inventory_hostname }}}} {name} >> {folder}/handled"}
+            for name in ("restart", "reload")
+        ]
+        roles = [{"ansible.builtin.include_role": {"name": "natsops.security.credentials"}}, *self.tasks]
+        play = {"hosts": "nats_clients", "gather_facts": False, "tasks": roles, "handlers": handlers}
+        (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
+        variables = {
+            "credentials_stores_dir": self.site / "stores",
+            "credentials_keys_dir": self.site / "keys",
+            "credentials_operator": "ACME",
+            **self.variables,
+        }
+        done = subprocess.run(
+            [
+                str(BIN / "ansible-playbook"),
+                *("-i", str(folder / "inventory.yml"), str(folder / "play.yml"), *arguments),
+                *("-e", json.dumps(variables)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**self.environment, **environment},
+        )
+        output = done.stdout + done.stderr
+        assert "Traceback" not in output, output
+        assert SEED.search(output) is None
+        assert (done.returncode == 0) is succeeds, output
+        return output
+
+    @property
+    def handled(self) -> list[str]:
+        """The handlers that have run, with their hosts."""
+        path = self.site.folder.parent / "handled"
+        return sorted(path.read_text().split("\n")[:-1]) if path.exists() else []
+
+    def claims(self, host: str, name: str) -> Any:
+        """The claims in a creds file, whose seed is that of the JWT."""
+        text = self.site.text(f"{host}/{name}.creds")
+        claims = codec.decode(decorated.find_token(text))
+        assert decorated.find_seed(text).public_key == claims.subject
+        return claims
+
+
+@pytest.fixture
+def hosts(site: Site, play: Play) -> Hosts:
+    """Two hosts with a user each, and the store."""
+    return Hosts(site, play.environment())
+
+
+def changes(output: str) -> dict[str, int]:
+    """How many tasks changed something, by host."""
+    return {name: int(count) for name, count in re.findall(r"^(\S+)\s*: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)}
+
+
+def test_keys_are_born_on_the_hosts_and_one_task_signs_for_all(hosts: Hosts) -> None:
+    hosts.users["h1"][0].update(
+        claims={"permissions": {"publish": {"allow": ["orders.>"]}}}, notify="restart", mode="0640"
+    )
+    before = hosts.site.snapshot()
+    predicted = hosts.run("--check")
+    assert hosts.site.snapshot() == before
+    output = hosts.run("-vvv", "--diff")
+    ran = changes(predicted)
+    assert changes(output) == {**ran, "h1": ran["h1"] + 1}  # the handler, a command, is skipped in check mode
+    assert len(re.findall(r"^changed: .*localhost", output, re.MULTILINE)) == 1
+    assert hosts.claims("h1", "orders-h1").body.access.permissions.publish.allow == ["orders.>"]
+    assert hosts.site.mode("h1/orders-h1.creds") == "0640"
+    assert hosts.site.mode("h2/orders-h2.creds") == "0600"
+    assert [path.name for path in (hosts.site.folder / "h1").iterdir()] == ["orders-h1.creds"]
+    assert hosts.handled == ["h1 restart"]
+    before = hosts.site.snapshot()
+    assert changes(hosts.run()) == {"h1": 0, "h2": 0}
+    assert hosts.site.snapshot() == before
+    assert hosts.handled == ["h1 restart"]
+
+
+def test_host_that_fails_fails_alone_and_the_next_run_completes_it(hosts: Hosts) -> None:
+    hosts.give("h3", "orders-h3")
+    foreign = hosts.store(DOCUMENT, return_users=["OTHER/orders"])
+    creds = hosts.site.text("keys/creds/ACME/OTHER/orders.creds")
+    hosts.site.write("h1/orders-h1.creds", creds, 0o600)
+    (hosts.site.folder / "h3").rmdir()
+    output = hosts.run("-vvv", succeeds=False)
+    assert f"a user of the account {foreign['accounts']['OTHER']['public_key']}, which is not APP of ACME" in output
+    assert f"there is no folder {hosts.site / 'h3'} for the creds file" in output
+    assert hosts.site.text("h1/orders-h1.creds") == creds
+    assert hosts.claims("h2", "orders-h2").name == "orders-h2"
+    (hosts.site.folder / "h1/orders-h1.creds").unlink()
+    (hosts.site.folder / "h3").mkdir()
+    assert changes(hosts.run())["h2"] == 0
+    assert {hosts.claims(host, f"orders-{host}").name for host in ("h1", "h3")} == {"orders-h1", "orders-h3"}
+
+
+def test_nothing_is_made_where_the_signing_host_cannot_sign(hosts: Hosts) -> None:
+    hosts.users["h2"][0].update(account="NONE")
+    hosts.users["h1"][0].update(role="writer")
+    before = hosts.site.snapshot()
+    output = hosts.run(succeeds=False)
+    assert "(NONE): there is no account NONE here" in output
+    assert "writer" in output
+    assert hosts.site.snapshot() == before
+
+
+def test_two_hosts_that_claim_one_user(hosts: Hosts) -> None:
+    for host in ("h1", "h2"):
+        hosts.give(host, "shared")
+    before = hosts.site.snapshot()
+    output = hosts.run(succeeds=False)
+    assert "APP/shared: the hosts h1, h2 ask for the same user" in output
+    assert hosts.site.snapshot() == before
+
+    keys = {}
+    for host in ("h1", "h2"):
+        account = hosts.site.claims("stores/ACME/accounts/APP/APP.jwt")
+        signer = decorated.seed_in(
+            next((hosts.site.folder / "keys/keys").rglob(f"{account.body.signing_keys[0].key}.nk")).read_text()
+        )
+        pair = hosts.site.make_key(f"{host}.nk", "user")
+        options = {"issuer_account": account.subject}
+        jwt = hosts.site.make_jwt("shared.jwt", "user", pair.public_key, signer, options)
+        jwt = codec.encode(dataclasses.replace(codec.decode(jwt), name="shared"), signer, 1)
+        hosts.site.write(f"{host}/shared.creds", decorated.format_creds(jwt, pair), 0o600)
+        keys[host] = pair.public_key
+    before = hosts.site.snapshot()
+    output = hosts.run(succeeds=False)
+    assert (
+        f"The user APP/shared has different keys: h1 has {keys['h1']}, h2 has {keys['h2']}. A user has one key."
+        in output
+    )
+    assert not (hosts.site.folder / "stores/ACME/accounts/APP/users/shared.jwt").exists()
+    for host in ("h1", "h2"):
+        assert hosts.claims(host, "shared").subject == keys[host]
+
+
+def test_jwt_is_renewed_with_the_same_key_and_handlers_run_on_its_host_alone(hosts: Hosts) -> None:
+    for host in ("h1", "h2"):
+        hosts.users[host][0].update(claims={"expires_in": "10d"}, notify=["restart", "reload"])
+    hosts.run()
+    first = {host: hosts.claims(host, f"orders-{host}") for host in ("h1", "h2")}
+    path = hosts.site.folder / "h1/orders-h1.creds"
+    path.chmod(0o644)
+    hosts.users["h1"][0].update(claims={"expires_in": "10d", "renew_before": "9d", "tags": ["x"]})
+    hosts.tasks = [{"ansible.builtin.debug": {"msg": "{{ credentials_facts }}"}}]
+    output = hosts.run()
+    second = hosts.claims("h1", "orders-h1")
+    assert (second.subject, second.body.tags) == (first["h1"].subject, ["x"])
+    assert hosts.claims("h2", "orders-h2") == first["h2"]
+    assert hosts.handled == ["h1 reload", "h1 reload", "h1 restart", "h1 restart", "h2 reload", "h2 restart"]
+    assert hosts.site.mode("h1/orders-h1.creds") == "0600"
+    assert first["h2"].subject in output
+    assert '"expires": "' in output
+
+
+def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts) -> None:
+    for host in ("h1", "h2"):
+        hosts.users[host] = []
+        hosts.give(host, "shared", born="delivered", notify="restart", mode="0440")
+    output = hosts.run("-vvv", "--diff")
+    shared = {hosts.site.text(f"{host}/shared.creds") for host in ("h1", "h2")}
+    assert shared == {hosts.site.text("keys/creds/ACME/APP/shared.creds")}
+    assert hosts.site.mode("h1/shared.creds") == "0440"
+    assert "BEGIN NATS USER JWT" not in output
+    before = hosts.site.snapshot()
+    assert changes(hosts.run("--check")) == {"h1": 0, "h2": 0}
+    assert changes(hosts.run()) == {"h1": 0, "h2": 0}
+    assert hosts.site.snapshot() == before
+
+
+def test_user_that_leaves_is_removed_and_revoked_where_the_account_is_managed(hosts: Hosts) -> None:
+    hosts.run()
+    key = hosts.claims("h1", "orders-h1").subject
+    hosts.users["h1"][0].update(state="absent", revoke=True)
+    assert "who owns the account revokes it" in " ".join(hosts.run("--check").split())
+    hosts.variables["credentials_definition"] = DOCUMENT
+    predicted = hosts.run("--check")
+    assert (hosts.site.folder / "h1/orders-h1.creds").exists()
+    assert changes(hosts.run()) == changes(predicted)
+    assert not (hosts.site.folder / "h1/orders-h1.creds").exists()
+    assert key in hosts.site.claims("stores/ACME/accounts/APP/APP.jwt").body.revocations
+    assert changes(hosts.run()) == {"h1": 0, "h2": 0}
+    hosts.users["h1"][0].update(state="present", revoke=False)
+    hosts.run()
+    assert hosts.claims("h1", "orders-h1").subject != key
