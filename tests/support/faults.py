@@ -96,10 +96,11 @@ def arm(how):
                     pathlib.Path(how["paused"]).touch()
                     wait_for(how["resume"])
                     state["on"] = True
-            result = real(*arguments, **named)
-            if hit and kind == "kill after":
-                os._exit(KILLED)
-            return result
+            try:
+                return real(*arguments, **named)
+            finally:  # also after a call that found nothing to do
+                if hit and kind == "kill after":
+                    os._exit(KILLED)
         return call
 
     names = CHANGES if how.get("calls") == "changes" else CHANGES + READS
