@@ -248,7 +248,7 @@ class Client:
     def ask_json(self, subject: str, request: Any = None) -> Any:
         """The answer to a request, both of them JSON."""
         payload = b"" if request is None else json.dumps(request).encode()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         # That somebody listens, as to a stream just made, takes a moment to reach every server of a cluster.
         while not (answers := self.ask(subject, payload)) and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -62,7 +62,7 @@ class JetStream:
         """Delete the streams, and wait until none is counted."""
         for name in self.streams:
             assert self.call(f"STREAM.DELETE.{name}").get("success")
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while self.call("STREAM.NAMES")["total"]:
             assert time.monotonic() < deadline
             time.sleep(0.02)

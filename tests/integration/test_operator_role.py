@@ -382,7 +382,7 @@ def server(folder: pathlib.Path, material: dict[str, Any]) -> Iterator[str]:
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen([SERVER, "-c", config], stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break

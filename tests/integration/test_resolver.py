@@ -430,15 +430,17 @@ def test_signing_keys_of_the_system_account_connect(site: Site, start: Any) -> N
 
 def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
     options = one.options()
+    before = int(time.time())
     login = connections.TemporaryUser(
         one.realm.system, one.realm.system.public_key, False, options.inbox, clusters.READING
     )()
+    after = int(time.time())
     claims = codec.decode(login.jwt)
     access = claims.body.access
     assert access.permissions.publish.allow == list(clusters.READING)
     assert access.permissions.subscribe.allow == [options.inbox + ".>"]
     assert not any("UPDATE" in subject or "DELETE" in subject for subject in access.permissions.publish.allow)
-    assert 110 < claims.expires - time.time() <= 120
+    assert before + 120 <= claims.expires <= after + 120
     assert login.pair.seed not in repr(login) + repr(options)
     read_only = dataclasses.replace(options, login=lambda: login)
     request = [(clusters.UPDATE.format(one.realm.system.public_key), b"x")]
@@ -452,9 +454,9 @@ def test_temporary_user_is_renewed_when_the_work_outlives_it(one: Fleet) -> None
 
     async def long_work(connection: Any) -> tuple[int, set[int]]:
         await clusters.bring_in_line(connection, clusters.Task("present", [wanted]))
-        until = time.monotonic() + 4.5
+        until = time.monotonic() + 60
         answers = set()
-        while time.monotonic() < until:
+        while connection.renewals < 2 and time.monotonic() < until:
             found = await clusters.look_up(connection, [key.public_key] * 50, 1)
             answers.add(len(found[key.public_key]))
             await asyncio.sleep(0.05)
@@ -525,7 +527,7 @@ def test_account_with_jetstream_data_is_removed_only_by_force(site: Site, one: F
     with _connected(one.nodes[0].url, realm.creds(key), store):
         pass
     task = one.task(state="absent", jwts=[jwt], signer_seed=realm.signing.seed)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while "connections" in (message := site.refuse("resolver", **task)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert f"({key.public_key}) has JetStream data on n1: 1 streams" in message
@@ -611,7 +613,7 @@ def test_server_that_is_away_is_named_and_gets_the_account_when_it_is_back(site:
     finally:
         away.start()
         three.wait_until_whole()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while away.stored(key) is None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert away.stored(key) == jwt

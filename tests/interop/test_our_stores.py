@@ -219,7 +219,7 @@ def server(home: Home) -> Iterator[str]:
     with (home.folder / "server.log").open("w") as log:
         process = subprocess.Popen([SERVER, "-c", config], cwd=home.folder, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break

@@ -123,7 +123,7 @@ class Fleet:
 
     def wait_until_whole(self) -> None:
         """Wait until all servers answer through the first."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(Exception):
                 if len(self.do(servers.discover).servers) == len(self.nodes):

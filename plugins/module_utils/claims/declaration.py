@@ -215,6 +215,30 @@ def _decode_integer(low: int, high: int) -> Callable[[Any, str], int]:
     return decode
 
 
+class Unwritable(NatsSecurityError):
+    """A number that no token can hold: whoever reads it, Go and so every server too, refuses the whole token. `path` leads to it in the claims."""
+
+    def __init__(self, path: str, value: int, low: int, high: int) -> None:
+        super().__init__(
+            f"{path or 'A number'} is {value}, which cannot be written: what reads tokens takes {low} to {high}."
+        )
+        self.path, self.value, self.low, self.high = path, value, low, high
+
+    def within(self, name: str) -> Unwritable:
+        """The same error, seen from the object that has what holds the number under a name."""
+        path = f"{name}.{self.path}" if self.path else name
+        return Unwritable(path, self.value, self.low, self.high)
+
+
+def _encode_integer(low: int, high: int) -> Callable[[int], str]:
+    def encode(value: int) -> str:
+        if low <= value <= high:
+            return str(value)
+        raise Unwritable("", value, low, high)
+
+    return encode
+
+
 def encode_strings(values: list[str]) -> str:
     """A list of strings as JSON."""
     return "[" + ",".join(map(encode_basestring, values)) + "]"
@@ -302,12 +326,7 @@ def _number(
     high: int = units.INT64_MAX,
     type_: str = "str",
 ) -> Kind:
-    def encode(value: int) -> str:
-        if not low <= value <= high:
-            raise NatsSecurityError(f"{quoted(value)} cannot be written: what reads tokens takes {low} to {high}.")
-        return str(value)
-
-    return Kind(encode, _decode_integer(low, high), 0, parse, show, {"type": type_})
+    return Kind(_encode_integer(low, high), _decode_integer(low, high), 0, parse, show, {"type": type_})
 
 
 def _from(low: int, high: int = units.INT64_MAX) -> Callable[[int], bool]:
@@ -488,7 +507,10 @@ SAMPLING = _with_raw(
 def _encode_times(value: dict[str, int]) -> str:
     if NOW in value.values():
         raise NatsSecurityError("A revocation that holds from now on gets its time when the claims are issued.")
-    return "{" + ",".join(f"{encode_basestring(key)}:{TIME.encode(value[key])}" for key in sorted(value)) + "}"
+    for key, at in value.items():
+        if not units.INT64_MIN <= at <= units.INT64_MAX:
+            raise Unwritable(key, at, units.INT64_MIN, units.INT64_MAX)
+    return "{" + ",".join(f"{encode_basestring(key)}:{value[key]}" for key in sorted(value)) + "}"
 
 
 def _decode_times(value: Any, path: str) -> dict[str, int]:

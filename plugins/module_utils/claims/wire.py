@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from json.encoder import encode_basestring
 from typing import Any, Callable, Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
-from .declaration import ALWAYS, Kind, decode_any, encode_any, fields_of, valid_text, wrong_type
+from .declaration import ALWAYS, Kind, Unwritable, decode_any, encode_any, fields_of, valid_text, wrong_type
 
 # ---- writing
 
@@ -43,7 +44,10 @@ def write_members(parts: list[str], value: Any, plan: Any = None) -> None:
             if encode is None:
                 write_members(parts, member, name)
             else:
-                parts.append(name + encode(member))
+                try:
+                    parts.append(name + encode(member))
+                except Unwritable as error:
+                    raise error.within(json.loads(name[:-1])) from None
     unknown = members.get("unknown")
     if unknown:
         parts.extend(encode_basestring(name) + ":" + encode_any(member) for name, member in unknown.items())
