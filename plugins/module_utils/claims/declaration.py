@@ -396,6 +396,23 @@ DURATION_OR_USUAL = _number(
     lambda value: "unlimited" if value < 0 else units.show_duration(value),
 )
 TIME = _with_raw(_number(units.parse_time, units.show_time), _from(0))
+_HOUR, _DAY = 3600, 86400
+
+
+def _parse_time_of_day(value: Any) -> str:
+    """Hours, minutes and seconds, also where YAML 1.1 made seconds of them: it reads 18:00:00 without quotes as 64800."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else parse_text(value)
+    if not (text.isascii() and text.isdigit()):
+        return text  # whether it is a time of day is for the rules
+    seconds = int(text[:6])
+    if len(text) > 5 or not _HOUR <= seconds < _DAY:
+        raise ValueError(
+            f"{quoted(value)} is no time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
+        )
+    return f"{seconds // _HOUR:02}:{seconds % _HOUR // 60:02}:{seconds % 60:02}"
+
+
+TIME_OF_DAY = _with_raw(_text(_parse_time_of_day), lambda value: not (value.isascii() and value.isdigit()))
 
 
 def integer(low: int, high: int) -> Kind:

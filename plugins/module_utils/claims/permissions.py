@@ -69,8 +69,8 @@ class Permissions:
 class TimeRange:
     """Hours of the day."""
 
-    start: str = declare("start", kinds.TEXT, "When it begins, C(HH:MM:SS).", required=True)
-    end: str = declare("end", kinds.TEXT, "When it ends, C(HH:MM:SS).", required=True)
+    start: str = declare("start", kinds.TIME_OF_DAY, "When it begins, C(HH:MM:SS).", required=True)
+    end: str = declare("end", kinds.TIME_OF_DAY, "When it ends, C(HH:MM:SS).", required=True)
     unknown: dict[str, Any] = unknown_fields()
 
 

@@ -212,6 +212,11 @@ class _Common:
         if decision.warnings:
             found = tuple(Problem(one.place, warning) for warning in decision.warnings)
             self.findings.judge(Verdict(warnings=found))
+        if one.subject in self.body.revocations and not decision.is_kept:
+            warning = (
+                "it is revoked, and gets a new JWT that servers accept. A user that is to stay out has state: absent."
+            )
+            self.findings.judge(Verdict(warnings=(Problem(one.place, warning),)))
         if self.given.how.details:
             self.details[one.user.name] = decision
         if self.given.how.diff and not decision.is_kept:
