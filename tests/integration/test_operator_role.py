@@ -21,7 +21,7 @@ import nats
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from support.plays import BIN, Play
+from support.plays import BIN, Play, checked_output
 from support.servers import SERVER
 from support.sites import SEED
 
@@ -85,8 +85,7 @@ class Operation:
             stdin=subprocess.DEVNULL,
             env=self.environment,
         )
-        output = done.stdout + done.stderr
-        assert "Traceback" not in output, output
+        output = checked_output(done.stdout + done.stderr)
         return Ran(done.returncode, output)
 
     def make(self, *arguments: str, **how: Any) -> Ran:
@@ -152,7 +151,7 @@ def operation(play: Play, example: str) -> Operation:
     folder = play.folder / example
     shutil.copytree(EXAMPLES / example, folder)
     arguments = ["-e", "operator_hosts=nats"] if example == "group-variables" else []
-    return Operation(folder, arguments, play.environment(NATS_VAULT_PASSWORD=PASSWORD))
+    return Operation(folder, arguments, play.environment(NATS_VAULT_PASSWORD=PASSWORD, ANSIBLE_VERBOSITY="3"))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from support.plays import checked_output
 
 if TYPE_CHECKING:
     from support.plays import Play
@@ -94,7 +95,7 @@ class Quickstart:
             kill_all_but_the_server(mark, process)
         text = log.read_text()
         assert process.returncode is not None, text
-        assert "Traceback" not in text, text
+        checked_output(text)
         return Run(text, command_lines, list(marked(mark).values()))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.plays import BIN, Play
+from support.plays import BIN, Play, checked_output
 from support.ports import free_ports
 from support.servers import SERVER
 from support.sites import SEED
@@ -82,16 +82,17 @@ class Cluster:
         }
         name = playbook if playbook.startswith("natsops.") else str(self.folder / playbook)
         command = [str(BIN / "ansible-playbook"), "-i", str(self.folder / "inventory.yml"), name, *arguments]
+        given = self.folder / "variables.json"  # Ansible shows a command line at -vvv
+        given.write_text(json.dumps(everything))
         done = subprocess.run(
-            [*command, "-e", json.dumps(everything)],
+            [*command, "-e", f"@{given}"],
             capture_output=True,
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
             env=self.environment,
         )
-        output = done.stdout + done.stderr
-        assert "Traceback" not in output, output
+        output = checked_output(done.stdout + done.stderr)
         assert SEED.search(output) is None
         assert (done.returncode == 0) is succeeds, output
         return output
@@ -146,7 +147,7 @@ def changed_tasks(output: str) -> list[str]:
 @pytest.fixture
 def cluster(play: Play) -> Iterator[Cluster]:
     """Three servers, and a store of an operator that they trust, whose accounts they do not have yet."""
-    found = Cluster(play.folder / "cluster", play.environment())
+    found = Cluster(play.folder / "cluster", play.environment(ANSIBLE_VERBOSITY="3"))
     found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=definition("APP", "OLD"))
     found.start()
     try:
@@ -156,7 +157,7 @@ def cluster(play: Play) -> Iterator[Cluster]:
 
 
 def test_first_run_is_foretold(play: Play) -> None:
-    nothing = Cluster(play.folder / "nothing", play.environment())
+    nothing = Cluster(play.folder / "nothing", play.environment(ANSIBLE_VERBOSITY="3"))
     told = changed_tasks(nothing.run("--check", "--diff", operator_definition=definition("APP")))
     assert told[1:] == ["natsops.security.resolver : Tell that all accounts would be brought to the servers"]
     assert not (nothing.folder / "stores").exists()

@@ -49,7 +49,7 @@ class Adopted:
         """The result of the first run, which records whose the store is, and touches nothing of nsc's. The second one touches nothing at all."""
         before = self.files
         result = self.apply(definition)
-        (entity,) = (entity for entity in result["entities"] if entity["action"] == "changed")
+        (entity,) = [entity for entity in result["entities"] if entity["action"] == "changed"]
         operator = self.site.claims(f"stores/{self.name}/{self.name}.jwt").subject
         record = self.site / f"keys/.natsops/stores/{self.name}/record"
         assert (entity["kind"], len(entity["reasons"])) == ("store", 1)
@@ -110,6 +110,28 @@ def test_document_of_a_changed_store_is_the_changed_one(full: Adopted) -> None:
     app["users"].sort(key=lambda user: user["name"])
     assert again == definition
     full.keep(again)
+
+
+def test_subjects_named_in_the_deprecated_way_are_told_as_options_name_them(full: Adopted) -> None:
+    """`to` is where a stream goes in its own account, and what the exporting account calls a service (Import.To of the Go library)."""
+    path = "stores/FULL/accounts/PARTNER/PARTNER.jwt"
+    claims = full.site.claims(path)
+    stream, service = claims.body.imports[0], claims.body.imports[1]
+    stream.to, stream.local_subject = "theirs", ""
+    service.subject, service.to = "my.help", "help"
+    seed = full.site.text(f"keys/keys/O/{claims.issuer[1:3]}/{claims.issuer}.nk").strip()
+    full.site.write(path, codec.encode(claims, nkey.from_seed(seed), claims.issued_at + 1))
+    (full.site.folder / path).chmod(0o600)
+
+    definition = full.info()["definition"]
+    told = full.account(definition, "PARTNER")["imports"]
+    assert (told[0]["subject"], told[0]["local_subject"]) == ("events.>", "theirs.events.>")
+    assert (told[1]["subject"], told[1]["local_subject"]) == ("help", "my.help")
+    full.adopt(definition)
+    told[1]["local_subject"] = "your.help"
+    full.apply(definition)
+    changed = full.site.claims(path).body.imports[1]
+    assert (changed.subject, changed.to, changed.local_subject) == ("help", "", "your.help")
 
 
 def test_every_token_of_a_store_means_the_same_when_made_anew(full: Adopted) -> None:

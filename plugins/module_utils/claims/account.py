@@ -162,6 +162,11 @@ class Import:
     )
     unknown: dict[str, Any] = unknown_fields()
 
+    @property
+    def remote_subject(self) -> str:
+        """What the exporting account calls it. The deprecated `to` of a service is that, and `subject` what this account calls it (Import.To in the Go library)."""
+        return self.to if self.type == "service" and self.to and not self.local_subject else self.subject
+
 
 @dataclass
 class WeightedMapping:

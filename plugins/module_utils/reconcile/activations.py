@@ -85,8 +85,8 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     trust = given.place.trust
     keys = trust.account_keys[one.exporter.name] if trust is not None else None
     stored, why_not = activation_at_hand(existing, one.importer, one.item, keys)
-    body = Activation(import_subject=one.item.subject, import_type=one.item.type)
-    claims = Claims(name=one.item.subject, subject=one.importer, body=body)
+    body = Activation(import_subject=one.item.remote_subject, import_type=one.item.type)
+    claims = Claims(name=one.item.remote_subject, subject=one.importer, body=body)
     if stored is not None:
         # Whatever it says beyond what the import needs is no reason to make another one.
         claims = dataclasses.replace(stored.claims, body=dataclasses.replace(stored.claims.body))
@@ -108,14 +108,14 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     if isinstance(made, Verdict):
         return _Planned(None, None, Findings(verdict=Verdict(tuple(problems)) + made))
     decision = made.decision
-    name = f"{one.item.type} {one.item.subject} of {one.exporter.name}"
+    name = f"{one.item.type} {one.item.remote_subject} of {one.exporter.name}"
     reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
     action = KEPT if decision.is_kept else CREATED if not existing else CHANGED
     entity = Entity("activation", name, one.wanted.name, action, reasons, one.importer, decision.claims.expires)
     findings = Findings([entity], verdict=Verdict(tuple(problems)))
     if decision.is_kept and stored is not None:
         return _Planned(stored.token, None, findings)
-    token = NewToken(f"activation token from {one.exporter.name} for {one.item.subject}")
+    token = NewToken(f"activation token from {one.exporter.name} for {one.item.remote_subject}")
     return _Planned(token, ActivationStep(decision.claims, made.signing.issuer), findings)
 
 
@@ -188,7 +188,7 @@ def _revoked_at(given: Given, one: _One) -> int:
 def covering_export(exports: list[Export], item: Import) -> Export | None:
     """The export that an import is of."""
     for export in exports:
-        if export is not None and export.type == item.type and subject_is_contained(item.subject, export.subject):
+        if export is not None and export.type == item.type and subject_is_contained(item.remote_subject, export.subject):
             return export
     return None
 
@@ -211,6 +211,6 @@ def activation_at_hand(
         return None, "the activation token is for another account, or of another type"
     if keys is not None and claims.issuer not in keys:
         return None, f"the activation token is signed by {claims.issuer}, no key of the exporting account"
-    if not subject_is_contained(item.subject, body.import_subject):
+    if not subject_is_contained(item.remote_subject, body.import_subject):
         return None, f"the activation token is for {body.import_subject}"
     return Found(existing.strip(), claims), ""

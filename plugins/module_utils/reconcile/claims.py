@@ -332,15 +332,15 @@ def issuer_account(account_key: str, issuer: str, said: str) -> str:
 
 def import_id(item: Import) -> tuple[str, str, str]:
     """What makes two imports the same one."""
-    return item.type, item.account, item.subject
+    return item.type, item.account, item.remote_subject
 
 
 def local_subject_of(item: Import) -> str:
-    """What an import is called in its account as `local_subject` says it, also where a deprecated `to` says it."""
+    """What an import is called in its account as `local_subject` says it, also where a deprecated `to` says it; empty where it is the remote subject."""
     if item.local_subject or not item.to:
         return item.local_subject
     if item.type == "service":
-        return item.to
+        return item.subject if item.subject != item.to else ""
     count = 0
     parts = []
     for part in item.subject.split("."):
@@ -352,12 +352,12 @@ def local_subject_of(item: Import) -> str:
 
 
 def keep_spelling(body: Account, old: Account) -> None:
-    """An old token may say where a stream goes in the deprecated way; that it does is no reason to sign it anew."""
+    """An old token may name its subjects in the deprecated way; that it does is no reason to sign it anew."""
     earlier = {import_id(item): item for item in old.imports if item is not None and item.to}
     for item in body.imports:
         before = earlier.get(import_id(item))
         if before is not None and not before.local_subject and item.local_subject == local_subject_of(before):
-            item.to, item.local_subject = before.to, ""
+            item.subject, item.to, item.local_subject = before.subject, before.to, ""
 
 
 # ---- activations of imports

@@ -160,9 +160,7 @@ def _names(item: Import) -> tuple[str, str]:
 
 
 def _service_names(item: Import) -> tuple[str, str]:
-    if item.local_subject:
-        return item.local_subject, item.subject
-    return item.subject, item.to or item.subject  # the deprecated way
+    return item.local_subject or item.subject, item.remote_subject
 
 
 def _stream_name(item: Import) -> str:

@@ -313,7 +313,7 @@ def issues_of_imports(importer: Claims, exporter_of: Callable[[str], Exporter | 
 
 def _one_import_issues(path: str, item: Import, importer: Claims, exporter: Exporter) -> Iterator[Issue]:
     name = _name(exporter.claims)
-    subject = item.to if item.type == "service" and item.to and not item.local_subject else item.subject
+    subject = item.remote_subject
     export = exporter.find(item.type, subject)
     if export is None:
         other = exporter.find("stream" if item.type == "service" else "service", subject)

@@ -189,6 +189,7 @@ class _Teller:
                 continue
             shown = show_options(item)
             shown.pop("to", None)
+            shown["subject"] = item.remote_subject
             local = local_subject_of(item)
             if local:
                 shown["local_subject"] = local
