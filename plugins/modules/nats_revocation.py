@@ -181,8 +181,30 @@ revocations:
       description: When a JWT was issued that the entry does not cover, if there is one.
       type: str
   sample: [{"public_key": "UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK", "name": "dashboard", "action": "added", "until": "2027-01-31T12:00:00Z"}]
+revoked:
+  description:
+    - The users that the task names, with the time up to which what was issued for them is revoked, as
+      O(natsops.security.nats_connections#module:revoked) takes it.
+  returned: success
+  type: dict
+  sample: {"UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK": "2027-01-31T12:00:00Z"}
+operator_jwt_path:
+  description: The file of the operator's JWT.
+  returned: with O(store)
+  type: str
+  sample: /etc/nats/stores/ACME/ACME.jwt
+system_account_jwt_path:
+  description: The file of the JWT of the system account. Null if the store has none.
+  returned: with O(store)
+  type: str
+  sample: /etc/nats/stores/ACME/accounts/SYS/SYS.jwt
+keys_path:
+  description: The folder of the keystore.
+  returned: with O(store)
+  type: str
+  sample: /etc/nats/keys
 removed_signing_keys:
-  description: The public keys of the signing keys that were removed.
+  description: The public keys of the signing keys that the task names, which the account does not have any more.
   returned: success
   type: list
   elements: str

@@ -44,6 +44,7 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
             changed = plan_revocations(given, operator.claims, one)
             plan.revocations += changed.entries
             plan.notes += changed.notes
+            plan.lost_signing_keys += changed.lost_signing_keys
             if changed.step is not None:
                 plan.accounts[one.name] = changed.step
             _take(plan, changed.findings)

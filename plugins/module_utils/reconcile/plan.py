@@ -95,6 +95,7 @@ class Revocation(NamedTuple):
     at: int | None
     before: int | None
     reissued: int = 0
+    is_asked: bool = False  # whether the task names it
 
 
 @dataclasses.dataclass
@@ -114,6 +115,9 @@ class Plan:
     activation: Step | None = None  # of a module that issues one alone
     removals: list[Removal] = dataclasses.field(default_factory=list)
     revocations: list[Revocation] = dataclasses.field(default_factory=list)  # of accounts of which only these change
+    lost_signing_keys: list[str] = dataclasses.field(
+        default_factory=list
+    )  # of those accounts, also where they are gone already
     #: What is noted of keys that are revoked by name, so that a later run knows which key a name had.
     notes: list[Revoked] = dataclasses.field(default_factory=list)
     entities: list[Entity] = dataclasses.field(default_factory=list)

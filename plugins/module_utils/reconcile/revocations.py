@@ -45,6 +45,7 @@ class RevocationsPlan(NamedTuple):
     entries: list[Revocation]
     notes: list[Revoked]
     findings: Findings
+    lost_signing_keys: tuple[str, ...] = ()
 
 
 class _Token(NamedTuple):
@@ -77,7 +78,8 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     targets, problems = known.targets(change)
     findings = Findings(verdict=Verdict(tuple(problems)))
     lists = _Lists(known)
-    asked = [lists.take_back(target) if change.absent else lists.revoke(target) for target in targets]
+    act = lists.take_back if change.absent else lists.revoke
+    asked = [act(target)._replace(is_asked=True) for target in targets]
     entries = lists.drop_expired(change.longest_life, asked)
     findings.judge(Verdict(warnings=tuple(_warnings(given.how.now, change, targets, asked))))
     notes = [] if change.absent else list(_notes(wanted.name, targets, asked))
@@ -92,7 +94,7 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     names = {entry.public_key: f"{entry.name} ({entry.public_key})" for entry in entries if entry.name}
     findings.take(_with_names(shown, names, _fresh(targets, asked)))
     findings.judge(_new_verdict(given, found.claims, step.claims, wanted.place))
-    return RevocationsPlan(step, entries, notes, findings)
+    return RevocationsPlan(step, entries, notes, findings, tuple(sorted(removal.keys)))
 
 
 # ---- what is known of names, keys and tokens

@@ -164,8 +164,20 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
         "diff": {"before": plan.before, "after": plan.after},
         **_shown(plan),
     }
+    result.update(_above(outcome))
     result["users_to_issue"] = [one.name for one in plan.entities if one.kind == "user"]
     return result
+
+
+def _above(outcome: apply.Outcome) -> dict[str, Any]:
+    """The JWTs that whoever pushes the account needs."""
+    store = outcome.store
+    paths = {"operator_jwt_path": store.layout.operator_jwt, "system_account_jwt_path": None}
+    system = store.operator.claims.body.system_account if store.operator is not None else ""
+    for name, found in store.accounts.items():
+        if system and found.claims.subject == system:
+            paths["system_account_jwt_path"] = store.layout.account_jwt(name)
+    return {**paths, "keys_path": store.layout.keys_dir}
 
 
 def _reasons(plan: Plan) -> list[str]:
@@ -175,8 +187,12 @@ def _reasons(plan: Plan) -> list[str]:
 
 def _shown(plan: Plan) -> dict[str, Any]:
     """The entries as a result, and what is revoked of those that the task names, for whoever looks for connections."""
-    removed = [entity.public_key for entity in plan.entities if entity.kind == "signing_key"]
-    return {"revocations": [_show(entry) for entry in plan.revocations], "removed_signing_keys": removed}
+    asked = [entry for entry in plan.revocations if entry.is_asked and not entry.export]
+    return {
+        "revocations": [_show(entry) for entry in plan.revocations],
+        "revoked": {entry.public_key: units.show_time(entry.at) for entry in asked if entry.at is not None},
+        "removed_signing_keys": plan.lost_signing_keys,
+    }
 
 
 def _show(entry: Revocation) -> dict[str, Any]:

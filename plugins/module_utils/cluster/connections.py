@@ -1,0 +1,259 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who is connected to an account on every server of a cluster, and connections that are closed until none is left.
+
+A client says its own name, and beside its JWT may send a user name or a key that the server shows as its user. So nothing that a client says of itself
+decides: all connections of the account are read, and the JWT by which the server let each one in says whose it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+import time
+from typing import Any, Iterable, Mapping, Sequence
+
+from ..base import units
+from ..token import codec
+from .answers import Answer, Part, Unreadable, one_line, read_each
+from .connection import Connection
+from .looking import CONNZ
+from .servers import SUBJECTS, Cluster, Server, discover
+
+KICK = "$SYS.REQ.SERVER.{}.KICK"
+#: What looking for connections, and closing them, need to publish to.
+LOOKING = (*SUBJECTS, CONNZ.format("*"))
+CLOSING = (*LOOKING, KICK.format("*"))
+#: ConnState of nats-server: open connections, or closed ones too, of which a server remembers some.
+_OPEN, _ALL = 0, 2
+#: How many connections a server is asked for at a time: each has a JWT.
+_PAGE = 1000
+#: How long to wait before servers are asked again, in seconds: at first, and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_FRACTION = re.compile(r"\.([0-9]{1,9})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sought:
+    """Which connections of an account are meant: of users by public key, with the time up to which their JWTs count, in unix seconds, None for all of them;
+    `*` is every user. And those whose JWTs one of `issuers` signed."""
+
+    account: str
+    users: Mapping[str, int | None]
+    issuers: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """A connection as its server describes it. Times are in unix seconds, with a fraction; `issued_at` is 0 where the server keeps the JWT to itself."""
+
+    server: Server
+    cid: int
+    user: str
+    name: str
+    issuer: str
+    issued_at: int
+    client: str
+    kind: str
+    address: str
+    started: float
+    stopped: float
+    reason: str
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """What tells connections from each other."""
+        return self.server.id, self.cid
+
+    def is_of(self, sought: Sought) -> bool:
+        """Whether it is one of those that are meant. A JWT that is not shown, as that of a bearer, was issued before the connection was made."""
+        if self.issuer in sought.issuers:
+            return True
+        issued_at = self.issued_at or int(self.started)
+        return any(
+            until is None or issued_at <= until
+            for until in (sought.users[key] for key in ("*", self.user) if key in sought.users)
+        )
+
+
+@dataclasses.dataclass
+class Found:
+    """What was found: the servers that answered, connections that are open and those that were closed, and what servers did not answer, in words."""
+
+    cluster: Cluster
+    open: list[Client] = dataclasses.field(default_factory=list)
+    closed: list[Client] = dataclasses.field(default_factory=list)
+    kicked: set[tuple[str, int]] = dataclasses.field(default_factory=set)
+    missing: list[str] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
+
+
+async def look_for(connection: Connection, sought: Sought, expected: Sequence[str]) -> Found:
+    """The connections that are meant, on all servers that answer, with those that servers remember as closed."""
+    found = Found(await discover(connection))
+    names = {name for server in found.cluster.servers for name in (server.name, server.id)}
+    found.missing = [name for name in expected if name not in names]
+    await _read(connection, sought, found, _ALL)
+    return found
+
+
+async def close_all(connection: Connection, sought: Sought, expected: Sequence[str], patience: float) -> Found:
+    """Have servers close the connections that are meant, until none is left or time is up. What is left is in the outcome."""
+    found = await look_for(connection, sought, expected)
+    until, pause = time.monotonic() + patience, _FIRST_PAUSE
+    seen = {client.identity: client for client in found.open}
+    while found.open:
+        requests = [
+            (KICK.format(client.server.id), json.dumps({"cid": client.cid}).encode("ascii")) for client in found.open
+        ]
+        # One that is gone meanwhile is an error there, and none here: the next look says who is left.
+        await connection.ask_servers(requests, lambda _unused, answers: bool(answers), connection.timeout)
+        found.kicked.update(client.identity for client in found.open)
+        await _read(connection, sought, found, _OPEN)
+        seen.update((client.identity, client) for client in found.open)
+        if time.monotonic() >= until:
+            break
+        if found.open:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+    if seen:
+        left, kicked = found.open, found.kicked
+        await _read(connection, sought, found, _ALL)
+        found.kicked = kicked
+        known = {client.identity for client in (*found.open, *found.closed)}
+        now = time.time()
+        found.closed += [
+            dataclasses.replace(client, stopped=now)
+            for identity, client in seen.items()
+            if identity not in known and client not in left
+        ]
+    return found
+
+
+async def _read(connection: Connection, sought: Sought, found: Found, state: int) -> None:
+    """Ask every server for the connections of the account, a page at a time."""
+    clients: list[Client] = []
+    found.problems = []
+    offsets = {server.id: 0 for server in found.cluster.servers}
+    servers = {server.id: server for server in found.cluster.servers}
+    while offsets:
+        asked = list(offsets)
+        requests = [(CONNZ.format(id_), _question(sought.account, state, offsets[id_])) for id_ in asked]
+        answers = await connection.ask_servers(requests, lambda _unused, found: bool(found), connection.timeout)
+        for id_, given in zip(asked, answers):
+            read = read_each((answer for answer in given if answer.server in (id_, "")), _read_page)
+            page = read.found.get(id_)
+            if page is None:
+                found.problems.append(
+                    f"The server {servers[id_].name} did not say who is connected{read.why_not(id_)}."
+                )
+                del offsets[id_]
+                continue
+            clients += [_client(servers[id_], part) for part in page]
+            offsets[id_] += len(page)
+            if len(page) < _PAGE:
+                del offsets[id_]
+    # One that ends while pages are read moves others to an earlier page: what came twice counts once.
+    meant = {client.identity: client for client in clients if client.is_of(sought)}
+    found.open = [client for client in meant.values() if not client.stopped]
+    if state == _ALL:
+        found.closed = [client for client in meant.values() if client.stopped]
+
+
+def _question(account: str, state: int, offset: int) -> bytes:
+    return json.dumps({"acc": account, "auth": True, "state": state, "limit": _PAGE, "offset": offset}).encode("ascii")
+
+
+def _read_page(answer: Answer) -> list[Part]:
+    if answer.error:
+        raise Unreadable(answer.error)
+    page = answer.data["connections"].items()
+    for part in page:
+        # What decides has to be what it should be.
+        part["cid"].number()
+        part["jwt"].text()
+        part["issuer_key"].text()
+        part["authorized_user"].text()
+        _moment(part["start"].text())
+        _moment(part["stop"].text())
+    return page
+
+
+def _client(server: Server, part: Part) -> Client:
+    """One connection. What the client says of itself is shown on one line, whatever it is."""
+    said = codec.peek(part["jwt"].text()) if part["jwt"] else {}
+    issued_at = said.get("iat")
+    version = f"{_shown(part['lang'])} {_shown(part['version'])}".strip()
+    return Client(
+        server=server,
+        cid=part["cid"].number(),
+        user=str(said.get("sub") or one_line(part["authorized_user"].text())),
+        name=one_line(str(said.get("name") or "")),
+        issuer=str(said.get("iss") or part["issuer_key"].text()),
+        issued_at=issued_at if isinstance(issued_at, int) else 0,
+        client=" ".join(filter(None, [_shown(part["name"]), f"({version})" if version else ""])),
+        kind=_shown(part["type"]) or _shown(part["kind"]),
+        address=f"{_shown(part['ip'])}:{_shown(part['port'])}",
+        started=_moment(part["start"].text()),
+        stopped=_moment(part["stop"].text()),
+        reason=_shown(part["reason"]),
+    )
+
+
+def _shown(part: Part) -> str:
+    return one_line(str(part.value)) if part else ""
+
+
+def _moment(text: str) -> float:
+    """A time of nats-server in unix seconds with a fraction; 0 for none. Unreadable for anything else."""
+    if not text:
+        return 0.0
+    fraction = _FRACTION.search(text)
+    try:
+        return units.parse_time(text) + (float(f"0.{fraction.group(1)}") if fraction else 0.0)
+    except ValueError:
+        raise Unreadable(f"{one_line(text)} is no time") from None
+
+
+def describe(found: Found, since: float) -> dict[str, Any]:
+    """A result: every connection, the open ones first, and how many seconds after `since` the last one was closed."""
+    closed = sorted(found.closed, key=lambda client: client.stopped, reverse=True)
+    ended = [client.stopped for client in closed if client.stopped >= since]
+    return {
+        "connections": [_describe(client, found.kicked) for client in (*found.open, *closed)],
+        "open": len(found.open),
+        "closed_since": len(ended),
+        "seconds": round(max(ended) - since, 3) if ended else 0.0,
+        "servers": [server.name for server in found.cluster.servers],
+        "missing_servers": found.missing,
+    }
+
+
+def difference(found: Found, since: float | None) -> dict[str, Any]:
+    """The connections that a task ends, or that servers ended since a time, before and after."""
+    ended = {client.identity: client for client in (*found.open, *found.closed) if client.identity in found.kicked}
+    ended.update((client.identity, client) for client in found.closed if since is not None and client.stopped >= since)
+    before = sorted(f"{one.server.name}: {one.name or one.user} from {one.address}" for one in ended.values())
+    return {"before": {"connections": before}, "after": {"connections": []}} if before else {"before": {}, "after": {}}
+
+
+def _describe(client: Client, kicked: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "server": client.server.name,
+        "id": client.cid,
+        "user": client.user,
+        "name": client.name,
+        "address": client.address,
+        "client": client.client,
+        "kind": client.kind,
+        "connected_at": units.show_time(int(client.started)),
+        "issuer": client.issuer,
+        "kicked": client.identity in kicked,
+    }
+    if client.issued_at:
+        shown["issued_at"] = units.show_time(client.issued_at)
+    if client.stopped:
+        shown.update(closed_at=units.show_time(int(client.stopped)), reason=client.reason)
+    return shown

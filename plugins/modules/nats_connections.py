@@ -1,0 +1,277 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: who is connected to an account on every server of a live cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_connections
+version_added: 0.1.0
+short_description: List and close connections of the users of an account on every server of a live NATS cluster
+description:
+  - Asks every server for the connections of an account, leaf node, MQTT and websocket connections among them, and returns those of the users that the
+    task names, with where they come from, which client it is, and since when. Connections that servers remember as closed are returned too.
+  - Whose a connection is follows from the JWT by which the server let it in, never from a name that the client sends.
+  - Closing a connection does not keep a client out that may connect again. M(natsops.security.nats_revocation) revokes its user.
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.connection
+  - natsops.security.connection.accounts
+author: NatsOps authors (@natsops)
+requirements: [nkeys, "nats-py >= 2.16"]
+attributes:
+  diff_mode:
+    details: The connections that are closed.
+  safe_file_operations:
+    support: N/A
+    details: It changes no files.
+notes:
+  - An account server knows no connections, so O(account_server_url) is an error here.
+options:
+  state:
+    description:
+      - With V(list) the connections are returned and stay. With V(absent) they are closed, and servers are asked again until none is left.
+      - The task fails with V(absent) where one is left after O(timeout), and where a server does not say who is connected.
+    type: str
+    choices: [list, absent]
+    default: list
+  account:
+    description:
+      - The public key of the account.
+    type: str
+    required: true
+  users:
+    description:
+      - The public keys of users, or V(*) for all of the account. The default, if O(revoked) and O(issuers) are omitted too, is all.
+    type: list
+    elements: str
+  revoked:
+    description:
+      - Public keys of users, or V(*), with the time up to which what was issued for them is revoked. Only connections with such a JWT are meant, those of a
+        user that was issued again are not.
+    type: dict
+  issuers:
+    description:
+      - Public keys of signing keys. Connections with a JWT that one of them signed are meant.
+    type: list
+    elements: str
+  since:
+    description:
+      - The time from which RV(closed_since) and RV(seconds) count, in unix seconds or RFC 3339. The default is when the task starts.
+      - With O(state=absent), connections that were closed since then count as changed, also those that servers closed as their user was revoked.
+    type: str
+  expected_servers:
+    description:
+      - The names of the servers that have to be there. The task does its work on those that answer, and then fails if one of these did not.
+"""
+
+EXAMPLES = r"""
+- name: Who is connected to the account
+  natsops.security.nats_connections:
+    servers: [tls://n1.example.com:4222]
+    creds_path: /etc/nats/sys.creds
+    account: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+
+- name: Close the connections of a user that was revoked, and insist on all three servers
+  natsops.security.nats_connections:
+    servers: [tls://n1.example.com:4222]
+    expected_servers: [n1, n2, n3]
+    store_path: /etc/nats/stores/ACME
+    system_signer_path: /etc/nats/keys
+    account: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
+    revoked:
+      UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK: "2027-01-31T12:00:00Z"
+    state: absent
+"""
+
+RETURN = r"""
+connections:
+  description: The connections, those that are open first, then those that servers remember as closed, the last one first.
+  returned: success, and failure once servers have answered
+  type: list
+  elements: dict
+  contains:
+    server:
+      description: The name of the server.
+      type: str
+    id:
+      description: The number of the connection on that server.
+      type: int
+    user:
+      description: The public key of the user.
+      type: str
+    name:
+      description: The name in its JWT.
+      type: str
+    address:
+      description: Where it comes from.
+      type: str
+    client:
+      description: What the client says of itself, its name, language and version.
+      type: str
+    kind:
+      description: V(nats), V(mqtt), V(websocket) or V(Leafnode).
+      type: str
+    connected_at:
+      description: Since when.
+      type: str
+    issuer:
+      description: The key that signed its JWT.
+      type: str
+    issued_at:
+      description: When its JWT was issued. Left out of bearers, whose JWT servers keep to themselves.
+      type: str
+    kicked:
+      description: Whether the task had the server close it, or would have in check mode.
+      type: bool
+    closed_at:
+      description: When it was closed. Only if it is.
+      type: str
+    reason:
+      description: Why it was closed, in the server's words, such as V(Credentials Revoked).
+      type: str
+  sample: [{"server": "n1", "id": 12, "name": "dashboard", "address": "192.0.2.7:51820", "connected_at": "2027-01-31T11:00:00Z"}]
+open:
+  description: How many connections are open.
+  returned: success, and failure once servers have answered
+  type: int
+  sample: 0
+closed_since:
+  description: How many were closed since O(since).
+  returned: success, and failure once servers have answered
+  type: int
+  sample: 2
+seconds:
+  description: How many seconds after O(since) the last one was closed, by the clock of its server.
+  returned: success, and failure once servers have answered
+  type: float
+  sample: 0.731
+servers:
+  description: The names of the servers that answered.
+  returned: success, and failure once servers have answered
+  type: list
+  elements: str
+  sample: [n1, n2]
+missing_servers:
+  description: The names of O(expected_servers) that did not answer.
+  returned: success, and failure once servers have answered
+  type: list
+  elements: str
+  sample: [n3]
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
+
+compile_once()
+
+from ansible_collections.natsops.security.plugins.module_utils.base import units
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as cluster_connection
+from ansible_collections.natsops.security.plugins.module_utils.cluster import connections
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import parse_public_key
+
+
+def _task(module: CarefulModule) -> dict[str, Any]:
+    params = module.params
+    if params["account_server_url"] is not None:
+        raise NatsSecurityError("account_server_url: an account server knows no connections; name servers.")
+    options.require_nats(module)
+    sought = _sought(module)
+    since = _time(params["since"], "since") if params["since"] is not None else time.time()
+    layout = options.store_layout(module)
+    accounts = options.read_accounts(module, layout)
+    closes = params["state"] == "absent"
+    subjects = connections.CLOSING if closes else connections.LOOKING
+    how = options.connection_options(module, accounts, options.read_operator(module, layout), subjects)
+    expected = params["expected_servers"]
+
+    async def work(connection: Any) -> connections.Found:
+        if closes and not module.check_mode:
+            return await connections.close_all(connection, sought, expected, how.timeout)
+        return await connections.look_for(connection, sought, expected)
+
+    found = cluster_connection.run(how, work)
+    if closes and module.check_mode:
+        found.kicked = {client.identity for client in found.open}
+    ended = closes and params["since"] is not None and not module.check_mode
+    for warning in found.cluster.warnings:
+        module.warn(warning)
+    result = connections.describe(found, since)
+    result["changed"] = bool((closes and found.kicked) or (ended and result["closed_since"]))
+    if closes and module._diff:
+        result["diff"] = connections.difference(found, since if ended else None)
+    problems = list(found.problems)
+    if closes and found.open and not module.check_mode:
+        left = ", ".join(sorted({client.server.name for client in found.open}))
+        problems.append(f"{len(found.open)} connections are left on {left} after {params['timeout']}.")
+    if found.missing:
+        rest = ", and no connection is left there" if closes and not problems and not module.check_mode else ""
+        problems.append(
+            f"expected_servers: {', '.join(found.missing)} did not answer; {', '.join(result['servers'])} did{rest}."
+        )
+    if problems:
+        module.fail_json(msg=" ".join(problems), **result)
+    return result
+
+
+def _sought(module: CarefulModule) -> connections.Sought:
+    """Which connections are meant."""
+    params = module.params
+    account = parse_public_key(module, params["account"], "account", "account").public_key
+    users: dict[str, int | None] = {}
+    for index, key in enumerate(params["users"] or ()):
+        users[_user(module, key, f"users[{index}]")] = None
+    for key, at in (params["revoked"] or {}).items():
+        place = f"revoked[{key}]"
+        users.setdefault(_user(module, str(key), place), _time(at, place))
+    issuers = frozenset(
+        parse_public_key(module, key, f"issuers[{index}]", "account").public_key
+        for index, key in enumerate(params["issuers"] or ())
+    )
+    if all(params[name] is None for name in ("users", "revoked", "issuers")):
+        users["*"] = None
+    return connections.Sought(account, users, issuers)
+
+
+def _user(module: CarefulModule, key: str, place: str) -> str:
+    return key if key == "*" else parse_public_key(module, key, place, "user").public_key
+
+
+def _time(value: Any, place: str) -> int:
+    try:
+        return units.parse_time(value)
+    except ValueError as error:
+        raise NatsSecurityError(f"{place}: {error}.") from None
+
+
+def main() -> None:
+    """Run the module."""
+    accounts = {name: spec for name, spec in options.accounts_spec().items() if name != "public_keys"}
+    run(
+        _task,
+        argument_spec=dict(
+            **options.connection_spec(),
+            **accounts,
+            state={"type": "str", "choices": ["list", "absent"], "default": "list"},
+            account={"type": "str", "required": True},
+            users={"type": "list", "elements": "str"},
+            revoked={"type": "dict"},
+            issuers={"type": "list", "elements": "str", "no_log": False},
+            since={"type": "str"},
+        ),
+        required_one_of=options.ONE_OF,
+        mutually_exclusive=options.EXCLUSIVE,
+        required_together=options.TOGETHER,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Three nats-servers on this machine that an inventory describes, and playbooks run on them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import time
+from typing import Any
+
+import yaml
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
+from .plays import BIN, checked_output
+from .ports import free_ports
+from .servers import SERVER
+from .sites import SEED
+
+NAMES = ("n1", "n2", "n3")
+
+
+def definition(*accounts: str, connections: int = 10) -> dict[str, Any]:
+    """A document with a system account and these."""
+    limits = {"connections": connections}
+    common: dict[str, Any] = {"signing_keys": [{"role": "main"}], "users": [{"name": "u"}]}
+    return {
+        "operator": {
+            "name": "ACME",
+            "signing_keys": ["main"],
+            "system_account": "SYS",
+            "strict_signing_key_usage": True,
+        },
+        "accounts": [{"name": "SYS", **common}, *({"name": name, "limits": limits, **common} for name in accounts)],
+    }
+
+
+@dataclasses.dataclass
+class Cluster:
+    """An inventory of three servers on this machine, the operator that they trust, and the servers."""
+
+    folder: pathlib.Path
+    environment: dict[str, str]
+    ports: list[int] = dataclasses.field(default_factory=lambda: free_ports(6))
+    processes: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write the inventory, and the playbook."""
+        self.folder.mkdir()
+        hosts = {
+            f"host-{name}": {"ansible_host": "127.0.0.1", "server_name": name, "server_port": port}
+            for name, port in zip(NAMES, self.ports, strict=False)
+        }
+        # A server is named like its host where nothing else is said.
+        hosts["n1"] = hosts.pop("host-n1")
+        del hosts["n1"]["server_name"]
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"nats": {"hosts": hosts}}))
+        roles = [{"role": "natsops.security.operator"}, {"role": "natsops.security.resolver"}]
+        plays = [{"hosts": "nats", "gather_facts": False, "roles": roles}]
+        (self.folder / "both.yml").write_text(yaml.safe_dump(plays))
+        plays[0]["roles"] = roles[1:]
+        (self.folder / "resolver.yml").write_text(yaml.safe_dump(plays))
+
+    def run(self, *arguments: str, playbook: str = "both.yml", succeeds: bool = True, **variables: Any) -> str:
+        """What ansible-playbook says."""
+        everything = {
+            "operator_stores_dir": str(self.folder / "stores"),
+            "operator_keys_dir": str(self.folder / "keys"),
+            "resolver_timeout": "5s",
+            **variables,
+        }
+        name = playbook if playbook.startswith("natsops.") else str(self.folder / playbook)
+        command = [str(BIN / "ansible-playbook"), "-i", str(self.folder / "inventory.yml"), name, *arguments]
+        given = self.folder / "variables.json"  # Ansible shows a command line at -vvv
+        given.write_text(json.dumps(everything))
+        done = subprocess.run(
+            [*command, "-e", f"@{given}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+        )
+        output = checked_output(done.stdout + done.stderr)
+        assert SEED.search(output) is None
+        assert (done.returncode == 0) is succeeds, output
+        return output
+
+    def start(self, *names: str) -> None:
+        """Start these servers, all of them when none is named."""
+        store = self.folder / "stores/ACME"
+        system = codec.decode((store / "accounts/SYS/SYS.jwt").read_text())
+        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in self.ports[3:])
+        for index, name in enumerate(NAMES):
+            if names and name not in names:
+                continue
+            config = self.folder / f"{name}.conf"
+            config.write_text(
+                f"server_name: {name}\nlisten: 127.0.0.1:{self.ports[index]}\n"
+                f"cluster {{ name: c, listen: 127.0.0.1:{self.ports[3 + index]}, routes: [{routes}] }}\n"
+                f"operator: {store / 'ACME.jwt'}\nsystem_account: {system.subject}\n"
+                f'resolver {{ type: full, dir: "{self.folder / name}", allow_delete: true, interval: "1s" }}\n'
+                f"resolver_preload: {{ {system.subject}: {(store / 'accounts/SYS/SYS.jwt').read_text()} }}\n"
+            )
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen([SERVER, "-c", config], stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        for index, name in enumerate(NAMES):
+            while name in self.processes:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.ports[index]), 1):
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    def stop(self, *names: str) -> None:
+        """End these servers, all of them when none is named."""
+        for name in names or tuple(self.processes):
+            process = self.processes.pop(name)
+            process.terminate()
+            process.wait(10)
+
+    def held(self, name: str) -> dict[str, int]:
+        """The connections that each account is allowed on a server, by the account's name."""
+        found = map(codec.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
+        return {claims.name: claims.body.limits.connections for claims in found}
+
+
+def changed_tasks(output: str) -> list[str]:
+    """The names of the tasks that changed something."""
+    parts = re.split(r"^TASK \[(.*)\] \**$", output, flags=re.MULTILINE)
+    return [
+        name for name, text in zip(parts[1::2], parts[2::2], strict=True) if re.search("^changed: ", text, re.MULTILINE)
+    ]
