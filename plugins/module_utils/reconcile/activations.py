@@ -188,7 +188,11 @@ def _revoked_at(given: Given, one: _One) -> int:
 def covering_export(exports: list[Export], item: Import) -> Export | None:
     """The export that an import is of."""
     for export in exports:
-        if export is not None and export.type == item.type and subject_is_contained(item.remote_subject, export.subject):
+        if (
+            export is not None
+            and export.type == item.type
+            and subject_is_contained(item.remote_subject, export.subject)
+        ):
             return export
     return None
 
