@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.cluster import trying
 from ansible_collections.natsops.security.plugins.module_utils.credentials import requests
 
 
@@ -57,6 +59,12 @@ def nats_credentials_facts(items: list[dict[str, Any]], signed: Any) -> dict[str
     return requests.facts(items, signed or {})
 
 
+def nats_credentials_problems(tried: Any, asked: Any, operator: str) -> list[str]:
+    """Why the users of one host cannot connect."""
+    asked = {} if not asked or asked.get("skipped") else asked
+    return trying.problems(tried or {}, asked, operator, int(time.time()))
+
+
 class FilterModule:
     """The filters for Ansible."""
 
@@ -68,4 +76,5 @@ class FilterModule:
             "nats_credentials_due": nats_credentials_due,
             "nats_credentials_notified": nats_credentials_notified,
             "nats_credentials_facts": nats_credentials_facts,
+            "nats_credentials_problems": nats_credentials_problems,
         }

@@ -149,6 +149,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
             "users": [{"account": "APP", "name": "u", "path": acme / "app.creds"}],
             "state": "prepared",
         },
+        "nats_creds_info": {"paths": [acme / "u.creds"], "servers": ["nats://127.0.0.1:1"], "connect_timeout": "1s"},
         "nats_jwt_info": {"jwt_path": acme / "u.creds", "parents": [{"jwt_path": acme / "app.jwt"}]},
         "nats_store": {
             **store,

@@ -8,13 +8,18 @@ import dataclasses
 import json
 import re
 import subprocess
+import time
 from typing import Any
 
 import pytest
 import yaml
+from support.fleets import FULL, Fleet, Realm
 from support.plays import BIN, Play
+from support.ports import free_ports
+from support.servers import running
 from support.sites import SEED, Site
 
+from ansible_collections.natsops.security.plugins.module_utils.cluster import trying
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 pytestmark = pytest.mark.playbook
@@ -252,3 +257,83 @@ def test_user_that_leaves_is_removed_and_revoked_where_the_account_is_managed(ho
     hosts.users["h1"][0].update(state="present", revoke=False)
     hosts.run()
     assert hosts.claims("h1", "orders-h1").subject != key
+
+
+class Servers:
+    """A nats-server that trusts the operator of the store, and pushes to it."""
+
+    def __init__(self, hosts: Hosts, operator_jwt: str = "stores/ACME/ACME.jwt") -> None:
+        self.hosts, self.port = hosts, free_ports(1)[0]
+        site = hosts.site
+        system = site.claims("stores/ACME/accounts/SYS/SYS.jwt").subject
+        config = site.folder.parent / "server.conf"
+        config.write_text(
+            f"listen: 127.0.0.1:{self.port}\noperator: {site / operator_jwt}\nsystem_account: {system}\n"
+            f'resolver {{ type: full, dir: "{site.folder.parent / "resolver"}", allow_delete: true }}\n'
+            f"resolver_preload: {{ {system}: {site.text('stores/ACME/accounts/SYS/SYS.jwt')} }}\n"
+        )
+        self.config = config
+
+    def push(self) -> None:
+        """Bring all accounts to the server."""
+        store, keys = self.hosts.site / "stores/ACME", self.hosts.site / "keys"
+        options = {"servers": [f"nats://127.0.0.1:{self.port}"], "store_path": store, "system_signer_path": keys}
+        result = self.hosts.site.start("resolver", {**options, "signer_path": keys, "state": "exact"})
+        assert not result.get("failed"), result
+
+    def reasons(self, path: str, *accounts: str) -> list[str]:
+        """Why a user cannot connect, as the role finds it out: by these JWTs of accounts, then by asking the server."""
+        site, servers = self.hosts.site, [f"nats://127.0.0.1:{self.port}"]
+        tried = site.start("creds_info", {"paths": [path], "servers": servers, "account_jwts": [*accounts]})
+        ask = {
+            "servers": servers,
+            "store_path": site / "stores/ACME",
+            "system_signer_path": site / "keys",
+            "timeout": "3s",
+        }
+        asked = site.start("resolver_info", ask) if tried["users"][0]["reason"] == "refused" else {}
+        operator = site.claims("stores/ACME/ACME.jwt").subject
+        return [text.partition(":")[0] for text in trying.problems(tried, asked, operator, int(time.time()))]
+
+
+@pytest.mark.server
+def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> None:
+    servers = Servers(hosts)
+    hosts.variables["credentials_servers"] = [f"nats://127.0.0.1:{servers.port}"]
+    with running(servers.config, servers.port):
+        output = hosts.run(succeeds=False)
+        assert output.count("unknown_account: the user orders-h") >= 2
+        servers.push()
+        assert "Insist on users that can connect" in hosts.run()
+        path = hosts.site / "h1/orders-h1.creds"
+        assert servers.reasons(path) == []
+        jwt = hosts.site.text("stores/ACME/accounts/APP/APP.jwt")
+        key = hosts.claims("h1", "orders-h1").subject
+        revoking = {**DOCUMENT["accounts"][1], "revocations": {key: "now"}}
+        hosts.store({**DOCUMENT, "accounts": [DOCUMENT["accounts"][0], revoking]})
+        assert servers.reasons(path, hosts.site.text("stores/ACME/accounts/APP/APP.jwt")) == ["revoked"]
+        servers.push()
+        assert servers.reasons(path) == servers.reasons(path, jwt) == ["revoked"]
+
+        signers = [{"role": "main"}, {"role": "new"}]
+        user = {"name": "late", "signing_key_role": "new"}
+        hosts.store(
+            {**DOCUMENT, "accounts": [DOCUMENT["accounts"][0], {**revoking, "signing_keys": signers, "users": [user]}]}
+        )
+        late = hosts.site / "keys/creds/ACME/APP/late.creds"
+        assert servers.reasons(late, jwt) == ["unknown_signer"]
+        assert servers.reasons(late) == ["not_loaded"]
+        servers.push()
+        assert servers.reasons(late) == []
+
+        user["expires_at"] = "2026-01-31T12:00:00Z"
+        hosts.store(
+            {**DOCUMENT, "accounts": [DOCUMENT["accounts"][0], {**revoking, "signing_keys": signers, "users": [user]}]}
+        )
+        assert servers.reasons(late) == ["expired"]
+    assert servers.reasons(path) == ["unreachable"]
+    realm = Realm("OTHER")
+    other = Fleet(hosts.site.folder.parent / "other", realm, [FULL])
+    with running(other.nodes[0].config, other.nodes[0].port):
+        servers.port = other.nodes[0].port
+        assert servers.reasons(path) == ["wrong_operator"]

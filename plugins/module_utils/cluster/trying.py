@@ -1,0 +1,152 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether servers let a user in, and why not: what its JWT and that of its account show, and what the server answers.
+
+A server says `Authorization Violation` whatever the reason is. What it holds of the account is known to the system account only, see `explained`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Mapping, NamedTuple
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Claims
+from ..rules.trust import is_revoked, keys_of
+from . import connection as connections
+from .addresses import server_address
+from .connection import Connection, Options
+
+CONNECTED, EXPIRED, EARLY, REVOKED, UNKNOWN_SIGNER = (
+    "connected",
+    "expired",
+    "not_yet_valid",
+    "revoked",
+    "unknown_signer",
+)
+REFUSED, UNREACHABLE = "refused", "unreachable"
+WRONG_OPERATOR, UNKNOWN_ACCOUNT, NOT_LOADED = "wrong_operator", "unknown_account", "not_loaded"
+
+
+class Answer(NamedTuple):
+    """What came of a user on one server, or on all where its JWT is enough to know."""
+
+    reason: str
+    message: str
+    server: str = ""
+
+
+def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
+    """Why no server lets a user in, by its JWT and that of its account at a time in unix seconds; None where nothing is known against it."""
+    if user.expires and user.expires < now:
+        return Answer(EXPIRED, f"its JWT expired at {units.show_time(user.expires)}: it is to be renewed")
+    if user.not_before and user.not_before > now:
+        return Answer(EARLY, f"its JWT is valid from {units.show_time(user.not_before)} on")
+    if account is None:
+        return None
+    if account.expires and account.expires < now:
+        return Answer(EXPIRED, f"the JWT of its account {account.name} expired at {units.show_time(account.expires)}")
+    if user.issuer not in keys_of(account):
+        return Answer(UNKNOWN_SIGNER, f"its JWT is signed by {user.issuer}, no key of its account {account.name}")
+    if is_revoked(account.body.revocations, user.subject, user.issued_at):
+        return Answer(
+            REVOKED, f"it is revoked in its account {account.name}, its JWT is of {units.show_time(user.issued_at)}"
+        )
+    return None
+
+
+def try_servers(options: Options) -> list[Answer]:
+    """What each server of a list answers to the user of these options. NatsSecurityError for a list that cannot be used."""
+    wants_tls = options.channel_tls(options.addresses).wanted
+    return [_try(dataclasses.replace(options, servers=(_with_tls(url, wants_tls),)), url) for url in options.servers]
+
+
+def _with_tls(url: str, wants_tls: bool) -> str:
+    """The URL, with TLS where another one of the list asks for it: alone it would not know of that."""
+    if not wants_tls or server_address(url, "servers").wants_tls:
+        return url
+    return "tls://" + url.rpartition("://")[2]
+
+
+def _try(options: Options, shown: str) -> Answer:
+    try:
+        connections.run(options, _nothing_more)
+    except NatsSecurityError as error:
+        text = str(error).replace("No server could be connected to. ", "")
+        is_refused = "authorization violation" in text.lower()
+        message = f"{shown} does not let it in (authorization violation)" if is_refused else text.rstrip(".")
+        return Answer(REFUSED if is_refused else UNREACHABLE, message, shown)
+    return Answer(CONNECTED, f"{shown} lets it in", shown)
+
+
+async def _nothing_more(_unused: Connection) -> None:
+    """The user is in once the server has answered."""
+
+
+def explained(user: Mapping[str, Any], looked_up: Mapping[str, Any], operator: str, now: int) -> Answer:
+    """Why servers refuse a user, from a result of nats_resolver_info about its account, failed or not. `user` has `account`, its key, `public_key`,
+    `issuer` and `issued_at` in unix seconds; `operator` is the public key of its operator."""
+    if looked_up.get("failed") or "servers" not in looked_up:
+        message = str(looked_up.get("msg") or "")
+        if "authorization violation" in message.lower():
+            return Answer(
+                WRONG_OPERATOR,
+                "the servers do not let the system account of its operator in either: they trust another operator",
+            )
+        return Answer(REFUSED, f"the servers could not be asked why: {message}")
+    others = [
+        server["name"]
+        for server in looked_up.get("servers") or ()
+        if server["operators"] and operator not in {one["public_key"] for one in server["operators"]}
+    ]
+    if others:
+        return Answer(WRONG_OPERATOR, f"{', '.join(others)} trust another operator than {operator}")
+    return _explained_by_account(user, _account_in(looked_up, str(user["account"])), now)
+
+
+def _account_in(looked_up: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return next((one for one in looked_up.get("accounts") or () if one["public_key"] == key), {})
+
+
+def _explained_by_account(user: Mapping[str, Any], account: Mapping[str, Any], now: int) -> Answer:
+    absent = [name for name, state in (account.get("servers") or {}).items() if state == "absent"]
+    claims = account.get("claims")
+    if not claims:
+        return Answer(UNKNOWN_ACCOUNT, "no server has its account: push it, with the role natsops.security.resolver")
+    if absent:
+        return Answer(
+            NOT_LOADED,
+            f"its account is not yet on {', '.join(absent)}: push it, with the role natsops.security.resolver",
+        )
+    revocations = claims.get("revocations") or {}
+    for name in (user["public_key"], "*"):
+        if name in revocations and units.parse_time(revocations[name]) >= user["issued_at"]:
+            return Answer(REVOKED, f"the servers have it revoked ({name} at {revocations[name]})")
+    if _has_expired(claims, now):
+        return Answer(EXPIRED, f"the JWT of its account on the servers expired at {claims['expires']}")
+    return Answer(
+        NOT_LOADED,
+        f"the servers hold its account as of {claims.get('issued_at')}, and do not let it in: push the account again",
+    )
+
+
+def _has_expired(claims: Mapping[str, Any], now: int) -> bool:
+    end = claims.get("expires")
+    return bool(end) and units.parse_time(str(end)) < now
+
+
+def problems(tried: Mapping[str, Any], asked: Mapping[str, Any], operator: str, now: int) -> list[str]:
+    """What is in the way of the users in a result of nats_creds_info, one text each, with the reason that a program can look for in front."""
+    found = []
+    for user in tried.get("users") or ():
+        if user["connected"]:
+            continue
+        reason, message = user["reason"], user["message"]
+        if reason == REFUSED and asked:
+            why = explained(user, asked, operator, now)
+            reason, message = why.reason, f"{message}: {why.message}"
+        found.append(
+            f"{reason}: the user {user['name']} ({user['public_key']}) in {user['path']} cannot connect: {message}."
+        )
+    return found
