@@ -8,6 +8,7 @@ BENCHMARKS ?=
 SCENARIO ?=
 QUESTIONS ?= 10000
 SEED ?=
+FUZZ_SECONDS ?= 300
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,13 +27,14 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test access-nightly attack interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test access-nightly attack fuzz interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
-	@echo "make attack      the attacks that take longer than the tests"
+	@echo "make attack      the attacks that take longer than the tests, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
+	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
@@ -91,10 +93,17 @@ access-nightly: $(VENV)/test.done
 	NATSOPS_ACCESS_QUESTIONS=$(QUESTIONS) NATSOPS_ACCESS_SEED=$(or $(SEED),$$(date +%Y%m%d)000) \
 		python -m pytest tests/enforcement/test_access_answers.py -p no:xdist $(PYTEST_ARGS)
 
-# The attacks among the tests run with `make test`; these are the ones that take longer.
+# The attacks among the tests run with `make test`; these are the ones that take longer. The fuzzing comes last, as it takes FUZZ_SECONDS in any case.
 attack: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/attack -m attack -n $(WORKERS) $(PYTEST_ARGS)
+	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo "LEFT OUT: fuzzing."; else $(MAKE) --no-print-directory fuzz; fi
+
+# The budget is for all targets together, and does not count the few seconds in which each of them begins. atheris is there for some versions of Python
+# on Linux only; elsewhere tests/unit/test_properties.py tries the same with Hypothesis in `make test`.
+fuzz: $(VENV)/test.done
+	@if $(PIP) -r requirements-fuzz.txt; then python tests/attack/fuzz.py $(FUZZ_SECONDS); \
+	else echo "LEFT OUT: fuzzing, atheris cannot be installed for this Python."; fi
 
 # Exit code 3 of the build says that there is no Go.
 interop: $(VENV)/test.done
@@ -175,5 +184,5 @@ changelog: $(VENV)/lint.done
 	antsibull-changelog release --version "$$(sed -n 's/^version: //p' galaxy.yml)"
 
 clean:
-	rm -rf $(VENV) .ansible .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
+	rm -rf $(VENV) .ansible .demo .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

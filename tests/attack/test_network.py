@@ -910,10 +910,16 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
     key, token = realm.new_account("app")
     _unused, other = realm.new_account("other", age=0)
     user = decorated.find_token(realm.creds(key))
+    operator = codec.encode(realm.operator_claims, realm.signing, realm.born)
+    lines = key.public_key + "\r\nPUB $SYS.REQ.SERVER.X.RELOAD 0\r\n\r\n"
     for held, words in (
         (other, "of account claims for A"),
         (user, "of user claims for U"),
+        (operator, "of operator claims for O"),
+        (_unsigned(lines), "no JWT"),
+        (_unsigned(key.public_key), "no JWT"),
         (token[:-4] + "AAAA", "no JWT"),
+        (token + "\r\n" + other, "no JWT"),
     ):
         pretender = Pretender(
             realm, {"LOOKUP": lambda answer, held=held: [held.encode()]}, accounts={key.public_key: token}
@@ -928,6 +934,30 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
                 assert (account["jwt"], account["claims"], account["name"]) == (None, None, "")
                 assert list(account["servers"].values()) == ["no JWT of it"]
                 assert words in json.dumps(result["differences"])
+                # Nor is it where a JWT is given for the account: it is not what is there, and what is pushed is looked up again.
+                given = {**where, "jwts": [token]}
+                (account,) = site.start("resolver_info", given)["accounts"]
+                assert account["jwt"] is None
+                message = site.refuse("resolver", **given, timeout="1s")
+                assert key.public_key in message
+                assert "\r" not in message
+                assert lines not in json.dumps(message)
+
+
+@pytest.mark.parametrize("module", ["resolver", "resolver_info"])
+def test_what_is_given_to_be_pushed_is_of_an_account(site: Site, module: str) -> None:
+    realm = Realm()
+    key, token = realm.new_account("app")
+    user = decorated.find_token(realm.creds(key))
+    operator = codec.encode(realm.operator_claims, realm.signing, realm.born)
+    with stranger(Pretender(realm)) as server, stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as urls:
+        where = {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed}
+        for task in (where, {"account_server_url": f"http://127.0.0.1:{urls.port}/jwt/v1"}):
+            for wrong, words in ((user, "user"), (operator, "operator"), (token + "\n" + token, "parts")):
+                message = site.refuse(module, **task, jwts=[wrong])
+                assert message.startswith("jwts[0]: ")
+                assert words in message
+        assert server.clients + urls.clients == []
 
 
 def test_operator_that_a_server_made_up_is_not_believed() -> None:

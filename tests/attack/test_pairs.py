@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, creds
 from support.faults import Ended, FaultyModules, faulty
 from support.sites import Site
 
@@ -128,3 +128,72 @@ def test_many_pairs_agree(pair: Pair, lacks: list[str]) -> None:
     meet(pair, 50, lacks)
     if lacks != ["unnamed", "links"]:
         wait_at_each_call(pair, lacks, 1)
+
+
+# ---- tasks of different modules
+
+
+def _keys(site: Site, kind: str) -> dict[str, Any]:
+    return {"path": site / ("u.nk" if kind == "user" else "new.nk"), "type": kind}
+
+
+def _user_changed(site: Site) -> dict[str, Any]:
+    return SCENARIOS["user changed"].options(site)
+
+
+#: Two tasks that write one file, what is there before them, and the names of results that are the same afterwards.
+MIXED: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[tuple[str, Any], ...]]] = {
+    "nkey and user": (("nkey", lambda site: _keys(site, "user")), ("user", SCENARIOS["user"].options), ()),
+    "nkey and account": (("nkey", lambda site: _keys(site, "account")), ("account", SCENARIOS["account"].options), ()),
+    "nkey and operator": (
+        ("nkey", lambda site: _keys(site, "operator")),
+        ("operator", SCENARIOS["operator"].options),
+        (),
+    ),
+    "creds and user": (
+        ("creds", lambda site: creds(site, path=site / "u.creds")),
+        ("user", _user_changed),
+        (("user", SCENARIOS["user"].options),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize(
+    ("step", "lacks"),
+    [(STEP, ["locks"]), *(pytest.param(1, lacks, marks=pytest.mark.attack) for lacks in ([], ["locks"]))],
+    ids=["some-no-locks", "all", "all-no-locks"],
+)
+def test_tasks_of_different_modules_on_one_file_agree(
+    step: int, acme: Site, modules_with_faults: FaultyModules, other: FaultyModules, name: str, lacks: list[str]
+) -> None:
+    one, two, before = MIXED[name]
+    for module, options in before:
+        assert not modules_with_faults.run(module, options(acme)).result.get("failed")
+    kept, signals = acme.folder.parent / "kept", acme.folder.parent / "signals"
+    shutil.copytree(acme.folder, kept)
+    calls = modules_with_faults.run(one[0], one[1](acme), kind="count", calls="changes").calls
+    for number in range(3, calls + 1, step):
+        for folder in (acme.folder, signals):
+            shutil.rmtree(folder, ignore_errors=True)
+        signals.mkdir()
+        shutil.copytree(kept, acme.folder)
+        paused, resume = str(signals / "paused"), str(signals / "resume")
+        how = {"kind": "pause", "at": number, "calls": "changes", "paused": paused, "resume": resume, "lacks": lacks}
+        modules_with_faults.begin(one[0], one[1](acme), how)
+        while not pathlib.Path(paused).exists() and not modules_with_faults.has_ended(0.01):
+            pass
+        other.begin(two[0], two[1](acme), {"lacks": lacks, "calls": "changes"})
+        other.has_ended(0.1)
+        pathlib.Path(resume).touch()
+        ended = [modules_with_faults.end(), other.end()]
+        for result in (one.result for one in ended):
+            # Whoever is overtaken says so, and leaves what is there.
+            assert not result.get("failed") or "something else" in result["msg"], (number, result["msg"])
+        for module, options in (one, two):
+            assert not other.run(module, options(acme)).result.get("failed"), number
+        keys = {other.run(module, options(acme), check=True).result["public_key"] for module, options in (one, two)}
+        assert len(keys) == 1
+        assert keys == {one.result["public_key"] for one in ended if not one.result.get("failed")}
+        for module, options in (two, one):
+            assert other.run(module, options(acme), check=True).result["changed"] is False, number

@@ -44,6 +44,8 @@ _LONGEST_INFO = 8 * 1024
 _NO_LIMIT = -1
 #: There may be millions in a JWT of 1 MiB; so many are reported.
 _MOST_OVERLAPS = 1000
+#: So many references of one subject to wildcards that there are not are reported; of one that is there again, the first.
+_MOST_REFERENCES = 100
 _A_TYPE = {"stream": "a stream", "service": "a service", "": "nothing"}
 
 
@@ -329,12 +331,17 @@ def renaming_problems(local: str, subject: str) -> Iterator[str]:
         yield f"{quoted(local)} and {quoted(subject)} have to end in > both, or neither."
     wildcards = subject.split(".").count("*")
     used = 0
+    wrong: dict[str, None] = {}
     for part in local.split("."):
         number = reference_number(part)
         if part == "*" or (number is not None and number <= wildcards):
             used += 1
         elif number is not None:
-            yield f"{excerpt(part)} refers to a wildcard that {quoted(subject)} does not have, which has {wildcards}."
+            wrong[part] = None
+    for part in itertools.islice(wrong, _MOST_REFERENCES):
+        yield f"{excerpt(part)} refers to a wildcard that {quoted(subject)} does not have, which has {wildcards}."
+    if len(wrong) > _MOST_REFERENCES:
+        yield f"{len(wrong) - _MOST_REFERENCES} more references do so."
     if used != wildcards:
         yield (
             f"{quoted(local)} refers to {used} wildcards, and {quoted(subject)} has {wildcards}; write $1 for the first one, and so on."

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
+#: How often all nodes of a state are looked at before what follows them is put in order by token.
+_SCANS = 4
+
 
 class _Node:
     """What follows the first tokens of some subjects."""
@@ -28,21 +31,23 @@ class _Node:
 class _State:
     """The nodes that match the tokens read so far."""
 
-    __slots__ = ("by_token", "ends", "nodes", "number_of_literals", "open_ends", "steps")
+    __slots__ = ("asked", "by_token", "ends", "nodes", "open_ends", "steps")
 
     def __init__(self, nodes: Sequence[_Node]) -> None:
         self.nodes = nodes
-        self.ends = sorted(number for node in nodes for number in node.ends)
-        self.open_ends = sorted(number for node in nodes for number in node.open_ends)
+        self.ends = sorted([number for node in nodes if node.ends for number in node.ends])
+        self.open_ends = sorted([number for node in nodes if node.open_ends for number in node.open_ends])
         self.steps: dict[str, _State | None] = {}
-        self.number_of_literals = sum(len(node.literal) for node in nodes)
+        self.asked = 0
         self.by_token: dict[str, list[_Node]] | None = None
 
     def literal_steps(self, token: str) -> list[_Node]:
         """The nodes behind this very token."""
-        if self.number_of_literals > 4 * len(self.nodes):
-            return [node.literal[token] for node in self.nodes if token in node.literal]
         if self.by_token is None:
+            self.asked += 1
+            # Most states are asked once or twice, and those of few nodes are as fast without.
+            if self.asked <= _SCANS or sum([len(node.literal) for node in self.nodes]) > 4 * len(self.nodes):
+                return [node.literal[token] for node in self.nodes if token in node.literal]
             self.by_token = {}
             for node in self.nodes:
                 for name, following in node.literal.items():

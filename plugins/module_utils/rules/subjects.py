@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Iterator
 
@@ -54,6 +55,7 @@ def can_contain_others(subject: str) -> bool:
     return subject == ">" or subject.endswith(".>") or "*" in subject.split(".")
 
 
+@functools.lru_cache(maxsize=1024)
 def reference_number(token: str) -> int | None:
     """The number of a reference such as $1 to a wildcard of another subject; None for any other token."""
     if len(token) < 2 or token[0] != "$":

@@ -258,6 +258,9 @@ def odd_references(source: str, destination: str) -> str:
 
 
 def unused_references(source: str, destination: str) -> list[int]:
-    """The numbers of those wildcards of the source that no token of the destination refers to."""
+    """The numbers of those wildcards of the source that no token of the destination refers to; none without a destination, which keeps the source."""
+    if not destination:
+        return []
+    source = source or ">"
     used = {number for _unused, found in _placeholders(source, destination) for number in found.wildcards}
     return [number for number in range(1, _shape(source).wildcards + 1) if number not in used]
