@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-BENCHMARKS = ("issue", "decode", "task", "memory", "resolver", "store", "signers", "backup", "access")
+BENCHMARKS = ("issue", "decode", "task", "memory", "resolver", "store", "signers", "backup", "access", "revoke")
 COLLECTIONS = Path(__file__).resolve().parents[1] / ".venv" / "collections"
 
 

@@ -113,8 +113,33 @@ def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"definition": document, "stores_dir": site / "stores", "keys_dir": site / "keys", **more}
 
 
+def revocation(site: Site) -> dict[str, Any]:
+    return {
+        "jwt_path": site / "app.jwt",
+        "operator_jwt_path": site / "acme.jwt",
+        "signer_path": site / "acme-signing.nk",
+        "revocations": [{"user": "*"}, {"export": "orders.create", "account": "*"}],
+        "backup": True,
+    }
+
+
+def revocation_in_store(site: Site) -> dict[str, Any]:
+    return {
+        "stores_dir": site / "stores",
+        "keys_dir": site / "keys",
+        "store": "ACME",
+        "account": "APP",
+        "revocations": [{"user": "two"}, {"export": "a", "account": "PARTNER"}],
+        "remove_signing_keys": ["main"],
+    }
+
+
 _CHANGED = {"permissions": {"publish": {"allow": ["a"]}}}
 SCENARIOS = {
+    "revocation": Scenario("revocation", revocation),
+    "revocation in a store": Scenario(
+        "revocation", revocation_in_store, (("store", lambda site: store(site, DOCUMENT)),)
+    ),
     "operator": Scenario("operator", operator),
     "operator changed": Scenario(
         "operator", lambda site: operator(site, tags=["x"], backup=True), (("operator", operator),)

@@ -156,6 +156,13 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
             "definition": {"operator": {"name": "O"}, "accounts": [{"name": "A", "users": [{"name": "u"}]}]},
         },
         "nats_store_info": {**store, "store": "O"},
+        "nats_revocation": {
+            "jwt_path": acme / "app.jwt",
+            **operator,
+            "signer_path": acme / "acme-signing.nk",
+            "revocations": [{"user": "*"}],
+        },
+        "nats_connections": {**cluster, "account": acme.key("app.nk").public_key},
         "nats_resolver": {**cluster, "jwt_paths": [acme / "app.jwt"]},
         "nats_resolver_info": {**cluster, "jwt_paths": [acme / "app.jwt"]},
     }

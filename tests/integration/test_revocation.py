@@ -310,6 +310,11 @@ def test_stolen_signing_key_goes_with_what_it_signed(store: Store) -> None:
     assert issuer in [key.key for key in store.claims("APP").body.signing_keys]
     assert store.key("APP", "dashboard") == before
     store.site.keep("revocation", **store.options, remove_signing_keys=[stolen])
+    # The role has a new key, which the same task leaves alone.
+    again = store.site.keep("revocation", **store.options, remove_signing_keys=["main"])
+    assert f"has a new one since, {issuer}" in str(again["warnings"])
+    store.site.run("revocation", **store.options, remove_signing_keys=[issuer])
+    assert issuer not in [key.key for key in store.claims("APP").body.signing_keys]
 
 
 def test_store_keeps_an_expired_entry_whose_user_has_not_expired(store: Store) -> None:

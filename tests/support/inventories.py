@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -11,6 +12,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import threading
 import time
 from typing import Any
 
@@ -18,6 +20,7 @@ import yaml
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
+from .fleets import client
 from .plays import BIN, checked_output
 from .ports import free_ports
 from .servers import SERVER
@@ -137,3 +140,64 @@ def changed_tasks(output: str) -> list[str]:
     return [
         name for name, text in zip(parts[1::2], parts[2::2], strict=True) if re.search("^changed: ", text, re.MULTILINE)
     ]
+
+
+# ---- users who are cut off
+
+ROLE = "natsops.security.resolver : "
+CHANGED = [
+    ROLE + "Revoke in the store",
+    ROLE + "Push the account to every server that answers",
+    ROLE + "Close what is connected still, until no connection is left on any server",
+]
+USERS = ["app", "guest", "thief", *(f"u{number}" for number in range(1, 13))]
+
+
+def account_of_users() -> dict[str, Any]:
+    """The document with an account of these users."""
+    found = definition("APP")
+    found["accounts"][1].update(users=[{"name": name} for name in USERS], limits={"connections": 1000})
+    return found
+
+
+class Clients:
+    """Clients of users of the account APP, connected until they are sent away."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.connected: list[Any] = []
+
+    def do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def creds(self, user: str) -> str:
+        return (self.cluster.folder / f"keys/creds/ACME/APP/{user}.creds").read_text()
+
+    def connect(self, user: str, *names: str, creds: str = "") -> list[Any]:
+        """Connections of a user to these servers, to all when none is named."""
+        ports = [self.cluster.ports[NAMES.index(name)] for name in names or NAMES]
+        made = [self.do(client(f"nats://127.0.0.1:{port}", creds or self.creds(user))) for port in ports]
+        self.connected += made
+        return made
+
+    def close(self) -> None:
+        for one in self.connected:
+            self.do(one.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+
+
+def revoke(cluster: Cluster, *arguments: str, **variables: Any) -> tuple[str, dict[str, Any]]:
+    """What the playbook says, and its report."""
+    path = cluster.folder / "report.json"
+    path.unlink(missing_ok=True)
+    given = {"revoke_store": "ACME", "revoke_report_path": str(path), **variables}
+    output = cluster.run(*arguments, playbook="natsops.security.revoke", **given)
+    return output, json.loads(path.read_text()) if path.exists() else {}
+
+
+def key_of_user(cluster: Cluster, user: str) -> str:
+    return str(codec.decode((cluster.folder / f"stores/ACME/accounts/APP/users/{user}.jwt").read_text()).subject)

@@ -116,7 +116,9 @@ def _wait_for(descriptor: int, path: str, what: str, timeout: float, shared: boo
             if error.errno in _NO_LOCKS:
                 return
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EINTR):
-                raise FileError(path, f"{what} cannot be locked", reason_of(error), error.errno or 0) from error
+                raise FileError(
+                    path, f"{what} cannot be locked at {path}", reason_of(error), error.errno or 0
+                ) from error
         if time.monotonic() >= deadline:
             raise FileError(
                 path,

@@ -436,37 +436,21 @@ class _Removal(NamedTuple):
 def _signing_keys(known: _Known, findings: Findings, notes: list[Revoked]) -> _Removal:
     """The signing keys that go. The JWTs of the users that they signed leave the store: nothing shows any more whose they are."""
     wanted, given = known.wanted, known.given
-    names = wanted.remove_signing_keys
-    if not names:
-        return _Removal(frozenset())
-    account = known.claims.subject
-    record = given.names.record.get(account, {})
-    noted = {note.role: note.key for note in known.revoked if note.account == wanted.name and note.role}
     listed: list[str] = []
-    for index, name in enumerate(names):
-        place = join(wanted.place, f"remove_signing_keys[{index}]")
-        keys = [key.key for key in known.body.signing_keys if name in (key.key, key.role)]
-        keys += [record[name]] if name in record and record[name] not in keys else []
-        if name == account:
-            message = "this is the key of the account itself, which cannot be removed: make a new account, and remove this one."
-            findings.judge(Verdict((Problem(place, message),)))
-        elif keys:
-            listed += keys
-            notes += [Revoked(key, wanted.name, role=name) for key in keys if name != key]
-        elif name in noted or name in noted.values():
-            listed.append(noted.get(name, name))
-        elif looks_like_key(name):
-            fault = key_problem(name, "account")
-            findings.judge(Verdict((Problem(place, fault),) if fault else ()))
-            listed.append(name)
-        else:
-            roles = sorted({*record, *(key.role for key in known.body.signing_keys if key.role)})
-            message = f"the account {wanted.name} has no signing key with the role {excerpt(name)}; its roles are {_some(roles)}."
-            findings.judge(Verdict((Problem(place, message),)))
-    owner = Owner(account, wanted.place, wanted.name, known.body.signing_keys, [])
-    removal = removed_signing_keys(
-        given._replace(how=dataclasses.replace(given.how, prune=False)), owner, listed, "account"
-    )
+    for index, name in enumerate(wanted.remove_signing_keys):
+        keys = _named_signing_keys(known, name)
+        if isinstance(keys, str):
+            place = join(wanted.place, f"remove_signing_keys[{index}]")
+            findings.judge(Verdict((Problem(place, keys),)))
+            continue
+        listed += keys
+        findings.judge(Verdict(warnings=tuple(_newer_key(known, name, keys, index))))
+        notes += [Revoked(key, wanted.name, role=name) for key in keys if name != key]
+    if not listed:
+        return _Removal(frozenset())
+    owner = Owner(known.claims.subject, wanted.place, wanted.name, known.body.signing_keys, [])
+    alone = given._replace(how=dataclasses.replace(given.how, prune=False))
+    removal = removed_signing_keys(alone, owner, listed, "account")
     findings.entities += [one for one in removal.findings.entities if one.public_key in removal.keys]
     findings.removals += removal.findings.removals
     findings.judge(removal.findings.verdict)
@@ -476,6 +460,38 @@ def _signing_keys(known: _Known, findings: Findings, notes: list[Revoked]) -> _R
             findings.entities.append(Entity("user", token.name, wanted.name, CHANGED, (reason,), token.key, 0))
             findings.removals.append(Removal(wanted.name, token.name, ()))
     return _Removal(removal.keys)
+
+
+def _newer_key(known: _Known, role: str, keys: list[str], index: int) -> Iterator[Problem]:
+    """What to warn of where a role has another key than the one that was removed under it."""
+    record = known.given.names.record.get(known.claims.subject, {})
+    current = [key.key for key in known.body.signing_keys if role in (key.role, key.key) or record.get(role) == key.key]
+    if current and not set(current) & set(keys):
+        yield Problem(
+            f"remove_signing_keys[{index}]",
+            f"the key of the role {role} was removed, and the role has a new one since, {current[0]}, which stays. To remove that too, name it.",
+        )
+
+
+def _named_signing_keys(known: _Known, name: str) -> list[str] | str:
+    """The signing keys of a public key or role, also where they are gone already; what is wrong with the name otherwise."""
+    account, body = known.wanted.name, known.body
+    record = known.given.names.record.get(known.claims.subject, {})
+    if name == known.claims.subject:
+        return (
+            "this is the key of the account itself, which cannot be removed: make a new account, and remove this one."
+        )
+    keys = [key.key for key in body.signing_keys if name in (key.key, key.role)]
+    keys += [record[name]] if name in record and record[name] not in keys else []
+    noted = [note.key for note in known.revoked if note.account == account and note.role == name]
+    if noted and not set(noted) & set(keys):
+        return noted  # the role has got a new key since
+    if keys:
+        return keys
+    if looks_like_key(name):
+        return key_problem(name, "account") or [name]
+    roles = sorted({*record, *(key.role for key in body.signing_keys if key.role)})
+    return f"the account {account} has no signing key with the role {excerpt(name)}; its roles are {_some(roles)}."
 
 
 # ---- the account

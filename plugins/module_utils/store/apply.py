@@ -214,9 +214,9 @@ class _Work:
     def do(self) -> Outcome:
         with _errors_told():
             self.prepare()
+            self.note_revoked()
             self.make_keys()
             self.write_operator()
-            self.note_revoked()
             self.write_accounts()
             self.write_users()
             self.put_modes_right()
@@ -284,7 +284,7 @@ class _Work:
         make_folders([self.layout.accounts])
 
     def note_revoked(self) -> None:
-        """Note the keys that are revoked by name, before they are: a name may have another key when the same is asked again."""
+        """Note the keys that are revoked by name, before anything else is: a name or role has another key, or none, when the same is asked again."""
         new = [note for note in self.plan.notes if note not in self.record.revoked]
         if new:
             make_folders([self.layout.state_of_keys])
