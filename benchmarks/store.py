@@ -77,7 +77,7 @@ def _thousand(folder: Path, nsc: Path | str) -> list[Row]:
     found = [
         *_against_nsc(what, created[0], nsc, medians.get("nsc"), 0, 6),
         Row(what, f"{created[0]:.2f} s", f"nats_user in a loop {loop:.0f} s", loop / created[0], at_least=100),
-        Row(again, f"{kept[0]:.2f} s", f"from nothing {created[0]:.2f} s", kept[0] / created[0], at_most=0.5),
+        Row(again, f"{kept[0]:.2f} s", f"from nothing {created[0]:.2f} s", kept[0] / created[0]),
     ]
     # The task alone is what it adds to a playbook with a task that does nothing: half of it is that Ansible packs the module, and Python compiles
     # it. Its work alone is in a process of its own, without Ansible.
@@ -93,7 +93,6 @@ def _thousand(folder: Path, nsc: Path | str) -> list[Row]:
                     f"{second:.2f} s",
                     f"from nothing {first:.2f} s",
                     second / first,
-                    at_most=0.5,
                 ),
             ]
     return found
@@ -169,6 +168,11 @@ def _growth(folder: Path) -> list[Row]:
                 for work, accounts, seconds in zip(measured, GROWTH, each, strict=True)
             )
         )
+        if how == "kept":
+            each_kept = each[1]
+            found.append(
+                Row("a user of 10,000 kept, CPU", f"{each_kept * 1e6:.0f} us", "150 us", each_kept / 150e-6, at_most=1)
+            )
         found += [
             Row(
                 f"a user of 100,000 {how}, CPU",
@@ -209,7 +213,7 @@ def _work(folder: str) -> dict[str, float]:
     from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
     from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
     from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, report
-    from ansible_collections.natsops.security.plugins.module_utils.store.source import read_source
+    from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
 
     # Imported on demand otherwise, and imports are not the work.
     for name in ("relations", "server_accounts", "operators"):
@@ -230,14 +234,15 @@ def _work(folder: str) -> dict[str, float]:
     apply.write_all = timed("files", apply.write_all)
     nkey.create = timed("signing", nkey.create)
     nkey.KeyPair.sign = timed("signing", nkey.KeyPair.sign)
+    source = f"{folder}/definition.json"
     start, cpu = time.perf_counter(), time.process_time()
-    wanted, problems = document.read_document(read_source(f"{folder}/definition.json")[0])
+    wanted, problems = document.read_document(parse_source(source, read_source(source)))
     where = layout.Layout(f"{folder}/stores", f"{folder}/keys", "O")
     outcome = apply.run(
         wanted, where, lambda: Keyring((), [where.keys_dir]), How(int(time.time())), apply.Run(False, 60, "a benchmark")
     )
     assert not problems + outcome.plan.problems
-    json.dumps(report.show_outcome(outcome, False))
+    json.dumps(report.show_outcome(wanted, outcome, False))
     seconds = time.perf_counter() - start
     return {
         **spent,
