@@ -26,7 +26,7 @@ def rows(scratch: Path) -> list[Row]:
     each = {name: medians[0] for name, medians in interleaved(contenders, 15).items()}
     ours = rate(each["ours"])
     return [
-        Row(WHAT, ours, f"Go library {rate(each['go'])}", each["go"] / each["ours"], at_least=1)
+        Row(WHAT, ours, f"Go library {rate(each['go'])}", each["go"] / each["ours"], at_least=1.5)
         if "go" in each
         else Row(WHAT, ours, f"Go library {peer}"),
         Row(WHAT, ours, f"nats-jwt {rate(each['nats-jwt'])}", each["nats-jwt"] / each["ours"]),

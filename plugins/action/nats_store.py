@@ -21,4 +21,4 @@ class ActionModule(NormalAction):
         from ansible_collections.natsops.security.plugins.plugin_utils.vault_action import VaultAction
 
         parts = (self._task, self._connection, self._play_context, self._loader, self._templar, self._shared_loader_obj)
-        return VaultAction(*parts).run(tmp, task_vars)
+        return VaultAction(*parts).run_with_vault(task_vars)

@@ -41,7 +41,7 @@ _ATTEMPTS = 5
 class VaultAction(NormalAction):
     """Runs nats_store with a vault."""
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run_with_vault(self, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the task."""
         result: dict[str, Any] = {}
         try:

@@ -18,7 +18,6 @@ from .names import name_keys
 from .operators import OperatorPlan, plan_operator
 from .place import Place
 from .plan import Plan
-from .revocations import plan_revocations
 from .users import UserAccount, plan_users
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
@@ -41,6 +40,8 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
     for one in present:
         if one.state == EXISTING and one.change is not None:
+            from .revocations import plan_revocations  # few tasks change revocations alone
+
             changed = plan_revocations(given, operator.claims, one)
             plan.revocations += changed.entries
             plan.notes += changed.notes

@@ -12,7 +12,6 @@ from .. import rules
 from ..claims import Claims
 from ..claims.options import Problem
 from ..rules import Issue
-from ..rules.cycles import Cycles
 from ..rules.relations import Exporter, issues_of_imports
 from .wanted import join
 
@@ -71,6 +70,8 @@ def across(
 ) -> Verdict:
     """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts; the system account by key."""
     by_key = {account.subject: account for account in accounts.values()}
+    from ..rules.cycles import Cycles  # tasks with a single token have none
+
     cycles = Cycles(by_key)
 
     @functools.lru_cache(maxsize=None)
