@@ -18,6 +18,9 @@ from scenarios import SCENARIOS, creds
 from support.faults import Ended, FaultyModules, faulty
 from support.sites import Site
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
 PAIRED = ("operator", "account", "user", "activation", "nkey", "creds")
 #: The calls before which the first task waits: in `make test` one in so many.
 STEP = 9
@@ -197,3 +200,62 @@ def test_tasks_of_different_modules_on_one_file_agree(
         assert keys == {one.result["public_key"] for one in ended if not one.result.get("failed")}
         for module, options in (two, one):
             assert other.run(module, options(acme), check=True).result["changed"] is False, number
+
+
+# ---- programs that take no lock, such as nsc
+
+
+def _revoke(folder: pathlib.Path, user: str, name: str) -> str:
+    """Add a revocation to an account's JWT as nsc does: read, signed by the same key, written in place."""
+    path = folder / f"stores/ACME/accounts/{name}/{name}.jwt"
+    claims = codec.decode(path.read_text())
+    claims.body.revocations[user] = claims.issued_at
+    (seed,) = (folder / "keys/keys").rglob(f"{claims.issuer}.nk")
+    token = codec.encode(claims, nkey.from_seed(seed.read_text()), claims.issued_at + 1)
+    path.write_text(token)
+    return str(path)
+
+
+def _revoke_meanwhile(acme: Site, modules: FaultyModules, step: int) -> None:
+    """Revoke a user between any two calls of a task that issues its account anew. The one moment that is left is the replacing itself."""
+    scenario = SCENARIOS["store changed"]
+    for module, options in scenario.before:
+        assert not modules.run(module, options(acme)).result.get("failed")
+    kept, signals, user = acme.folder.parent / "kept", acme.folder.parent / "signals", nkey.create("user").public_key
+    shutil.copytree(acme.folder, kept)
+    calls = modules.run("store", scenario.options(acme), kind="count").calls
+    for number in range(1, calls + 1, step):
+        for folder in (acme.folder, signals):
+            shutil.rmtree(folder, ignore_errors=True)
+        signals.mkdir()
+        shutil.copytree(kept, acme.folder)
+        paused, resume = str(signals / "paused"), str(signals / "resume")
+        modules.begin(
+            "store", scenario.options(acme), {"kind": "pause", "at": number, "paused": paused, "resume": resume}
+        )
+        while not pathlib.Path(paused).exists() and not modules.has_ended(0.01):
+            pass
+        path = _revoke(acme.folder, user, "APP")
+        pathlib.Path(resume).touch()
+        ended = modules.end()
+        if ended.hit.startswith("replace(") and path in ended.hit:
+            continue
+        assert not ended.result.get("failed"), (ended.hit, ended.result["msg"])
+        assert user in acme.claims("stores/ACME/accounts/APP/APP.jwt").body.revocations, ended.hit
+        after = modules.run("store", scenario.options(acme))
+        assert not after.result.get("failed"), (ended.hit, after.result["msg"])
+        assert user in acme.claims("stores/ACME/accounts/APP/APP.jwt").body.revocations, ended.hit
+        assert acme.claims("stores/ACME/accounts/APP/APP.jwt").body.signing_keys
+
+
+def test_revocation_that_another_program_makes_meanwhile_is_not_lost(
+    acme: Site, modules_with_faults: FaultyModules
+) -> None:
+    _revoke_meanwhile(acme, modules_with_faults, 61)
+
+
+@pytest.mark.attack
+def test_no_revocation_that_another_program_makes_meanwhile_is_lost(
+    acme: Site, modules_with_faults: FaultyModules
+) -> None:
+    _revoke_meanwhile(acme, modules_with_faults, 1)
