@@ -1,17 +1,18 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wanted entities, what is found, and the keys at hand, to a plan."""
+"""Wanted entities, what is found, and the keys at hand, to a plan.
+
+A task of nats_user compiles all that is imported here anew, so what plans accounts, activations and revocations is imported where it is used.
+"""
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import TYPE_CHECKING, Mapping
 
 from ..claims import Claims
 from ..keys.keyring import Keyring
 from . import verdict as verdicts
 from .above import check_above
-from .accounts import AccountPlan, draft_account, plan_account, plan_other_accounts
-from .activations import Exporter, plan_activation
 from .given import Findings, Given
 from .members import Members, find_members
 from .names import name_keys
@@ -21,6 +22,9 @@ from .plan import Plan
 from .users import UserAccount, plan_users
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
+
+if TYPE_CHECKING:
+    from .accounts import AccountPlan
 
 
 def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
@@ -64,6 +68,8 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
         if found is not None:
             _plan_users(plan, given, UserAccount(one, found, strict), members[one.name])
     if wanted.operator is not None and wanted.operator.state != EXISTING:
+        from .accounts import plan_other_accounts
+
         _take(plan, plan_other_accounts(given))
     plan.problems = list(dict.fromkeys(plan.problems))
     plan.warnings = list(dict.fromkeys(plan.warnings))
@@ -79,6 +85,8 @@ def _operator(given: Given) -> OperatorPlan:
 
 def reconcile_activation(wanted: WantedActivation, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
     """Decide for one activation of an account that is taken as it is found."""
+    from .activations import plan_activation
+
     account = WantedAccount("", wanted.account, "", "", EXISTING, [], [], {})
     asked = Wanted(None, [account])
     given = Given(asked, place, ring, name_keys(asked, place, ring), how, signer)
@@ -100,6 +108,11 @@ def _existing(place: Place, wanted: WantedAccount) -> Claims | None:
 def _accounts(
     given: Given, operator: Claims | None, wanted: list[WantedAccount], members: Mapping[str, Members]
 ) -> dict[str, AccountPlan]:
+    if not wanted:
+        return {}
+    from .accounts import draft_account, plan_account
+    from .activations import Exporter
+
     drafts = [draft_account(given, one, members[one.name]) for one in wanted]
     found = given.place.accounts
     exporters = {

@@ -69,9 +69,12 @@ def across(
     being_made: Mapping[str, Sequence[int]],
 ) -> Verdict:
     """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts; the system account by key."""
-    by_key = {account.subject: account for account in accounts.values()}
-    from ..rules.cycles import Cycles  # tasks with a single token have none
+    if not any(account.body.imports for account in accounts.values()):
+        return NOTHING
+    # A task of an account without imports does not pay for the import of these rules.
+    from ..rules.cycles import Cycles
 
+    by_key = {account.subject: account for account in accounts.values()}
     cycles = Cycles(by_key)
 
     @functools.lru_cache(maxsize=None)

@@ -1,6 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to fit between tokens: an operator and its accounts, an account and its users, an import and the export it is of."""
+"""What has to fit between tokens: an operator and its accounts, an account and its users, an import and the export it is of.
+
+The rules of imports and of scopes stand on files that a task about a user without a scope does not need; those are imported where they are used.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,7 @@ from ..base.excerpts import excerpt, quoted
 from ..claims import Claims, Export, Import, ScopeTemplate, User, UserAccess, no_access
 from ..claims.declaration import fields_of
 from ..keys.new import Placeholder
-from .accounts import import_token_issues, read_activation
 from .issues import Issue, blocks, shown, times_out, warns
-from .scopes import permitted_subjects
-from .subject_index import SubjectIndex
 from .subjects import is_valid_subject
 from .templates import MOST_SUBJECTS, OWN_ACCOUNT, PLAIN_VALUE, Filling, value_problem
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, signing_key
@@ -144,6 +144,8 @@ def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator
 
 def _scoped_user_issues(account: Claims, user: Claims, name: str, template: ScopeTemplate) -> Iterator[Issue]:
     """processUserPermissionsTemplate"""
+    from .scopes import permitted_subjects
+
     permissions = template.permissions
     filling = Filling(account, user)
     yield from _taken_issues(filling, permitted_subjects(permissions), name)
@@ -271,6 +273,8 @@ class Exporter:
     """An account with its exports laid out so that thousands of imports find theirs. `is_system`: whether it is the system account."""
 
     def __init__(self, claims: Claims, is_system: bool) -> None:
+        from .subject_index import SubjectIndex
+
         self.claims = claims
         exports = [export for export in claims.body.exports if export is not None]
         exports += SYSTEM_EXPORTS if is_system else ()
@@ -356,6 +360,8 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
             f"is missing, and the account {name} exports {quoted(export.subject)} to those with one only; get one from it.",
         )
         return
+    from .accounts import import_token_issues, read_activation
+
     yield from import_token_issues(path, item, importer.subject)
     try:
         activation = read_activation(item.token)
@@ -373,6 +379,8 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
 
 def import_time_issues(importer: Claims, now: int) -> list[Issue]:
     """Which activation tokens of imports do not hold at a time, in unix seconds, so that servers close the import (checkActivation)."""
+    from .accounts import read_activation
+
     found: list[Issue] = []
     for index, item in enumerate(importer.body.imports):
         if item is not None and item.token:
