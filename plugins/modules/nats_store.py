@@ -58,6 +58,8 @@ options:
       - In C(imports[].subject), C({{account-subject(\)}}) stands for the public key of the importing account.
       - Operator, accounts and users have C(audience), C(not_before), C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) as the modules
         for one of them have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
+      - An account with C(renew_before) is renewed early enough that none of its users outlives it. Its window is as long as the longest C(expires_in) of
+        its users, where that is shorter than its own.
       - With C(state=existing) the operator or an account is taken as it is found, and only what is listed under it is managed. So who holds a signing key
         of one account keeps its users, without the key of the operator and without describing the rest.
     type: dict

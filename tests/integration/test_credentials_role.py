@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import time
 from typing import Any
@@ -64,8 +66,8 @@ class Hosts:
         self.users.setdefault(host, []).append(entry)
         return entry
 
-    def run(self, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-        """What ansible-playbook prints."""
+    def run(self, *arguments: str, succeeds: bool = True, playbook: str = "", **environment: str) -> str:
+        """What ansible-playbook prints, of a playbook with the role or the one that is named."""
         hosts = {
             name: {"ansible_connection": "local", "credentials_users": users, **self.host_variables.get(name, {})}
             for name, users in self.users.items()
@@ -78,6 +80,7 @@ class Hosts:
         ]
         roles = [{"ansible.builtin.include_role": {"name": "natsops.security.credentials"}}, *self.tasks]
         play = {"hosts": "nats_clients", "gather_facts": False, "tasks": roles, "handlers": handlers}
+        (folder / "handlers.yml").write_text(yaml.safe_dump(handlers))
         (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
         variables = {
             "credentials_stores_dir": self.site / "stores",
@@ -88,7 +91,7 @@ class Hosts:
         done = subprocess.run(
             [
                 str(BIN / "ansible-playbook"),
-                *("-i", str(folder / "inventory.yml"), str(folder / "play.yml"), *arguments),
+                *("-i", str(folder / "inventory.yml"), playbook or str(folder / "play.yml"), *arguments),
                 *("-e", json.dumps(variables)),
             ],
             capture_output=True,
@@ -135,7 +138,10 @@ def test_keys_are_born_on_the_hosts_and_one_task_signs_for_all(hosts: Hosts) -> 
     before = hosts.site.snapshot()
     predicted = hosts.run("--check")
     assert hosts.site.snapshot() == before
-    output = hosts.run("-vvv", "--diff")
+    folder = hosts.site.folder.parent
+    kept = {name: str(folder / name) for name in ("remote", "local")}
+    temporary = {"ANSIBLE_REMOTE_TEMP": kept["remote"], "ANSIBLE_LOCAL_TEMP": kept["local"], "TMPDIR": str(folder)}
+    output = hosts.run("-vvv", "--diff", ANSIBLE_KEEP_REMOTE_FILES="true", **temporary)
     ran = changes(predicted)
     assert changes(output) == {**ran, "h1": ran["h1"] + 1}  # the handler, a command, is skipped in check mode
     assert len(re.findall(r"^changed: .*localhost", output, re.MULTILINE)) == 1
@@ -144,6 +150,14 @@ def test_keys_are_born_on_the_hosts_and_one_task_signs_for_all(hosts: Hosts) -> 
     assert hosts.site.mode("h2/orders-h2.creds") == "0600"
     assert [path.name for path in (hosts.site.folder / "h1").iterdir()] == ["orders-h1.creds"]
     assert hosts.handled == ["h1 restart"]
+    # Everything that the controller, the signing host and the modules wrote, their temporary files included, which Ansible was asked to keep.
+    assert (folder / "remote").is_dir()
+    for host in ("h1", "h2"):
+        seed = decorated.find_seed(hosts.site.text(f"{host}/orders-{host}.creds")).seed
+        raw = base64.b64encode(seed.encode())
+        files = [path for path in folder.rglob("*") if path.is_file() and path.parent != hosts.site.folder / host]
+        assert [path for path in files if seed.encode() in path.read_bytes() or raw in path.read_bytes()] == []
+    shutil.rmtree(folder / "remote")
     before = hosts.site.snapshot()
     assert changes(hosts.run()) == {"h1": 0, "h2": 0}
     assert hosts.site.snapshot() == before
@@ -337,3 +351,68 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
     with running(other.nodes[0].config, other.nodes[0].port):
         servers.port = other.nodes[0].port
         assert servers.reasons(path) == ["wrong_operator"]
+
+
+def age(hosts: Hosts, seconds: int, only_users: bool = False) -> None:
+    """Let all tokens of a store be so much older: they are signed anew with earlier times, the creds of hosts and the record too."""
+    site = hosts.site
+    ring = {path.stem: decorated.seed_in(path.read_text()) for path in (site.folder / "keys/keys").rglob("*.nk")}
+    for path in [*site.folder.rglob("*.jwt"), *site.folder.rglob("*.creds")]:
+        text = path.read_text()
+        claims = codec.decode(decorated.find_token(text))
+        if not only_users or claims.kind == "user":
+            claims.expires -= seconds if claims.expires else 0
+            aged = codec.encode(claims, ring[claims.issuer], claims.issued_at - seconds)
+            path.write_text(text.replace(decorated.find_token(text), aged))
+
+
+@pytest.mark.server
+def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> None:
+    policy = {"expires_in": "100d", "renew_before": "20d"}
+    document = {**DOCUMENT, "accounts": [DOCUMENT["accounts"][0], {**DOCUMENT["accounts"][1], **policy}]}
+    hosts.users["h1"][0].update(claims={"expires_in": "40d", "renew_before": "10d"}, notify="restart")
+    summary = hosts.site.folder.parent / "summary.json"
+    servers = Servers(hosts)
+    hosts.variables = {
+        "operator_definition": document,
+        "operator_stores_dir": hosts.site / "stores",
+        "operator_keys_dir": hosts.site / "keys",
+        "renew_servers": [f"nats://127.0.0.1:{servers.port}"],
+        "renew_summary_path": str(summary),
+        "credentials_handlers": str(hosts.site.folder.parent / "handlers.yml"),
+    }
+    with running(servers.config, servers.port):
+        hosts.run(playbook="natsops.security.renew")
+        report = json.loads(summary.read_text())
+        assert (report["ok"], report["due"]) == (True, [])
+        before = hosts.site.snapshot()
+        assert set(changes(hosts.run(playbook="natsops.security.renew")).values()) == {0}
+        assert hosts.site.snapshot() == before
+
+        age(hosts, 32 * 86400, only_users=True)
+        old = {host: hosts.claims(host, f"orders-{host}") for host in ("h1", "h2")}
+        output = hosts.run(playbook="natsops.security.renew")
+        report = json.loads(summary.read_text())
+        assert [(entity["kind"], entity["name"]) for entity in report["renewed"]] == [("user", "orders-h1")]
+        assert hosts.claims("h1", "orders-h1").subject == old["h1"].subject
+        assert hosts.claims("h2", "orders-h2") == old["h2"]
+        assert "Insist on users that can connect" in output
+        assert hosts.handled == ["h1 restart", "h1 restart"]
+
+    # Who holds no key of the operator cannot renew the account, which its user now outlives.
+    age(hosts, 65 * 86400)
+    del hosts.variables["operator_definition"], hosts.variables["renew_servers"]
+    hosts.variables["credentials_operator"] = "ACME"
+    output = " ".join(hosts.run(playbook="natsops.security.renew", succeeds=False).split())
+    report = json.loads(summary.read_text())
+    assert not report["ok"]
+    assert [(entry["kind"], entry["name"]) for entry in report["due"]] == [("user", "orders-h1")]
+    assert "its account APP ends before it" in output
+    assert "renews the account first" in output
+
+    document["accounts"][1]["renew_before"] = "45d"
+    hosts.variables["operator_definition"] = document
+    hosts.run(playbook="natsops.security.renew")
+    report = json.loads(summary.read_text())
+    assert ("account", "APP") in [(entity["kind"], entity["name"]) for entity in report["renewed"]]
+    assert report["ok"]

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import Iterator, Mapping, NamedTuple
+from typing import Any, Iterator, Mapping, NamedTuple
 
+from ..base import units
 from ..claims import Account, Claims
 from ..claims.comparison import describe
 from ..claims.options import Problem
@@ -55,11 +57,29 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     problems += _mistyped(wanted)
     lost = frozenset(members.keys.get(name) or name for name in wanted.remove_revocations)
     policy = wanted_claims.policy(wanted.options, wanted.place, problems, removed=(lost, removal.keys))
+    policy = _ahead_of_users(policy, wanted)
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
     wanted_claims.keep_spelling(claims.body, old)
     claims.body.revocations.update(members.revoked)
     findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))
     return Draft(wanted, claims, policy, findings)
+
+
+def _ahead_of_users(policy: Policy, wanted: WantedAccount) -> Policy:
+    """The policy with a window in which no user that is issued outlives the account, where the account lives long enough for that."""
+    if not policy.renew_before or policy.expires_in is None:
+        return policy
+    longest = max((_life_of(user.options) for user in wanted.users if user.state != ABSENT), default=0)
+    if longest <= policy.renew_before or longest + policy.renew_spread >= policy.expires_in:
+        return policy
+    return dataclasses.replace(policy, renew_before=longest)
+
+
+def _life_of(options: Mapping[str, Any]) -> int:
+    """How long the JWT of a user is valid, in seconds; 0 where it never ends, ends at a fixed time, or says something else."""
+    with contextlib.suppress(ValueError):
+        return units.parse_seconds(options["expires_in"]) if options.get("expires_in") is not None else 0
+    return 0
 
 
 def _mistyped(wanted: WantedAccount) -> Iterator[Problem]:

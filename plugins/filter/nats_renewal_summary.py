@@ -1,0 +1,34 @@
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter: what a renewal did and what it could not do, for a program that alerts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.natsops.security.plugins.module_utils.base import units
+from ansible_collections.natsops.security.plugins.module_utils.store import outlook
+
+
+def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], within: str) -> dict[str, Any]:
+    """What was issued, what ends soon and who has to act, and the hosts that failed."""
+    try:
+        seconds = units.parse_seconds(within)
+    except ValueError as error:
+        raise AnsibleFilterError(f"nats_renewal_summary: within: {error}.") from None
+    issued = [entity for result in results for entity in (result or {}).get("entities") or ()]
+    due = outlook.outlook((info or {}).get("entities") or [], seconds)
+    return outlook.summary(issued, due, failed, units.show_time(int(time.time())))
+
+
+class FilterModule:
+    """The filter for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Its name."""
+        return {"nats_renewal_summary": nats_renewal_summary}

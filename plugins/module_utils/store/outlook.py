@@ -1,0 +1,77 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of an operator ends soon although it was renewed as far as it can be here, and who has to act. Pure; of what nats_store_info returns."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+#: How many renewals a text names.
+_SHOWN = 20
+
+
+def outlook(entities: Sequence[Mapping[str, Any]], within: int) -> list[dict[str, Any]]:
+    """What ends within so many seconds, the soonest first, each with `reason` and `who` has to act. `entities` are those of nats_store_info."""
+    seeds = {entity["public_key"] for entity in entities if entity.get("seed")}
+    accounts = {entity["name"]: entity for entity in entities if entity["kind"] == "account"}
+    ends = [entity for entity in entities if entity.get("expires_in_seconds") is not None]
+    due = [entity for entity in ends if entity["expires_in_seconds"] <= within and not entity.get("revoked")]
+    due += [entity for entity in ends if entity not in due and _outlives(entity, accounts)]
+    return [_describe(entity, accounts, seeds) for entity in sorted(due, key=lambda one: one["expires_in_seconds"])]
+
+
+def _outlives(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]]) -> bool:
+    account = accounts.get(entity["account"]) if entity["kind"] == "user" else None
+    end = account.get("expires_in_seconds") if account is not None else None
+    return end is not None and end < entity["expires_in_seconds"]
+
+
+def _describe(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]], seeds: set[str]) -> dict[str, Any]:
+    reason, who = _reason(entity, accounts, seeds)
+    words = ("kind", "name", "account", "public_key", "expires", "expires_in_seconds")
+    return {**{word: entity[word] for word in words}, "reason": reason, "who": who}
+
+
+def _reason(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]], seeds: set[str]) -> tuple[str, str]:
+    account = accounts.get(entity["account"]) if entity["kind"] == "user" else None
+    if account is not None and _outlives(entity, accounts):
+        return (
+            f"its account {account['name']} ends before it, at {account['expires']}",
+            f"who holds the operator's key {account['issuer']} renews the account first",
+        )
+    if entity["issuer"] not in seeds:
+        return (
+            f"the seed of {entity['issuer']}, which signed it, is not here",
+            f"who holds the key {entity['issuer']} renews it",
+        )
+    return (
+        "the document does not renew it: it has no renew_before, a shorter one, or nothing asks for it",
+        f"who describes the {entity['kind']} sets expires_in and renew_before, or removes it",
+    )
+
+
+def show_line(entry: Mapping[str, Any]) -> str:
+    """One entry as a text."""
+    name = f"{entry['account']}/{entry['name']}" if entry["account"] else entry["name"]
+    verb = "expired" if entry["expires_in_seconds"] < 0 else "expires"
+    return f"the {entry['kind']} {name} {verb} at {entry['expires']}: {entry['reason']}; {entry['who']}."
+
+
+def summary(
+    issued: Sequence[Mapping[str, Any]], due: Sequence[Mapping[str, Any]], failed: Mapping[str, str], when: str
+) -> dict[str, Any]:
+    """What a renewal did, for a program: `issued` are entities of results of nats_store, `due` those of `outlook`, `failed` hosts with their reason."""
+    renewed = [
+        {word: entity[word] for word in ("kind", "name", "account", "public_key", "reasons") if word in entity}
+        for entity in issued
+        if entity["action"] in ("changed", "created")
+    ]
+    problems = [*(show_line(entry) for entry in due), *(f"host {name}: {why}" for name, why in failed.items())]
+    return {
+        "time": when,
+        "ok": not problems,
+        "renewed": renewed,
+        "due": list(due),
+        "failed_hosts": sorted(failed),
+        "message": "\n".join(problems[:_SHOWN]),
+    }
