@@ -1,0 +1,184 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The role natsops.security.credentials, killed after each of its tasks: the next run ends in the state of a run that was not killed.
+
+The tasks are counted by running, so that one more is tried without being named. `make test` kills at every third task and goes on from what each killed
+run left, `make attack` does so at every task, and kills at each one from the beginning. That a module is killed in its work is in test_kills.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from support.plays import BIN, Play
+from support.sites import Site
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+pytestmark = pytest.mark.playbook
+
+DOCUMENT: dict[str, Any] = {
+    "operator": {"name": "ACME", "signing_keys": ["main"]},
+    "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}]}],
+}
+KILLED = 37
+
+_CALLBACK = f"""
+from __future__ import annotations
+
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "killer"
+    CALLBACK_NEEDS_ENABLED = True
+    tasks = 0
+
+    def _count(self):
+        self.tasks += 1
+        if self.tasks == int(os.environ["KILL_BEFORE_TASK"]):
+            os._exit({KILLED})
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._count()
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._count()
+
+    def v2_playbook_on_stats(self, stats):
+        with open(os.environ["TASKS_FILE"], "w") as file:
+            file.write(str(self.tasks))
+"""
+
+
+@dataclasses.dataclass
+class Killed:
+    """Two hosts, of which the playbook is killed before its n-th task."""
+
+    site: Site
+    environment: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Make the store, and the files of the play."""
+        self.reset()
+        folder = self.site.folder.parent / "files"
+        (folder / "callbacks").mkdir(parents=True)
+        (folder / "callbacks/killer.py").write_text(_CALLBACK)
+        entry = {"account": "APP", "claims": {"expires_in": "10d"}, "notify": "handle"}
+        hosts = {
+            host: {
+                "ansible_connection": "local",
+                "credentials_users": [{**entry, "name": host, "path": self.site / f"{host}/nats.creds"}],
+            }
+            for host in ("h1", "h2")
+        }
+        (folder / "inventory.yml").write_text(yaml.safe_dump({"nats_clients": {"hosts": hosts}}))
+        handler = {
+            "name": "handle",
+            "ansible.builtin.file": {
+                "path": self.site / "{{ inventory_hostname }}/handled",
+                "state": "touch",
+                "mode": "0600",
+            },
+        }
+        variables = {
+            "credentials_stores_dir": self.site / "stores",
+            "credentials_keys_dir": self.site / "keys",
+            "credentials_operator": "ACME",
+        }
+        role = {"ansible.builtin.import_role": {"name": "natsops.security.credentials"}}
+        play = {
+            "hosts": "nats_clients",
+            "gather_facts": False,
+            "vars": variables,
+            "tasks": [role],
+            "handlers": [handler],
+        }
+        (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False))
+        self.files = folder
+
+    def reset(self) -> None:
+        """Begin anew."""
+        shutil.rmtree(self.site.folder)
+        for host in ("h1", "h2"):
+            (self.site.folder / host).mkdir(parents=True)
+        options = {"stores_dir": self.site / "stores", "keys_dir": self.site / "keys", "definition": DOCUMENT}
+        assert not self.site.start("store", options).get("failed")
+
+    def run(self, before: int = 0) -> int:
+        """Run to the end, or to a task; the number of tasks, or 0 where it was killed."""
+        done = subprocess.run(
+            [str(BIN / "ansible-playbook"), "-i", str(self.files / "inventory.yml"), str(self.files / "play.yml")],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={
+                **self.environment,
+                "ANSIBLE_CALLBACK_PLUGINS": str(self.files / "callbacks"),
+                "ANSIBLE_CALLBACKS_ENABLED": "killer",
+                "KILL_BEFORE_TASK": str(before),
+                "TASKS_FILE": str(self.files / "tasks"),
+            },
+        )
+        if done.returncode == KILLED:
+            return 0
+        assert done.returncode == 0, done.stdout + done.stderr
+        return int((self.files / "tasks").read_text())
+
+    def keys(self) -> dict[str, str]:
+        """The public keys that are on the hosts, in creds or waiting for a JWT."""
+        found = {}
+        for host in ("h1", "h2"):
+            for name in ("nats.creds", ".nats.creds.natsops-key"):
+                path = self.site.folder / host / name
+                if path.exists():
+                    found[host] = decorated.seed_in(path.read_text()).public_key
+        return found
+
+    def assert_complete(self, earlier: dict[str, str]) -> None:
+        """The creds are there with the keys that were made first, the handlers have run, and nothing is left over."""
+        for host in ("h1", "h2"):
+            folder = self.site.folder / host
+            assert sorted(path.name for path in folder.iterdir()) == ["handled", "nats.creds"]
+            jwt = decorated.find_token((folder / "nats.creds").read_text())
+            assert jwt == self.site.text(f"stores/ACME/accounts/APP/users/{host}.jwt")
+            assert codec.decode(jwt).subject == self.keys()[host] == earlier.get(host, self.keys()[host])
+
+
+@pytest.fixture
+def killed(site: Site, play: Play) -> Killed:
+    """Two hosts without creds."""
+    return Killed(site, play.environment())
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.attack)])
+def test_run_after_runs_that_were_killed_at_one_task_after_the_other(killed: Killed, step: int) -> None:
+    number, keys = 1, killed.keys()
+    while not killed.run(before=number):
+        assert {**killed.keys(), **keys} == killed.keys(), f"a key is gone before task {number}"
+        keys = killed.keys()
+        number += step
+    killed.assert_complete(keys)
+    assert number > 8
+
+
+@pytest.mark.attack
+def test_run_after_a_kill_at_any_task(killed: Killed) -> None:
+    tasks = killed.run()
+    killed.assert_complete({})
+    for number in range(1, tasks + 1):
+        killed.reset()
+        assert killed.run(before=number) == 0
+        keys = killed.keys()
+        killed.run()
+        killed.assert_complete(keys)
