@@ -219,6 +219,9 @@ def test_limits_are_read_in_every_spelling(cls: type, options: Any, shown: Any) 
         (Account, {"trace": {"destination": "t", "sampling": 100}}, {"trace": {"destination": "t"}}),
         (Account, {"mappings": {"m": [{"subject": "a", "weight": 100}]}}, {"mappings": {"m": [{"subject": "a"}]}}),
         (User, {"source_networks": ["10.0.0.0/8"]}, {"source_networks": "10.0.0.0/8"}),
+        # YAML 1.1 reads 18:00:00 as a number in base 60, and Ansible makes its text of it where an option is one.
+        (User, {"times": [{"start": 3661, "end": 64800}]}, {"times": [{"start": "01:01:01", "end": "18:00:00"}]}),
+        (User, {"times": [{"start": "36000", "end": "86399"}]}, {"times": [{"start": "10:00:00", "end": "23:59:59"}]}),
         (User, {"permissions": {"publish": {"allow": "a"}}}, {"permissions": {"publish": {"allow": ["a", "a"]}}}),
         (
             Export,
@@ -300,6 +303,13 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
 )
 def test_problem_is_told_with_its_path(cls: type, options: Any, problem: str) -> None:
     assert [told[: len(problem)] for told in problems_of(cls, options)] == [problem]
+
+
+@pytest.mark.parametrize("value", [0, 3599, 86400, -3600, 10**40, True, 18.0, "03600"])
+def test_what_no_time_of_day_is_read_as_is_none(value: Any) -> None:
+    [problem] = problems_of(User, {"times": [{"start": value, "end": "18:00:00"}]})
+    assert problem.startswith("times[0].start: ")
+    assert "quote" in problem or "true or false" in problem
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -30,6 +30,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, fields_of
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, issue
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -213,6 +214,70 @@ def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObje
 
 
 # ---- options
+
+
+def _declared(cls: type) -> dict[str, Field]:
+    """Every field below a class that holds a value of its own and is shown, by its place."""
+    found = {}
+    for field in fields_of(cls):
+        if field.kind.of is None:
+            found[f"{cls.__name__}.{field.attribute}"] = field
+        else:
+            found.update(_declared(field.kind.of))
+    return found
+
+
+FIELDS = {
+    place: field
+    for cls in (Claims, *map(body_type, KINDS))
+    for place, field in _declared(cls).items()
+    if field.is_option
+}
+_EDGES: list[Any] = [
+    -(2**63),
+    -(10**9),
+    -5,
+    -2,
+    -1,
+    0,
+    1,
+    100,
+    3600,
+    64800,
+    2**53 - 1,
+    2**53,
+    2**63 - 1,
+    True,
+    False,
+    None,
+]
+_EDGES += ["", "64800", "raw(5)", 'raw("")', "unlimited", "headers", "18:00:00", "now", "stream", "\ufffd"]
+_EDGES += [[], ["b", "a", "b", " A "], {}, {"*": 0, "U": -1}, {"*": -(2**63), "U": 2**63 - 1}]
+
+
+def _shown_again(place: str, value: Any) -> None:
+    """Whatever is shown of a value that a token can hold parses back, and is shown the same way."""
+    kind = FIELDS[place].kind
+    try:
+        held = kind.decode(value, place)
+    except NatsSecurityError:
+        return
+    shown = kind.show(held)
+    parsed = kind.parse(shown)
+    assert kind.show(parsed) == shown
+    assert parsed == held or "raw(" not in str(shown) or isinstance(value, list)
+
+
+@pytest.mark.parametrize("value", _EDGES, ids=repr)
+def test_the_edges_of_every_field_are_shown_so_that_they_parse_back(value: Any) -> None:
+    for place in FIELDS:
+        _shown_again(place, value)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(list(FIELDS)), st.integers(-(2**63), 2**63 - 1) | texts | st.lists(texts, max_size=3))
+def test_whatever_a_field_shows_parses_back(place: str, value: Any) -> None:
+    _shown_again(place, value)
 
 
 @given(st.data())

@@ -330,3 +330,17 @@ def test_aliases_are_replaced_by_what_they_stand_for(tmp_path: pathlib.Path) -> 
 def test_file_that_is_not_there_is_one_clear_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(NatsSecurityError, match="there is no file"):
         read(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize("account", [False, True])
+def test_the_last_end_is_292_years_from_now(tmp_path: pathlib.Path, account: bool) -> None:
+    def found(**options: Any) -> list[str]:
+        user = {"name": "u", **({} if account else options)}
+        return paths(problems(tmp_path, [{"name": "A", "users": [user], **(options if account else {})}]))
+
+    last = 2**63 // 10**9  # seconds in Go's time.Duration
+    place = "accounts[0]" if account else "accounts[0].users[0]"
+    assert found(expires_at=str(NOW + last)) == []
+    assert found(expires_at=str(NOW + last + 1)) == [f"{place}.expires_at"]
+    assert found(expires_in=f"{last}s") == []
+    assert found(expires_in=f"{last + 1}s") == [f"{place}.expires_in"]

@@ -17,6 +17,7 @@ from ..base.errors import NatsSecurityError
 from ..claims import Activation, Export, Import
 from ..rules.accounts import import_token_issues, read_activation
 from ..rules.cycles import Cycles
+from ..rules.imports import ImportSubjects, import_subjects
 from ..rules.relations import SYSTEM_EXPORTS
 from ..rules.subject_index import SubjectIndex
 from ..rules.subjects import is_subset, is_valid_subject
@@ -122,26 +123,8 @@ def _links_of(tree: Tree, account: Entry) -> Iterator[Link]:
         yield from _jetstream_links(tree, account)
 
 
-class _Subjects(NamedTuple):
-    """What an import says of subjects, before anything is checked."""
-
-    remote: str
-    local: str
-
-
-def _subjects_of(item: Import) -> _Subjects:
-    """`to` is the deprecated way: a prefix of the local subject of a stream, and the remote subject of a service."""
-    if item.local_subject:
-        return _Subjects(item.subject, item.local_subject)
-    if item.to and item.type == SERVICE:
-        return _Subjects(item.to, item.subject)
-    if item.to:
-        return _Subjects(item.subject, f"{item.to if item.to.endswith('.') else item.to + '.'}{item.subject}")
-    return _Subjects(item.subject, item.subject)
-
-
 def _link(tree: Tree, account: Entry, item: Import, origin: Origin, added: set[tuple[str, ...]]) -> Link:
-    said = _subjects_of(item)
+    said = import_subjects(item)
     exporter = tree.accounts.get(item.account)
     draft = Link(
         item.type,
@@ -170,7 +153,7 @@ def _link(tree: Tree, account: Entry, item: Import, origin: Origin, added: set[t
     return dataclasses.replace(draft, problems=tuple(problems))
 
 
-def _stream(draft: Link, said: _Subjects, prefix: str) -> Link:
+def _stream(draft: Link, said: ImportSubjects, prefix: str) -> Link:
     """addStreamImportWithClaim, addMappedStreamImportWithClaim"""
     remote = pattern(said.remote)
     if rules.has_wildcards(prefix):
@@ -183,7 +166,7 @@ def _stream(draft: Link, said: _Subjects, prefix: str) -> Link:
     return dataclasses.replace(draft, transform=transform, oddity=_renaming_oddity(transform))
 
 
-def _service(draft: Link, said: _Subjects) -> Link:
+def _service(draft: Link, said: ImportSubjects) -> Link:
     """addServiceImport"""
     remote = pattern(said.remote)
     if not _has_wildcards(remote):
@@ -267,7 +250,7 @@ def _exports_for(tree: Tree, exporter: Entry, kind: str, subject: str) -> list[t
     return memory[exporter.key, kind].for_import(subject)
 
 
-def _problems(tree: Tree, account: Entry, item: Import, said: _Subjects, draft: Link) -> Iterator[Problem]:
+def _problems(tree: Tree, account: Entry, item: Import, said: ImportSubjects, draft: Link) -> Iterator[Problem]:
     origin = draft.origin
     exporter = tree.accounts.get(item.account)
     for reason in account_refusals(tree, account):
@@ -297,7 +280,7 @@ def _problems(tree: Tree, account: Entry, item: Import, said: _Subjects, draft: 
 
 
 def _refused_by(
-    tree: Tree, account: Entry, item: Import, said: _Subjects, export: Export, origin: Origin
+    tree: Tree, account: Entry, item: Import, said: ImportSubjects, export: Export, origin: Origin
 ) -> Problem | None:
     if export.account_token_position:
         return _position_problem(account, said.remote, export, origin)
@@ -411,7 +394,9 @@ def _is_shadowed(account: Entry) -> bool:
     if any(limit.memory_storage or limit.disk_storage for limit in (*tiers, body.limits.jetstream)):
         return False
     locals_ = [
-        with_wildcards(_subjects_of(item).local) for item in body.imports if item is not None and item.type == SERVICE
+        with_wildcards(import_subjects(item).local)
+        for item in body.imports
+        if item is not None and item.type == SERVICE
     ]
     return any(is_subset("$JS.API.INFO", local) for local in locals_)
 

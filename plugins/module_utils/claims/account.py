@@ -162,12 +162,6 @@ class Import:
     )
     unknown: dict[str, Any] = unknown_fields()
 
-    @property
-    def remote_subject(self) -> str:
-        """What the exporting account calls it. The deprecated `to` of a service is that, and `subject` what this account calls it (Import.To in the library
-        of Go)."""
-        return self.to if self.type == "service" and self.to and not self.local_subject else self.subject
-
 
 @dataclass
 class WeightedMapping:

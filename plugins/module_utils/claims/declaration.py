@@ -400,19 +400,21 @@ _HOUR, _DAY = 3600, 86400
 
 
 def _parse_time_of_day(value: Any) -> str:
-    """Hours, minutes and seconds, also where YAML 1.1 made seconds of them: it reads 18:00:00 without quotes as 64800."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else parse_text(value)
-    if not (text.isascii() and text.isdigit()):
-        return text  # whether it is a time of day is for the rules
-    seconds = int(text[:6])
-    if len(text) > 5 or not _HOUR <= seconds < _DAY:
+    """Hours, minutes and seconds, also where YAML 1.1 made seconds of them: it reads 18:00:00 without quotes as 64800. Other texts are for the rules."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not is_number and not (isinstance(value, str) and value.isascii() and value.isdigit()):
+        return parse_text(value)
+    if not (is_number or re.fullmatch("[1-9][0-9]{3,4}", value)) or not _HOUR <= int(value) < _DAY:
         raise ValueError(
             f"{quoted(value)} is no time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
         )
+    seconds = int(value)
     return f"{seconds // _HOUR:02}:{seconds % _HOUR // 60:02}:{seconds % 60:02}"
 
 
-TIME_OF_DAY = _with_raw(_text(_parse_time_of_day), lambda value: not (value.isascii() and value.isdigit()))
+TIME_OF_DAY = _with_raw(
+    _text(_parse_time_of_day), lambda value: not (value.isascii() and value.isdigit()) and _RAW.fullmatch(value) is None
+)
 
 
 def integer(low: int, high: int) -> Kind:

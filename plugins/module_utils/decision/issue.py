@@ -293,6 +293,11 @@ def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int) 
         warnings.append(
             f"expires_at is {units.show_seconds(now - policy.expires_at)} in the past: no server accepts the token."
         )
+    if policy.issued_after and (old is None or old.issued_at <= policy.issued_after):
+        warnings.append(
+            "It is revoked, and issued again after the revocation, because it is still wanted: the new JWT is valid. "
+            "To end its access, remove it (state: absent)."
+        )
     if old is not None:
         if old.issued_at > now + CLOCK_TOLERANCE:
             warnings.append(

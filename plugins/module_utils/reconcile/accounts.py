@@ -49,14 +49,18 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     """What is wanted of an account: claims, policy, and what it loses."""
     found = given.place.accounts.get(wanted.name)
     old: Account = found.claims.body if found is not None else Account()
-    problems = list(wanted_claims.activation_problems(wanted))
+    problems = list(wanted_claims.activation_problems(wanted, given.how.now))
     roles = given.names.roles.get(wanted.name, {})
     named = [one.key or roles.get(one.role, "") for one in wanted.signing_keys]
     owner = Owner(given.names.accounts[wanted.name], wanted.place, wanted.name, old.signing_keys, named)
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "account")
     problems += _mistyped(wanted)
     lost = frozenset(members.keys.get(name) or name for name in wanted.remove_revocations)
-    policy = wanted_claims.policy(wanted.options, wanted.place, problems, removed=(lost, removal.keys))
+    policy = dataclasses.replace(
+        wanted_claims.policy(wanted.options, wanted.place, problems, given.how.now),
+        remove_revocations=lost,
+        remove_signing_keys=removal.keys,
+    )
     policy = _ahead_of_users(policy, wanted)
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
     wanted_claims.keep_spelling(claims.body, old)

@@ -13,6 +13,7 @@ from ..claims.declaration import NOW
 from ..claims.options import Problem
 from ..keys.new import NewToken
 from ..rules import revoked_until, subject_is_contained
+from ..rules.imports import import_subjects
 from ..token import codec
 from . import claims as wanted_claims
 from . import verdict as verdicts
@@ -85,8 +86,8 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     trust = given.place.trust
     keys = trust.account_keys[one.exporter.name] if trust is not None else None
     stored, why_not = activation_at_hand(existing, one.importer, one.item, keys)
-    body = Activation(import_subject=one.item.remote_subject, import_type=one.item.type)
-    claims = Claims(name=one.item.remote_subject, subject=one.importer, body=body)
+    body = Activation(import_subject=import_subjects(one.item).remote, import_type=one.item.type)
+    claims = Claims(name=import_subjects(one.item).remote, subject=one.importer, body=body)
     if stored is not None:
         # Whatever it says beyond what the import needs is no reason to make another one.
         claims = dataclasses.replace(stored.claims, body=dataclasses.replace(stored.claims.body))
@@ -96,6 +97,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         wanted_claims.activation_options(one.wanted, one.at),
         place + ".activation",
         problems,
+        given.how.now,
         issued_after=_revoked_at(given, one),
     )
     issuers = activation_issuers(one.exporter.claims, False)
@@ -108,14 +110,14 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     if isinstance(made, Verdict):
         return _Planned(None, None, Findings(verdict=Verdict(tuple(problems)) + made))
     decision = made.decision
-    name = f"{one.item.type} {one.item.remote_subject} of {one.exporter.name}"
+    name = f"{one.item.type} {import_subjects(one.item).remote} of {one.exporter.name}"
     reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
     action = KEPT if decision.is_kept else CREATED if not existing else CHANGED
     entity = Entity("activation", name, one.wanted.name, action, reasons, one.importer, decision.claims.expires)
     findings = Findings([entity], verdict=Verdict(tuple(problems)))
     if decision.is_kept and stored is not None:
         return _Planned(stored.token, None, findings)
-    token = NewToken(f"activation token from {one.exporter.name} for {one.item.remote_subject}")
+    token = NewToken(f"activation token from {one.exporter.name} for {import_subjects(one.item).remote}")
     return _Planned(token, ActivationStep(decision.claims, made.signing.issuer), findings)
 
 
@@ -140,7 +142,7 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
     likely = given.signer or _likely_issuer(given, issuers.allowed or [account.claims.subject], found)
     claims.body.issuer_account = wanted_claims.issuer_account(account.claims.subject, likely, said)
     revoked = revoked_until(export.revocations, wanted.importer) if export is not None else 0
-    policy = wanted_claims.policy(wanted.options, "", problems, issued_after=revoked)
+    policy = wanted_claims.policy(wanted.options, "", problems, given.how.now, issued_after=revoked)
     subject = Subject("activation", wanted.name, wanted.account, "", "", "activation")
     made = decided(given, subject, claims, found, issuers, policy)
     if isinstance(made, Verdict):
@@ -191,7 +193,7 @@ def covering_export(exports: list[Export], item: Import) -> Export | None:
         if (
             export is not None
             and export.type == item.type
-            and subject_is_contained(item.remote_subject, export.subject)
+            and subject_is_contained(import_subjects(item).remote, export.subject)
         ):
             return export
     return None
@@ -215,6 +217,6 @@ def activation_at_hand(
         return None, "the activation token is for another account, or of another type"
     if keys is not None and claims.issuer not in keys:
         return None, f"the activation token is signed by {claims.issuer}, no key of the exporting account"
-    if not subject_is_contained(item.remote_subject, body.import_subject):
+    if not subject_is_contained(import_subjects(item).remote, body.import_subject):
         return None, f"the activation token is for {body.import_subject}"
     return Found(existing.strip(), claims), ""

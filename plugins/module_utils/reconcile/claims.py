@@ -17,7 +17,9 @@ from ..claims.options import Problem, read_options
 from ..decision.issue import Policy
 from ..keys import nkey
 from ..keys.new import Placeholder
+from ..rules.imports import import_meaning, import_subjects
 from ..rules.issues import key_problem
+from ..rules.server import far_time_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
 from .verdict import Verdict
@@ -261,16 +263,6 @@ def _envelope(options: Mapping[str, Any], place: str, name: str, subject: str, p
 _NEVER = Policy()
 
 
-#: Servers count the time until then in nanoseconds (time.Duration), which ends after 292 years: what is further away has expired for them at once.
-_LONGEST = 292 * 365 * 86400
-_LATEST = 1_767_225_600 + _LONGEST  # from the beginning of 2026
-_TOO_FAR = "this is more than 292 years away, which servers take for expired at once; write an earlier time, or leave it out for no end."
-
-
-def _limit(word: str) -> int:
-    return _LATEST if word == "expires_at" else _LONGEST
-
-
 def _has_policy(options: Mapping[str, Any]) -> bool:
     return any(options.get(word) is not None for word in POLICY[:4]) or options.get("force") is True
 
@@ -279,11 +271,11 @@ def policy(
     options: Mapping[str, Any],
     place: str,
     problems: list[Problem],
+    now: int,
     issued_after: int = 0,
-    removed: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset()),
 ) -> Policy:
-    """When a token is to be renewed, and what it may lose: `removed` are revocations and signing keys."""
-    if not (issued_after or any(removed) or _has_policy(options)):
+    """When a token is to be renewed; times are in unix seconds."""
+    if not (issued_after or _has_policy(options)):
         return _NEVER
     values: dict[str, int | None] = {}
     for word in POLICY[:4]:
@@ -293,9 +285,13 @@ def policy(
                 values[word] = units.parse_time(value) if word == "expires_at" else units.parse_seconds(value)
             except ValueError as error:
                 problems.append(Problem(join(place, word), f"{error}."))
-    problems += (
-        Problem(join(place, word), _TOO_FAR) for word, value in values.items() if value and value > _limit(word)
-    )
+    for word, end in (
+        ("expires_at", values.get("expires_at") or 0),
+        ("expires_in", now + (values.get("expires_in") or 0)),
+    ):
+        far = far_time_problem(end, now)
+        if far:
+            problems.append(Problem(join(place, word), far))
     try:
         return Policy(
             expires_in=values.get("expires_in"),
@@ -304,8 +300,6 @@ def policy(
             renew_spread=values.get("renew_spread") or 0,
             force=options.get("force") is True,
             issued_after=issued_after,
-            remove_revocations=removed[0],
-            remove_signing_keys=removed[1],
         )
     except NatsSecurityError as error:
         problems.append(Problem(place, str(error)))
@@ -331,32 +325,18 @@ def issuer_account(account_key: str, issuer: str, said: str) -> str:
 
 
 def import_id(item: Import) -> tuple[str, str, str]:
-    """What makes two imports the same one."""
-    return item.type, item.account, item.remote_subject
-
-
-def local_subject_of(item: Import) -> str:
-    """What an import is called in its account as `local_subject` says it, also where a deprecated `to` says it; empty where it is the remote subject."""
-    if item.local_subject or not item.to:
-        return item.local_subject
-    if item.type == "service":
-        return item.subject if item.subject != item.to else ""
-    count = 0
-    parts = []
-    for part in item.subject.split("."):
-        if part == "*":
-            count += 1
-            part = f"${count}"
-        parts.append(part)
-    return ".".join([item.to.rstrip("."), *parts])
+    """What makes two imports the same one: the subject is that in the exporting account."""
+    return item.type, item.account, import_subjects(item).remote
 
 
 def keep_spelling(body: Account, old: Account) -> None:
-    """An old token may name its subjects in the deprecated way; that it does is no reason to sign it anew."""
-    earlier = {import_id(item): item for item in old.imports if item is not None and item.to}
+    """Keep the deprecated `to` of imports in an old token, where what is wanted means the same: it is no reason to sign a new one."""
+    earlier = {
+        (item.account, item.type, import_meaning(item)): item for item in old.imports if item is not None and item.to
+    }
     for item in body.imports:
-        before = earlier.get(import_id(item))
-        if before is not None and not before.local_subject and item.local_subject == local_subject_of(before):
+        before = earlier.get((item.account, item.type, import_meaning(item)))
+        if before is not None and not before.local_subject:
             item.subject, item.to, item.local_subject = before.subject, before.to, ""
 
 
@@ -373,7 +353,7 @@ def activation_options(wanted: WantedAccount, index: int) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def activation_problems(wanted: WantedAccount) -> Iterator[Problem]:
+def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
     """What is wrong with the words about activations."""
     imports: Sequence[Any] = wanted.options.get("imports") or ()
     for index, item in enumerate(imports if isinstance(imports, list) else ()):
@@ -383,7 +363,7 @@ def activation_problems(wanted: WantedAccount) -> Iterator[Problem]:
             yield Problem(path, f"a dictionary is wanted, not {quoted(said)}.")
         problems: list[Problem] = []
         if isinstance(said, dict):  # also where the import turns out to need none
-            policy(said, path, problems)
+            policy(said, path, problems, now)
         yield from problems
         for word in said if isinstance(said, dict) else ():
             if word not in ACTIVATION_WORDS:

@@ -37,8 +37,9 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "operator")
     problems: list[Problem] = []
     claims = wanted_claims.operator_claims(wanted, given.names, problems)
-    policy = wanted_claims.policy(
-        wanted.options, wanted.place, problems, removed=(frozenset(), frozenset(removal.keys))
+    policy = dataclasses.replace(
+        wanted_claims.policy(wanted.options, wanted.place, problems, given.how.now),
+        remove_signing_keys=frozenset(removal.keys),
     )
     final = [*claims.body.signing_keys, *(key for key in old.signing_keys if key not in removal.keys)]
     issuers = operator_issuers(claims.subject, final)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Iterator, Mapping, NamedTuple
 
 from ..claims import Claims, Import
+from .imports import import_subjects
 from .issues import Issue, blocks
 from .subject_index import SubjectIndex
 from .subjects import is_subset
@@ -98,11 +99,11 @@ class Cycles:
         if item.account not in self._accounts:
             return ""
         if item.type == "service":
-            here, there = _service_names(item)
+            there, here = import_subjects(item)
             return self._follow(
                 importer, item.account, "service", with_wildcards(here) if _has_wildcard(there) else here
             )
-        subjects = dict.fromkeys((_stream_name(item), item.subject))
+        subjects = dict.fromkeys((import_subjects(item).local, item.subject))
         return next(filter(None, (self._follow(importer, item.account, "stream", subject) for subject in subjects)), "")
 
     def _follow(self, importer: str, exporter: str, kind: str, subject: str) -> str:
@@ -154,19 +155,9 @@ def _installed(importer: Claims, kind: str) -> list[_Installed]:
 
 def _names(item: Import) -> tuple[str, str]:
     """What an installed import is called in the importing and in the exporting account, with * for each reference to a wildcard."""
-    here, there = _service_names(item) if item.type == "service" else (_stream_name(item), item.subject)
+    there, here = import_subjects(item)
     # Where there is no wildcard over there, what looks like a reference is none.
     return (with_wildcards(here), with_wildcards(there)) if _has_wildcard(there) and here != there else (here, there)
-
-
-def _service_names(item: Import) -> tuple[str, str]:
-    return item.local_subject or item.subject, item.remote_subject
-
-
-def _stream_name(item: Import) -> str:
-    if item.local_subject or not item.to:
-        return item.local_subject or item.subject
-    return f"{item.to}{'' if item.to.endswith('.') else '.'}{item.subject}"  # the deprecated way
 
 
 def _has_wildcard(subject: str) -> bool:

@@ -16,6 +16,7 @@ from ..base.excerpts import excerpt, quoted
 from ..claims import Claims, Export, Import, ScopeTemplate, User, UserAccess, no_access
 from ..claims.declaration import fields_of
 from ..keys.new import Placeholder
+from .imports import import_subjects
 from .issues import Issue, blocks, shown, times_out, warns
 from .subjects import is_valid_subject
 from .templates import MOST_SUBJECTS, OWN_ACCOUNT, PLAIN_VALUE, Filling, value_problem
@@ -317,7 +318,7 @@ def issues_of_imports(importer: Claims, exporter_of: Callable[[str], Exporter | 
 
 def _one_import_issues(path: str, item: Import, importer: Claims, exporter: Exporter) -> Iterator[Issue]:
     name = _name(exporter.claims)
-    subject = item.remote_subject
+    subject = import_subjects(item).remote
     export = exporter.find(item.type, subject)
     if export is None:
         other = exporter.find("stream" if item.type == "service" else "service", subject)

@@ -18,11 +18,11 @@ from ..claims.options import show_options
 from ..keys.keyring import Keyring
 from ..reconcile import verdict
 from ..reconcile.activations import activation_at_hand, covering_export
-from ..reconcile.claims import local_subject_of
 from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
+from ..rules.imports import without_to
 from ..token import decorated
 from . import layout as layouts
 from .layout import Layout, Store
@@ -189,8 +189,7 @@ class _Teller:
                 continue
             shown = show_options(item)
             shown.pop("to", None)
-            shown["subject"] = item.remote_subject
-            local = local_subject_of(item)
+            shown["subject"], local = without_to(item)
             if local:
                 shown["local_subject"] = local
             shown["account"] = self.names.get(item.account, item.account)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import time
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ..access.tree import Entry, Servers, Tree, account_key_of
@@ -288,7 +289,7 @@ def _read_user(
 
 
 def _end(options: Mapping[str, Any], place: str, problems: list[Problem]) -> int:
-    return wanted_claims.policy(options, place, problems).expires_at or 0
+    return wanted_claims.policy(options, place, problems, int(time.time())).expires_at or 0
 
 
 def _find_activations(found: Source) -> None:
