@@ -444,7 +444,13 @@ def test_any_signed_payload_is_read_or_refused(drawn: Any) -> None:
                 describe(claims)
                 assert differences(claims, claims) == []
                 again = codec.encode(claims, signer, NOW)
-                assert differences(claims, read(again)) == []
+                # A list that is there and empty keeps a user from being scoped (UserPermissionLimits.HasEmptyPermissions), and Go omits it when it encodes.
+                lost = ["permissions and limits: its own -> those of the scope"]
+                is_lost = (
+                    getattr(claims.body, "has_empty_lists", False)
+                    and claims.body.is_scoped != read(again).body.is_scoped
+                )
+                assert differences(claims, read(again)) == (lost if is_lost else [])
 
 
 @given(st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from(["typ", "alg", "x"]), inner, max_size=3)))
