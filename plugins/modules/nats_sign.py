@@ -58,7 +58,7 @@ EXAMPLES = r"""
   natsops.security.nats_sign:
     path: /media/stick/requests.json
     checksum: "{{ checksum_read_out_by_the_other_side }}"
-    signer_path: /root/keys
+    signer_path: /srv/nats/keys
   register: signed
 
 - name: Require that no request is left

@@ -328,7 +328,7 @@ async def _open_websocket(wire: _Wire, address: Address) -> _Websocket:
         headers[name.strip().lower()] = value.strip()
     else:
         raise Refused("it answers to the websocket handshake with headers without end")
-    expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest()).decode("ascii")  # noqa: S324
+    expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest()).decode("ascii")  # noqa: S324 (RFC 6455 asks for SHA-1)
     if not re.match(r"HTTP/1\.1 101(?: |$)", status) or headers.get("sec-websocket-accept") != expected:
         raise Refused(f"it answers to the websocket handshake with {one_line(status)!r}")
     return _Websocket(wire)

@@ -334,7 +334,7 @@ def keep_spelling(body: Account, old: Account) -> None:
     earlier = {
         (item.account, item.type, import_meaning(item)): item for item in old.imports if item is not None and item.to
     }
-    for item in body.imports:
+    for item in body.imports if earlier else ():
         before = earlier.get((item.account, item.type, import_meaning(item)))
         if before is not None and not before.local_subject:
             item.subject, item.to, item.local_subject = before.subject, before.to, ""

@@ -71,7 +71,7 @@ class SubjectIndex:
         last = len(tokens) - 1
         for index, token in enumerate(tokens):
             # A server passes over what follows.
-            if token == ">" and (self._is_server or index == last):  # noqa: S105
+            if token == ">" and (self._is_server or index == last):  # noqa: S105 (a token of a subject, no secret)
                 node.open_ends.append(number)
                 return
             if self._is_server and not token:
@@ -80,7 +80,7 @@ class SubjectIndex:
         node.ends.append(number)
 
     def _child(self, node: _Node, token: str) -> _Node:
-        if token == "*":  # noqa: S105 (a token of a subject, no secret)
+        if token == "*":  # noqa: S105 (a token of a subject, no secret) (a token of a subject, no secret)
             if node.any_token is None:
                 node.any_token = _Node()
             return node.any_token
@@ -115,7 +115,7 @@ class SubjectIndex:
         if self._is_server and token in ("", ">"):
             return None
         nodes = [node.any_token for node in state.nodes if node.any_token is not None]
-        if not (self._is_server and token == "*"):  # noqa: S105
+        if not (self._is_server and token == "*"):  # noqa: S105 (a token of a subject, no secret)
             nodes += [node.any_but_star for node in state.nodes if node.any_but_star is not None]
             nodes += state.literal_steps(token)
         if not nodes:

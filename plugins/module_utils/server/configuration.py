@@ -87,7 +87,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "dict",
         options={
             "name": _described("str", required=True),
-            "host": _described("str", default="0.0.0.0"),  # noqa: S104
+            "host": _described("str", default="0.0.0.0"),  # noqa: S104 (what nats-server means by all interfaces)
             "port": _described("int", default=6222),
             "routes": _described("list", elements="str"),
             "authorization": _described(
@@ -320,7 +320,7 @@ def _folders(options: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]
 def _monitoring_url(options: Mapping[str, Any]) -> str:
     """Where a program on the same host asks; a server that listens everywhere is asked on loopback."""
     monitoring = options["monitoring"]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(monitoring["host"], monitoring["host"])  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(monitoring["host"], monitoring["host"])  # noqa: S104 (what nats-server means by all interfaces)
     path = (monitoring["base_path"] or "").strip("/")
     scheme = "https" if monitoring["tls"] else "http"
     return f"{scheme}://{_address(host, monitoring['port'])}{'/' + path if path else ''}"

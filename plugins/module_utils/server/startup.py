@@ -640,7 +640,7 @@ def _listener_rules(server: Server) -> Found:
             listeners.append((block.at(*(names or _LISTEN)), host, port))
     for index, (path, host, port) in enumerate(listeners):
         for _other, other_host, other_port in listeners[:index]:
-            if port == other_port and (host == other_host or not {host, other_host}.isdisjoint(("", "0.0.0.0", "::"))):  # noqa: S104
+            if port == other_port and (host == other_host or not {host, other_host}.isdisjoint(("", "0.0.0.0", "::"))):  # noqa: S104 (what nats-server means by all interfaces)
                 yield path, f"something else in this configuration listens on port {port} too."
                 break
 

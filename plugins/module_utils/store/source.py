@@ -104,11 +104,11 @@ def _lines_of(text: str, key: str) -> tuple[int, int]:
         token = match.group()
         if token == "{":  # noqa: S105 (of JSON, no secret)
             objects.append({})
-        elif token == "[":  # noqa: S105
+        elif token == "[":  # noqa: S105 (of JSON, no secret)
             objects.append({})  # without keys
         elif token in ("}", "]"):
             objects.pop()
-        elif token == ":":  # noqa: S105
+        elif token == ":":  # noqa: S105 (of JSON, no secret)
             name = json.loads(last)
             if name == key and name in objects[-1]:
                 return objects[-1][name], line

@@ -107,7 +107,7 @@ def check_folder(module: CarefulModule, path: str, option: str) -> None:
 
 
 def write_key(module: CarefulModule, key: Key) -> bool:
-    """Write a new key, and put right who may read an old one. Whether anything changed."""
+    """Write a new key, and correct the permissions of an old one. Whether anything changed."""
     if key.path is None:
         return False
     if key.is_new and key.pair is not None:
@@ -230,7 +230,7 @@ def parent(module: CarefulModule, kind: str) -> Found | None:
 
 
 def write_file(module: CarefulModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
-    """Put a text into a file where that holds something else, and put right its attributes. Whether anything changed.
+    """Put a text into a file where that holds something else, and correct its attributes. Whether anything changed.
 
     The text is None where check mode does not make it. A file with the same token, seed or key in another form that clients of NATS read, such as
     with white space around it or decorated, is left as it is.
