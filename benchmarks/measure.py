@@ -1,6 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks share: a row of the table, and rounds of one contender after the other."""
+"""What the benchmarks share: a row of the table, and rounds of one contender after the other.
+
+On a machine with other work to do, compare the least CPU time of several rounds: others can only add to it, by caches and cores that are shared, and
+medians of the same code have differed by a tenth from run to run. Time by the clock is for rows of a quiet machine.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +38,20 @@ class Row:
         return f"at least {self.at_least:g}: {'reached' if self.ratio >= (self.at_least or 0) else 'MISSED'}"
 
 
-def interleaved(contenders: Mapping[str, Callable[[], Sequence[float]]], rounds: int) -> dict[str, list[float]]:
-    """The medians of the numbers that each contender returns, each called once in a round, so that noise of the machine meets all alike."""
+def interleaved(
+    contenders: Mapping[str, Callable[[], Sequence[float]]],
+    rounds: int,
+    of: Callable[[Sequence[float]], float] = statistics.median,
+) -> dict[str, list[float]]:
+    """The medians of the numbers that each contender returns, or what `of` makes of them.
+
+    Each contender is called once in a round, so that noise of the machine meets all alike.
+    """
     results: dict[str, list[Sequence[float]]] = {name: [] for name in contenders}
     for _unused in range(rounds):
         for name, run in contenders.items():
             results[name].append(run())
-    return {name: list(map(statistics.median, zip(*values, strict=True))) for name, values in results.items()}
+    return {name: list(map(of, zip(*values, strict=True))) for name, values in results.items()}
 
 
 def cpu_seconds_each(run: Callable[[T], object], items: Sequence[T]) -> list[float]:

@@ -27,7 +27,10 @@ ROUNDS = 5
 
 
 def rows(scratch: Path) -> list[Row]:
-    """New users, and users that are kept as they are. Ansible's start, a run whose loop has no items, is taken off."""
+    """New users, and users that are kept as they are. Ansible's start, a run whose loop has no items, is taken off.
+
+    The aim is for the CPU time, of which each is the least of all rounds.
+    """
     material = _account(scratch)
     folders = (scratch / f"users-{number}" for number in itertools.count())
     folder = scratch
@@ -48,9 +51,9 @@ def rows(scratch: Path) -> list[Row]:
         "created": create,
         "kept": keep,
     }
-    whole = interleaved(contenders, ROUNDS)
+    whole = interleaved(contenders, ROUNDS, of=min)
     found = []
-    for index, (watch, aim) in enumerate((("", 1.3), (", CPU", None))):
+    for index, (watch, aim) in enumerate((("", None), (", CPU", 1.2))):
         each = {name: (whole[name][index] - whole["start"][index]) / ITEMS for name in ("empty", "created", "kept")}
         found += [
             Row(
