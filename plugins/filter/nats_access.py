@@ -63,8 +63,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.natsops.security.plugins.module_utils.access.answers import answers
 from ansible_collections.natsops.security.plugins.module_utils.access.questions import read_questions
 from ansible_collections.natsops.security.plugins.module_utils.access.tree import Servers
@@ -72,6 +70,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.tasks import access_sources
 from ansible_collections.natsops.security.plugins.module_utils.tasks.access_sources import Source
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
 def nats_access(
@@ -87,7 +86,7 @@ def nats_access(
         asked = read_questions(tree, questions if isinstance(questions, list) else [questions])
         answered = found.readable(answers(tree, asked))
     except (NatsSecurityError, ValueError, TypeError) as error:
-        raise AnsibleFilterError(f"nats_access: {error}") from error
+        raise refusal(f"nats_access: {error}") from None
     return answered if isinstance(questions, list) else answered[0]
 
 

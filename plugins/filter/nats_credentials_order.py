@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.cluster import trying
 from ansible_collections.natsops.security.plugins.module_utils.credentials import requests
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
 def nats_credentials_order(
@@ -26,7 +25,7 @@ def nats_credentials_order(
         keys = None if prepared is None else {host: _keys_of(result) for host, result in prepared.items()}
         return requests.show_order(wanted, requests.compose(wanted, definition, keys))
     except NatsSecurityError as error:
-        raise AnsibleFilterError(str(error)) from None
+        raise refusal(error) from None
 
 
 def _keys_of(result: Any) -> dict[str, str]:

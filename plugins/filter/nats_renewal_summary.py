@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.store import outlook
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
 def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], within: str) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], 
     try:
         seconds = units.parse_seconds(within)
     except ValueError as error:
-        raise AnsibleFilterError(f"nats_renewal_summary: within: {error}.") from None
+        raise refusal(f"nats_renewal_summary: within: {error}.") from None
     issued = [entity for result in results for entity in (result or {}).get("entities") or ()]
     due = outlook.outlook((info or {}).get("entities") or [], seconds)
     return outlook.summary(issued, due, failed, units.show_time(int(time.time())))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
@@ -20,19 +19,20 @@ from ansible_collections.natsops.security.plugins.module_utils.server.configurat
     configuration_problems,
     server_configuration,
 )
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
 def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str]:
     """The configuration for these options."""
     if not isinstance(options, dict):
-        raise AnsibleFilterError("nats_server_config: a dictionary of options is wanted.")
+        raise refusal("nats_server_config: a dictionary of options is wanted.")
     validated = ArgumentSpecValidator(OPTIONS).validate(options)
     if validated.error_messages:
-        raise AnsibleFilterError("nats_server_config: " + " ".join(validated.error_messages))
+        raise refusal("nats_server_config: " + " ".join(validated.error_messages))
     try:
         configuration = _configuration(validated.validated_parameters)
     except NatsSecurityError as error:
-        raise AnsibleFilterError(f"nats_server_config: {error}") from None
+        raise refusal(f"nats_server_config: {error}") from None
     return dict(configuration.files) if files else configuration.content
 
 

@@ -28,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
 from ansible_collections.natsops.security.plugins.module_utils.disk import files
 from ansible_collections.natsops.security.plugins.module_utils.disk.lock import lock_folders
@@ -49,7 +50,7 @@ class VaultAction(NormalAction):
             with self._alone_with(vault):
                 self._run_with(vault, task_vars or {}, result)
         except NatsSecurityError as error:
-            result.update(failed=True, msg=f"vault_file: {error}")
+            result.update(failed=True, msg=hide(f"vault_file: {error}"))
         finally:
             result.pop("_sealed", None)
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -96,7 +97,7 @@ class VaultAction(NormalAction):
         if result.get("failed") or result.get("skipped"):
             return
         moved = result["vault"]["moved"]
-        result["vault"] = {"path": vault.path, "moved": moved}
+        result["vault"] = {"path": hide(vault.path), "moved": moved}
         if moved and not self._task.check_mode:
             seeds = {key: _opened(sealed, transport_key, key) for key, sealed in result["_sealed"].items()}
             _add(vault, seeds)

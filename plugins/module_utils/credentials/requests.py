@@ -227,8 +227,18 @@ def _differing_keys(requests: Sequence[Request], keys: Mapping[str, Mapping[str,
     return refused
 
 
+def _dictionaries(said: Any, name: str) -> list[Any]:
+    """A list of dictionaries in a document, which nats_store reads in full later."""
+    found = said.get(name) or [] if isinstance(said, Mapping) else None
+    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
+        raise NatsSecurityError(f"credentials_definition: {name}: a list of dictionaries is wanted.")
+    return found
+
+
 def _with_users(base: Mapping[str, Any], requests: Mapping[str, Request]) -> dict[str, Any]:
-    accounts = [dict(account) for account in base.get("accounts") or ()]
+    accounts = [dict(account) for account in _dictionaries(base, "accounts")]
+    for account in accounts:
+        _dictionaries(account, "users")
     by_name = {account.get("name"): account for account in accounts}
     for request in requests.values():
         name = request.item["account"]
