@@ -24,8 +24,6 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultSecretsContext
 from ansible.plugins.action.normal import ActionModule as NormalAction
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
@@ -136,6 +134,10 @@ def _add(vault: SeedVault, seeds: dict[str, str]) -> None:
 
 def _opened(sealed: str, key: bytes, public_key: str) -> str:
     """The seed that `keys.sealing.seal` has sealed."""
+    # Where Ansible has a vault it has this too, and where it has none nothing of it is needed.
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
     data = base64.b64decode(sealed)
     try:
         opened = ChaCha20Poly1305(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], public_key.encode("ascii"))
