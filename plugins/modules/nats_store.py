@@ -127,6 +127,29 @@ options:
       - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
     type: str
     default: 60s
+  _vault:
+    description:
+      - What the action plugin of this module and the module tell one another where there is a vault. Not for tasks.
+    type: dict
+    suboptions:
+      file:
+        description: [The vault on the controller.]
+        type: str
+        required: true
+      exists:
+        description: [Whether it is there.]
+        type: bool
+        default: false
+      seeds:
+        description: [Its seeds by public key.]
+        type: dict
+        default: {}
+      transport_key:
+        description: [What seeds are sealed with on their way to the controller.]
+        type: str
+      digests:
+        description: ["The seeds that the vault holds, by public key, to be taken out of the keystore."]
+        type: dict
 """
 
 EXAMPLES = r"""

@@ -95,7 +95,29 @@ def base(site: Site, module: str) -> dict[str, Any]:
         "server_config": lambda: {"name": "n1", "operator": {"jwt": site.text("acme.jwt")}},
         "resolver": lambda: closed,
         "resolver_info": lambda: closed,
+        "connections": lambda: {**closed, "account": site.key("app.nk").public_key, "creds_path": make_creds(site)},
+        "credentials": lambda: {"users": [_credentials_user(site, site / "x.creds")]},
+        "creds_info": lambda: {
+            "paths": [make_creds(site)],
+            "servers": ["nats://127.0.0.1:9"],
+            "connect_timeout": "1s",
+        },
+        "revocation": lambda: {
+            "jwt_path": site / "app.jwt",
+            "signer_path": site / "acme.nk",
+            "revocations": [{"user": site.key("given.nk").public_key, "at": "now"}],
+        },
     }[module]()
+
+
+def _credentials_user(site: Site, path: str) -> dict[str, Any]:
+    return {
+        "account": "APP",
+        "name": "u",
+        "path": path,
+        "account_public_key": site.key("app.nk").public_key,
+        "creds": site.text(make_creds(site)),
+    }
 
 
 def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
@@ -122,6 +144,14 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
         options["resolver"] = {inner: path}
     elif name == "jwt_paths":
         options["jwt_paths"] = [path]
+    elif name == "paths":
+        options["paths"] = [path]
+    elif module == "credentials":
+        options["users"] = [_credentials_user(site, path)]
+    elif module == "revocation" and name in ("stores_dir", "keys_dir"):
+        del options["jwt_path"], options["signer_path"]
+        options.update(store="ACME", account="APP", stores_dir=site / "stores", keys_dir=site / "keys")
+        options[name] = path
     elif name == "src":
         options.pop("definition", None)
         options["src"] = path

@@ -55,7 +55,7 @@ def numbers_of(value: Any, path: str = "") -> Iterator[tuple[str, Any, str, int,
             if hasattr(inner, "type") and kind.of.__name__ in ("Export", "Import"):
                 inner.type = "stream"
             yield from numbers_of(inner, path if kind.shape == "inline" else name + ".")
-        elif kind.zero == 0 and type(kind.zero) is int:
+        elif kind.zero == 0 and isinstance(kind.zero, int) and not isinstance(kind.zero, bool):
             bounds = inspect.getclosurevars(kind.decode).nonlocals
             yield name, value, field.attribute, bounds.get("low", INT64_MIN), bounds.get("high", INT64_MAX)
 

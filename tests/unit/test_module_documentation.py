@@ -54,8 +54,6 @@ def as_told(spec: dict[str, Any]) -> dict[str, Any]:
     """An argument spec in the form of documentation."""
     told = {}
     for name, option in spec.items():
-        if name.startswith("_"):
-            continue  # between an action plugin and its module
         told[name] = {
             "type": option.get("type", "str"),
             "required": option.get("required", False),

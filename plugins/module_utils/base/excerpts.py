@@ -40,8 +40,8 @@ def quoted(value: Any) -> str:
     class Parts(reprlib.Repr):
         """Cuts the parts of a value short."""
 
-        def repr_str(self, text: str, level: int) -> str:
-            return super().repr_str(_shown(text), level)
+        def repr_str(self, x: str, level: int) -> str:
+            return super().repr_str(_shown(x), level)
 
     try:
         return Parts().repr(value)

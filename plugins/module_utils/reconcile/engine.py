@@ -43,6 +43,8 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     members = {one.name: find_members(given, one) for one in present}
     accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
     for one in present:
+        if one.state == EXISTING:
+            _take(plan, members[one.name].findings)  # those of others are in their plan
         if one.state == EXISTING and one.change is not None:
             from .revocations import plan_revocations  # few tasks change revocations alone
 
