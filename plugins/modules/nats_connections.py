@@ -33,11 +33,11 @@ notes:
 options:
   state:
     description:
-      - With V(list) the connections are returned and stay. With V(absent) they are closed, and servers are asked again until none is left.
+      - With V(listed) the connections are returned and stay. With V(absent) they are closed, and servers are asked again until none is left.
       - The task fails with V(absent) where one is left after O(timeout), and where a server does not say who is connected.
     type: str
-    choices: [list, absent]
-    default: list
+    choices: [listed, absent]
+    default: listed
   account:
     description:
       - The public key of the account.
@@ -260,7 +260,7 @@ def main() -> None:
         argument_spec=dict(
             **options.connection_spec(),
             **accounts,
-            state={"type": "str", "choices": ["list", "absent"], "default": "list"},
+            state={"type": "str", "choices": ["listed", "absent"], "default": "listed"},
             account={"type": "str", "required": True},
             users={"type": "list", "elements": "str"},
             revoked={"type": "dict"},

@@ -30,9 +30,9 @@ requirements: [nkeys]
 options:
   state:
     description:
-      - With V(present) the entries are there, with V(absent) they are not. V(list) returns all entries and changes nothing.
+      - With V(present) the entries are there, with V(absent) they are not. V(listed) returns all entries and changes nothing.
     type: str
-    choices: [present, absent, list]
+    choices: [present, absent, listed]
     default: present
   revocations:
     description:
@@ -281,7 +281,7 @@ OPTIONS = (
     + options.OPERATOR_JWT
     + options.Options(
         {
-            "state": {"type": "str", "choices": ["present", "absent", "list"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "listed"], "default": "present"},
             "revocations": _ENTRY,
             "remove_signing_keys": {"type": "list", "elements": "str", "no_log": False},
             "prune_expired": {"type": "bool", "default": False},

@@ -245,8 +245,8 @@ def with_another(seeds: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda seeds: swapped(seeds), "has the seed of"),
-        (lambda seeds: with_another(seeds), "which is no key of this operator"),
+        (swapped, "has the seed of"),
+        (with_another, "which is no key of this operator"),
         (lambda seeds: {**seeds, next(iter(seeds)): ""}, "Not a seed"),
         (lambda seeds: {**seeds, next(iter(seeds)): next(iter(seeds.values()))[:-1]}, "Not a whole seed"),
         (lambda seeds: {**seeds, "name": "x"}, "is not a public key"),

@@ -93,7 +93,7 @@ def test_activations_have_lists_of_their_own(acme: Site, single: dict[str, Any])
 def test_list_says_what_is_there_and_needs_no_key(acme: Site, single: dict[str, Any]) -> None:
     user = nkey.create("user").public_key
     acme.run("revocation", **single, revocations=[entry(user, PAST)])
-    listed = acme.keep("revocation", jwt_path=acme / "app.jwt", operator_jwt_path=acme / "acme.jwt", state="list")
+    listed = acme.keep("revocation", jwt_path=acme / "app.jwt", operator_jwt_path=acme / "acme.jwt", state="listed")
     assert listed["revocations"] == [{"public_key": user, "name": "", "action": "kept", "until": PAST}]
 
 
@@ -131,7 +131,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
         ),
         ({"revocations": [{"export": "orders.create", "account": "OWN"}]}, "is the exporting account itself"),
         ({"revocations": [{"user": "USER", "at": PAST}], "state": "absent"}, "a time is for state=present"),
-        ({"revocations": [{"user": "USER"}], "state": "list"}, "state=list changes nothing"),
+        ({"revocations": [{"user": "USER"}], "state": "listed"}, "state=listed changes nothing"),
         ({}, "There is nothing to do"),
         ({"prune_expired": True, "longest_life": "soon"}, "longest_life: "),
         ({"remove_signing_keys": ["writer"]}, "no signing key with the role writer"),

@@ -21,7 +21,7 @@ from .single import Single, decide, parent_of, plan_of, put_in_place, result_of,
 from .task import CarefulModule, now, parse_seed
 from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer
 
-LIST = "list"
+LIST = "listed"
 
 
 def revocations_task(module: CarefulModule) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _change(params: dict[str, Any]) -> RevocationChange:
     longest = _longest_life(params, problems)
     keys = params["remove_signing_keys"] or []
     if state == LIST and (entries or keys or params["prune_expired"]):
-        problems.append("state=list changes nothing: leave out revocations, remove_signing_keys and prune_expired.")
+        problems.append("state=listed changes nothing: leave out revocations, remove_signing_keys and prune_expired.")
     if state == "absent" and keys:
         problems.append("remove_signing_keys is for state=present.")
     if state != LIST and not (entries or keys or params["prune_expired"]):
