@@ -55,6 +55,29 @@ options:
     description:
       - The JWT of the system account itself.
     type: str
+  inbox_prefix:
+    description:
+      - The subject that answers arrive under; a random token is added to it. Set it for creds that may subscribe under a prefix of their own only, such as
+        V(_INBOX_sys) where their permissions have C(_INBOX_sys.>).
+    type: str
+    default: _INBOX
+  timeout:
+    description:
+      - How long to wait for the answers to a request, for a lost connection to be made anew, and for all servers to hold the same after a change.
+      - With O(account_server_url), how long one request to it may take, from looking up its name to the last byte of the answer.
+    type: str
+    default: 10s
+  account_server_url:
+    description:
+      - The URL of an account server that keeps accounts for servers with URL resolvers, such as V(https://accounts.example.com/jwt/v1).
+      - It is read and pushed to over HTTP. It can neither list nor delete accounts.
+      - A user and password in the URL are sent as basic authentication. They are masked in results, errors and logs.
+      - With an option that begins with C(tls_), an V(http) URL is an error.
+    type: str
+"""
+
+    TLS = r"""
+options:
   tls_ca_path:
     description:
       - The file of the certificates that vouch for those of the servers. The default is those of the system.
@@ -77,30 +100,11 @@ options:
       - Begin with the TLS handshake, for servers that are set so (C(handshake_first)).
     type: bool
     default: false
-  inbox_prefix:
-    description:
-      - The subject that answers arrive under; a random token is added to it. Set it for creds that may subscribe under a prefix of their own only, such as
-        V(_INBOX_sys) where their permissions have C(_INBOX_sys.>).
-    type: str
-    default: _INBOX
   connect_timeout:
     description:
       - How long one attempt to connect to one of O(servers) may take, from looking up its name to logging in.
     type: str
     default: 5s
-  timeout:
-    description:
-      - How long to wait for the answers to a request, for a lost connection to be made anew, and for all servers to hold the same after a change.
-      - With O(account_server_url), how long one request to it may take, from looking up its name to the last byte of the answer.
-    type: str
-    default: 10s
-  account_server_url:
-    description:
-      - The URL of an account server that keeps accounts for servers with URL resolvers, such as V(https://accounts.example.com/jwt/v1).
-      - It is read and pushed to over HTTP. It can neither list nor delete accounts.
-      - A user and password in the URL are sent as basic authentication. They are masked in results, errors and logs.
-      - With an option that begins with C(tls_), an V(http) URL is an error.
-    type: str
 """
 
     ACCOUNTS = r"""

@@ -78,7 +78,7 @@ def nats_access(
 ) -> Any:
     """The answers to questions about a document or about JWTs."""
     try:
-        # Ansible's own kinds of text and dictionaries are told from plain ones by some checks.
+        # Some checks distinguish Ansible's own types of text and dictionaries from plain ones.
         source, questions = json.loads(json.dumps([source, questions]))
         found = _read(source)
         when = int(time.time()) if at is None else units.parse_time(at)

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.access
   - natsops.security.connection
+  - natsops.security.connection.tls
 author: NatsOps authors (@natsops)
 requirements: [nkeys, nats-py for servers]
 options:

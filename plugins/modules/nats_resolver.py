@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.connection
+  - natsops.security.connection.tls
   - natsops.security.connection.accounts
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]

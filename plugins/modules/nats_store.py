@@ -333,119 +333,13 @@ problems:
 """
 
 import gc
-import os
-from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
-from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.keys.sealing import seal
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report, vaulting
-from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document, with_user_keys
-from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
-    CarefulModule,
-    keep_secrets_of,
-    now,
-    parse_seed,
-    refuse_secrets,
-    run,
-)
-
-
-def _task(module: CarefulModule) -> dict[str, Any]:
-    params = module.params
-    try:
-        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
-    except ValueError as error:
-        raise NatsSecurityError(f"lock_timeout: {error}.") from None
-    if params["vault_file"] is not None:
-        raise NatsSecurityError(
-            "vault_file: the vault is on the controller, where the action plugin natsops.security.nats_store reads it. Something runs the module without it."
-        )
-    vault = params["_vault"]
-    if vault is not None and vault["digests"] is not None:
-        return _take_out(params, vault, timeout)
-    return _apply(module, vault, timeout)
-
-
-def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
-    params = module.params
-    definition = params["definition"]
-    if definition is None and params["src"] is None:
-        raise NatsSecurityError("One of definition and src is needed, and both are null.")
-    if params["src"] is not None:
-        text = read_source(params["src"])
-        keep_secrets_of(module, text)
-        definition = parse_source(params["src"], text)
-        refuse_secrets(definition, f"src {params['src']}")
-    document, problems = read_document(definition)
-    problems += with_user_keys(document, params["user_public_keys"])
-    where = _layout(params, (document.operator and document.operator.name) or "?")
-    pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
-    if vault is not None:
-        held = vaulting.read_vault(vault["file"], vault["exists"], vault["seeds"])
-        found, warnings = vaulting.vault_problems(held, where, document, Keyring(pairs, [where.keys_dir]))
-        problems += found
-        for text in warnings:
-            module.warn(text)
-        pairs += held.pairs.values()
-    outcome = apply.run(
-        document,
-        where,
-        lambda: Keyring(pairs, [where.keys_dir]),
-        How(now(), params["prune"], module._diff),
-        apply.Run(module.check_mode or bool(problems), timeout, "nats_store"),
-    )
-    problems = list(dict.fromkeys([*problems, *outcome.plan.problems]))
-    if problems:
-        module.fail_json(
-            msg=report.problem_message(problems, where.root),
-            problems=report.show_problems(problems),
-        )
-    for warning in outcome.plan.warnings:
-        module.warn(str(warning))
-    told = report.show_outcome(document, outcome, module._diff)
-    if params["return_users"]:
-        told["users"] = report.show_users(outcome, params["return_users"])
-    if vault is not None:
-        told.update(_for_vault(module, vault, outcome, where))
-    if params["definition"] is not None:
-        # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
-        told["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}
-    return told
-
-
-def _layout(params: dict[str, Any], name: str) -> layout.Layout:
-    return layout.checked_layout(
-        params["stores_dir"] or layout.default_stores_dir(os.environ),
-        params["keys_dir"] or layout.default_keys_dir(os.environ),
-        params["store"] or name,
-    )
-
-
-def _for_vault(
-    module: CarefulModule, vault: dict[str, Any], outcome: apply.Outcome, where: layout.Layout
-) -> dict[str, Any]:
-    """Which seeds go to the vault, and these, for the controller alone."""
-    ring = Keyring((), [where.keys_dir])
-    keys = vaulting.movable(outcome, ring, module.params["vault_keys"] == "accounts")
-    result: dict[str, Any] = {"vault": {"moved": keys}}
-    if not module.check_mode:
-        transport = bytes.fromhex(vault["transport_key"])
-        result["_sealed"] = {key: seal(ring.pair(key).seed, transport, key) for key in keys}
-    return result
-
-
-def _take_out(params: dict[str, Any], vault: dict[str, Any], timeout: float) -> dict[str, Any]:
-    digests = vault["digests"]
-    vaulting.take_out(_layout(params, ""), digests, vault["file"], timeout)
-    return {"changed": bool(digests)}
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
 def main() -> None:
@@ -454,7 +348,7 @@ def main() -> None:
     gc.disable()
     try:
         run(
-            _task,
+            store_task,
             argument_spec={
                 "definition": {"type": "dict"},
                 "src": {"type": "path"},

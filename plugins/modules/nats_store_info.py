@@ -144,31 +144,22 @@ store_path:
   sample: /etc/nats/stores/ACME
 """
 
-import os
 from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout
+from ansible_collections.natsops.security.plugins.module_utils.store import apply
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
+from ansible_collections.natsops.security.plugins.module_utils.tasks.stores import lock_timeout, named_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
-    params = module.params
-    stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
-    keys_dir = params["keys_dir"] or layout.default_keys_dir(os.environ)
-    where = layout.checked_layout(stores_dir, keys_dir, params["store"] or only_store(stores_dir))
-    try:
-        timeout = parse_duration(params["lock_timeout"]) / NANOSECONDS
-    except ValueError as error:
-        raise NatsSecurityError(f"lock_timeout: {error}.") from None
-    with apply.lock(where, timeout, create=False, shared=True):
+    where = named_store(module.params, only_store)
+    with apply.lock(where, lock_timeout(module.params), create=False, shared=True):
         found = take_inventory(where, Keyring((), [where.keys_dir]), now())
     return {
         "changed": False,

@@ -25,13 +25,14 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultSecretsContext
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
+from ansible_collections.natsops.security.plugins.module_utils.base.digests import digest
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 from ansible_collections.natsops.security.plugins.module_utils.base.units import NANOSECONDS, parse_duration
 from ansible_collections.natsops.security.plugins.module_utils.disk import files
 from ansible_collections.natsops.security.plugins.module_utils.disk.lock import lock_folders
 from ansible_collections.natsops.security.plugins.module_utils.disk.writing import Overtaken
-from ansible_collections.natsops.security.plugins.module_utils.keys.sealing import KEY_BYTES, NONCE_BYTES, digest
+from ansible_collections.natsops.security.plugins.module_utils.keys.sealing import KEY_BYTES, NONCE_BYTES
 from ansible_collections.natsops.security.plugins.plugin_utils.seed_vault import SeedVault, password
 
 _ATTEMPTS = 5

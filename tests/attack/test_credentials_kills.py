@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.kills import KILLED, killing, tasks_of
 from support.plays import BIN, Play
 from support.sites import Site
 
@@ -26,38 +27,6 @@ DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main"]},
     "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}]}],
 }
-KILLED = 37
-
-_CALLBACK = f"""
-from __future__ import annotations
-
-import os
-
-from ansible.plugins.callback import CallbackBase
-
-
-class CallbackModule(CallbackBase):
-    CALLBACK_VERSION = 2.0
-    CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "killer"
-    CALLBACK_NEEDS_ENABLED = True
-    tasks = 0
-
-    def _count(self):
-        self.tasks += 1
-        if self.tasks == int(os.environ["KILL_BEFORE_TASK"]):
-            os._exit({KILLED})
-
-    def v2_playbook_on_task_start(self, task, is_conditional):
-        self._count()
-
-    def v2_playbook_on_handler_task_start(self, task):
-        self._count()
-
-    def v2_playbook_on_stats(self, stats):
-        with open(os.environ["TASKS_FILE"], "w") as file:
-            file.write(str(self.tasks))
-"""
 
 
 @dataclasses.dataclass
@@ -71,8 +40,7 @@ class Killed:
         """Make the store, and the files of the play."""
         self.reset()
         folder = self.site.folder.parent / "files"
-        (folder / "callbacks").mkdir(parents=True)
-        (folder / "callbacks/killer.py").write_text(_CALLBACK)
+        folder.mkdir()
         entry = {"account": "APP", "claims": {"expires_in": "10d"}, "notify": "handle"}
         hosts = {
             host: {
@@ -122,18 +90,12 @@ class Killed:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={
-                **self.environment,
-                "ANSIBLE_CALLBACK_PLUGINS": str(self.files / "callbacks"),
-                "ANSIBLE_CALLBACKS_ENABLED": "killer",
-                "KILL_BEFORE_TASK": str(before),
-                "TASKS_FILE": str(self.files / "tasks"),
-            },
+            env={**self.environment, **killing(self.files, before)},
         )
         if done.returncode == KILLED:
             return 0
         assert done.returncode == 0, done.stdout + done.stderr
-        return int((self.files / "tasks").read_text())
+        return tasks_of(self.files)
 
     def keys(self) -> dict[str, str]:
         """The public keys that are on the hosts, in creds or waiting for a JWT."""

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 import pytest
 from support.fleets import FULL, Fleet, Realm, make_certificates, tls_config
-from support.network import Pretender, answers, as_json, drips, relay, says, stranger, without_tls
+from support.network import Pretender, answers, as_json, drips, hostile_server, relay, says, without_tls
 from support.ports import free_ports
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
@@ -86,7 +86,7 @@ def _sent_nothing(received: bytes) -> bool:
 def test_server_whose_tls_is_stripped_is_sent_nothing(
     site: Site, secure: Fleet, certificates: pathlib.Path, scheme: str
 ) -> None:
-    with stranger(relay(secure.nodes[0].port, without_tls)) as between:
+    with hostile_server(relay(secure.nodes[0].port, without_tls)) as between:
         url = f"{scheme}://127.0.0.1:{between.port}"
         message = site.refuse("resolver_info", **_look(secure, [url], certificates))
         assert f"{url}: it offers no TLS, which the task wants: nothing was sent to it." in message
@@ -94,7 +94,7 @@ def test_server_whose_tls_is_stripped_is_sent_nothing(
 
 
 def test_server_behind_an_honest_relay_is_reached(site: Site, secure: Fleet, certificates: pathlib.Path) -> None:
-    with stranger(relay(secure.nodes[0].port, lambda data: data)) as between:
+    with hostile_server(relay(secure.nodes[0].port, lambda data: data)) as between:
         url = f"tls://127.0.0.1:{between.port}"
         assert site.run("resolver_info", **_look(secure, [url], certificates))["accounts"][0]["name"] == "SYS"
         assert _sent_nothing(between.received)
@@ -114,7 +114,7 @@ def test_every_option_of_tls_wants_tls(
     site: Site, secure: Fleet, certificates: pathlib.Path, option: dict[str, Any]
 ) -> None:
     option = {name: str(certificates / value) if "path" in name else value for name, value in option.items()}
-    with stranger(Pretender(secure.realm)) as plain:
+    with hostile_server(Pretender(secure.realm)) as plain:
         url = f"nats://127.0.0.1:{plain.port}"
         assert f"{url}: " in site.refuse("resolver_info", **_look(secure, [url], **option))
         assert _sent_nothing(plain.received)
@@ -125,7 +125,7 @@ def test_where_one_url_asks_for_tls_no_other_server_is_connected_to_without(
     site: Site, secure: Fleet, order: int
 ) -> None:
     (closed,) = free_ports(1)
-    with stranger(Pretender(secure.realm)) as plain:
+    with hostile_server(Pretender(secure.realm)) as plain:
         urls = [f"tls://127.0.0.1:{closed}", f"nats://127.0.0.1:{plain.port}"][::order]
         message = site.refuse("resolver_info", **_look(secure, urls))
         assert f"tls://127.0.0.1:{closed}: Connection refused." in message
@@ -139,7 +139,7 @@ def test_bytes_in_the_clear_before_tls_are_not_taken_for_answers(
     def add(data: bytes) -> bytes:
         return data + b"PONG\r\n" if data.startswith(b"INFO") else data
 
-    with stranger(relay(secure.nodes[0].port, add)) as between:
+    with hostile_server(relay(secure.nodes[0].port, add)) as between:
         message = site.refuse("resolver_info", **_look(secure, [f"tls://127.0.0.1:{between.port}"], certificates))
         assert "it sends more than its INFO in the clear" in message
         assert between.received == b""
@@ -151,20 +151,20 @@ def test_bytes_in_the_clear_before_tls_are_not_taken_for_answers(
 def test_host_name_is_verified(
     site: Site, secure: Fleet, certificates: pathlib.Path, host: str, more: dict[str, Any]
 ) -> None:
-    with stranger(relay(secure.nodes[0].port, lambda data: data)) as between:
+    with hostile_server(relay(secure.nodes[0].port, lambda data: data)) as between:
         task = _look(secure, [f"tls://{host}:{between.port}"], certificates, **more)
         assert "TLS failed" in site.refuse("resolver_info", **task)
         assert _sent_nothing(between.received)
 
 
 def test_addresses_in_info_are_not_learned(site: Site, secure: Fleet, certificates: pathlib.Path) -> None:
-    with stranger(Pretender(secure.realm)) as other:
+    with hostile_server(Pretender(secure.realm)) as other:
 
         def advertise(data: bytes) -> bytes:
             urls = json.dumps([f"127.0.0.1:{other.port}"]).encode()
             return data.replace(b"INFO {", b'INFO {"connect_urls":' + urls + b",", 1)
 
-        with stranger(relay(secure.nodes[0].port, advertise)) as between:
+        with hostile_server(relay(secure.nodes[0].port, advertise)) as between:
             task = _look(secure, [f"tls://127.0.0.1:{between.port}"], certificates)
             assert site.run("resolver_info", **task)["accounts"][0]["name"] == "SYS"
             assert other.clients == []
@@ -179,7 +179,7 @@ def test_connection_made_anew_is_encrypted_too(secure: Fleet, certificates: path
             seen.append(1)
         return without_tls(data) if len(seen) > 1 else data
 
-    with stranger(relay(secure.nodes[0].port, strip_later)) as between:
+    with hostile_server(relay(secure.nodes[0].port, strip_later)) as between:
         context = channel.default_context(str(certificates / "ca.pem"))
         options = secure.options(timeout=1)
         options = dataclasses.replace(
@@ -202,7 +202,7 @@ def test_connection_made_anew_is_encrypted_too(secure: Fleet, certificates: path
 
 
 def test_websocket_without_tls_is_refused_where_tls_is_wanted(site: Site, secure: Fleet) -> None:
-    with stranger(says(b"")) as plain:
+    with hostile_server(says(b"")) as plain:
         url = f"ws://127.0.0.1:{plain.port}"
         for servers_, more in (([url], {"tls_server_name": "n"}), ([url, "wss://127.0.0.1:1"], {})):
             message = site.refuse("resolver_info", **_look(secure, servers_, **more))
@@ -222,9 +222,9 @@ def test_secure_websocket_is_verified(site: Site, secure: Fleet, certificates: p
 
 
 def test_websocket_follows_no_redirection(site: Site, secure: Fleet) -> None:
-    with stranger(Pretender(secure.realm)) as other:
+    with hostile_server(Pretender(secure.realm)) as other:
         moved = f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{other.port}/\r\nContent-Length: 0\r\n\r\n"
-        with stranger(says(moved.encode())) as server:
+        with hostile_server(says(moved.encode())) as server:
             message = site.refuse("resolver_info", **_look(secure, [f"ws://127.0.0.1:{server.port}"]))
             assert "it answers to the websocket handshake with 'HTTP/1.1 302 Found'" in message
         assert other.clients == []
@@ -275,7 +275,10 @@ def test_subject_of_a_token_is_an_account(subject: str, more: dict[str, Any]) ->
 def test_nothing_is_asked_about_a_token_of_something_else(site: Site, subject: str) -> None:
     realm = Realm()
     token = _unsigned(_SUBJECTS[subject])
-    with stranger(Pretender(realm)) as server, stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as account_server:
+    with (
+        hostile_server(Pretender(realm)) as server,
+        hostile_server(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as account_server,
+    ):
         where = {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed}
         for task in (where, {"account_server_url": f"http://127.0.0.1:{account_server.port}/jwt/v1"}):
             for module in ("resolver", "resolver_info"):
@@ -314,7 +317,7 @@ def _everything(pretender: Pretender, expect: str = "", timeout: float = 20) -> 
     realm = pretender.realm
     _unused, token = realm.new_account("app")
     said = []
-    with stranger(pretender) as server:
+    with hostile_server(pretender) as server:
         inbox = connections.new_inbox()
         user = connections.TemporaryUser(
             realm.system, realm.system.public_key, False, inbox, clusters.SUBJECTS_OF["exact"]
@@ -428,7 +431,7 @@ def test_malformed_answer_is_named(capfd: pytest.CaptureFixture[str], kind: str,
 def test_password_in_a_url_is_shown_nowhere(site: Site, password: str) -> None:
     parts = {password, unquote(password), *re.split("[^a-z0-9]", password)}
     _unused, token = Realm().new_account("app")
-    with stranger(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as account_server:
+    with hostile_server(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as account_server:
         where = f"{password}@127.0.0.1:{account_server.port}"
         for module, task in (
             ("resolver_info", {"servers": [f"nats://user:{where}"]}),
@@ -457,7 +460,7 @@ def test_short_password_does_not_mask_words(site: Site) -> None:
 
 
 def test_account_server_gets_user_and_password(site: Site) -> None:
-    with stranger(answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as server:
+    with hostile_server(answers(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as server:
         url = f"http://user:pass%2Fword@127.0.0.1:{server.port}/jwt/v1"
         site.run("resolver_info", account_server_url=url, public_keys=[_KEY])
         assert b"Authorization: Basic " + base64.b64encode(b"user:pass/word") in server.received
@@ -549,7 +552,7 @@ def test_seed_in_a_url_is_refused_and_not_shown(site: Site) -> None:
 
 
 def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates: pathlib.Path) -> None:
-    with stranger(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as plain:
+    with hostile_server(says(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")) as plain:
         url = f"http://127.0.0.1:{plain.port}"
         for more in (
             {"tls_ca_path": str(certificates / "ca.pem")},
@@ -618,7 +621,7 @@ _UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\n"
     ],
 )  # fmt: skip
 def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
-    with stranger(talk) as server:
+    with hostile_server(talk) as server:
         message = _failure(_looking(_options(server.port, Realm(), scheme, connect_timeout=0.5)))
         assert f"{scheme}://127.0.0.1:{server.port}: no answer for 500ms." in message or "TLS failed" in message
 
@@ -653,7 +656,7 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
 def test_whatever_a_server_begins_with_is_one_clear_message(
     capfd: pytest.CaptureFixture[str], data: bytes, words: str
 ) -> None:
-    with stranger(says(data)) as server:
+    with hostile_server(says(data)) as server:
         message = _failure(_looking(_options(server.port, Realm())))
         assert words in message
         assert message.isprintable()
@@ -690,7 +693,7 @@ def test_answers_without_end_are_given_up(kind: str, data: bytes, monkeypatch: p
 
 
 def test_requests_that_are_never_answered_end() -> None:
-    with stranger(Pretender(Realm(), {"PING": lambda answer: []})) as server:
+    with hostile_server(Pretender(Realm(), {"PING": lambda answer: []})) as server:
         message = _failure(_looking(_options(server.port, Realm())))
         assert message.startswith("No server answered a request to the system")
 
@@ -707,7 +710,7 @@ def test_answer_that_drips_does_not_count_as_one() -> None:
         while not client.done.wait(0.05):
             client.send(b" ")
 
-    with stranger(drip) as server:
+    with hostile_server(drip) as server:
         assert "No server answered" in _failure(_looking(_options(server.port, realm)))
 
 
@@ -725,7 +728,7 @@ def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         requests = [("x", b"x" * 1_000_000)] * 200
         return await connection.ask_many(requests, lambda *_unused: True, 0.5)
 
-    with stranger(deaf) as server:
+    with hostile_server(deaf) as server:
         message = _failure(lambda: connections.run(_options(server.port, realm), shout))
         assert "was lost" in message
 
@@ -754,7 +757,7 @@ def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_account_server_has_one_deadline_and_one_clear_message(capfd: pytest.CaptureFixture[str], talk: Talk) -> None:
-    with stranger(talk) as server:
+    with hostile_server(talk) as server:
         at = account_server.at_url(f"http://127.0.0.1:{server.port}", 0.5, channel.Tls())
         message = _failure(lambda: account_server.read_account(at, _KEY))
         assert message.startswith(f"http://127.0.0.1:{server.port} ")
@@ -767,14 +770,14 @@ def test_account_server_has_one_deadline_and_one_clear_message(capfd: pytest.Cap
 def test_what_an_account_server_holds_is_no_jwt(site: Site, data: bytes) -> None:
     realm = Realm()
     _unused, token = realm.new_account("app")
-    with stranger(answers(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + data)) as server:
+    with hostile_server(answers(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + data)) as server:
         task = {"account_server_url": f"http://127.0.0.1:{server.port}", "jwts": [token]}
         (difference,) = site.run("resolver_info", **task)["differences"]
         assert "is no JWT: " in difference or "does not have it" in difference
 
 
 def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
-    with stranger(drips(b"\x16")) as server:
+    with hostile_server(drips(b"\x16")) as server:
         at = account_server.at_url(f"https://127.0.0.1:{server.port}", 0.5, channel.Tls())
         message = _failure(lambda: account_server.read_account(at, _KEY))
         assert "has not answered within 500ms" in message or "TLS failed" in message
@@ -805,7 +808,7 @@ class Fickle(Pretender):
 
 def _push(pretender: Pretender, count: int, timeout: float) -> clusters.Outcome:
     wanted = [plan.read_wanted(pretender.realm.new_account(f"a{index}")[1], "test") for index in range(count)]
-    with stranger(pretender) as server:
+    with hostile_server(pretender) as server:
         options = _options(server.port, pretender.realm, timeout=timeout)
         return connections.run(
             options, lambda connection: clusters.bring_in_line(connection, clusters.Task("present", wanted))
@@ -847,7 +850,7 @@ def test_reset_after_a_refusal_hides_no_reason(capfd: pytest.CaptureFixture[str]
         client.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.connection.close()
 
-    with stranger(refuse) as server:
+    with hostile_server(refuse) as server:
         for _unused in range(10):
             assert "authorization violation" in _failure(_looking(_options(server.port, realm)))
             gc.collect()
@@ -874,7 +877,7 @@ def test_account_server_that_fails_meanwhile_is_pushed_to_again_or_what_was_push
         client.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (b"200 OK" if body else b"404 No", len(body)) + body)
 
     tokens = [plan.read_wanted(realm.new_account(f"a{index}")[1], "test") for index in range(8)]
-    with stranger(talk) as server:
+    with hostile_server(talk) as server:
         at = account_server.at_url(f"http://127.0.0.1:{server.port}", 1, channel.Tls())
         account_server._push(at, tokens[:4], {"accounts": [{"public_key": one.subject} for one in tokens[:4]]})
         assert held == {one.subject: one.token for one in tokens[:4]}
@@ -924,7 +927,10 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
         pretender = Pretender(
             realm, {"LOOKUP": lambda answer, held=held: [held.encode()]}, accounts={key.public_key: token}
         )
-        with stranger(pretender) as server, stranger(answers(b"HTTP/1.0 200 OK\r\n\r\n" + held.encode())) as urls:
+        with (
+            hostile_server(pretender) as server,
+            hostile_server(answers(b"HTTP/1.0 200 OK\r\n\r\n" + held.encode())) as urls,
+        ):
             for where in (
                 {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed},
                 {"account_server_url": f"http://127.0.0.1:{urls.port}"},
@@ -950,7 +956,7 @@ def test_what_is_given_to_be_pushed_is_of_an_account(site: Site, module: str) ->
     key, token = realm.new_account("app")
     user = decorated.find_token(realm.creds(key))
     operator = codec.encode(realm.operator_claims, realm.signing, realm.born)
-    with stranger(Pretender(realm)) as server, stranger(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as urls:
+    with hostile_server(Pretender(realm)) as server, hostile_server(says(b"HTTP/1.1 404 Not Found\r\n\r\n")) as urls:
         where = {"servers": [f"nats://127.0.0.1:{server.port}"], "system_signer_seed": realm.system.seed}
         for task in (where, {"account_server_url": f"http://127.0.0.1:{urls.port}/jwt/v1"}):
             for wrong, words in ((user, "user"), (operator, "operator"), (token + "\n" + token, "parts")):
@@ -961,11 +967,11 @@ def test_what_is_given_to_be_pushed_is_of_an_account(site: Site, module: str) ->
 
 
 def test_operator_that_a_server_made_up_is_not_believed() -> None:
-    realm, stranger_ = Realm(), nkey.create("operator")
-    forged = codec.encode(dataclasses.replace(realm.operator_claims), stranger_, realm.born)
+    realm, other = Realm(), nkey.create("operator")
+    forged = codec.encode(dataclasses.replace(realm.operator_claims), other, realm.born)
     of_account = realm.system_jwt
     for operator, words in (
-        (forged, f"is signed by {stranger_.public_key}, which is no key of"),
+        (forged, f"is signed by {other.public_key}, which is no key of"),
         (of_account, "a JWT of account claims"),
     ):
         pretender = Pretender(realm, {"VARZ": _with("data.trusted_operators_jwt", [operator])})

@@ -9,17 +9,16 @@ import dataclasses
 import json
 import re
 import shutil
-import subprocess
 import time
 from typing import Any
 
 import pytest
 import yaml
 from support.fleets import FULL, Fleet, Realm
-from support.plays import BIN, Play
+from support.plays import Play, run_playbook
 from support.ports import free_ports
 from support.servers import running
-from support.sites import SEED, Site
+from support.sites import Site
 
 from ansible_collections.natsops.security.plugins.module_utils.cluster import trying
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
@@ -88,22 +87,14 @@ class Hosts:
             "credentials_operator": "ACME",
             **self.variables,
         }
-        done = subprocess.run(
-            [
-                str(BIN / "ansible-playbook"),
-                *("-i", str(folder / "inventory.yml"), playbook or str(folder / "play.yml"), *arguments),
-                *("-e", json.dumps(variables)),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**self.environment, **environment},
+        status, output = run_playbook(
+            playbook or str(folder / "play.yml"),
+            *arguments,
+            inventory=folder / "inventory.yml",
+            variables=variables,
+            environment={**self.environment, **environment},
         )
-        output = done.stdout + done.stderr
-        assert "Traceback" not in output, output
-        assert SEED.search(output) is None
-        assert (done.returncode == 0) is succeeds, output
+        assert (status == 0) is succeeds, output
         return output
 
     @property

@@ -155,12 +155,12 @@ def test_revoked_activation(chain: Site) -> None:
 
 
 def test_wrong_issuer(chain: Site) -> None:
-    stranger = nkey.create("account")
+    foreign = nkey.create("account")
     options = {"issuer_account": chain.key("app.nk").public_key}
-    chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, stranger, options)
+    chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, foreign, options)
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert (result["valid"], result["verified"], result["wrong_issuer"]) == (False, False, True)
-    assert result["problems"] == [f"the user U is signed by {stranger.public_key}, which is no key that may sign it"]
+    assert result["problems"] == [f"the user U is signed by {foreign.public_key}, which is no key that may sign it"]
 
 
 def test_account_signed_by_the_identity_key_of_a_strict_operator(chain: Site) -> None:

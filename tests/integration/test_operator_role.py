@@ -21,7 +21,7 @@ import nats
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from support.plays import BIN, Play, checked_output
+from support.plays import Play, run_playbook
 from support.servers import SERVER
 from support.sites import SEED
 
@@ -68,25 +68,15 @@ class Operation:
 
     def run(self, *arguments: str, playbook: str = "natsops.security.operator", **variables: Any) -> Ran:
         """Run the playbook."""
-        done = subprocess.run(
-            [
-                str(BIN / "ansible-playbook"),
-                "-i",
-                str(self.folder / "inventory.yml"),
-                playbook,
-                *self.arguments,
-                *arguments,
-                "-e",
-                json.dumps(variables),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=self.environment,
+        status, output = run_playbook(
+            playbook,
+            *self.arguments,
+            *arguments,
+            inventory=self.folder / "inventory.yml",
+            variables=variables,
+            environment=self.environment,
         )
-        output = checked_output(done.stdout + done.stderr)
-        return Ran(done.returncode, output)
+        return Ran(status, output)
 
     def make(self, *arguments: str, **how: Any) -> Ran:
         """Run the playbook to its end."""

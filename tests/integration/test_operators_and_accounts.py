@@ -122,9 +122,9 @@ def test_operator_may_be_signed_by_a_signing_key_of_its_own(acme: Site) -> None:
     result = acme.run("operator", **options, signer_path=acme / "acme-signing.nk")
     identity, signing = acme.key("acme.nk").public_key, acme.key("acme-signing.nk").public_key
     assert result["reasons"] == [f"issuer: {identity} -> {signing}"]
-    stranger = acme.make_key("stranger.nk", "operator")
-    message = acme.refuse("operator", **options, signer_path=acme / "stranger.nk")
-    assert message.startswith(f"The signer {stranger.public_key} is no key of the operator, which are {identity} or ")
+    foreign = acme.make_key("foreign.nk", "operator")
+    message = acme.refuse("operator", **options, signer_path=acme / "foreign.nk")
+    assert message.startswith(f"The signer {foreign.public_key} is no key of the operator, which are {identity} or ")
 
 
 def test_operator_of_which_only_the_public_key_is_here_is_signed_by_a_signing_key(acme: Site) -> None:
@@ -478,10 +478,10 @@ def test_operator_that_is_not_strict_takes_its_identity_key(acme: Site, app: dic
 
 
 def test_signer_that_the_operator_does_not_allow_is_refused(acme: Site, app: dict[str, Any]) -> None:
-    stranger = acme.make_key("stranger.nk", "operator")
-    message = acme.refuse("account", **dict(app, signer_path=acme / "stranger.nk"))
+    foreign = acme.make_key("foreign.nk", "operator")
+    message = acme.refuse("account", **dict(app, signer_path=acme / "foreign.nk"))
     assert message == (
-        f"The signer {stranger.public_key} is no key of the operator ACME, which are {acme.key('acme-signing.nk').public_key}."
+        f"The signer {foreign.public_key} is no key of the operator ACME, which are {acme.key('acme-signing.nk').public_key}."
     )
 
 

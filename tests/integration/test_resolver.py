@@ -387,9 +387,9 @@ def test_temporary_user_may_subscribe_under_the_prefix_of_the_task(site: Site, o
 
 def test_unreachable_and_unwilling_servers_are_named(site: Site, one: Fleet) -> None:
     (port,) = free_ports(1)
-    stranger = Realm("OTHER")
+    foreign = Realm("OTHER")
     message = site.refuse(
-        "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=stranger.system.seed
+        "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=foreign.system.seed
     )
     assert f"nats://127.0.0.1:{port}: Connection refused." in message
     assert f"{one.urls[0]}: it does not let this user in (authorization violation)" in message
@@ -544,9 +544,9 @@ def test_system_account_is_never_removed(site: Site, one: Fleet) -> None:
 def test_removal_by_a_key_that_servers_do_not_trust_is_refused(site: Site, one: Fleet) -> None:
     key, jwt = one.realm.new_account("app")
     site.run("resolver", **one.task(jwts=[jwt]))
-    stranger = nkey.create("operator")
-    message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt], signer_seed=stranger.seed))
-    assert f"The signer {stranger.public_key} can't sign the removal of accounts" in message
+    foreign = nkey.create("operator")
+    message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt], signer_seed=foreign.seed))
+    assert f"The signer {foreign.public_key} can't sign the removal of accounts" in message
     message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt]))
     assert "give signer_path or signer_seed" in message
     assert one.nodes[0].stored(key) == jwt

@@ -159,11 +159,11 @@ def test_wrong_entries_are_refused(acme: Site, single: dict[str, Any], options: 
 
 
 def test_jwt_of_another_operator_is_left_as_it_is(acme: Site, single: dict[str, Any]) -> None:
-    stranger = acme.make_key("stranger.nk", "operator")
-    acme.make_jwt("app.jwt", "account", acme.key("app.nk").public_key, stranger, {})
+    foreign = acme.make_key("foreign.nk", "operator")
+    acme.make_jwt("app.jwt", "account", acme.key("app.nk").public_key, foreign, {})
     message = acme.refuse("revocation", **single, revocations=[{"user": "*"}])
     assert "is left as it is" in message
-    assert stranger.public_key in message
+    assert foreign.public_key in message
 
 
 # ---- a store

@@ -19,10 +19,10 @@ from support.inventories import (
     Cluster,
     account_of_users,
     changed_tasks,
+    cluster_of_users,
     key_of_user,
     revoke,
 )
-from support.plays import Play
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
@@ -30,15 +30,8 @@ pytestmark = [pytest.mark.playbook, pytest.mark.server]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
     """Three servers that have the accounts of a store."""
-    folder = tmp_path_factory.mktemp("revoke")
-    found = Cluster(folder / "cluster", Play(folder, collections_path).environment())
-    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=account_of_users())
-    found.start()
-    try:
-        found.run(operator_definition=account_of_users())
+    with cluster_of_users(tmp_path_factory.mktemp("revoke"), collections_path) as found:
         yield found
-    finally:
-        found.stop()
 
 
 @pytest.fixture

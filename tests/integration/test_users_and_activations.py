@@ -234,10 +234,10 @@ def test_account_by_public_key_where_its_jwt_is_elsewhere(acme: Site, user: dict
     assert acme.claims("u.jwt").body.issuer_account == result["issuer_account"] == acme.key("app.nk").public_key
 
 
-def test_stranger_does_not_sign(acme: Site, user: dict[str, Any]) -> None:
-    stranger = acme.make_key("stranger.nk", "account")
-    message = acme.refuse("user", **dict(user, signer_path=acme / "stranger.nk"))
-    assert message.startswith(f"The signer {stranger.public_key} is no key of the account APP, which are ")
+def test_foreign_key_does_not_sign(acme: Site, user: dict[str, Any]) -> None:
+    foreign = acme.make_key("foreign.nk", "account")
+    message = acme.refuse("user", **dict(user, signer_path=acme / "foreign.nk"))
+    assert message.startswith(f"The signer {foreign.public_key} is no key of the account APP, which are ")
 
 
 def test_user_of_a_scope_has_no_permissions_of_its_own(acme: Site, user: dict[str, Any]) -> None:

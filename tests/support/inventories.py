@@ -14,6 +14,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -21,10 +22,9 @@ import yaml
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 from .fleets import client
-from .plays import BIN, checked_output
+from .plays import Play, run_playbook
 from .ports import free_ports
 from .servers import SERVER
-from .sites import SEED
 
 NAMES = ("n1", "n2", "n3")
 
@@ -79,20 +79,11 @@ class Cluster:
             **variables,
         }
         name = playbook if playbook.startswith("natsops.") else str(self.folder / playbook)
-        command = [str(BIN / "ansible-playbook"), "-i", str(self.folder / "inventory.yml"), name, *arguments]
-        given = self.folder / "variables.json"  # Ansible shows a command line at -vvv
-        given.write_text(json.dumps(everything))
-        done = subprocess.run(
-            [*command, "-e", f"@{given}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env=self.environment,
+        inventory = self.folder / "inventory.yml"
+        status, output = run_playbook(
+            name, *arguments, inventory=inventory, variables=everything, environment=self.environment
         )
-        output = checked_output(done.stdout + done.stderr)
-        assert SEED.search(output) is None
-        assert (done.returncode == 0) is succeeds, output
+        assert (status == 0) is succeeds, output
         return output
 
     def start(self, *names: str) -> None:
@@ -201,3 +192,16 @@ def revoke(cluster: Cluster, *arguments: str, **variables: Any) -> tuple[str, di
 
 def key_of_user(cluster: Cluster, user: str) -> str:
     return str(codec.decode((cluster.folder / f"stores/ACME/accounts/APP/users/{user}.jwt").read_text()).subject)
+
+
+@contextlib.contextmanager
+def cluster_of_users(folder: pathlib.Path, collections: pathlib.Path) -> Iterator[Cluster]:
+    """Three servers that have the accounts of a store, with users to revoke."""
+    found = Cluster(folder / "cluster", Play(folder, collections).environment())
+    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=account_of_users())
+    found.start()
+    try:
+        found.run(operator_definition=account_of_users())
+        yield found
+    finally:
+        found.stop()

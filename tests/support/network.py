@@ -29,7 +29,7 @@ _PATIENCE = 60
 
 
 class Client:
-    """Somebody who has connected to a stranger, and what came from there."""
+    """Somebody who has connected to a hostile server, and what came from there."""
 
     def __init__(self, connection: socket.socket, done: threading.Event) -> None:
         self.connection = connection
@@ -52,7 +52,7 @@ class Client:
             pass
 
 
-class Stranger:
+class HostileServer:
     """Listens on a port of 127.0.0.1, and has a function talk to whoever connects."""
 
     def __init__(self, talk: Talk) -> None:
@@ -95,9 +95,9 @@ class Stranger:
 
 
 @contextlib.contextmanager
-def stranger(talk: Talk) -> Iterator[Stranger]:
-    """Somebody who talks like this, for as long as the block runs."""
-    found = Stranger(talk)
+def hostile_server(talk: Talk) -> Iterator[HostileServer]:
+    """A server that talks like this, for as long as the block runs."""
+    found = HostileServer(talk)
     threading.Thread(target=found.accept, daemon=True).start()
     try:
         yield found

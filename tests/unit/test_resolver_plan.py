@@ -126,14 +126,14 @@ def test_token_that_was_only_issued_anew_is_pushed_for_that() -> None:
     assert _push(_jwt(NOW + 60), {"n1": _jwt()}).reasons == ["issued: 1970-01-12T13:46:40Z -> 1970-01-12T13:47:40Z"]
 
 
-def test_newer_token_is_not_overwritten_but_one_of_a_stranger_is() -> None:
+def test_newer_token_is_not_overwritten_but_one_of_another_operator_is() -> None:
     with pytest.raises(
         NatsSecurityError, match=r"is newer on the cluster: n1 holds a JWT issued at 1970-01-12T13:46:50Z"
     ):
         _push(_jwt(), {"n1": _jwt(NOW + 10), "n2": _jwt()})
-    stranger = nkey.create("operator")
-    (reason,) = _push(_jwt(), {"n1": _jwt(NOW + 10, signer=stranger)}).reasons
-    assert reason == f"what n1 holds is signed by {stranger.public_key}, which the servers do not trust"
+    foreign = nkey.create("operator")
+    (reason,) = _push(_jwt(), {"n1": _jwt(NOW + 10, signer=foreign)}).reasons
+    assert reason == f"what n1 holds is signed by {foreign.public_key}, which the servers do not trust"
     assert _push(_jwt(), {"n1": "rubbish"}).reasons[0].startswith("what n1 holds is no JWT: ")
 
 

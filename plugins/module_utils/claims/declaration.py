@@ -22,6 +22,7 @@ from typing import Any, Callable, Dict, NamedTuple
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
+from ..base.texts import is_text
 
 _Spec = Dict[str, Any]
 
@@ -256,11 +257,8 @@ def parse_text(value: Any) -> str:
     if not isinstance(value, str):
         advice = ". In YAML, quote it" if isinstance(value, (bool, int, float, datetime.date)) else ""
         raise ValueError(f"a text is wanted, not {_a_type(value)}{advice}")
-    if not value.isascii():
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ValueError(f"{quoted(value)} has half a character (a lone surrogate)") from None
+    if not is_text(value):
+        raise ValueError(f"{quoted(value)} has half a character (a lone surrogate)")
     return value
 
 

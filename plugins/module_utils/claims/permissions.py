@@ -128,10 +128,9 @@ class TemplateLimits:
 class ScopeTemplate(UserAccess):
     """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits."""
 
-    # Another type than in UserAccess, with the same attributes, which mypy has no way to be told.
     limits: TemplateLimits = declare(
         "", inline(TemplateLimits), "Limits, each V(unlimited) when left out; 0 is not possible."
-    )  # type: ignore[assignment]
+    )  # type: ignore[assignment] # a subtype of that in UserAccess, which mypy forbids for attributes
 
 
 def no_access() -> UserAccess:

@@ -18,13 +18,8 @@ from . import connection as connections
 from .addresses import server_address
 from .connection import Connection, Options
 
-CONNECTED, EXPIRED, EARLY, REVOKED, UNKNOWN_SIGNER = (
-    "connected",
-    "expired",
-    "not_yet_valid",
-    "revoked",
-    "unknown_signer",
-)
+CONNECTED, EXPIRED, EARLY = "connected", "expired", "not_yet_valid"
+REVOKED, UNKNOWN_SIGNER = "revoked", "unknown_signer"
 REFUSED, UNREACHABLE = "refused", "unreachable"
 WRONG_OPERATOR, UNKNOWN_ACCOUNT, NOT_LOADED = "wrong_operator", "unknown_account", "not_loaded"
 

@@ -15,12 +15,16 @@ import stat
 from typing import Any, NamedTuple
 
 from ..base import units
+from ..base.digests import digest
 from ..base.errors import NatsSecurityError
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Owner
 from ..keys.nkey import KeyPair
 from ..token import codec, decorated
-from ..token.digest import digest
+
+
+class NoSuchName(NatsSecurityError):
+    """A user or group that this host does not have."""
 
 
 class Account(NamedTuple):
@@ -80,8 +84,16 @@ def read_creds(snapshot: Snapshot, path: str, user: str, account: Account) -> He
         raise NatsSecurityError(
             f"{path} holds the creds of another user of {account.name}, {name or key}, not of {user}. It is left as it is."
         )
+    return held_in(text)
+
+
+def held_in(text: str) -> Held:
+    """What the text of a creds file holds."""
+    jwt = decorated.token_in(text)
+    payload = codec.peek(jwt)
     end = payload.get("exp")
-    return Held(text, jwt, key, units.show_time(end) if isinstance(end, int) and end else None)
+    shown = units.show_time(end) if isinstance(end, int) and end else None
+    return Held(text, jwt, str(payload.get("sub") or ""), shown)
 
 
 def pair_of(path: str, held: Held) -> KeyPair:
@@ -146,9 +158,7 @@ def _number(item: dict[str, Any], word: str, default: int) -> int:
     try:
         return pwd.getpwnam(name).pw_uid if word == "owner" else grp.getgrnam(name).gr_gid
     except KeyError:
-        raise NatsSecurityError(
-            f"{word}: there is no {'user' if word == 'owner' else 'group'} {name} on this host."
-        ) from None
+        raise NoSuchName(f"{word}: there is no {'user' if word == 'owner' else 'group'} {name} on this host.") from None
 
 
 def _name_of(uid: int) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 import os
 from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
+from ..base.digests import digest
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..disk.files import path_problem
 from ..keys.new import read_new_key
 from ..reconcile.wanted import ABSENT, EXISTING, PRESENT
 from ..store.layout import name_problem
-from ..token.digest import digest
 
 HOST, DELIVERED = "host", "delivered"
 _CHOICES = {"state": (PRESENT, ABSENT), "born": (HOST, DELIVERED)}

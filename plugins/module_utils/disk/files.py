@@ -223,7 +223,7 @@ def sync_folder(folder: str) -> None:
 
 def close(descriptor: int) -> None:
     """Close a file that was read, or written and synced: then nothing depends on whether the system has something against it."""
-    try:  # noqa: SIM105 - there are many
+    try:  # noqa: SIM105 (contextlib.suppress takes as long as the closing, and a store has thousands of files)
         os.close(descriptor)
     except OSError:
         pass

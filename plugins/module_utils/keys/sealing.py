@@ -8,7 +8,6 @@ The key is one that the controller made for this task. ChaCha20-Poly1305 (RFC 84
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 
 from . import nkey
@@ -26,8 +25,3 @@ def seal(seed: str, key: bytes, public_key: str) -> str:
         seed.encode("ascii"), public_key.encode("ascii"), nonce, key
     )
     return base64.b64encode(nonce + sealed).decode("ascii")
-
-
-def digest(seed: str) -> str:
-    """What tells one seed from another and shows neither: they are random, so it cannot be guessed."""
-    return hashlib.sha256(seed.encode("ascii")).hexdigest()

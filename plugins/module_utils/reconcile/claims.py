@@ -215,11 +215,8 @@ def user_claims(
         options = {word: value for word, value in options.items() if word == "tags"}
     try:
         encoded = _OPTIONS.encode(options)
-    except (
-        TypeError,
-        ValueError,
-        RecursionError,
-    ):  # a value that JSON does not have, which is wrong in every option here
+    except (TypeError, ValueError, RecursionError):
+        # A value that JSON does not have, which is wrong in every option here.
         claims.body, found, checked = _read_user_body(options, issuer_account, is_scoped)
     else:
         claims.body, found, checked = _user_body(encoded, issuer_account, is_scoped)

@@ -19,6 +19,7 @@ from ..claims.declaration import NOW, copy_with
 from ..claims.options import Problem
 from ..decision.issue import CLOCK_TOLERANCE, Decision, Policy
 from ..rules import subject_is_contained
+from ..rules.imports import import_subjects
 from ..rules.issues import key_problem
 from ..token import codec, decorated
 from . import verdict as verdicts
@@ -137,7 +138,10 @@ class _Known:
                     continue
                 data = codec.peek(item.token)
                 issued_at = _time(data, "iat")
-                if subject_is_contained(item.subject, export.subject) and issued_at > tokens[key].issued_at:
+                if (
+                    subject_is_contained(import_subjects(item).remote, export.subject)
+                    and issued_at > tokens[key].issued_at
+                ):
                     tokens[key] = _Token(key, name, issued_at, _time(data, "exp"), "")
         return tokens
 

@@ -80,7 +80,7 @@ class SubjectIndex:
         node.ends.append(number)
 
     def _child(self, node: _Node, token: str) -> _Node:
-        if token == "*":  # noqa: S105 (a token of a subject, no secret) (a token of a subject, no secret)
+        if token == "*":  # noqa: S105 (a token of a subject, no secret)
             if node.any_token is None:
                 node.any_token = _Node()
             return node.any_token

@@ -76,23 +76,23 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
 
 def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The public key, JWT and end of users by ACCOUNT/USER; without a JWT where it is not signed yet. Users that the document does not have are left out."""
+    unsigned = {(account, step.name) for account, steps in outcome.plan.users.items() for step in steps if step.claims}
     shown = {}
     for name in names:
         account, _unused, user = name.partition("/")
         key = outcome.plan.user_keys.get(account, {}).get(user)
         if key is not None:
-            shown[name] = _show_user(outcome, account, user, key_of(key, outcome.made))
+            jwt = outcome.user_tokens.get((account, user))
+            if jwt is None and (account, user) not in unsigned:
+                text = outcome.store.user_text(account, user)
+                jwt = decorated.token_in(text) if text is not None else None
+            shown[name] = _show_user(key_of(key, outcome.made), jwt)
     return shown
 
 
-def _show_user(outcome: Outcome, account: str, user: str, key: str) -> dict[str, Any]:
-    found = {"public_key": key, "jwt": outcome.user_tokens.get((account, user)), "expires": None}
-    is_to_be_signed = any(step.name == user and step.claims for step in outcome.plan.users.get(account, ()))
-    if found["jwt"] is None and not is_to_be_signed:
-        text = outcome.store.user_text(account, user)
-        found["jwt"] = decorated.token_in(text) if text is not None else None
-    end = codec.peek(found["jwt"]).get("exp") if found["jwt"] else None
-    return {**found, "expires": units.show_time(end) if end else None}
+def _show_user(key: str, jwt: str | None) -> dict[str, Any]:
+    end = codec.peek(jwt).get("exp") if jwt is not None else None
+    return {"public_key": key, "jwt": jwt, "expires": units.show_time(end) if end else None}
 
 
 def _is_new_user(entity: Entity) -> bool:

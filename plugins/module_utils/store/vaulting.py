@@ -14,6 +14,7 @@ import json
 import os
 from typing import Iterator, Mapping, NamedTuple
 
+from ..base.digests import digest
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..claims.options import Problem
@@ -23,7 +24,6 @@ from ..keys import nkey
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from ..keys.nkey import KeyPair
-from ..keys.sealing import digest
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Wanted
 from .apply import Outcome, lock
@@ -138,7 +138,7 @@ def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: flo
                 raise NatsSecurityError(
                     f"{_OPTION}: {file} and the keystore have different seeds of {key}. Both are left as they are."
                 )
-        _record(layout, {**_moved(layout), **dict.fromkeys(stored, file)})
+        _record(layout, dict.fromkeys(stored, file))
         for key in stored:
             path = layout.key(key)
             discard(path)
@@ -148,7 +148,10 @@ def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: flo
 
 def _moved(layout: Layout) -> dict[str, str]:
     """The vaults that seeds of this store were moved to, by public key."""
-    text = read_text(layout.vaulted, "The record of seeds in a vault")
+    return _parsed(layout, read_text(layout.vaulted, "The record of seeds in a vault"))
+
+
+def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
     try:
         moved = json.loads(text or "{}")
     except ValueError:
@@ -161,8 +164,9 @@ def _moved(layout: Layout) -> dict[str, str]:
 
 
 def _record(layout: Layout, moved: Mapping[str, str]) -> None:
-    text = json.dumps(moved, indent=1, sort_keys=True) + "\n"
+    """Add to the record which seeds were moved where."""
     old = read_text(layout.vaulted, "The record of seeds in a vault")
+    text = json.dumps({**_parsed(layout, old), **moved}, indent=1, sort_keys=True) + "\n"
     if text != old:
         make_folders([os.path.dirname(layout.vaulted)])
         write_all([Write(layout.vaulted, text, old)])

@@ -76,11 +76,11 @@ def _readable(value: Any, keys: re.Pattern[str], words: Mapping[str, str]) -> An
 def _missing(tree: Tree) -> Iterator[str]:
     if tree.operator is None:
         yield "The operator is not here, so who may sign accounts, and which one is the system account, is unknown."
-    strangers: dict[str, list[str]] = {}
+    without_account: dict[str, list[str]] = {}
     for user in tree.users:
         if tree.account_of(user) is None:
-            strangers.setdefault(account_key_of(user), []).append(user.title)
-    for key, names in strangers.items():
+            without_account.setdefault(account_key_of(user), []).append(user.title)
+    for key, names in without_account.items():
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         yield f"The account {key} is not here, so what its users {shown} may do is unknown."
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Iterator
 
 from ..access.tree import Servers
@@ -12,11 +11,12 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..disk import files
-from ..store import apply, layout
+from ..store import apply
 from ..store.inventory import only_store
 from ..store.source import parse_source, read_source
 from . import access_sources, cluster_options
 from .access_sources import Source
+from .stores import lock_timeout, named_store
 from .task import CarefulModule, keep_secrets_of, now, refuse_secrets
 
 #: Where everything comes from: one of these, or tokens alone.
@@ -101,16 +101,8 @@ def _document(module: CarefulModule) -> Source:
 
 
 def _store(module: CarefulModule) -> Source:
-    params = module.params
-    stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
-    where = layout.checked_layout(
-        stores_dir, layout.default_keys_dir(os.environ), params["store"] or only_store(stores_dir)
-    )
-    try:
-        timeout = units.parse_duration(params["lock_timeout"]) / units.NANOSECONDS
-    except ValueError as error:
-        raise NatsSecurityError(f"lock_timeout: {error}.") from None
-    with apply.lock(where, timeout, create=False, shared=True):
+    where = named_store(module.params, only_store)
+    with apply.lock(where, lock_timeout(module.params), create=False, shared=True):
         return access_sources.of_store(where)
 
 

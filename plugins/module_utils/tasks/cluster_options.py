@@ -37,6 +37,18 @@ from .tokens import parse_public_key, read_seed_file, read_token, refuse_missing
 # ---- argument specs
 
 
+def tls_spec() -> dict[str, Any]:
+    """How every connection is made, whoever logs in."""
+    return {
+        "tls_ca_path": {"type": "path"},
+        "tls_certificate_path": {"type": "path"},
+        "tls_key_path": {"type": "path", "no_log": False},
+        "tls_server_name": {"type": "str"},
+        "tls_handshake_first": {"type": "bool", "default": False},
+        "connect_timeout": {"type": "str", "default": "5s"},
+    }
+
+
 def connection_spec() -> dict[str, Any]:
     """Where and how to connect."""
     return {
@@ -48,13 +60,8 @@ def connection_spec() -> dict[str, Any]:
         "system_signer_seed": {"type": "str", "no_log": True},
         "system_account_jwt_path": {"type": "path"},
         "system_account_jwt": {"type": "str"},
-        "tls_ca_path": {"type": "path"},
-        "tls_certificate_path": {"type": "path"},
-        "tls_key_path": {"type": "path", "no_log": False},
-        "tls_server_name": {"type": "str"},
-        "tls_handshake_first": {"type": "bool", "default": False},
+        **tls_spec(),
         "inbox_prefix": {"type": "str", "default": "_INBOX"},
-        "connect_timeout": {"type": "str", "default": "5s"},
         "timeout": {"type": "str", "default": "10s"},
         "account_server_url": {"type": "str"},
     }
@@ -87,7 +94,7 @@ ONE_OF = [("servers", "account_server_url")]
 
 def require_nats(module: CarefulModule) -> None:
     """Leave with Ansible's message where nats-py is needed and missing. NatsSecurityError where it is too old."""
-    if module.params["account_server_url"] is not None:
+    if module.params.get("account_server_url") is not None:
         return
     if NATS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nats-py>=2.16"), exception=NATS_IMPORT_ERROR)

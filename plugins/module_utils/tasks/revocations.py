@@ -16,8 +16,9 @@ from ..reconcile.plan import Plan, Revocation
 from ..reconcile.revocations import NOT_THERE, STAYS
 from ..reconcile.wanted import EXISTING, How, RevocationChange, Wanted, WantedAccount, WantedOperator, WantedRevocation
 from ..rules.trust import foreign
-from ..store import apply, layout, report
+from ..store import apply, layout
 from .single import Single, decide, parent_of, plan_of, put_in_place, result_of, sign
+from .stores import lock_timeout, named_store, report_plan
 from .task import CarefulModule, now, parse_seed
 from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer
 
@@ -124,15 +125,8 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
 def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     params = module.params
     name = params["account"]
-    try:
-        timeout = units.parse_duration(params["lock_timeout"]) / units.NANOSECONDS
-    except ValueError as error:
-        raise NatsSecurityError(f"lock_timeout: {error}.") from None
-    where = layout.checked_layout(
-        params["stores_dir"] or layout.default_stores_dir(os.environ),
-        params["keys_dir"] or layout.default_keys_dir(os.environ),
-        params["store"],
-    )
+    timeout = lock_timeout(params)
+    where = named_store(params, str)
     fault = layout.name_problem(name)
     if fault:
         raise NatsSecurityError(f"account: {fault}.")
@@ -148,12 +142,7 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
         apply.Run(module.check_mode or params["state"] == LIST, timeout, "nats_revocation"),
     )
     plan = outcome.plan
-    if plan.problems:
-        module.fail_json(
-            msg=report.problem_message(plan.problems, where.root), problems=report.show_problems(plan.problems)
-        )
-    for warning in plan.warnings:
-        module.warn(str(warning))
+    report_plan(module, where, (), outcome)
     step = plan_of(plan, plan.accounts.get(name))
     result = {
         "changed": plan.changes and params["state"] != LIST,

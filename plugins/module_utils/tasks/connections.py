@@ -1,0 +1,90 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_connections: who is connected to an account on every server, and connections that are closed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..cluster import connection as cluster_connection
+from ..cluster import connections
+from . import cluster_options as options
+from .task import CarefulModule
+from .tokens import parse_public_key
+
+
+def connections_task(module: CarefulModule) -> dict[str, Any]:
+    """List or close the connections of users of an account."""
+    params = module.params
+    if params["account_server_url"] is not None:
+        raise NatsSecurityError("account_server_url: an account server knows no connections; name servers.")
+    options.require_nats(module)
+    sought = _sought(module)
+    since = _time(params["since"], "since") if params["since"] is not None else time.time()
+    layout = options.store_layout(module)
+    accounts = options.read_accounts(module, layout)
+    closes = params["state"] == "absent"
+    subjects = connections.CLOSING if closes else connections.LOOKING
+    how = options.connection_options(module, accounts, options.read_operator(module, layout), subjects)
+    expected = params["expected_servers"]
+
+    async def work(connection: Any) -> connections.Found:
+        if closes and not module.check_mode:
+            return await connections.close_all(connection, sought, expected, how.timeout)
+        return await connections.look_for(connection, sought, expected)
+
+    found = cluster_connection.run(how, work)
+    if closes and module.check_mode:
+        found.kicked = {client.identity for client in found.open}
+    ended = closes and params["since"] is not None and not module.check_mode
+    for warning in found.cluster.warnings:
+        module.warn(warning)
+    result = connections.describe(found, since)
+    result["changed"] = bool((closes and found.kicked) or (ended and result["closed_since"]))
+    if closes and module._diff:
+        result["diff"] = connections.difference(found, since if ended else None)
+    problems = list(found.problems)
+    if closes and found.open and not module.check_mode:
+        left = ", ".join(sorted({client.server.name for client in found.open}))
+        problems.append(f"{len(found.open)} connections are left on {left} after {params['timeout']}.")
+    if found.missing:
+        rest = ", and no connection is left there" if closes and not problems and not module.check_mode else ""
+        problems.append(
+            f"expected_servers: {', '.join(found.missing)} did not answer; {', '.join(result['servers'])} did{rest}."
+        )
+    if problems:
+        module.fail_json(msg=" ".join(problems), **result)
+    return result
+
+
+def _sought(module: CarefulModule) -> connections.Sought:
+    """Which connections are meant."""
+    params = module.params
+    account = parse_public_key(module, params["account"], "account", "account").public_key
+    users: dict[str, int | None] = {}
+    for index, key in enumerate(params["users"] or ()):
+        users[_user(module, key, f"users[{index}]")] = None
+    for key, at in (params["revoked"] or {}).items():
+        place = f"revoked[{key}]"
+        users.setdefault(_user(module, str(key), place), _time(at, place))
+    issuers = frozenset(
+        parse_public_key(module, key, f"issuers[{index}]", "account").public_key
+        for index, key in enumerate(params["issuers"] or ())
+    )
+    if all(params[name] is None for name in ("users", "revoked", "issuers")):
+        users["*"] = None
+    return connections.Sought(account, users, issuers)
+
+
+def _user(module: CarefulModule, key: str, place: str) -> str:
+    return key if key == "*" else parse_public_key(module, key, place, "user").public_key
+
+
+def _time(value: Any, place: str) -> int:
+    try:
+        return units.parse_time(value)
+    except ValueError as error:
+        raise NatsSecurityError(f"{place}: {error}.") from None

@@ -1,0 +1,272 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_credentials: the creds files of one host, and the keys that are born there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+from ansible.module_utils.basic import missing_required_lib
+
+from ..base.errors import NatsSecurityError
+from ..credentials import files
+from ..credentials.files import Account, Held
+from ..credentials.requests import read_mode
+from ..disk.files import discard, reported
+from ..disk.writing import Overtaken, Owner
+from ..keys import nkey
+from ..keys.new import NewKey, read_new_key
+from ..keys.nkey import KeyPair
+from ..token.codec import peek
+from ..token.decorated import (
+    format_creds,
+    is_same,
+    seed_in,
+    token_in,
+)
+from .task import CarefulModule, keep_secrets_of
+
+
+class _User(NamedTuple):
+    """A user as it is found: what the file holds, the key that waits beside it, and whose the file is to be."""
+
+    item: dict[str, Any]
+    account: Account
+    held: Held | None
+    waiting: KeyPair | None
+    owner: Owner
+    mode: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.item['account']}/{self.item['name']}"
+
+    @property
+    def path(self) -> str:
+        return str(self.item["path"])
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the file that is there has another owner or mode."""
+        return files.differs(self.path, self.owner, self.mode)
+
+    @property
+    def has_to_notify(self) -> bool:
+        """Whether handlers of an earlier change have not run."""
+        return os.path.lexists(files.change_beside(self.path))
+
+
+def credentials_task(module: CarefulModule) -> dict[str, Any]:
+    """Make the keys that are missing, or put the creds together."""
+    state = module.params["state"]
+    users, problems = [], []
+    for item in module.params["users"]:
+        try:
+            users.append(_find(module, item))
+        except Overtaken:
+            raise
+        except NatsSecurityError as error:
+            problems.append(f"{item['account']}/{item['name']}: {error}")
+    if problems:
+        raise NatsSecurityError("\n".join(problems))
+    work = {"prepared": _prepare, "present": _write, "notified": _settle}[state]
+    shown = [work(module, user) for user in users]
+    states = [_states(user, told) for user, told in zip(users, shown)]
+    return {
+        "changed": any(told["changed"] for told in shown) and state != "notified",
+        "users": shown,
+        "diff": {
+            "before": dict(before for before, _unused in states),
+            "after": dict(after for _unused, after in states),
+        },
+    }
+
+
+def _states(user: _User, told: dict[str, Any]) -> tuple[tuple[str, Any], tuple[str, Any]]:
+    """A creds file before and after, in words that are the same in check mode."""
+    before = "absent" if user.held is None else "there"
+    after = told.pop("after", before)
+    return (user.path, before), (user.path, after)
+
+
+# ---- what is there
+
+
+def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
+    path = item["path"]
+    account = Account(item["account"], item["account_public_key"] or "", module.params["operator"])
+    held = files.read_creds(module.snapshot, path, item["name"], account)
+    if held is not None:
+        keep_secrets_of(module, held.text)
+    if item["state"] == "absent" or module.params["state"] == "notified":
+        return _User(item, account, held, None, Owner(0, 0), 0)
+    if not os.path.isdir(os.path.dirname(path)) and not module.check_mode:
+        raise NatsSecurityError(f"there is no folder {os.path.dirname(path)} for the creds file {path}.")
+    user = _User(item, account, held, None, _owner(module, item, path), read_mode(item["mode"]))
+    if item["creds"] is not None:
+        return _checked_delivery(module, user)
+    # Check mode neither reads the creds that are delivered, nor signs for keys that it does not make.
+    return user if module.check_mode and module.params["state"] == "present" else _checked_birth(module, user)
+
+
+def _owner(module: CarefulModule, item: dict[str, Any], path: str) -> Owner:
+    try:
+        return files.owner_of(item, path)
+    except files.NoSuchName as error:
+        # An earlier task of the play may be the one to make the user of this host.
+        if not module.check_mode:
+            raise
+        module.warn(f"{item['account']}/{item['name']}: {error}")
+        return Owner(os.geteuid(), os.getegid())
+
+
+def _checked_delivery(module: CarefulModule, user: _User) -> _User:
+    creds = user.item["creds"]
+    keep_secrets_of(module, creds)
+    key = str(peek(token_in(creds)).get("sub") or "")
+    if not key:
+        raise NatsSecurityError("creds: this is not the content of a creds file.")
+    if user.held is not None and user.held.public_key != key:
+        raise NatsSecurityError(
+            f"{user.path} holds the creds of {user.held.public_key}, not of {key}, which is the key of this user. It is left as it is."
+        )
+    return user
+
+
+def _checked_birth(module: CarefulModule, user: _User) -> _User:
+    if nkey.NKEYS_IMPORT_ERROR is not None:
+        raise NatsSecurityError(
+            f"{missing_required_lib('nkeys')} It makes the key on this host; with born: delivered the host needs nothing but Python."
+        )
+    waiting = files.waiting_pair(module.snapshot, user.path)
+    if waiting is not None:
+        keep_secrets_of(module, waiting.seed)
+    if user.held is not None:
+        pair = files.pair_of(user.path, user.held)
+        if waiting is not None and waiting.public_key != pair.public_key:
+            raise NatsSecurityError(
+                f"{user.path} holds the creds of {pair.public_key}, and beside it {files.key_beside(user.path)} holds the seed of "
+                f"{waiting.public_key}. Remove the one that is not needed."
+            )
+    found = user._replace(waiting=waiting)
+    _check_key(found)
+    return found
+
+
+def _check_key(user: _User) -> None:
+    """NatsSecurityError where the key on this host is not that of the user, or each of several hosts would make one."""
+    key, wanted, hosts = _key_of(user), user.item["public_key"] or "", user.item["claimed_by"]
+    is_known = wanted and read_new_key(wanted) is None
+    if is_known and key and key != wanted:
+        raise NatsSecurityError(f"this host has the key {key} for it ({user.path}), the signing host has {wanted}.")
+    if is_known and not key:
+        raise NatsSecurityError(
+            f"it has the key {wanted}, whose seed is not on this host ({user.path} is not there). Bring the creds file back, or revoke the user and "
+            "have it made anew (state: absent, revoke: true), or take born: delivered where the signing host has the seed."
+        )
+    if not key and len(hosts) > 1:
+        raise NatsSecurityError(
+            f"the hosts {', '.join(hosts)} ask for the same user, and each would make a key of its own. Give each a user, or take born: delivered."
+        )
+
+
+def _key_of(user: _User) -> str:
+    return (
+        user.held.public_key if user.held is not None else user.waiting.public_key if user.waiting is not None else ""
+    )
+
+
+# ---- the steps
+
+
+def _show(user: _User, **more: Any) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "path": user.path,
+        "public_key": _key_of(user) or None,
+        "expires": user.held.expires if user.held is not None else None,
+        "digest": user.held.digest if user.held is not None else None,
+        "changed": False,
+        "due": False,
+        "notify": user.item["notify"] and user.has_to_notify,
+        **more,
+    }
+
+
+def _prepare(module: CarefulModule, user: _User) -> dict[str, Any]:
+    if user.item["state"] == "absent":
+        return _remove(module, user)
+    if _key_of(user):
+        return _show(user, due=user.held is None or user.waiting is not None or user.is_off)
+    if module.check_mode:
+        return _show(user, changed=True, due=True, public_key=str(NewKey("user", user.id)))
+    pair = nkey.create("user")
+    keep_secrets_of(module, pair.seed)
+    module.snapshot.put(files.key_beside(user.path), pair.seed + "\n", 0o600)
+    return _show(user, changed=True, due=True, public_key=pair.public_key)
+
+
+def _remove(module: CarefulModule, user: _User) -> dict[str, Any]:
+    """Remove the creds, and a key that waits for its JWT."""
+    beside = files.key_beside(user.path)
+    is_gone = user.held is not None or os.path.lexists(beside)
+    if is_gone and not module.check_mode:
+        _note_change(user)
+        if user.held is not None:
+            module.snapshot.remove(user.path)
+        discard(beside)
+    has_to_notify = user.item["notify"] and (is_gone or user.has_to_notify)
+    return _show(user, changed=is_gone, notify=has_to_notify, after="absent")
+
+
+def _write(module: CarefulModule, user: _User) -> dict[str, Any]:
+    if user.item["state"] == "absent":
+        return _show(user)
+    text = _creds(user)
+    is_new = not _is_there(user, text)
+    if not module.check_mode and text is not None:
+        if is_new:
+            _note_change(user)
+            module.snapshot.put(user.path, text, user.mode, user.owner)
+        elif user.is_off:
+            with reported(user.path, f"The attributes of {user.path} cannot be set"):
+                files.set_attributes(user.path, user.owner, user.mode)
+        discard(files.key_beside(user.path))
+    told = _show(user if text is None else user._replace(held=files.held_in(text)))
+    has_to_notify = user.item["notify"] and (is_new or user.has_to_notify)
+    after = "as signed" if is_new else "there"
+    return {**told, "changed": is_new or user.is_off, "notify": has_to_notify, "after": after}
+
+
+def _is_there(user: _User, text: str | None) -> bool:
+    if user.held is None:
+        return False
+    if text is None:
+        return bool(user.held.jwt == user.item["jwt"])
+    return user.held.text == text if user.item["creds"] is not None else is_same(user.held.text, token_in(text), "")
+
+
+def _creds(user: _User) -> str | None:
+    """The creds file as it is to be; None where check mode does not know it."""
+    if user.item["creds"] is not None:
+        return str(user.item["creds"])
+    pair = user.waiting if user.held is None else seed_in(user.held.text)
+    if user.item["jwt"] is None or pair is None:
+        return None
+    return format_creds(user.item["jwt"], pair)
+
+
+def _note_change(user: _User) -> None:
+    """Note that handlers have to run, before there is something to read for them."""
+    if user.item["notify"]:
+        path = files.change_beside(user.path)
+        with reported(path, f"{path} cannot be written"):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+
+def _settle(module: CarefulModule, user: _User) -> dict[str, Any]:
+    changed = user.has_to_notify
+    if changed and not module.check_mode:
+        discard(files.change_beside(user.path))
+    return _show(user, changed=changed, notify=False)

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs of ansible-playbook that are killed before their n-th task."""
+
+from __future__ import annotations
+
+import pathlib
+import signal
+
+#: What a run that was killed returns to whoever started it.
+KILLED = -signal.SIGKILL
+
+_CALLBACK = """
+from __future__ import annotations
+
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "killer"
+    CALLBACK_NEEDS_ENABLED = True
+    tasks = 0
+
+    def _count(self):
+        self.tasks += 1
+        if self.tasks == int(os.environ["KILL_BEFORE_TASK"]):
+            os.kill(os.getpid(), 9)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._count()
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._count()
+
+    def v2_playbook_on_stats(self, stats):
+        with open(os.environ["TASKS_FILE"], "w") as file:
+            file.write(str(self.tasks))
+"""
+
+
+def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
+    """The environment of a run that is killed before a task, counted from 1; with 0 it runs to its end, and `tasks_of` has how many there were."""
+    callbacks = folder / "callbacks"
+    callbacks.mkdir(exist_ok=True)
+    (callbacks / "killer.py").write_text(_CALLBACK)
+    return {
+        "ANSIBLE_CALLBACK_PLUGINS": str(callbacks),
+        "ANSIBLE_CALLBACKS_ENABLED": "killer",
+        "KILL_BEFORE_TASK": str(before),
+        "TASKS_FILE": str(folder / "tasks"),
+    }
+
+
+def tasks_of(folder: pathlib.Path) -> int:
+    """How many tasks the last run with `killing` had that came to its end."""
+    return int((folder / "tasks").read_text())
