@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -358,3 +359,18 @@ def test_account_that_is_not_there_is_refused(store: Store) -> None:
     assert "there is no account NONE here" in store.site.refuse("revocation", **options, revocations=[entry("*")])
     options = dict(store.options, store="NONE")
     assert "there is no store" in store.site.refuse("revocation", **options, revocations=[entry("*")])
+
+
+def test_new_key_of_the_same_second_stays_valid_too(store: Store) -> None:
+    """A second is the finest that a JWT knows of: what is issued under a new key in that of the revocation came after it."""
+    old = store.key("APP", "guest")
+    store.apply(without_user("guest"))
+    store.apply()
+    new = store.claims("APP", "guest")
+    store.revoke({"user": old, "at": str(new.issued_at)})
+    note = store.site.folder / "keys/.natsops/stores/ACME/revoked"
+    note.write_text(json.dumps({"key": old, "account": "APP", "user": "guest", "role": ""}) + "\n")
+    note.chmod(0o600)
+    kept = store.site.keep("revocation", **store.options, revocations=[entry("guest")])
+    assert new.subject not in store.claims("APP").body.revocations
+    assert "was issued again" in str(kept["warnings"])

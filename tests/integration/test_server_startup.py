@@ -23,8 +23,6 @@ from ansible_collections.natsops.security.plugins.module_utils.server.configurat
     server_configuration,
 )
 
-HOST = startup.Host(int(time.time()), "2.15.1")
-
 
 @pytest.fixture
 def kit(site: Site) -> Kit:
@@ -40,7 +38,8 @@ def complete(options: Options) -> Options:
 
 
 def problems(options: Options, configuration: Configuration) -> list[Any]:
-    return configuration_problems(options, configuration, "", lambda _path: "", HOST)
+    host = startup.Host(int(time.time()), "2.15.1")
+    return configuration_problems(options, configuration, "", lambda _path: "", host)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -342,8 +342,9 @@ class _Lists:
             return _kept(target, key, before, issued_at)
         earlier = [one for one in target.earlier if one in list_]
         last = max(earlier, key=lambda one: list_[one], default="")
-        if last and issued_at > list_[last]:
-            return _kept(target, last, list_[last], issued_at)
+        if last and issued_at >= list_[last]:
+            # The name has got another key since, perhaps in the same second.
+            return _kept(target, last, list_[last], issued_at)._replace(reissued=issued_at)
         return _kept(target, key, everyone, issued_at) if 0 < issued_at <= everyone else None
 
     def take_back(self, target: _Target) -> Revocation:
