@@ -281,6 +281,22 @@ def test_older_jwt_brings_nothing_back(store: Store, file: str) -> None:
     store.keep()
 
 
+def test_revocation_that_another_program_made_at_the_same_time_stays(store: Store) -> None:
+    """It reads and writes without a lock, so its JWT may be an older one than ours. Of that nothing counts but what it takes away."""
+    file, revoked = account_file("APP"), nkey.create("user").public_key
+    other = store.claims(file)
+    store.account("APP")["description"] = "ours"
+    store.apply()
+    other.body.revocations[revoked] = other.issued_at
+    other.body.description = "theirs"
+    seed = store.site.text(f"keys/keys/O/{other.issuer[1:3]}/{other.issuer}.nk").strip()
+    store.site.write(file, codec.encode(other, nkey.from_seed(seed), other.issued_at), 0o600)
+    store.apply()
+    assert store.claims(file).body.revocations[revoked] == other.issued_at
+    assert store.claims(file).body.description == "ours"
+    store.keep()
+
+
 @pytest.mark.parametrize("file", [account_file("APP"), OPERATOR])
 def test_jwt_that_is_gone_is_put_back(store: Store, file: str) -> None:
     before = store.site.text(file)

@@ -19,6 +19,8 @@ import pytest
 from conftest import changed, payload
 from support.servers import SERVER
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+
 if TYPE_CHECKING:
     from conftest import Home
 
@@ -298,4 +300,32 @@ def test_what_nats_auth_changes_is_told_as_drift_and_put_right(made: Home, defin
     assert told["user/APP/extra"][0] == "extra"
     made.keep(definition)
     assert "stolen" not in made.nats("account", "info", "PARTNER", "--operator", "ACME")
+    made.validate()
+
+
+def test_revocations_that_nsc_makes_meanwhile_are_not_lost(made: Home, definition: dict[str, Any]) -> None:
+    """nsc takes no lock, and reads, signs and writes an account while nats_store does."""
+    made.select()
+    name = "APP"
+    revoked = []
+    for number in range(15):
+        account(definition, name)["description"] = f"round {number}"
+        revoked.append(nkey.create("user").public_key)
+        arguments = ["revocations", "add-user", "--account", name, "--user-public-key", revoked[-1]]
+        with subprocess.Popen(
+            [made.peers / "nsc", *arguments],
+            env=made.environment,
+            cwd=made.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            result = made.site.start("store", {"definition": definition, **made.options})
+            assert process.wait(60) == 0, process.stdout.read() if process.stdout else ""
+        assert not result.get("failed"), result
+        made.site.start("store", {"definition": definition, **made.options})
+        held = payload(made.token(name))["nats"]
+        assert set(revoked) <= set(held["revocations"])
+        assert held["description"] == f"round {number}"
+    made.keep(definition)
     made.validate()

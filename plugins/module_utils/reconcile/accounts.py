@@ -65,6 +65,8 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
     wanted_claims.keep_spelling(claims.body, old)
     claims.body.revocations.update(members.revoked)
+    if found is not None and found.older is not None:
+        wanted_claims.add_revocations(claims.body, found.older.body)
     findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))
     return Draft(wanted, claims, policy, findings)
 

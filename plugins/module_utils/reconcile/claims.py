@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from typing import Any, Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
+from ..claims.comparison import identities
 from ..claims.declaration import parse_text
 from ..claims.options import Problem, read_options
 from ..decision.issue import Policy
@@ -335,6 +337,22 @@ def keep_spelling(body: Account, old: Account) -> None:
         before = earlier.get((item.account, item.type, import_meaning(item)))
         if before is not None and not before.local_subject:
             item.subject, item.to, item.local_subject = before.subject, before.to, ""
+
+
+def add_revocations(body: Account, older: Account) -> None:
+    """Take over the revocations of a JWT that is not the newest. Nothing else of it counts: these only ever take access away."""
+    earlier = identities(older.exports)
+    body.revocations = _later(body.revocations, older.revocations)
+    body.exports = [
+        dataclasses.replace(export, revocations=_later(export.revocations, earlier[name].revocations))
+        if name in earlier
+        else export
+        for name, export in identities(body.exports).items()
+    ]
+
+
+def _later(revocations: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
+    return {key: max(revocations.get(key, at), others.get(key, at)) for key, at in {**others, **revocations}.items()}
 
 
 # ---- activations of imports

@@ -24,6 +24,8 @@ class Found:
     token: str
     claims: Claims
     fault: str = ""  # why its file does not hold the token and nothing else; empty where it does
+    #: What the file has in the place of a newer token on record. Ours as well: another program may have issued it at the same time.
+    older: Claims | None = None
 
 
 class Revoked(NamedTuple):

@@ -23,7 +23,7 @@ from ..rules.imports import import_subjects
 from ..rules.issues import key_problem
 from ..token import codec, decorated
 from . import verdict as verdicts
-from .claims import looks_like_key
+from .claims import add_revocations, looks_like_key
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import account_issuers
 from .members import read_user
@@ -75,7 +75,7 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     found, change = given.place.accounts.get(wanted.name), wanted.change
     if found is None or change is None:
         return RevocationsPlan(None, [], [], Findings())  # that there is no such account is a problem already
-    known = _Known(given, wanted, found.claims)
+    known = _Known(given, wanted, found)
     targets, problems = known.targets(change)
     findings = Findings(verdict=Verdict(tuple(problems)))
     lists = _Lists(known)
@@ -104,9 +104,12 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
 class _Known:
     """The users of the account, and who imports from it, as the place has them; the many users are read when they are needed."""
 
-    def __init__(self, given: Given, wanted: WantedAccount, claims: Claims) -> None:
-        self.given, self.wanted, self.claims = given, wanted, claims
-        self.body: Account = claims.body
+    def __init__(self, given: Given, wanted: WantedAccount, found: Found) -> None:
+        self.given, self.wanted, self.claims = given, wanted, found.claims
+        self.body: Account = found.claims.body
+        if found.older is not None:
+            self.body = copy_with(self.body)
+            add_revocations(self.body, found.older.body)
         self.files = given.place.user_files(wanted.name).users
         trust = given.place.trust
         self.revoked = trust.record.revoked if trust is not None else frozenset()

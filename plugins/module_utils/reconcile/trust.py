@@ -151,7 +151,7 @@ def _newer(found: Found, recorded: Found | None) -> Found:
         return found
     times = f"issued at {units.show_time(old)}, than the one on record, issued at {units.show_time(new)}"
     fault = f"its file has an older JWT, {times}, which holds"
-    return Found(recorded.token, recorded.claims, fault)
+    return Found(recorded.token, recorded.claims, fault, found.claims)
 
 
 def _signer(claims: Claims) -> str:
