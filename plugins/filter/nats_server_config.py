@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +27,8 @@ def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str
     """The configuration for these options."""
     if not isinstance(options, dict):
         raise refusal("nats_server_config: a dictionary of options is wanted.")
-    validated = ArgumentSpecValidator(OPTIONS).validate(options)
+    # Ansible fills the defaults of suboptions into the specification itself, and this process makes other configurations after this one.
+    validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     if validated.error_messages:
         raise refusal("nats_server_config: " + " ".join(validated.error_messages))
     try:

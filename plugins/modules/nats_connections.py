@@ -62,7 +62,7 @@ options:
   since:
     description:
       - The time from which RV(closed_since) and RV(seconds) count, in unix seconds or RFC 3339. The default is when the task starts.
-      - With O(state=absent), connections that were closed since then count as changed, also those that servers closed as their user was revoked.
+      - With O(state=absent), connections that servers ended since then as their users were revoked count as changed too.
     type: str
   expected_servers:
     description:
@@ -141,12 +141,12 @@ open:
   type: int
   sample: 0
 closed_since:
-  description: How many were closed since O(since).
+  description: How many servers ended since O(since), clients that left by themselves not counted.
   returned: success, and failure once servers have answered
   type: int
   sample: 2
 seconds:
-  description: How many seconds after O(since) the last one was closed, by the clock of its server.
+  description: How many seconds after O(since) a server ended the last one, by the clock of its server.
   returned: success, and failure once servers have answered
   type: float
   sample: 0.731

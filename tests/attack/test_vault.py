@@ -95,8 +95,11 @@ class Realm:
     @property
     def stored(self) -> dict[str, str]:
         """The seeds of operator and accounts in the keystore, by public key."""
-        files = (self.folder / "keys/keys").glob("[OA]/*/*.nk")
-        return {path.stem: path.read_text().strip() for path in files}
+        found = {}
+        for path in (self.folder / "keys/keys").glob("[OA]/*/*.nk"):
+            with contextlib.suppress(FileNotFoundError):  # a file that goes while a task runs
+                found[path.stem] = path.read_text().strip()
+        return found
 
     @property
     def vaulted(self) -> dict[str, str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import subprocess
 import time
@@ -15,6 +16,7 @@ from support.server_cases import ACCEPTED, REFUSED, Kit, Options
 from support.servers import PATIENCE, SERVER
 from support.sites import Site
 
+from ansible_collections.natsops.security.plugins.filter.nats_server_config import nats_server_config
 from ansible_collections.natsops.security.plugins.module_utils.server import startup
 from ansible_collections.natsops.security.plugins.module_utils.server.configuration import (
     OPTIONS,
@@ -31,10 +33,17 @@ def kit(site: Site) -> Kit:
 
 def complete(options: Options) -> Options:
     """Options with their defaults, as a module has them."""
-    validated = ArgumentSpecValidator(OPTIONS).validate(options)
+    validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     assert validated.error_messages == []
     found: Options = validated.validated_parameters
     return found
+
+
+def test_specification_stays_as_it_is_for_the_next_task_of_a_process() -> None:
+    before = copy.deepcopy(OPTIONS)
+    with pytest.raises(Exception, match="operator"):
+        nats_server_config({"operator": "x", "system_account": "y"})
+    assert before == OPTIONS
 
 
 def problems(options: Options, configuration: Configuration) -> list[Any]:

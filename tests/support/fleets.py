@@ -170,12 +170,14 @@ async def client(url: str, creds: str) -> Any:
 
 
 def lets_in(url: str, creds: str) -> bool:
-    """Whether a server lets the user of these creds in."""
+    """Whether a server lets the user of these creds in. Only a refusal counts as one: a server that does not answer is an error."""
 
     async def attempt() -> bool:
         try:
             connected = await client(url, creds)
-        except Exception:
+        except Exception as error:
+            if "authorization" not in str(error).lower() and "authentication" not in str(error).lower():
+                raise
             return False
         await connected.close()
         return True

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Iterator
 
 from ..base.errors import NatsSecurityError
-from ..disk.files import list_folder, read_content
+from ..disk.files import is_file, is_folder, is_link, list_folder, read_content
 from ..disk.writing import is_rest
 from ..store.layout import Layout
 from .contents import KEYS, STORES, Contents, glance
@@ -21,7 +20,7 @@ def gather(layout: Layout) -> Contents:
     A keystore may be shared: seeds of other operators stay there, and so does its archive, which does not say whose they were. NatsSecurityError where
     there is no store, or a file of it cannot be read.
     """
-    if not os.path.isfile(layout.marker):
+    if not is_file(layout.marker):
         raise NatsSecurityError(
             f"{layout.root} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
         )
@@ -43,7 +42,7 @@ def gather(layout: Layout) -> Contents:
 def _walk(folder: str) -> Iterator[str]:
     for name in list_folder(folder):
         path = f"{folder}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):
+        if is_folder(path) and not is_link(path):
             yield from _walk(path)
         elif not is_rest(name):
             yield path

@@ -32,6 +32,8 @@ _OPEN, _ALL = 0, 2
 _PAGE = 1000
 #: How long to wait before servers are asked again, in seconds: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+#: Why a server ends connections whose users it no longer lets in (ClosedState of nats-server); none where it has forgotten the connection.
+_CUT_OFF = ("Credentials Revoked", "Authentication Failure", "Authentication Expired", "Missing Account", "Kicked", "")
 _FRACTION = re.compile(r"\.([0-9]{1,9})")
 
 
@@ -66,6 +68,10 @@ class Client:
     def identity(self) -> tuple[str, int]:
         """What tells connections from each other."""
         return self.server.id, self.cid
+
+    def was_cut_off(self, since: float) -> bool:
+        """Whether the server ended it after a time, and not the client."""
+        return self.stopped >= max(since, 1) and self.reason in _CUT_OFF
 
     def is_of(self, sought: Sought) -> bool:
         """Whether it is one of those that are meant. A JWT that is not shown, as that of a bearer, was issued before the connection was made."""
@@ -218,9 +224,9 @@ def _moment(text: str) -> float:
 
 
 def describe(found: Found, since: float) -> dict[str, Any]:
-    """A result: every connection, the open ones first, and how many seconds after `since` the last one was closed."""
+    """A result: every connection, the open ones first, and how many seconds after `since` a server ended the last one."""
     closed = sorted(found.closed, key=lambda client: client.stopped, reverse=True)
-    ended = [client.stopped for client in closed if client.stopped >= since]
+    ended = [client.stopped for client in closed if client.was_cut_off(since)]
     return {
         "connections": [_describe(client, found.kicked) for client in (*found.open, *closed)],
         "open": len(found.open),
@@ -234,7 +240,9 @@ def describe(found: Found, since: float) -> dict[str, Any]:
 def difference(found: Found, since: float | None) -> dict[str, Any]:
     """The connections that a task ends, or that servers ended since a time, before and after."""
     ended = {client.identity: client for client in (*found.open, *found.closed) if client.identity in found.kicked}
-    ended.update((client.identity, client) for client in found.closed if since is not None and client.stopped >= since)
+    ended.update(
+        (client.identity, client) for client in found.closed if since is not None and client.was_cut_off(since)
+    )
     before = sorted(f"{one.server.name}: {one.name or one.user} from {one.address}" for one in ended.values())
     return {"before": {"connections": before}, "after": {"connections": []}} if before else {"before": {}, "after": {}}
 

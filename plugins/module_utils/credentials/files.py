@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..base import units
 from ..base.digests import digest
 from ..base.errors import NatsSecurityError
+from ..disk.files import is_link
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Owner
 from ..keys.nkey import KeyPair
@@ -63,7 +64,7 @@ def change_beside(path: str) -> str:
 
 def read_creds(snapshot: Snapshot, path: str, user: str, account: Account) -> Held | None:
     """The creds at a path; None where there is no file. NatsSecurityError for what is no creds file, or one of another user or account."""
-    if os.path.islink(path):
+    if is_link(path):
         raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")
     text = snapshot.read(path, "The creds file")
     if text is None:
@@ -112,7 +113,7 @@ def pair_of(path: str, held: Held) -> KeyPair:
 def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
     """The key pair that waits beside a path; None where there is none. NatsSecurityError for a file that holds something else."""
     beside = key_beside(path)
-    if os.path.islink(beside):
+    if is_link(beside):
         raise NatsSecurityError(
             f"{beside} is a symbolic link, where the seed of a new key is kept. It is left as it is."
         )

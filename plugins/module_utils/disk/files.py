@@ -181,6 +181,36 @@ def list_folder(folder: str) -> list[str]:
         raise FileError(folder, f"The folder {folder} cannot be read", reason_of(error), error.errno or 0) from error
 
 
+def kind_of(path: str, follow: bool = False) -> int:
+    """What is at a path, as st_mode; 0 where there is nothing. FileError where the system does not tell: nobody may take that for nothing, as os.path does."""
+    try:
+        return (os.stat if follow else os.lstat)(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise FileError(path, f"{path} cannot be read", reason_of(error), error.errno or 0) from error
+
+
+def is_there(path: str) -> bool:
+    """Whether there is something at a path, a symbolic link that leads nowhere too. FileError where the system does not tell."""
+    return kind_of(path) != 0
+
+
+def is_link(path: str) -> bool:
+    """Whether there is a symbolic link at a path. FileError where the system does not tell."""
+    return stat.S_ISLNK(kind_of(path))
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a file at a path, or a link to one. FileError where the system does not tell."""
+    return stat.S_ISREG(kind_of(path, follow=True))
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder at a path, or a link to one. FileError where the system does not tell."""
+    return stat.S_ISDIR(kind_of(path, follow=True))
+
+
 # ---- changing what is there
 
 
@@ -202,7 +232,7 @@ def remove(path: str) -> None:
 def discard(path: str) -> bool:
     """Remove a file durably where there is one, and whether there was. FileError where that fails."""
     # To remove what is not there is an error of its own on a file system that is read-only.
-    if not os.path.lexists(path):
+    if not is_there(path):
         return False
     remove(path)
     return True

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import Iterable, Sequence
 
 from ..base.errors import NatsSecurityError
-from ..disk.files import read_text
+from ..disk.files import is_file, read_text
 from .new import NewKey
 from .nkey import KeyPair
 from .seed_files import seed_in
@@ -78,7 +77,7 @@ class Keyring:
         if found is None:
             paths = [sharded(folder, public_key) for folder in self._folders]
             paths += [f"{folder}/{public_key}.nk" for folder in self._flat]
-            found = self._paths[public_key] = next((path for path in paths if os.path.isfile(path)), "")
+            found = self._paths[public_key] = next((path for path in paths if is_file(path)), "")
         return found
 
 

@@ -49,10 +49,10 @@ def compare(configuration: Configuration, folder: str) -> list[Change]:
     """
     wanted = dict(configuration.files)
     site = os.path.join(folder, SITE)
-    if SITE not in wanted and not os.path.lexists(site):
+    if SITE not in wanted and not files.is_there(site):
         wanted[SITE] = EMPTY_SITE
     order = sorted(wanted, key=lambda name: (name == MAIN, not is_secret_file(name)))
-    gone = [name for name in SECRET_FILES if name not in wanted and os.path.lexists(os.path.join(folder, name))]
+    gone = [name for name in SECRET_FILES if name not in wanted and files.is_there(os.path.join(folder, name))]
     return [Change(name, read_file(os.path.join(folder, name)), wanted.get(name)) for name in [*order, *gone]]
 
 
@@ -99,7 +99,7 @@ def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder
         _write(trial, _trial_text(configuration, staged))
         if judge.user and os.geteuid() == 0:
             _give(staged, judge.user)
-        where = folder if os.path.isdir(folder) else staged  # relative paths start from the folder of the service
+        where = folder if files.is_folder(folder) else staged  # relative paths start from the folder of the service
         verdict = program.read(judge, trial, where)
         what = "does not take"
         if not verdict.refusal:
@@ -138,7 +138,7 @@ def _staged(changes: Sequence[Change], folder: str) -> Iterator[str]:
     staged = tempfile.mkdtemp(prefix="natsops-", dir="/run" if os.access("/run", os.W_OK) else None)
     try:
         ours = {change.name for change in changes}
-        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        for name in os.listdir(folder) if files.is_folder(folder) else ():
             if name not in ours:
                 os.symlink(os.path.join(folder, name), os.path.join(staged, name))
         for change in changes:

@@ -22,7 +22,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..disk.batch import Write, append, make_folders, write_all
-from ..disk.files import FileError, discard, list_folder, read_content, reported, set_mode, sync_folder
+from ..disk.files import FileError, discard, is_there, list_folder, read_content, reported, set_mode, sync_folder
 from ..disk.lock import lock_file, write_holder
 from ..disk.writing import Overtaken, is_rest
 from ..keys import nkey
@@ -79,7 +79,7 @@ def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, r
     # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
     with lock(layout, run.lock_timeout, create=True, shared=False) as held:
         store = planned.store
-        if store.exists or os.path.exists(layout.marker) or os.path.exists(layout.journal):
+        if store.exists or is_there(layout.marker) or is_there(layout.journal):
             planned = plan()
         return _apply(planned, plan, run, held)
 
@@ -387,7 +387,7 @@ class _Work:
                         os.rmdir(folder)
 
     def put_away(self, of_keys: bool, when: str, path: str) -> None:
-        if not os.path.lexists(path):
+        if not is_there(path):
             return
         root = self.layout.keys_dir if of_keys else self.layout.root
         # Under another suffix: nsc takes a seed outside of its place for a keystore of old, and refuses to work.
@@ -397,7 +397,7 @@ class _Work:
         if of_keys:
             _create_once(ignore, "*\n")
         count = 0
-        while os.path.lexists(target):
+        while is_there(target):
             count += 1
             target = f"{target.rsplit('.archived', 1)[0]}.archived{count}"
         with reported(path, f"{path} cannot be moved to {target}"):
@@ -427,7 +427,7 @@ def _text_as_planned(path: str, found: Found | None) -> str | None:
 
 def _create_once(path: str, text: str) -> None:
     """Create a file that several stores share, where there is none."""
-    if not os.path.lexists(path):
+    if not is_there(path):
         with contextlib.suppress(Overtaken):
             write_all([Write(path, text)])
 

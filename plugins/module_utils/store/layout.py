@@ -21,7 +21,17 @@ from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
 from ..base.texts import is_text
 from ..claims.options import Problem
-from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, list_folder, read_content
+from ..disk.files import (
+    FILE_MODE,
+    FOLDER_MODE,
+    FileError,
+    is_file,
+    is_folder,
+    is_link,
+    is_there,
+    list_folder,
+    read_content,
+)
 from ..disk.writing import is_rest
 from ..keys.keyring import sharded
 from ..reconcile.place import SURROUNDED, Found, Trust, UserFiles
@@ -177,7 +187,7 @@ def _data_home(environment: Any) -> str:
 
 def stores_in(stores_dir: str) -> list[str]:
     """The names of the stores in a folder."""
-    return [name for name in list_folder(stores_dir) if os.path.isfile(os.path.join(stores_dir, name, ".nsc"))]
+    return [name for name in list_folder(stores_dir) if is_file(os.path.join(stores_dir, name, ".nsc"))]
 
 
 def name_problem(name: str) -> str:
@@ -203,11 +213,11 @@ def checked_layout(stores_dir: str, keys_dir: str, name: str) -> Layout:
     if problem:
         raise NatsSecurityError(f"store: {problem}.")
     for option, folder in (("stores_dir", stores_dir), ("keys_dir", keys_dir)):
-        if os.path.lexists(folder) and not os.path.isdir(folder):
+        if is_there(folder) and not is_folder(folder):
             raise NatsSecurityError(f"{option}: {folder} is not a folder.")
     layout = Layout(stores_dir, keys_dir, name)
     for path in (layout.root, os.path.dirname(layout.lock)):
-        if os.path.islink(path):
+        if is_link(path):
             raise NatsSecurityError(
                 f"{path} is a symbolic link, which is not followed in a store: give the folder that the store is in as stores_dir."
             )
@@ -254,7 +264,7 @@ class Store:
 
     def has_seed(self, public_key: str) -> bool:
         """Whether the keystore has the seed of a key."""
-        return len(public_key) == 56 and os.path.isfile(self.layout.key(public_key))
+        return len(public_key) == 56 and is_file(self.layout.key(public_key))
 
     def user_files(self, account: str) -> UserFiles:
         """Look what there is of the users of an account."""
@@ -290,11 +300,11 @@ class Store:
         mode = self.modes.get(path)
         if mode is None:
             return ()
-        is_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path in (
+        is_a_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path in (
             self.layout.removed,
             self.layout.revoked,
         )
-        right = FILE_MODE if is_file else FOLDER_MODE
+        right = FILE_MODE if is_a_file else FOLDER_MODE
         stores = self.layout.stores_dir
         shown = path[len(stores) + 1 :] if path.startswith(stores) else path
         return (f"mode of {shown}: {mode:04o} -> {right:04o}",)
@@ -309,7 +319,7 @@ def read_store(layout: Layout) -> Store:
     store.journal = list(_read_journal(layout.journal))
     note_mode(store, layout.state_of_keys, FOLDER_MODE)
     _note_links_of_keystore(store)
-    if not os.path.isdir(layout.root):
+    if not is_folder(layout.root):
         return store
     marker = read_json(store, layout.marker)
     store.exists = marker is not None
@@ -325,7 +335,7 @@ def read_store(layout: Layout) -> Store:
         note_leftovers(store, folder)
     for name in _list_and_note(store, layout.accounts):
         folder = layout.account_dir(name)
-        if os.path.islink(folder):
+        if is_link(folder):
             note_mode(store, folder, FOLDER_MODE)
             continue
         note_leftovers(store, folder)
@@ -353,7 +363,7 @@ def _note_links_of_keystore(store: Store) -> None:
 
 
 def _note_link(store: Store, path: str) -> None:
-    if os.path.islink(path):
+    if is_link(path):
         store.problems.append(Problem(path, _LINK))
 
 
@@ -420,7 +430,7 @@ _LINK = "this is a symbolic link, which is not followed in a store."
 
 def _list_and_note(store: Store, folder: str) -> list[str]:
     note_mode(store, folder, FOLDER_MODE)
-    if os.path.islink(folder):
+    if is_link(folder):
         return []
     names = []
     for name in list_folder(folder):

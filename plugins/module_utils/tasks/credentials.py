@@ -13,7 +13,7 @@ from ..base.errors import NatsSecurityError
 from ..credentials import files
 from ..credentials.files import Account, Held
 from ..credentials.requests import read_mode
-from ..disk.files import discard, reported
+from ..disk.files import discard, is_folder, is_there, reported
 from ..disk.writing import Overtaken, Owner
 from ..keys import nkey
 from ..keys.new import NewKey, read_new_key
@@ -54,7 +54,7 @@ class _User(NamedTuple):
     @property
     def has_to_notify(self) -> bool:
         """Whether handlers of an earlier change have not run."""
-        return os.path.lexists(files.change_beside(self.path))
+        return is_there(files.change_beside(self.path))
 
 
 def credentials_task(module: CarefulModule) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
         keep_secrets_of(module, held.text)
     if item["state"] == "absent" or module.params["state"] == "notified":
         return _User(item, account, held, None, Owner(0, 0), 0)
-    if not os.path.isdir(os.path.dirname(path)) and not module.check_mode:
+    if not is_folder(os.path.dirname(path)) and not module.check_mode:
         raise NatsSecurityError(f"there is no folder {os.path.dirname(path)} for the creds file {path}.")
     user = _User(item, account, held, None, _owner(module, item, path), read_mode(item["mode"]))
     if item["creds"] is not None:
@@ -210,7 +210,7 @@ def _prepare(module: CarefulModule, user: _User) -> dict[str, Any]:
 def _remove(module: CarefulModule, user: _User) -> dict[str, Any]:
     """Remove the creds, and a key that waits for its JWT."""
     beside = files.key_beside(user.path)
-    is_gone = user.held is not None or os.path.lexists(beside)
+    is_gone = user.held is not None or is_there(beside)
     if is_gone and not module.check_mode:
         _note_change(user)
         if user.held is not None:

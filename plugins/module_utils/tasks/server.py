@@ -13,6 +13,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.recognition import MASK, questionable_in
 from ..claims.options import Problem
+from ..disk.files import is_folder, is_there
 from ..disk.lock import lock_folders
 from ..server import language, placing, program, running, secrets, startup
 from ..server.configuration import (
@@ -50,7 +51,7 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
     """The task of nats_server_config."""
     params = module.params
     folder = params["config_dir"]
-    if folder is not None and not os.path.isdir(folder) and not module.check_mode:
+    if folder is not None and not is_folder(folder) and not module.check_mode:
         raise NatsSecurityError(f"config_dir: there is no folder {folder}.")
     judge = _judge(module)
     configuration = server_configuration(params)
@@ -148,7 +149,7 @@ def _set_attributes(module: CarefulModule, changes: list[placing.Change]) -> boo
     changed = False
     for change in changes:
         path = os.path.join(module.params["config_dir"], change.name)
-        if change.after is not None and os.path.lexists(path):
+        if change.after is not None and is_there(path):
             arguments = module.load_file_common_arguments(module.params, path=path)
             changed |= bool(module.set_fs_attributes_if_different(arguments, False))
     return changed
