@@ -15,6 +15,7 @@ options:
       - Keys that sign without their seed being on this host, one entry for each key.
       - Every signature is verified before it is used. A signer that does not answer, or answers for another key, is an error, and nothing that it signed is
         used.
+      - Each is asked once for everything that it signs in a task. Check mode contacts the signers that the task needs, and asks them for no signature.
     type: list
     elements: dict
     suboptions:

@@ -91,6 +91,7 @@ options:
   signer_seed:
     description:
       - The seed of the key that signs the JWT, for example from a vault.
+      - One of this, O(signer_path) and O(signers) signs. Beside O(signers), O(signer_path) may be a folder.
     type: str
 """
 

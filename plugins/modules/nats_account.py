@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.signers
   - natsops.security.token.operator_jwt
   - natsops.security.token.remove_signing_keys
   - natsops.security.token.remove_revocations

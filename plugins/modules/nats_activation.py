@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - natsops.security.claims.activation
   - natsops.security.token
   - natsops.security.token.signer
+  - natsops.security.signers
   - natsops.security.token.account_jwt
   - natsops.security.token.operator_jwt
   - ansible.builtin.files

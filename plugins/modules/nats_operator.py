@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.signers
   - natsops.security.token.remove_signing_keys
   - ansible.builtin.files
 author: NatsOps authors (@natsops)

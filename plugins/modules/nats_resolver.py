@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.tls
   - natsops.security.connection.accounts
+  - natsops.security.signers
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]
 attributes:
@@ -41,7 +42,7 @@ options:
       - With V(present) the accounts of the task are on every server, and others are left alone.
       - With V(absent) they are on none.
       - With V(exact) they are on every server, and all others but the system account are removed.
-      - Removing needs O(signer_path) or O(signer_seed), and C(allow_delete) in the resolvers' configuration.
+      - Removing needs O(signer_path), O(signer_seed) or O(signers), and C(allow_delete) in the resolvers' configuration.
     type: str
     choices: [present, absent, exact]
     default: present
@@ -207,7 +208,7 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import ac
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts import ClusterError, Outcome, Task
-from ansible_collections.natsops.security.plugins.module_utils.keys.nkey import KeyPair
+from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.options import SIGNER
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
@@ -233,7 +234,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         wanted=[] if state == "absent" else wanted,
         absent=options.read_public_keys(module, accounts) if state == "absent" else [],
         operator=operator,
-        signer=None if params["signer_path"] is None and params["signer_seed"] is None else _signer(module),
+        signer=_signer(module),
         force=params["force"],
         check=module.check_mode,
         expected_servers=params["expected_servers"],
@@ -250,7 +251,10 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _signer(module: CarefulModule) -> Any:
-    def find(allowed: list[str]) -> KeyPair | None:
+    if not any(module.params[option] for option in SIGNER.spec):
+        return None
+
+    def find(allowed: list[str]) -> Signer | None:
         return signer_among(module, "operator", allowed)
 
     return find
@@ -279,7 +283,7 @@ def main() -> None:
             report_extra={"type": "bool", "default": False},
         ),
         required_one_of=options.ONE_OF,
-        mutually_exclusive=[*options.EXCLUSIVE, ("signer_path", "signer_seed")],
+        mutually_exclusive=[*options.EXCLUSIVE, *SIGNER.exclusive],
         required_together=options.TOGETHER,
     )
 

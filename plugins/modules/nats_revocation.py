@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.token.signer
+  - natsops.security.signers
   - natsops.security.token.operator_jwt
   - ansible.builtin.files
 author: NatsOps authors (@natsops)

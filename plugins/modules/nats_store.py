@@ -31,6 +31,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.signers
 author: NatsOps authors (@natsops)
 requirements: [nkeys, PyYAML for YAML in O(src)]
 options:
@@ -338,6 +339,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import signers_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
@@ -359,6 +361,7 @@ def main() -> None:
                 "return_users": {"type": "list", "elements": "str", "default": []},
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
+                **signers_spec(),
                 "vault_file": {"type": "path"},
                 "vault_password": {"type": "str", "no_log": True},
                 "vault_keys": {

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.signers
   - natsops.security.token.account_jwt
   - natsops.security.token.operator_jwt
   - ansible.builtin.files

@@ -269,8 +269,8 @@ def test_seed_in_an_option_that_does_not_exist_is_not_shown(acme: Site, user: di
 
 def test_signer_is_needed(acme: Site, app: dict[str, Any], user: dict[str, Any]) -> None:
     del app["signer_path"], user["signer_path"]
-    assert acme.refuse("account", **app).startswith("One of signer_path and signer_seed is needed")
-    assert acme.refuse("user", **user).startswith("One of signer_path and signer_seed is needed")
+    assert acme.refuse("account", **app).startswith("One of signer_path, signer_seed and signers is needed")
+    assert acme.refuse("user", **user).startswith("One of signer_path, signer_seed and signers is needed")
 
 
 def test_expired_parent(acme: Site, app: dict[str, Any], user: dict[str, Any]) -> None:

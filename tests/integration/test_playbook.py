@@ -244,7 +244,7 @@ def test_failures_are_one_message_each_and_module_defaults_reach_every_module(pl
         "foreign file": f"key_path: {folder}/notes is not a seed file, it is left as it is.",
         "unknown option": "limits.conections. Supported parameters include: connections",
         "bad size": "limits.payload: 'big' is not a size: write 1048576, 10GiB, 500MB or unlimited.",
-        "no signer": "One of signer_path and signer_seed is needed",
+        "no signer": "One of signer_path, signer_seed and signers is needed",
         "no account": "importer: 'A' is not a public key",
         "wrong type": "value of type must be one of: operator, account, user, server, cluster, curve, got: users",
         "no jwt": f"key_path: there is no file {folder}/none.",

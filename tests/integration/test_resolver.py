@@ -548,7 +548,7 @@ def test_removal_by_a_key_that_servers_do_not_trust_is_refused(site: Site, one: 
     message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt], signer_seed=foreign.seed))
     assert f"The signer {foreign.public_key} can't sign the removal of accounts" in message
     message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt]))
-    assert "give signer_path or signer_seed" in message
+    assert "give signer_path, signer_seed or signers" in message
     assert one.nodes[0].stored(key) == jwt
 
 

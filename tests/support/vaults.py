@@ -11,10 +11,12 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from support.ports import free_ports
@@ -125,6 +127,66 @@ def _wait_for(bao: Bao, log: pathlib.Path) -> None:
         assert bao.process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
+
+
+class Between:
+    """Stands between a client and a server on this machine. Once `after` bytes came back it does something, and cuts every connection.
+
+    With an answer there is no server: everybody gets it.
+    """
+
+    def __init__(self, then: Callable[[], None], port: int = 0, after: int = 0, answer: bytes = b"") -> None:
+        self._then, self._to, self._left, self._answer = then, port, after, answer
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self.port: int = self._listening.getsockname()[1]
+
+    def __enter__(self) -> Between:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_unused: object) -> None:
+        self._listening.close()
+        self._cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client = self._listening.accept()[0]
+            except OSError:
+                return
+            self._connections.append(client)
+            if self._answer:
+                client.recv(65536)
+                client.sendall(self._answer)
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                client.close()
+                continue
+            self._connections.append(server)
+            threading.Thread(target=self._copy, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._copy, args=(server, client, True), daemon=True).start()
+
+    def _copy(self, one: socket.socket, other: socket.socket, counts: bool) -> None:
+        try:
+            while data := one.recv(4096):
+                other.sendall(data)
+                self._left -= len(data) if counts else 0
+                if counts and self._left <= 0:
+                    self._then()
+                    self._cut()
+        except OSError:
+            self._cut()
+
+    def _cut(self) -> None:
+        for connection in self._connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                connection.close()
 
 
 # ---- SoftHSM

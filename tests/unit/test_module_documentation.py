@@ -169,5 +169,9 @@ def test_public_keys_in_documentation_are_real() -> None:
 def test_groups_of_options_bring_their_documentation_with_them(module: str) -> None:
     found = importlib.import_module(f"ansible_collections.natsops.security.plugins.modules.{module}")
     listed = yaml.safe_load(found.DOCUMENTATION)["extends_documentation_fragment"]
-    own = {name for name in listed if name.startswith(("natsops.security.claims", "natsops.security.token"))}
+    own = {
+        name
+        for name in listed
+        if name.startswith(("natsops.security.claims", "natsops.security.token", "natsops.security.signers"))
+    }
     assert own == {f"natsops.security.{name}" for name in found.OPTIONS.fragments}

@@ -11,7 +11,8 @@ from typing import Sequence
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..claims.comparison import describe
-from ..keys.nkey import KeyPair, is_public_key
+from ..keys.nkey import is_public_key
+from ..keys.signers import Signer
 from . import plan
 from .connection import Connection
 from .looking import ACCOUNTZ, CONNZ, INFO, LOOKUP, look_up, stuck_accounts, who_holds
@@ -119,7 +120,7 @@ class _Pushes:
 
 
 async def _change(
-    connection: Connection, outcome: Outcome, pushes: _Pushes, removals: list[str], signer: KeyPair | None
+    connection: Connection, outcome: Outcome, pushes: _Pushes, removals: list[str], signer: Signer | None
 ) -> None:
     """Do what is planned. Whatever goes wrong from here on is a ClusterError, with what became of the accounts."""
     done = {account.public_key: account for account in outcome.accounts}

@@ -14,6 +14,7 @@ from ..base.errors import NatsSecurityError
 from ..claims import Claims, Generic
 from ..claims.comparison import describe
 from ..keys.nkey import KeyPair
+from ..keys.signers import Signer
 from ..rules import allowed_issuers_of_operator
 from ..token import codec
 from . import plan
@@ -55,7 +56,7 @@ def plan_removals(task: Task, outcome: Outcome) -> list[str]:
     return []
 
 
-async def prepare_removals(connection: Connection, task: Task, outcome: Outcome, removals: list[str]) -> KeyPair | None:
+async def prepare_removals(connection: Connection, task: Task, outcome: Outcome, removals: list[str]) -> Signer | None:
     """Check that all may be removed, and add them to the outcome. The key that signs the deletion."""
     cluster = outcome.cluster
     answers = await look_up(connection, removals, len(cluster.full))
@@ -67,15 +68,15 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     )
     if task.signer is None:
         raise NatsSecurityError(
-            f"{len(removals)} accounts are to be removed, and an operator key has to sign that: give signer_path or signer_seed."
+            f"{len(removals)} accounts are to be removed, and an operator key has to sign that: give signer_path, signer_seed or signers."
         )
     signer = task.signer(sorted(allowed))
     if signer is not None and signer.public_key not in allowed:
         raise NatsSecurityError(
             f"The signer {signer.public_key} can't sign the removal of accounts; the servers trust {', '.join(sorted(allowed)) or 'nobody'}."
         )
-    if signer is not None:
-        # Nothing to delete: servers only say whether they would.
+    if signer is not None and (isinstance(signer, KeyPair) or not task.check):
+        # Nothing to delete: servers only say whether they would. In check mode a key elsewhere is not asked to sign.
         plan.refuse_all(await _request_deletion(connection, cluster, [], signer))
     for key in removals:
         states = {
@@ -182,9 +183,7 @@ def _read_stored(answer: Answer) -> tuple[int, int]:
     return streams, answer.data["memory"].number() + answer.data["storage"].number()
 
 
-async def _request_deletion(
-    connection: Connection, cluster: Cluster, accounts: list[str], signer: KeyPair
-) -> list[str]:
+async def _request_deletion(connection: Connection, cluster: Cluster, accounts: list[str], signer: Signer) -> list[str]:
     """Ask servers to delete accounts. What they refused, in words."""
     claims = Claims(name="delete", subject=signer.public_key, body=Generic({"accounts": list(accounts)}))
     request = codec.encode(claims, signer, int(time.time())).encode("ascii")
@@ -210,7 +209,7 @@ def _say_refusal(server: Server, description: str) -> str:
     return f"The server {server.name} refuses to delete accounts: {description}."
 
 
-async def delete_accounts(connection: Connection, outcome: Outcome, accounts: list[str], signer: KeyPair) -> None:
+async def delete_accounts(connection: Connection, outcome: Outcome, accounts: list[str], signer: Signer) -> None:
     cluster = outcome.cluster
     results = {account.public_key: account for account in outcome.accounts}
     batch = max(1, min(_BATCH, (connection.max_payload - 4096) // 100))

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Callable, Sequence
 
 from ..claims import Claims
-from ..keys.nkey import KeyPair
+from ..keys.signers import Signer
 from .plan import Wanted
 
 
@@ -21,7 +21,7 @@ class Task:
     absent: Sequence[str] = ()
     operator: Claims | None = None
     #: Who signs deletions, by the public keys that may; None in check mode where the key is not made yet.
-    signer: Callable[[list[str]], KeyPair | None] | None = None
+    signer: Callable[[list[str]], Signer | None] | None = None
     force: bool = False
     check: bool = False
     expected_servers: Sequence[str] = ()

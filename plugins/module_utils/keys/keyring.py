@@ -1,17 +1,21 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The keys at hand: those that came with the task, and those in folders under the names of their public keys."""
+"""The keys at hand: those that came with the task, those in folders under the names of their public keys, and those that a signer elsewhere holds."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Iterable, Sequence
+from typing import TYPE_CHECKING, Iterable, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..disk.files import is_file, read_text
 from .new import NewKey
 from .nkey import KeyPair
 from .seed_files import seed_in
+
+if TYPE_CHECKING:
+    from .signers import Signer
+    from .signers.external import ExternalSigner
 
 
 def sharded(folder: str, public_key: str) -> str:
@@ -20,10 +24,20 @@ def sharded(folder: str, public_key: str) -> str:
 
 
 class Keyring:
-    """Key pairs by public key. `given` came with the task; `folders` are looked in as nsc's keystore, `flat` ones also for PUBLICKEY.nk."""
+    """Keys by public key. `given` came with the task; `folders` are looked in as nsc's keystore, `flat` ones also for PUBLICKEY.nk.
 
-    def __init__(self, given: Iterable[KeyPair] = (), folders: Sequence[str] = (), flat: Sequence[str] = ()) -> None:
+    `signers` sign without their seeds being here, and are asked before a seed of the same key is read.
+    """
+
+    def __init__(
+        self,
+        given: Iterable[KeyPair] = (),
+        folders: Sequence[str] = (),
+        flat: Sequence[str] = (),
+        signers: Iterable[ExternalSigner] = (),
+    ) -> None:
         self.given = {pair.public_key: pair for pair in given}
+        self._signers = {signer.public_key: signer for signer in signers}
         self._folders = [*folders, *flat]
         self._flat = flat
         self._paths: dict[str, str] = {}
@@ -32,11 +46,23 @@ class Keyring:
     @property
     def where(self) -> str:
         """Where keys are looked for, for messages."""
-        return ", ".join([*self._folders, *(f"the given {pair.type} key {key}" for key, pair in self.given.items())])
+        given = (f"the given {pair.type} key {key}" for key, pair in self.given.items())
+        signers = (f"{signer.name} for the key {key}" for key, signer in self._signers.items())
+        return ", ".join([*self._folders, *given, *signers])
+
+    @property
+    def signers(self) -> list[ExternalSigner]:
+        """The signers that hold their keys elsewhere."""
+        return list(self._signers.values())
 
     def has(self, public_key: str) -> bool:
-        """Whether the key pair is at hand, or is going to be made here."""
-        return isinstance(public_key, NewKey) or public_key in self.given or self.is_stored(public_key)
+        """Whether the key can sign: its seed is at hand, or going to be made here, or a signer holds it."""
+        return (
+            isinstance(public_key, NewKey)
+            or public_key in self.given
+            or public_key in self._signers
+            or self.is_stored(public_key)
+        )
 
     def is_stored(self, public_key: str) -> bool:
         """Whether the seed of a public key is in one of the folders."""
@@ -46,6 +72,22 @@ class Keyring:
         """Have a key pair at hand."""
         self.given[pair.public_key] = pair
         self._found.pop(pair.public_key, None)
+
+    def signer(self, public_key: str) -> Signer:
+        """What signs for a public key: the signer that holds it, else its key pair. NatsSecurityError as `pair`."""
+        found = self._signers.get(public_key)
+        return found if found is not None else self.pair(public_key)
+
+    def contact_signers(self, public_keys: Iterable[str]) -> list[str]:
+        """What is wrong with the signers of these keys: each is contacted, and asked for no signature. Keys with a seed here are passed over."""
+        faults = []
+        for key in dict.fromkeys(public_keys):
+            if key in self._signers:
+                try:
+                    self._signers[key].check()
+                except NatsSecurityError as error:
+                    faults.append(str(error))
+        return faults
 
     def pair(self, public_key: str) -> KeyPair:
         """The key pair of a public key. NatsSecurityError where its seed is not at hand, or the file holds something else."""

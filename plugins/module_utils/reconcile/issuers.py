@@ -136,7 +136,7 @@ def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
         return named
     return (
         f"it has to be signed, and only the public half of {named.issuer} is here: "
-        "give its seed, or another key that may sign, by signer_path or signer_seed."
+        "give its seed, or another key that may sign, by signer_path, signer_seed or signers."
     )
 
 

@@ -146,6 +146,15 @@ class Plan:
             named.extend(keys.values())
         return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
 
+    def issuers(self) -> list[str]:
+        """The keys that sign what is issued, each once; placeholders for those that are to be made."""
+        steps = [step for step in (self.operator, *self.accounts.values(), self.activation) if step is not None]
+        issued = [step for step in steps if step.is_issued]
+        keys = [step.issuer for step in issued]
+        keys += [activation.issuer for step in issued for activation in step.activations.values()]
+        keys += [user.issuer for users in self.users.values() for user in users if user.claims is not None]
+        return list(dict.fromkeys(keys))
+
     def add(self, verdict: Verdict) -> None:
         """Take what the rules say."""
         self.problems += verdict.problems

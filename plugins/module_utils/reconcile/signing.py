@@ -1,22 +1,33 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tokens of a plan, once its keys exist. Nothing is decided here: a plan carries its claims, and what was made takes the place of placeholders."""
+"""The tokens of a plan, once its keys exist. Nothing is decided here: a plan carries its claims, and what was made takes the place of placeholders.
+
+Everything is signed through `_encode`, which asks each key once for all of its signatures: a key may be in an HSM or behind a network.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ..claims import Account, Activation, Claims
 from ..claims.declaration import copy_with
 from ..keys.keyring import Keyring
-from ..keys.new import Placeholder, resolve
+from ..keys.new import NewToken, Placeholder, resolve
 from ..token import codec
 from .claims import with_own_key
-from .plan import ActivationStep, Step, UserStep
+from .plan import ActivationStep, Plan, Step
 
 #: The keys that were made, by their placeholders.
 Made = Mapping[Placeholder, str]
+
+
+class Tokens(NamedTuple):
+    """The tokens of all that a plan issues: the operator's, those of accounts by name, those of users by account and name."""
+
+    operator: str | None
+    accounts: dict[str, str]
+    users: dict[tuple[str, str], str]
 
 
 def key_of(key: str, made: Made) -> str:
@@ -24,23 +35,64 @@ def key_of(key: str, made: Made) -> str:
     return made.get(key, key) if isinstance(key, Placeholder) else key
 
 
+def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
+    """All tokens that a plan issues, or NatsSecurityError as `codec.encode` and of a signer: then there is none of them."""
+    operator = [plan.operator] if plan.operator is not None and plan.operator.is_issued else []
+    accounts = {name: step for name, step in plan.accounts.items() if step.is_issued}
+    steps = _sign_steps([*operator, *accounts.values()], ring, made)
+    users = [
+        ((account, user.name), _user_claims(user.claims, made), user.issuer)
+        for account, steps_of_users in plan.users.items()
+        for user in steps_of_users
+        if user.claims is not None
+    ]
+    signed = _encode([(claims, issuer) for _unused, claims, issuer in users], ring, made)
+    return Tokens(
+        steps[0] if operator else None,
+        dict(zip(accounts, steps[len(operator) :])),
+        {name: token for (name, _unused, _unused_too), token in zip(users, signed)},
+    )
+
+
 def sign_step(step: Step, ring: Keyring, made: Made) -> str:
-    """The token of an operator or account; with the activations of its imports, which are signed first. NatsSecurityError as `codec.encode`."""
-    tokens: dict[Placeholder, str] = dict(made)
-    for placeholder, activation in step.activations.items():
-        tokens[placeholder] = _sign_activation(activation, ring, made)
-    claims = _with_own_subjects(resolve(step.claims, tokens))
-    return codec.encode(claims, ring.pair(key_of(step.issuer, made)), claims.issued_at)
+    """The token of a step alone; with the activations of its imports. NatsSecurityError as `sign_plan`."""
+    return _sign_steps([step], ring, made)[0]
 
 
-def _sign_activation(step: ActivationStep, ring: Keyring, made: Made) -> str:
+def _encode(items: Sequence[tuple[Claims, str]], ring: Keyring, made: Made) -> list[str]:
+    """The tokens of claims, each with the key that signs it."""
+    return codec.encode_all([(claims, ring.signer(key_of(issuer, made)), claims.issued_at) for claims, issuer in items])
+
+
+def _sign_steps(steps: Sequence[Step], ring: Keyring, made: Made) -> list[str]:
+    """The tokens of operators and accounts; the activations of their imports are signed first."""
+    activations: list[tuple[int, NewToken, ActivationStep]] = [
+        (number, placeholder, activation)
+        for number, step in enumerate(steps)
+        for placeholder, activation in step.activations.items()
+    ]
+    signed = _encode(
+        [(_activation_claims(activation, made), activation.issuer) for _unused, _unused_too, activation in activations],
+        ring,
+        made,
+    )
+    known: list[dict[Placeholder, str]] = [dict(made) if step.activations else {} for step in steps]
+    for (number, placeholder, _unused), token in zip(activations, signed):
+        known[number][placeholder] = token
+    items = [
+        (_with_own_subjects(resolve(step.claims, tokens or made)), step.issuer) for step, tokens in zip(steps, known)
+    ]
+    return _encode(items, ring, made)
+
+
+def _activation_claims(step: ActivationStep, made: Made) -> Claims:
     claims: Claims = resolve(step.claims, made)
     body: Activation = claims.body
     subject = with_own_key(body.import_subject, claims.subject)
     if subject != body.import_subject:
         name = with_own_key(claims.name, claims.subject)
         claims = dataclasses.replace(claims, name=name, body=dataclasses.replace(body, import_subject=subject))
-    return codec.encode(claims, ring.pair(key_of(step.issuer, made)), claims.issued_at)
+    return claims
 
 
 def _with_own_subjects(claims: Claims) -> Claims:
@@ -56,13 +108,9 @@ def _with_own_subjects(claims: Claims) -> Claims:
     return made
 
 
-def sign_user(step: UserStep, ring: Keyring, made: Made) -> str:
-    """The token of a user: the one that stays, or a new one."""
-    claims = step.claims
-    if claims is None:
-        return step.token or ""
+def _user_claims(claims: Claims, made: Made) -> Claims:
     if isinstance(claims.subject, Placeholder):
         claims = copy_with(claims, subject=made[claims.subject])
     if isinstance(claims.body.issuer_account, Placeholder):
         claims = copy_with(claims, body=copy_with(claims.body, issuer_account=made[claims.body.issuer_account]))
-    return codec.encode(claims, ring.pair(key_of(step.issuer, made)), claims.issued_at)
+    return claims

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan carried out: the lock, keys made, tokens signed, files written in an order that survives a kill at any moment.
 
-The order: the journal says which keys are about to be made; the keys; who the operator is; the operator; the accounts; their users with their
-creds; then what is removed goes to the archive, what there is of operator and accounts is recorded, and the journal goes. So a key that a token
-names is always there, a token that nsc reads always has the one above it, and a run after a kill finds its keys by the journal, and by the record
-what signed the tokens that the killed run had not signed anew.
+The order: the journal says which keys are about to be made; the keys; who the operator is; then all tokens are signed, so that a signer that fails
+leaves no token behind; the operator is written; the accounts; their users with their creds; then what is removed goes to the archive, what there is of
+operator and accounts is recorded, and the journal goes. So a key that a token names is always there, a token that nsc reads always has the one above
+it, and a run after a kill finds its keys by the journal, and by the record what signed the tokens that the killed run had not written anew.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from typing import Callable, Iterator, NamedTuple
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
+from ..claims.options import Problem
 from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import FileError, discard, is_there, list_folder, read_content, reported, set_mode, sync_folder
 from ..disk.lock import lock_file, write_holder
 from ..disk.writing import Overtaken, is_rest
 from ..keys import nkey
 from ..keys.keyring import Keyring
-from ..keys.new import Placeholder, resolve
+from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
-from ..reconcile.signing import Made, key_of, sign_step, sign_user
+from ..reconcile.signing import Made, Tokens, key_of, sign_plan
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
+from ..rules.trust import keys_of
 from ..token import decorated
 from . import layout as layouts
 from .layout import Layout, Store
@@ -98,7 +100,29 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How) -> _Planned:
     plan.problems = list(dict.fromkeys([*plan.problems, *store.problems]))
     unrecorded = leaves_record(store, wanted, how)
     complete(plan, store, unrecorded)
+    _look_at_signers(plan, store, ring)
     return _Planned(plan, store, ring, unrecorded)
+
+
+def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
+    """Add to a plan what is wrong with the signers that it needs, before anything is written and in check mode too, and which ones have no part in it."""
+    holders = [plan.operator, store.operator, *plan.accounts.values(), *store.accounts.values()]
+    keys = {key for holder in holders if holder is not None for key in keys_of(holder.claims)}
+    for signer in ring.signers:
+        if signer.public_key in keys:
+            continue
+        problem = f"it holds {signer.public_key}, which is no key of the operator or of an account here"
+        if signer.type == "operator" and isinstance(plan.names.operator, NewKey):
+            plan.problems.append(
+                Problem(
+                    signer.name,
+                    f"{problem}, and the operator would get a new one: name the key as public_key of the operator.",
+                )
+            )
+        else:
+            plan.warnings.append(Problem(signer.name, f"{problem}. It signs nothing."))
+    if not plan.problems:
+        plan.problems += (Problem("", fault) for fault in ring.contact_signers(plan.issuers()))
 
 
 def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held: int | None) -> Outcome:
@@ -209,6 +233,7 @@ class _Work:
         self.record = self.store.trust.record if self.store.trust is not None else Record()
         self.layout: Layout = self.store.layout
         self.made: dict[Placeholder, str] = {}
+        self.tokens = Tokens(None, {}, {})
         self.outcome = _kept(planned)
 
     def do(self) -> Outcome:
@@ -216,6 +241,7 @@ class _Work:
             self.prepare()
             self.note_revoked()
             self.make_keys()
+            self.tokens = sign_plan(self.plan, self.ring, self.made)
             self.write_operator()
             self.write_accounts()
             self.write_users()
@@ -271,8 +297,8 @@ class _Work:
     def write_operator(self) -> None:
         step = self.plan.operator
         files = []
-        if step is not None and step.is_issued:
-            self.outcome.operator_token = sign_step(step, self.ring, self.made)
+        if self.tokens.operator is not None:
+            self.outcome.operator_token = self.tokens.operator
         if step is not None and step.writes_token and self.outcome.operator_token is not None:
             path = self.layout.operator_jwt
             files.append(Write(path, self.outcome.operator_token, _text_as_planned(path, self.store.read.get(path))))
@@ -294,7 +320,7 @@ class _Work:
         files = []
         for name, step in self.plan.accounts.items():
             if step.is_issued:
-                self.outcome.account_tokens[name] = sign_step(step, self.ring, self.made)
+                self.outcome.account_tokens[name] = self.tokens.accounts[name]
             if step.writes_token:
                 path = self.layout.account_jwt(name)
                 files.append(
@@ -317,7 +343,8 @@ class _Work:
         text = _text_of(path) if user.token is not None else None
         if text is not None and decorated.token_in(text) != user.token:
             raise Overtaken(path, "something else changed it at the same time")
-        token = self.outcome.user_tokens[account, user.name] = sign_user(user, self.ring, self.made)
+        token = self.tokens.users.get((account, user.name), user.token or "")
+        self.outcome.user_tokens[account, user.name] = token
         if user.writes_token:
             jwts.append(Write(path, token, text))
         subject = key_of(user.subject, self.made)

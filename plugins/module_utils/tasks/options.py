@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..claims.options import argument_spec
+from .signer_options import signers_spec
 
 _SECRET = {"type": "str", "no_log": True}
 
@@ -95,11 +96,11 @@ KEY = Options(
     writes=("key_path",),
     fragments=("token.key",),
 )
-#: The key that signs.
+#: The key that signs: by its seed, or where it is.
 SIGNER = Options(
-    {"signer_path": {"type": "path"}, "signer_seed": _SECRET},
+    {"signer_path": {"type": "path"}, "signer_seed": _SECRET, **signers_spec()},
     exclusive=(("signer_path", "signer_seed"),),
-    fragments=("token.signer",),
+    fragments=("token.signer", "signers"),
 )
 #: The JWT of the operator above.
 OPERATOR_JWT = Options(

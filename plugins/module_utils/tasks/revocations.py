@@ -17,6 +17,7 @@ from ..reconcile.revocations import NOT_THERE, STAYS
 from ..reconcile.wanted import EXISTING, How, RevocationChange, Wanted, WantedAccount, WantedOperator, WantedRevocation
 from ..rules.trust import foreign
 from ..store import apply, layout
+from .signer_options import external_signers
 from .single import Single, decide, parent_of, plan_of, put_in_place, result_of, sign
 from .stores import lock_timeout, named_store, report_plan
 from .task import CarefulModule, now, parse_seed
@@ -133,11 +134,12 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
     if not os.path.isfile(where.marker):
         raise NatsSecurityError(f"store: there is no store {where.root}.")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
+    signers = external_signers(module)
     operator = WantedOperator("operator", params["store"], "", EXISTING, "", [], {})
     outcome = apply.run(
         Wanted(operator, [_account(name, change, params, "")]),
         where,
-        lambda: Keyring(pairs, [where.keys_dir]),
+        lambda: Keyring(pairs, [where.keys_dir], signers=signers),
         How(now(), diff=module._diff),
         apply.Run(module.check_mode or params["state"] == LIST, timeout, "nats_revocation"),
     )

@@ -21,7 +21,17 @@ from ..rules import token_issues
 from ..rules.trust import foreign, keys_of
 from ..token import codec
 from .task import CarefulModule, now
-from .tokens import Key, Signer, key_file, parse_public_key, require_jwt_for_folder, show_claims, write_file, write_key
+from .tokens import (
+    Key,
+    Signer,
+    contact_signers,
+    key_file,
+    parse_public_key,
+    require_jwt_for_folder,
+    show_claims,
+    write_file,
+    write_key,
+)
 
 
 @dataclasses.dataclass
@@ -248,6 +258,7 @@ def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer
     """The token of a step: the one that stays, or a new one; `keys` are those of the task, new ones among them."""
     if not step.is_issued and step.found is not None:
         return Signed(step.found.token.strip(), step.claims, True)
+    contact_signers(signing.ring, [step.issuer])
     if module.check_mode:
         return Signed(None, step.claims, False)
     for key in keys:

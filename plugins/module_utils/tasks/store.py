@@ -13,6 +13,7 @@ from ..reconcile.wanted import How
 from ..store import apply, layout, report, vaulting
 from ..store.document import read_document, with_user_keys
 from ..store.source import parse_source, read_source
+from .signer_options import external_signers
 from .stores import lock_timeout, named_store, report_plan
 from .task import (
     CarefulModule,
@@ -52,9 +53,11 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     operator = document.operator.name if document.operator is not None else ""
     where = named_store(params, lambda _unused: operator or "?")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
+    signers = external_signers(module)
     if vault is not None:
         held = vaulting.read_vault(vault["file"], vault["exists"], vault["seeds"])
-        found, warnings = vaulting.vault_problems(held, where, document, Keyring(pairs, [where.keys_dir]))
+        at_hand = Keyring(pairs, [where.keys_dir], signers=signers)
+        found, warnings = vaulting.vault_problems(held, where, document, at_hand)
         problems += found
         for text in warnings:
             module.warn(text)
@@ -62,7 +65,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     outcome = apply.run(
         document,
         where,
-        lambda: Keyring(pairs, [where.keys_dir]),
+        lambda: Keyring(pairs, [where.keys_dir], signers=signers),
         How(now(), params["prune"], module._diff),
         apply.Run(module.check_mode or bool(problems), timeout, "nats_store"),
     )

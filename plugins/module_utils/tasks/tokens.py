@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -22,7 +22,12 @@ from ..keys.nkey import KeyPair
 from ..reconcile.creds import read_creds
 from ..reconcile.place import Found
 from ..token import codec, decorated
+from .signer_options import external_signers
 from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
+
+if TYPE_CHECKING:
+    from ..keys import signers as keys_elsewhere
+    from ..keys.signers.external import ExternalSigner
 
 # ---- keys
 
@@ -123,11 +128,18 @@ class Signer(NamedTuple):
 
 
 def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Signer:
-    """The key that signs, from signer_seed, a file as signer_path, or the key that the token is about; or a folder of keys. An empty type is any.
+    """The key that signs, from signer_seed, a file as signer_path, signers, or the key that the token is about; or a folder of keys. An empty type is any.
 
     A signer_path that is a folder holds seeds under the names of their public keys, PUBLICKEY.nk, flat or as in nsc's keystore.
     """
     seed, path = module.params["signer_seed"], module.params["signer_path"]
+    signers = external_signers(module)
+    if signers:
+        if seed is not None or (path is not None and not os.path.isdir(path)):
+            raise NatsSecurityError(
+                "signers: with these no seed signs; beside them signer_path may be a folder of seeds."
+            )
+        return _external(signers, key_type, path, own)
     if path is not None and os.path.isdir(path):
         return Signer(Keyring(flat=[path]))
     if seed is not None:
@@ -141,21 +153,46 @@ def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Sign
     elif own is not None:
         return Signer(Keyring(_with_seed(own)), own.planned)
     else:
-        raise NatsSecurityError("One of signer_path and signer_seed is needed: the key that signs.")
+        raise NatsSecurityError("One of signer_path, signer_seed and signers is needed: the key that signs.")
     return Signer(Keyring([pair]), pair.public_key)
 
 
-def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> KeyPair | None:
-    """The key pair that signs, one of `allowed` where signer_path is a folder; None where the task names no signer."""
-    if module.params["signer_seed"] is None and module.params["signer_path"] is None:
+def _external(signers: list[ExternalSigner], key_type: str, folder: str | None, own: Key | None) -> Signer:
+    """Signers of a type of key, all at hand, and a folder of seeds. The task names the key that the token is about, if a signer holds it, or the only one."""
+    fitting = [one for one in signers if key_type in ("", one.type)]
+    if folder is not None:
+        return Signer(Keyring(flat=[folder], signers=fitting))
+    if not fitting:
+        held = "; ".join(f"{one.name} holds {a_or_an(one.type)} key" for one in signers)
+        raise NatsSecurityError(f"signers: {a_or_an(key_type)} key has to sign, and there is none: {held}.")
+    keys = [one.public_key for one in fitting]
+    named = keys[0] if len(keys) == 1 else ""
+    if own is not None and own.planned in keys:
+        named = own.planned
+    return Signer(Keyring(_with_seed(own), signers=fitting), named)
+
+
+def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> keys_elsewhere.Signer | None:
+    """What signs, one of `allowed` where several keys are at hand; None where the task names no signer. A key elsewhere is contacted."""
+    if not any(module.params[option] for option in ("signer_seed", "signer_path", "signers")):
         return None
     signing = signer(module, key_type)
     found = next(filter(signing.ring.has, [signing.named] if signing.named else allowed), None)
     if found is None:
-        raise NatsSecurityError(
-            f"signer_path: the folder {module.params['signer_path']} has none of the keys that may sign: {', '.join(allowed) or 'none'}."
-        )
-    return signing.ring.find(found)
+        path = module.params["signer_path"]
+        where = f"signer_path: the folder {path}" if path is not None else "signers: the list"
+        raise NatsSecurityError(f"{where} has none of the keys that may sign: {', '.join(allowed) or 'none'}.")
+    if isinstance(found, NewKey):
+        return None  # check mode, before an earlier task of the play makes it
+    contact_signers(signing.ring, [found])
+    return signing.ring.signer(found)
+
+
+def contact_signers(ring: Keyring, public_keys: Iterable[str]) -> None:
+    """NatsSecurityError with all that is wrong with the signers of these keys that are elsewhere. None of them signs anything."""
+    faults = ring.contact_signers(public_keys)
+    if faults:
+        raise NatsSecurityError(" ".join(faults))
 
 
 def _with_seed(key: Key | None) -> list[KeyPair]:
@@ -170,11 +207,11 @@ def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
 
 
 def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found | None) -> None:
-    """NatsSecurityError for a folder of keys without the JWT above, which says which of them may sign."""
+    """NatsSecurityError for several keys, such as a folder of them, without the JWT above, which says which of them may sign."""
     if found is None and not signing.named:
-        raise NatsSecurityError(
-            f"signer_path: {module.params['signer_path']} is a folder, so the JWT that says which keys may sign is needed."
-        )
+        path = module.params["signer_path"]
+        many = f"signer_path: {path} is a folder" if path is not None else "signers: there are several keys"
+        raise NatsSecurityError(f"{many}, so the JWT that says which keys may sign is needed.")
 
 
 # ---- tokens
