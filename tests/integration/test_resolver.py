@@ -12,12 +12,14 @@ import http.server
 import json
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.elsewhere import PROGRAM
 from support.fleets import FULL, Fleet, Realm, client, lets_in, make_certificates, tls_config
 from support.ports import free_ports
 
@@ -209,6 +211,24 @@ def test_deleted_account_that_comes_back_lets_its_users_in(site: Site, one: Flee
     assert lets_in(url, creds)
     assert one.nodes[0].stored(key) == jwt
     site.keep("resolver", **one.task(jwts=[jwt]))
+
+
+def test_deletion_is_signed_by_a_key_elsewhere_and_not_in_check_mode(
+    site: Site, one: Fleet, tmp_path: pathlib.Path
+) -> None:
+    key, jwt = one.realm.new_account("app")
+    site.run("resolver", **one.task(jwts=[jwt]))
+    (tmp_path / "signing.nk").write_text(one.realm.signing.seed)
+    argv = [sys.executable, str(PROGRAM), str(tmp_path / "signing.nk")]
+    signer = {"type": "command", "argv": argv, "public_key": one.realm.signing.public_key}
+    task = one.task(jwts=[jwt], state="absent")
+    silent = {**signer, "argv": ["/bin/false"]}
+    assert site.check("resolver", **task, signers=[silent])["changed"]
+    assert "the program exited with 1" in site.refuse("resolver", **task, signers=[silent])
+    other = {**signer, "public_key": nkey.create("operator").public_key}
+    assert "can't sign the removal of accounts" in site.refuse("resolver", {"check": True}, **task, signers=[other])
+    assert site.run("resolver", **task, signers=[signer])["changed"]
+    assert one.nodes[0].stored(key) is None
 
 
 def test_account_that_a_server_has_loaded_as_expired_is_loaded_again(site: Site, one: Fleet) -> None:

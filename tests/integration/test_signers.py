@@ -17,6 +17,7 @@ from support.servers import running
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
+    from support.plays import Play
     from support.sites import Site
 
 
@@ -240,3 +241,26 @@ def test_signers_that_do_not_fit_are_refused(
     given = {**options, "signers": [signers[number] for number in options["signers"]]}
     key = elsewhere.operator.public_key if module == "operator" else nkey.create("user").public_key
     assert message in site.refuse(module, name="x", public_key=key, jwt_path=site / "x.jwt", **given)
+
+
+def test_roles_hand_signers_on(site: Site, elsewhere: Elsewhere, play: Play) -> None:
+    (site.folder / "app").mkdir()
+    wanted = {"account": "APP", "name": "born", "path": site / "app/born.creds"}
+    variables = {
+        "operator_definition": elsewhere.document(1),
+        "operator_stores_dir": site / "stores",
+        "operator_keys_dir": site / "keys",
+        "operator_signers": elsewhere.commands(),
+        "credentials_users": [wanted],
+    }
+    tasks = [
+        {"ansible.builtin.include_role": {"name": f"natsops.security.{role}"}} for role in ("operator", "credentials")
+    ]
+    done = play(tasks, **variables)
+    assert done.returncode == 0, done.output
+    elsewhere.assert_signed_as_by_seeds(site.folder / "stores", 5)
+    assert site.claims("app/born.creds").issuer == elsewhere.account_signing.public_key
+    # What nobody needs to sign, nobody is asked for.
+    variables["operator_signers"] = elsewhere.commands(argv=["/bin/false"])
+    again = play(tasks, **variables)
+    assert (again.returncode, [name for name, changed in again.changed.items() if changed]) == (0, []), again.output
