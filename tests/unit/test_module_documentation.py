@@ -30,6 +30,8 @@ SECRET_TOKENS = {
     "nats_jwt_info": {"jwt"},
     "nats_access_info": {"jwts"},
     "nats_store": {"vault_password", "_vault.transport_key"},
+    "nats_backup": {"password"},
+    "nats_restore": {"password"},
 }
 #: What external signers log in with.
 SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import NamedTuple, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
 from ..keys.nkey import KeyPair
 from . import natscli, vault
 from .archive import Archive, read_archive, write_archive
@@ -24,8 +26,8 @@ class Keys(NamedTuple):
 
 
 def write_sealed(contents: Contents, recipients: Sequence[str], created: int) -> str:
-    """The backup, sealed to curve keys. The name of the store and the time are in it for everybody to read."""
-    about = {"created": units.show_time(created), "store": contents.name}
+    """The backup, sealed to curve keys. The name of the store, the time, and a digest of what is in it are there for everybody to read."""
+    about = {"created": units.show_time(created), "store": contents.name, "sha256": digest(contents)}
     return seal(write_archive(contents, created), recipients, about)
 
 
@@ -34,11 +36,33 @@ def write_encrypted(contents: Contents, password: str, created: int) -> str:
     return vault.encrypt(write_archive(contents, created), password)
 
 
+def digest(contents: Contents) -> str:
+    """SHA-256 of all that a backup holds, in hexadecimal digits: the same for the same files, whenever and to whomever they are sealed."""
+    whole = json.dumps([contents.name, sorted(contents.files.items())], separators=(",", ":"))
+    return hashlib.sha256(whole.encode("ascii")).hexdigest()
+
+
+def is_current(text: str, contents: Contents, recipients: Sequence[str], password: str | None) -> bool:
+    """Whether a file that is there is the backup of the same contents, for the same recipients or by the same password, so that no other is needed.
+
+    NatsSecurityError for anything but a backup of this store: that is not to be replaced.
+    """
+    if password is not None:
+        return read_bundle(text, Keys(password=password)).contents == contents
+    sealed = read_sealed(text)
+    store = sealed.about.get("store")
+    if store != contents.name:
+        raise NatsSecurityError(f"It is a backup of the store {quoted(store)}, not of {contents.name}.")
+    return sealed.about.get("sha256") == digest(contents) and set(sealed.recipients) == set(recipients)
+
+
 def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
     """What a backup of any form holds. NatsSecurityError where it does not open, is not what it says, or is of another operator than the expected one.
 
     What does not verify up to the operator is in `held.problems` of the result.
     """
+    if not text.strip():
+        raise NatsSecurityError("The backup cannot be opened: the file is empty.")
     if text.startswith(vault.HEADER):
         if keys.password is None:
             raise NatsSecurityError("The backup cannot be opened: it is encrypted with a password, and none is given.")
@@ -67,7 +91,8 @@ def _is_natscli(text: str) -> bool:
 def _from_sealed(text: str, keys: Keys, operator: str | None) -> Archive:
     sealed = read_sealed(text)
     archive = read_archive(open_sealed(sealed, keys.pairs), operator)
-    if any(sealed.about.get(name) != archive.manifest[name] for name in ("created", "store")):
+    inside = {**{name: archive.manifest[name] for name in ("created", "store")}, "sha256": digest(archive.contents)}
+    if any(sealed.about.get(name) != value for name, value in inside.items()):
         raise NatsSecurityError("The backup is not what it says outside: it was changed.")
     return archive
 

@@ -23,7 +23,7 @@ from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..claims.options import Problem
 from ..disk.batch import Write, append, make_folders, write_all
-from ..disk.files import FileError, discard, is_there, list_folder, read_content, reported, set_mode, sync_folder
+from ..disk.files import FileError, discard, is_there, list_folder, read_content, set_mode
 from ..disk.lock import lock_file, write_holder
 from ..disk.writing import Overtaken, is_rest
 from ..keys import nkey
@@ -38,6 +38,7 @@ from ..reconcile.wanted import How, Wanted
 from ..rules.trust import keys_of
 from ..token import decorated
 from . import layout as layouts
+from .archiving import create_once, put_away
 from .layout import Layout, Store
 from .record import differing, identity_text, revoked_text, verified
 from .unfinished import complete, leaves_record
@@ -270,7 +271,7 @@ class _Work:
             append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
         if pairs:
             make_folders([os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")])
-            _create_once(self.layout.gitignore, layouts.GITIGNORE)
+            create_once(self.layout.gitignore, layouts.GITIGNORE)
             write_all([Write(self.layout.key(pair.public_key), pair.seed) for _unused, pair in pairs])
         for key, pair in pairs:
             self.made[key] = pair.public_key
@@ -281,7 +282,7 @@ class _Work:
         """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
         layout, record, is_managed = self.layout, self.record, self.store.is_managed
         if self.store.trust is not None and self.store.trust.replaced:
-            self.put_away(True, self.when, layout.record)
+            put_away(layout, layout.record, True, self.when)
         operator = key_of(self.plan.names.operator, self.made)
         roles = resolve({owner: roles for owner, roles in self.plan.names.record.items() if roles}, self.made)
         text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
@@ -397,14 +398,14 @@ class _Work:
         for removal in self.plan.removals:
             account, user = removal.account, removal.user
             if user and removal.keys:
-                self.put_away(True, when, self.layout.creds(account, user))
+                put_away(self.layout, self.layout.creds(account, user), True, when)
             for key in removal.keys:
                 if len(key) == 56:
-                    self.put_away(True, when, self.layout.key(key))
+                    put_away(self.layout, self.layout.key(key), True, when)
             if user:
-                self.put_away(False, when, self.layout.user_jwt(account, user))
+                put_away(self.layout, self.layout.user_jwt(account, user), False, when)
             elif removal.is_account:
-                self.put_away(False, when, self.layout.account_jwt(account))
+                put_away(self.layout, self.layout.account_jwt(account), False, when)
                 for folder in (
                     self.layout.users_dir(account),
                     self.layout.account_dir(account),
@@ -412,28 +413,6 @@ class _Work:
                 ):
                     with contextlib.suppress(OSError):
                         os.rmdir(folder)
-
-    def put_away(self, of_keys: bool, when: str, path: str) -> None:
-        if not is_there(path):
-            return
-        root = self.layout.keys_dir if of_keys else self.layout.root
-        # Under another suffix: nsc takes a seed outside of its place for a keystore of old, and refuses to work.
-        target = os.path.join(self.layout.archive(of_keys, when), os.path.relpath(path, root)) + ".archived"
-        make_folders([os.path.dirname(target)])
-        ignore = os.path.join(root, layouts.STATE, ".gitignore")
-        if of_keys:
-            _create_once(ignore, "*\n")
-        count = 0
-        while is_there(target):
-            count += 1
-            target = f"{target.rsplit('.archived', 1)[0]}.archived{count}"
-        with reported(path, f"{path} cannot be moved to {target}"):
-            os.rename(path, target)
-        for folder in (os.path.dirname(target), os.path.dirname(path)):
-            sync_folder(folder)
-        if of_keys and path.endswith(".nk"):
-            with contextlib.suppress(OSError):
-                os.rmdir(os.path.dirname(path))
 
 
 # ---- files
@@ -450,13 +429,6 @@ def _text_as_planned(path: str, found: Found | None) -> str | None:
     if (decorated.token_in(text) if text is not None else None) != (found.token if found is not None else None):
         raise Overtaken(path, "something else changed it at the same time")
     return text
-
-
-def _create_once(path: str, text: str) -> None:
-    """Create a file that several stores share, where there is none."""
-    if not is_there(path):
-        with contextlib.suppress(Overtaken):
-            write_all([Write(path, text)])
 
 
 def _write_out(jwts: list[Write], creds: list[Write]) -> None:

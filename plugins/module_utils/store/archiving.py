@@ -1,0 +1,43 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The archive of a store and of its keystore: where files go that are removed or replaced. Nothing is deleted, and nsc does not see what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from ..disk.batch import Write, make_folders, write_all
+from ..disk.files import is_there, reported, sync_folder
+from ..disk.writing import Overtaken
+from .layout import STATE, Layout
+
+
+def put_away(layout: Layout, path: str, of_keys: bool, when: str) -> None:
+    """Move a file or folder of the store, or of the keystore, to the archive of a time. Nothing happens where there is none. FileError."""
+    if not is_there(path):
+        return
+    root = layout.keys_dir if of_keys else layout.root
+    # Under another suffix: nsc takes a seed outside of its place for a keystore of old, and refuses to work.
+    target = os.path.join(layout.archive(of_keys, when), os.path.relpath(path, root)) + ".archived"
+    make_folders([os.path.dirname(target)])
+    if of_keys:
+        create_once(os.path.join(root, STATE, ".gitignore"), "*\n")
+    count = 0
+    while is_there(target):
+        count += 1
+        target = f"{target.rsplit('.archived', 1)[0]}.archived{count}"
+    with reported(path, f"{path} cannot be moved to {target}"):
+        os.rename(path, target)
+    for folder in (os.path.dirname(target), os.path.dirname(path)):
+        sync_folder(folder)
+    if of_keys and path.endswith(".nk"):
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
+
+
+def create_once(path: str, text: str) -> None:
+    """Create a file that several stores share, where there is none. FileError."""
+    if not is_there(path):
+        with contextlib.suppress(Overtaken):
+            write_all([Write(path, text)])

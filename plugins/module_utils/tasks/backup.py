@@ -1,0 +1,227 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks of nats_backup and nats_restore: a store with its keystore into one file, and out of it into a place that has nothing newer."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Sequence
+
+from ..backup.bundle import Keys, is_current, read_bundle, write_encrypted, write_sealed
+from ..backup.contents import KEYS, STORES, Contents, counted, look_into, refusal
+from ..backup.gather import gather
+from ..backup.restore import Comparison, compare
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..disk.batch import Write, write_all
+from ..disk.files import FILE_MODE, FileError, read_content, read_text
+from ..keys import nkey
+from ..keys.nkey import KeyPair
+from ..store.apply import lock
+from ..store.archiving import put_away
+from ..store.inventory import only_store
+from ..store.layout import Layout
+from ..token import codec
+from .stores import lock_timeout, named_store
+from .task import CarefulModule, now, parse_seed
+from .tokens import back_up, check_folder, read_seed_file, refuse_missing, set_attributes
+
+#: The largest backup that is read, in bytes: ten times that of 10,000 users.
+_MAX_BYTES = 512 * 1024 * 1024
+_SHOWN = 10
+
+
+# ---- taking one
+
+
+def backup_task(module: CarefulModule) -> dict[str, Any]:
+    """Write the backup of a store where there is none, or one of something older."""
+    params = module.params
+    path, password = params["path"], params["password"]
+    recipients = _recipients(params["recipients"] or ())
+    where = named_store(params, only_store)
+    check_folder(module, path, "path")
+    with lock(where, lock_timeout(params), create=False, shared=True):
+        contents = gather(where)
+    held = look_into(contents)
+    _warn_of(module, held.problems)
+    old = module.snapshot.read(path, "path: the backup", _MAX_BYTES)
+    try:
+        changed = old is None or not is_current(old, contents, recipients, password)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"path: {path} is left as it is. {error}") from None
+    result: dict[str, Any] = {}
+    if changed and not module.check_mode:
+        created = now()
+        sealed = (
+            write_sealed(contents, recipients, created)
+            if password is None
+            else write_encrypted(contents, password, created)
+        )
+        if params["backup"] and old is not None:
+            back_up(module, path, result)
+        module.snapshot.put(path, sealed, FILE_MODE)
+    is_set = set_attributes(module, path, params["mode"] or "0600")
+    operator = held.operator
+    result.update(
+        changed=changed or is_set,
+        path=path,
+        store=where.name,
+        operator={"name": operator.name, "public_key": operator.subject} if operator is not None else None,
+        holds=counted(contents),
+        missing_seeds=held.missing_seeds,
+        problems=held.problems,
+        diff={"before": {"backup": "" if old is None else "of something else"}, "after": {"backup": "as the store is"}}
+        if changed
+        else {"before": {}, "after": {}},
+    )
+    return result
+
+
+def _recipients(given: Sequence[str]) -> list[str]:
+    recipients, problems = [], []
+    for index, public_key in enumerate(given):
+        try:
+            recipients.append(nkey.from_public_key(public_key.strip(), "curve").public_key)
+        except NatsSecurityError as error:
+            problems.append(f"recipients[{index}]: {error}")
+    if problems:
+        raise NatsSecurityError(" ".join(problems))
+    return recipients
+
+
+def _warn_of(module: CarefulModule, problems: Sequence[str]) -> None:
+    for problem in problems[:_SHOWN]:
+        module.warn(f"What nats_restore takes only with accept_unverified=true: {problem}")
+    if len(problems) > _SHOWN:
+        module.warn(f"And {len(problems) - _SHOWN} more files like that, see problems.")
+
+
+# ---- putting one back
+
+
+def restore_task(module: CarefulModule) -> dict[str, Any]:
+    """Put the files of a backup in their places, unless something newer or other is there."""
+    params = module.params
+    path, timeout = params["path"], lock_timeout(module.params)
+    text = read_text(path, "path: the backup", _MAX_BYTES)
+    if text is None:
+        refuse_missing(module, "path", path)
+        return {"changed": True, "diff": {"before": {}, "after": {}}}
+    archive = read_bundle(text, _keys(module), _expected(params["operator"]))
+    held, contents = archive.held, archive.contents
+    if held.problems and not params["accept_unverified"]:
+        raise refusal(
+            f"path: nothing of {path} is restored, because it does not verify (accept_unverified=true restores it as it is):",
+            held.problems,
+        )
+    where = named_store(params, lambda _unused: contents.name)
+    if where.name != contents.name:
+        raise NatsSecurityError(f"store: {path} is the backup of the store {contents.name}, not of {where.name}.")
+    with lock(where, timeout, create=not module.check_mode, shared=module.check_mode):
+        comparison = compare(contents, lambda one: _text_of(_place(where, one)))
+        _check_place(where, held.operator.subject if held.operator is not None else "")
+        if comparison.conflicts and not params["force"]:
+            raise _conflict(where, comparison)
+        if not module.check_mode:
+            _put(where, contents, comparison)
+    written = [*comparison.to_write, *comparison.conflicts]
+    return {
+        "changed": bool(written),
+        "store": contents.name,
+        "store_path": where.root,
+        "keys_path": where.keys_dir,
+        "created": units.show_time(archive.created),
+        "operator": {"name": held.operator.name, "public_key": held.operator.subject}
+        if held.operator is not None
+        else None,
+        "holds": counted(contents),
+        "restored": counted(Contents(contents.name, dict.fromkeys(written, ""))),
+        "replaced": [_place(where, one) for one in comparison.conflicts],
+        "missing_seeds": held.missing_seeds,
+        "problems": held.problems,
+        "diff": {
+            "before": {one: comparison.states[one] for one in written},
+            "after": dict.fromkeys(written, "as in the backup"),
+        },
+    }
+
+
+def _keys(module: CarefulModule) -> Keys:
+    params = module.params
+    pairs: list[KeyPair] = []
+    if params["key_seed"] is not None:
+        pairs.append(parse_seed(params["key_seed"], "key_seed", "curve"))
+    if params["key_path"] is not None:
+        pair = read_seed_file(module, params["key_path"], "key_path", "curve")
+        if pair is None:
+            raise NatsSecurityError(f"key_path: there is no file {params['key_path']}.")
+        pairs.append(pair)
+    return Keys(pairs, params["password"])
+
+
+def _expected(operator: str | None) -> str | None:
+    if operator is None:
+        return None
+    try:
+        return nkey.from_public_key(operator.strip(), "operator").public_key
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"operator: {error}") from None
+
+
+def _place(where: Layout, path: str) -> str:
+    """Where a path of a backup is on this host."""
+    root = f"{STORES}/{where.name}"
+    return where.root + path[len(root) :] if path.startswith(f"{root}/") else where.keys_dir + path[len(KEYS) :]
+
+
+def _text_of(path: str) -> str | None:
+    content = read_content(path, follow=False)
+    return None if content is None else content.text
+
+
+def _check_place(where: Layout, operator: str) -> None:
+    """NatsSecurityError where the place is another operator's, which no option makes a place for this one."""
+    token = _text_of(where.operator_jwt)
+    there = codec.peek(token.strip()).get("sub") if token is not None else None
+    if there is not None and there != operator:
+        raise NatsSecurityError(
+            f"{where.root} is the store of another operator, {there}, and the backup is that of {operator}: it is left as it is."
+        )
+
+
+def _conflict(where: Layout, comparison: Comparison) -> NatsSecurityError:
+    paths = comparison.conflicts
+    shown = ", ".join(f"{_place(where, one)} ({comparison.states[one]})" for one in paths[:_SHOWN])
+    more = f", and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return NatsSecurityError(
+        f"Nothing is restored, because what is there is newer than the backup, or something else: {shown}{more}. "
+        "With force=true these files go to the archive, and those of the backup take their places."
+    )
+
+
+def _order(path: str) -> tuple[int, str]:
+    """Seeds and what is recorded, then tokens from the operator down, then creds, then the file that makes a store of the folder."""
+    if path.startswith(f"{KEYS}/creds/"):
+        return 3, path
+    if path.startswith(f"{KEYS}/"):
+        return 0, path
+    return (4 if path.endswith("/.nsc") else 2 if path.count("/") > 2 else 1), path
+
+
+def _put(where: Layout, contents: Contents, comparison: Comparison) -> None:
+    when = units.show_time(now()).replace(":", "")
+    try:
+        for path in comparison.conflicts:
+            put_away(where, _place(where, path), path.startswith(f"{KEYS}/"), when)
+        files = []
+        for path in sorted([*comparison.to_write, *comparison.conflicts], key=_order):
+            place = _place(where, path)
+            files.append(Write(place, contents.files[path], _text_of(place)))
+        write_all(files)
+    except FileError as error:
+        raise NatsSecurityError(
+            f"The backup could not be restored to {error.path}: {error.reason}. What was restored so far stays, and the next run completes it."
+        ) from error
+    for folder in (where.accounts, os.path.join(where.keys_dir, "keys")):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
