@@ -96,6 +96,7 @@ def base(site: Site, module: str) -> dict[str, Any]:
         "resolver": lambda: closed,
         "resolver_info": lambda: closed,
         "connections": lambda: {**closed, "account": site.key("app.nk").public_key, "creds_path": make_creds(site)},
+        "diagnose": lambda: {**closed, "user_creds_path": make_creds(site), "creds_path": make_creds(site)},
         "credentials": lambda: {"users": [_credentials_user(site, site / "x.creds")]},
         "creds_info": lambda: {
             "paths": [make_creds(site)],

@@ -163,6 +163,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
             "revocations": [{"user": "*"}],
         },
         "nats_connections": {**cluster, "account": acme.key("app.nk").public_key},
+        "nats_diagnose": {**cluster, "user_creds_path": acme / "u.creds"},
         "nats_resolver": {**cluster, "jwt_paths": [acme / "app.jwt"]},
         "nats_resolver_info": {**cluster, "jwt_paths": [acme / "app.jwt"]},
     }

@@ -111,7 +111,8 @@ def test_modules_support_check_mode_and_say_so(name: str, documented: dict[str, 
     assert declared(name)["supports_check_mode"] is True
     attributes = documented[name]["doc"]["attributes"]
     assert attributes["check_mode"]["support"] == "full"
-    assert attributes["diff_mode"]["support"] == ("N/A" if "_info" in name else "full")
+    reads_only = "_info" in name or name == "nats_diagnose"
+    assert attributes["diff_mode"]["support"] == ("N/A" if reads_only else "full")
     assert attributes["action_group"]["membership"] == ["natsops.security.nats"]
     groups = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
     assert name in groups["nats"]

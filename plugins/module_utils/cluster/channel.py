@@ -45,8 +45,18 @@ _HEADERS = re.compile(rb"NATS/1\.0(?: [0-9]{3}(?: [^\r\n]*)?)?\r\n(?:[^\r\n]+\r\
 _NONCE = re.compile(r"[A-Za-z0-9_+/=-]{1,128}")
 
 
+#: Why a server is refused: it does not speak the protocol, no websocket, no TLS, it asks for no signature, or the port is one for gateways.
+NO_NATS, NO_WEBSOCKET, NO_TLS, NO_NONCE, NO_CLIENTS = "no_nats", "no_websocket", "no_tls", "no_nonce", "no_clients"
+#: Whom a port is for.
+CLIENT_PORT, LEAFNODE_PORT, ROUTE_PORT = "client", "leafnode", "route"
+
+
 class Refused(NatsSecurityError):
-    """A server that nothing is sent to: it does not prove who it is, or does not speak the protocol."""
+    """A server that nothing is sent to: it does not prove who it is, or does not speak the protocol. `kind` is why, one of the words above."""
+
+    def __init__(self, message: str, kind: str = NO_NATS) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class _Broken(ConnectionError):
@@ -65,13 +75,20 @@ class Tls:
 
 @dataclasses.dataclass(frozen=True)
 class Info:
-    """What of a server's INFO matters."""
+    """What of a server's INFO matters. `client_ip` is the address that it sees this host under; what it does not say is ""."""
 
     nonce: str
     max_payload: int
     headers: bool
     offers_tls: bool
     requires_tls: bool
+    server_id: str = ""
+    server_name: str = ""
+    version: str = ""
+    client_ip: str = ""
+    jetstream: bool = False
+    verifies_clients: bool = False
+    port: str = CLIENT_PORT
 
     @property
     def line(self) -> bytes:
@@ -86,7 +103,34 @@ async def open_channel(address: Address, tls: Tls, when_refused: Callable[[str],
     Refused where the server is not what is wanted, OSError where it cannot be reached. Cancel it to limit how long it takes. `when_refused` is
     called with each permission violation, as the server sent it.
     """
-    wire = await _dial(address)
+    opened = await open_stream(address, tls)
+    return Channel(opened.wire, opened.stream, opened.info, tls.wanted or address.wants_tls, when_refused)
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A connection on which a user can be named, and the server's INFO. It is read and written as lines, by whoever does not speak as a client."""
+
+    wire: _Wire
+    stream: Any
+    info: Info
+
+    async def line(self) -> bytes:
+        """The next line of the protocol. ConnectionError once nothing more can come."""
+        return await _read_line(self.stream)
+
+    def send(self, data: bytes) -> None:
+        """Hand data over to be sent."""
+        self.stream.send(data)
+
+    def close(self) -> None:
+        """Close at once."""
+        self.wire.abort()
+
+
+async def open_stream(address: Address, tls: Tls) -> Opened:
+    """A connection as in open_channel(), for whoever speaks another protocol than that of clients on it."""
+    wire = await dial(address)
     try:
         if tls.first or address.scheme == "wss":
             await wire.encrypt(tls, address.host)
@@ -96,7 +140,7 @@ async def open_channel(address: Address, tls: Tls, when_refused: Callable[[str],
         info = await _read_info(stream)
         if address.scheme == "tls" or tls.wanted or info.requires_tls:
             await _upgrade(wire, info, tls, address)
-        return Channel(wire, stream, info, tls.wanted or address.wants_tls, when_refused)
+        return Opened(wire, stream, info)
     except BaseException:
         wire.abort()
         raise
@@ -106,7 +150,7 @@ async def _upgrade(wire: _Wire, info: Info, tls: Tls, address: Address) -> None:
     if wire.is_encrypted or (address.is_websocket and not tls.wanted):
         return
     if not info.offers_tls or address.is_websocket:
-        raise Refused("it offers no TLS, which the task wants: nothing was sent to it")
+        raise Refused("it offers no TLS, which the task wants: nothing was sent to it", NO_TLS)
     if wire.received:
         raise Refused("it sends more than its INFO in the clear, before TLS begins: nothing was sent to it")
     await wire.encrypt(tls, address.host)
@@ -124,8 +168,10 @@ async def _read_info(stream: _Wire | _Websocket) -> Info:
 
 def _checked_info(info: Part) -> Info:
     nonce = info["nonce"].text()
+    if not nonce and info["gateway"]:
+        raise Refused("it listens for gateways of other clusters on this port", NO_CLIENTS)
     if not nonce:
-        raise Refused("it asks for no signature (no nonce in its INFO), so it is not in operator mode")
+        raise Refused("it asks for no signature (no nonce in its INFO), so it is not in operator mode", NO_NONCE)
     if not _NONCE.fullmatch(nonce):
         info["nonce"].refuse("base64")
     required = info["tls_required"].flag()
@@ -135,7 +181,27 @@ def _checked_info(info: Part) -> Info:
         headers=info["headers"].flag(),
         offers_tls=info["tls_available"].flag() or required,
         requires_tls=required,
+        server_id=_said(info, "server_id"),
+        server_name=_said(info, "server_name"),
+        version=_said(info, "version"),
+        client_ip=_said(info, "client_ip"),
+        jetstream=info["jetstream"].value is True,
+        verifies_clients=info["tls_verify"].value is True,
+        port=_port(info),
     )
+
+
+def _port(info: Part) -> str:
+    """Whom the port is for: clients are sent their address and the number of their connection, leaf nodes the number, routes neither."""
+    if info["client_ip"] or not info["server_id"]:
+        return CLIENT_PORT
+    return LEAFNODE_PORT if info["client_id"] else ROUTE_PORT
+
+
+def _said(info: Part, name: str) -> str:
+    """What nothing but a diagnosis depends on: a server is not refused for it."""
+    value = info[name].value
+    return one_line(value) if isinstance(value, str) else ""
 
 
 async def _read_line(stream: _Wire | _Websocket) -> bytes:
@@ -249,7 +315,7 @@ def default_context(ca_path: str | None = None) -> ssl.SSLContext:
     return context
 
 
-async def _dial(address: Address) -> _Wire:
+async def dial(address: Address) -> _Wire:
     """A connection to the first address of the host that takes it."""
     loop = asyncio.get_running_loop()
     error: OSError = OSError(f"the host {address.host} has no address")
@@ -330,7 +396,7 @@ async def _open_websocket(wire: _Wire, address: Address) -> _Websocket:
         raise Refused("it answers to the websocket handshake with headers without end")
     expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest()).decode("ascii")  # noqa: S324 (RFC 6455 asks for SHA-1)
     if not re.match(r"HTTP/1\.1 101(?: |$)", status) or headers.get("sec-websocket-accept") != expected:
-        raise Refused(f"it answers to the websocket handshake with {one_line(status)!r}")
+        raise Refused(f"it answers to the websocket handshake with {one_line(status)!r}", NO_WEBSOCKET)
     return _Websocket(wire)
 
 
@@ -422,6 +488,11 @@ class Channel:
         if nonce != self.info.nonce or (self._wants_tls and not self._wire.is_encrypted):
             raise Refused("the connection is not the one that was verified: nothing was sent to it")
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS protects what is sent."""
+        return self._wire.is_encrypted
+
     def __bool__(self) -> bool:
         return True
 
@@ -436,7 +507,7 @@ class Channel:
         if self._lines == 1:
             return self.info.line
         while True:
-            frame = await self._next_frame()
+            frame = await self.next_frame()
             if frame[:4] in (b"PONG", b"-ERR"):
                 return frame
             if frame[:4] == b"PING":
@@ -444,13 +515,14 @@ class Channel:
 
     async def read(self, _unused: int) -> bytes:
         """Whole frames."""
-        frames = self._held or [await self._next_frame()]
+        frames = self._held or [await self.next_frame()]
         self._held = []
         while (more := self._take_frame()) is not None:
             frames.append(more)
         return b"".join(frames)
 
-    async def _next_frame(self) -> bytes:
+    async def next_frame(self) -> bytes:
+        """The next whole frame. ConnectionError once none can come."""
         while True:
             frame = self._take_frame()
             if frame:

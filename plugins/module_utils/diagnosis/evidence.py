@@ -1,0 +1,131 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What servers hold of an account, which operators they trust and what time they have, over the system account. Changes nothing, and has no server load
+an account that it does not have in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from typing import Sequence
+
+from ..base import units
+from ..claims import Claims
+from ..cluster import plan
+from ..cluster.answers import Answer, Unreadable, read_each
+from ..cluster.connection import Connection, NotPermitted
+from ..cluster.looking import INFO, LOOKUP, ask_all, look_up, who_holds
+from ..cluster.servers import FULL, LIST, PING, SUBJECTS, Cluster, Server, answered_by, discover
+
+#: What looking at an account needs to publish to.
+LOOKING = (*SUBJECTS, LIST, LOOKUP.format("*"), INFO.format("*"))
+_FRACTION = re.compile(r"\.([0-9]{1,9})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """One server: what it trusts, how far its clock is ahead of this host's in seconds (None: not known), and the tokens of the account that it holds in its
+    directory and in memory ("" for none, None where that is not known). `stuck`: it has the account in memory as expired."""
+
+    server: Server
+    ahead: float | None = None
+    held: str | None = None
+    loaded: str | None = None
+    stuck: bool = False
+
+    @property
+    def token(self) -> str | None:
+        """The token by which it judges users: that in memory, else that in its directory. One that keeps no directory has what it has loaded."""
+        return self.loaded or (self.loaded if self.held is None else self.held)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What all servers that answer hold, by server id. `refusal` is why the system account's user was not let in; `warnings` what could not be seen."""
+
+    seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    is_known: bool = False
+    refusal: str = ""
+
+    def of(self, server_id: str) -> Seen | None:
+        """What is known of a server."""
+        return self.seen.get(server_id)
+
+
+async def gather(connection: Connection, account: str, expected: Sequence[str]) -> Evidence:
+    """What servers hold of an account."""
+    cluster = await discover(connection)
+    names = {name for server in cluster.servers for name in (server.name, server.id)}
+    missing = tuple(name for name in expected if name not in names)
+    ahead = await _clocks(connection, len(cluster.servers))
+    warnings = list(cluster.warnings)
+    held: dict[str, str | None] = {}
+    loaded: dict[str, tuple[str, bool]] = {}
+    try:
+        held = await _directories(connection, cluster, account)
+        loaded = await _memories(connection, cluster, account)
+    except NotPermitted as error:
+        warnings.append(f"It is not known what servers hold of the account {account}: {error}")
+    seen = {
+        server.id: Seen(
+            server,
+            ahead.get(server.id),
+            held.get(server.name) if server.resolver == FULL else None,
+            loaded[server.id][0] if server.id in loaded else None,
+            loaded.get(server.id, ("", False))[1],
+        )
+        for server in cluster.servers
+    }
+    return Evidence(seen, tuple(warnings), missing, True)
+
+
+async def _directories(connection: Connection, cluster: Cluster, account: str) -> dict[str, str | None]:
+    """The tokens in the directories of servers with a full resolver, by the name of the server."""
+    if not cluster.full:
+        return {}
+    found = await look_up(connection, [account], len(cluster.full))
+    held = await who_holds(connection, cluster, found)
+    return dict(held[account].by_server)
+
+
+async def _memories(connection: Connection, cluster: Cluster, account: str) -> dict[str, tuple[str, bool]]:
+    """The tokens by which servers run the account, and whether they have it as expired, by server id; "" for one that has not loaded it."""
+    answers = await ask_all(connection, [(INFO.format(account), b"")], len(cluster.servers))
+    return read_each(answers[0], _read_loaded).found
+
+
+def _read_loaded(answer: Answer) -> tuple[str, bool]:
+    if answer.error:
+        return "", False
+    expired, complete = answer.data["expired"].flag(), answer.data["complete"].flag()
+    return answer.data["jwt"].text(), expired and complete
+
+
+async def _clocks(connection: Connection, count: int) -> dict[str, float]:
+    """How far the clocks of servers are ahead of this host's, in seconds, by server id: half of the time that an answer took may be wrong."""
+    asked = time.time()
+    heard: dict[str, float] = {}
+
+    def read(answer: Answer) -> float:
+        text = answer.about["time"].text()
+        fraction = _FRACTION.search(text)
+        try:
+            return units.parse_time(text) + (float(f"0.{fraction.group(1)}") if fraction else 0.0)
+        except ValueError:
+            raise Unreadable("server.time is no time") from None
+
+    answers = await connection.ask(PING, b"", answered_by(count), connection.timeout)
+    arrived = time.time()
+    heard.update(read_each(answers, read).found)
+    return {id_: moment - (asked + arrived) / 2 for id_, moment in heard.items()}
+
+
+def read_account(account: str, token: str | None) -> Claims | str | None:
+    """The claims of the account in a token of a server; "" for none, None where that is not known, words for what it is instead."""
+    if not token:
+        return token
+    return plan.read_held(account, token)

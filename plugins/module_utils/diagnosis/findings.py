@@ -1,0 +1,58 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a diagnosis says: a cause that a program can look for, a sentence, an advice, and what it is based on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: What a finding is based on: the creds, what the server answers or holds, what only the store shows, or nothing but the refusal.
+CREDS, SERVER, STORE, NOTHING = "creds", "server", "store", "none"
+
+CONNECTED = "connected"
+
+#: The creds themselves.
+MALFORMED_TOKEN, NOT_A_USER, MALFORMED_SEED, WRONG_SEED = (
+    "malformed_token",
+    "not_a_user",
+    "malformed_seed",
+    "wrong_seed",
+)
+EXPIRED, NOT_YET_VALID, INVALID_CLAIMS = "expired", "not_yet_valid", "invalid_claims"
+#: Its account, and who signed what.
+UNKNOWN_ACCOUNT, ACCOUNT_OUTDATED, ACCOUNT_NOT_LOADED = "unknown_account", "account_outdated", "account_not_loaded"
+ACCOUNT_EXPIRED, ACCOUNT_NOT_YET_VALID, ACCOUNT_INVALID = "account_expired", "account_not_yet_valid", "account_invalid"
+UNTRUSTED_OPERATOR_KEY, OTHER_OPERATOR = "untrusted_operator_key", "other_operator"
+UNKNOWN_SIGNER, STRICT_MODE, SCOPE_CONFLICT = "unknown_signer", "strict_mode", "scope_conflict"
+REVOKED, BEARER_FORBIDDEN = "revoked", "bearer_forbidden"
+#: How, from where and when it connects.
+CONNECTION_TYPE, SOURCE_NETWORK, HOURS, PROXY_REQUIRED = "connection_type", "source_network", "hours", "proxy_required"
+MQTT_NEEDS_BEARER = "mqtt_needs_bearer"
+#: Limits.
+ACCOUNT_CONNECTION_LIMIT, SERVER_CONNECTION_LIMIT = "account_connection_limit", "server_connection_limit"
+SUBSCRIPTION_LIMIT, TOKEN_TOO_LONG = "subscription_limit", "token_too_long"
+#: Network.
+UNRESOLVABLE, CLOSED_PORT, UNREACHABLE, NO_ANSWER = "unresolvable", "closed_port", "unreachable", "no_answer"
+WRONG_PORT, NOT_NATS, NOT_OPERATOR_MODE, PROTOCOL = "wrong_port", "not_nats", "not_operator_mode", "protocol"
+TLS_FIRST, TLS_NOT_FIRST, TLS_NOT_OFFERED = "tls_first", "tls_not_first", "tls_not_offered"
+TLS_UNTRUSTED, TLS_NAME, TLS_CLIENT_CERTIFICATE, TLS_FAILED = (
+    "tls_untrusted",
+    "tls_name",
+    "tls_client_certificate",
+    "tls_failed",
+)
+#: It is connected, and may not do what is asked about.
+PERMISSION_MISSING = "permission_missing"
+#: Refused, and nothing that is known explains it.
+REFUSED = "refused"
+#: Nothing is wrong with the server, and creds that cannot be used were not tried.
+NOT_TRIED = "not_tried"
+
+
+class Finding(NamedTuple):
+    """The cause of one server's refusal, or of none. `message` and `advice` are sentences."""
+
+    cause: str
+    message: str
+    advice: str = ""
+    basis: str = SERVER

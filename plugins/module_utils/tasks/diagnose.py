@@ -1,0 +1,113 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_diagnose: connect a user to every server, and say why one of them refuses it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..cluster import connection as cluster_connection
+from ..cluster.connection import Connection, Options
+from ..diagnosis import attempts, diagnose, evidence
+from ..diagnosis.attempts import Attempt, How
+from ..diagnosis.creds import Holder
+from ..diagnosis.diagnose import Diagnosed
+from ..diagnosis.evidence import Evidence
+from ..diagnosis.reasons import Known, account_of
+from . import cluster_options as options
+from .diagnose_sources import Source, read_holder, read_source
+from .task import CarefulModule
+
+#: By which of the task's options the system account is asked.
+_SYSTEM = ("creds_path", "creds", "system_signer_path", "system_signer_seed")
+
+
+def diagnose_task(module: CarefulModule) -> dict[str, Any]:
+    """Say of each server whether it lets the user in, and why not."""
+    params = module.params
+    if params["account_server_url"] is not None:
+        raise NatsSecurityError("account_server_url: nobody connects to an account server; name servers.")
+    source = read_source(module)
+    has_system = any(params[name] is not None for name in _SYSTEM)
+    if has_system:
+        options.require_nats(module)
+    holder = read_holder(module, source)
+    how = _how(module, source, has_system)
+    addresses = how.addresses
+    way = How(params["connect_as"], how.channel_tls(addresses), how.connect_timeout)
+    tried = attempts.try_all(addresses, holder, way)
+    seen = _gather(how, params["servers"], tried, holder, params["expected_servers"]) if has_system else Evidence()
+    for warning in seen.warnings:
+        module.warn(warning)
+    stored = source.account(account_of(holder.claims)) if holder.claims is not None else None
+    known = Known(time.time(), stored, source.operator, (), seen.is_known, seen.refusal)
+    found = diagnose.diagnose(tried, holder, seen, known, way.tls)
+    for problem in source.problems:
+        module.warn(problem)
+    result = _describe(found, holder, seen)
+    if params["fail_if_refused"] and result["cause"] != "connected":
+        module.fail_json(msg=result["message"], **result)
+    return result
+
+
+def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
+    """Where to connect, and for the system account as whom."""
+    if has_system:
+        return options.connection_options(module, source.accounts, source.operator, evidence.LOOKING)
+    params = module.params
+
+    def nobody() -> Any:
+        raise NatsSecurityError("There is no user of the system account.")
+
+    return Options(
+        servers=tuple(params["servers"]),
+        login=nobody,
+        connect_timeout=options.seconds(module, "connect_timeout"),
+        timeout=options.seconds(module, "timeout"),
+        tls=options.tls_context(module),
+        tls_server_name=params["tls_server_name"],
+        tls_handshake_first=params["tls_handshake_first"],
+    )
+
+
+def _gather(
+    how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder: Holder, expected: Sequence[str]
+) -> Evidence:
+    """What the servers hold, asked over one that was reached as clients reach it."""
+    reached = [url for url, attempt in zip(urls, tried) if attempt.info is not None and attempt.info.port == "client"]
+    if not reached or holder.claims is None:
+        return Evidence()
+    account = account_of(holder.claims)
+
+    async def work(connection: Connection) -> Evidence:
+        return await evidence.gather(connection, account, expected)
+
+    try:
+        return cluster_connection.run(dataclasses.replace(how, servers=tuple(reached)), work)
+    except NatsSecurityError as error:
+        text = str(error)
+        refused = "authorization violation" if "authorization violation" in text.lower() else ""
+        return Evidence(
+            warnings=(f"What servers hold is not known, as the system account could not be asked. {text}",),
+            refusal=refused,
+        )
+
+
+def _describe(found: Sequence[Diagnosed], holder: Holder, seen: Evidence) -> dict[str, Any]:
+    servers = [diagnose.describe(one) for one in found]
+    wrong = [one for one in servers if one["cause"] != "connected"]
+    chosen = (wrong or servers)[0]
+    shown = " ".join(dict.fromkeys(f"{one['message']} {one['advice']}".strip() for one in wrong or servers))
+    return {
+        "changed": False,
+        "connected": all(one["connected"] for one in servers),
+        "cause": chosen["cause"],
+        "message": shown,
+        "servers": servers,
+        "differences": diagnose.differences(found),
+        "missing_servers": list(seen.missing),
+        "user": diagnose.describe_user(holder.claims) if holder.claims is not None else None,
+    }

@@ -1,0 +1,214 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: why servers refuse a user."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_diagnose
+version_added: 0.1.0
+short_description: Find out why NATS servers refuse a user, and what to do
+description:
+  - Connects to every server as the user, for real, and disconnects. A server that refuses a user answers C(Authorization Violation) whatever the reason is.
+    This module returns the reason for each server, with an advice, and in what servers differ.
+  - What the creds show by themselves is found without anything else. With a store (O(store_path)) or the JWT of the account (O(jwts)), what the account says
+    about the user is compared too. With access to the system account (O(creds_path) or O(system_signer_path) and their like), what each server really holds,
+    which operator it trusts and what time it has.
+  - Creds that cannot be right, such as a seed of another key, are not sent to any server.
+  - It changes nothing.
+extends_documentation_fragment:
+  - natsops.security.attributes.info
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.connection
+  - natsops.security.connection.tls
+  - natsops.security.connection.accounts
+author: NatsOps authors (@natsops)
+requirements: [nkeys, "nats-py >= 2.16 (with access to the system account)"]
+notes:
+  - Nobody connects to an account server, so O(account_server_url) is an error here.
+  - Access to the system account is optional here. The options for it are those of M(natsops.security.nats_resolver_info).
+  - Hours in a time zone of a name need the time zones of this host, and Python 3.9 or later.
+options:
+  user_creds_path:
+    description:
+      - The creds file of the user that is refused. One of this, O(user_creds) and O(user) is needed.
+    type: path
+  user_creds:
+    description:
+      - The creds of the user themselves.
+    type: str
+  user:
+    description:
+      - The user in the store O(store_path), as V(ACCOUNT/USER) or by its public key. It connects with its creds in O(keys_dir); where there are none, with its
+        JWT in the store and its seed in O(keys_dir).
+    type: str
+  keys_dir:
+    description:
+      - The folder of the keystore, for O(user). That of C(nsc) if omitted, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
+    type: path
+  connect_as:
+    description:
+      - How the user connects. With V(leafnode), O(servers) are URLs of ports for leaf nodes; with V(mqtt), of ports for MQTT, whose clients send the JWT as
+        their password. Websockets are chosen by the URL, V(ws) or V(wss).
+    type: str
+    choices: [client, leafnode, mqtt]
+    default: client
+  fail_if_refused:
+    description:
+      - Fail where a server does not let the user in. Otherwise that is a result like any other.
+    type: bool
+    default: false
+  expected_servers:
+    description:
+      - The names of servers that have to be there. With access to the system account, RV(missing_servers) has those that did not answer.
+"""
+
+EXAMPLES = r"""
+- name: Why can the application not connect?
+  natsops.security.nats_diagnose:
+    user_creds_path: /etc/orders/nats.creds
+    servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
+  register: orders
+
+- name: Ask the servers too, and stop where one refuses it
+  natsops.security.nats_diagnose:
+    user: APP/orders
+    store_path: /etc/nats/stores/ACME
+    keys_dir: /etc/nats/keys
+    system_signer_path: /etc/nats/keys
+    servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
+    fail_if_refused: true
+"""
+
+RETURN = r"""
+connected:
+  description: Whether every server lets the user in.
+  returned: success, and failure of O(fail_if_refused)
+  type: bool
+cause:
+  description:
+    - V(connected), or the cause of the first server that does not let the user in. RV(servers[].cause) has the words.
+  returned: success, and failure of O(fail_if_refused)
+  type: str
+  sample: revoked
+message:
+  description: What is wrong and what to do, of all servers.
+  returned: success, and failure of O(fail_if_refused)
+  type: str
+  sample: The JWT of the user orders expired at 2027-01-31T12:00:00Z; it is 2027-02-01T08:00:00Z there. Issue the user again with a later end.
+servers:
+  description: What came of each server, in the order of O(servers).
+  returned: success, and failure of O(fail_if_refused)
+  type: list
+  elements: dict
+  contains:
+    url:
+      description: The URL, without credentials.
+      type: str
+    name:
+      description: The name of the server; empty where it did not say.
+      type: str
+    version:
+      description: Its version.
+      type: str
+    connected:
+      description: Whether it lets the user in.
+      type: bool
+    cause:
+      description:
+        - V(connected), or what is in the way.
+        - "By the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(expired), V(not_yet_valid), V(invalid_claims)."
+        - "By the account and the operator: V(unknown_account), V(account_outdated), V(account_not_loaded), V(account_expired), V(account_not_yet_valid),
+          V(account_invalid), V(untrusted_operator_key), V(other_operator), V(unknown_signer), V(strict_mode), V(scope_conflict), V(revoked),
+          V(bearer_forbidden)."
+        - "By how, from where and when it connects: V(connection_type), V(mqtt_needs_bearer), V(source_network), V(hours), V(proxy_required)."
+        - "By limits: V(account_connection_limit), V(server_connection_limit), V(subscription_limit), V(token_too_long)."
+        - "On the way: V(unresolvable), V(closed_port), V(unreachable), V(no_answer), V(wrong_port), V(not_nats), V(not_operator_mode), V(protocol),
+          V(tls_first), V(tls_not_first), V(tls_not_offered), V(tls_untrusted), V(tls_name), V(tls_client_certificate), V(tls_failed)."
+        - V(refused) where nothing that is known explains it.
+      type: str
+    message:
+      description: The same in a sentence.
+      type: str
+    advice:
+      description: What to do.
+      type: str
+    basis:
+      description:
+        - What the cause is based on, V(creds), V(server) (it holds or answers it), V(store) (the store shows it, and the server was not asked), or V(none).
+      type: str
+    notes:
+      description: What else was noticed, such as a clock that is wrong, or an account that is older than that in the store.
+      type: list
+      elements: str
+    clock_difference:
+      description: How many seconds the clock of the server is ahead of that of this host. Not known without access to the system account.
+      type: float
+    account_issued_at:
+      description: When the JWT of the account was issued that the server has. Not known without access to the system account.
+      type: str
+    error:
+      description: What the server answered, or the network.
+      type: str
+  sample:
+    - url: nats://n1.example.com:4222
+      name: n1
+      connected: false
+      cause: account_outdated
+      message: The server n1 holds the account APP as of 2027-01-31T12:00:00Z, the store has it as of 2027-02-01T08:00:00Z.
+      advice: Push the account, with nats_resolver or the role resolver.
+differences:
+  description: In what servers differ, such as the cause, or the JWT of the account that they hold.
+  returned: success, and failure of O(fail_if_refused)
+  type: list
+  elements: str
+  sample: ["n1: connected; n2: unknown_account"]
+missing_servers:
+  description: The names of O(expected_servers) that did not answer the system account.
+  returned: success, and failure of O(fail_if_refused)
+  type: list
+  elements: str
+  sample: [n3]
+user:
+  description: The user, with RV(user.name), RV(user.public_key), RV(user.account), RV(user.issuer), RV(user.issued_at) and RV(user.expires); null where the
+    JWT cannot be read.
+  returned: success, and failure of O(fail_if_refused)
+  type: dict
+  sample: {"name": "orders", "issued_at": "2027-01-31T12:00:00Z", "expires": ""}
+"""
+
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
+
+compile_once()
+
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks.diagnose import diagnose_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+
+
+def main() -> None:
+    """Run the module."""
+    accounts = {name: spec for name, spec in options.accounts_spec().items() if name != "public_keys"}
+    run(
+        diagnose_task,
+        argument_spec=dict(
+            **options.connection_spec(),
+            **accounts,
+            user_creds_path={"type": "path"},
+            user_creds={"type": "str", "no_log": True},
+            user={"type": "str"},
+            keys_dir={"type": "path", "no_log": False},
+            connect_as={"type": "str", "choices": ["client", "leafnode", "mqtt"], "default": "client"},
+            fail_if_refused={"type": "bool", "default": False},
+        ),
+        required_one_of=[*options.ONE_OF, ("user_creds_path", "user_creds", "user")],
+        mutually_exclusive=[*options.EXCLUSIVE, ("user_creds_path", "user_creds", "user")],
+        required_together=options.TOGETHER,
+        required_by={"user": ["store_path"]},
+    )
+
+
+if __name__ == "__main__":
+    main()

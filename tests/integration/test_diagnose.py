@@ -1,0 +1,780 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""nats_diagnose on real nats-servers. Each cause is made, diagnosed, mended as the advice says, and then the server lets the user in."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import datetime
+import json
+import pathlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.fleets import FULL, Fleet, Realm, make_certificates, tls_config
+from support.ports import free_ports
+from support.servers import running
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    SigningKey,
+    TimeRange,
+    User,
+    UserAccess,
+)
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+if TYPE_CHECKING:
+    from support.sites import Site
+
+pytestmark = pytest.mark.server
+
+CONNECTED = "connected"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two servers of one cluster."""
+    started = Fleet(tmp_path_factory.mktemp("diagnose"), Realm(), [FULL] * 2)
+    try:
+        yield started.start()
+    finally:
+        started.stop()
+
+
+@dataclasses.dataclass
+class Place:
+    """An account on the servers, whose users are diagnosed."""
+
+    fleet: Fleet
+    site: Any
+    key: Any = dataclasses.field(default_factory=lambda: nkey.create("account"))
+    jwt: str = ""
+
+    def account(self, age: int = 100, push: bool = True, name: str = "APP", **body: Any) -> str:
+        """Issue the account, and push it."""
+        how = {name: body.pop(name) for name in ("signer", "expires") if name in body}
+        self.jwt = self.fleet.realm.account(self.key, name, Account(**body), age=age, **how)
+        if push:
+            self.push(self.jwt)
+        return self.jwt
+
+    def push(self, jwt: str) -> None:
+        """Have servers take the JWT of the account, also one that nats_resolver would refuse to push."""
+
+        async def push(connection: Any) -> Any:
+            subject = f"$SYS.REQ.ACCOUNT.{self.key.public_key}.CLAIMS.UPDATE"
+            return await connection.ask(subject, jwt.encode(), lambda found: len(found) >= 2, 10)
+
+        assert len(self.fleet.do(push)) == len(self.fleet.nodes)
+        assert all(node.stored(self.key) == jwt for node in self.fleet.nodes)
+
+    def creds(
+        self, signer: Any = None, pair: Any = None, age: int = 50, envelope: dict[str, Any] | None = None, **access: Any
+    ) -> str:
+        """The creds of a user."""
+        pair = pair or nkey.create("user")
+        body = User(access=UserAccess(**access), issuer_account=self.key.public_key if signer else "")
+        claims = Claims(name="orders", subject=pair.public_key, body=body, **(envelope or {}))
+        return decorated.format_creds(codec.encode(claims, signer or self.key, int(time.time()) - age), pair)
+
+    def diagnose(self, creds: str, system: bool = True, **more: Any) -> dict[str, Any]:
+        """The result, which gives nothing away."""
+        options = {"user_creds": creds, "servers": self.fleet.urls, **more}
+        if system:
+            options = {**self.fleet.task(), **options}
+        result = self.site.start("diagnose", options)
+        assert not result.get("failed"), result
+        assert result["changed"] is False
+        for secret in (decorated.find_token(creds), creds):
+            assert not secret or secret not in str(result)
+        return result
+
+    def causes(self, creds: str, **more: Any) -> list[str]:
+        return [one["cause"] for one in self.diagnose(creds, **more)["servers"]]
+
+    def lets_in(self, creds: str) -> None:
+        """All servers let the user in."""
+        result = self.diagnose(creds)
+        assert (result["connected"], result["cause"], result["differences"]) == (True, CONNECTED, []), result
+
+
+@pytest.fixture
+def place(fleet: Fleet, site: Site) -> Place:
+    """An account of its own."""
+    found = Place(fleet, site)
+    found.account()
+    return found
+
+
+# ---- by the creds alone
+
+
+def test_user_that_nothing_is_wrong_with_is_connected(place: Place) -> None:
+    creds = place.creds()
+    result = place.diagnose(creds, system=False)
+    assert result["connected"]
+    assert [(one["name"], one["cause"]) for one in result["servers"]] == [("n1", CONNECTED), ("n2", CONNECTED)]
+    assert result["user"]["account"] == place.key.public_key
+    place.lets_in(creds)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause", "words"),
+    [
+        (lambda creds: creds.replace("eyJ0", "eyJ1", 1), "malformed_token", "is not valid"),
+        (lambda creds: creds.replace("-----BEGIN NATS", "BEGIN NATS"), "malformed_token", "is not valid"),
+        (lambda creds: "", "malformed_token", "is not valid"),
+        (lambda creds: creds.split("*****")[0], "malformed_seed", "There is no seed"),
+        (lambda creds: _mistyped_seed(creds), "malformed_seed", "mistyped"),
+        (lambda creds: _other_seed(creds, "user"), "wrong_seed", "The seed in user_creds is that of U"),
+        (lambda creds: _other_seed(creds, "account"), "wrong_seed", "which is an account key"),
+        (lambda creds: _broken_signature(creds), "malformed_token", "It claims to be that of orders"),
+    ],
+    ids=["header", "marks", "empty", "no seed", "mistyped seed", "other seed", "account seed", "signature"],
+)
+def test_creds_that_cannot_be_right_are_not_sent(place: Place, spoil: Any, cause: str, words: str) -> None:
+    creds = place.creds()
+    result = place.diagnose(spoil(creds), system=False)
+    (one, other) = result["servers"]
+    assert (one["cause"], other["cause"], one["connected"], one["basis"]) == (cause, cause, False, "creds")
+    assert words in one["message"]
+    assert "anew" in one["advice"]
+    assert "Authorization Violation" not in str(result)
+    place.lets_in(creds)
+
+
+def _mistyped_seed(creds: str) -> str:
+    seed = decorated.find_seed(creds).seed
+    letter = "B" if seed[20] != "B" else "C"
+    return creds.replace(seed, seed[:20] + letter + seed[21:])
+
+
+def _other_seed(creds: str, kind: str) -> str:
+    return creds.replace(decorated.find_seed(creds).seed, nkey.create(kind).seed)
+
+
+def _broken_signature(creds: str) -> str:
+    token = decorated.find_token(creds)
+    head, payload, signature = token.split(".")
+    letter = "A" if signature[10] != "A" else "B"
+    return creds.replace(token, f"{head}.{payload}.{signature[:10]}{letter}{signature[11:]}")
+
+
+def test_account_jwt_in_the_creds_is_named(place: Place) -> None:
+    creds = place.creds()
+    token = decorated.find_token(creds)
+    result = place.diagnose(creds.replace(token, place.jwt), system=False)
+    assert result["cause"] == "not_a_user"
+    assert "holds the JWT of an account, APP" in result["message"]
+
+
+def test_expired_user_is_issued_again(place: Place) -> None:
+    pair, ended = nkey.create("user"), int(time.time()) - 60
+    result = place.diagnose(place.creds(pair=pair, envelope={"expires": ended}), system=False)
+    assert result["cause"] == "expired"
+    assert "the server's clock is not known" in result["message"]
+    result = place.diagnose(place.creds(pair=pair, envelope={"expires": ended}))
+    assert result["servers"][1]["cause"] == "expired"
+    assert result["servers"][1]["clock_difference"] is not None
+    assert "Issue the user again with a later end" in result["servers"][0]["advice"]
+    place.lets_in(place.creds(pair=pair, envelope={"expires": int(time.time()) + 3600}))
+
+
+def test_user_that_is_not_valid_yet_is_issued_again(place: Place) -> None:
+    pair, start = nkey.create("user"), int(time.time()) + 3600
+    result = place.diagnose(place.creds(pair=pair, envelope={"not_before": start}))
+    assert result["cause"] == "not_yet_valid"
+    assert "issue the user again with an earlier not_before" in result["message"]
+    place.lets_in(place.creds(pair=pair))
+
+
+# ---- by the account
+
+
+def test_signing_key_that_the_account_no_longer_has(place: Place) -> None:
+    old, new = nkey.create("account"), nkey.create("account")
+    place.account(age=90, signing_keys=[SigningKey(key=old.public_key)])
+    creds = place.creds(signer=old)
+    place.lets_in(creds)
+    jwt = place.account(age=80, signing_keys=[SigningKey(key=new.public_key)])
+    result = place.diagnose(creds)
+    assert result["cause"] == "unknown_signer"
+    assert old.public_key in result["message"]
+    assert new.public_key in result["message"]
+    assert "by its JWT alone nothing is wrong" in place.diagnose(creds, system=False)["message"]
+    by_store = place.diagnose(creds, system=False, jwts=[jwt])["servers"][0]
+    assert (by_store["cause"], by_store["basis"]) == ("unknown_signer", "store")
+    place.lets_in(place.creds(signer=new))
+
+
+def test_account_that_servers_do_not_have(place: Place) -> None:
+    other = Place(place.fleet, place.site)
+    other.account(push=False)
+    creds = other.creds()
+    result = other.diagnose(creds)
+    assert [one["cause"] for one in result["servers"]] == ["unknown_account", "unknown_account"]
+    assert "does not have the account" in result["message"]
+    assert result["differences"] == []
+    other.push(other.jwt)
+    other.lets_in(creds)
+
+
+def test_account_that_is_older_than_in_the_store(place: Place) -> None:
+    key = nkey.create("account")
+    creds = place.creds(signer=key)
+    stored = place.account(age=20, push=False, signing_keys=[SigningKey(key=key.public_key)])
+    result = place.diagnose(creds, jwts=[stored])
+    assert [one["cause"] for one in result["servers"]] == ["account_outdated"] * 2
+    assert "By the older one: " in result["message"]
+    assert "Push the account" in result["servers"][0]["advice"]
+    assert "is older than the store's" in result["servers"][0]["notes"][0]
+    place.push(stored)
+    place.lets_in(creds)
+
+
+def test_account_signed_by_a_key_of_the_operator_that_servers_do_not_trust_yet(place: Place) -> None:
+    realm = place.fleet.realm
+    new = nkey.create("operator")
+    operator = dataclasses.replace(
+        realm.operator_claims,
+        body=dataclasses.replace(realm.operator_claims.body, signing_keys=[realm.signing.public_key, new.public_key]),
+    )
+    stored = codec.encode(operator, realm.operator, int(time.time()))
+    place = Place(place.fleet, place.site)
+    jwt = place.account(age=10, signer=new)
+    creds = place.creds()
+    result = place.diagnose(creds, jwts=[jwt], operator_jwt=stored)
+    assert {one["cause"] for one in result["servers"]} == {"untrusted_operator_key"}
+    assert new.public_key in result["message"]
+    assert "issue the account again with a key that all servers trust" in result["message"]
+    place.account(age=0)
+    place.lets_in(creds)
+
+
+@pytest.mark.parametrize("by_name", [True, False], ids=["name", "all"])
+def test_revoked_user_is_issued_again(place: Place, by_name: bool) -> None:
+    pair = nkey.create("user")
+    creds = place.creds(pair=pair)
+    now = int(time.time())
+    jwt = place.account(age=20, revocations={pair.public_key if by_name else "*": now - 20})
+    result = place.diagnose(creds)
+    assert result["cause"] == "revoked"
+    assert ("by its key up to" if by_name else "by * (all users) up to") in result["message"]
+    assert place.causes(creds, system=False, jwts=[jwt]) == ["revoked"] * 2
+    place.lets_in(place.creds(pair=pair, age=5))
+
+
+def test_account_that_expired_on_the_servers(place: Place) -> None:
+    place = Place(place.fleet, place.site)
+    jwt = place.account(age=60, expires=int(time.time()) - 30)
+    creds = place.creds()
+    result = place.diagnose(creds)
+    assert [one["cause"] for one in result["servers"]] == ["account_expired"] * 2
+    assert "Issue the account again with a later end, and push it" in result["message"]
+    assert place.causes(creds, system=False, jwts=[jwt]) == ["account_expired"] * 2
+    place.account(age=10)
+    place.lets_in(creds)
+
+
+# ---- how, from where and when
+
+
+def test_bearer_where_the_account_forbids_bearers(place: Place) -> None:
+    place.account(age=90, limits=_limits(disallow_bearer=True))
+    pair = nkey.create("user")
+    assert place.causes(place.creds(pair=pair, bearer_token=True)) == ["bearer_forbidden"] * 2
+    place.lets_in(place.creds(pair=pair))
+
+
+def test_connection_type_that_is_not_allowed(place: Place) -> None:
+    pair = nkey.create("user")
+    result = place.diagnose(place.creds(pair=pair, allowed_connection_types=["WEBSOCKET"]))
+    assert result["cause"] == "connection_type"
+    assert "this connection is STANDARD" in result["message"]
+    place.lets_in(place.creds(pair=pair, allowed_connection_types=["WEBSOCKET", "STANDARD"]))
+
+
+def test_network_that_is_not_allowed(place: Place) -> None:
+    pair = nkey.create("user")
+    result = place.diagnose(place.creds(pair=pair, source_networks=["192.0.2.0/24"]))
+    assert result["cause"] == "source_network"
+    assert "the server sees it come from 127.0.0.1" in result["message"]
+    place.lets_in(place.creds(pair=pair, source_networks=["192.0.2.0/24", "127.0.0.0/8"]))
+
+
+def test_hours_that_are_over(place: Place) -> None:
+    pair = nkey.create("user")
+    now = datetime.datetime.now(datetime.UTC)
+    start, end = (now + datetime.timedelta(hours=hours) for hours in (2, 3))
+    times = [TimeRange(start=f"{start:%H:%M:%S}", end=f"{end:%H:%M:%S}")]
+    result = place.diagnose(place.creds(pair=pair, times=times, times_location="UTC"))
+    assert result["cause"] == "hours"
+    assert "Connect in these hours" in result["message"]
+    wide = [TimeRange(start="00:00:00", end="23:59:59")]
+    place.lets_in(place.creds(pair=pair, times=wide, times_location="UTC"))
+
+
+def _limits(**limits: Any) -> Any:
+    found = Account().limits
+    for name, value in limits.items():
+        assert hasattr(found, name)
+        setattr(found, name, value)
+    return found
+
+
+def test_account_without_connections_left(place: Place) -> None:
+    place.account(age=90, limits=_limits(connections=0))
+    creds = place.creds()
+    assert place.causes(creds) == ["account_connection_limit"] * 2
+    place.account(age=80)
+    place.lets_in(creds)
+
+
+def test_scoped_user_with_permissions_of_its_own(place: Place) -> None:
+    scoped, plain = nkey.create("account"), nkey.create("account")
+    keys = [SigningKey(key=scoped.public_key, role="reader", template=_template()), SigningKey(key=plain.public_key)]
+    place.account(age=90, signing_keys=keys)
+    pair = nkey.create("user")
+    assert place.causes(place.creds(pair=pair, signer=scoped)) == ["scope_conflict"] * 2
+    place.lets_in(place.creds(pair=pair, signer=plain))
+
+
+def _template() -> Any:
+    from ansible_collections.natsops.security.plugins.module_utils.claims import ScopeTemplate
+
+    return ScopeTemplate()
+
+
+# ---- what a task may ask for
+
+
+def test_check_mode_and_failing_where_it_is_wanted(place: Place) -> None:
+    options = {**place.fleet.task(), "user_creds": place.creds(source_networks=["192.0.2.0/24"])}
+    told = place.site.start("diagnose", options, check=True)
+    result = place.site.start("diagnose", options)
+    for one in (*told["servers"], *result["servers"]):
+        del one["clock_difference"]
+    del told["invocation"], result["invocation"]
+    assert told == result
+    failed = place.site.start("diagnose", {**options, "fail_if_refused": True})
+    assert (failed["failed"], failed["cause"]) == (True, "source_network")
+    assert failed["msg"] == result["message"]
+    good = {**options, "user_creds": place.creds(), "fail_if_refused": True}
+    assert not place.site.start("diagnose", good).get("failed")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "one of the following is required: user_creds_path, user_creds, user"),
+        ({"user_creds": "x", "user": "A/u"}, "mutually exclusive: user_creds_path|user_creds|user"),
+        ({"user": "A/u"}, "missing parameter(s) required by 'user': store_path"),
+        ({"user_creds_path": "/none"}, "user_creds_path: there is no file /none."),
+        ({"user_creds": "x", "servers": ["http://h"]}, "servers[0]: http://h is no URL that begins with"),
+        ({"user_creds": "x", "servers": []}, "servers: there is no URL of a server in it."),
+        (
+            {"user_creds": "x", "servers": None, "account_server_url": "http://127.0.0.1:9"},
+            "nobody connects to an account",
+        ),
+        ({"user_creds": "x", "connect_timeout": "soon"}, "connect_timeout: "),
+        ({"user_creds": "x", "store_path": "/none/X"}, "store_path: /none/X is no store"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value[:30],
+)
+def test_wrong_options_are_refused(site: Site, options: dict[str, Any], message: str) -> None:
+    given = {"servers": ["nats://127.0.0.1:9"], **options}
+    assert message in site.refuse("diagnose", **{name: value for name, value in given.items() if value is not None})
+
+
+# ---- a user of a store
+
+
+@pytest.fixture
+def stored(site: Site) -> dict[str, Any]:
+    """A store with two users, of which one has no creds, and the options that name it."""
+    where = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    users = [{"name": "orders"}, {"name": "billing"}, {"name": "bare", "creds": False}]
+    document = {
+        "operator": {"name": "ACME", "system_account": "SYS"},
+        "accounts": [{"name": "SYS"}, {"name": "APP", "users": users}],
+    }
+    result = site.start("store", {**where, "definition": document})
+    assert not result.get("failed"), result
+    return {"store_path": site / "stores/ACME", "keys_dir": where["keys_dir"], "servers": ["nats://127.0.0.1:9"]}
+
+
+def creds_of(site: Site, name: str) -> str:
+    return site / f"keys/creds/ACME/APP/{name}.creds"
+
+
+def test_user_of_a_store_connects_with_its_creds_or_its_seed(site: Site, stored: dict[str, Any]) -> None:
+    (port,) = free_ports(1)
+    tokens = [site.text(f"stores/ACME/accounts/{name}/{name}.jwt") for name in ("SYS", "APP")]
+    keys = [codec.peek(token)["sub"] for token in tokens]
+    lines = [
+        f"listen: 127.0.0.1:{port}",
+        "server_name: m1",
+        f"operator: {site.text('stores/ACME/ACME.jwt')}",
+        "resolver: MEMORY",
+        f"system_account: {keys[0]}",
+        f"resolver_preload: {{ {keys[0]}: {tokens[0]}, {keys[1]}: {tokens[1]} }}",
+    ]
+    config = pathlib.Path(site.write("m1.conf", "\n".join(lines)))
+    asked = {**stored, "servers": [f"nats://127.0.0.1:{port}"], "system_signer_path": stored["keys_dir"]}
+    with running(config, port) as server:
+        for user in ("APP/orders", "APP/bare", site.claims("stores/ACME/accounts/APP/users/orders.jwt").subject):
+            assert site.start("diagnose", {**asked, "user": user})["cause"] == CONNECTED
+        # The account goes, and comes back.
+        config.write_text("\n".join(lines).replace(f", {keys[1]}: {tokens[1]}", ""))
+        server.stop()
+        server.start()
+        result = site.start("diagnose", {**asked, "user": "APP/orders"})
+        assert result["cause"] == "unknown_account"
+        assert "resolver_preload of a memory resolver" in result["message"]
+        config.write_text("\n".join(lines))
+        server.stop()
+        server.start()
+        assert site.start("diagnose", {**asked, "user": "APP/orders"})["connected"]
+
+
+def test_creds_that_were_mixed_up_are_named_by_their_users(site: Site, stored: dict[str, Any]) -> None:
+    path = creds_of(site, "orders")
+    mine, other = site.key("keys/creds/ACME/APP/orders.creds"), site.key("keys/creds/ACME/APP/billing.creds")
+    site.write(
+        "keys/creds/ACME/APP/orders.creds", site.text("keys/creds/ACME/APP/orders.creds").replace(mine.seed, other.seed)
+    )
+    result = site.start("diagnose", {**stored, "user": "APP/orders"})
+    assert result["cause"] == "wrong_seed"
+    assert f"The seed in {path} is that of {other.public_key}, the key of the user APP/billing" in result["message"]
+    assert "seem to be mixed up" in result["message"]
+    # What is in the way of the server is said beside it.
+    assert "Nothing listens on nats://127.0.0.1:9" in result["servers"][0]["notes"][0]
+
+
+def test_seed_that_is_nowhere(site: Site, stored: dict[str, Any]) -> None:
+    result = site.start("diagnose", {**stored, "user": "APP/bare", "keys_dir": site / "none"})
+    assert result["cause"] == "malformed_seed"
+    assert "nothing can sign for it here" in result["message"]
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ("NONE/orders", "user: there is no account NONE in "),
+        ("APP/nobody", "user: there is no user nobody in the account APP of "),
+        ("orders", "user: 'orders' is no user: write ACCOUNT/USER"),
+        ("../APP/orders", "user: there is no account .. in "),
+        ("APP/../../x", "user: there is no user ../../x in "),
+        ("UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK", "user: there is no user UDAUGD"),
+    ],
+)
+def test_user_who_is_not_there(site: Site, stored: dict[str, Any], user: str, message: str) -> None:
+    assert message in site.refuse("diagnose", **stored, user=user)
+
+
+def test_store_with_a_problem_is_used_as_far_as_it_goes(site: Site, stored: dict[str, Any]) -> None:
+    site.write("stores/ACME/accounts/SYS/SYS.jwt", "eyJ0")
+    result = site.start("diagnose", {**stored, "user": "APP/orders"})
+    assert result["cause"] == "closed_port"
+    assert any("SYS.jwt" in str(warning) for warning in result["warnings"])
+
+
+# ---- servers of their own
+
+
+class Single:
+    """One server of the realm, set up as a test wants it."""
+
+    def __init__(self, site: Any, realm: Realm | None = None) -> None:
+        self.site = site
+        self.realm = realm or Realm()
+        self.account, self.jwt = self.realm.new_account("APP")
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self.config = pathlib.Path(site / "single.conf")
+
+    def write(self, *lines: str, realm: Realm | None = None, accounts: dict[Any, str] | None = None) -> None:
+        """The configuration; words such as <websocket> in it are ports."""
+        mine = realm or self.realm
+        held = {mine.system: mine.system_jwt, **(accounts if accounts is not None else {self.account: self.jwt})}
+        preload = ", ".join(f"{key.public_key}: {jwt}" for key, jwt in held.items())
+        text = [
+            f"listen: 127.0.0.1:{self.ports['client']}",
+            "server_name: s1",
+            f"operator: {mine.operator_jwt}",
+            f"system_account: {mine.system.public_key}",
+            "resolver: MEMORY",
+            f"resolver_preload: {{ {preload} }}",
+            *map(self._with_ports, lines),
+        ]
+        self.config.write_text("\n".join(text))
+
+    def _with_ports(self, line: str) -> str:
+        for name, port in self.ports.items():
+            line = line.replace(f"<{name}>", str(port))
+        return line
+
+    def running(self) -> Any:
+        return running(self.config, self.ports["client"])
+
+    def url(self, port: str = "client", scheme: str = "nats") -> str:
+        return f"{scheme}://127.0.0.1:{self.ports[port]}"
+
+    def creds(self, pair: Any = None, **access: Any) -> str:
+        pair = pair or nkey.create("user")
+        claims = Claims(name="orders", subject=pair.public_key, body=User(access=UserAccess(**access)))
+        return decorated.format_creds(codec.encode(claims, self.account, int(time.time()) - 50), pair)
+
+    def diagnose(self, user: str, url: str = "", **more: Any) -> dict[str, Any]:
+        options = {"user_creds": user, "servers": [url or self.url()], "connect_timeout": "3s", **more}
+        result = self.site.start("diagnose", options)
+        assert not result.get("failed"), result
+        return result
+
+    def cause(self, user: str, url: str = "", **more: Any) -> str:
+        return self.diagnose(user, url, **more)["cause"]
+
+
+PORTS = ("client", "leafnode", "websocket", "mqtt", "monitoring", "route", "gateway", "closed")
+LISTENERS = (
+    'leafnodes { listen: "127.0.0.1:<leafnode>" }',
+    'websocket { listen: "127.0.0.1:<websocket>", no_tls: true }',
+    'http: "127.0.0.1:<monitoring>"',
+    'cluster { name: c, listen: "127.0.0.1:<route>" }',
+    'gateway { name: c, listen: "127.0.0.1:<gateway>" }',
+)
+
+
+@pytest.fixture
+def single(site: Site) -> Single:
+    return Single(site)
+
+
+def test_ports_that_are_for_somebody_else(single: Single) -> None:
+    single.write(*LISTENERS)
+    creds = single.creds()
+    expected = {
+        "leafnode": "for leaf nodes",
+        "websocket": "for websockets",
+        "monitoring": "for monitoring",
+        "route": "for routes",
+        "gateway": "for gateways",
+    }
+    with single.running():
+        for port, words in expected.items():
+            result = single.diagnose(creds, single.url(port))
+            assert (port, result["cause"]) == (port, "wrong_port")
+            assert words in result["message"]
+            assert "Use the port that the server has for clients" in result["message"]
+        assert single.cause(creds, single.url("closed")) == "closed_port"
+        result = single.diagnose(creds, single.url("client", "ws"))
+        assert result["cause"] == "wrong_port", result["servers"]
+        assert single.cause(creds, single.url("client"), connect_as="leafnode") == "wrong_port"
+        assert single.cause(creds, single.url("client"), connect_as="mqtt") == "wrong_port"
+        assert single.cause(creds, single.url("leafnode"), connect_as="leafnode") == CONNECTED
+        assert single.cause(creds, single.url("websocket", "ws")) == CONNECTED
+        assert single.cause(creds) == CONNECTED
+
+
+def test_names_and_addresses_that_lead_nowhere(single: Single) -> None:
+    creds = single.creds()
+    result = single.diagnose(creds, "nats://no-such-host.invalid:4222")
+    assert result["cause"] == "unresolvable"
+    assert "no-such-host.invalid" in result["message"]
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
+        assert single.cause(creds, url, connect_timeout="1s") == "no_answer"
+
+
+def test_server_that_is_not_in_operator_mode(single: Single) -> None:
+    single.config.write_text(f"listen: 127.0.0.1:{single.ports['client']}\n")
+    creds = single.creds()
+    with single.running():
+        assert single.cause(creds) == "not_operator_mode"
+    single.write()
+    with single.running():
+        assert single.cause(creds) == CONNECTED
+
+
+def test_server_that_has_as_many_connections_as_it_takes(single: Single) -> None:
+    single.write("max_connections: 1")
+    creds = single.creds()
+    with single.running(), taken(single.ports["client"]):
+        result = single.diagnose(creds)
+        assert result["cause"] == "server_connection_limit"
+        assert "Raise max_connections" in result["message"]
+    single.write("max_connections: 2")
+    with single.running(), taken(single.ports["client"]):
+        assert single.cause(creds) == CONNECTED
+
+
+@contextlib.contextmanager
+def taken(port: int) -> Iterator[None]:
+    """Somebody who is connected, and has not logged in."""
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        assert client.recv(4096).startswith(b"INFO ")
+        yield
+
+
+def test_account_that_has_as_many_connections_as_it_may(single: Single) -> None:
+    full = single.realm.account(single.account, "APP", Account(limits=_limits(connections=1)))
+    single.write(accounts={single.account: full})
+    creds, other = single.creds(), single.creds()
+    with single.running(), logged_in(single.ports["client"], other):
+        result = single.diagnose(creds, jwts=[full])
+        assert result["cause"] == "account_connection_limit"
+        assert "limits.connections 1" in result["message"]
+    single.write()
+    with single.running(), logged_in(single.ports["client"], other):
+        assert single.cause(creds) == CONNECTED
+
+
+@contextlib.contextmanager
+def logged_in(port: int, creds: str) -> Iterator[None]:
+    pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        file = client.makefile("rb")
+        nonce = json.loads(file.readline().split(b" ", 1)[1])["nonce"]
+        signature = base64.urlsafe_b64encode(pair.sign(nonce.encode())).rstrip(b"=").decode()
+        client.sendall(
+            b"CONNECT " + json.dumps({"jwt": jwt, "sig": signature, "verbose": False}).encode() + b"\r\nPING\r\n"
+        )
+        assert file.readline().startswith(b"PONG")
+        yield
+
+
+def test_strict_operator_takes_signing_keys_only(site: Site) -> None:
+    single = Single(site, Realm(strict_signing_key_usage=True))
+    realm = single.realm
+    key = nkey.create("account")
+    body = Account(signing_keys=[SigningKey(key=key.public_key)])
+    single.jwt = realm.account(single.account, "APP", body)
+    single.write()
+    asked = {"system_signer_seed": realm.system_signing.seed, "system_account_jwt": realm.system_jwt}
+    pair = nkey.create("user")
+    with single.running():
+        result = single.diagnose(single.creds(pair), **asked)
+        assert result["cause"] == "strict_mode"
+        assert "Issue the user again with a signing key of the account" in result["message"]
+        assert single.cause(single.creds(pair), jwts=[single.jwt], operator_jwt=realm.operator_jwt) == "strict_mode"
+        claims = Claims(name="orders", subject=pair.public_key, body=User(issuer_account=single.account.public_key))
+        good = decorated.format_creds(codec.encode(claims, key, int(time.time())), pair)
+        assert single.cause(good, **asked) == CONNECTED
+
+
+def test_servers_of_another_operator(single: Single) -> None:
+    other = Realm("OTHER")
+    single.write(realm=other, accounts={})
+    creds = single.creds()
+    mine = {"operator_jwt": single.realm.operator_jwt, "jwts": [single.jwt]}
+    with single.running():
+        result = single.diagnose(creds, creds=other.creds(), **mine)
+        assert result["cause"] == "other_operator"
+        assert "trusts the operator OTHER" in result["message"]
+        # Nobody of this operator is let in, its system account neither.
+        by_store = single.diagnose(creds, system_signer_seed=single.realm.system.seed, **mine)
+        assert (by_store["cause"], by_store["servers"][0]["basis"]) == ("other_operator", "store")
+        assert "does not let the user of the system account in either" in by_store["message"]
+    single.write()
+    with single.running():
+        assert single.cause(creds) == CONNECTED
+
+
+def test_leaf_nodes_websockets_and_mqtt(single: Single) -> None:
+    mqtt = 'mqtt { listen: "127.0.0.1:<mqtt>" }'
+    single.write(*LISTENERS[:2], f"jetstream {{ store_dir: {single.site / 'js'} }}", mqtt)
+    system = {"system_signer_seed": single.realm.system.seed}
+    pair = nkey.create("user")
+    standard = single.creds(pair, allowed_connection_types=["STANDARD"])
+    jetstream = _limits()
+    jetstream.jetstream = dataclasses.replace(jetstream.jetstream, memory_storage=-1, disk_storage=-1)
+    single.jwt = single.realm.account(single.account, "APP", Account(limits=jetstream))
+    single.write(*LISTENERS[:2], f"jetstream {{ store_dir: {single.site / 'js'} }}", mqtt)
+    ways = {
+        "LEAFNODE": (single.url("leafnode"), "leafnode"),
+        "WEBSOCKET": (single.url("websocket", "ws"), "client"),
+        "MQTT": (single.url("mqtt"), "mqtt"),
+    }
+    with single.running():
+        for name, (url, way) in ways.items():
+            result = single.diagnose(standard, url, connect_as=way)
+            # Without the account, what a scope may say is not known.
+            assert result["cause"] == "refused", result
+            result = single.diagnose(standard, url, connect_as=way, jwts=[single.jwt])
+            assert (name, result["cause"]) == (name, "connection_type")
+            assert f"this connection is {name}" in result["message"]
+            assert f"add {name} to allowed_connection_types" in result["message"]
+            good = single.creds(pair, allowed_connection_types=[name], bearer_token=name == "MQTT")
+            result = single.diagnose(good, url, connect_as=way)
+            assert result["cause"] == CONNECTED, result
+        no_bearer = single.creds(pair)
+        result = single.diagnose(no_bearer, ways["MQTT"][0], connect_as="mqtt", jwts=[single.jwt])
+        assert result["cause"] == "mqtt_needs_bearer"
+        assert single.cause(no_bearer, **system) == CONNECTED
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Certificates for 127.0.0.1, and another authority's."""
+    folder = make_certificates(tmp_path_factory.mktemp("certificates"), "IP:127.0.0.1")
+    make_certificates(folder / "other", "DNS:nats.test")
+    return folder
+
+
+def test_certificates_that_do_not_fit(single: Single, certificates: pathlib.Path) -> None:
+    single.write(tls_config(certificates))
+    creds, url, ca = single.creds(), single.url(scheme="tls"), str(certificates / "ca.pem")
+    with single.running():
+        # A server that asks for TLS gets it, whatever the URL says.
+        for given in (url, single.url()):
+            result = single.diagnose(creds, given)
+            assert result["cause"] == "tls_untrusted"
+            assert "tls_ca_path" in result["servers"][0]["advice"]
+        result = single.diagnose(creds, url, tls_ca_path=ca, tls_server_name="nats.example.com")
+        assert result["cause"] == "tls_name"
+        assert "is not one for nats.example.com" in result["message"]
+        result = single.diagnose(creds, url, tls_ca_path=ca, tls_handshake_first=True)
+        assert result["cause"] == "tls_not_first"
+        assert "Unset tls_handshake_first" in result["message"]
+        assert single.cause(creds, url, tls_ca_path=ca) == CONNECTED
+
+
+def test_server_that_verifies_clients(single: Single, certificates: pathlib.Path) -> None:
+    single.write(tls_config(certificates, "verify: true"))
+    creds, url, ca = single.creds(), single.url(scheme="tls"), str(certificates / "ca.pem")
+    with single.running():
+        assert single.cause(creds, url, tls_ca_path=ca) == "tls_client_certificate"
+        for folder, cause in ((certificates / "other", "tls_client_certificate"), (certificates, CONNECTED)):
+            shown = {
+                "tls_ca_path": ca,
+                "tls_certificate_path": str(folder / "client.pem"),
+                "tls_key_path": str(folder / "client.key"),
+            }
+            result = single.diagnose(creds, url, **shown)
+            assert result["cause"] == cause, str(result["servers"])
+
+
+def test_tls_that_begins_before_info_or_not_at_all(single: Single, certificates: pathlib.Path) -> None:
+    creds, url, ca = single.creds(), single.url(scheme="tls"), str(certificates / "ca.pem")
+    single.write(tls_config(certificates, "handshake_first: true"))
+    with single.running():
+        for given in (url, single.url()):
+            result = single.diagnose(creds, given)
+            assert result["cause"] == "tls_first"
+            assert "Set tls_handshake_first" in result["message"]
+        assert single.cause(creds, url, tls_ca_path=ca, tls_handshake_first=True) == CONNECTED
+    single.write()
+    with single.running():
+        result = single.diagnose(creds, url)
+        assert result["cause"] == "tls_not_offered"
+        assert "nothing was sent to it" in result["message"]
+        assert single.cause(creds) == CONNECTED
