@@ -55,9 +55,57 @@ options:
     type: str
     choices: [client, leafnode, mqtt]
     default: client
+  actions:
+    description:
+      - What the user is to be able to do once it is connected. What is missing for it is the cause V(permission_missing). Nothing is published to find out,
+        the claims that the server holds are looked at, or what it reports to the user of its permissions.
+      - Each has one of C(publish), C(subscribe), C(request), C(stream), C(kv) and C(object_store).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      publish:
+        description:
+          - A subject to publish to. With wildcards, all that they cover.
+        type: str
+      subscribe:
+        description:
+          - A subject to subscribe to.
+        type: str
+      queue:
+        description:
+          - The queue group of the subscription.
+        type: str
+      request:
+        description:
+          - A subject to send requests to, whose answers have to arrive as well.
+        type: str
+      inbox:
+        description:
+          - Where answers arrive. The default is V(_INBOX.>); name another one for clients that have an inbox prefix of their own.
+        type: str
+      stream:
+        description:
+          - A stream of JetStream, to read from. Ask for what is published into it with C(publish).
+        type: str
+      kv:
+        description:
+          - A bucket of the key-value store.
+        type: str
+      object_store:
+        description:
+          - A bucket of the object store.
+        type: str
+      access:
+        description:
+          - What to do with it, V(read) or V(manage) a stream, V(read), V(write) or V(watch) a key-value bucket, V(read) or V(write) an object store. All if
+            omitted.
+        type: list
+        elements: str
+        choices: [read, write, watch, manage]
   fail_if_refused:
     description:
-      - Fail where a server does not let the user in. Otherwise that is a result like any other.
+      - Fail where a server does not let the user in, or does not let it do one of O(actions). Otherwise that is a result like any other.
     type: bool
     default: false
   expected_servers:
@@ -71,6 +119,15 @@ EXAMPLES = r"""
     user_creds_path: /etc/orders/nats.creds
     servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
   register: orders
+
+- name: What is missing for the user to read its configuration and to take orders?
+  natsops.security.nats_diagnose:
+    user_creds_path: /etc/orders/nats.creds
+    servers: [tls://n1.example.com:4222]
+    actions:
+      - {kv: config, access: [read, watch]}
+      - {subscribe: orders.new, queue: workers}
+      - {request: prices.get}
 
 - name: Ask the servers too, and stop where one refuses it
   natsops.security.nats_diagnose:
@@ -127,6 +184,7 @@ servers:
         - "By limits: V(account_connection_limit), V(server_connection_limit), V(subscription_limit), V(token_too_long)."
         - "On the way: V(unresolvable), V(closed_port), V(unreachable), V(no_answer), V(wrong_port), V(not_nats), V(not_operator_mode), V(protocol),
           V(tls_first), V(tls_not_first), V(tls_not_offered), V(tls_untrusted), V(tls_name), V(tls_client_certificate), V(tls_failed)."
+        - V(permission_missing) and V(jetstream_disabled) where it is connected, and may not do one of O(actions).
         - V(refused) where nothing that is known explains it.
       type: str
     message:
@@ -149,6 +207,12 @@ servers:
     account_issued_at:
       description: When the JWT of the account was issued that the server has. Not known without access to the system account.
       type: str
+    actions:
+      description:
+        - Of each of O(actions), where the user is connected, whether it is C(allowed) (null where that is not known), and what is C(missing), each with the
+          subject as C(publish) or C(subscribe), and with C(reason). C(basis) is as that of the cause.
+      type: list
+      elements: dict
     error:
       description: What the server answered, or the network.
       type: str
@@ -201,6 +265,27 @@ def main() -> None:
             user={"type": "str"},
             keys_dir={"type": "path", "no_log": False},
             connect_as={"type": "str", "choices": ["client", "leafnode", "mqtt"], "default": "client"},
+            actions={
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    **{
+                        name: {"type": "str"}
+                        for name in (
+                            "publish",
+                            "subscribe",
+                            "queue",
+                            "request",
+                            "inbox",
+                            "stream",
+                            "kv",
+                            "object_store",
+                        )
+                    },
+                    "access": {"type": "list", "elements": "str", "choices": ["read", "write", "watch", "manage"]},
+                },
+            },
             fail_if_refused={"type": "bool", "default": False},
         ),
         required_one_of=[*options.ONE_OF, ("user_creds_path", "user_creds", "user")],

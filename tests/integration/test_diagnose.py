@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import dataclasses
@@ -16,13 +17,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.fleets import FULL, Fleet, Realm, make_certificates, tls_config
+from support.fleets import FULL, Fleet, Realm, client, make_certificates, tls_config
 from support.ports import free_ports
 from support.servers import running
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
+    Permission,
+    Permissions,
     SigningKey,
     TimeRange,
     User,
@@ -778,3 +781,180 @@ def test_tls_that_begins_before_info_or_not_at_all(single: Single, certificates:
         assert result["cause"] == "tls_not_offered"
         assert "nothing was sent to it" in result["message"]
         assert single.cause(creds) == CONNECTED
+
+
+# ---- what a user may not do once it is connected
+
+
+@pytest.fixture(scope="module")
+def streams(
+    tmp_path_factory: pytest.TempPathFactory, collections_path: Any, core: Any, modules: Any
+) -> Iterator[Single]:
+    """A server with JetStream, on which a user that may do everything has made a stream and buckets."""
+    from support.sites import Site
+
+    folder = tmp_path_factory.mktemp("streams")
+    single = Single(Site(folder, collections_path, core, modules))
+    limits = _limits()
+    limits.jetstream = dataclasses.replace(limits.jetstream, memory_storage=-1, disk_storage=-1)
+    single.jwt = single.realm.account(single.account, "APP", Account(limits=limits))
+    single.write(f'jetstream {{ store_dir: "{folder / "js"}" }}')
+
+    async def make() -> None:
+        connected = await client(single.url(), single.creds())
+        context = connected.jetstream()
+        await (await context.create_key_value(bucket="config")).put("a", b"1")
+        await (await context.create_object_store(bucket="files")).put("o", b"1")
+        await context.add_stream(name="ORDERS", subjects=["orders.>"])
+        await context.publish("orders.new", b"1")
+        await connected.close()
+
+    with single.running():
+        asyncio.run(make())
+        yield single
+
+
+async def _read_bucket(context: Any) -> None:
+    bucket = await context.key_value("config")
+    assert (await bucket.get("a")).value == b"1"
+
+
+async def _watch_bucket(context: Any) -> None:
+    watcher = await (await context.key_value("config")).watchall()
+    assert (await watcher.updates(timeout=5)).value == b"1"
+    await watcher.stop()
+
+
+async def _write_bucket(context: Any) -> None:
+    await (await context.key_value("config")).put("b", b"2")
+
+
+async def _read_file(context: Any) -> None:
+    assert (await (await context.object_store("files")).get("o")).data == b"1"
+
+
+async def _write_file(context: Any) -> None:
+    await (await context.object_store("files")).put("p", b"2")
+
+
+async def _read_stream(context: Any) -> None:
+    subscription = await context.pull_subscribe("orders.>", durable="d", stream="ORDERS")
+    (message,) = await subscription.fetch(1, timeout=5)
+    await message.ack_sync()
+
+
+async def _publish_into_stream(context: Any) -> None:
+    await context.publish("orders.new", b"1")
+
+
+async def _ask(context: Any) -> None:
+    assert await context.account_info()
+
+
+ACTIONS = {
+    "read a bucket": ({"kv": "config", "access": ["read"]}, _read_bucket),
+    "watch a bucket": ({"kv": "config", "access": ["watch"]}, _watch_bucket),
+    "write a bucket": ({"kv": "config", "access": ["write"]}, _write_bucket),
+    "read an object": ({"object_store": "files", "access": ["read"]}, _read_file),
+    "write an object": ({"object_store": "files", "access": ["write"]}, _write_file),
+    "read a stream": ({"stream": "ORDERS"}, _read_stream),
+    "publish into a stream": ({"request": "orders.new"}, _publish_into_stream),
+    "ask JetStream": ({"request": "$JS.API.INFO"}, _ask),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("asks_system", [True, False], ids=["held", "reported"])
+def test_permission_that_is_missing_is_enough_once_it_is_added(streams: Single, name: str, asks_system: bool) -> None:
+    action, do = ACTIONS[name]
+    more: dict[str, Any] = {"actions": [action]}
+    allowed: dict[str, list[str]] = {"publish": ["unrelated"], "subscribe": ["unrelated"]}
+    if asks_system:
+        more["system_signer_seed"] = streams.realm.system.seed
+    else:
+        # What a server reports to a user, it reports to one that may ask.
+        allowed = {"publish": ["$SYS.REQ.USER.INFO"], "subscribe": ["_INBOX.>"]}
+    pair = nkey.create("user")
+    if asks_system:
+        with pytest.raises(AssertionError, match="permissions violation"):
+            _try_for_real(streams, streams.creds(pair, **_may(allowed)), do, timeout=0.3)
+    result = streams.diagnose(streams.creds(pair, **_may(allowed)), **more)
+    (server,) = result["servers"]
+    assert (server["cause"], server["connected"], server["basis"]) == ("permission_missing", True, "server")
+    (answered,) = server["actions"]
+    assert (answered["allowed"], answered["action"]) == (False, action)
+    for missing in answered["missing"]:
+        for word in allowed:
+            if word in missing:
+                allowed[word].append(missing[word])
+                assert f"Add {missing[word]} to permissions.{word}.allow" in server["advice"]
+    creds = streams.creds(pair, **_may(allowed))
+    assert streams.cause(creds, **more) == CONNECTED
+    _try_for_real(streams, creds, do)
+
+
+def _may(allowed: dict[str, list[str]]) -> dict[str, Any]:
+    return {"permissions": Permissions(**{word: Permission(allow=subjects) for word, subjects in allowed.items()})}
+
+
+def _try_for_real(streams: Single, creds: str, do: Any, timeout: float = 30) -> None:
+    async def work() -> None:
+        connected = await client(streams.url(), creds)
+        try:
+            await do(connected.jetstream(timeout=timeout))
+            await connected.flush()
+        finally:
+            await connected.close()
+            assert connected.last_error is None, connected.last_error
+
+    asyncio.run(work())
+
+
+def test_denied_subject_and_queue_group_are_named(streams: Single) -> None:
+    permissions = Permissions(
+        publish=Permission(deny=["orders.secret"]), subscribe=Permission(allow=["jobs workers", "_INBOX.>"])
+    )
+    creds = streams.creds(permissions=permissions)
+    asked = [{"publish": "orders.secret"}, {"subscribe": "jobs", "queue": "workers"}, {"subscribe": "jobs"}]
+    result = streams.diagnose(creds, actions=asked, system_signer_seed=streams.realm.system.seed)
+    assert [one["allowed"] for one in result["servers"][0]["actions"]] == [False, True, False]
+    assert "Take permissions.publish.deny[0] out of user APP/orders" in result["servers"][0]["advice"]
+    assert "it is allowed in the queue group workers only" in result["message"]
+
+
+def test_account_without_jetstream_is_named(single: Single) -> None:
+    single.write(f'jetstream {{ store_dir: "{single.site / "js"}" }}')
+    system = {"system_signer_seed": single.realm.system.seed}
+    with single.running():
+        result = single.diagnose(single.creds(), actions=[{"kv": "config"}], **system)
+        assert result["cause"] == "jetstream_disabled"
+        assert "limits.jetstream" in result["servers"][0]["advice"]
+        assert single.cause(single.creds(), actions=[{"publish": "a"}], **system) == CONNECTED
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({}, "actions[0]: one of publish, subscribe, request, stream, kv, object_store is wanted, and this has none."),
+        (
+            {"publish": "a", "kv": "b"},
+            "actions[0]: one of publish, subscribe, request, stream, kv, object_store is wanted",
+        ),
+        ({"publish": "a..b"}, "actions[0].publish: 'a..b' is no subject: it has white space or an empty token."),
+        ({"publish": ""}, "actions[0].publish: '' is no subject: it is empty."),
+        ({"publish": "a", "queue": "q"}, "actions[0].queue: only a subscription has a queue group."),
+        ({"publish": "a", "inbox": "i"}, "actions[0].inbox: only what is answered has an inbox, not publish."),
+        (
+            {"publish": "a", "access": ["read"]},
+            "actions[0].access: only stream, kv, object_store have it, not publish.",
+        ),
+        (
+            {"stream": "a", "access": ["watch"]},
+            "actions[0].access: there is no watch of stream, there are read, manage.",
+        ),
+        ({"kv": "a.b"}, "actions[0].kv: 'a.b' is no name of a stream or bucket"),
+    ],
+    ids=str,
+)
+def test_action_that_is_none_is_refused(site: Site, action: dict[str, Any], message: str) -> None:
+    assert message in site.refuse("diagnose", user_creds="x", servers=["nats://127.0.0.1:9"], actions=[action])

@@ -14,7 +14,6 @@ import dataclasses
 import errno
 import json
 import os
-import re
 import socket
 import ssl
 import struct
@@ -186,7 +185,7 @@ async def _as_client(address: Address, holder: Holder, how: How) -> Attempt:
         if answer[:4] == b"-ERR":
             return dataclasses.replace(found, outcome=TURNED_AWAY, words=channel.problem)
         # A server that counts subscriptions against a limit of none lets a user in first.
-        permissions = await _ask_for_permissions(channel) if how.wants_info else None
+        permissions = await _ask_for_permissions(channel, violations) if how.wants_info else None
         if channel.problem:
             return dataclasses.replace(found, outcome=TURNED_AWAY, words=channel.problem)
         return dataclasses.replace(found, outcome=LET_IN, permissions=permissions)
@@ -201,26 +200,25 @@ def _hello(holder: Holder, info: Info, more: dict[str, Any]) -> bytes:
     return b"CONNECT " + json.dumps(said, separators=(",", ":")).encode("ascii") + b"\r\n"
 
 
-async def _ask_for_permissions(channel: channels.Channel) -> dict[str, Any] | None:
+async def _ask_for_permissions(channel: channels.Channel, violations: list[str]) -> dict[str, Any] | None:
     """What the server lets this user do, as it reports that to the user itself; None where it does not."""
     inbox = f"_INBOX.{os.urandom(12).hex()}"
     channel.write(f"SUB {inbox} 1\r\nPUB {USER_INFO} {inbox} 0\r\n\r\nPING\r\n".encode("ascii"))
-    data = b""
-    with contextlib.suppress(ConnectionError):
-        while True:
-            frame = await channel.next_frame()
-            if frame[:4] in (b"MSG ", b"HMSG"):
-                data = frame
-            if frame[:4] in (b"PONG", b"-ERR"):
-                break
-    found = re.match(rb"MSG [^\r]*\r\n", data)
-    if found is None:
-        return None
     try:
-        answer = parse(data[found.end() : -2], "the answer")
-        return dict(answer["data"].value or {})
-    except (Unreadable, TypeError, ValueError):
+        return await asyncio.wait_for(_permissions_in(channel, violations), 2 * _USUAL)
+    except (asyncio.TimeoutError, ConnectionError, Unreadable):
         return None
+
+
+async def _permissions_in(channel: channels.Channel, violations: list[str]) -> dict[str, Any] | None:
+    """The answer, which may come after the PONG; None where there will be none, since something is not permitted or nobody listens."""
+    while True:
+        frame = await channel.next_frame()
+        if (frame[:4] == b"PONG" and violations) or frame[:4] in (b"HMSG", b"-ERR"):
+            return None
+        if frame[:4] == b"MSG ":
+            value = parse(frame.partition(b"\r\n")[2][:-2], "the answer")["data"].value
+            return value if isinstance(value, dict) else None
 
 
 async def _as_leafnode(address: Address, holder: Holder, how: How) -> Attempt:

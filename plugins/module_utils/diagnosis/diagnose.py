@@ -11,7 +11,8 @@ from typing import Any, Sequence
 from ..base import units
 from ..claims import Claims
 from ..cluster.channel import Tls
-from . import attempts, findings, network
+from . import abilities, attempts, findings, network
+from .abilities import Action, Answered
 from .attempts import Attempt
 from .creds import Holder
 from .evidence import Evidence, read_account
@@ -27,6 +28,7 @@ class Diagnosed:
     attempt: Attempt
     finding: Finding
     notes: tuple[str, ...] = ()
+    actions: tuple[Answered, ...] = ()
 
     @property
     def connected(self) -> bool:
@@ -40,6 +42,23 @@ def diagnose(tried: Sequence[Attempt], holder: Holder, evidence: Evidence, known
     return [
         _diagnose_one(attempt, holder, evidence, dataclasses.replace(known, holders=holders), tls) for attempt in tried
     ]
+
+
+def with_actions(diagnosed: Diagnosed, actions: Sequence[Action]) -> Diagnosed:
+    """The same with what the user may do of what is asked, on a server that lets it in."""
+    case = diagnosed.case
+    if not actions or not diagnosed.connected or case is None:
+        return diagnosed
+    held = _held(case)
+    answered = tuple(abilities.answer(actions, case, held))
+    finding = abilities.finding_of(answered, case, abilities.jetstream_problem(actions, held or case.known.stored))
+    return dataclasses.replace(diagnosed, finding=finding or diagnosed.finding, actions=answered)
+
+
+def _held(case: Case) -> Claims | None:
+    """The account as the server holds it, where that is known."""
+    found = read_account(case.account_key, case.seen.token) if case.seen is not None else None
+    return found if isinstance(found, Claims) else None
 
 
 def _holders(evidence: Evidence, user: Claims | None) -> tuple[str, ...]:
@@ -82,8 +101,8 @@ def _notes(case: Case | None) -> list[str]:
     found = []
     if case.ahead is not None and abs(case.ahead) >= CLOCK_TOLERANCE:
         found.append(f"The clock of {case.server} is {clock_difference(case.ahead)}.")
-    held, stored = read_account(case.account_key, case.seen.token), case.known.stored
-    if isinstance(held, Claims) and stored is not None and held.issued_at != stored.issued_at:
+    held, stored = _held(case), case.known.stored
+    if held is not None and stored is not None and held.issued_at != stored.issued_at:
         word = "older" if held.issued_at < stored.issued_at else "newer"
         found.append(
             f"The account on {case.server} is {word} than the store's: {units.show_time(held.issued_at)}, and {units.show_time(stored.issued_at)}."
@@ -99,11 +118,7 @@ def describe(diagnosed: Diagnosed) -> dict[str, Any]:
     attempt, finding = diagnosed.attempt, diagnosed.finding
     info = attempt.info
     seen = diagnosed.case.seen if diagnosed.case is not None else None
-    held = (
-        read_account(diagnosed.case.account_key, seen.token)
-        if diagnosed.case is not None and seen is not None
-        else None
-    )
+    held = _held(diagnosed.case) if diagnosed.case is not None else None
     ahead = seen.ahead if seen is not None else None
     return {
         "url": attempt.shown,
@@ -116,7 +131,8 @@ def describe(diagnosed: Diagnosed) -> dict[str, Any]:
         "basis": finding.basis,
         "notes": list(diagnosed.notes),
         "clock_difference": None if ahead is None else round(ahead, 1),
-        "account_issued_at": units.show_time(held.issued_at) if isinstance(held, Claims) else None,
+        "account_issued_at": units.show_time(held.issued_at) if held is not None else None,
+        "actions": [one.describe() for one in diagnosed.actions],
         "error": _words(attempt),
     }
 

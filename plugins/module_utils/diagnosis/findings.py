@@ -42,7 +42,7 @@ TLS_UNTRUSTED, TLS_NAME, TLS_CLIENT_CERTIFICATE, TLS_FAILED = (
     "tls_failed",
 )
 #: It is connected, and may not do what is asked about.
-PERMISSION_MISSING = "permission_missing"
+PERMISSION_MISSING, JETSTREAM_DISABLED = "permission_missing", "jetstream_disabled"
 #: Refused, and nothing that is known explains it.
 REFUSED = "refused"
 #: Nothing is wrong with the server, and creds that cannot be used were not tried.

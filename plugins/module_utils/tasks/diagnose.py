@@ -12,6 +12,7 @@ from ..base.errors import NatsSecurityError
 from ..cluster import connection as cluster_connection
 from ..cluster.connection import Connection, Options
 from ..diagnosis import attempts, diagnose, evidence
+from ..diagnosis.abilities import read_actions
 from ..diagnosis.attempts import Attempt, How
 from ..diagnosis.creds import Holder
 from ..diagnosis.diagnose import Diagnosed
@@ -34,17 +35,18 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     has_system = any(params[name] is not None for name in _SYSTEM)
     if has_system:
         options.require_nats(module)
+    asked = read_actions(params["actions"]) if params["actions"] else []
     holder = read_holder(module, source)
     how = _how(module, source, has_system)
     addresses = how.addresses
-    way = How(params["connect_as"], how.channel_tls(addresses), how.connect_timeout)
+    way = How(params["connect_as"], how.channel_tls(addresses), how.connect_timeout, bool(asked))
     tried = attempts.try_all(addresses, holder, way)
     seen = _gather(how, params["servers"], tried, holder, params["expected_servers"]) if has_system else Evidence()
     for warning in seen.warnings:
         module.warn(warning)
     stored = source.account(account_of(holder.claims)) if holder.claims is not None else None
     known = Known(time.time(), stored, source.operator, (), seen.is_known, seen.refusal)
-    found = diagnose.diagnose(tried, holder, seen, known, way.tls)
+    found = [diagnose.with_actions(one, asked) for one in diagnose.diagnose(tried, holder, seen, known, way.tls)]
     for problem in source.problems:
         module.warn(problem)
     result = _describe(found, holder, seen)
