@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..claims import Export
 from . import replies, show
 from .answers_who import ways_of_flow
 from .links import SERVICE, Link, links_into, links_out_of
 from .questions import INBOX, Question
 from .routes import Flow, follow, sources
 from .subjects import EVERYTHING, pattern, union_of
-from .tree import Tree, account_body
+from .tree import Entry, Tree, account_body
 
 # ---- reaches
 
@@ -64,27 +65,29 @@ def unused_exports(tree: Tree, question: Question) -> dict[str, Any]:
     account = question.account
     found = []
     for entry in tree.accounts.values() if account is None else [account]:
-        used: dict[str, bool] = {}
-        for link in links_out_of(tree, entry.key):
-            if link.export_origin is not None:
-                path = link.export_origin.path
-                used[path] = used.get(path, False) or link.works
-        for number, export in enumerate(account_body(entry).exports):
-            path = f"exports[{number}]"
-            if export is not None and not used.get(path, False):
-                found.append(
-                    {
-                        "account": entry.title,
-                        "subject": export.subject,
-                        "type": export.type,
-                        "path": entry.at(path),
-                        "place": entry.place,
-                        "closed": [
-                            show.closed(tree, link) for link in links_out_of(tree, entry.key) if _is_of(link, path)
-                        ],
-                    }
-                )
+        for path, export in unused_of(tree, entry):
+            found.append(
+                {
+                    "account": entry.title,
+                    "subject": export.subject,
+                    "type": export.type,
+                    "path": entry.at(path),
+                    "place": entry.place,
+                    "closed": [show.closed(tree, link) for link in links_out_of(tree, entry.key) if _is_of(link, path)],
+                }
+            )
     return {"exports": found}
+
+
+def unused_of(tree: Tree, entry: Entry) -> list[tuple[str, Export]]:
+    """The exports of one account that no account here imports in a way that works, each with its path."""
+    used: dict[str, bool] = {}
+    for link in links_out_of(tree, entry.key):
+        if link.export_origin is not None:
+            path = link.export_origin.path
+            used[path] = used.get(path, False) or link.works
+    exports = ((f"exports[{number}]", export) for number, export in enumerate(account_body(entry).exports))
+    return [(path, export) for path, export in exports if export is not None and not used.get(path, False)]
 
 
 def _is_of(link: Link, path: str) -> bool:

@@ -13,15 +13,24 @@ from .subjects import EVERYTHING, Subjects, common_pattern, difference, intersec
 from .tree import Entry, Tree
 
 
-class _Dead(NamedTuple):
+class Dead(NamedTuple):
+    """A permission that no subject can meet, and why."""
+
     subject: str
     reason: str
     origin: Origin
 
 
-def dead_permissions(tree: Tree, users: list[Entry]) -> list[dict[str, Any]]:
+class Found(NamedTuple):
+    """A dead permission with where it is said, and the users that it is dead for."""
+
+    dead: Dead
+    users: list[Entry]
+
+
+def find_dead(tree: Tree, users: list[Entry]) -> list[Found]:
     """Those of the users, each where it is said. One of a scope, or of an account's defaults, counts where it is dead for all of these users."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], Found] = {}
     holders: dict[tuple[str, str], int] = {}
     for user in users:
         access = access_of(tree, user)
@@ -29,9 +38,13 @@ def dead_permissions(tree: Tree, users: list[Entry]) -> list[dict[str, Any]]:
         for place in {*said, *_places(access)}:
             holders[place] = holders.get(place, 0) + 1
         for place, one in said.items():
-            entry = found.setdefault(place, _shown(tree, one))
-            entry["users"].append(tree.title_of(user))
-    return [one for place, one in found.items() if len(one["users"]) == holders[place]]
+            found.setdefault(place, Found(one, [])).users.append(user)
+    return [one for place, one in found.items() if len(one.users) == holders[place]]
+
+
+def dead_permissions(tree: Tree, users: list[Entry]) -> list[dict[str, Any]]:
+    """find_dead(), for people and programs."""
+    return [_shown(tree, one) for one in find_dead(tree, users)]
 
 
 def _places(access: Access) -> Iterator[tuple[str, str]]:
@@ -41,38 +54,39 @@ def _places(access: Access) -> Iterator[tuple[str, str]]:
             yield rule.origin.entry.key, rule.origin.path
 
 
-def _shown(tree: Tree, one: _Dead) -> dict[str, Any]:
+def _shown(tree: Tree, found: Found) -> dict[str, Any]:
+    one = found.dead
     return {
         "claim": claim_name(tree, one.origin.entry),
         "path": one.origin.entry.at(one.origin.path),
         "place": one.origin.entry.place,
         "subject": one.subject,
         "reason": one.reason,
-        "users": [],
+        "users": [tree.title_of(user) for user in found.users],
     }
 
 
-def _dead_of(tree: Tree, access: Access) -> Iterator[_Dead]:
+def _dead_of(tree: Tree, access: Access) -> Iterator[Dead]:
     for ignored in access.ignored:
-        yield _Dead(ignored.subject, f"servers pass over it: {ignored.reason}", ignored.origin)
+        yield Dead(ignored.subject, f"servers pass over it: {ignored.reason}", ignored.origin)
     yield from _dead_publish(tree, access)
     yield from _dead_subscribe(access)
 
 
-def _dead_publish(tree: Tree, access: Access) -> Iterator[_Dead]:
+def _dead_publish(tree: Tree, access: Access) -> Iterator[Dead]:
     lists = access.lists
     denied = union_of([*(rule.pattern for rule in lists.publish_deny), *reserved_subjects(tree, access)])
     for rule in lists.publish_allow or ():
         own = union_of([rule.pattern])
         if not difference(own, denied):
-            yield _Dead(str(rule), f"{_who_denies(rule, lists.publish_deny)} denies all of it", rule.origin)
+            yield Dead(str(rule), f"{_who_denies(rule, lists.publish_deny)} denies all of it", rule.origin)
         elif not intersection(own, _publishable(tree, access)):
-            yield _Dead(str(rule), "mappings make something else of every subject that it allows", rule.origin)
+            yield Dead(str(rule), "mappings make something else of every subject that it allows", rule.origin)
     if lists.publish_allow is not None:
         allowed = union_of(rule.pattern for rule in lists.publish_allow)
         for rule in lists.publish_deny:
             if not intersection(allowed, union_of([rule.pattern])):
-                yield _Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
+                yield Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
 
 
 def _publishable(tree: Tree, access: Access) -> Subjects:
@@ -91,7 +105,7 @@ def _who_denies(rule: Rule, denied: list[Rule]) -> str:
     return " and ".join(found) or "the server"
 
 
-def _dead_subscribe(access: Access) -> Iterator[_Dead]:
+def _dead_subscribe(access: Access) -> Iterator[Dead]:
     lists = access.lists
     for rule in lists.subscribe_allow or ():
         denying = [
@@ -100,11 +114,11 @@ def _dead_subscribe(access: Access) -> Iterator[_Dead]:
             if not other.queue or (rule.queue and queue_matches(rule.queue, other.queue))
         ]
         if not difference(union_of([rule.pattern]), union_of(other.pattern for other in denying)):
-            yield _Dead(str(rule), f"{_who_denies(rule, denying)} denies all of it", rule.origin)
+            yield Dead(str(rule), f"{_who_denies(rule, denying)} denies all of it", rule.origin)
     if lists.subscribe_allow is not None:
         for rule in lists.subscribe_deny:
             if not any(_meets(allowed, rule) for allowed in lists.subscribe_allow):
-                yield _Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
+                yield Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
 
 
 def _meets(allowed: Rule, denied: Rule) -> bool:

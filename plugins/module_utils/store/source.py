@@ -24,21 +24,24 @@ _MOST_VALUES = 5_000_000
 _MAX_BYTES = 512 * 1024 * 1024
 
 
-def read_source(path: str) -> str:
-    """The text of a file. NatsSecurityError where it cannot be read."""
-    text = read_text(path, "src: the document", _MAX_BYTES)
+def read_source(path: str, option: str = "src", what: str = "the document") -> str:
+    """The text of the file that an option names. NatsSecurityError where it cannot be read."""
+    text = read_text(path, f"{option}: {what}", _MAX_BYTES)
     if text is None:
-        raise NatsSecurityError(f"src: there is no file {path}.")
+        raise NatsSecurityError(f"{option}: there is no file {path}.")
     return text
 
 
-def parse_source(path: str, text: str) -> Any:
+def parse_source(path: str, text: str, option: str = "src") -> Any:
     """What the text of a file says. NatsSecurityError where it is neither YAML nor JSON, or has a text that is none."""
-    found = _parse(path, text)
+    try:
+        found = _parse(path, text)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{option}: {error}") from None
     # Only an escape can be half of a surrogate pair.
     place = place_of_half(found) if "\\u" in text or "\\U" in text else ""
     if place:
-        raise NatsSecurityError(f"src: {path}: {place} contains half of a surrogate pair, which is no character.")
+        raise NatsSecurityError(f"{option}: {path}: {place} contains half of a surrogate pair, which is no character.")
     return found
 
 
@@ -54,18 +57,18 @@ def _parse(path: str, text: str) -> Any:
             raise _too_deep(path) from None
         except ValueError as error:
             if path.endswith(".json"):
-                raise NatsSecurityError(f"src: {path} is not JSON: {excerpt(str(error))}.") from None
+                raise NatsSecurityError(f"{path} is not JSON: {excerpt(str(error))}.") from None
     return _read_yaml(path, text)
 
 
 def _said_twice(path: str, key: str, first: int, again: int) -> NatsSecurityError:
     return NatsSecurityError(
-        f"src: {path} has {quoted(key)} at line {first} and again in the same dictionary at line {again}, so one of the two would be lost."
+        f"{path} has {quoted(key)} at line {first} and again in the same dictionary at line {again}, so one of the two would be lost."
     )
 
 
 def _too_deep(path: str) -> NatsSecurityError:
-    return NatsSecurityError(f"src: {path} is nested more than {_DEEPEST} levels deep, which no document is.")
+    return NatsSecurityError(f"{path} is nested more than {_DEEPEST} levels deep, which no document is.")
 
 
 # ---- JSON
@@ -129,7 +132,7 @@ def _read_yaml(path: str, text: str) -> Any:
         import yaml
     except ImportError:
         raise NatsSecurityError(
-            f"src: {path} is YAML, which takes the Python library PyYAML on this host: install it, or write JSON."
+            f"{path} is YAML, which takes the Python library PyYAML on this host: install it, or write JSON."
         ) from None
     loader: Any = None
     try:
@@ -150,7 +153,7 @@ def _read_yaml(path: str, text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
-        raise NatsSecurityError(f"src: {path} is not YAML{where}: {problem}.") from None
+        raise NatsSecurityError(f"{path} is not YAML{where}: {problem}.") from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -219,7 +222,7 @@ class _Check:
                 return self._error(
                     node, f"{quoted(node.value)} looks like a number, a time or the like and is none; quote it"
                 )
-        return NatsSecurityError(f"src: {self._path} has a value that YAML cannot read: {excerpt(str(error))}.")
+        return NatsSecurityError(f"{self._path} has a value that YAML cannot read: {excerpt(str(error))}.")
 
     @staticmethod
     def _inside(node: Any) -> list[Any]:
@@ -265,4 +268,4 @@ class _Check:
         return found
 
     def _error(self, node: Any, problem: str) -> NatsSecurityError:
-        return NatsSecurityError(f"src: {self._path} at line {node.start_mark.line + 1}: {problem}.")
+        return NatsSecurityError(f"{self._path} at line {node.start_mark.line + 1}: {problem}.")

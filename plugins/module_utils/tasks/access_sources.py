@@ -289,7 +289,10 @@ def _read_user(
 
 
 def _end(options: Mapping[str, Any], place: str, problems: list[Problem]) -> int:
-    return wanted_claims.policy(options, place, problems, int(time.time())).expires_at or 0
+    """When the token would end if it were issued now, in unix seconds; 0 for never."""
+    now = int(time.time())
+    policy = wanted_claims.policy(options, place, problems, now)
+    return policy.expires_at or (now + policy.expires_in if policy.expires_in else 0)
 
 
 def _find_activations(found: Source) -> None:
