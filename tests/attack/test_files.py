@@ -53,6 +53,7 @@ NOT_READ = {
     ("server_config", "data_dir"),
     ("store", "vault_file"),
 }
+WRITTEN_BY_POLICY = ("junit_path", "sarif_path")
 
 
 def is_folder(option: str) -> bool:
@@ -81,6 +82,11 @@ def base(site: Site, module: str) -> dict[str, Any]:
         closed.update(creds_path=make_creds(site), jwt_paths=[site / "app.jwt"])
     return {
         "access_info": lambda: {"jwt_paths": [site / "app.jwt"], "questions": [{"unused_exports": True}]},
+        "policy": lambda: {
+            "jwt_paths": [site / "acme.jwt", site / "app.jwt"],
+            "policy_path": site.write("rules.yml", "rules: []"),
+            "fail_on": "none",
+        },
         "operator": lambda: scenarios.operator(site),
         "account": lambda: scenarios.account(site),
         "user": lambda: scenarios.user(site),
@@ -125,7 +131,7 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
     """The same with a path in one of its options."""
     options = base(site, module)
     name, _dot, inner = option.partition(".")
-    if module == "access_info" and name != "jwt_paths":
+    if module in ("access_info", "policy") and name not in ("jwt_paths", *WRITTEN_BY_POLICY, "policy_path"):
         del options["jwt_paths"]
         if name not in ("src", "stores_dir"):
             options.update(servers=["nats://127.0.0.1:9"], creds_path=make_creds(site), connect_timeout="1s")

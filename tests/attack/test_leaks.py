@@ -166,6 +166,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
         "nats_diagnose": {**cluster, "user_creds_path": acme / "u.creds"},
         "nats_resolver": {**cluster, "jwt_paths": [acme / "app.jwt"]},
         "nats_resolver_info": {**cluster, "jwt_paths": [acme / "app.jwt"]},
+        "nats_policy": {"jwt_paths": [acme / "app.jwt"], "fail_on": "none", "return_reports": ["junit", "sarif"]},
     }
 
 

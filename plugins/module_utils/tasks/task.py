@@ -96,6 +96,10 @@ class CarefulModule(AnsibleModule):
         """Warn without secrets."""
         super().warn(masking.hide(warning, self._kept), **how)
 
+    def hide_secrets(self, text: str) -> str:
+        """The text without secrets, for what leaves the module by another way than its result."""
+        return masking.hide(text, self._kept)
+
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         self._forget_short_secrets()
         arguments = kwargs["invocation"].get("module_args") if "invocation" in kwargs else self.params
@@ -147,6 +151,8 @@ def run(
     except Exception as error:
         # Python would print the error as it is, with whatever stands in it.
         module.fail_json(msg=f"{type(error).__name__}: {error}. {OUR_FAULT}", exception=traceback.format_exc())
+    if result.get("failed"):  # with all that it has to return
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

@@ -1,0 +1,224 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of what claims say by themselves: expiry, bearer tokens, signatures, limits, tags, names, and the age of keys."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+from ..access.permissions import Origin, access_of
+from ..access.tree import Entry, Tree, account_body, account_key_of
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..claims import Account, JetStreamLimits, Operator, User
+from ..rules.accounts import read_activation
+from .findings import Fault, Rule, has_tag
+
+# ---- users
+
+
+def expiry(tree: Tree, rule: Rule, users: list[Entry]) -> Iterator[Fault]:
+    """Users that never expire, or too late."""
+    within = rule.values["within"]
+    span = units.show_seconds(within)
+    for user in users:
+        expires = user.claims.expires
+        if not expires:
+            yield Fault(user, f"never expires; it has to expire within {span}.", Origin(user, "expires_at"))
+        elif expires > tree.servers.now + within:
+            message = f"expires at {units.show_time(expires)}; it has to expire within {span}."
+            yield Fault(user, message, Origin(user, "expires_at"))
+
+
+def bearer(tree: Tree, _rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
+    """Users that are bearers, and scopes that make them bearers."""
+    for entry in entries:
+        if isinstance(entry.claims.body, Account):
+            for number, key in enumerate(account_body(entry).signing_keys):
+                if key.template is not None and key.template.bearer_token:
+                    yield Fault(entry, _BEARER, Origin(entry, f"signing_keys[{number}].template.bearer_token"))
+        elif access_of(tree, entry).granted.bearer_token:
+            yield Fault(entry, _BEARER, _bearer_origin(tree, entry))
+
+
+_BEARER = "allows bearer tokens, with which whoever has the JWT may connect; set bearer_token to false."
+
+
+def _bearer_origin(tree: Tree, user: Entry) -> Origin:
+    account = tree.account_of(user)
+    if access_of(tree, user).scope and account is not None:
+        for number, key in enumerate(account_body(account).signing_keys):
+            if key.key == user.claims.issuer:
+                return Origin(account, f"signing_keys[{number}].template.bearer_token")
+    return Origin(user, "bearer_token")
+
+
+# ---- signatures
+
+
+def identity_signatures(tree: Tree, _rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
+    """Accounts, users and activations that an identity key signed, where a signing key should have."""
+    for entry in entries:
+        issuer = entry.claims.issuer
+        if isinstance(entry.claims.body, User):
+            if issuer and issuer == account_key_of(entry):
+                yield Fault(entry, _signed_by("account", tree.account_title(issuer)), Origin(entry, ""))
+            continue
+        if tree.operator is not None and issuer == tree.operator.key:
+            yield Fault(entry, _signed_by("operator", tree.operator.title), Origin(entry, ""))
+        yield from _activation_signatures(tree, entry)
+
+
+def _signed_by(kind: str, name: str) -> str:
+    return f"is signed by the identity key of the {kind} {name}; sign it with a signing key."
+
+
+def _activation_signatures(tree: Tree, account: Entry) -> Iterator[Fault]:
+    for number, item in enumerate(account_body(account).imports):
+        if item is None or not item.token:
+            continue
+        try:
+            issuer = read_activation(item.token).issuer
+        except NatsSecurityError:
+            continue  # that it does not work is for the rule of imports
+        if issuer == item.account:
+            message = (
+                f"imports {item.subject} with an activation that {_signed_by('account', tree.account_title(issuer))}"
+            )
+            yield Fault(account, message, Origin(account, f"imports[{number}].token"))
+
+
+def scoped_keys(_tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
+    """Signing keys that may sign users with any permissions."""
+    for account in accounts:
+        for number, key in enumerate(account_body(account).signing_keys):
+            if key.template is None:
+                message = f"has the signing key {key.role or key.key} without a scope; give it a template."
+                yield Fault(account, message, Origin(account, f"signing_keys[{number}]"))
+
+
+def strict(_tree: Tree, _rule: Rule, operators: list[Entry]) -> Iterator[Fault]:
+    """Operators that let identity keys sign."""
+    for operator in operators:
+        if not operator.claims.body.strict_signing_key_usage:
+            message = "lets identity keys sign; set strict_signing_key_usage to true."
+            yield Fault(operator, message, Origin(operator, "strict_signing_key_usage"))
+
+
+def system_account(_tree: Tree, _rule: Rule, operators: list[Entry]) -> Iterator[Fault]:
+    """Operators without a system account."""
+    for operator in operators:
+        if not operator.claims.body.system_account:
+            yield Fault(operator, "names no system account; set system_account.", Origin(operator, "system_account"))
+
+
+# ---- limits
+
+
+def bearer_forbidden(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
+    """Accounts that do not forbid bearer tokens."""
+    for account in counted(tree, rule, accounts):
+        if not account_body(account).limits.disallow_bearer:
+            message = "does not forbid bearer tokens; set limits.disallow_bearer to true."
+            yield Fault(account, message, Origin(account, "limits.disallow_bearer"))
+
+
+def connection_limits(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
+    """Accounts with limits that are not set."""
+    for account in counted(tree, rule, accounts):
+        yield from _unlimited(account, account_body(account).limits, rule.values["limits"], "limits")
+
+
+def jetstream_limits(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
+    """Accounts that may use JetStream, with limits that are not set."""
+    for account in counted(tree, rule, accounts):
+        limits = account_body(account).limits
+        tiers = {f"limits.jetstream_tiers.{name}": tier for name, tier in limits.jetstream_tiers.items()}
+        for path, found in (tiers or {"limits.jetstream": limits.jetstream}).items():
+            if _is_on(found):
+                yield from _unlimited(account, found, rule.values["limits"], path)
+
+
+def _is_on(limits: JetStreamLimits | None) -> bool:
+    return limits is not None and bool(limits.memory_storage or limits.disk_storage)
+
+
+#: What a number says: for connections and storage 0 is none, for all else of JetStream servers read it as unlimited.
+_ZERO_IS_A_LIMIT = ("memory_storage", "disk_storage")
+
+
+def _unlimited(account: Entry, limits: Any, wanted: tuple[str, ...], path: str) -> Iterator[Fault]:
+    for name in wanted:
+        value = getattr(limits, name)
+        is_from_1 = isinstance(limits, JetStreamLimits) and name not in _ZERO_IS_A_LIMIT
+        if value < (1 if is_from_1 else 0):
+            yield Fault(account, f"has no limit {path}.{name}; set it.", Origin(account, f"{path}.{name}"))
+
+
+def counted(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Entry]:
+    """The accounts, the system account only where the rule says so."""
+    return (account for account in accounts if account.key != tree.system_account or rule.values["system_account"])
+
+
+# ---- tags and names
+
+
+def tags(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
+    """Entries without a tag that they have to have."""
+    for entry in entries:
+        for pattern in rule.values["tags"]:
+            if not has_tag((pattern,), (entry,)):
+                yield Fault(entry, f"has no tag {pattern}.", Origin(entry, "tags"))
+
+
+def naming(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
+    """Entries whose name does not match."""
+    pattern = rule.values["pattern"]
+    for entry in entries:
+        if not pattern.fullmatch(entry.title):
+            yield Fault(entry, f"has a name that does not match {pattern.pattern}.", Origin(entry, "name"))
+
+
+# ---- the age of keys
+
+
+def key_age(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
+    """Keys that are known to be older than they may be: by the oldest JWT that names them, or that they signed."""
+    longest = rule.values["older_than"]
+    known = _first_uses(tree)
+    for entry in entries:
+        for key, what, path in _keys_of(entry):
+            first = known.get(key)
+            if first is not None and first < tree.servers.now - longest:
+                since = units.show_time(first)
+                message = f"has {what} {key} in use since {since}, more than {units.show_seconds(longest)}; replace it."
+                yield Fault(entry, message, Origin(entry, path))
+
+
+def has_known_age(entry: Entry) -> bool:
+    """Whether there is a JWT; a document has no time of issue."""
+    return bool(entry.claims.issued_at)
+
+
+def _keys_of(entry: Entry) -> Iterator[tuple[str, str, str]]:
+    yield entry.key, "the identity key", ""
+    body = entry.claims.body
+    if isinstance(body, Operator):
+        for number, key in enumerate(body.signing_keys):
+            yield key, "the signing key", f"signing_keys[{number}]"
+    elif isinstance(body, Account):
+        for number, scoped in enumerate(body.signing_keys):
+            yield scoped.key, "the signing key", f"signing_keys[{number}]"
+
+
+def _first_uses(tree: Tree) -> dict[str, int]:
+    """The unix seconds of the oldest JWT here that names a key or that it signed, by public key."""
+    found: dict[str, int] | None = tree.memory.get("first uses")
+    if found is None:
+        found = tree.memory["first uses"] = {}
+        operators = [tree.operator] if tree.operator is not None else []
+        for entry in (*operators, *tree.accounts.values(), *tree.users):
+            issued_at = entry.claims.issued_at
+            for key in {entry.claims.issuer, *(key for key, _what, _path in _keys_of(entry))} if issued_at else ():
+                found[key] = min(issued_at, found.get(key, issued_at))
+    return found

@@ -1,0 +1,184 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_policy: a policy checked against a document, a store, tokens or a cluster, and its reports."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, NamedTuple
+
+from ..base.errors import NatsSecurityError
+from ..policy.builtin import EXPIRED
+from ..policy.checking import check, show_checked, show_finding
+from ..policy.findings import Finding, Results
+from ..policy.reading import Part, part_of, read_policy
+from ..store.source import parse_source, read_source
+from . import access_tasks
+from .access_sources import Source
+from .task import CarefulModule, keep_secrets_of, refuse_secrets
+from .tokens import set_attributes
+
+#: The levels that a task may choose; at 0 there are no built-in rules but those about the source and the policy.
+LEVELS = [0, 1, 2]
+#: Up to which level findings fail.
+FAIL_ON = {"none": 0, "1": 1, "2": 2}
+JUNIT, SARIF = "junit", "sarif"
+#: A report of 10,000 findings has about 10 MB.
+_MAX_REPORT = 512 * 1024 * 1024
+#: So many findings stand in the message of a task that fails.
+_IN_MESSAGE = 20
+
+
+def policy_spec() -> dict[str, Any]:
+    """The options beside those of the source."""
+    return {
+        "level": {"type": "int", "choices": LEVELS, "default": 1},
+        "rules": {"type": "list", "elements": "dict"},
+        "exceptions": {"type": "list", "elements": "dict"},
+        "policy_path": {"type": "path"},
+        "fail_on": {"type": "str", "choices": [*FAIL_ON], "default": "2"},
+        "junit_path": {"type": "path"},
+        "sarif_path": {"type": "path"},
+        "return_reports": {"type": "list", "elements": "str", "choices": [JUNIT, SARIF], "default": []},
+    }
+
+
+def policy_task(module: CarefulModule) -> dict[str, Any]:
+    """Check everything, write the reports, and fail where there are findings of the levels that fail."""
+    policy = read_policy(_parts(module), module.params["level"])
+    source = access_tasks.read_source_of(module)
+    results = check(source.tree(access_tasks.servers_of(module)), policy)
+    _make_readable(source, results)
+    fail_on = FAIL_ON[module.params["fail_on"]]
+    failing = [finding for finding in results.findings if finding.level <= fail_on]
+    result = _shown(module, results, bool(failing))
+    result.update(_reports(module, results, fail_on))
+    for text in (*results.problems, *_expired(results)):
+        module.warn(text)
+    if failing:
+        result.update(failed=True, msg=_message(failing))
+    return result
+
+
+def _parts(module: CarefulModule) -> list[Part]:
+    params = module.params
+    parts = [Part("", params["rules"], params["exceptions"])]
+    path = params["policy_path"]
+    if path is not None:
+        text = read_source(path, "policy_path", "the policy")
+        keep_secrets_of(module, text)
+        document = parse_source(path, text, "policy_path")
+        refuse_secrets(document, f"policy_path {path}")
+        parts.append(part_of(path, document))
+    return parts
+
+
+def _make_readable(source: Source, results: Results) -> None:
+    """Words in the place of keys that do not exist yet, wherever results are shown."""
+    if not source.words:
+        return
+    for finding in (*results.findings, *results.excepted):
+        for name in ("text", "claim", "path", "about"):
+            setattr(finding, name, source.readable(getattr(finding, name)))
+    results.problems = source.readable(results.problems)
+    results.notes = source.readable(results.notes)
+
+
+def _shown(module: CarefulModule, results: Results, has_failed: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "passed": not has_failed,
+        "findings": [show_finding(finding) for finding in results.findings],
+        "excepted": [show_finding(finding) for finding in results.excepted],
+        "rules": [show_checked(checked) for checked in results.checked],
+        "problems": results.problems,
+        "notes": results.notes,
+    }
+    if module.params["definition"] is not None:
+        # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
+        shown["invocation"] = {"module_args": {**module.params, "definition": "(as in the task)"}}
+    return shown
+
+
+def _expired(results: Results) -> list[str]:
+    return [finding.message for finding in results.findings if finding.rule == EXPIRED]
+
+
+def _message(failing: list[Finding]) -> str:
+    count = len(failing)
+    listed = [f"{finding.rule} (level {finding.level}): {finding.message}" for finding in failing[:_IN_MESSAGE]]
+    more = [f"and {count - _IN_MESSAGE} more, in findings"] if count > _IN_MESSAGE else []
+    return "\n".join([f"The policy has {count} finding{'s' if count > 1 else ''}:", *listed, *more])
+
+
+# ---- reports
+
+
+class _Report(NamedTuple):
+    """A kind of report: its name, what makes it, and what knows one."""
+
+    name: str
+    make: Callable[[Results, int], str]
+    is_one: Callable[[str], bool]
+
+
+def _make_junit(results: Results, fail_on: int) -> str:
+    from ..policy.junit import junit
+
+    return junit(results, fail_on)
+
+
+def _make_sarif(results: Results, _fail_on: int) -> str:
+    from ..policy.sarif import sarif
+
+    return sarif(results)
+
+
+def _is_junit(text: str) -> bool:
+    return "<testsuite" in text[:1000]
+
+
+def _is_sarif(text: str) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and "runs" in found
+
+
+_REPORTS = (_Report(JUNIT, _make_junit, _is_junit), _Report(SARIF, _make_sarif, _is_sarif))
+
+
+def _reports(module: CarefulModule, results: Results, fail_on: int) -> dict[str, Any]:
+    """Reports written and returned. All are looked at before any is written."""
+    found: dict[str, Any] = {}
+    wanted = []
+    for report in _REPORTS:
+        path = module.params[f"{report.name}_path"]
+        is_returned = report.name in module.params["return_reports"]
+        if path is None and not is_returned:
+            continue
+        # Names in claims may be anything, and nothing else masks what is in a file.
+        text = module.hide_secrets(report.make(results, fail_on))
+        if is_returned:
+            found[report.name] = text
+        if path is not None:
+            wanted.append((path, text, _old(module, path, report)))
+    changed = False
+    diffs = []
+    for path, text, old in wanted:
+        if old != text:
+            changed = True
+            diffs.append({"before": old or "", "after": text, "before_header": path, "after_header": path})
+            if not module.check_mode:
+                module.snapshot.put(path, text, 0o600)
+        changed |= set_attributes(module, path, module.params["mode"] or "0644")
+    return {**found, "changed": changed, "diff": diffs}
+
+
+def _old(module: CarefulModule, path: str, report: _Report) -> str | None:
+    old = module.snapshot.read(path, f"{report.name}_path: what is there", _MAX_REPORT)
+    if old is not None and old.strip() and not report.is_one(old):
+        raise NatsSecurityError(
+            f"{report.name}_path: {path} is left as it is: it holds something else than a report; move it away."
+        )
+    return old
