@@ -10,7 +10,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-BENCHMARKS = ("issue", "decode", "task", "memory", "resolver", "store", "signers", "backup", "access", "revoke")
+BENCHMARKS = (
+    "issue",
+    "decode",
+    "task",
+    "memory",
+    "resolver",
+    "store",
+    "signers",
+    "backup",
+    "access",
+    "revoke",
+    "credentials",
+)
 COLLECTIONS = Path(__file__).resolve().parents[1] / ".venv" / "collections"
 
 

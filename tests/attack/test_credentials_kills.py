@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The role natsops.security.credentials, killed after each of its tasks: the next run ends in the state of a run that was not killed.
+"""The role natsops.security.credentials and the playbook renew, killed before each of their tasks: the next run ends in the state of a run that was not killed.
 
 The tasks are counted by running, so that one more is tried without being named. `make test` kills at every third task and goes on from what each killed
 run left, `make attack` does so at every task, and kills at each one from the beginning. That a module is killed in its work is in test_kills.py.
@@ -9,12 +9,14 @@ run left, `make attack` does so at every task, and kills at each one from the be
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import subprocess
 from typing import Any
 
 import pytest
 import yaml
+from support.aging import age
 from support.kills import KILLED, killing, tasks_of
 from support.plays import BIN, Play
 from support.sites import Site
@@ -28,6 +30,33 @@ DOCUMENT: dict[str, Any] = {
     "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}]}],
 }
 
+#: The same, with windows in which everything is renewed, and with an activation.
+PERIODS: dict[str, Any] = {
+    "operator": {"name": "ACME", "signing_keys": ["main"], "expires_in": "500d", "renew_before": "470d"},
+    "accounts": [
+        {
+            "name": "APP",
+            "signing_keys": [{"role": "main"}],
+            "expires_in": "100d",
+            "renew_before": "70d",
+            "imports": [
+                {
+                    "name": "stock",
+                    "account": "SHOP",
+                    "subject": "stock.>",
+                    "type": "stream",
+                    "activation": {"expires_in": "60d", "renew_before": "30d"},
+                }
+            ],
+        },
+        {
+            "name": "SHOP",
+            "signing_keys": [{"role": "main"}],
+            "exports": [{"name": "stock", "subject": "stock.>", "type": "stream", "token_required": True}],
+        },
+    ],
+}
+
 
 @dataclasses.dataclass
 class Killed:
@@ -35,13 +64,15 @@ class Killed:
 
     site: Site
     environment: dict[str, str]
+    playbook: str = ""
 
     def __post_init__(self) -> None:
         """Make the store, and the files of the play."""
         self.reset()
         folder = self.site.folder.parent / "files"
         folder.mkdir()
-        entry = {"account": "APP", "claims": {"expires_in": "10d"}, "notify": "handle"}
+        claims = {"expires_in": "40d", "renew_before": "10d"}
+        entry = {"account": "APP", "claims": claims, "notify": "handle"}
         hosts = {
             host: {
                 "ansible_connection": "local",
@@ -63,6 +94,18 @@ class Killed:
             "credentials_keys_dir": self.site / "keys",
             "credentials_operator": "ACME",
         }
+        (folder / "variables.json").write_text(
+            json.dumps(
+                {
+                    "operator_definition": PERIODS,
+                    "operator_stores_dir": str(self.site / "stores"),
+                    "operator_keys_dir": str(self.site / "keys"),
+                    "credentials_handlers": str(folder / "handlers.yml"),
+                    "renew_summary_path": str(folder / "summary.json"),
+                }
+            )
+        )
+        (folder / "handlers.yml").write_text(yaml.safe_dump([handler]))
         role = {"ansible.builtin.import_role": {"name": "natsops.security.credentials"}}
         play = {
             "hosts": "nats_clients",
@@ -84,8 +127,11 @@ class Killed:
 
     def run(self, before: int = 0) -> int:
         """Run to the end, or to a task; the number of tasks, or 0 where it was killed."""
+        playbook = (
+            [self.playbook, "-e", f"@{self.files}/variables.json"] if self.playbook else [f"{self.files}/play.yml"]
+        )
         done = subprocess.run(
-            [str(BIN / "ansible-playbook"), "-i", str(self.files / "inventory.yml"), str(self.files / "play.yml")],
+            [str(BIN / "ansible-playbook"), "-i", str(self.files / "inventory.yml"), *playbook],
             capture_output=True,
             text=True,
             check=False,
@@ -144,3 +190,67 @@ def test_run_after_a_kill_at_any_task(killed: Killed) -> None:
         keys = killed.keys()
         killed.run()
         killed.assert_complete(keys)
+
+
+class Renewal:
+    """Creds, accounts, an activation and the operator, which are all due for renewal."""
+
+    def __init__(self, killed: Killed) -> None:
+        self.killed, self.site = killed, killed.site
+        killed.playbook = "natsops.security.renew"
+        self.begin()
+
+    def begin(self) -> None:
+        """Make them, and let 35 days pass."""
+        self.killed.reset()
+        self.killed.run()
+        age(self.site, 35 * 86400)
+        for host in ("h1", "h2"):
+            (self.site.folder / host / "handled").unlink()
+        self.keys = self.killed.keys()
+        self.first = self.expiries()
+
+    def expiries(self) -> dict[str, int]:
+        """When each token ends, in unix seconds."""
+        app = self.site.claims("stores/ACME/accounts/APP/APP.jwt")
+        users = {host: self.site.claims(f"stores/ACME/accounts/APP/users/{host}.jwt").expires for host in ("h1", "h2")}
+        activation = codec.decode(app.body.imports[0].token)
+        operator = self.site.claims("stores/ACME/ACME.jwt")
+        return {**users, "APP": app.expires, "activation": activation.expires, "operator": operator.expires}
+
+    def assert_complete(self) -> None:
+        """Everything is renewed for about its whole time, with the keys that it had, and the handlers have run."""
+        now = self.expiries()
+        assert {name: round((now[name] - expires) / 86400) for name, expires in self.first.items()} == dict.fromkeys(
+            now, 35
+        )
+        self.killed.assert_complete(self.keys)
+        summary = json.loads((self.killed.files / "summary.json").read_text())
+        assert (summary["ok"], summary["due"], summary["failed_hosts"]) == (True, [], {})
+        before = self.site.snapshot()
+        self.killed.run()
+        assert self.site.snapshot() == before
+        assert json.loads((self.killed.files / "summary.json").read_text())["renewed"] == []
+
+
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.attack)])
+def test_renewal_after_runs_that_were_killed_at_one_task_after_the_other(killed: Killed, step: int) -> None:
+    renewal = Renewal(killed)
+    number = 2
+    while not killed.run(before=number):
+        assert killed.keys() == renewal.keys
+        number += step
+    renewal.assert_complete()
+    assert number > 20
+
+
+@pytest.mark.attack
+def test_renewal_after_a_kill_at_any_task(killed: Killed) -> None:
+    renewal = Renewal(killed)
+    tasks = killed.run()
+    renewal.assert_complete()
+    for number in range(1, tasks + 1):
+        renewal.begin()
+        assert killed.run(before=number) == 0
+        killed.run()
+        renewal.assert_complete()

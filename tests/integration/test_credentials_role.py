@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.aging import age
 from support.fleets import FULL, Fleet, Realm
 from support.plays import Play, run_playbook
 from support.ports import free_ports
@@ -170,6 +171,44 @@ def test_host_that_fails_fails_alone_and_the_next_run_completes_it(hosts: Hosts)
     (hosts.site.folder / "h3").mkdir()
     assert changes(hosts.run())["h2"] == 0
     assert {hosts.claims(host, f"orders-{host}").name for host in ("h1", "h3")} == {"orders-h1", "orders-h3"}
+
+
+def test_host_that_is_unreachable_misses_its_creds_alone(hosts: Hosts) -> None:
+    hosts.users = {"h0": [], **hosts.users}
+    hosts.give("h0", "orders-h0")
+    hosts.host_variables["h0"] = {
+        "ansible_connection": "ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": free_ports(1)[0],
+    }
+    output = hosts.run(succeeds=False)
+    assert re.search(r"^h0 .*unreachable=1", output, re.MULTILINE)
+    assert {hosts.claims(host, f"orders-{host}").name for host in ("h1", "h2")} == {"orders-h1", "orders-h2"}
+    assert not (hosts.site.folder / "stores/ACME/accounts/APP/users/orders-h0.jwt").exists()
+    del hosts.host_variables["h0"]
+    changed = changes(hosts.run())
+    assert changed["h0"] > 0
+    assert (changed["h1"], changed["h2"]) == (0, 0)
+    assert hosts.claims("h0", "orders-h0").name == "orders-h0"
+
+
+def test_what_is_at_the_path_and_is_something_else_stays(hosts: Hosts) -> None:
+    hosts.run()
+    folder = hosts.site.folder
+    creds = {host: (folder / f"{host}/orders-{host}.creds").read_text() for host in ("h1", "h2")}
+    (folder / "h1/orders-h1.creds").unlink()
+    (folder / "h1/orders-h1.creds").symlink_to(folder / "h2/orders-h2.creds")
+    hosts.site.write("h2/orders-h2.creds", creds["h1"], 0o600)
+    before = hosts.site.snapshot()
+    output = hosts.run(succeeds=False)
+    assert f"{folder}/h1/orders-h1.creds is a symbolic link. It is left as it is" in output
+    assert "holds the creds of another user of APP, orders-h1, not of orders-h2. It is left as it is." in output
+    assert hosts.site.snapshot() == before
+    hosts.site.write("h2/orders-h2.creds", creds["h2"].replace("SU", "SA"), 0o600)
+    before = hosts.site.snapshot()
+    output = hosts.run(succeeds=False)
+    assert "/h2/orders-h2.creds does not hold the creds of a user. It is left as it is." in output
+    assert hosts.site.snapshot() == before
 
 
 def test_nothing_is_made_where_the_signing_host_cannot_sign(hosts: Hosts) -> None:
@@ -344,19 +383,6 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
         assert servers.reasons(path) == ["wrong_operator"]
 
 
-def age(hosts: Hosts, seconds: int, only_users: bool = False) -> None:
-    """Let all tokens of a store be so much older: they are signed anew with earlier times, the creds of hosts and the record too."""
-    site = hosts.site
-    ring = {path.stem: decorated.seed_in(path.read_text()) for path in (site.folder / "keys/keys").rglob("*.nk")}
-    for path in [*site.folder.rglob("*.jwt"), *site.folder.rglob("*.creds")]:
-        text = path.read_text()
-        claims = codec.decode(decorated.find_token(text))
-        if not only_users or claims.kind == "user":
-            claims.expires -= seconds if claims.expires else 0
-            aged = codec.encode(claims, ring[claims.issuer], claims.issued_at - seconds)
-            path.write_text(text.replace(decorated.find_token(text), aged))
-
-
 @pytest.mark.server
 def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> None:
     policy = {"expires_in": "100d", "renew_before": "20d"}
@@ -380,7 +406,7 @@ def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> N
         assert set(changes(hosts.run(playbook="natsops.security.renew")).values()) == {0}
         assert hosts.site.snapshot() == before
 
-        age(hosts, 32 * 86400, only_users=True)
+        age(hosts.site, 32 * 86400, only_users=True)
         old = {host: hosts.claims(host, f"orders-{host}") for host in ("h1", "h2")}
         output = hosts.run(playbook="natsops.security.renew")
         report = json.loads(summary.read_text())
@@ -391,7 +417,7 @@ def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> N
         assert hosts.handled == ["h1 restart", "h1 restart"]
 
     # Who holds no key of the operator cannot renew the account, which its user now outlives.
-    age(hosts, 65 * 86400)
+    age(hosts.site, 65 * 86400)
     del hosts.variables["operator_definition"], hosts.variables["renew_servers"]
     hosts.variables["credentials_operator"] = "ACME"
     output = " ".join(hosts.run(playbook="natsops.security.renew", succeeds=False).split())

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ..base import units
 from ..base.digests import digest
 from ..base.errors import NatsSecurityError
-from ..disk.files import is_link
+from ..disk.files import is_link, status_of
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Owner
 from ..keys.nkey import KeyPair
@@ -134,11 +134,8 @@ def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
 
 def owner_of(item: dict[str, Any], path: str) -> Owner:
     """Who a creds file is to belong to: the owner and group that are named, else whoever it belongs to, else who runs this. NatsSecurityError."""
-    try:
-        found = os.lstat(path)
-        uid, gid = found.st_uid, found.st_gid
-    except OSError:
-        uid, gid = os.geteuid(), os.getegid()
+    found = status_of(path)
+    uid, gid = (os.geteuid(), os.getegid()) if found is None else (found.st_uid, found.st_gid)
     wanted = Owner(_number(item, "owner", uid), _number(item, "group", gid))
     me = os.geteuid()
     if me != 0 and (uid != me or wanted.uid != me):
@@ -171,11 +168,8 @@ def _name_of(uid: int) -> str:
 
 def differs(path: str, owner: Owner, mode: int) -> bool:
     """Whether a file that is there has another owner or mode."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return False
-    return (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (*owner, mode)
+    status = status_of(path)
+    return status is not None and (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (*owner, mode)
 
 
 def set_attributes(path: str, owner: Owner, mode: int) -> None:

@@ -181,34 +181,40 @@ def list_folder(folder: str) -> list[str]:
         raise FileError(folder, f"The folder {folder} cannot be read", reason_of(error), error.errno or 0) from error
 
 
-def kind_of(path: str, follow: bool = False) -> int:
-    """What is at a path, as st_mode; 0 where there is nothing. FileError where the system does not tell: nobody may take that for nothing, as os.path does."""
+def status_of(path: str, follow: bool = False) -> os.stat_result | None:
+    """What the system says of a path; None where there is nothing. FileError where it does not tell: nobody may take that for nothing, as os.path does."""
     try:
-        return (os.stat if follow else os.lstat)(path).st_mode
+        return os.stat(path) if follow else os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return 0
+        return None
     except OSError as error:
         raise FileError(path, f"{path} cannot be read", reason_of(error), error.errno or 0) from error
 
 
+def _kind(path: str, follow: bool = False) -> int:
+    """What is at a path, as st_mode; 0 where there is nothing."""
+    status = status_of(path, follow)
+    return 0 if status is None else status.st_mode
+
+
 def is_there(path: str) -> bool:
     """Whether there is something at a path, a symbolic link that leads nowhere too. FileError where the system does not tell."""
-    return kind_of(path) != 0
+    return _kind(path) != 0
 
 
 def is_link(path: str) -> bool:
     """Whether there is a symbolic link at a path. FileError where the system does not tell."""
-    return stat.S_ISLNK(kind_of(path))
+    return stat.S_ISLNK(_kind(path))
 
 
 def is_file(path: str) -> bool:
     """Whether there is a file at a path, or a link to one. FileError where the system does not tell."""
-    return stat.S_ISREG(kind_of(path, follow=True))
+    return stat.S_ISREG(_kind(path, follow=True))
 
 
 def is_folder(path: str) -> bool:
     """Whether there is a folder at a path, or a link to one. FileError where the system does not tell."""
-    return stat.S_ISDIR(kind_of(path, follow=True))
+    return stat.S_ISDIR(_kind(path, follow=True))
 
 
 # ---- changing what is there

@@ -1,0 +1,29 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens that are older than they are, for what time brings about."""
+
+from __future__ import annotations
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+from .sites import Site
+
+
+def age(site: Site, seconds: int, only_users: bool = False) -> None:
+    """Let all tokens of a site be so much older: they are signed anew with earlier times, those in creds, in imports and on record too."""
+    ring = {path.stem: decorated.seed_in(path.read_text()) for path in (site.folder / "keys/keys").rglob("*.nk")}
+
+    def aged(token: str) -> str:
+        claims = codec.decode(token)
+        if only_users and claims.kind != "user":
+            return token
+        if claims.kind == "account":
+            for one in claims.body.imports:
+                one.token = one.token and aged(one.token)
+        claims.expires -= seconds if claims.expires else 0
+        return codec.encode(claims, ring[claims.issuer], claims.issued_at - seconds)
+
+    for path in [*site.folder.rglob("*.jwt"), *site.folder.rglob("*.creds")]:
+        text = path.read_text()
+        token = decorated.find_token(text)
+        path.write_text(text.replace(token, aged(token)))
