@@ -93,6 +93,38 @@ options:
     description:
       - The name of the store's folder in O(stores_dir). The name of the operator when left out.
     type: str
+  rotations:
+    description:
+      - Phases of rotations of signing keys. In the document a role is a slot, so it stays as it is when the key behind the role changes.
+        The role P(natsops.security.rotation#role) goes through all phases, and sees to servers, hosts and connections.
+      - What is known of a role is its JWT, and the roles on record, so a run that was killed is gone on with by the next. The generations of keys stay
+        on record until the rotation is complete, also in runs without this option.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      account:
+        description: The name of the account in the document whose signing key is rotated. The operator's is rotated when left out.
+        type: str
+      role:
+        description: The role of the signing key.
+        type: str
+        required: true
+      phase:
+        description:
+          - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and whatever the current key signs stays valid.
+          - V(resign) has the next key sign, and everything of the document that the current key signed is signed anew by it. The current key is retiring
+            from then on; it stays in the JWT, so tokens that it signed are valid still.
+          - V(retire) takes the key that is retiring out of the JWT, and its seed goes to the archive. Refused while something that it signed is in the store.
+          - V(replace) does all of it at once, for a key that is compromised. What the old key signed is refused as soon as servers have the new JWT.
+        type: str
+        required: true
+        choices: [add, resign, retire, replace]
+      public_key:
+        description:
+          - The public key that is to go. With it a task is idempotent after the rotation too, as the key is gone then. If omitted, the key that is
+            retiring, or else the one that signs now, so that a rotation begins anew where none is under way.
+        type: str
   prune:
     description:
       - Remove what is in the store and not in the document, accounts, users and signing keys.
@@ -217,6 +249,14 @@ EXAMPLES = r"""
     keys_dir: /etc/nats/keys
     prune: true
 
+- name: Have a new key sign for a role, and keep the old one valid
+  natsops.security.nats_store:
+    src: /srv/nats/acme.yml
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    rotations:
+      - {account: APP, role: main, phase: resign}
+
 - name: Keep the operator's seeds in a vault on the controller
   natsops.security.nats_store:
     src: /srv/nats/acme.yml
@@ -296,6 +336,14 @@ accounts:
   returned: success
   type: dict
   sample: {"APP": {"public_key": "ACWZ...", "jwt": "eyJ0...", "jwt_path": "/etc/nats/stores/ACME/accounts/APP/APP.jwt"}}
+rotations:
+  description:
+    - The keys of the roles in O(rotations), the C(current) one, and where there is one the C(next) one and the one that is C(retiring). C(retired) are
+      those that left the JWT in this task.
+  returned: success, with O(rotations)
+  type: list
+  elements: dict
+  sample: [{"account": "APP", "role": "main", "current": "ACWZ...", "next": null, "retiring": "ADX6...", "retired": []}]
 users:
   description:
     - The C(public_key), C(jwt) and C(expires) of the users in O(return_users) that the document has, by C(ACCOUNT/USER). In check mode the JWT of a user
@@ -359,6 +407,17 @@ def main() -> None:
                 "store": {"type": "str"},
                 "user_public_keys": {"type": "dict", "no_log": False},
                 "return_users": {"type": "list", "elements": "str", "default": []},
+                "rotations": {
+                    "type": "list",
+                    "elements": "dict",
+                    "default": [],
+                    "options": {
+                        "account": {"type": "str"},
+                        "role": {"type": "str", "required": True},
+                        "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
+                        "public_key": {"type": "str", "no_log": False},
+                    },
+                },
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 **signers_spec(),

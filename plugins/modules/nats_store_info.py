@@ -101,6 +101,12 @@ entities:
       description: Whether its seed is in the keystore, or in the creds file of the user.
       type: bool
       sample: true
+    generation:
+      description:
+        - V(current) for the key that signs for its role; in a rotation V(next) for the one that is going to, and V(retiring) for the one that did until now.
+          Of signing keys only. RV(definition) has the current ones.
+      type: str
+      sample: current
     creds:
       description: Whether there is a creds file. Of users only.
       type: bool

@@ -52,6 +52,7 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     problems = list(wanted_claims.activation_problems(wanted, given.how.now))
     roles = given.names.roles.get(wanted.name, {})
     named = [one.key or roles.get(one.role, "") for one in wanted.signing_keys]
+    named += [key for _unused, key in given.names.of(given.names.accounts[wanted.name]).kept]
     owner = Owner(given.names.accounts[wanted.name], wanted.place, wanted.name, old.signing_keys, named)
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "account")
     problems += _mistyped(wanted)
@@ -100,7 +101,8 @@ def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters:
     wanted, found = draft.wanted, given.place.accounts.get(draft.wanted.name)
     activations = plan_activations(given, wanted, draft.claims, exporters)
     claims = _with_tokens(draft.claims, activations.tokens)
-    issuers = account_issuers(operator, given.names.operator_roles, wanted, claims.subject, given.place.is_managed)
+    signing = given.names.that_sign(operator) if operator is not None else None
+    issuers = account_issuers(signing, given.names.operator_roles, wanted, claims.subject, given.place.is_managed)
     if operator is None and given.signer:
         issuers = issuers._replace(allowed=[given.signer, *issuers.allowed])
     subject = Subject(

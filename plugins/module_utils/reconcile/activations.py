@@ -100,7 +100,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         given.how.now,
         issued_after=_revoked_at(given, one),
     )
-    issuers = activation_issuers(one.exporter.claims, False)
+    issuers = activation_issuers(given.names.that_sign(one.exporter.claims), False)
     subject = Subject("activation", "", one.wanted.name, place + ".activation", place, "")
     unnamed = given._replace(signer="")  # the exporter signs, whoever the task names for the account
     said = stored.claims.body.issuer_account if stored is not None else ""
@@ -135,7 +135,7 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
         found = Found(wanted.found, existing)
     export, verdict = _export_of(given, account, claims.body)
     findings.judge(verdict)
-    issuers = user_issuers(account.claims, "", {}, strict)
+    issuers = user_issuers(given.names.that_sign(account.claims), "", {}, strict)
     said = (
         existing.body.issuer_account if isinstance(existing, Claims) and isinstance(existing.body, Activation) else ""
     )

@@ -24,6 +24,7 @@ from ..rules.issues import key_problem
 from ..rules.server import far_time_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
+from .rotation import with_generations
 from .verdict import Verdict
 from .wanted import ENVELOPE, POLICY, WantedAccount, WantedActivation, WantedKey, WantedOperator, WantedUser, join
 
@@ -37,7 +38,10 @@ def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem
     """What is asked for of the operator."""
     claims = _envelope(wanted.options, wanted.place, wanted.name, names.operator, problems)
     claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems)
-    claims.body.signing_keys = [one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
+    claims.body.signing_keys = [
+        *(one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys),
+        *(key for _unused, key in names.of(names.operator).kept),
+    ]
     claims.body.system_account = names.accounts.get(wanted.system_account, wanted.system_account)
     return claims
 
@@ -62,7 +66,8 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
     given = {word: value for word, value in options.items() if value is not None}
     claims.body = read_options(Account, given, place, problems)
     roles = names.roles.get(wanted.name, {})
-    claims.body.signing_keys = [_signing_key(one, roles, problems) for one in wanted.signing_keys]
+    keys = [*wanted.signing_keys, *with_generations(wanted.signing_keys, names.of(own))]
+    claims.body.signing_keys = [_signing_key(one, roles, problems) for one in keys]
     return claims
 
 

@@ -73,6 +73,10 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
         from .accounts import plan_other_accounts
 
         _take(plan, plan_other_accounts(given))
+    if wanted.rotations:
+        from .rotated import still_signed  # few tasks rotate a key
+
+        plan.problems += still_signed(given, plan)
     plan.problems = list(dict.fromkeys(plan.problems))
     plan.warnings = list(dict.fromkeys(plan.warnings))
     return plan

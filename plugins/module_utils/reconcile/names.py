@@ -7,12 +7,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Sequence
 
-from ..claims import SigningKey
+from ..claims import Claims, SigningKey
+from ..claims.declaration import copy_with
 from ..claims.options import Problem
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from .place import Found, Place
-from .wanted import ABSENT, EXISTING, Wanted, WantedKey, join
+from .rotation import NONE, Generations, join_record, split, turn
+from .wanted import ABSENT, EXISTING, Rotation, Wanted, WantedAccount, WantedKey, WantedOperator, join
 
 
 @dataclasses.dataclass
@@ -24,14 +26,32 @@ class Names:
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # by account
     record: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # all roles, by their owner's key
+    #: The signing keys that are rotated, by their owner's key.
+    generations: dict[str, Generations] = dataclasses.field(default_factory=dict)
     adopted: list[str] = dataclasses.field(default_factory=list)  # what is recorded of keys that were there
     problems: list[Problem] = dataclasses.field(default_factory=list)
+
+    def of(self, owner: str) -> Generations:
+        """The signing keys of an owner that are rotated."""
+        return self.generations.get(owner, NONE)
+
+    def that_sign(self, claims: Claims) -> Claims:
+        """The claims of an operator or account with only those signing keys that sign: neither the next ones nor those that are retiring."""
+        idle = self.of(claims.subject).idle
+        if not idle:
+            return claims
+        keys = [key for key in claims.body.signing_keys if getattr(key, "key", key) not in idle]
+        found: Claims = copy_with(claims, body=copy_with(claims.body, signing_keys=keys))
+        return found
 
 
 def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
     """Find the keys of everything but users."""
     names = Names(record=dict(place.roles))
     operator = wanted.operator
+    asked: dict[str, list[Rotation]] = {}
+    for one in wanted.rotations:
+        asked.setdefault(one.account, []).append(one)
     if operator is not None:
         pinned = place.trust.record.operator if place.trust is not None else ""
         new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))
@@ -40,8 +60,9 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
         old = place.operator.claims.body.signing_keys if place.operator is not None else []
         entries = [SigningKey(key=key) for key in old]
         roles = _Roles(place, ring, names.operator, f"{operator.name}/signing_keys", "operator")
-        names.operator_roles = roles.resolve(operator.signing_keys, entries)
-        _record(names, names.operator, roles, names.operator_roles)
+        names.operator_roles = _turned(
+            names, names.operator, roles, (wanted_keys(operator), entries), asked.get("", ())
+        )
     elif place.operator is not None:
         names.operator = place.operator.claims.subject
     for account in wanted.accounts:
@@ -54,8 +75,11 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
         names.problems += _key_problems(account.key, found, account.place)
         entries = list(found.claims.body.signing_keys) if found is not None else []
         roles = _Roles(place, ring, key, f"{account.name}/signing_keys", "account")
-        names.roles[account.name] = roles.resolve(account.signing_keys, entries)
-        _record(names, key, roles, names.roles[account.name])
+        rotations = () if account.state == EXISTING else asked.pop(account.name, ())
+        names.roles[account.name] = _turned(names, key, roles, (wanted_keys(account), entries), rotations)
+    for owner, rotations in asked.items():
+        if owner or operator is None or operator.state == EXISTING:
+            names.problems += _not_managed(owner, rotations)
     names.problems += _shared_keys(wanted, place, names)
     return names
 
@@ -94,11 +118,45 @@ def _shared_keys(wanted: Wanted, place: Place, names: Names) -> list[Problem]:
     return problems
 
 
-def _record(names: Names, owner: str, roles: _Roles, found: dict[str, str]) -> None:
-    names.problems += roles.problems
+def wanted_keys(owner: WantedOperator | WantedAccount) -> Sequence[WantedKey] | None:
+    """The signing keys that are wanted; None for an owner that is taken as it is found."""
+    return None if owner.state == EXISTING else owner.signing_keys
+
+
+def _not_managed(account: str, rotations: Sequence[Rotation]) -> list[Problem]:
+    whose = f"the account {account}" if account else "the operator"
+    return [
+        Problem(one.place, f"{whose} is not managed by the document, so its keys are not rotated.") for one in rotations
+    ]
+
+
+def _turned(
+    names: Names,
+    owner: str,
+    roles: _Roles,
+    keys: tuple[Sequence[WantedKey] | None, Sequence[SigningKey]],
+    rotations: Sequence[Rotation],
+) -> dict[str, str]:
+    """The key of each role after its rotation. Also notes what is to be recorded, and what is wrong."""
+    wanted, old = keys
+    found = roles.as_found(old) if wanted is None else roles.resolve(wanted, old)
+    pinned = {one.role for one in wanted or () if one.key}
+    names.problems += [
+        Problem(
+            join(one.place, "role"),
+            f"the document names the public_key of the role {one.role}: remove it there, then the key can be rotated.",
+        )
+        for one in rotations
+        if one.role in pinned
+    ]
+    turned = turn(found, roles.record, (key.key for key in old), rotations, roles.make)
+    names.problems += [*roles.problems, *turned.problems]
     names.adopted += roles.adopted
-    known = {role: key for role, key in roles.record.items() if role not in found}
-    names.record[owner] = {**known, **found}
+    names.generations[owner] = turned.generations
+    known, _unused, _unused = split(roles.record)
+    current = {**{role: key for role, key in known.items() if role not in found}, **turned.roles}
+    names.record[owner] = join_record(current, turned.generations)
+    return turned.roles
 
 
 class _Roles:
@@ -109,6 +167,17 @@ class _Roles:
         self.problems: list[Problem] = []
         self.adopted: list[str] = []
         self._place, self._ring, self._label, self._key_type = place, ring, label, key_type
+        _unused, following, retiring = split(self.record)
+        self._idle = {*following.values(), *retiring.values()}
+
+    def make(self, role: str) -> str:
+        """A new key for a role that has one."""
+        return started_or_new(self._place, self._ring, NewKey(self._key_type, f"{self._label}/{role} (next)"))
+
+    def as_found(self, old: Sequence[SigningKey]) -> dict[str, str]:
+        """The keys of the roles on record of a token that is taken as it is found."""
+        present = {key.key for key in old}
+        return {role: key for role, key in split(self.record)[0].items() if key in present}
 
     def resolve(self, wanted: Sequence[WantedKey], old: Sequence[SigningKey]) -> dict[str, str]:
         """The key of each role: by scope in the token, on record, from a killed run; a lone one without a role; or a new one."""
@@ -130,7 +199,9 @@ class _Roles:
         return {**roles, **self._adopt(unnamed, plain)}
 
     def _known(self, wanted: WantedKey, old: Sequence[SigningKey]) -> str | None:
-        scoped = [key.key for key in old if key.template is not None and key.role == wanted.role]
+        scoped = [
+            key.key for key in old if key.template is not None and key.role == wanted.role and key.key not in self._idle
+        ]
         if len(scoped) > 1:
             keys = ", ".join(scoped)
             message = f"there are {len(scoped)} keys with the role {wanted.role}, {keys}: say which by public_key."

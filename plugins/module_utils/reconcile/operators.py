@@ -32,7 +32,9 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
     """Decide for the operator."""
     found = given.place.operator
     old: Operator = found.claims.body if found is not None else Operator()
+    generations = given.names.of(given.names.operator)
     named = [one.key or given.names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
+    named += [key for _unused, key in generations.kept]
     owner = Owner(given.names.operator, wanted.place, "", [SigningKey(key=key) for key in old.signing_keys], named)
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "operator")
     problems: list[Problem] = []
@@ -42,7 +44,7 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
         remove_signing_keys=frozenset(removal.keys),
     )
     final = [*claims.body.signing_keys, *(key for key in old.signing_keys if key not in removal.keys)]
-    issuers = operator_issuers(claims.subject, final)
+    issuers = operator_issuers(claims.subject, [key for key in final if key not in generations.idle])
     subject = Subject("operator", wanted.name, "", wanted.place, given.place.where(), "operator")
     made = decided(given, subject, claims, found, issuers, policy)
     findings = removal.findings.judge(Verdict(tuple(problems)))
@@ -96,9 +98,11 @@ def removed_signing_keys(given: Given, owner: Owner, names: Sequence[str], key_t
         key = signing_key.key
         if key in owner.wanted:
             continue
-        goes = key in named or given.how.prune
+        is_retired = key in given.names.of(owner.key).retired
+        goes = key in named or given.how.prune or is_retired
         reason = "remove_signing_keys names it" if key in named else "it is not in the document"
-        role = signing_key.role or next((role for role, known in record.items() if known == key), "")
+        reason = "its rotation is complete" if is_retired else reason
+        role = signing_key.role or given.place_role(owner.key, key)
         action = REMOVED if goes else EXTRA
         findings.entities.append(Entity("signing_key", role, owner.account, action, (reason,), key, 0))
         if goes:

@@ -142,7 +142,8 @@ class Plan:
     def new_keys(self) -> list[NewKey]:
         """The keys that are to be made, each once."""
         named = [self.names.operator, *self.names.operator_roles.values(), *self.names.accounts.values()]
-        for keys in (*self.names.roles.values(), *self.user_keys.values()):
+        following = [generations.next for generations in self.names.generations.values()]
+        for keys in (*self.names.roles.values(), *following, *self.user_keys.values()):
             named.extend(keys.values())
         return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
 

@@ -528,7 +528,8 @@ def _decide(
         # Whatever else could be said of the token, such as who signs it, is left to whoever keeps the account.
         kept = Decision(claims, [], [], claims, claims, Policy(expires_at=claims.expires or None), given.how.now)
         return Step(found, kept, claims.issuer, bool(found.fault)), subject
-    issuers = account_issuers(operator, given.names.operator_roles, wanted, claims.subject, given.place.is_managed)
+    signing = given.names.that_sign(operator) if operator is not None else None
+    issuers = account_issuers(signing, given.names.operator_roles, wanted, claims.subject, given.place.is_managed)
     if operator is None and given.signer:
         issuers = issuers._replace(allowed=[given.signer, *issuers.allowed])
     policy = Policy(expires_at=claims.expires or None, exact_revocations=True, remove_signing_keys=removal.keys)

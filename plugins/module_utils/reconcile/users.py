@@ -73,6 +73,7 @@ class _Common:
     def __init__(self, given: Given, account: UserAccount, members: Members) -> None:
         self.given, self.wanted, self.account, self.strict = given, account.wanted, account.claims, account.strict
         self.body: Account = account.claims.body
+        self._signing = given.names.that_sign(account.claims)
         self.files = members.files
         self.keys = dict(members.named)
         self.steps: list[UserStep] = []
@@ -91,7 +92,7 @@ class _Common:
             self._signers[user.role] = self._find_signers(user.role)
         found = self._signers[user.role]
         if found is None:
-            issuers = user_issuers(self.account, user.role, self._roles, self.strict)
+            issuers = user_issuers(self._signing, user.role, self._roles, self.strict)
             path = join(place, issuers.path)
             verdict = (
                 self.given.absent(path, issuers.problem)
@@ -105,7 +106,7 @@ class _Common:
         return found
 
     def _find_signers(self, role: str) -> _Signers | None:
-        issuers = user_issuers(self.account, role, self._roles, self.strict)
+        issuers = user_issuers(self._signing, role, self._roles, self.strict)
         if issuers.problem and not (self.given.signer in issuers.scopes and not role):
             return None
         named = self.given.signer

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Sequence
 
 PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
 #: The options of every token beside its claims: its envelope, and when it ends and is renewed.
@@ -99,6 +99,17 @@ class WantedOperator:
     remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(frozen=True)
+class Rotation:
+    """A phase of the rotation of a signing key: of an account, or with an empty name of the operator. Without `key` it is the one that signs now."""
+
+    place: str
+    account: str
+    role: str
+    phase: str
+    key: str = ""
+
+
 @dataclasses.dataclass
 class WantedActivation:
     """An activation of an export of an account, alone: for the importing account's key, or its placeholder."""
@@ -116,6 +127,7 @@ class Wanted:
 
     operator: WantedOperator | None
     accounts: list[WantedAccount]
+    rotations: Sequence[Rotation] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ..reconcile.wanted import (
     EXISTING,
     POLICY,
     PRESENT,
+    Rotation,
     Wanted,
     WantedAccount,
     WantedKey,
@@ -95,6 +96,25 @@ def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
             _check_once(holders, key, path, "this key", problems)
             user.key = key
     return problems
+
+
+def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Problem]]:
+    """The rotations of signing keys that a task asks for, and what is wrong with them."""
+    problems: list[Problem] = []
+    rotations = []
+    named = {account.name for account in wanted.accounts if account.state == PRESENT}
+    slots: dict[str, str] = {}
+    for index, item in enumerate(value or ()):
+        path = f"rotations[{index}]"
+        account, role = item["account"] or "", item["role"]
+        key_type = "account" if account else "operator"
+        key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
+        if account and account not in named:
+            problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
+            continue
+        _check_once(slots, f"{account}/{role}", path, f"the role {role}", problems)
+        rotations.append(Rotation(path, account, role, item["phase"], key))
+    return rotations, problems
 
 
 def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:

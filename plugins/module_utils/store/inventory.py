@@ -20,6 +20,7 @@ from ..reconcile import verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
+from ..reconcile.rotation import role_and_generation, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..rules.imports import without_to
@@ -103,10 +104,9 @@ class _Teller:
         self.tell_identity(told, claims)
         if claims.body.signing_keys:
             record = self.store.role_keys(claims.subject)
-            told["signing_keys"] = [
-                self.tell_signing_key(SigningKey(key=key), {}, record, [], "")
-                for key in sorted(claims.body.signing_keys)
-            ]
+            keys = sorted(claims.body.signing_keys)
+            found = [self.tell_signing_key(SigningKey(key=key), {}, record, [], "") for key in keys]
+            told["signing_keys"] = [item for item in found if item is not None]
         system = claims.body.system_account
         if system:
             told["system_account"] = self.names.get(system, system)
@@ -125,16 +125,22 @@ class _Teller:
 
     def tell_signing_key(
         self, key: SigningKey, shown: dict[str, Any], record: dict[str, str], repeated: list[str], account: str
-    ) -> dict[str, Any]:
-        role = key.role or next((role for role, known in record.items() if known == key.key), "")
+    ) -> dict[str, Any] | None:
+        """A signing key as the document has it; None for one that a rotation keeps beside the one that signs."""
+        recorded = next((role for role, known in record.items() if known == key.key), "")
+        role, generation = role_and_generation(recorded)
+        role = key.role or role
         entity = {
             "kind": "signing_key",
             "name": role,
             "account": account,
             "public_key": key.key,
             "seed": self.ring.has(key.key),
+            "generation": generation,
         }
         self.found.entities.append(entity)
+        if generation != "current":
+            return None
         told = {word: value for word, value in shown.items() if word not in ("key", "role")}
         if role:
             told["role"] = role
@@ -150,12 +156,15 @@ class _Teller:
         told = {"name": name, **_described(claims)}
         self.tell_identity(told, claims)
         record = self.store.role_keys(claims.subject)
-        roles = [key.role for key in body.signing_keys if key.role]
+        _unused, following, retiring = split(record)
+        idle = {*following.values(), *retiring.values()}
+        roles = [key.role for key in body.signing_keys if key.role and key.key not in idle]
         repeated = [role for role in roles if roles.count(role) > 1]
         shown = {item["key"]: item for item in told.pop("signing_keys", [])}
         keys = sorted(body.signing_keys, key=lambda key: key.key)
         if keys:
-            told["signing_keys"] = [self.tell_signing_key(key, shown[key.key], record, repeated, name) for key in keys]
+            found = [self.tell_signing_key(key, shown[key.key], record, repeated, name) for key in keys]
+            told["signing_keys"] = [item for item in found if item is not None]
         users, by_key = self.tell_users(name, stored, path, record, repeated)
         if body.imports:
             told["imports"] = self.tell_imports(claims)
@@ -285,7 +294,8 @@ class _Teller:
         if seed and not has_creds:
             told["creds"] = False
         if key is not None:
-            role = key.role or next((role for role, known in record.items() if known == key.key), "")
+            recorded = next((role for role, known in record.items() if known == key.key), "")
+            role = key.role or role_and_generation(recorded)[0]
             if role and role not in repeated:
                 told["signing_key_role"] = role
             elif is_scoped:

@@ -10,7 +10,7 @@ from ..base import units
 from ..claims.options import Problem
 from ..reconcile.plan import CREATED, Entity
 from ..reconcile.signing import key_of
-from ..reconcile.wanted import Wanted
+from ..reconcile.wanted import Rotation, Wanted
 from ..token import codec, decorated
 from .apply import Outcome
 
@@ -69,9 +69,30 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
         "keys_path": layout.keys_dir,
         "creds_path": layout.creds_dir(""),
     }
+    if wanted.rotations:
+        told["rotations"] = [_show_rotation(outcome, one) for one in wanted.rotations]
     if diff:
         told["diff"] = {"before": plan.before, "after": plan.after}
     return told
+
+
+def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
+    """The keys of a role that is rotated, and how many tokens are signed anew."""
+    plan = outcome.plan
+    names = plan.names
+    owner = names.accounts.get(one.account, "") if one.account else names.operator
+    roles = names.roles.get(one.account, {}) if one.account else names.operator_roles
+    generations = names.of(owner)
+    keys = (roles.get(one.role), generations.next.get(one.role), generations.retiring.get(one.role))
+    shown = [key_of(key, outcome.made) if key else None for key in keys]
+    return {
+        "account": one.account or None,
+        "role": one.role,
+        "current": shown[0],
+        "next": shown[1],
+        "retiring": shown[2],
+        "retired": sorted(key_of(key, outcome.made) for key in generations.retired),
+    }
 
 
 def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:

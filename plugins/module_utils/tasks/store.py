@@ -11,7 +11,7 @@ from ..keys.keyring import Keyring
 from ..keys.sealing import seal
 from ..reconcile.wanted import How
 from ..store import apply, layout, report, vaulting
-from ..store.document import read_document, with_user_keys
+from ..store.document import read_document, read_rotations, with_user_keys
 from ..store.source import parse_source, read_source
 from .signer_options import external_signers
 from .stores import lock_timeout, named_store, report_plan
@@ -50,6 +50,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
     problems += with_user_keys(document, params["user_public_keys"])
+    document.rotations, wrong = read_rotations(params["rotations"], document)
+    problems += wrong
     operator = document.operator.name if document.operator is not None else ""
     where = named_store(params, lambda _unused: operator or "?")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]

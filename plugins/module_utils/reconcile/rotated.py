@@ -1,0 +1,53 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a key has signed that leaves its JWT: nothing of it may be left, since servers refuse it from then on."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ..claims.options import Problem
+from ..token import decorated
+from .given import Given
+from .plan import Plan
+from .trust import peek
+from .wanted import Rotation
+
+#: So many are named, the others are counted.
+_MOST = 5
+
+
+def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
+    """A problem for each rotation that would take a key away which has signed something that stays as it is."""
+    for one in given.wanted.rotations:
+        owner = given.names.accounts.get(one.account, "") if one.account else given.names.operator
+        retired = given.names.of(owner).retired
+        left = [*_left(given, plan, one, retired)] if retired else []
+        if left:
+            more = f" and {len(left) - _MOST} more" if len(left) > _MOST else ""
+            yield Problem(
+                one.place,
+                f"the key that retires in the role {one.role} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed anew: "
+                "servers would refuse them. Put them into the document, or remove them.",
+            )
+
+
+def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> Iterator[str]:
+    if not one.account:
+        gone = {removal.account for removal in plan.removals if removal.is_account}
+        for name, found in given.place.accounts.items():
+            issued = name in plan.accounts and plan.accounts[name].is_issued
+            if found.claims.issuer in retired and not issued and name not in gone:
+                yield f"the account {name}"
+        return
+    anew = {step.name for step in plan.users.get(one.account, ()) if step.claims is not None}
+    anew |= {removal.user for removal in plan.removals if removal.account == one.account}
+    for name in given.place.user_files(one.account).users:
+        text = None if name in anew else given.place.user_text(one.account, name)
+        if text is not None and peek(decorated.token_in(text)).issuer in retired:
+            yield f"the user {one.account}/{name}"
+    for name, found in given.place.accounts.items():
+        claims = plan.accounts[name].claims if name in plan.accounts else found.claims
+        for item in claims.body.imports:
+            if item is not None and item.token and peek(str(item.token)).issuer in retired:
+                yield f"the activation of {name} for {item.subject}"

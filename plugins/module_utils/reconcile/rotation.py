@@ -1,0 +1,163 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rotation of signing keys. A role is a slot: the key that signs for it is current, beside it there may be the next one, and one that is retiring.
+
+What is known of a slot is the JWT, which has all of its keys, and the roles on record. So a run that was killed is gone on with by the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
+
+from ..claims.options import Problem
+from .wanted import Rotation, WantedKey, join
+
+#: What a rotation does: make the next key; let it sign what the one before signed; take the one before out of the JWT; or all of it at once.
+ADD, RESIGN, RETIRE, REPLACE = PHASES = ("add", "resign", "retire", "replace")
+_NEXT, _RETIRING = " (next)", " (retiring)"
+
+
+class Slot(NamedTuple):
+    """The keys of a role: who signs, who is going to, and who has signed until now."""
+
+    current: str
+    next: str = ""
+    retiring: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Generations:
+    """The keys of an operator or account that are in its JWT and sign nothing by now, by role; and those that leave it."""
+
+    next: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    retiring: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    retired: frozenset[str] = frozenset()
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """The keys that sign nothing."""
+        return frozenset([*self.next.values(), *self.retiring.values(), *self.retired])
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """The roles and keys that are in the JWT beside those that sign."""
+        return [*self.next.items(), *self.retiring.items()]
+
+
+NONE = Generations()
+
+
+def split(record: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """The roles on record: the current keys, the next ones, and those that are retiring, by role."""
+    current, following, retiring = {}, {}, {}
+    for name, key in record.items():
+        if name.endswith(_NEXT):
+            following[name[: -len(_NEXT)]] = key
+        elif name.endswith(_RETIRING):
+            retiring[name[: -len(_RETIRING)]] = key
+        else:
+            current[name] = key
+    return current, following, retiring
+
+
+def join_record(current: Mapping[str, str], generations: Generations) -> dict[str, str]:
+    """The roles as they are recorded."""
+    return {
+        **current,
+        **{role + _NEXT: key for role, key in generations.next.items()},
+        **{role + _RETIRING: key for role, key in generations.retiring.items()},
+    }
+
+
+def role_and_generation(name: str) -> tuple[str, str]:
+    """The role of a name on record, and its generation: `current`, `next` or `retiring`."""
+    for ending, generation in ((_NEXT, "next"), (_RETIRING, "retiring")):
+        if name.endswith(ending):
+            return name[: -len(ending)], generation
+    return name, "current"
+
+
+class Turned(NamedTuple):
+    """The keys of roles after their rotations."""
+
+    roles: dict[str, str]
+    generations: Generations
+    problems: list[Problem]
+
+
+def turn(
+    roles: Mapping[str, str],
+    record: Mapping[str, str],
+    in_token: Iterable[str],
+    rotations: Sequence[Rotation],
+    make: Callable[[str], str],
+) -> Turned:
+    """Rotate the roles of one operator or account that are asked for, and keep the generations of the others.
+
+    `roles` are the keys of the roles that are wanted, `make` gives a new key, or its placeholder, for a role.
+    """
+    present = set(in_token)
+    _unused, following, retiring = split(record)
+    slots = {
+        role: Slot(key, _in(following.get(role), present, key), _in(retiring.get(role), present, key))
+        for role, key in roles.items()
+    }
+    retired: set[str] = set()
+    problems = []
+    for one in rotations:
+        slot = slots.get(one.role)
+        if slot is None:
+            known = ", ".join(sorted(roles)) or "none"
+            problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; there are {known}."))
+            continue
+        found = _turn_slot(slot, one, present, make)
+        if isinstance(found, str):
+            problems.append(Problem(one.place, found))
+            continue
+        if one.phase in (RETIRE, REPLACE):
+            retired.update(key for key in slot if key and key in present and key not in found)
+        slots[one.role] = found
+    generations = Generations(
+        {role: slot.next for role, slot in slots.items() if slot.next},
+        {role: slot.retiring for role, slot in slots.items() if slot.retiring},
+        frozenset(retired),
+    )
+    return Turned({role: slot.current for role, slot in slots.items()}, generations, problems)
+
+
+def _in(key: str | None, present: set[str], current: str) -> str:
+    return key if key and key in present and key != current else ""
+
+
+def _turn_slot(slot: Slot, asked: Rotation, present: set[str], make: Callable[[str], str]) -> Slot | str:
+    """The slot after a phase, or why that cannot be."""
+    current, following, retiring = slot
+    key = asked.key or retiring or current
+    if current not in present:
+        return f"the role {asked.role} has no key yet: there is nothing to rotate."
+    if key not in slot:
+        if key in present:
+            return f"{key} is a signing key here, and not one of the role {asked.role}, which has {current}."
+        return slot  # it is gone already
+    if key == following:
+        return f"{key} is the key that is to follow in the role {asked.role}: it cannot go before it has come."
+    if key == current and retiring:
+        return (
+            f"another rotation of the role {asked.role} is under way: {retiring} is retiring still. "
+            "Complete that first (phase: retire)."
+        )
+    if asked.phase == ADD:
+        return slot if key == retiring else Slot(current, following or make(asked.role))
+    if asked.phase == RESIGN:
+        return slot if key == retiring else Slot(following or make(asked.role), "", current)
+    if asked.phase == RETIRE and key == current:
+        return f"{key} still signs for the role {asked.role}: have what it signed signed anew first (phase: resign)."
+    return Slot(current if key == retiring else following or make(asked.role))
+
+
+def with_generations(wanted: Sequence[WantedKey], generations: Generations) -> Iterator[WantedKey]:
+    """The signing keys that an account has beside those that sign: with what the document says of their roles."""
+    by_role = {one.role: one for one in wanted if one.role}
+    for role, key in generations.kept:
+        yield dataclasses.replace(by_role[role], key=key)

@@ -1,0 +1,252 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rotation of signing keys by nats_store: each phase of it, what stays valid in it, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from support.sites import Site
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
+DOCUMENT: dict[str, Any] = {
+    "operator": {
+        "name": "ACME",
+        "signing_keys": ["main", "other"],
+        "system_account": "SYS",
+        "strict_signing_key_usage": True,
+    },
+    "accounts": [
+        {"name": "SYS", "signing_keys": ["main"], "users": [{"name": "sys"}]},
+        {
+            "name": "APP",
+            "signing_keys": [
+                {"role": "main"},
+                {"role": "reader", "template": {"permissions": {"subscribe": {"allow": ["prices.>"]}}}},
+            ],
+            "exports": [{"name": "orders", "subject": "orders", "type": "service", "token_required": True}],
+            "users": [{"name": "orders"}, {"name": "dashboard", "signing_key_role": "reader"}],
+        },
+        {
+            "name": "PARTNER",
+            "signing_key_role": "other",
+            "signing_keys": ["main"],
+            "imports": [{"name": "orders", "account": "APP", "subject": "orders", "type": "service"}],
+        },
+    ],
+}
+
+
+class Store:
+    """A store, and rotations in it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.document = copy.deepcopy(DOCUMENT)
+        self.run()
+
+    def run(self, *rotations: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """The result of the task, which check mode has predicted."""
+        arguments = {
+            "stores_dir": self.site / "stores",
+            "keys_dir": self.site / "keys",
+            "definition": self.document,
+            "rotations": list(rotations),
+            "_ansible_diff": True,
+            **options,
+        }
+        return self.site.run("store", **arguments)
+
+    def refused(self, *rotations: dict[str, Any], **options: Any) -> str:
+        """The message of a task that fails, and writes nothing."""
+        before = self.site.snapshot()
+        arguments = {"stores_dir": self.site / "stores", "keys_dir": self.site / "keys", "definition": self.document}
+        result = self.site.start("store", {**arguments, "rotations": list(rotations), **options})
+        assert result.get("failed")
+        assert self.site.snapshot() == before
+        return str(result["msg"])
+
+    def claims(self, name: str = "") -> Any:
+        return self.site.claims(f"stores/ACME/accounts/{name}/{name}.jwt" if name else "stores/ACME/ACME.jwt")
+
+    def keys(self, name: str) -> dict[str, str]:
+        """The signing keys in the JWT of an account, with the roles of their scopes."""
+        return {key.key: key.role for key in self.claims(name).body.signing_keys}
+
+    def issuer(self, account: str, user: str) -> str:
+        return str(self.site.claims(f"stores/ACME/accounts/{account}/users/{user}.jwt").issuer)
+
+    def archived(self, key: str) -> bool:
+        return any(
+            path.name.startswith(f"{key}.nk") for path in (self.site.folder / "keys/.natsops/archive").rglob("*")
+        )
+
+
+@pytest.fixture
+def store(site: Site) -> Store:
+    """A store of three accounts, with an activation and a scope."""
+    return Store(site)
+
+
+def turning(phase: str, account: str | None = "APP", role: str = "main", **more: Any) -> dict[str, Any]:
+    return {"account": account, "role": role, "phase": phase, **more}
+
+
+def test_account_key_goes_through_its_phases(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    reader = store.issuer("APP", "dashboard")
+    first = store.run(turning("add"))
+    following = first["rotations"][0]["next"]
+    assert first["rotations"] == [
+        {"account": "APP", "role": "main", "current": old, "next": following, "retiring": None, "retired": []}
+    ]
+    assert set(store.keys("APP")) == {old, reader, following}
+    assert store.issuer("APP", "orders") == old
+    assert not store.run(turning("add"))["changed"]
+    assert not store.run()["changed"]
+    assert not store.run(prune=True)["changed"]
+
+    second = store.run(turning("resign"))
+    assert second["rotations"][0] == {
+        "account": "APP",
+        "role": "main",
+        "current": following,
+        "next": None,
+        "retiring": old,
+        "retired": [],
+    }
+    assert set(store.keys("APP")) == {old, reader, following}
+    assert store.issuer("APP", "orders") == following
+    assert store.issuer("APP", "dashboard") == reader
+    activation = store.claims("PARTNER").body.imports[0].token
+    assert codec.decode(activation).issuer == following
+    assert not store.run(turning("resign"))["changed"]
+    assert not store.run(turning("add"))["changed"]
+    assert not store.run(prune=True)["changed"]
+
+    third = store.run(turning("retire"))
+    assert third["rotations"][0]["retired"] == [old]
+    assert set(store.keys("APP")) == {reader, following}
+    assert store.archived(old)
+    assert not store.run()["changed"]
+    assert not store.run(turning("retire", public_key=old))["changed"]
+    assert not store.run(turning("resign", public_key=old))["changed"]
+
+
+def test_scoped_key_keeps_its_scope(store: Store) -> None:
+    old = store.issuer("APP", "dashboard")
+    store.document["accounts"][1]["signing_keys"][1]["template"]["permissions"]["subscribe"]["allow"].append("news")
+    result = store.run(turning("resign", role="reader"))
+    new = result["rotations"][0]["current"]
+    keys = {key.key: key for key in store.claims("APP").body.signing_keys}
+    assert new != old
+    assert keys[new].role == keys[old].role == "reader"
+    assert keys[new].template == keys[old].template
+    assert keys[new].template.permissions.subscribe.allow == ["prices.>", "news"]
+    assert store.issuer("APP", "dashboard") == new
+    store.run(turning("retire", role="reader"))
+    assert old not in store.keys("APP")
+
+
+def test_operator_key_signs_nothing_before_it_is_asked_to(store: Store) -> None:
+    old = store.claims("APP").issuer
+    other = store.claims("PARTNER").issuer
+    following = store.run(turning("add", account=None))["rotations"][0]["next"]
+    assert set(store.claims().body.signing_keys) == {old, other, following}
+    store.document["accounts"][1]["limits"] = {"connections": 7}
+    store.run()
+    assert store.claims("APP").issuer == old
+    result = store.run(turning("resign", account=None))
+    assert result["rotations"][0]["current"] == following
+    assert (store.claims("APP").issuer, store.claims("SYS").issuer) == (following, following)
+    assert store.claims("PARTNER").issuer == other
+    store.run(turning("retire", account=None))
+    assert set(store.claims().body.signing_keys) == {other, following}
+    assert not store.run(prune=True)["changed"]
+
+
+def test_key_that_is_compromised_is_replaced_at_once(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    result = store.run(turning("replace", public_key=old))
+    assert result["rotations"][0]["retired"] == [old]
+    assert old not in store.keys("APP")
+    assert store.issuer("APP", "orders") == result["rotations"][0]["current"]
+    assert not store.run(turning("replace", public_key=old))["changed"]
+    system = store.claims("APP").issuer
+    store.run(turning("replace", account=None, public_key=system))
+    assert system not in store.claims().body.signing_keys
+    assert {store.claims(name).issuer for name in ("SYS", "APP")} == {store.claims("APP").issuer}
+
+
+def test_teams_that_keep_users_alone_follow_a_rotation(store: Store) -> None:
+    team = {
+        "operator": {"name": "ACME", "state": "existing"},
+        "accounts": [
+            {
+                "name": "APP",
+                "state": "existing",
+                "users": [{"name": "team"}, {"name": "named", "signing_key_role": "main"}],
+            }
+        ],
+    }
+    site = store.site
+    options = {"stores_dir": site / "stores", "keys_dir": site / "keys", "definition": team}
+    site.run("store", **options)
+    old = store.issuer("APP", "team")
+    assert store.issuer("APP", "named") == old
+    store.run(turning("resign"))
+    message = store.refused(turning("retire"))
+    assert "the key that retires in the role main has signed the user APP/named, the user APP/team, which" in message
+    site.run("store", **options)
+    assert store.issuer("APP", "team") == store.issuer("APP", "named") == store.issuer("APP", "orders") != old
+    store.run(turning("retire"))
+    assert not site.run("store", **options)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("rotations", "message"),
+    [
+        ([turning("retire")], "still signs for the role main: have what it signed signed anew first (phase: resign)"),
+        ([turning("add", role="none")], "rotations[0].role: there is no role none here; there are main, reader."),
+        ([turning("add", account="NONE")], "rotations[0].account: the document has no account NONE."),
+        ([turning("add"), turning("resign")], "rotations[1]"),
+        ([turning("add", public_key="UX")], "rotations[0].public_key"),
+    ],
+)
+def test_what_is_refused(store: Store, rotations: list[dict[str, Any]], message: str) -> None:
+    assert message in store.refused(*rotations)
+
+
+def test_second_rotation_while_one_is_under_way(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    store.run(turning("resign"))
+    current = store.issuer("APP", "orders")
+    message = store.refused(turning("add", public_key=current))
+    assert f"another rotation of the role main is under way: {old} is retiring still" in message
+    reader = store.issuer("APP", "dashboard")
+    assert f"{reader} is a signing key here, and not one of the role main" in store.refused(
+        turning("add", public_key=reader)
+    )
+    store.run(turning("add", account=None, role="other"))
+    following = store.run(turning("add", account=None, role="other"))["rotations"][0]["next"]
+    message = store.refused(turning("retire", account=None, role="other", public_key=following))
+    assert "cannot go before it has come" in message
+
+
+def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    store.run(turning("resign"), turning("add", account=None))
+    info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
+    shown = {
+        (one.get("account") or None, one["name"], one["generation"])
+        for one in info["entities"]
+        if one["kind"] == "signing_key"
+    }
+    assert {("APP", "main", "current"), ("APP", "main", "retiring"), (None, "main", "next")} <= shown
+    assert [one["public_key"] for one in info["entities"] if one.get("generation") == "retiring"] == [old]
+    assert len(info["definition"]["operator"]["signing_keys"]) == 2
+    store.document = info["definition"]
+    assert not store.run()["changed"]
