@@ -1,0 +1,134 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook natsops.security.rotate on three servers with connected clients: nobody is refused, and the key goes when nobody needs it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.fleets import lets_in
+from support.inventories import Clients, Cluster, account_of_users, changed_tasks, cluster_of_users
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
+pytestmark = [pytest.mark.playbook, pytest.mark.server]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
+    """Three servers that have the accounts of a store."""
+    with cluster_of_users(tmp_path_factory.mktemp("rotate"), collections_path) as found:
+        yield found
+
+
+@pytest.fixture
+def clients(cluster: Cluster) -> Iterator[Clients]:
+    """Clients of the servers."""
+    found = Clients(cluster)
+    yield found
+    found.close()
+
+
+def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables: Any) -> str:
+    """What the playbook says."""
+    given = {"operator_definition": account_of_users(), "rotate_drain_timeout": 1, **variables}
+    return " ".join(cluster.run(*arguments, playbook="natsops.security.rotate", succeeds=succeeds, **given).split())
+
+
+def issuer(cluster: Cluster, user: str) -> str:
+    return str(codec.decode((cluster.folder / f"stores/ACME/accounts/APP/users/{user}.jwt").read_text()).issuer)
+
+
+def snapshot(cluster: Cluster) -> dict[str, str]:
+    return {
+        str(path): path.read_text()
+        for folder in ("stores", "keys")
+        for path in sorted((cluster.folder / folder).rglob("*"))
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster, clients: Clients) -> None:
+    urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
+    old = issuer(cluster, "app")
+    output = rotate(cluster, succeeds=False, rotate_slot="APP/main")
+    assert f"rotation_key: say which key of APP/main is to go. By now {old} signs for it" in output
+    output = rotate(cluster, succeeds=False, rotate_slot="APP/none")
+    assert (
+        "APP/none is no role of a signing key in the store. Write ACCOUNT/ROLE, or ROLE for a key of the operator; there are"
+        in output
+    )
+    assert "SYS/main" in output
+
+    connected = clients.connect("app")
+    creds = clients.creds("app")
+    before = snapshot(cluster)
+    output = rotate(cluster, "--check", rotate_slot="APP/main", rotate_key=old)
+    assert snapshot(cluster) == before
+    assert f'"retiring": "{old}"' in output
+    output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
+    said = f"The key {old} of APP/main does not go yet: app are connected by JWTs that it signed (3 connections on"
+    assert said in output, output[-4000:]
+    new = issuer(cluster, "app")
+    assert new != old
+    assert all(one.is_connected for one in connected)
+    assert all(lets_in(url, given) for url in urls for given in (creds, clients.creds("app")))
+
+    # The rotation is gone on with, also without the key.
+    for one in connected:
+        clients.do(one.close())
+    connected = clients.connect("app")
+    rotate(cluster, rotate_slot="APP/main")
+    assert issuer(cluster, "app") == new
+    assert all(one.is_connected for one in connected)
+    assert all(lets_in(url, clients.creds("app")) for url in urls)
+    assert not any(lets_in(url, creds) for url in urls)
+    before = snapshot(cluster)
+    assert (
+        changed_tasks(
+            cluster.run(
+                playbook="natsops.security.rotate",
+                operator_definition=account_of_users(),
+                rotate_slot="APP/main",
+                rotate_key=old,
+            )
+        )
+        == []
+    )
+    assert snapshot(cluster) == before
+
+
+def test_servers_close_what_is_connected_by_the_old_key(cluster: Cluster, clients: Clients) -> None:
+    connected, other = clients.connect("app"), clients.connect("guest", "n1")
+    old = issuer(cluster, "app")
+    rotate(cluster, rotate_slot="APP/main", rotate_key=old, rotate_reconnect=True)
+    assert all(one.is_closed for one in (*connected, *other))
+    assert clients.connect("app")[0].is_connected
+
+
+def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients) -> None:
+    connected = clients.connect("app")
+    creds = clients.creds("app")
+    old = issuer(cluster, "app")
+    output = rotate(cluster, rotate_slot="APP/main", rotate_key=old, rotate_compromised=True)
+    assert f'"old": "{old}"' in output
+    assert all(one.is_closed for one in connected)
+    assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
+    assert clients.connect("app")[0].is_connected
+
+
+def test_server_that_is_down_keeps_the_old_key_in_place(cluster: Cluster, clients: Clients) -> None:
+    old = issuer(cluster, "app")
+    cluster.stop("n2")
+    output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
+    assert "n2" in output
+    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
+    assert old in [key.key for key in account.body.signing_keys]
+    cluster.start("n2")
+    rotate(cluster, rotate_slot="APP/main")
+    assert clients.connect("app")[0].is_connected
+    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
+    assert old not in [key.key for key in account.body.signing_keys]
