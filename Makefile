@@ -27,11 +27,12 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test access-nightly attack fuzz interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test unit access-nightly attack fuzz interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
-	@echo "make test        the tests (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make unit        the tests that need no server and no playbook, in about a minute"
+	@echo "make test        all tests, in about 20 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
 	@echo "make attack      the attacks that take longer than the tests, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
@@ -82,10 +83,15 @@ $(VENV)/lint.done: requirements-lint.txt $(VENV)/demo.done
 demo: $(VENV)/demo.done
 	ansible-playbook natsops.security.quickstart
 
+unit: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	python -m pytest tests/unit -n $(WORKERS) $(PYTEST_ARGS)
+
 # pytest-ansible links the top-level entries once and never again: a new folder would stay unseen.
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
-	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@echo "This takes about 20 minutes on two cores; make unit takes one. The slowest tests are named at the end."
+	python -m pytest -n $(WORKERS) --durations=10 --durations-min=20 $(PYTEST_ARGS)
 
 # What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
 access-nightly: $(VENV)/test.done

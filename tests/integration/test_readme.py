@@ -1,0 +1,55 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The first example of the README does what the README says, from an empty folder."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+from checkout import ROOT
+from support.plays import BIN, Play
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+pytestmark = pytest.mark.playbook
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    """The first block in a language."""
+    found = re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def test_first_example_runs_from_an_empty_folder_and_changes_what_it_says(tmp_path: pathlib.Path, play: Play) -> None:
+    playbook = tmp_path / "nats.yml"
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [str(BIN / "ansible-playbook"), str(playbook), *arguments],
+            cwd=tmp_path,
+            env=play.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout
+
+    playbook.write_text(block("yaml"))
+    assert "changed=1" in run()
+    creds = re.search(r"`(keys/creds/\S+)`", README)
+    assert creds is not None
+    claims = codec.decode(decorated.find_token((tmp_path / creds.group(1)).read_text()))
+    assert claims.body.access.permissions.publish.allow == ["orders.>"]
+    assert "changed=0" in run()
+    playbook.write_text(playbook.read_text().replace("connections: 20", "connections: 30"))
+    shown = run("--check", "--diff")
+    wanted = [line.strip() for line in block("text").splitlines()]
+    assert wanted == [line.strip() for line in shown.splitlines() if line.strip() in wanted]
+    assert "changed=1" in run()
