@@ -12,7 +12,7 @@
 #   lab.sh down LAB CONTROL                  end all of it, whatever there is
 set -euo pipefail
 
-packages=systemd,systemd-sysv,dbus,openssh-server,python3,python3-nacl,iproute2,ca-certificates,tzdata
+packages=systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,ca-certificates,tzdata
 
 # The hierarchies that systemd wants a group in: two of version 1 beside version 2, or version 2 alone.
 cgroups() {
