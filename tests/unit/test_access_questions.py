@@ -385,3 +385,12 @@ def test_a_document_with_mistakes_is_refused_with_all_of_them() -> None:
         ask({"unused_exports": True}, document=document)
     assert "signing_key_role: SHOP has no signing key with the role nosuch" in str(caught.value)
     assert "exports[0].type" in str(caught.value)
+
+
+def test_keys_that_do_not_exist_are_named_wherever_they_stand() -> None:
+    source = access_sources.of_document(copy.deepcopy(DOCUMENT), "acme.yml")
+    key, word = next(iter(source.words.items()))
+    other = "U" + "A" * 55
+    for text in (f"for.{key}.x", f"A{key}", f"{key}7", key + key, f"{other} {key}"):
+        assert source.readable({text: [text]}) == {text.replace(key, word): [text.replace(key, word)]}
+    assert source.readable(other) == other

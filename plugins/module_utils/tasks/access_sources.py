@@ -51,9 +51,7 @@ class Source:
 
     def readable(self, value: Any) -> Any:
         """The value with words for keys that do not exist yet."""
-        if not self.words:
-            return value
-        return _readable(value, re.compile("|".join(map(re.escape, self.words))), self.words)
+        return _readable(value, _Words(self.words)) if self.words else value
 
     def add(self, other: Source) -> None:
         """Take what another source has too. Of two tokens about one account or user, the later one counts."""
@@ -63,13 +61,36 @@ class Source:
         self.problems += other.problems
 
 
-def _readable(value: Any, keys: re.Pattern[str], words: Mapping[str, str]) -> Any:
+class _Words:
+    """Puts words in the place of keys in a text. There may be a key for each of many thousand users, so a key is looked up rather than tried."""
+
+    _RUN = re.compile("[A-Z2-7]{56,}")
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self._words = words
+        self._any: re.Pattern[str] | None = None
+
+    def put_into(self, text: str) -> str:
+        """The text with words."""
+        return self._RUN.sub(self._word, text) if len(text) >= 56 else text
+
+    def _word(self, match: re.Match[str]) -> str:
+        run = match.group()
+        if len(run) == 56:
+            return self._words.get(run, run)
+        # A key that other characters of its kind stand beside, as a template may put it.
+        if self._any is None:
+            self._any = re.compile("|".join(map(re.escape, self._words)))
+        return self._any.sub(lambda found: self._words[found.group()], run)
+
+
+def _readable(value: Any, words: _Words) -> Any:
     if isinstance(value, str):
-        return keys.sub(lambda match: words[match.group()], value) if len(value) >= 56 else value
+        return words.put_into(value)
     if isinstance(value, list):
-        return [_readable(item, keys, words) for item in value]
+        return [_readable(item, words) for item in value]
     if isinstance(value, dict):
-        return {_readable(name, keys, words): _readable(item, keys, words) for name, item in value.items()}
+        return {_readable(name, words): _readable(item, words) for name, item in value.items()}
     return value
 
 

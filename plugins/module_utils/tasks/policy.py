@@ -77,9 +77,10 @@ def _make_readable(source: Source, results: Results) -> None:
     """Words in the place of keys that do not exist yet, wherever results are shown."""
     if not source.words:
         return
-    for finding in (*results.findings, *results.excepted):
-        for name in ("text", "claim", "path", "about"):
-            setattr(finding, name, source.readable(getattr(finding, name)))
+    findings = [*results.findings, *results.excepted]
+    shown = source.readable([[one.text, one.claim, one.path, one.about] for one in findings])
+    for finding, (text, claim, path, about) in zip(findings, shown):
+        finding.text, finding.claim, finding.path, finding.about = text, claim, path, about
     results.problems = source.readable(results.problems)
     results.notes = source.readable(results.notes)
 
