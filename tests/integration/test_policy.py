@@ -5,17 +5,23 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import json
 import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
+from checkout import ROOT
 from junitparser import JUnitXml
+from sarif_pydantic import Sarif
 from support.fleets import FULL, Fleet, Realm
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account
 
 if TYPE_CHECKING:
+    from support.plays import Play
     from support.sites import Site
 
 DEFINITION: dict[str, Any] = {
@@ -239,6 +245,43 @@ def test_junit_is_read_by_junitparser(site: Site) -> None:
     assert failures == [MESSAGE]
 
 
+def _lost(written: Any, read: Any, path: str = "") -> list[str]:
+    """What a reader has no place for."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        lost = [f"{path}.{name}" for name in written if name not in read]
+        return [
+            *lost,
+            *(one for name in read if name in written for one in _lost(written[name], read[name], f"{path}.{name}")),
+        ]
+    if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        return [one for pair in zip(written, read, strict=True) for one in _lost(*pair, f"{path}[]")]
+    return [] if written == read else [path]
+
+
+def test_sarif_is_read_by_sarif_pydantic(site: Site) -> None:
+    definition = site.write("acme file.json", json.dumps(DEFINITION))
+    given = {"src": definition, "level": 2, "fail_on": "none", "exceptions": [WAIVER], "return_reports": ["sarif"]}
+    text = site.start("policy", given)["sarif"]
+    report = Sarif.model_validate_json(text)
+    (run,) = report.runs
+    levels = [result.level.value for result in run.results]
+    assert (levels.count("error"), levels.count("warning")) == (1, 8)
+    place = run.results[0].locations[0].physical_location.artifact_location
+    assert place.uri == "file://" + definition.replace(" ", "%20")
+    assert _lost(json.loads(text), report.model_dump(by_alias=True, exclude_none=True, mode="json")) == []
+
+
+def test_reports_show_no_secret_of_a_name(site: Site) -> None:
+    account, user = site.make_key("a.nk", "account"), site.make_key("u.nk", "user")
+    token = site.make_jwt("u.jwt", "user", user.public_key, account, name=f"x {user.seed}")
+    paths = {"junit_path": site / "policy.xml", "sarif_path": site / "policy.sarif"}
+    result = site.start("policy", {"jwts": [token], "return_reports": ["junit", "sarif"], **paths})
+    assert result["findings"]
+    for text in (site.text("policy.xml"), site.text("policy.sarif"), result["junit"], result["sarif"]):
+        assert user.seed not in text
+        assert "never expires" in text
+
+
 @pytest.mark.parametrize("name", ["junit", "sarif"])
 @pytest.mark.parametrize("text", ["notes", "{}", "[]", "<html/>", '{"a": 1'])
 def test_file_that_is_no_report_stays(site: Site, name: str, text: str) -> None:
@@ -258,6 +301,39 @@ def test_one_bad_path_leaves_the_other_report_alone(site: Site) -> None:
 def test_two_reports_in_one_file_are_refused(site: Site) -> None:
     message = site.refuse("policy", definition=DEFINITION, junit_path=site / "one", sarif_path=site / "one")
     assert "junit_path and sarif_path are one file" in message
+
+
+# ---- in a play
+
+
+def _blocks(path: pathlib.Path) -> list[Any]:
+    """The YAML of a guide."""
+    return [yaml.safe_load(block.partition("```")[0]) for block in path.read_text().split("```yaml\n")[1:]]
+
+
+@pytest.mark.playbook
+def test_guide_runs(site: Site, play: Play) -> None:
+    (task,), policy = _blocks(ROOT / "docs/policy.md")
+    definition = copy.deepcopy(DEFINITION)
+    definition["accounts"] += [{"name": "BILLING", "users": [{"name": "biller"}]}, {"name": "AUDIT"}]
+    options = task["natsops.security.nats_policy"]
+    files = {"src": json.dumps(definition), "policy_path": yaml.safe_dump(policy)}
+    for name, text in files.items():
+        options[name] = site.write(options[name], text)
+    for name in ("junit_path", "sarif_path"):
+        options[name] = site / options[name]
+    # Ansible reads a date that is not quoted as one.
+    expired = {**WAIVER, "rule": "ci-expiry", "until": datetime.date(2026, 1, 31)}
+    options["exceptions"] = [expired]
+    played = play([{**task, "ignore_errors": True}])
+    assert played.returncode == 0, played.output
+    result = played.tasks[task["name"]]
+    assert result["failed"]
+    found = {finding["rule"] for finding in result["findings"]}
+    assert {"user-expiry", "required-tags", "expired-exception", "no-identity-signatures"} <= found
+    assert "billing-readers" not in found
+    assert "ended on 2026-01-31 (agreed)" in played.output
+    assert JUnitXml.fromfile(options["junit_path"]).failures
 
 
 # ---- a live cluster
