@@ -60,7 +60,8 @@ def store(site: Site) -> str:
 def test_document_without_a_key(site: Site) -> None:
     result = site.start("policy", {"definition": DEFINITION})
     assert result["failed"]
-    assert result["msg"] == f"The policy has 1 finding:\nuser-expiry (level 1): {MESSAGE}"
+    place = "definition: accounts[1] (APP).users[0] (web).expires_at"
+    assert result["msg"] == f"The policy has 1 finding:\n{place}: {MESSAGE} (user-expiry, level 1)"
     assert not result["passed"]
     assert not result["changed"]
     (finding,) = result["findings"]

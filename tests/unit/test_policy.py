@@ -14,7 +14,15 @@ import yaml
 
 from ansible_collections.natsops.security.plugins.module_utils.access.tree import Entry, Servers, Tree
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator, SigningKey, User
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Activation,
+    Claims,
+    Import,
+    Operator,
+    SigningKey,
+    User,
+)
 from ansible_collections.natsops.security.plugins.module_utils.policy.builtin import BUILTIN
 from ansible_collections.natsops.security.plugins.module_utils.policy.checking import check
 from ansible_collections.natsops.security.plugins.module_utils.policy.findings import Finding, Results
@@ -23,7 +31,8 @@ from ansible_collections.natsops.security.plugins.module_utils.policy.kinds impo
 from ansible_collections.natsops.security.plugins.module_utils.policy.reading import Part, part_of, read_policy
 from ansible_collections.natsops.security.plugins.module_utils.policy.sarif import sarif
 from ansible_collections.natsops.security.plugins.module_utils.tasks import access_sources
-from ansible_collections.natsops.security.tests.unit.raw_tokens import ACCOUNT, OPERATOR, USER
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from ansible_collections.natsops.security.tests.unit.raw_tokens import ACCOUNT, OPERATOR, USER, key
 
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 DAY = 86400
@@ -218,6 +227,21 @@ def test_keys_without_a_scope_and_signatures_of_identity_keys() -> None:
     assert found(CLEAN, {"rule": "no-identity-signatures"}) == []
 
 
+def test_activations_that_an_identity_key_signed() -> None:
+    importer = key("account", 3).public_key
+    activation = Claims(name="x", subject=importer, body=Activation(import_subject="orders.>", import_type="stream"))
+    tokens = [codec.encode(activation, pair, NOW) for pair in (ACCOUNT, key("account", 2))]
+    items = [Import(subject="orders.>", account=ACCOUNT.public_key, type="stream", token=token) for token in tokens]
+    body = Account(imports=[*items, Import(subject="x", account=ACCOUNT.public_key, type="stream", token="none")])
+    claims = Claims(name="BILLING", subject=importer, issuer=OPERATOR.public_key, body=body)
+    tree = Tree(None, [Entry(claims, "b.jwt")], [], Servers(NOW))
+    (one,) = check(tree, read_policy([Part("", [{"rule": "no-identity-signatures"}])], 0)).findings
+    assert one.message.startswith(
+        "account BILLING: imports orders.> with an activation that is signed by the identity key"
+    )
+    assert one.path == "imports[0].token"
+
+
 def test_system_account_is_named() -> None:
     document = copy.deepcopy(CLEAN)
     del document["operator"]["system_account"]
@@ -354,6 +378,10 @@ def test_account_that_is_not_there_is_refused() -> None:
 def test_tags_and_names() -> None:
     tags = found(CLEAN, {"rule": "required-tags", "tags": ["TEAM:*"], "of": ["accounts", "users"]})
     assert [one.about[0] for one in tags] == ["account SYS", "account BILLING", "user SYS/sys", "user SHOP/web"]
+    both = found(
+        changed("SHOP", tags=[]), {"rule": "required-tags", "tags": ["a", "b"], "applies_to": {"accounts": ["SHOP"]}}
+    )
+    assert [one.message for one in both] == ["account SHOP: has no tag a.", "account SHOP: has no tag b."]
     names = found(CLEAN, {"rule": "naming", "pattern": "[A-Z]{4,6}"})
     assert [one.about[0] for one in names] == ["account SYS", "account BILLING"]
     assert found(CLEAN, {"rule": "naming", "pattern": "ACME", "of": ["operator"]}) == []

@@ -125,13 +125,15 @@ def _check_waivers(tree: Tree, policy: Policy) -> Checked:
                 f"the exception of {waiver.owner} from {waiver.rule} ended on {waiver.until.day} ({waiver.reason}); "
                 "remove it, or agree on a new date."
             )
+            place, _colon, path = waiver.path.rpartition(": ")
             findings.append(
                 Finding(
                     rule.id,
                     rule.kind.name,
                     policy.levels[waiver.rule],
                     message,
-                    path=waiver.path,
+                    path=path,
+                    place=place,
                     reason=rule.reason,
                     reference=rule.reference,
                 )

@@ -106,9 +106,15 @@ def _expired(results: Results) -> list[str]:
 
 def _message(failing: list[Finding]) -> str:
     count = len(failing)
-    listed = [f"{finding.rule} (level {finding.level}): {finding.message}" for finding in failing[:_IN_MESSAGE]]
+    listed = [_sentence(finding) for finding in failing[:_IN_MESSAGE]]
     more = [f"and {count - _IN_MESSAGE} more, in findings"] if count > _IN_MESSAGE else []
     return "\n".join([f"The policy has {count} finding{'s' if count > 1 else ''}:", *listed, *more])
+
+
+def _sentence(finding: Finding) -> str:
+    """The finding with its place, as compilers say it."""
+    place = [part for part in (finding.place, finding.path) if part]
+    return ": ".join([*place, f"{finding.message} ({finding.rule}, level {finding.level})"])
 
 
 # ---- reports
