@@ -179,7 +179,7 @@ servers:
         - "By the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(expired), V(not_yet_valid), V(invalid_claims)."
         - "By the account and the operator: V(unknown_account), V(account_outdated), V(account_not_loaded), V(account_expired), V(account_not_yet_valid),
           V(account_invalid), V(untrusted_operator_key), V(other_operator), V(unknown_signer), V(strict_mode), V(scope_conflict), V(revoked),
-          V(bearer_forbidden)."
+          V(bearer_forbidden), V(auth_callout)."
         - "By how, from where and when it connects: V(connection_type), V(mqtt_needs_bearer), V(source_network), V(hours), V(proxy_required)."
         - "By limits: V(account_connection_limit), V(server_connection_limit), V(subscription_limit), V(token_too_long)."
         - "On the way: V(unresolvable), V(closed_port), V(unreachable), V(no_answer), V(wrong_port), V(not_nats), V(not_operator_mode), V(protocol),

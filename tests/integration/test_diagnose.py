@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ CONNECTED = "connected"
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two servers of one cluster."""
-    started = Fleet(tmp_path_factory.mktemp("diagnose"), Realm(), [FULL] * 2)
+    started = Fleet(tmp_path_factory.mktemp("diagnose"), Realm(), [FULL + ", allow_delete: true"] * 2)
     try:
         yield started.start()
     finally:
@@ -958,3 +959,148 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
 )
 def test_action_that_is_none_is_refused(site: Site, action: dict[str, Any], message: str) -> None:
     assert message in site.refuse("diagnose", user_creds="x", servers=["nats://127.0.0.1:9"], actions=[action])
+
+
+# ---- what else may be in the way
+
+
+def test_account_that_a_server_has_loaded_as_expired(place: Place) -> None:
+    creds = place.creds()
+    place.lets_in(creds)
+    task = place.fleet.task(jwts=[place.jwt], state="absent", signer_seed=place.fleet.realm.signing.seed, force=True)
+    assert place.site.start("resolver", task)["changed"]
+    place.push(place.jwt)
+    result = place.diagnose(creds)
+    assert [one["cause"] for one in result["servers"]] == ["account_not_loaded"] * 2
+    assert "in memory as expired, though its JWT is not" in result["message"]
+    assert "Push it again with nats_resolver" in result["servers"][0]["advice"]
+    assert place.site.start("resolver", place.fleet.task(jwts=[place.jwt]))["changed"]
+    place.lets_in(creds)
+
+
+def test_clock_of_a_server_is_compared(place: Place) -> None:
+    """The server's clock cannot be set, so it is this host's that is wrong."""
+    creds = place.creds(envelope={"expires": int(time.time()) - 600})
+    asked = {**place.fleet.task(), "user_creds": creds}
+    script = "import time; real = time.time; time.time = lambda: real() - 3600"
+    folder = pathlib.Path(place.site / "late")
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(script)
+    late = ["env", f"PYTHONPATH={folder}:{place.site.collections}"]
+    result = place.site.start("diagnose", asked, wrapped=late)
+    (server, _unused) = result["servers"]
+    assert server["cause"] == "expired"
+    assert 3590 < server["clock_difference"] < 3610
+    assert "1h ahead of this host" in server["message"] or "60m ahead" in server["message"]
+    assert "The clock of the server n1 is " in server["notes"][0]
+    # Nothing is known of it without the system account, and the server still refuses the user.
+    alone = place.site.start("diagnose", {"user_creds": creds, "servers": place.fleet.urls}, wrapped=late)
+    assert alone["cause"] == "refused"
+    assert "To a server whose clock is wrong its JWT may not hold: it is valid until " in alone["message"]
+    place.lets_in(place.creds())
+
+
+def _preload(node: Any, place: Place, held: str) -> None:
+    """Have a server with a memory resolver begin with this JWT of the account, or with none."""
+    accounts = {place.fleet.realm.system: place.fleet.realm.system_jwt, **({place.key: held} if held else {})}
+    preload = ", ".join(f"{key.public_key}: {jwt}" for key, jwt in accounts.items())
+    text = re.sub(r"resolver_preload: .*", f"resolver_preload: {{ {preload} }}", node.config.read_text())
+    node.config.write_text(text)
+    if node.process is not None:
+        node.stop()
+        node.start()
+        place.fleet.wait_until_whole()
+
+
+def test_servers_of_a_cluster_that_differ(tmp_path: pathlib.Path, site: Site) -> None:
+    place = Place(Fleet(tmp_path, Realm(), ["MEMORY"] * 2), site)
+    first, second = place.fleet.nodes
+    key = nkey.create("account")
+    old = place.account(age=90, push=False)
+    new = place.account(age=20, push=False, signing_keys=[SigningKey(key=key.public_key)])
+    creds = place.creds(signer=key)
+    _preload(first, place, new)
+    try:
+        place.fleet.start()
+        result = place.diagnose(creds, jwts=[new])
+        assert [one["cause"] for one in result["servers"]] == [CONNECTED, "unknown_account"]
+        assert result["differences"] == ["n1: connected; n2: unknown_account"]
+        assert (result["connected"], result["cause"]) == (False, "unknown_account")
+        assert "; n1 has it." in result["message"]
+        _preload(second, place, old)
+        result = place.diagnose(creds, jwts=[new])
+        assert [one["cause"] for one in result["servers"]] == [CONNECTED, "account_outdated"]
+        assert "The JWTs of the account differ. n1: " in result["differences"][1]
+        _preload(second, place, new)
+        assert place.diagnose(creds, jwts=[new])["connected"]
+        first.stop()
+        result = place.diagnose(creds, jwts=[new], expected_servers=["n1", "n2"])
+        assert [one["cause"] for one in result["servers"]] == ["closed_port", CONNECTED]
+        assert result["missing_servers"] == ["n1"]
+    finally:
+        place.fleet.stop()
+
+
+@pytest.mark.parametrize(
+    ("access", "cause", "words"),
+    [
+        ({"proxy_required": True}, "proxy_required", "Connect through that proxy"),
+        (
+            {"allowed_connection_types": ["STANDARD", "NEW"], "source_networks": ["192.0.2.1/32"]},
+            "source_network",
+            "add 127.0.0.1",
+        ),
+        ({"allowed_connection_types": ["NEW"]}, "connection_type", "servers know none of these"),
+        ({"permissions": None}, "token_too_long", "max_control_line"),
+        ({"limits": None}, "subscription_limit", "limits.subscriptions of 1 and more"),
+        ({"source_networks": ["192.0.2.0"]}, "invalid_claims", "Issue the user again with valid claims"),
+    ],
+    ids=["proxy", "two of which the first", "unknown type", "long", "no subscriptions", "invalid"],
+)
+def test_user_that_is_issued_again(place: Place, access: dict[str, Any], cause: str, words: str) -> None:
+    pair = nkey.create("user")
+    given = dict(access)
+    if "permissions" in given:
+        given["permissions"] = Permissions(publish=Permission(allow=[f"a.{index}.{'x' * 40}" for index in range(100)]))
+    if "limits" in given:
+        given["limits"] = dataclasses.replace(UserAccess().limits, subscriptions=0)
+    result = place.diagnose(place.creds(pair=pair, **given))
+    assert [one["cause"] for one in result["servers"]] == [cause] * 2
+    assert words in result["message"]
+    place.lets_in(place.creds(pair=pair))
+
+
+def test_signing_key_whose_user_does_not_name_the_account(place: Place) -> None:
+    key, pair = nkey.create("account"), nkey.create("user")
+    jwt = place.account(age=90, signing_keys=[SigningKey(key=key.public_key)])
+    claims = Claims(name="orders", subject=pair.public_key, body=User())
+    creds = decorated.format_creds(codec.encode(claims, key, int(time.time()) - 50), pair)
+    result = place.diagnose(creds, jwts=[jwt])
+    assert result["cause"] == "invalid_claims"
+    assert f"which is a signing key of account APP ({place.key.public_key})" in result["message"]
+    assert place.causes(creds) == ["unknown_account"] * 2
+    place.lets_in(place.creds(pair=pair, signer=key))
+
+
+def test_account_that_is_not_valid_yet(place: Place) -> None:
+    place = Place(place.fleet, place.site)
+    claims = Claims(name="APP", subject=place.key.public_key, not_before=int(time.time()) + 3600, body=Account())
+    place.jwt = codec.encode(claims, place.fleet.realm.signing, int(time.time()) - 60)
+    place.push(place.jwt)
+    creds = place.creds()
+    assert place.causes(creds) == ["account_not_yet_valid"] * 2
+    place.account(age=5)
+    place.lets_in(creds)
+
+
+def test_auth_callout_decides_instead_of_the_jwt(place: Place) -> None:
+    from ansible_collections.natsops.security.plugins.module_utils.claims import ExternalAuthorization
+
+    service = nkey.create("user").public_key
+    place.account(age=60, authorization=ExternalAuthorization(auth_users=[service]))
+    creds = place.creds()
+    result = place.diagnose(creds)
+    assert result["cause"] == "auth_callout"
+    assert service in result["servers"][0]["advice"]
+    place.account(age=20)
+    place.lets_in(creds)

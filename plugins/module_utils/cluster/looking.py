@@ -146,11 +146,16 @@ def _read_expired(answer: Answer) -> str:
 
     One that is incomplete is loaded again when a client comes.
     """
+    token, is_stuck = read_memory(answer)
+    return token if is_stuck else ""
+
+
+def read_memory(answer: Answer) -> tuple[str, bool]:
+    """The token by which a server runs an account, "" where it does not have it in memory, and whether it has it there as expired and for good."""
     if answer.error:
-        return ""
+        return "", False
     expired, complete = answer.data["expired"].flag(), answer.data["complete"].flag()
-    token = answer.data["jwt"].text()
-    return token if expired and complete else ""
+    return answer.data["jwt"].text(), expired and complete
 
 
 def _is_valid(account: str, token: str, now: int) -> bool:

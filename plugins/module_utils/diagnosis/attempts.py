@@ -184,10 +184,7 @@ async def _as_client(address: Address, holder: Holder, how: How) -> Attempt:
             return dataclasses.replace(found, outcome=TURNED_AWAY, words=channel.problem, error=error)
         if answer[:4] == b"-ERR":
             return dataclasses.replace(found, outcome=TURNED_AWAY, words=channel.problem)
-        # A server that counts subscriptions against a limit of none lets a user in first.
         permissions = await _ask_for_permissions(channel, violations) if how.wants_info else None
-        if channel.problem:
-            return dataclasses.replace(found, outcome=TURNED_AWAY, words=channel.problem)
         return dataclasses.replace(found, outcome=LET_IN, permissions=permissions)
     finally:
         channel.close()

@@ -17,7 +17,7 @@ from .attempts import Attempt
 from .creds import Holder
 from .evidence import Evidence, read_account
 from .findings import Finding
-from .reasons import CLOCK_TOLERANCE, Case, Known, account_of, clock_difference, why_refused
+from .reasons import CLOCK_TOLERANCE, Case, Known, account_of, clock_difference, why_closed, why_refused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Diagnosed:
 
     @property
     def connected(self) -> bool:
-        """Whether the server lets the user in."""
-        return self.attempt.outcome == attempts.LET_IN
+        """Whether the server lets the user in, and does not close the connection at once."""
+        return self.attempt.outcome == attempts.LET_IN and self.finding.cause != findings.SUBSCRIPTION_LIMIT
 
 
 def diagnose(tried: Sequence[Attempt], holder: Holder, evidence: Evidence, known: Known, tls: Tls) -> list[Diagnosed]:
@@ -77,8 +77,9 @@ def _diagnose_one(attempt: Attempt, holder: Holder, evidence: Evidence, known: K
     if unreached is not None:
         return Diagnosed(case, attempt, unreached)
     if attempt.outcome == attempts.LET_IN:
-        message = f"{attempt.shown} lets the user in."
-        return Diagnosed(case, attempt, Finding(findings.CONNECTED, message), tuple(_notes(case)))
+        closed = why_closed(case) if case is not None else None
+        finding = closed or Finding(findings.CONNECTED, f"{attempt.shown} lets the user in.")
+        return Diagnosed(case, attempt, finding, tuple(_notes(case)))
     if attempt.encrypted and attempt.info is not None and attempt.info.verifies_clients and not attempt.words:
         # By TLS 1.3 a certificate of the client is verified after the handshake, and the connection reset before the reason is read.
         return Diagnosed(case, attempt, network.client_certificate(attempt, str(attempt.error)))

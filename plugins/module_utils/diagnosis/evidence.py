@@ -1,8 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold of an account, which operators they trust and what time they have, over the system account. Changes nothing, and has no server load
-an account that it does not have in memory.
-"""
+"""What servers hold of an account, which operators they trust and what time they have, over the system account. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from ..claims import Claims
 from ..cluster import plan
 from ..cluster.answers import Answer, Unreadable, read_each
 from ..cluster.connection import Connection, NotPermitted
-from ..cluster.looking import INFO, LOOKUP, ask_all, look_up, who_holds
+from ..cluster.looking import INFO, LOOKUP, ask_all, look_up, read_memory, who_holds
 from ..cluster.servers import FULL, LIST, PING, SUBJECTS, Cluster, Server, answered_by, discover
 
 #: What looking at an account needs to publish to.
@@ -95,14 +93,7 @@ async def _directories(connection: Connection, cluster: Cluster, account: str) -
 async def _memories(connection: Connection, cluster: Cluster, account: str) -> dict[str, tuple[str, bool]]:
     """The tokens by which servers run the account, and whether they have it as expired, by server id; "" for one that has not loaded it."""
     answers = await ask_all(connection, [(INFO.format(account), b"")], len(cluster.servers))
-    return read_each(answers[0], _read_loaded).found
-
-
-def _read_loaded(answer: Answer) -> tuple[str, bool]:
-    if answer.error:
-        return "", False
-    expired, complete = answer.data["expired"].flag(), answer.data["complete"].flag()
-    return answer.data["jwt"].text(), expired and complete
+    return read_each(answers[0], read_memory).found
 
 
 async def _clocks(connection: Connection, count: int) -> dict[str, float]:

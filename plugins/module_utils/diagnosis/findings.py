@@ -24,7 +24,7 @@ UNKNOWN_ACCOUNT, ACCOUNT_OUTDATED, ACCOUNT_NOT_LOADED = "unknown_account", "acco
 ACCOUNT_EXPIRED, ACCOUNT_NOT_YET_VALID, ACCOUNT_INVALID = "account_expired", "account_not_yet_valid", "account_invalid"
 UNTRUSTED_OPERATOR_KEY, OTHER_OPERATOR = "untrusted_operator_key", "other_operator"
 UNKNOWN_SIGNER, STRICT_MODE, SCOPE_CONFLICT = "unknown_signer", "strict_mode", "scope_conflict"
-REVOKED, BEARER_FORBIDDEN = "revoked", "bearer_forbidden"
+REVOKED, BEARER_FORBIDDEN, AUTH_CALLOUT = "revoked", "bearer_forbidden", "auth_callout"
 #: How, from where and when it connects.
 CONNECTION_TYPE, SOURCE_NETWORK, HOURS, PROXY_REQUIRED = "connection_type", "source_network", "hours", "proxy_required"
 MQTT_NEEDS_BEARER = "mqtt_needs_bearer"

@@ -37,6 +37,7 @@ class Known:
     operator: Claims | None = None
     holders: tuple[str, ...] = ()
     asked: bool = False  # whether servers were asked over the system account
+    owner: str = ""  # the account that has the user's issuer as a signing key, where the user does not name its account
     system_refused: str = ""  # what refused the system account's user, where it was refused too
 
 
@@ -76,6 +77,17 @@ class Case:
     def name(self) -> str:
         """The user for people."""
         return f"the user {self.user.name or self.user.subject}"
+
+
+def why_closed(case: Case) -> Finding | None:
+    """Why a server that lets the user in closes the connection at once, by what is known of the account; None where it does not (applyAccountLimits)."""
+    held = read_account(case.account_key, case.seen.token) if case.seen is not None else None
+    account, basis = (held, SERVER) if isinstance(held, Claims) else (case.known.stored, STORE)
+    if not isinstance(account, Claims):
+        return None
+    access = access_by(account, case.user, _is_strict(case))[0]
+    found = (one for one in _limit_findings(case, account, access, basis) if one.cause == findings.SUBSCRIPTION_LIMIT)
+    return next(found, None)
 
 
 def account_of(user: Claims) -> str:
@@ -244,7 +256,7 @@ def _by_held(case: Case, held: Claims) -> Finding:
         return Finding(
             findings.ACCOUNT_NOT_LOADED,
             f"{_capital(case.server)} has the account {_title(held)} in memory as expired, though its JWT is not.",
-            "Issue the account again, and push it: nats_resolver does so with its option repair, or nats_store with a new JWT.",
+            "Push it again with nats_resolver, which has the server load it anew; or issue the account again, and push that.",
         )
     if case.seen is not None and case.seen.held and not case.seen.loaded:
         return Finding(
@@ -268,6 +280,8 @@ def _outdated(case: Case, held: Claims, stored: Claims, found: Finding, left: Fi
 def _not_held(case: Case) -> Finding:
     """The account is not there."""
     seen, stored = case.seen, case.known.stored
+    if stored is None and case.known.owner:
+        return _no_issuer_account(case, SERVER)
     where = (
         f"; {', '.join(case.known.holders)} {'has' if len(case.known.holders) == 1 else 'have'} it"
         if case.known.holders
@@ -296,6 +310,8 @@ def _not_held(case: Case) -> Finding:
 def _by_store(case: Case) -> Finding:
     """What the store shows, where it is not known what the server holds."""
     known = case.known
+    if known.stored is None and known.owner:
+        return _no_issuer_account(case, STORE)
     if known.stored is not None:
         found = next(_account_findings(case, known.stored, STORE), None)
         if found is not None:
@@ -311,6 +327,16 @@ def _by_store(case: Case) -> Finding:
     return _unexplained(case)
 
 
+def _no_issuer_account(case: Case, basis: str) -> Finding:
+    """A signing key alone does not say whose it is."""
+    return Finding(
+        findings.INVALID_CLAIMS,
+        f"The JWT of {case.name} has no issuer_account, so servers look for an account {case.user.issuer}, which is a signing key of {case.known.owner}.",
+        "Issue the user again with its issuer_account, as nats_user and nats_store do, and replace the creds.",
+        basis,
+    )
+
+
 def _unexplained(case: Case) -> Finding:
     known = case.known
     message = f"{_capital(case.server)} refuses {case.name} ({case.attempt.words or 'without a word'}), and nothing that is known explains it."
@@ -323,7 +349,15 @@ def _unexplained(case: Case) -> Finding:
         advice = f"Give {missing}: by its JWT alone nothing is wrong with the user, and what the server holds of its account {case.account_key} is not known."
     else:
         advice = "Look at the log of the server with debug: true, and at auth callout, pinned accounts and trusted proxies in its configuration."
+    if case.ahead is None and (case.user.expires or case.user.not_before):
+        advice += f" To a server whose clock is wrong its JWT may not hold: {_validity(case.user)}."
     return Finding(findings.REFUSED, message, advice, NOTHING)
+
+
+def _validity(user: Claims) -> str:
+    start = f"from {units.show_time(user.not_before)}" if user.not_before else ""
+    end = f"until {units.show_time(user.expires)}" if user.expires else ""
+    return f"it is valid {' '.join(filter(None, (start, end)))}"
 
 
 # ---- the account
@@ -332,6 +366,7 @@ def _unexplained(case: Case) -> Finding:
 def _account_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
     """What a server that has this JWT of the account has against the user, in its order."""
     yield from _loading_findings(case, account, basis)
+    yield from _callout_findings(case, account, basis)
     yield from _signer_findings(case, account, basis)
     yield from _access_findings(case, account, basis)
     for issue in user_issues(account, case.user, case.when, _is_strict(case)):
@@ -380,6 +415,19 @@ def _loading_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
                 f"Issue the account again with valid claims, and push it with {_RESOLVER}.",
                 basis,
             )
+
+
+def _callout_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
+    """hasExternalAuth in accounts.go: whatever else is right or wrong with the user, the service decides."""
+    authorization = account.body.authorization
+    if authorization.auth_users and case.user.subject not in authorization.auth_users:
+        yield Finding(
+            findings.AUTH_CALLOUT,
+            f"The account {_title(account)} has auth callout: the service that answers it refuses {case.name}, or does not answer in time.",
+            f"Look at the log of that service, and see that it is connected, as one of the auth_users {', '.join(authorization.auth_users[:4])}; "
+            "or take authorization out of the account.",
+            basis,
+        )
 
 
 def _untrusted(case: Case, account: Claims, trusted: tuple[Claims, ...], basis: str) -> Finding:

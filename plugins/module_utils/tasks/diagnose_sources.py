@@ -44,6 +44,16 @@ class Source:
                 found.pop()
         return None
 
+    def owner(self, signing_key: str) -> str:
+        """The account that has a signing key, for people; "" where none here has it."""
+        for one in self.accounts:
+            nats = codec.peek(one.token).get("nats")
+            listed = nats.get("signing_keys") if isinstance(nats, dict) else None
+            keys = [key.get("key") if isinstance(key, dict) else key for key in listed or ()]
+            if signing_key in keys:
+                return one.title
+        return ""
+
 
 def read_source(module: CarefulModule) -> Source:
     """The store and the tokens of a task."""
