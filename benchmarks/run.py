@@ -22,6 +22,7 @@ BENCHMARKS = (
     "access",
     "revoke",
     "credentials",
+    "diagnose",
 )
 COLLECTIONS = Path(__file__).resolve().parents[1] / ".venv" / "collections"
 
