@@ -35,6 +35,7 @@ _MODULES = (
     + """
 import os, tempfile
 import ansible_collections.natsops.security.plugins.module_utils.tasks.cluster_options
+import ansible_collections.natsops.security.plugins.module_utils.tasks.diagnose
 
 for line in iter(sys.stdin.readline, ""):
     module, arguments = json.loads(line)
