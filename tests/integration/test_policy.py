@@ -364,3 +364,16 @@ def test_live_cluster(site: Site, fleet: Fleet) -> None:
     fleet.nodes[1].stop()
     message = site.refuse("policy", **fleet.task(expected_servers=["n1", "n2"]))
     assert message == "expected_servers: n2 did not answer; n1 did."
+
+
+@pytest.mark.server
+def test_servers_that_keep_no_accounts_do_not_pass(site: Site, tmp_path: pathlib.Path) -> None:
+    fleet = Fleet(tmp_path / "memory", Realm(), ["MEMORY"])
+    try:
+        fleet.start()
+        result = site.start("policy", fleet.task(level=0))
+    finally:
+        fleet.stop()
+    assert result["failed"]
+    assert {finding["rule"] for finding in result["findings"]} == {"source-complete"}
+    assert any("n1 has no resolver that lists its accounts" in message for message in _messages(result))

@@ -570,12 +570,19 @@ def test_date_as_yaml_reads_it() -> None:
 def test_the_same_said_twice() -> None:
     one = {"rule": "user-expiry", "within": "9d"}
     assert refused([one, one]) == ["rules[1]: the id user-expiry is that of rules[0] too; give each an id of its own."]
-    assert refused([{**one, "id": "a"}, {**one, "id": "b"}]) == [
-        "rules[1]: this is the same as rules[0]; remove one of them."
-    ]
+    assert refused([{**one, "id": "a"}, {**one, "id": "b"}]) == ["rules[1]: this is the same as rules[0]; remove it."]
     assert refused(exceptions=[waiver(), waiver(owner="petr")]) == [
         "exceptions[1]: exceptions[0] is an exception from user-expiry for the same too; remove one of them."
     ]
+    # Another id, order or unit makes nothing else of it.
+    tags = {"rule": "required-tags", "tags": ["a", "b"]}
+    others = [{**tags, "id": "t", "tags": ["b", "a"]}, {"rule": "user-expiry", "id": "x", "within": "2160h"}]
+    assert refused([tags, *others]) == [
+        "rules[1]: this is the same as rules[0]; remove it.",
+        "rules[2]: this is the same as the built-in rule user-expiry; remove it.",
+    ]
+    first, second = (waiver(applies_to={"accounts": names}) for names in (["A", "B"], ["B", "A"]))
+    assert len(refused(exceptions=[first, second])) == 1
     parts = [Part("", [one]), Part("p.yml", [one])]
     with pytest.raises(NatsSecurityError, match=r"^p.yml: rules\[0\]: the id user-expiry is that of rules\[0\] too"):
         read_policy(parts, 1)

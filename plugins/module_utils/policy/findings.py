@@ -52,6 +52,11 @@ class Selection(NamedTuple):
         """Whether nothing is selected by anything."""
         return not any(self)
 
+    @property
+    def in_order(self) -> tuple[tuple[str, ...], ...]:
+        """The same for selections that differ in the order of their patterns only."""
+        return tuple(tuple(sorted(patterns)) for patterns in self)
+
     def matches(self, tree: Tree, entry: Entry | None) -> bool:
         """Whether an operator, account or user is selected. The operator is selected only where nothing else is asked for."""
         if self.is_everything:

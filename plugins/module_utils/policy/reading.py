@@ -57,7 +57,9 @@ def read_policy(parts: Iterable[Part], level: int) -> Policy:
     given = list(parts)
     for part in given:
         own += _listed(part.rules, _path(part, "rules"), _read_rule, problems)
-    _find_repeated_rules(own, problems)
+    ids = {rule.id for rule in own}
+    builtin = [rule for rule in BUILTIN if rule.id not in ids and rule.level <= level]
+    _find_repeated_rules(own, builtin, problems)
     known = {rule.id: rule for rule in (*BUILTIN, *OF_POLICY.values())}
     known.update((rule.id, rule) for rule in own)
     known_ids = [name for name in known if name != EXPIRED]
@@ -71,8 +73,6 @@ def read_policy(parts: Iterable[Part], level: int) -> Policy:
     _find_repeated_waivers(waivers, problems)
     if problems:
         raise NatsSecurityError("\n".join(dict.fromkeys(map(str, problems))))
-    ids = {rule.id for rule in own}
-    builtin = [rule for rule in BUILTIN if rule.id not in ids and rule.level <= level]
     return Policy([*builtin, *own], waivers, {name: rule.level for name, rule in known.items()})
 
 
@@ -210,18 +210,26 @@ def _level(value: Any) -> int:
     return value
 
 
-def _find_repeated_rules(rules: list[Rule], problems: list[Problem]) -> None:
+def _find_repeated_rules(rules: list[Rule], builtin: list[Rule], problems: list[Problem]) -> None:
+    """Own rules that have the id of another one, or are another one under a new id."""
     by_id: dict[str, Rule] = {}
-    by_content: dict[Any, Rule] = {}
+    by_content = {_content(rule): rule for rule in builtin}
     for rule in rules:
         first = by_id.setdefault(rule.id, rule)
-        content = (rule.kind.name, repr(sorted(rule.values.items())), rule.applies_to, rule.leaves_out)
-        same = by_content.setdefault(content, rule)
+        same = by_content.setdefault(_content(rule), rule)
         if first is not rule:
             message = f"the id {rule.id} is that of {first.path} too; give each an id of its own."
             problems.append(Problem(rule.path, message))
         elif same is not rule:
-            problems.append(Problem(rule.path, f"this is the same as {same.path}; remove one of them."))
+            other = same.path or f"the built-in rule {same.id}"
+            problems.append(Problem(rule.path, f"this is the same as {other}; remove it."))
+
+
+def _content(rule: Rule) -> Any:
+    """What a rule checks, whatever the order of its lists is."""
+    values = [(name, sorted(value) if isinstance(value, tuple) else value) for name, value in rule.values.items()]
+    leaves_out = None if rule.leaves_out is None else rule.leaves_out.in_order
+    return rule.kind.name, repr(sorted(values)), rule.applies_to.in_order, leaves_out
 
 
 # ---- selections
@@ -295,7 +303,7 @@ def _ending(value: Any) -> Ending:
 def _find_repeated_waivers(waivers: list[Waiver], problems: list[Problem]) -> None:
     found: dict[Any, Waiver] = {}
     for waiver in waivers:
-        first = found.setdefault((waiver.rule, waiver.applies_to), waiver)
+        first = found.setdefault((waiver.rule, waiver.applies_to.in_order), waiver)
         if first is not waiver:
             message = f"{first.path} is an exception from {waiver.rule} for the same too; remove one of them."
             problems.append(Problem(waiver.path, message))
