@@ -135,6 +135,16 @@ options:
       - Seeds that are not in the keystore, for example from a vault, such as that of the operator. They are used to sign, and written nowhere.
     type: list
     elements: str
+  unsigned_path:
+    description:
+      - A file for JWTs that keys elsewhere are to sign, such as that of the operator on a machine without a network. Without it, a key that is not at
+        hand is a problem.
+      - If such a key has to sign anything, the JWTs are written to this file and RV(unsigned) has its checksum. Keys that the document asks for are made,
+        and nothing else in the store changes.
+      - M(natsops.security.nats_sign) signs the file where the key is. When it is back, with all signatures in it, the next run puts the JWTs into the
+        store and does the rest. As long as it is not, and the document asks for the same, later runs change nothing.
+      - If the document changes in the meantime, a new file of another checksum is made, unless all of the earlier one is signed, which is then used first.
+    type: path
   vault_file:
     description:
       - A file on the controller, encrypted as C(ansible-vault) does, that seeds are kept in instead of the keystore. Which ones, O(vault_keys) says.
@@ -366,6 +376,14 @@ creds_path:
   returned: success
   type: str
   sample: /etc/nats/keys/creds/ACME
+unsigned:
+  description:
+    - What waits for keys elsewhere, with the C(path) and the C(checksum) of the file, the names of the C(requests), and the public keys of the
+      C(issuers). Null if nothing does. While JWTs wait, RV(entities) and RV(summary) are the plan. In check mode, a file that would be made has no
+      checksum and no requests.
+  returned: with O(unsigned_path)
+  type: dict
+  sample: {"path": "/media/stick/requests.json", "checksum": "0f2c5b...", "requests": ["operator", "account APP"], "issuers": ["OBXR..."]}
 vault:
   description:
     - What was moved to O(vault_file), or would be in check mode. C(moved) is a list of public keys, or of words for new keys in check mode; C(path)
@@ -421,6 +439,7 @@ def main() -> None:
                 "prune": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 **signers_spec(),
+                "unsigned_path": {"type": "path"},
                 "vault_file": {"type": "path"},
                 "vault_password": {"type": "str", "no_log": True},
                 "vault_keys": {

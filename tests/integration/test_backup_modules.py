@@ -14,9 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.faults import KILLED
+from support.faults import killed_run
 from support.plays import run_playbook
-from support.sites import MODULE
 from test_backups import DOCUMENT
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -262,33 +261,12 @@ def test_file_that_is_no_backup_of_this_store_stays(machine: Machine) -> None:
     assert "It is a backup of the store 'OTHER', not of ACME" in site.refuse("backup", **machine.backup)
 
 
-@pytest.mark.parametrize("at", [3, 20, 60, 120])
+@pytest.mark.parametrize("at", [20, 120])
 def test_restore_that_is_killed_is_completed_by_the_next(machine: Machine, at: int) -> None:
     site = machine.site
     site.run("backup", **machine.backup)
     lost = machine.wipe()
-    code = f"""
-import os
-left = [{at}]
-def counted(real):
-    def call(*arguments, **named):
-        left[0] -= 1
-        if not left[0]:
-            os._exit({KILLED})
-        return real(*arguments, **named)
-    return call
-for name in ("mkdir", "replace", "rename", "link", "write", "fsync"):
-    setattr(os, name, counted(getattr(os, name)))
-"""
-    killed = subprocess.run(
-        [sys.executable, "-c", MODULE + code + "run('nats_restore', json.load(sys.stdin))"],
-        input=json.dumps(machine.restore),
-        text=True,
-        capture_output=True,
-        check=False,
-        env=dict(os.environ, PYTHONPATH=str(site.collections)),
-    )
-    assert killed.returncode == KILLED
+    assert killed_run("nats_restore", machine.restore, at, site.collections) is None
     site.run("restore", **machine.restore)
     assert machine.files == lost
     site.keep("store", **machine.store)

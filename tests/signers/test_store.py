@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_store with an operator of 1,000 users whose keys are in OpenBao, in SoftHSM or behind a program: what it signs, and what failures leave."""
+"""nats_store with an operator of 1,000 users whose keys are in OpenBao, in SoftHSM, behind a program, or offline: what it signs, and what failures leave."""
 
 from __future__ import annotations
 
@@ -169,3 +169,22 @@ def test_what_cannot_sign_is_refused_before_anything_is_written(
         assert "signers[3] (the " in found
         assert expired not in found
         assert "0815" not in found
+
+
+def test_store_has_the_tokens_that_seeds_sign_by_a_file_that_travels(
+    site: Site, elsewhere: Elsewhere, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "requests.json"
+    document = elsewhere.document(USERS)
+    document["accounts"] = document["accounts"][:1]
+    where = {"stores_dir": site / "stores", "keys_dir": site / "keys", "unsigned_path": str(file)}
+    asked = site.run("store", definition=document, **where)["unsigned"]
+    assert len(asked["requests"]) == USERS + 2
+    site.keep("store", definition=document, **where)
+    signed = site.start(
+        "sign", {"path": str(file), "checksum": asked["checksum"], "signer_path": str(elsewhere.folder)}
+    )
+    assert signed["waiting"] == []
+    site.run("store", definition=document, **where)
+    elsewhere.assert_signed_as_by_seeds(site.folder / "stores", USERS + 2)
+    site.keep("store", definition=document, **where)

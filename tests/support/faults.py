@@ -219,3 +219,36 @@ def faulty(collections: pathlib.Path) -> Iterator[FaultyModules]:
         yield started
     finally:
         started.stop()
+
+
+_COUNTED = """
+import os
+left = [{at}]
+def counted(real):
+    def call(*arguments, **named):
+        left[0] -= 1
+        if not left[0]:
+            os._exit({killed})
+        return real(*arguments, **named)
+    return call
+for name in ("mkdir", "replace", "rename", "link", "write", "fsync"):
+    setattr(os, name, counted(getattr(os, name)))
+run({module!r}, json.load(sys.stdin))
+"""
+
+
+def killed_run(module: str, options: dict[str, Any], at: int, collections: pathlib.Path) -> dict[str, Any] | None:
+    """A module that ends without a word before its n-th change of the file system: None; the result where it has fewer."""
+    done = subprocess.run(
+        [sys.executable, "-c", sites.MODULE + _COUNTED.format(at=at, killed=KILLED, module=module)],
+        input=json.dumps(options),
+        text=True,
+        capture_output=True,
+        check=False,
+        env=dict(os.environ, PYTHONPATH=str(collections)),
+    )
+    if done.returncode == KILLED:
+        return None
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result

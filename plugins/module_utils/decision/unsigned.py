@@ -90,7 +90,11 @@ def request_of(what: str, decision: Decision, existing: str | None) -> Request:
 
     The JWT of a user may be all that is needed to connect (a bearer's), so an existing one stays here, and is not shown where the key is.
     """
-    claims = decision.claims
+    return request_for(what, decision.claims, decision.reasons, existing)
+
+
+def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str | None) -> Request:
+    """The same, of claims with their issuer and time, and the reasons."""
     unknown = unknown_fields_of(claims)
     if unknown:
         raise NatsSecurityError(
@@ -98,7 +102,7 @@ def request_of(what: str, decision: Decision, existing: str | None) -> Request:
         )
     text = codec.signing_input(claims, nkey.from_public_key(claims.issuer), claims.issued_at)
     shown = None if existing is None or isinstance(claims.body, User) else existing.strip()
-    return Request(what, text, codec.decode_signing_input(text), shown, tuple(decision.reasons))
+    return Request(what, text, codec.decode_signing_input(text), shown, tuple(reasons))
 
 
 def write_requests(document: Requests) -> str:

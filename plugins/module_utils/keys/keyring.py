@@ -26,7 +26,8 @@ def sharded(folder: str, public_key: str) -> str:
 class Keyring:
     """Keys by public key. `given` came with the task; `folders` are looked in as nsc's keystore, `flat` ones also for PUBLICKEY.nk.
 
-    `signers` sign without their seeds being here, and are asked before a seed of the same key is read.
+    `signers` sign without their seeds being here, and are asked before a seed of the same key is read. With `asks_elsewhere`, what a key signs that is not
+    at hand may wait until it was signed elsewhere.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Keyring:
         folders: Sequence[str] = (),
         flat: Sequence[str] = (),
         signers: Iterable[ExternalSigner] = (),
+        asks_elsewhere: bool = False,
     ) -> None:
+        self.asks_elsewhere = asks_elsewhere
         self.given = {pair.public_key: pair for pair in given}
         self._signers = {signer.public_key: signer for signer in signers}
         self._folders = [*folders, *flat]

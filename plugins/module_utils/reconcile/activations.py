@@ -111,6 +111,12 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         return _Planned(None, None, Findings(verdict=Verdict(tuple(problems)) + made))
     decision = made.decision
     name = f"{one.item.type} {import_subjects(one.item).remote} of {one.exporter.name}"
+    if not decision.is_kept and not given.ring.has(made.signing.issuer):
+        message = (
+            f"the activation token is signed by {made.signing.issuer}, which is not at hand, and the JWT that it is in cannot wait for both: "
+            "sign it by nats_activation where the key is, and give it as token."
+        )
+        return _Planned(None, None, Findings(verdict=Verdict((Problem(place + ".activation", message),))))
     reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
     action = KEPT if decision.is_kept else CREATED if not existing else CHANGED
     entity = Entity("activation", name, one.wanted.name, action, reasons, one.importer, decision.claims.expires)

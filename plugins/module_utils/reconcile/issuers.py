@@ -126,13 +126,13 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
 
 def at_hand(issuers: Issuers, chosen: Signing, ring: Keyring) -> Signing | str:
     """A key that signs anew: the chosen one, or another that may and is at hand. Or why none can."""
-    found = next(filter(ring.has, [chosen.issuer, *issuers.allowed]), "")
+    found = next(filter(ring.has, [chosen.issuer, *issuers.allowed]), chosen.issuer if ring.asks_elsewhere else "")
     return _signing(found, issuers) if found else no_seed(issuers.allowed, ring)
 
 
 def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
     """The key that the task names, where it can sign. Or why it cannot."""
-    if ring.has(named.issuer):
+    if ring.has(named.issuer) or ring.asks_elsewhere:
         return named
     return (
         f"it has to be signed, and only the public half of {named.issuer} is here: "

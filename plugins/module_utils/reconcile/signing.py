@@ -8,7 +8,7 @@ Everything is signed through `_encode`, which asks each key once for all of its 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 
 from ..claims import Account, Activation, Claims
 from ..claims.declaration import copy_with
@@ -17,6 +17,9 @@ from ..keys.new import NewToken, Placeholder, resolve
 from ..token import codec
 from .claims import with_own_key
 from .plan import ActivationStep, Plan, Step
+
+if TYPE_CHECKING:
+    from ..decision.unsigned import Request
 
 #: The keys that were made, by their placeholders.
 Made = Mapping[Placeholder, str]
@@ -54,6 +57,28 @@ def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
     )
 
 
+def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
+    """The requests for all that keys sign which are not at hand: `operator`, `account NAME` and `user ACCOUNT/NAME`."""
+    from ..decision.unsigned import request_for  # few tasks have keys elsewhere
+
+    steps = [("operator", plan.operator), *((f"account {name}", step) for name, step in plan.accounts.items())]
+    issued = [(what, step) for what, step in steps if step is not None and step.is_issued]
+    away = [(what, step) for what, step in issued if not ring.has(key_of(step.issuer, made))]
+    requests = [
+        request_for(what, claims, step.decision.reasons, step.found.token if step.found is not None else None)
+        for (what, step), claims in zip(away, _claims_of([step for _unused, step in away], ring, made))
+    ]
+    why = {(one.account, one.name): one.reasons for one in plan.entities if one.kind == "user"}
+    for account, users in plan.users.items():
+        for user in users:
+            if user.claims is not None and not ring.has(key_of(user.issuer, made)):
+                reasons = why.get((account, user.name), ())
+                requests.append(
+                    request_for(f"user {account}/{user.name}", _user_claims(user.claims, made), reasons, user.token)
+                )
+    return requests
+
+
 def sign_step(step: Step, ring: Keyring, made: Made) -> str:
     """The token of a step alone; with the activations of its imports. NatsSecurityError as `sign_plan`."""
     return _sign_steps([step], ring, made)[0]
@@ -65,7 +90,13 @@ def _encode(items: Sequence[tuple[Claims, str]], ring: Keyring, made: Made) -> l
 
 
 def _sign_steps(steps: Sequence[Step], ring: Keyring, made: Made) -> list[str]:
-    """The tokens of operators and accounts; the activations of their imports are signed first."""
+    """The tokens of operators and accounts."""
+    claims = _claims_of(steps, ring, made)
+    return _encode(list(zip(claims, (step.issuer for step in steps))), ring, made)
+
+
+def _claims_of(steps: Sequence[Step], ring: Keyring, made: Made) -> list[Claims]:
+    """The claims of operators and accounts, with the activations of their imports, which are signed for that."""
     activations: list[tuple[int, NewToken, ActivationStep]] = [
         (number, placeholder, activation)
         for number, step in enumerate(steps)
@@ -79,10 +110,7 @@ def _sign_steps(steps: Sequence[Step], ring: Keyring, made: Made) -> list[str]:
     known: list[dict[Placeholder, str]] = [dict(made) if step.activations else {} for step in steps]
     for (number, placeholder, _unused), token in zip(activations, signed):
         known[number][placeholder] = token
-    items = [
-        (_with_own_subjects(resolve(step.claims, tokens or made)), step.issuer) for step, tokens in zip(steps, known)
-    ]
-    return _encode(items, ring, made)
+    return [_with_own_subjects(resolve(step.claims, tokens or made)) for step, tokens in zip(steps, known)]
 
 
 def _activation_claims(step: ActivationStep, made: Made) -> Claims:

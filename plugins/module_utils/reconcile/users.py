@@ -111,7 +111,7 @@ class _Common:
             return None
         named = self.given.signer
         usual = named or next(filter(self.given.ring.has, issuers.allowed), issuers.allowed[0])
-        can_sign = self.given.ring.has(usual)
+        can_sign = self.given.ring.has(usual) or self.given.ring.asks_elsewhere
         scope = issuers.scopes.get(usual)
         return _Signers(issuers, usual, can_sign, scope is not None and "{{" in repr(scope.template))
 

@@ -16,7 +16,7 @@ import json
 import os
 import socket
 import time
-from typing import Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -32,7 +32,7 @@ from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
-from ..reconcile.signing import Made, Tokens, key_of, sign_plan
+from ..reconcile.signing import Made, Tokens, key_of, sign_plan, unsigned_of
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
 from ..rules.trust import keys_of
@@ -42,6 +42,9 @@ from .archiving import create_once, put_away
 from .layout import Layout, Store
 from .record import differing, identity_text, revoked_text, verified
 from .unfinished import complete, leaves_record
+
+if TYPE_CHECKING:
+    from ..decision.unsigned import Requests
 
 #: How often a store is planned while something that takes no lock changes it.
 _ATTEMPTS = 5
@@ -59,24 +62,32 @@ class Outcome:
     operator_token: str | None = None
     account_tokens: dict[str, str] = dataclasses.field(default_factory=dict)
     user_tokens: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)  # those that were written
+    #: The document of what keys elsewhere are asked to sign; None where nothing is, and in check mode before there is one.
+    unsigned: Requests | None = None
+    is_waiting: bool = False  # for signatures of keys elsewhere, so that the plan is not carried out
+    is_asked: bool = False  # for them with the same document as before
 
 
 class Run(NamedTuple):
-    """How a document is applied: `check_mode` writes nothing, the lock is waited for in seconds, `purpose` says who holds it."""
+    """How a document is applied: `check_mode` writes nothing, the lock is waited for in seconds, `purpose` says who holds it.
+
+    `unsigned_path` is where the document of what keys elsewhere are to sign travels from and comes back to, if there may be one.
+    """
 
     check_mode: bool
     lock_timeout: float
     purpose: str
+    unsigned_path: str = ""
 
 
 def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, run: Run) -> Outcome:
     """Make a store say what the document says, under its lock. With problems in the plan, or in check mode, nothing is written."""
 
-    def plan() -> _Planned:
-        return _plan(wanted, layout, ring(), how)
+    def plan(is_locked: bool = True) -> _Planned:
+        return _plan(wanted, layout, ring(), how, _Trip(run.unsigned_path, run.check_mode, is_locked))
 
     with lock(layout, run.lock_timeout, create=False, shared=run.check_mode) as held:
-        planned = plan()
+        planned = plan(held is not None)
         if held is not None or run.check_mode or planned.plan.problems or not planned.plan.changes:
             return _apply(planned, plan, run, held)
     # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
@@ -92,10 +103,50 @@ class _Planned(NamedTuple):
     store: Store
     ring: Keyring
     unrecorded: list[str]  # accounts that leave the record
+    asked: Requests | None = None  # what waits already for keys elsewhere, and is what is wanted
 
 
-def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How) -> _Planned:
+class _Trip(NamedTuple):
+    """How JWTs that keys elsewhere sign come and go: the path of their document, if there is one, and whether files may be written."""
+
+    path: str
+    check_mode: bool
+    is_locked: bool
+
+
+def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) -> _Planned:
     store = verified(layouts.read_store(layout), named_keys(wanted), ring.has)
+    if not trip.path:
+        return _planned(wanted, store, ring, how)
+    from . import waiting as waiting_jwts  # few tasks have keys elsewhere
+
+    waiting = waiting_jwts.read_waiting(layout, trip.path)
+    came = waiting_jwts.files_of(waiting, store) if trip.check_mode or trip.is_locked else {}
+    if waiting.returned is not None and not trip.check_mode and trip.is_locked:
+        with _errors_told():
+            waiting_jwts.put_in_files(waiting, layout, came)
+    if came:
+        store = verified(layouts.read_store(layout, came if trip.check_mode else None), named_keys(wanted), ring.has)
+    elif waiting.returned is None and waiting.asked is not None:
+        # At the time of the document the same plan is the same to the byte.
+        planned = _planned(wanted, store, ring, dataclasses.replace(how, now=waiting.asked.created))
+        if _is_same(planned, waiting.asked):
+            return planned._replace(asked=waiting.asked)
+    planned = _planned(wanted, store, ring, how)
+    waiting_jwts.mark(planned.plan, store, list(came))
+    return planned
+
+
+def _is_same(planned: _Planned, asked: Requests) -> bool:
+    """Whether a plan asks for what a document asks for."""
+    plan = planned.plan
+    if plan.problems or plan.new_keys():
+        return False
+    requests = unsigned_of(plan, planned.ring, {})
+    return tuple(requests) == tuple(request._replace(signature=None) for request in asked.requests)
+
+
+def _planned(wanted: Wanted, store: Store, ring: Keyring, how: How) -> _Planned:
     plan = reconcile(wanted, store, ring, how)
     # Those of users' files, which are read one at a time while they are planned.
     plan.problems = list(dict.fromkeys([*plan.problems, *store.problems]))
@@ -128,8 +179,8 @@ def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
 
 def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held: int | None) -> Outcome:
     """Carry out a plan; where a program that takes no lock, such as nsc, changes a token meanwhile, a new one on what is there then."""
-    if planned.plan.problems or run.check_mode or held is None:
-        return _kept(planned)
+    if planned.plan.problems or run.check_mode or held is None or planned.asked is not None:
+        return _as_it_waits(planned, run, held) if run.unsigned_path else _kept(planned)
     earlier: list[_Work] = []
     while True:
         work = _Work(planned)
@@ -146,10 +197,27 @@ def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held
             return outcome
 
 
+def _as_it_waits(planned: _Planned, run: Run, held: int | None) -> Outcome:
+    """What there is while JWTs wait for keys elsewhere. The document that asks for them is put back where it is gone."""
+    from . import waiting as waiting_jwts
+
+    outcome, asked = _kept(planned), planned.asked
+    outcome.is_waiting = not all(map(planned.ring.has, planned.plan.issuers()))
+    outcome.unsigned = asked
+    if asked is not None:
+        outcome.is_asked = waiting_jwts.is_written(run.unsigned_path, asked)
+        if not (outcome.is_asked or run.check_mode or held is None):
+            with _errors_told():
+                waiting_jwts.write(run.unsigned_path, asked)
+    return outcome
+
+
 def _finish(work: _Work, run: Run, held: int) -> Outcome:
     store = work.store
     if work.plan.changes:
         _say_who(held, run.purpose)
+        if not all(map(work.ring.has, work.plan.issuers())):
+            return work.ask(run.unsigned_path)
         return work.do()
     if store.journal or store.leftovers:
         with _errors_told():
@@ -230,7 +298,7 @@ class _Work:
     """The plan carried out, a step a method."""
 
     def __init__(self, planned: _Planned) -> None:
-        self.plan, self.store, self.ring, self.unrecorded = planned
+        self.plan, self.store, self.ring, self.unrecorded = planned[:4]
         self.record = self.store.trust.record if self.store.trust is not None else Record()
         self.layout: Layout = self.store.layout
         self.made: dict[Placeholder, str] = {}
@@ -251,6 +319,20 @@ class _Work:
             self.write_record()
             discard(self.layout.journal)
         self.outcome.made = self.made
+        return self.outcome
+
+    def ask(self, path: str) -> Outcome:
+        """Make the keys, and ask for the signatures of keys elsewhere. Nothing else is written before they have come."""
+        from ..decision.unsigned import Requests
+        from . import waiting as waiting_jwts
+
+        with _errors_told():
+            self.prepare()
+            self.make_keys()
+            document = Requests(self.plan.now, tuple(unsigned_of(self.plan, self.ring, self.made)))
+            waiting_jwts.ask(self.layout, path, document)
+        self.outcome.made = self.made
+        self.outcome.unsigned, self.outcome.is_waiting = document, True
         return self.outcome
 
     def prepare(self) -> None:

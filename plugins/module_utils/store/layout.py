@@ -14,7 +14,7 @@ import errno
 import json
 import os
 import stat
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
@@ -143,6 +143,16 @@ class Layout:
         return f"{self.state_of_keys}/vaulted.json"
 
     @property
+    def requests(self) -> str:
+        """The JWTs that wait for the signatures of keys elsewhere, or did so last."""
+        return f"{self.state_of_keys}/requests.json"
+
+    @property
+    def requested(self) -> str:
+        """The checksums of all documents of such JWTs that there ever were, one a line."""
+        return f"{self.state_of_keys}/requested"
+
+    @property
     def record(self) -> str:
         """The folder with what the last run left of the operator and its accounts."""
         return f"{self.state_of_keys}/record"
@@ -245,6 +255,8 @@ class Store:
     unread: set[str] = dataclasses.field(default_factory=set)  # accounts, "" the operator, whose files hold no such JWT
     journal: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    #: What files are about to hold, by path: check mode reads it in place of what they hold.
+    to_come: Mapping[str, str] = dataclasses.field(default_factory=dict)
     modes: dict[str, int] = dataclasses.field(default_factory=dict)  # of what is open to others, by path
     leftovers: list[str] = dataclasses.field(default_factory=list)
 
@@ -313,13 +325,13 @@ class Store:
 _TYPES = {"O": "operator", "A": "account", "U": "user", "X": "curve"}
 
 
-def read_store(layout: Layout) -> Store:
-    """The operator and the accounts of a store, as the files have them. What cannot be read is in its problems, with its path on disk."""
-    store = Store(layout)
+def read_store(layout: Layout, to_come: Mapping[str, str] | None = None) -> Store:
+    """The operator and the accounts of a store, as the files have them, or are about to. What cannot be read is in its problems, with its path on disk."""
+    store = Store(layout, to_come=to_come or {})
     store.journal = list(_read_journal(layout.journal))
     note_mode(store, layout.state_of_keys, FOLDER_MODE)
     _note_links_of_keystore(store)
-    if not is_folder(layout.root):
+    if not is_folder(layout.root) and not to_come:
         return store
     marker = read_json(store, layout.marker)
     store.exists = marker is not None
@@ -411,6 +423,8 @@ def _read_or_note(store: Store, account: str) -> Found | None:
 
 def read_file(store: Store, path: str) -> str | None:
     """The text of a file, its mode noted; None where there is none, or with a problem where it cannot be read."""
+    if path in store.to_come:
+        return store.to_come[path]
     try:
         content = read_content(path, follow=False)
     except FileError as error:
@@ -439,7 +453,8 @@ def _list_and_note(store: Store, folder: str) -> list[str]:
         else:
             store.problems.append(Problem(folder, f"the name {name!a} in it is not UTF-8."))
     store.leftovers.extend(os.path.join(folder, name) for name in names if is_rest(name))
-    return [name for name in names if not is_rest(name)]
+    below = (path[len(folder) + 1 :].partition("/")[0] for path in store.to_come if path.startswith(folder + "/"))
+    return list(dict.fromkeys([*(name for name in names if not is_rest(name)), *below]))
 
 
 def note_leftovers(store: Store, folder: str) -> None:

@@ -1,0 +1,145 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The JWTs of a store that wait for signatures of keys elsewhere: the document that travels there and back (decision/unsigned.py).
+
+While they wait, nothing in the store changes but the keys that were made. The document is kept on record, where only who has the keys can write, so that
+what comes back is known to be what was asked for. Once all of it is signed, its JWTs are put into their files and the record says so, and the next plan
+finds them as it finds any other.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Mapping, NamedTuple, Sequence
+
+from ..base.errors import NatsSecurityError
+from ..decision.unsigned import MAX_BYTES, Request, Requests, read_requests, write_requests
+from ..disk.batch import Write, append, make_folders, write_all
+from ..disk.files import read_content, read_text
+from ..reconcile.plan import CHANGED, KEPT, Entity, Plan
+from ..token import codec, decorated
+from .layout import Layout, Store
+
+_REASON = "it was signed elsewhere"
+
+
+class Waiting(NamedTuple):
+    """What is on record, None where nothing was ever asked for; and what came back of it, where all of that is signed and not in its files yet."""
+
+    recorded: Requests | None
+    returned: Requests | None = None
+
+    @property
+    def asked(self) -> Requests | None:
+        """What still waits."""
+        return self.recorded if self.recorded is not None and self.recorded.waiting else None
+
+
+def name_of(account: str = "", user: str = "") -> str:
+    """The name of the request for the JWT of the operator, an account or a user."""
+    return f"user {account}/{user}" if user else f"account {account}" if account else "operator"
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """The account and the user that a request is for."""
+    kind, _unused, rest = name.partition(" ")
+    if kind == "user":
+        account, _unused, user = rest.partition("/")
+        return account, user
+    return rest, ""
+
+
+def read_waiting(layout: Layout, path: str) -> Waiting:
+    """What waits, and what came back in the document at a path. NatsSecurityError for any other document there: it stays as it is."""
+    text = _text_of(layout.requests)
+    recorded = _read(text, f"{layout.requests} is damaged") if text is not None else None
+    there = read_text(path, "unsigned_path: the document", MAX_BYTES)
+    if there is None:
+        return Waiting(recorded)
+    given = _read(there, f"unsigned_path: {path} is left as it is")
+    if given.checksum not in (_text_of(layout.requested) or "").split():
+        raise NatsSecurityError(
+            f"unsigned_path: {path} is left as it is: it is a document that this store has never asked to be signed. Move it away."
+        )
+    is_answer = recorded is not None and recorded.waiting and given.checksum == recorded.checksum
+    return Waiting(recorded, given if is_answer and not given.waiting else None)
+
+
+def files_of(waiting: Waiting, store: Store) -> dict[str, str]:
+    """The JWTs that came back, by the paths of their files, from the operator down. What was replaced in the store meanwhile is left out: it is asked anew."""
+    files = {}
+    for request in waiting.returned.requests if waiting.returned is not None else ():
+        account, user = _place_of(request.what)
+        if request.token is not None and _is_still_wanted(request, store, account, user):
+            files[store.where(account, user)] = request.token
+    return files
+
+
+def _is_still_wanted(request: Request, store: Store, account: str, user: str) -> bool:
+    if user:
+        text = store.user_text(account, user)
+        issued = codec.peek(decorated.token_in(text)).get("iat") if text is not None else -1
+        return isinstance(issued, int) and issued < request.claims.issued_at
+    found = store.accounts.get(account) if account else store.operator
+    return (found.token.strip() if found is not None else None) == request.existing
+
+
+def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> None:
+    """Put what came back into the store, and record that it is there."""
+    write_all([Write(path, token, _text_of(path)) for path, token in files.items()])
+    if waiting.returned is not None:
+        text = write_requests(waiting.returned)
+        write_all([Write(layout.requests, text, _text_of(layout.requests))])
+
+
+def ask(layout: Layout, path: str, document: Requests) -> None:
+    """Record a document, and write it where it travels from."""
+    text = write_requests(document)
+    make_folders([layout.state_of_keys])
+    append(layout.requested, document.checksum + "\n")
+    write_all([Write(layout.requests, text, _text_of(layout.requests))])
+    write(path, document)
+
+
+def write(path: str, document: Requests) -> None:
+    """Write a document where it travels from."""
+    place = os.path.realpath(path)
+    write_all([Write(place, write_requests(document), _text_of(place))])
+
+
+def is_written(path: str, document: Requests) -> bool:
+    """Whether the document, perhaps with signatures in it, is where it travels from. What else is there was refused before."""
+    text = read_text(path, "unsigned_path: the document", MAX_BYTES)
+    return text is not None and read_requests(text).checksum == document.checksum
+
+
+def mark(plan: Plan, store: Store, paths: Sequence[str]) -> None:
+    """Say in a plan of the JWTs that came back that they were signed: it found them in their files."""
+    came = set(paths)
+    for number, entity in enumerate(plan.entities):
+        if entity.kind in ("operator", "account", "user") and _path_of(store, entity) in came:
+            action = CHANGED if entity.action == KEPT else entity.action
+            plan.entities[number] = entity._replace(action=action, reasons=(*entity.reasons, _REASON))
+    for account, users in plan.kept_users.items():
+        for user in [user for user in users if store.where(account, user) in came]:
+            users.remove(user)
+            key = plan.user_keys[account][user]
+            plan.entities.append(Entity("user", user, account, CHANGED, (_REASON,), key, 0))
+
+
+def _path_of(store: Store, entity: Entity) -> str:
+    if entity.kind == "user":
+        return store.where(entity.account, entity.name)
+    return store.where(entity.name if entity.kind == "account" else "")
+
+
+def _read(text: str, what: str) -> Requests:
+    try:
+        return read_requests(text)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{what}. {error}") from None
+
+
+def _text_of(path: str) -> str | None:
+    content = read_content(path, follow=False, limit=MAX_BYTES)
+    return None if content is None else content.text
