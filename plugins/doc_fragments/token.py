@@ -95,6 +95,20 @@ options:
     type: str
 """
 
+    UNSIGNED = r"""
+options:
+  unsigned_path:
+    description:
+      - A file for the JWT if a key elsewhere is to sign it, such as that of an operator on a machine without a network. Without it, a key that is not at
+        hand is an error.
+      - If such a key has to sign, what is to be signed is written to this file, and RV(unsigned) has its checksum. New keys are made, and the JWT that is
+        there stays.
+      - M(natsops.security.nats_sign) signs the file where the key is. When it is back, the next run takes the JWT from it. As long as it is not, and the
+        task asks for the same, later runs change nothing.
+      - Without O(signer_path), O(signer_seed) and O(signers), the key that signs is one that the JWT above allows, or that of an operator itself.
+    type: path
+"""
+
     OPERATOR_JWT = r"""
 options:
   operator_jwt_path:

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.token.unsigned
   - natsops.security.signers
   - natsops.security.token.operator_jwt
   - natsops.security.token.remove_signing_keys
@@ -130,6 +131,13 @@ signing_keys:
       description: Whether its users have the permissions of a template.
       type: bool
   sample: [{"public_key": "AATN2N2KTAJRTFU526CY5LMNDEROBFFN3US72FFVRO5VBZ4ORRA4A63W", "role": "reader", "scoped": true}]
+unsigned:
+  description:
+    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
+      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+  returned: with O(unsigned_path)
+  type: dict
+  sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
 from typing import Any
@@ -211,6 +219,7 @@ OPTIONS = (
     + options.TOKEN
     + options.KEY
     + options.SIGNER
+    + options.UNSIGNED
     + options.OPERATOR_JWT
     + options.named()
     + options.signing_keys(argument_spec(SigningKey))

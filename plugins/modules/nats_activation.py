@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - natsops.security.claims.activation
   - natsops.security.token
   - natsops.security.token.signer
+  - natsops.security.token.unsigned
   - natsops.security.signers
   - natsops.security.token.account_jwt
   - natsops.security.token.operator_jwt
@@ -109,6 +110,13 @@ backup_files:
   type: list
   elements: str
   sample: ["/etc/nats/orders-for-partner.jwt.4711.2027-01-31@12:00:00~"]
+unsigned:
+  description:
+    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
+      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+  returned: with O(unsigned_path)
+  type: dict
+  sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
 from typing import Any
@@ -120,6 +128,7 @@ compile_once()
 from ansible_collections.natsops.security.plugins.module_utils.claims import Activation, activation_hash_id
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.engine import reconcile_activation
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.plan import Plan
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How, WantedActivation
 from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.single import (
@@ -128,13 +137,14 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     options_of,
     ours,
     parent_of,
+    plan_in_time,
     plan_of,
     put_in_place,
     report,
     result_of,
     sign,
 )
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     absent,
     own_token,
@@ -156,14 +166,19 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     place = Single(parent(module, "operator"), {above.name: above.found})
     found = existing.found[0] if existing.found is not None else None
     wanted = WantedActivation(above.name, importer, params["name"] or "", found, options_of(module, Activation))
-    how = How(now(), may_come=module.check_mode)
-    plan = reconcile_activation(wanted, place, above.signer.ring, how, above.signer.named)
+
+    def plan_at(time: int) -> Plan:
+        how = How(time, may_come=module.check_mode)
+        return reconcile_activation(wanted, place, above.signer.ring, how, above.signer.named)
+
+    plan = plan_in_time(module, above.signer, plan_at)
     report(module, plan.problems, plan.warnings)
     step = plan_of(plan, plan.activation)
     signed = sign(module, step, [], above.signer)
     claims = signed.claims
-    result = put_in_place(module, [], signed, result_of(module, step.decision, signed))
+    result = result_of(module, step.decision, signed)
     result["reasons"] = existing.reasons(step.decision.reasons)
+    result = put_in_place(module, [], signed, result)
     result.update(
         public_key=importer,
         token=signed.token,
@@ -183,6 +198,7 @@ OPTIONS = (
     )
     + options.TOKEN
     + options.SIGNER
+    + options.UNSIGNED
     + options.ACCOUNT_JWT
     + options.OPERATOR_JWT
     + options.Options(

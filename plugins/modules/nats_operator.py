@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.token.unsigned
   - natsops.security.signers
   - natsops.security.token.remove_signing_keys
   - ansible.builtin.files
@@ -93,6 +94,13 @@ signing_keys:
   type: list
   elements: str
   sample: ["OCRP7HHMMYJYOJ73YYUNVNTHPKAW2FYQWF6SI6SISML662ALA4NMDEGK"]
+unsigned:
+  description:
+    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
+      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+  returned: with O(unsigned_path)
+  type: dict
+  sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
 from typing import Any
@@ -167,6 +175,7 @@ OPTIONS = (
     + options.TOKEN
     + options.KEY
     + options.SIGNER
+    + options.UNSIGNED
     + options.named()
     + options.signing_keys({})
     + options.Options({"jwt_path": {"type": "path", "required": True}})

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - natsops.security.token
   - natsops.security.token.key
   - natsops.security.token.signer
+  - natsops.security.token.unsigned
   - natsops.security.signers
   - natsops.security.token.account_jwt
   - natsops.security.token.operator_jwt
@@ -134,6 +135,13 @@ role:
   returned: when the state is present
   type: str
   sample: reader
+unsigned:
+  description:
+    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
+      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+  returned: with O(unsigned_path)
+  type: dict
+  sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
 from typing import Any
@@ -151,11 +159,13 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     account_above,
     decide,
     existing_account,
+    note_return,
     options_of,
     ours,
     parent_of,
     result_of,
     sign,
+    unsigned_result,
     user_step,
 )
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
@@ -196,6 +206,16 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     is_bearer = _is_bearer(above.found.claims, signed.claims)
     result = result_of(module, step.decision, signed)
     result["reasons"] = next((one for one in found if one.replaces), found[0]).reasons(step.decision.reasons)
+    scope = signing_key(above.found.claims.body, step.issuer)
+    result.update(
+        public_key=key.public_key,
+        jwt=None if is_bearer else signed.token,
+        issuer_account=above.found.claims.subject,
+        role=scope.role if scope is not None and scope.template is not None else "",
+    )
+    if unsigned_result(module, signed, [key], result):
+        return result
+    note_return(module, signed, [path for path, _unused in paths], result)
     changed = (not signed.is_kept) | write_key(module, key)
     if params["jwt_path"] is not None:
         mode = params["mode"] or ("0600" if is_bearer else "0644")
@@ -203,15 +223,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if params["creds_path"] is not None and key.pair is not None:
         creds = None if signed.token is None else format_creds(signed.token, key.pair)
         changed |= write_file(module, params["creds_path"], creds, params["creds_mode"] or "0600", result)
-    scope = signing_key(above.found.claims.body, step.issuer)
-    result.update(
-        changed=changed,
-        public_key=key.public_key,
-        jwt=None if is_bearer else signed.token,
-        issuer_account=above.found.claims.subject,
-        role=scope.role if scope is not None and scope.template is not None else "",
-    )
-    return result
+    return dict(result, changed=changed)
 
 
 def _is_bearer(account: Claims, user: Claims) -> bool:
@@ -226,6 +238,7 @@ OPTIONS = (
     + options.TOKEN
     + options.KEY
     + options.SIGNER
+    + options.UNSIGNED
     + options.ACCOUNT_JWT
     + options.OPERATOR_JWT
     + options.named()

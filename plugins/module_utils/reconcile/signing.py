@@ -79,6 +79,11 @@ def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
     return requests
 
 
+def claims_of_step(step: Step, ring: Keyring, made: Made) -> Claims:
+    """What the token of a step is to say, once its keys are made."""
+    return _claims_of([step], ring, made)[0]
+
+
 def sign_step(step: Step, ring: Keyring, made: Made) -> str:
     """The token of a step alone; with the activations of its imports. NatsSecurityError as `sign_plan`."""
     return _sign_steps([step], ring, made)[0]

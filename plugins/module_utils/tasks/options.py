@@ -102,6 +102,8 @@ SIGNER = Options(
     exclusive=(("signer_path", "signer_seed"),),
     fragments=("token.signer", "signers"),
 )
+#: Where a JWT waits for a key that is elsewhere.
+UNSIGNED = Options({"unsigned_path": {"type": "path"}}, writes=("unsigned_path",), fragments=("token.unsigned",))
 #: The JWT of the operator above.
 OPERATOR_JWT = Options(
     {"operator_jwt_path": {"type": "path"}, "operator_jwt": {"type": "str"}},

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, ScopeTemplate, SigningKey
@@ -15,7 +15,7 @@ from ..keys.new import NewKey, Placeholder, read_new_key
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Trust, UserFiles
 from ..reconcile.plan import Plan, Step
-from ..reconcile.signing import sign_step
+from ..reconcile.signing import claims_of_step, sign_step
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
 from ..rules import token_issues
 from ..rules.trust import foreign, keys_of
@@ -32,6 +32,9 @@ from .tokens import (
     write_file,
     write_key,
 )
+
+if TYPE_CHECKING:
+    from .unsigned import Asked
 
 
 @dataclasses.dataclass
@@ -223,10 +226,24 @@ def ours(
 
 def decide(module: CarefulModule, wanted: Wanted, place: Single, signing: Signer) -> Plan:
     """The plan of a module. NatsSecurityError says everything that is wrong at once; warnings go to the user."""
-    how = How(now(), diff=True, may_come=module.check_mode, details=True)
-    plan = reconcile(wanted, place, signing.ring, how, signing.named)
+
+    def plan_at(time: int) -> Plan:
+        how = How(time, diff=True, may_come=module.check_mode, details=True)
+        return reconcile(wanted, place, signing.ring, how, signing.named)
+
+    plan = plan_in_time(module, signing, plan_at)
     report(module, plan.problems, plan.warnings)
     return plan
+
+
+def plan_in_time(module: CarefulModule, signing: Signer, plan_at: Callable[[int], Plan]) -> Plan:
+    """The plan of now; where a token may wait for a key elsewhere, that of the time of its document."""
+    signing.ring.asks_elsewhere = signing.asks
+    if not signing.asks:
+        return plan_at(now())
+    from . import unsigned  # few tasks have keys elsewhere
+
+    return unsigned.plan_in_time(module, plan_at)
 
 
 def report(module: CarefulModule, problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
@@ -247,17 +264,20 @@ def _sentence(problem: Problem) -> str:
 
 
 class Signed(NamedTuple):
-    """The token that holds, None where check mode would sign one, and what it says."""
+    """The token that holds, None where check mode would sign one or it waits for a key elsewhere, and what it says."""
 
     token: str | None
     claims: Claims
     is_kept: bool
+    asked: Asked | None = None  # where it waits
 
 
 def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer) -> Signed:
     """The token of a step: the one that stays, or a new one; `keys` are those of the task, new ones among them."""
     if not step.is_issued and step.found is not None:
         return Signed(step.found.token.strip(), step.claims, True)
+    if signing.asks and not signing.ring.has(step.issuer) and not _is_own(step.issuer, keys):
+        return _waiting(module, step, keys, signing)
     contact_signers(signing.ring, [step.issuer])
     if module.check_mode:
         return Signed(None, step.claims, False)
@@ -266,6 +286,48 @@ def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer
             signing.ring.add(key.pair)
     token = sign_step(step, signing.ring, made_of(keys))
     return Signed(token, codec.decode(token), False)
+
+
+def _is_own(issuer: str, keys: Sequence[Key]) -> bool:
+    """Whether a key of the task signs, whose seed is here."""
+    return any(issuer == key.planned and (key.is_new or (key.pair is not None and key.pair.has_seed)) for key in keys)
+
+
+def _waiting(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer) -> Signed:
+    """A token that a key elsewhere is to sign."""
+    from .unsigned import asked_for  # few tasks have keys elsewhere
+
+    is_made = not any(key.is_new and key.pair is None for key in keys)
+    claims = claims_of_step(step, signing.ring, made_of(keys)) if is_made else step.claims
+    existing = step.found.token if step.found is not None else None
+    asked = asked_for(module, claims, step.decision, existing, is_made)
+    return Signed(None, claims, False, asked)
+
+
+def unsigned_result(module: CarefulModule, signed: Signed, keys: Sequence[Key], result: dict[str, Any]) -> bool:
+    """Write new keys and the document of what waits, and add to the result that it does. Whether the token waits, so that nothing else is to be done."""
+    if module.params.get("unsigned_path") is None:
+        return False
+    result["unsigned"] = signed.asked.result() if signed.asked is not None else None
+    if signed.asked is None:
+        return False
+    changed = False
+    for key in keys:
+        changed |= write_key(module, key)
+    is_new = signed.asked.write()
+    result.update(changed=changed or is_new, jwt=None)
+    if not is_new:
+        result.update(reasons=[], diff={"before": {}, "after": {}})
+    return True
+
+
+def note_return(module: CarefulModule, signed: Signed, paths: Sequence[str | None], result: dict[str, Any]) -> None:
+    """Say of a token that came back, and is about to be put into files, that it was signed."""
+    if module.params.get("unsigned_path") is None or signed.token is None or not signed.is_kept:
+        return
+    texts = [module.snapshot.read(path) for path in paths if path is not None]
+    if any(text is None or signed.token not in text for text in texts):
+        result["reasons"] = [*result["reasons"], "it was signed elsewhere"]
 
 
 def made_of(keys: Sequence[Key]) -> dict[Placeholder, str]:
@@ -281,7 +343,7 @@ def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict
     """What every module of tokens returns. The diff is the same in check mode and in the real run: a new key is not named in it."""
     shown = show_claims(signed.claims)
     if signed.token is None:
-        # Check mode makes no token, so its times are not known.
+        # Check mode makes no token, and one that waits is not there yet, so its times are not known.
         shown = {name: value for name, value in shown.items() if name not in ("issued_at", "expires")}
     else:
         for found in token_issues(signed.claims.kind, signed.token):
@@ -292,6 +354,9 @@ def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict
 
 def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, result: dict[str, Any]) -> dict[str, Any]:
     """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
+    if unsigned_result(module, signed, keys, result):
+        return result
+    note_return(module, signed, [module.params["jwt_path"]], result)
     changed = not signed.is_kept
     for key in keys:
         changed |= write_key(module, key)

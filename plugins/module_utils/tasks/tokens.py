@@ -125,6 +125,7 @@ class Signer(NamedTuple):
 
     ring: Keyring
     named: str = ""
+    asks: bool = False  # for the signature of a key elsewhere, if none is at hand
 
 
 def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Signer:
@@ -134,14 +135,17 @@ def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Sign
     """
     seed, path = module.params["signer_seed"], module.params["signer_path"]
     signers = external_signers(module)
+    asks = module.params.get("unsigned_path") is not None
     if signers:
         if seed is not None or (path is not None and not os.path.isdir(path)):
             raise NatsSecurityError(
                 "signers: with these no seed signs; beside them signer_path may be a folder of seeds."
             )
-        return _external(signers, key_type, path, own)
+        return _external(signers, key_type, path, own)._replace(asks=asks)
+    if asks and seed is None and path is None:
+        return Signer(Keyring(_with_seed(own)), own.planned if own is not None else "", True)
     if path is not None and os.path.isdir(path):
-        return Signer(Keyring(flat=[path]))
+        return Signer(Keyring(flat=[path]), asks=asks)
     if seed is not None:
         pair = parse_seed(seed, "signer_seed", key_type)
     elif path is not None:
@@ -211,6 +215,8 @@ def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found 
     if found is None and not signing.named:
         path = module.params["signer_path"]
         many = f"signer_path: {path} is a folder" if path is not None else "signers: there are several keys"
+        if path is None and not module.params["signers"]:
+            many = "unsigned_path: no key is named"
         raise NatsSecurityError(f"{many}, so the JWT that says which keys may sign is needed.")
 
 
@@ -239,7 +245,12 @@ def token_file(module: CarefulModule, path: str, option: str, kind: str) -> tupl
 def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims that a task is about, from the file where they are or will be; None where there is no file."""
     check_folder(module, path, option)
-    return token_file(module, path, option, kind)
+    found = token_file(module, path, option, kind)
+    if module.params.get("unsigned_path") is None:
+        return found
+    from .unsigned import came_back  # few tasks have keys elsewhere
+
+    return came_back(module, kind, found) or found
 
 
 def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
