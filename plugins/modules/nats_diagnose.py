@@ -110,7 +110,7 @@ options:
     default: false
   expected_servers:
     description:
-      - The names of servers that have to be there. With access to the system account, RV(missing_servers) has those that did not answer.
+      - The names of servers that have to be there. RV(missing_servers) has those that were neither connected to nor answered the system account.
 """
 
 EXAMPLES = r"""
@@ -176,7 +176,8 @@ servers:
     cause:
       description:
         - V(connected), or what is in the way.
-        - "By the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(expired), V(not_yet_valid), V(invalid_claims)."
+        - "By the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(malformed_creds) where clients do not
+          find what is right, V(expired), V(not_yet_valid), V(invalid_claims)."
         - "By the account and the operator: V(unknown_account), V(account_outdated), V(account_not_loaded), V(account_expired), V(account_not_yet_valid),
           V(account_invalid), V(untrusted_operator_key), V(other_operator), V(unknown_signer), V(strict_mode), V(scope_conflict), V(revoked),
           V(bearer_forbidden), V(auth_callout)."
@@ -230,7 +231,7 @@ differences:
   elements: str
   sample: ["n1: connected; n2: unknown_account"]
 missing_servers:
-  description: The names of O(expected_servers) that did not answer the system account.
+  description: The names of O(expected_servers) that were neither connected to nor answered the system account.
   returned: success, and failure of O(fail_if_refused)
   type: list
   elements: str

@@ -199,6 +199,21 @@ def test_user_that_is_not_valid_yet_is_issued_again(place: Place) -> None:
     place.lets_in(place.creds(pair=pair))
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda creds: creds.replace("JWT-----\n", "JWT-----\n\n", 1),
+        lambda creds: "\n".join("  " + line for line in creds.split("\n")),
+    ],
+    ids=["blank line", "indented"],
+)
+def test_creds_that_clients_do_not_read_though_they_are_right(place: Place, edit: Any) -> None:
+    creds = place.creds()
+    result = place.diagnose(edit(creds), system=False)
+    assert [(one["cause"], one["connected"]) for one in result["servers"]] == [("malformed_creds", True)] * 2
+    assert "clients do not find them" in result["message"]
+
+
 # ---- by the account
 
 
@@ -922,6 +937,14 @@ def test_denied_subject_and_queue_group_are_named(streams: Single) -> None:
     assert [one["allowed"] for one in result["servers"][0]["actions"]] == [False, True, False]
     assert "Take permissions.publish.deny[0] out of user APP/orders" in result["servers"][0]["advice"]
     assert "it is allowed in the queue group workers only" in result["message"]
+
+
+def test_user_that_may_not_ask_is_judged_by_its_own_jwt(streams: Single) -> None:
+    permissions = Permissions(publish=Permission(allow=["orders.>"]))
+    asked = [{"publish": "orders.new"}, {"publish": "billing.new"}]
+    (server,) = streams.diagnose(streams.creds(permissions=permissions), actions=asked)["servers"]
+    assert [(one["allowed"], one["basis"]) for one in server["actions"]] == [(True, "creds"), (False, "creds")]
+    assert "Add billing.new to permissions.publish.allow of user " in server["advice"]
 
 
 def test_account_without_jetstream_is_named(single: Single) -> None:

@@ -3,7 +3,7 @@
 """What a user who is let in may not do, for the actions that a task asks about. Pure: nothing is published to find out.
 
 An action is taken apart into what has to be published and subscribed to, and each part is answered from the claims that the server holds; where these are
-not known from what the server reports of the connected user; and otherwise from the claims in the store.
+not known from what the server reports of the connected user; otherwise from the claims in the store, or from what the user's own JWT allows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..claims.permissions import ResponsePermission
 from ..rules.access import why_invalid
 from ..rules.subjects import fields, is_valid_subject
 from . import findings
-from .findings import SERVER, STORE, Finding
+from .findings import CREDS, SERVER, STORE, Finding
 from .reasons import Case
 
 READ, WRITE, WATCH, MANAGE = "read", "write", "watch", "manage"
@@ -200,7 +200,16 @@ def _source(case: Case, held: Claims | None) -> tuple[Tree, Entry, str] | None:
         found = _tree(case, operator, case.known.stored, case.user)
         if not access_of(*found).refusals:
             return (*found, STORE)
+    if not case.user.body.is_scoped and _says_something(case.user.body.access.permissions):
+        user = dataclasses.replace(case.user, issuer=case.account_key, expires=0, not_before=0)
+        return (*_tree(case, None, Claims(subject=case.account_key, body=Account()), user), CREDS)
     return None
+
+
+def _says_something(permissions: Permissions) -> bool:
+    """Whether servers take these, and not the default permissions of the account (buildPermissionsFromJwt)."""
+    lists = (permissions.publish, permissions.subscribe)
+    return permissions.response is not None or any(one.allow or one.deny for one in lists)
 
 
 def _title(case: Case) -> str:

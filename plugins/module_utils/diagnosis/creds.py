@@ -24,12 +24,14 @@ WhoseKey = Callable[[str], Optional[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """Who is to connect: a JWT with its claims, and the key pair that proves it. Without claims, or with a `fault`, it cannot be tried."""
+    """Who is to connect: a JWT with its claims, and the key pair that proves it. Without claims, or with a `fault`, it cannot be tried; with a `doubt` it
+    can, though other clients do not read the creds."""
 
     jwt: str = ""
     claims: Claims | None = None
     pair: KeyPair | None = dataclasses.field(default=None, repr=False)
     fault: Finding | None = None
+    doubt: Finding | None = None
 
     @property
     def is_bearer(self) -> bool:
@@ -49,7 +51,20 @@ def read_creds(text: str, where: str, whose: WhoseKey) -> Holder:
         if Holder(token, claims).is_bearer:
             return Holder(token, claims)
         return Holder(token, claims, fault=_seed_fault(text, where, str(error)))
-    return with_seed(token, claims, pair, where, whose)
+    holder = with_seed(token, claims, pair, where, whose)
+    if holder.fault is None and not decorated.is_same(text, token, pair.seed):
+        return dataclasses.replace(holder, doubt=_unreadable(where))
+    return holder
+
+
+def _unreadable(where: str) -> Finding:
+    """What an editor makes of a file: clients read it as the Go library does (userConfigRE in creds_utils.go), and this collection more than that."""
+    return Finding(
+        findings.MALFORMED_CREDS,
+        f"The JWT and the seed in {where} are right, and clients do not find them: there are blank lines, or blanks around lines.",
+        "Write the creds anew, with nats_creds or nats_store, or copy them again from where they were made, without an editor.",
+        CREDS,
+    )
 
 
 def with_seed(token: str, claims: Claims | None, pair: KeyPair | None, where: str, whose: WhoseKey) -> Holder:

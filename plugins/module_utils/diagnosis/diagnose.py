@@ -52,6 +52,8 @@ def with_actions(diagnosed: Diagnosed, actions: Sequence[Action]) -> Diagnosed:
     held = _held(case)
     answered = tuple(abilities.answer(actions, case, held))
     finding = abilities.finding_of(answered, case, abilities.jetstream_problem(actions, held or case.known.stored))
+    if diagnosed.finding.cause != findings.CONNECTED:
+        finding = None
     return dataclasses.replace(diagnosed, finding=finding or diagnosed.finding, actions=answered)
 
 
@@ -78,7 +80,7 @@ def _diagnose_one(attempt: Attempt, holder: Holder, evidence: Evidence, known: K
         return Diagnosed(case, attempt, unreached)
     if attempt.outcome == attempts.LET_IN:
         closed = why_closed(case) if case is not None else None
-        finding = closed or Finding(findings.CONNECTED, f"{attempt.shown} lets the user in.")
+        finding = closed or holder.doubt or Finding(findings.CONNECTED, f"{attempt.shown} lets the user in.")
         return Diagnosed(case, attempt, finding, tuple(_notes(case)))
     if attempt.encrypted and attempt.info is not None and attempt.info.verifies_clients and not attempt.words:
         # By TLS 1.3 a certificate of the client is verified after the handshake, and the connection reset before the reason is read.

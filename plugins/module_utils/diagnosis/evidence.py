@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from typing import Sequence
 
 from ..base import units
 from ..claims import Claims
@@ -45,7 +44,6 @@ class Evidence:
 
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
     is_known: bool = False
     refusal: str = ""
 
@@ -54,11 +52,9 @@ class Evidence:
         return self.seen.get(server_id)
 
 
-async def gather(connection: Connection, account: str, expected: Sequence[str]) -> Evidence:
+async def gather(connection: Connection, account: str) -> Evidence:
     """What servers hold of an account."""
     cluster = await discover(connection)
-    names = {name for server in cluster.servers for name in (server.name, server.id)}
-    missing = tuple(name for name in expected if name not in names)
     ahead = await _clocks(connection, len(cluster.servers))
     warnings = list(cluster.warnings)
     held: dict[str, str | None] = {}
@@ -78,7 +74,7 @@ async def gather(connection: Connection, account: str, expected: Sequence[str]) 
         )
         for server in cluster.servers
     }
-    return Evidence(seen, tuple(warnings), missing, True)
+    return Evidence(seen, tuple(warnings), True)
 
 
 async def _directories(connection: Connection, cluster: Cluster, account: str) -> dict[str, str | None]:

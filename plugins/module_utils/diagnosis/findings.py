@@ -18,6 +18,8 @@ MALFORMED_TOKEN, NOT_A_USER, MALFORMED_SEED, WRONG_SEED = (
     "malformed_seed",
     "wrong_seed",
 )
+#: They are right, and clients do not find them in the file as it is.
+MALFORMED_CREDS = "malformed_creds"
 EXPIRED, NOT_YET_VALID, INVALID_CLAIMS = "expired", "not_yet_valid", "invalid_claims"
 #: Its account, and who signed what.
 UNKNOWN_ACCOUNT, ACCOUNT_OUTDATED, ACCOUNT_NOT_LOADED = "unknown_account", "account_outdated", "account_not_loaded"

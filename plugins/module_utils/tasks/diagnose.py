@@ -44,7 +44,7 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     addresses = how.addresses
     way = How(params["connect_as"], how.channel_tls(addresses), how.connect_timeout, bool(asked))
     tried = attempts.try_all(addresses, holder, way)
-    seen = _gather(how, params["servers"], tried, holder, params["expected_servers"]) if has_system else Evidence()
+    seen = _gather(how, params["servers"], tried, holder) if has_system else Evidence()
     for warning in seen.warnings:
         module.warn(warning)
     stored = source.account(account_of(holder.claims)) if holder.claims is not None else None
@@ -53,7 +53,7 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     found = [diagnose.with_actions(one, asked) for one in diagnose.diagnose(tried, holder, seen, known, way.tls)]
     for problem in source.problems:
         module.warn(problem)
-    result = _describe(found, holder, seen)
+    result = _describe(found, holder, _missing(params["expected_servers"], tried, seen))
     if params["fail_if_refused"] and result["cause"] != "connected":
         module.fail_json(msg=result["message"], **result)
     return result
@@ -79,9 +79,7 @@ def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
     )
 
 
-def _gather(
-    how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder: Holder, expected: Sequence[str]
-) -> Evidence:
+def _gather(how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder: Holder) -> Evidence:
     """What the servers hold, asked over one that was reached as clients reach it."""
     reached = [url for url, attempt in zip(urls, tried) if attempt.info is not None and attempt.info.port == "client"]
     if not reached or holder.claims is None:
@@ -89,7 +87,7 @@ def _gather(
     account = account_of(holder.claims)
 
     async def work(connection: Connection) -> Evidence:
-        return await evidence.gather(connection, account, expected)
+        return await evidence.gather(connection, account)
 
     ways = [dataclasses.replace(how, servers=tuple(reached))]
     if isinstance(how.login, TemporaryUser):
@@ -107,7 +105,14 @@ def _gather(
     return Evidence(warnings=(warning,), refusal=_REFUSED if _REFUSED in text.lower() else "")
 
 
-def _describe(found: Sequence[Diagnosed], holder: Holder, seen: Evidence) -> dict[str, Any]:
+def _missing(expected: Sequence[str], tried: Sequence[Attempt], seen: Evidence) -> list[str]:
+    """The expected servers that neither said their names when they were connected to, nor answered the system account."""
+    here = {info.server_name for info in (attempt.info for attempt in tried) if info is not None}
+    here.update(name for one in seen.seen.values() for name in (one.server.name, one.server.id))
+    return [name for name in expected if name not in here]
+
+
+def _describe(found: Sequence[Diagnosed], holder: Holder, missing: list[str]) -> dict[str, Any]:
     servers = [diagnose.describe(one) for one in found]
     wrong = [one for one in servers if one["cause"] != "connected"]
     chosen = (wrong or servers)[0]
@@ -119,6 +124,6 @@ def _describe(found: Sequence[Diagnosed], holder: Holder, seen: Evidence) -> dic
         "message": shown,
         "servers": servers,
         "differences": diagnose.differences(found),
-        "missing_servers": list(seen.missing),
+        "missing_servers": missing,
         "user": diagnose.describe_user(holder.claims) if holder.claims is not None else None,
     }
