@@ -366,10 +366,17 @@ def test_account_without_users_that_an_import_leads_to() -> None:
     assert one.path == "accounts[2] (BILLING).imports[0]"
 
 
-def test_account_that_is_not_there_is_refused() -> None:
-    rule = {"rule": "only", "receive": "orders.>", "account": "NONE", "allowed": ["SHOP"]}
-    with pytest.raises(NatsSecurityError, match=r"rules\[0\]\.account: There is no account NONE; the accounts are"):
-        found(CLEAN, rule)
+def test_accounts_that_are_not_there_are_refused_at_once() -> None:
+    rules = [
+        {"rule": "only", "id": name, "receive": "orders.>", "account": name, "allowed": ["SHOP"]}
+        for name in ("NONE", "SHOP", "OTHER")
+    ]
+    with pytest.raises(NatsSecurityError) as error:
+        checked(CLEAN, rules=rules)
+    assert str(error.value).splitlines() == [
+        "rules[0].account: There is no account NONE; the accounts are BILLING, SHOP, SYS.",
+        "rules[2].account: There is no account OTHER; the accounts are BILLING, SHOP, SYS.",
+    ]
 
 
 # ---- tags, names, selections

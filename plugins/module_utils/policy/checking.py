@@ -9,7 +9,9 @@ from typing import Iterable, Iterator
 
 from ..access.show import claim_name
 from ..access.tree import Entry, Tree
+from ..base.errors import NatsSecurityError
 from .builtin import COMPLETE, EXPIRED, OF_POLICY
+from .checks_access import account_of
 from .checks_claims import has_known_age
 from .findings import (
     ACCOUNTS,
@@ -30,12 +32,24 @@ _SOON = 14 * 86400
 
 
 def check(tree: Tree, policy: Policy) -> Results:
-    """What the policy finds. NatsSecurityError where a rule names an account that is not there."""
+    """What the policy finds. NatsSecurityError where rules name accounts that are not there."""
+    _require_accounts(tree, policy)
     used: set[int] = set()
     checked = [_check_rule(tree, rule, policy, used) for rule in policy.rules if rule.kind.about]
     results = Results([*checked, _check_source(tree, policy, used), _check_waivers(tree, policy)], list(tree.problems))
     results.notes += _notes(tree, policy, used)
     return results
+
+
+def _require_accounts(tree: Tree, policy: Policy) -> None:
+    problems = []
+    for rule in policy.rules:
+        try:
+            account_of(tree, rule)
+        except NatsSecurityError as error:
+            problems.append(str(error))
+    if problems:
+        raise NatsSecurityError("\n".join(problems))
 
 
 # ---- rules

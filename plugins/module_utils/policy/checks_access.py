@@ -74,9 +74,8 @@ def _is_wide(tokens: Pattern, wildcards: str) -> bool:
 
 def only(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
     """Users who may do what the rule keeps for others, and accounts without users here that it leads to."""
-    word = next(word for word in WORDS if rule.values[word] is not None)
-    subject = rule.values[word]
-    account = _account(tree, rule)
+    word, subject = _asked(rule)
+    account = account_of(tree, rule)
     about: dict[str, Any] = {word: subject}
     if account is not None:
         about["account"] = account
@@ -95,8 +94,13 @@ def only(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
 WORDS = ("publish", "subscribe", "receive", "request")
 
 
-def _account(tree: Tree, rule: Rule) -> Entry | None:
-    name = rule.values["account"]
+def _asked(rule: Rule) -> tuple[str, str]:
+    return next((word, str(rule.values[word])) for word in WORDS if rule.values[word] is not None)
+
+
+def account_of(tree: Tree, rule: Rule) -> Entry | None:
+    """The account that a rule names; None where it names none. NatsSecurityError where that is not there."""
+    name = rule.values.get("account")
     try:
         return None if name is None else tree.find_account(name)
     except NatsSecurityError as error:
