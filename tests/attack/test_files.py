@@ -49,6 +49,7 @@ FOLDERS = {"signer_path", "system_signer_path", "store_path", "signers.ca_path"}
 #: Read later, on the server only, or by the action plugin on the controller (see test_vault.py).
 NOT_READ = {
     ("resolver", "signer_path"),
+    *(("resolver", f"signers.{name}") for name in ("token_path", "ca_path", "library_path", "pin_path")),
     ("server_config", "resolver.dir"),
     ("server_config", "data_dir"),
     ("store", "vault_file"),
@@ -96,6 +97,13 @@ def base(site: Site, module: str) -> dict[str, Any]:
         "nkey": lambda: {"path": site / "x.nk", "type": "user", "public_key_path": site / "x.pub"},
         "sign": lambda: {"path": site / "requests.json", "signer_path": site / "acme.nk"},
         "store": lambda: scenarios.store(site, scenarios.DOCUMENT),
+        "backup": lambda: {**make_store(site), "path": site / "x.backup", "password": "p"},
+        "restore": lambda: {
+            "path": make_backup(site),
+            "password": "p",
+            "stores_dir": site / "r",
+            "keys_dir": site / "s",
+        },
         "store_info": lambda: {"stores_dir": site / "stores", "keys_dir": site / "keys", "store": "ACME"},
         "server": lambda: {"binary_path": site / "none"},
         "server_config": lambda: {"name": "n1", "operator": {"jwt": site.text("acme.jwt")}},
@@ -117,6 +125,21 @@ def base(site: Site, module: str) -> dict[str, Any]:
     }[module]()
 
 
+def make_store(site: Site) -> dict[str, Any]:
+    """A store, and where it is."""
+    where = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    if not (site.folder / "stores").exists():
+        site.start("store", {**where, "definition": scenarios.DOCUMENT})
+    return {**where, "store": "ACME"}
+
+
+def make_backup(site: Site) -> str:
+    """A backup of that store."""
+    if not (site.folder / "given.backup").exists():
+        site.start("backup", {**make_store(site), "path": site / "given.backup", "password": "p"})
+    return site / "given.backup"
+
+
 def _credentials_user(site: Site, path: str) -> dict[str, Any]:
     return {
         "account": "APP",
@@ -136,13 +159,8 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
         if name not in ("src", "stores_dir"):
             options.update(servers=["nats://127.0.0.1:9"], creds_path=make_creds(site), connect_timeout="1s")
     if name == "signers":
-        options.pop("signer_path")
-        signer = {"type": "transit", "key": "k", "address": "http://127.0.0.1:9", "token": "t"}
-        if inner in ("library_path", "pin_path"):
-            signer = {"type": "pkcs11", "library_path": "none.so", "token_label": "t", "key_label": "k"}
-        if inner == "token_path":
-            del signer["token"]
-        options["signers"] = [{**signer, inner: path}]
+        options.pop("signer_path", None)
+        options["signers"] = [signer_with(inner, path)]
     elif name == "parents":
         options["parents"] = [{"jwt_path": path}]
     elif name == "signing_keys":
@@ -170,6 +188,16 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
     if name in ("tls_certificate_path", "tls_key_path"):
         options.update({"tls_certificate_path": site / "none", "tls_key_path": site / "none", name: path})
     return options
+
+
+def signer_with(option: str, path: str) -> dict[str, Any]:
+    """A signer elsewhere with a path in one of its options."""
+    signer = {"type": "transit", "key": "k", "address": "http://127.0.0.1:9", "token": "t"}
+    if option in ("library_path", "pin_path"):
+        signer = {"type": "pkcs11", "library_path": "none.so", "token_label": "t", "key_label": "k"}
+    if option == "token_path":
+        del signer["token"]
+    return {**signer, option: path}
 
 
 def make_creds(site: Site) -> str:
@@ -350,7 +378,10 @@ ALLOWED = {frozenset({"signer_path", "key_path"}), frozenset({"signer_path", "si
 def set_path(options: dict[str, Any], option: str, path: str) -> None:
     """Give an option a path; of signing keys, the first one."""
     name, _dot, inner = option.partition(".")
-    if inner:
+    if name == "signers":
+        options.pop("signer_path", None)
+        options[name] = [{**signer_with(inner, path), **(options.get(name) or [{}])[0], inner: path}]
+    elif inner:
         options[name] = [{inner: path}, *options.get(name, [])[1:]]
     else:
         options[name] = path

@@ -137,7 +137,7 @@ def _checked_delivery(module: CarefulModule, user: _User) -> _User:
 def _checked_birth(module: CarefulModule, user: _User) -> _User:
     if nkey.NKEYS_IMPORT_ERROR is not None:
         raise NatsSecurityError(
-            f"{missing_required_lib('nkeys')} It makes the key on this host; with born: delivered the host needs nothing but Python."
+            f"{missing_required_lib('nkeys')}. It makes the key on this host; with born: delivered the host needs nothing but Python."
         )
     waiting = files.waiting_pair(module.snapshot, user.path)
     if waiting is not None:
