@@ -237,10 +237,28 @@ missing_servers:
   elements: str
   sample: [n3]
 user:
-  description: The user, with RV(user.name), RV(user.public_key), RV(user.account), RV(user.issuer), RV(user.issued_at) and RV(user.expires); null where the
-    JWT cannot be read.
+  description: The user by its JWT; null where that cannot be read.
   returned: success, and failure of O(fail_if_refused)
   type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    public_key:
+      description: Its public key.
+      type: str
+    account:
+      description: The public key of the account that servers look up for it.
+      type: str
+    issuer:
+      description: The key that signed its JWT.
+      type: str
+    issued_at:
+      description: When that was.
+      type: str
+    expires:
+      description: When the JWT expires; empty where it does not.
+      type: str
   sample: {"name": "orders", "issued_at": "2027-01-31T12:00:00Z", "expires": ""}
 """
 
