@@ -13,6 +13,7 @@ import json
 import pathlib
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -130,30 +131,6 @@ def test_user_that_nothing_is_wrong_with_is_connected(place: Place) -> None:
     assert place.causes(creds) == [CONNECTED] * 2
 
 
-@pytest.mark.parametrize(
-    ("spoil", "cause", "words"),
-    [
-        (lambda creds: creds.replace("eyJ0", "eyJ1", 1), "malformed_token", "is not valid"),
-        (lambda creds: creds.replace("-----BEGIN NATS", "BEGIN NATS"), "malformed_token", "is not valid"),
-        (lambda creds: "", "malformed_token", "is not valid"),
-        (lambda creds: creds.split("*****")[0], "malformed_seed", "There is no seed"),
-        (lambda creds: _mistyped_seed(creds), "malformed_seed", "mistyped"),
-        (lambda creds: _other_seed(creds, "user"), "wrong_seed", "The seed in user_creds is that of U"),
-        (lambda creds: _other_seed(creds, "account"), "wrong_seed", "which is an account key"),
-        (lambda creds: _broken_signature(creds), "malformed_token", "It claims to be that of orders"),
-    ],
-    ids=["header", "marks", "empty", "no seed", "mistyped seed", "other seed", "account seed", "signature"],
-)
-def test_creds_that_cannot_be_right_are_not_sent(place: Place, spoil: Any, cause: str, words: str) -> None:
-    creds = place.creds()
-    result = place.diagnose(spoil(creds), system=False)
-    (one, other) = result["servers"]
-    assert (one["cause"], other["cause"], one["connected"], one["basis"]) == (cause, cause, False, "creds")
-    assert words in one["message"]
-    assert "anew" in one["advice"]
-    assert "Authorization Violation" not in str(result)
-
-
 def _mistyped_seed(creds: str) -> str:
     seed = decorated.find_seed(creds).seed
     letter = "B" if seed[20] != "B" else "C"
@@ -169,6 +146,30 @@ def _broken_signature(creds: str) -> str:
     head, payload, signature = token.split(".")
     letter = "A" if signature[10] != "A" else "B"
     return creds.replace(token, f"{head}.{payload}.{signature[:10]}{letter}{signature[11:]}")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "cause", "words"),
+    [
+        (lambda creds: creds.replace("eyJ0", "eyJ1", 1), "malformed_token", "is not valid"),
+        (lambda creds: creds.replace("-----BEGIN NATS", "BEGIN NATS"), "malformed_token", "is not valid"),
+        (lambda creds: "", "malformed_token", "is not valid"),
+        (lambda creds: creds.split("*****")[0], "malformed_seed", "There is no seed"),
+        (_mistyped_seed, "malformed_seed", "mistyped"),
+        (lambda creds: _other_seed(creds, "user"), "wrong_seed", "The seed in user_creds is that of U"),
+        (lambda creds: _other_seed(creds, "account"), "wrong_seed", "which is an account key"),
+        (_broken_signature, "malformed_token", "It claims to be that of orders"),
+    ],
+    ids=["header", "marks", "empty", "no seed", "mistyped seed", "other seed", "account seed", "signature"],
+)
+def test_creds_that_cannot_be_right_are_not_sent(place: Place, spoil: Any, cause: str, words: str) -> None:
+    creds = place.creds()
+    result = place.diagnose(spoil(creds), system=False)
+    (one, other) = result["servers"]
+    assert (one["cause"], other["cause"], one["connected"], one["basis"]) == (cause, cause, False, "creds")
+    assert words in one["message"]
+    assert "anew" in one["advice"]
+    assert "Authorization Violation" not in str(result)
 
 
 def test_account_jwt_in_the_creds_is_named(place: Place) -> None:
@@ -613,6 +614,26 @@ def test_names_and_addresses_that_lead_nowhere(single: Single) -> None:
         assert single.cause(creds, url, connect_timeout="1s") == "no_answer"
 
 
+@pytest.mark.parametrize(
+    ("greeting", "cause"), [(b"SSH-2.0-x\r\n", "not_nats"), (b"INFO x\r\n", "not_nats"), (b"", "protocol")]
+)
+def test_something_else_than_a_server(single: Single, greeting: bytes, cause: str) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def greet() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    with listening.accept()[0] as client:
+                        client.sendall(greeting)
+
+        threading.Thread(target=greet, daemon=True).start()
+        url = f"nats://127.0.0.1:{listening.getsockname()[1]}"
+        assert single.cause(single.creds(), url) == cause
+        listening.shutdown(socket.SHUT_RDWR)
+
+
 def test_server_that_is_not_in_operator_mode(single: Single) -> None:
     single.config.write_text(f"listen: 127.0.0.1:{single.ports['client']}\n")
     creds = single.creds()
@@ -735,6 +756,9 @@ def test_leaf_nodes_websockets_and_mqtt(single: Single) -> None:
             result = single.diagnose(good, url, connect_as=way)
             assert result["cause"] == CONNECTED, result
         no_bearer = single.creds(pair)
+        # The seed does not matter to MQTT.
+        other = no_bearer.replace(decorated.find_seed(no_bearer).seed, nkey.create("user").seed)
+        assert single.cause(other, ways["MQTT"][0], connect_as="mqtt", jwts=[single.jwt]) == "mqtt_needs_bearer"
         result = single.diagnose(no_bearer, ways["MQTT"][0], connect_as="mqtt", jwts=[single.jwt])
         assert result["cause"] == "mqtt_needs_bearer"
         assert single.cause(no_bearer, **system) == CONNECTED

@@ -18,6 +18,7 @@ MALFORMED_TOKEN, NOT_A_USER, MALFORMED_SEED, WRONG_SEED = (
     "malformed_seed",
     "wrong_seed",
 )
+OF_SEEDS = (MALFORMED_SEED, WRONG_SEED)
 #: They are right, and clients do not find them in the file as it is.
 MALFORMED_CREDS = "malformed_creds"
 EXPIRED, NOT_YET_VALID, INVALID_CLAIMS = "expired", "not_yet_valid", "invalid_claims"

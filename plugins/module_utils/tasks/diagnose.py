@@ -11,7 +11,7 @@ from typing import Any, Sequence
 from ..base.errors import NatsSecurityError
 from ..cluster import connection as cluster_connection
 from ..cluster.connection import Connection, Options, TemporaryUser
-from ..diagnosis import attempts, diagnose, evidence
+from ..diagnosis import attempts, diagnose, evidence, findings
 from ..diagnosis.abilities import read_actions
 from ..diagnosis.attempts import Attempt, How
 from ..diagnosis.creds import Holder
@@ -39,7 +39,7 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     if has_system:
         options.require_nats(module)
     asked = read_actions(params["actions"]) if params["actions"] else []
-    holder = read_holder(module, source)
+    holder = _as_wanted(read_holder(module, source), params["connect_as"])
     how = _how(module, source, has_system)
     addresses = how.addresses
     way = How(params["connect_as"], how.channel_tls(addresses), how.connect_timeout, bool(asked))
@@ -57,6 +57,13 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     if params["fail_if_refused"] and result["cause"] != "connected":
         module.fail_json(msg=result["message"], **result)
     return result
+
+
+def _as_wanted(holder: Holder, connect_as: str) -> Holder:
+    """MQTT clients send the JWT alone, whatever the seed is."""
+    if connect_as == attempts.MQTT and holder.fault is not None and holder.fault.cause in findings.OF_SEEDS:
+        return dataclasses.replace(holder, fault=None)
+    return holder
 
 
 def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
