@@ -7,6 +7,7 @@ It is read as it is now and written as a whole, atomically, and only while it is
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, match_encrypt_secret
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.excerpts import quoted
 from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
 
 #: Hundred thousand seeds, encrypted, are half of it.
@@ -68,9 +70,13 @@ class SeedVault:
 
     def _parse(self, text: str) -> dict[str, str]:
         try:
-            held = yaml.safe_load(text)
+            held, twice = _load(text)
         except yaml.YAMLError:
-            held = ""
+            held, twice = "", ""
+        if twice:
+            raise NatsSecurityError(
+                f"{self.path} is left as it is: decrypted, it has two seeds of {quoted(twice)}, and one of them would be lost."
+            )
         if held is None:
             return {}
         if not isinstance(held, dict) or not all(isinstance(part, str) for pair in held.items() for part in pair):
@@ -84,6 +90,20 @@ class SeedVault:
         vault_id = label if label != constants.DEFAULT_VAULT_IDENTITY else None
         encrypted: str = VaultLib(self._secrets).encrypt(text, secret=secret, vault_id=vault_id).decode("ascii")
         return encrypted.rstrip("\n") + "\n"
+
+
+def _load(text: str) -> tuple[Any, str]:
+    """What YAML says, and a key that it has twice; empty where there is none."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, ""
+        keys = [str(key.value) for key, _value in node.value] if isinstance(node, yaml.MappingNode) else []
+        counted = collections.Counter(keys)
+        return loader.construct_document(node), next((key for key, count in counted.items() if count > 1), "")
+    finally:
+        loader.dispose()
 
 
 def password(text: str) -> list[tuple[str, Any]]:

@@ -257,6 +257,7 @@ def with_another(seeds: dict[str, str]) -> dict[str, str]:
         (lambda _seeds: {}, "lacks the seeds of"),
         (lambda seeds: list(seeds.values()), "not a YAML dictionary"),
         (lambda seeds: {**seeds, next(iter(seeds)): [1]}, "not a YAML dictionary"),
+        (lambda seeds: yaml.safe_dump(seeds) + yaml.safe_dump(dict(list(seeds.items())[:1])), "two seeds of"),
         (lambda _seeds: "a: b: c", "not a YAML dictionary"),
         (lambda seeds: "\x00" + str(seeds), "not a YAML dictionary"),
     ],

@@ -549,6 +549,13 @@ def test_restoring_over_something_else_is_a_conflict(path: str, found: str) -> N
 # ---- the backups of nats
 
 
+def test_backup_of_nats_that_says_something_twice_is_refused() -> None:
+    text = natscli.write_natscli(of_nsc("full"))
+    twice = text.rstrip()[:-1] + ', "accounts": []}'
+    with pytest.raises(NatsSecurityError, match="it has 'accounts' twice in one object"):
+        natscli.read_natscli(twice)
+
+
 def test_backup_of_nats_there_and_back() -> None:
     contents = of_nsc("full")
     found = natscli.read_natscli(natscli.write_natscli(contents))

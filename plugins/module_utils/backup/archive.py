@@ -13,6 +13,7 @@ import zlib
 from typing import Any, NamedTuple
 
 from ..base import units
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from . import tar
 from .contents import Contents, Held, counted, glance, look_into, path_problem, refusal
@@ -103,7 +104,9 @@ def _decompress(data: bytes) -> bytes:
 
 def _read_manifest(data: bytes | None) -> dict[str, Any]:
     try:
-        manifest = json.loads(data or b"")
+        manifest = json.loads(data or b"", object_pairs_hook=each_once)
+    except SaidTwiceError as error:
+        raise NatsSecurityError(f"The backup cannot be read: {MANIFEST}: {error}.") from None
     except ValueError:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -12,6 +12,7 @@ import base64
 import json
 from typing import Any, Iterator
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..claims import Account
 from ..keys import nkey
@@ -26,7 +27,9 @@ _REFUSED = "The backup of nats cannot be read:"
 def read_natscli(text: str) -> Contents:
     """The contents of a backup that is not sealed. NatsSecurityError, with every problem, where it is none."""
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=each_once)
+    except SaidTwiceError as error:
+        raise NatsSecurityError(f"{_REFUSED} {error}.") from None
     except (ValueError, RecursionError):
         raise NatsSecurityError(f"{_REFUSED} it is not JSON, or cut off.") from None
     if not is_natscli(whole):

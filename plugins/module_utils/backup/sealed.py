@@ -11,6 +11,7 @@ import base64
 import json
 from typing import Any, Mapping, NamedTuple, Sequence
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
 from ..keys.nkey import KeyPair
@@ -54,7 +55,7 @@ def seal(content: bytes, recipients: Sequence[str], about: Mapping[str, Any]) ->
 def read_sealed(text: str) -> Sealed:
     """The file of a text. NatsSecurityError where it is none, or is cut off."""
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=each_once)
         if whole["format"] != FORMAT:
             raise ValueError
         if whole["version"] != VERSION:
@@ -64,6 +65,8 @@ def read_sealed(text: str) -> Sealed:
         slots = {str(key): _from_base64(slot) for key, slot in whole["recipients"].items()}
         content = _from_base64(whole["content"])
         key = str(whole["key"])
+    except SaidTwiceError as error:
+        raise NatsSecurityError(f"The backup cannot be opened: {error}.") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise NatsSecurityError("The backup cannot be opened: it is no sealed backup, or is cut off.") from None
     if not nkey.is_public_key(key, "curve"):

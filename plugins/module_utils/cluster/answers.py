@@ -13,6 +13,7 @@ import dataclasses
 import json
 from typing import Any, Callable, Generic, Iterable, NoReturn, Sequence, TypeVar
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
 
@@ -114,20 +115,13 @@ def parse(raw: bytes, place: str) -> Part:
     except UnicodeDecodeError:
         raise Unreadable(f"{place} is not UTF-8") from None
     try:
-        return Part(json.loads(text, object_pairs_hook=_once, parse_int=_int64, parse_constant=_int64), place)
+        return Part(json.loads(text, object_pairs_hook=each_once, parse_int=_int64, parse_constant=_int64), place)
     except RecursionError:
         raise Unreadable(f"{place} is nested too deeply") from None
-    except Unreadable:
+    except (SaidTwiceError, Unreadable):
         raise Unreadable(f"{place} has a member twice, or a number that is none") from None
     except ValueError:
         raise Unreadable(f"{place} is not JSON: {one_line(text) or 'empty'}") from None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unreadable("a member twice")
-    return found
 
 
 def _int64(text: str) -> int:

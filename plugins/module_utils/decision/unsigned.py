@@ -19,6 +19,7 @@ import json
 from typing import Any, Iterable, NamedTuple, Sequence
 
 from ..base import units
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..claims import Claims, User, unknown_fields_of
@@ -198,9 +199,11 @@ def _checksum(created: int, items: list[dict[str, Any]]) -> str:
 
 def _load(text: str) -> dict[str, Any]:
     try:
-        whole = json.loads(text, object_pairs_hook=_without_repetition)
+        whole = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, _Repeated) else "it is not JSON, or cut off"
+        reason = "it is not JSON, or cut off"
+        if isinstance(error, SaidTwiceError):
+            reason = f"a member occurs twice in one object: {_short(error.key)}"
         raise _refusal([reason]) from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise _refusal([f"it is no document of the format {FORMAT!r}"])
@@ -212,17 +215,6 @@ def _load(text: str) -> dict[str, Any]:
     if not isinstance(whole.get("requests"), list):
         raise _refusal(["it has no list of requests"])
     return whole
-
-
-class _Repeated(ValueError):
-    pass
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _Repeated("a member occurs twice in one object")
-    return members
 
 
 def _read_item(item: Any, where: str, problems: list[str]) -> Request | None:

@@ -16,6 +16,7 @@ import os
 import stat
 from typing import Any, Iterator, Mapping
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..base.quick_dataclass import dataclass
@@ -478,7 +479,10 @@ def read_json(store: Store, path: str) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=each_once)
+    except SaidTwiceError as error:
+        store.problems.append(Problem(path, f"this is left as it is, {error}."))
+        return None
     except ValueError:
         store.problems.append(Problem(path, "this is left as it is, it is not JSON."))
         return None

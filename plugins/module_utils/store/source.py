@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..base.texts import place_of_half
@@ -49,8 +50,8 @@ def _parse(path: str, text: str) -> Any:
     # JSON is tried first whatever the file is called: it is read faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_constant)
-        except _SaidTwiceError as error:
+            return json.loads(text, object_pairs_hook=each_once, parse_constant=_no_constant)
+        except SaidTwiceError as error:
             first, again = _lines_of(text, error.key)
             raise _said_twice(path, error.key, first, again) from None
         except RecursionError:
@@ -72,23 +73,6 @@ def _too_deep(path: str) -> NatsSecurityError:
 
 
 # ---- JSON
-
-
-class _SaidTwiceError(Exception):
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) != len(members):
-        seen = set()
-        for key, _value in members:
-            if key in seen:
-                raise _SaidTwiceError(key)
-            seen.add(key)
-    return found
 
 
 def _no_constant(name: str) -> None:

@@ -15,6 +15,7 @@ import os
 from typing import Iterator, Mapping, NamedTuple
 
 from ..base.digests import digest
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..claims.options import Problem
@@ -153,7 +154,9 @@ def _moved(layout: Layout) -> dict[str, str]:
 
 def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
     try:
-        moved = json.loads(text or "{}")
+        moved = json.loads(text or "{}", object_pairs_hook=each_once)
+    except SaidTwiceError as error:
+        raise NatsSecurityError(f"The record of seeds in a vault, {layout.vaulted}, is left as it is: {error}.") from None
     except ValueError:
         moved = None
     if not isinstance(moved, dict) or not all(isinstance(file, str) for file in moved.values()):

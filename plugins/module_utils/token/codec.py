@@ -17,6 +17,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Sequence
 
+from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..base.recognition import may_hold_secrets
@@ -360,23 +361,13 @@ def _float_or_refuse(text: str) -> float:
     return number
 
 
-def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object. Go merges members of one name, and other readers take the first or the last, so that a token would mean different things."""
-    found = dict(members)
-    if len(found) != len(members):
-        seen: set[str] = set()
-        name = next(name for name, _unused in members if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise NatsSecurityError(f"The token has {quoted(name)} twice in one object.")
-    return found
-
-
 # json.loads would make one for every token.
-_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse, object_pairs_hook=_each_once)
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse, object_pairs_hook=each_once)
 _JSON_OF_FLOATS = json.JSONDecoder(
     parse_constant=_refuse_constant,
     parse_float=_float_or_refuse,
     parse_int=_float_or_refuse,
-    object_pairs_hook=_each_once,
+    object_pairs_hook=each_once,
 )
 
 
@@ -401,6 +392,8 @@ def _nested_too_deep(what: str) -> NatsSecurityError:
 def _load_json(data: bytes, what: str, floats: bool = False, null: bool = False) -> dict[str, Any]:
     try:
         value = (_JSON_OF_FLOATS if floats else _JSON).decode(data.decode("utf-8", "replace"))
+    except SaidTwiceError as error:
+        raise NatsSecurityError(f"The token has {quoted(error.key)} twice in one object.") from None
     except ValueError:
         raise NatsSecurityError(f"Not a token: its {what} is not JSON.") from None
     except RecursionError:
