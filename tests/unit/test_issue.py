@@ -805,6 +805,12 @@ def test_before_and_after_are_documents_of_the_old_and_the_wanted_claims() -> No
     assert (first.before, first.after) == ({}, {"subject": USER.public_key, "expires": "never"})
 
 
+def test_before_and_after_show_issuers_where_another_one_signs() -> None:
+    existing = run(user()).token
+    decision = run(user(), existing, signer=OTHER).decision
+    assert (decision.before["issuer"], decision.after["issuer"]) == (ACCOUNT.public_key, OTHER.public_key)
+
+
 def test_after_shows_what_was_retained() -> None:
     existing = run(Claims(subject=ACCOUNT.public_key, body=Account(revocations={"U": EARLIER}))).token
     decision = run(account({"tags": ["a"]}), existing).decision

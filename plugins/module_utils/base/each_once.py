@@ -19,7 +19,7 @@ class SaidTwiceError(ValueError):
 
 
 def each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these members: the `object_pairs_hook` of whatever reads JSON that somebody may have written. SaidTwiceError for a name that comes again."""
+    """The object of these members, as `object_pairs_hook` of whatever reads JSON. SaidTwiceError for a name that comes again."""
     found = dict(members)
     if len(found) != len(members):
         seen: set[str] = set()

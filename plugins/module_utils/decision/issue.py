@@ -97,12 +97,18 @@ class Decision(NamedTuple):
         """A document for people, of the existing token; empty when there is none."""
         if self.old is None:
             return {}
-        return dict(describe(self.old), expires=_show_expiry(self.old, self.policy, self.now))
+        shown = dict(describe(self.old), expires=_show_expiry(self.old, self.policy, self.now))
+        return {**shown, "issuer": self.old.issuer} if self._changes_issuer else shown
 
     @property
     def after(self) -> dict[str, Any]:
         """The same of the wanted one."""
-        return dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
+        shown = dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
+        return {**shown, "issuer": self.claims.issuer} if self._changes_issuer else shown
+
+    @property
+    def _changes_issuer(self) -> bool:
+        return self.old is not None and self.old.issuer != self.claims.issuer
 
 
 class Issued(NamedTuple):
@@ -141,7 +147,7 @@ def decide(
     claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
     changes = [] if old is None or is_verbatim else differences(old, claims)
     reasons = ["there is no token yet"] if old is None else _reasons(old, changes, issuer, policy, now)
-    warnings = _warnings(old, unknown, policy, now)
+    warnings = _warnings(old, unknown, policy, now, wanted.kind)
     if old is not None and not reasons:
         return Decision(old, [], warnings, old, claims, policy, now)
     issued_at = max(now, policy.issued_after + 1 if policy.issued_after else 0, old.issued_at + 1 if old else 0)
@@ -287,7 +293,7 @@ def _show_expiry(old: Claims, policy: Policy, now: int) -> str:
     return _say_time(old.expires) if _expiry_reasons(old, policy, now) else _show_wanted_expiry(policy)
 
 
-def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int) -> list[str]:
+def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int, kind: str) -> list[str]:
     warnings = []
     if policy.expires_at is not None and policy.expires_at <= now and (old is None or old.expires != policy.expires_at):
         warnings.append(
@@ -296,8 +302,13 @@ def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int) 
     if policy.issued_after and (old is None or old.issued_at <= policy.issued_after):
         warnings.append(
             "It is revoked, and issued again after the revocation, because it is still wanted: the new JWT is valid. "
-            "To end its access, remove it (state: absent)."
+            f"To end its access, remove {'the import' if kind == 'activation' else 'it (state: absent)'}."
         )
+        if policy.issued_after > now + CLOCK_TOLERANCE:
+            warnings.append(
+                f"The revocation ends at {units.show_time(policy.issued_after)}, which is in the future. The new JWT is dated after that, "
+                "so only a revocation up to a later time reaches it."
+            )
     if old is not None:
         if old.issued_at > now + CLOCK_TOLERANCE:
             warnings.append(

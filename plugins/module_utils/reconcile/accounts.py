@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base import units
-from ..claims import Account, Claims
+from ..claims import Account, Claims, SigningKey
 from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..decision.issue import Policy
 from ..rules.issues import key_problem
+from ..token import decorated
 from . import claims as wanted_claims
 from . import verdict as verdicts
 from .activations import Exporter, plan_activations
@@ -23,6 +25,7 @@ from .members import Members, plan_user_that_goes, read_user
 from .operators import Owner, removed_signing_keys
 from .place import Found
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
+from .trust import peek
 from .verdict import Verdict
 from .wanted import ABSENT, WantedAccount, join
 
@@ -115,13 +118,45 @@ def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters:
     final = dataclasses.replace(as_it_will_be(claims, found, draft.policy), issuer=made.signing.issuer)
     final.body.revocations = made.decision.claims.body.revocations
     being_made = [index for index, token in activations.tokens.items() if token in activations.steps]
-    findings.judge(verdicts.of_claims(final, wanted.place, given.how.now, being_made))
+    ruled = verdicts.of_claims(final, wanted.place, given.how.now, being_made)
+    findings.judge(ruled.beside(draft.findings.verdict.problems))
     if operator is not None:
         findings.judge(verdicts.of_account(operator, final, wanted.place, given.place.is_managed))
-    findings.take(findings_of(given, subject, made.decision, found))
+    findings.take(findings_of(given, subject, made.decision, found)).judge(_cut_off(given, wanted, final, found))
     writes = not made.decision.is_kept or found is None or bool(found.fault)
     step = Step(found, made.decision, made.signing.issuer, writes, activations.steps)
     return AccountPlan(step, final, being_made, findings)
+
+
+def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | None) -> Verdict:
+    """A warning for each signing key that goes, with how many users it cuts off: servers close their connections with the new JWT of the account."""
+    kept = {key.key for key in final.body.signing_keys}
+    lost = [key for key in (found.claims.body.signing_keys if found is not None else ()) if key.key not in kept]
+    if not lost:
+        return Verdict()
+    stay = {user.name: user.state != ABSENT for user in wanted.users}
+    files = [user for user in given.place.user_files(wanted.name).users if stay.get(user, not given.how.prune)]
+    texts = (given.place.user_text(wanted.name, user) for user in files)
+    signed = collections.Counter(peek(decorated.token_in(text)).issuer for text in texts if text is not None)
+    are_known = given.place.trust is not None  # a task of one account knows no users
+    path = join(wanted.place, "signing_keys")
+    return Verdict(
+        warnings=tuple(
+            Problem(path, _what_ends(key, signed[key.key] if are_known else None))
+            for key in lost
+            if signed[key.key] or not are_known
+        )
+    )
+
+
+def _what_ends(key: SigningKey, count: int | None) -> str:
+    """What the removal of a signing key ends; the count is that of users here, None where it is not known."""
+    role = f" ({key.role})" if key.role else ""
+    users = "the users" if count is None else f"{count} user{'s' if count != 1 else ''}"
+    return (
+        f"{key.key}{role} is removed, which cuts off {users} that it signed: servers close their connections as soon as they have the new JWT of the account, "
+        "and only a JWT by another key lets them in again. To avoid that, keep both keys until every user has new creds."
+    )
 
 
 def _with_tokens(claims: Claims, tokens: Mapping[int, str]) -> Claims:

@@ -120,7 +120,8 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
     action = KEPT if decision.is_kept else CREATED if not existing else CHANGED
     entity = Entity("activation", name, one.wanted.name, action, reasons, one.importer, decision.claims.expires)
-    findings = Findings([entity], verdict=Verdict(tuple(problems)))
+    warnings = tuple(Problem(subject.place, warning) for warning in decision.warnings)
+    findings = Findings([entity], verdict=Verdict(tuple(problems), warnings))
     if decision.is_kept and stored is not None:
         return _Planned(stored.token, None, findings)
     token = NewToken(f"activation token from {one.exporter.name} for {import_subjects(one.item).remote}")
@@ -153,7 +154,7 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
     made = decided(given, subject, claims, found, issuers, policy)
     if isinstance(made, Verdict):
         return None, findings.judge(made)
-    findings.judge(verdicts.of_claims(made.decision.claims, "", given.how.now))
+    findings.judge(verdicts.of_claims(made.decision.claims, "", given.how.now).beside(problems))
     findings.take(findings_of(given, subject, made.decision, found))
     return Step(found, made.decision, made.signing.issuer, True), findings
 

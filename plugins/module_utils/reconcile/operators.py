@@ -51,7 +51,7 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
     as_it_will_be = dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=final))
     if isinstance(made, Verdict):
         return OperatorPlan(None, as_it_will_be, findings.judge(made))
-    findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now))
+    findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now).beside(problems))
     findings.take(findings_of(given, subject, made.decision, found))
     writes = not made.decision.is_kept or found is None or bool(found.fault)
     return OperatorPlan(Step(found, made.decision, made.signing.issuer, writes), as_it_will_be, findings)

@@ -230,7 +230,7 @@ class _Common:
             signed = copy_with(wanted, issuer=issuer)
             checked[alike] = verdicts.of_user(self.account, signed, "", self.given.how.now, self.strict)
         if checked[alike]:
-            self.findings.judge(Verdict(checked[alike].at(one.place).problems))
+            self.findings.judge(Verdict(checked[alike].at(one.place).beside(problems).problems))
             for path, message in checked[alike].warnings:
                 self._warned.setdefault((path, message), []).append(join(one.place, path))
         if problems:

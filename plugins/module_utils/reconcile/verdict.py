@@ -36,6 +36,14 @@ class Verdict:
         problems = tuple(Problem(join(place, path), message) for path, message in self.problems)
         return Verdict(problems, tuple(Problem(join(place, path), message) for path, message in self.warnings))
 
+    def beside(self, unread: Sequence[Problem]) -> Verdict:
+        """The same without what is said of values that could not be read: rules see a default in their place."""
+        if not (self and unread):
+            return self
+        places = {path for path, _message in unread}
+        problems = tuple(problem for problem in self.problems if problem.path not in places)
+        return Verdict(problems, tuple(warning for warning in self.warnings if warning.path not in places))
+
     def __bool__(self) -> bool:
         """Whether anything is said."""
         return bool(self.problems or self.warnings)

@@ -238,8 +238,8 @@ def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     """failBearer in accounts.go"""
     if access.bearer_token and account.body.limits.disallow_bearer:
         yield _refused("bearer_token", f"is set, and the account {_name(account)} disallows it; unset one.")
-    # MQTT clients have no nonce to sign (mqtt.go): they send the JWT as their password.
-    if not access.bearer_token and _MQTT & set(access.allowed_connection_types):
+    # MQTT clients have no nonce to sign (mqtt.go): they send the JWT as their password. Servers read the types in any case.
+    if not access.bearer_token and _MQTT & {name.upper() for name in access.allowed_connection_types}:
         yield _odd(
             "allowed_connection_types",
             "have MQTT, whose clients cannot sign, so servers refuse this user there; set bearer_token, or leave MQTT out.",

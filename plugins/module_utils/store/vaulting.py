@@ -156,7 +156,9 @@ def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
     try:
         moved = json.loads(text or "{}", object_pairs_hook=each_once)
     except SaidTwiceError as error:
-        raise NatsSecurityError(f"The record of seeds in a vault, {layout.vaulted}, is left as it is: {error}.") from None
+        raise NatsSecurityError(
+            f"The record of seeds in a vault, {layout.vaulted}, is left as it is: {error}."
+        ) from None
     except ValueError:
         moved = None
     if not isinstance(moved, dict) or not all(isinstance(file, str) for file in moved.values()):

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A change that gives or ends access in a way that its author may not see is refused, or warned of with how many it concerns."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from support.sites import Site
+
+
+def _document(account: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
+    accounts = [{"name": "SYS", "users": [{"name": "sys"}]}, {"name": "A", "users": [{"name": "u"}], **account}]
+    return {"operator": {"name": "O", "system_account": "SYS"}, "accounts": [*accounts, *others]}
+
+
+def _options(site: Site, definition: Any) -> dict[str, Any]:
+    return {"definition": definition, "stores_dir": site / "stores", "keys_dir": site / "keys"}
+
+
+def _run(site: Site, account: dict[str, Any], *others: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The result of nats_store, which check mode predicts, warnings included."""
+    options = {**_options(site, _document(account, *others)), **more}
+    predicted = site.check("store", **options)
+    result = site.run("store", **options)
+    assert _warnings(predicted) == _warnings(result)
+    return result
+
+
+def _warnings(result: dict[str, Any]) -> list[str]:
+    return [one["event"]["msg"] if isinstance(one, dict) else one for one in result.get("warnings") or ()]
+
+
+# ---- signing keys that go
+
+_SCOPE = {"template": {"permissions": {"publish": {"allow": ["x"]}}}}
+_USERS = ["u", "v"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "role"),
+    [("main", "new", ""), ({"role": "dev", **_SCOPE}, {"role": "ops", **_SCOPE}, "dev")],
+    ids=["plain", "scoped"],
+)
+def test_signing_key_replaced_in_one_edit_says_how_many_users_it_cuts_off(
+    site: Site, old: Any, new: Any, role: str
+) -> None:
+    def account(key: Any, **more: Any) -> dict[str, Any]:
+        named = {"signing_key_role": key["role"]} if isinstance(key, dict) else {}
+        return {"signing_keys": [key], "users": [{"name": user, **named} for user in _USERS], **more}
+
+    assert _warnings(_run(site, account(old))) == []
+    gone = site.claims("stores/O/accounts/A/A.jwt").body.signing_keys[0].key
+    result = _run(site, account(new, remove_signing_keys=[role or "main"]))
+    (warning,) = _warnings(result)
+    assert warning.startswith(f"accounts[1] (A).signing_keys: {gone}")
+    assert "cuts off 2 users" in warning
+    for user in _USERS:
+        before, after = (result["diff"][side][f"accounts.A.users.{user}"]["issuer"] for side in ("before", "after"))
+        assert before == gone
+        assert after not in ("", gone)
+
+
+def test_signing_key_that_signed_nobody_any_more_goes_without_a_warning(site: Site) -> None:
+    _run(site, {"signing_keys": ["main"]})
+    _run(site, {"signing_keys": ["main", "new"], "users": [{"name": "u", "signing_key_role": "new"}]})
+    last = {"signing_keys": ["new"], "users": [{"name": "u", "signing_key_role": "new"}]}
+    assert _warnings(_run(site, {**last, "remove_signing_keys": ["main"]})) == []
+
+
+def test_account_alone_warns_that_users_of_a_removed_signing_key_are_cut_off(acme: Site) -> None:
+    account = acme.claims("app.jwt")
+    key = account.body.signing_keys[0].key
+    others = {"signer_path": acme / "acme-signing.nk", "operator_jwt_path": acme / "acme.jwt"}
+    paths = {"key_path": acme / "app.nk", "jwt_path": acme / "app.jwt"}
+    result = acme.run("account", name=account.name, remove_signing_keys=[key], **paths, **others)
+    assert any(key in warning and "cuts off the users" in warning for warning in _warnings(result))
+
+
+# ---- revocations
+
+
+@pytest.mark.parametrize("who", ["*", "u"])
+def test_jwt_dated_in_the_future_because_of_a_revocation_is_warned_of(site: Site, who: str) -> None:
+    until = "2090-06-01T00:00:00Z"
+    warnings = _warnings(_run(site, {"revocations": {who: until}}))
+    assert any(f"The revocation ends at {until}, which is in the future" in warning for warning in warnings)
+    assert _warnings(_run(site, {"revocations": {who: until}})) != warnings
+
+
+def test_importer_that_is_revoked_and_still_imports_is_warned_of(site: Site) -> None:
+    assert _warnings(_import(site)) == []
+    (warning,) = _warnings(_import(site, revocations={"A": "now"}))
+    assert warning.startswith("accounts[1] (A).imports[0].activation: It is revoked, and issued again")
+    assert "remove the import" in warning
+    assert _warnings(_import(site, revocations={"A": "now"})) == []
+
+
+def _import(site: Site, **export: Any) -> dict[str, Any]:
+    exports = [{"subject": "x", "type": "service", "token_required": True, **export}]
+    imports = {"imports": [{"account": "B", "subject": "x", "type": "service"}]}
+    options = _options(site, _document(imports, {"name": "B", "exports": exports, "users": [{"name": "b"}]}))
+    return site.start("store", options)
+
+
+# ---- ways to connect
+
+
+@pytest.mark.parametrize("name", ["MQTT", "mqtt", "Mqtt_Ws"])
+def test_mqtt_without_bearer_is_warned_of_in_the_spellings_that_servers_read(site: Site, name: str) -> None:
+    (warning,) = _warnings(_run(site, {"users": [{"name": "u", "allowed_connection_types": [name]}]}))
+    assert "bearer_token" in warning
+    bearer = {"users": [{"name": "u", "allowed_connection_types": [name], "bearer_token": True}]}
+    assert _warnings(_run(site, bearer)) == []
+
+
+# ---- said twice in files of the store
+
+
+def test_file_of_roles_that_names_a_key_twice_is_left_as_it_is(site: Site) -> None:
+    document = {"signing_keys": ["main"]}
+    _run(site, document)
+    file = "stores/O/.natsops/roles.json"
+    owner, roles = next(iter(json.loads(site.text(file)).items()))
+    site.write(file, f'{{"{owner}": {{}}, "{owner}": {json.dumps(roles)}}}', 0o600)
+    message = site.refuse("store", **_options(site, _document(document)))
+    assert "roles.json" in message
+    assert f"it has '{owner}' twice in one object" in message
+
+
+# ---- one message for one mistake
+
+
+@pytest.mark.parametrize(
+    ("account", "place"),
+    [
+        ({"users": [{"name": "u", "times": [{"start": 1080, "end": "19:00:00"}]}]}, "users[0] (u).times[0].start"),
+        ({"users": [{"name": "u", "times": [{"start": 10.5, "end": "19:00:00"}]}]}, "users[0] (u).times[0].start"),
+        ({"exports": [{"subject": ["a"], "type": "stream"}]}, "exports[0].subject"),
+        ({"trace": {"destination": 5.5}}, "trace.destination"),
+    ],
+)
+def test_value_that_cannot_be_read_is_not_judged_by_its_default_as_well(
+    site: Site, account: dict[str, Any], place: str
+) -> None:
+    result = site.start("store", _options(site, _document(account)))
+    assert [problem["path"] for problem in result["problems"]] == [f"accounts[1] (A).{place}"], json.dumps(result)
+    assert not pathlib.Path(site / "stores").exists()
