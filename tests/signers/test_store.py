@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from support.elsewhere import Elsewhere, new_elsewhere
+from support.plays import Play
 from support.sites import MODULE, Modules, Site
-from support.vaults import Bao, Between, Hsm
+from support.vaults import PIN, ROOT_TOKEN, Bao, Between, Hsm
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
@@ -188,3 +189,26 @@ def test_store_has_the_tokens_that_seeds_sign_by_a_file_that_travels(
     site.run("store", definition=document, **where)
     elsewhere.assert_signed_as_by_seeds(site.folder / "stores", USERS + 2)
     site.keep("store", definition=document, **where)
+
+
+def test_nothing_that_signers_log_in_with_is_printed(by_openbao: Operator, by_softhsm: Operator, play: Play) -> None:
+    site, token = by_openbao.site, "s.of-a-signer-that-signs-nothing"
+    elsewhere = by_openbao.elsewhere
+    mine = [*by_openbao.signers[:3], by_softhsm.signers[3]]
+    other = {**by_openbao.signers[0], "token": token, "public_key": nkey.create("operator").public_key}
+    variables = {
+        "operator_definition": elsewhere.document(1),
+        "operator_stores_dir": site / "stores",
+        "operator_keys_dir": site / "keys",
+        "operator_signers": [*mine, other],
+        "credentials_users": [{"account": "APP", "name": "born", "path": site / "born.creds"}],
+    }
+    tasks = [
+        {"ansible.builtin.include_role": {"name": f"natsops.security.{role}"}} for role in ("operator", "credentials")
+    ]
+    done = play(tasks, "-vvvv", **variables)
+    assert done.returncode == 0, done.output
+    assert site.claims("born.creds").issuer == elsewhere.account_signing.public_key
+    for secret in (token, PIN, ROOT_TOKEN):
+        assert secret not in done.output
+        assert secret not in json.dumps(done.tasks)
