@@ -125,6 +125,11 @@ options:
           - The public key that is to go. With it a task is idempotent after the rotation too, as the key is gone then. If omitted, the key that is
             retiring, or else the one that signs now, so that a rotation begins anew where none is under way.
         type: str
+      next_public_key:
+        description:
+          - The public key that follows, where a signer holds it elsewhere, see O(signers). If omitted, the key is made in the keystore. It has to be given
+            where a signer holds the key that is to go, so that no key of an HSM is followed by a seed in a file.
+        type: str
   prune:
     description:
       - Remove what is in the store and not in the document, accounts, users and signing keys.
@@ -434,6 +439,7 @@ def main() -> None:
                         "role": {"type": "str", "required": True},
                         "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
                         "public_key": {"type": "str", "no_log": False},
+                        "next_public_key": {"type": "str", "no_log": False},
                     },
                 },
                 "prune": {"type": "bool", "default": False},

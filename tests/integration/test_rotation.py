@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import Any
 
 import pytest
+from checkout import ROOT
 from support.sites import Site
 
-from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 DOCUMENT: dict[str, Any] = {
     "operator": {
@@ -250,3 +252,40 @@ def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None
     assert len(info["definition"]["operator"]["signing_keys"]) == 2
     store.document = info["definition"]
     assert not store.run()["changed"]
+
+
+def signing_program(site: Site, key: str) -> list[str]:
+    """A program that signs with a key, whose seed leaves the keystore."""
+    seeds = site.folder / "hsm"
+    seeds.mkdir(exist_ok=True)
+    found = [path for path in site.folder.rglob("*.nk") if path.stem == key or path.name == "following.nk"]
+    path = next(path for path in found if decorated.seed_in(path.read_text()).public_key == key)
+    path.rename(seeds / f"{key}.seed")
+    return [sys.executable, str(ROOT / "tests/support/sign_program.py"), str(seeds / f"{key}.seed")]
+
+
+def test_key_that_a_signer_holds_is_followed_by_one_that_a_signer_holds(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    program = signing_program(store.site, old)
+    following = store.site.make_key("following.nk", "account")
+    signers = [{"type": "command", "public_key": old, "argv": program}]
+    message = store.refused(turning("resign"), signers=signers)
+    assert (
+        f"{old} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
+        in message
+    )
+    given = turning("resign", next_public_key=following.public_key)
+    other = {
+        "type": "command",
+        "public_key": following.public_key,
+        "argv": signing_program(store.site, following.public_key),
+    }
+    result = store.run(given, signers=[*signers, other])
+    assert result["rotations"][0]["current"] == store.issuer("APP", "orders") == following.public_key
+    assert not store.run(given, signers=[*signers, other])["changed"]
+    assert "is the key that follows in the role main already" in store.refused(
+        turning("resign", next_public_key=store.site.make_key("third.nk", "account").public_key),
+        signers=[*signers, other],
+    )
+    store.run(turning("retire"), signers=[other])
+    assert old not in store.keys("APP")

@@ -149,7 +149,7 @@ def _turned(
         for one in rotations
         if one.role in pinned
     ]
-    turned = turn(found, roles.record, (key.key for key in old), rotations, roles.make)
+    turned = turn(found, roles.record, (key.key for key in old), rotations, roles.make, roles.is_elsewhere)
     names.problems += [*roles.problems, *turned.problems]
     names.adopted += roles.adopted
     names.generations[owner] = turned.generations
@@ -173,6 +173,10 @@ class _Roles:
     def make(self, role: str) -> str:
         """A new key for a role that has one."""
         return started_or_new(self._place, self._ring, NewKey(self._key_type, f"{self._label}/{role} (next)"))
+
+    def is_elsewhere(self, key: str) -> bool:
+        """Whether a signer holds a key, and no seed of it is here."""
+        return any(signer.public_key == key for signer in self._ring.signers)
 
     def as_found(self, old: Sequence[SigningKey]) -> dict[str, str]:
         """The keys of the roles on record of a token that is taken as it is found."""

@@ -92,10 +92,12 @@ def turn(
     in_token: Iterable[str],
     rotations: Sequence[Rotation],
     make: Callable[[str], str],
+    is_elsewhere: Callable[[str], bool],
 ) -> Turned:
     """Rotate the roles of one operator or account that are asked for, and keep the generations of the others.
 
-    `roles` are the keys of the roles that are wanted, `make` gives a new key, or its placeholder, for a role.
+    `roles` are the keys of the roles that are wanted, `make` gives a new key, or its placeholder, for a role. A key that a signer holds elsewhere is not
+    followed by one whose seed is made here.
     """
     present = set(in_token)
     _unused, following, retiring = split(record)
@@ -111,7 +113,7 @@ def turn(
             known = ", ".join(sorted(roles)) or "none"
             problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; there are {known}."))
             continue
-        found = _turn_slot(slot, one, present, make)
+        found = _turn_slot(slot, one, present, make, is_elsewhere)
         if isinstance(found, str):
             problems.append(Problem(one.place, found))
             continue
@@ -130,7 +132,9 @@ def _in(key: str | None, present: set[str], current: str) -> str:
     return key if key and key in present and key != current else ""
 
 
-def _turn_slot(slot: Slot, asked: Rotation, present: set[str], make: Callable[[str], str]) -> Slot | str:
+def _turn_slot(
+    slot: Slot, asked: Rotation, present: set[str], make: Callable[[str], str], is_elsewhere: Callable[[str], bool]
+) -> Slot | str:
     """The slot after a phase, or why that cannot be."""
     current, following, retiring = slot
     key = asked.key or retiring or current
@@ -147,13 +151,23 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], make: Callable[[s
             f"another rotation of the role {asked.role} is under way: {retiring} is retiring still. "
             "Complete that first (phase: retire)."
         )
+    if asked.following and asked.following not in (following, current) and (following or key == retiring):
+        return (
+            f"{following or current} is the key that follows in the role {asked.role} already, not {asked.following}."
+        )
+    if asked.phase != RETIRE and key == current and not following:
+        if asked.following in present:
+            return f"{asked.following} is a key here already: it cannot follow in the role {asked.role}."
+        if not asked.following and is_elsewhere(current):
+            return f"{current} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
+        following = asked.following or make(asked.role)
     if asked.phase == ADD:
-        return slot if key == retiring else Slot(current, following or make(asked.role))
+        return slot if key == retiring else Slot(current, following)
     if asked.phase == RESIGN:
-        return slot if key == retiring else Slot(following or make(asked.role), "", current)
+        return slot if key == retiring else Slot(following, "", current)
     if asked.phase == RETIRE and key == current:
         return f"{key} still signs for the role {asked.role}: have what it signed signed anew first (phase: resign)."
-    return Slot(current if key == retiring else following or make(asked.role))
+    return Slot(current if key == retiring else following)
 
 
 def with_generations(wanted: Sequence[WantedKey], generations: Generations) -> Iterator[WantedKey]:

@@ -101,13 +101,17 @@ class WantedOperator:
 
 @dataclasses.dataclass(frozen=True)
 class Rotation:
-    """A phase of the rotation of a signing key: of an account, or with an empty name of the operator. Without `key` it is the one that signs now."""
+    """A phase of the rotation of a signing key: of an account, or with an empty name of the operator.
+
+    Without `key` it is the one that signs now. `following` is the key that comes, where its seed is elsewhere; otherwise it is made.
+    """
 
     place: str
     account: str
     role: str
     phase: str
     key: str = ""
+    following: str = ""
 
 
 @dataclasses.dataclass

@@ -109,11 +109,14 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
         account, role = item["account"] or "", item["role"]
         key_type = "account" if account else "operator"
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
+        given = _public_key({"public_key": item["next_public_key"]}, path, key_type, problems)
+        if given and given == key:
+            problems.append(Problem(f"{path}.next_public_key", "this is the key that is to go."))
         if account and account not in named:
             problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
             continue
         _check_once(slots, f"{account}/{role}", path, f"the role {role}", problems)
-        rotations.append(Rotation(path, account, role, item["phase"], key))
+        rotations.append(Rotation(path, account, role, item["phase"], key, given))
     return rotations, problems
 
 
