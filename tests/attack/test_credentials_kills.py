@@ -226,7 +226,7 @@ class Renewal:
         )
         self.killed.assert_complete(self.keys)
         summary = json.loads((self.killed.files / "summary.json").read_text())
-        assert (summary["ok"], summary["due"], summary["failed_hosts"]) == (True, [], {})
+        assert (summary["ok"], summary["due"], summary["failed_hosts"]) == (True, [], [])
         before = self.site.snapshot()
         self.killed.run()
         assert self.site.snapshot() == before

@@ -646,22 +646,14 @@ def test_server_that_is_not_in_operator_mode(single: Single) -> None:
 
 def test_server_that_has_as_many_connections_as_it_takes(single: Single) -> None:
     single.write("max_connections: 1")
-    creds = single.creds()
-    with single.running(), taken(single.ports["client"]):
+    creds, other = single.creds(), single.creds()
+    with single.running(), logged_in(single.ports["client"], other):
         result = single.diagnose(creds)
         assert result["cause"] == "server_connection_limit"
         assert "Raise max_connections" in result["message"]
     single.write("max_connections: 2")
-    with single.running(), taken(single.ports["client"]):
+    with single.running(), logged_in(single.ports["client"], other):
         assert single.cause(creds) == CONNECTED
-
-
-@contextlib.contextmanager
-def taken(port: int) -> Iterator[None]:
-    """Somebody who is connected, and has not logged in."""
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
-        assert client.recv(4096).startswith(b"INFO ")
-        yield
 
 
 def test_account_that_has_as_many_connections_as_it_may(single: Single) -> None:
