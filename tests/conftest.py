@@ -42,6 +42,25 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Any]:
+    """Three servers that have the accounts of a store, with users: a support.inventories.Cluster."""
+    from support.inventories import cluster_of_users
+
+    with cluster_of_users(tmp_path_factory.mktemp("cluster"), collections_path) as found:
+        yield found
+
+
+@pytest.fixture
+def clients(cluster: Any) -> Iterator[Any]:
+    """Clients of these servers: support.inventories.Clients."""
+    from support.inventories import Clients
+
+    found = Clients(cluster)
+    yield found
+    found.close()
+
+
 @pytest.fixture(scope="session")
 def core() -> Any:
     """The core's modules. Imported late: pytest-ansible makes the collection importable after it has read this file."""

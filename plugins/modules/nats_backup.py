@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
   - ansible.builtin.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "cryptography with O(password)"]
@@ -40,23 +41,10 @@ options:
     description:
       - The password to encrypt the backup with, for example from a vault.
     type: str
-  stores_dir:
-    description:
-      - The folder of stores. If omitted, that of C(nsc), see M(natsops.security.nats_store).
-    type: path
-  keys_dir:
-    description:
-      - The folder of the keystore. If omitted, that of C(nsc).
-    type: path
   store:
     description:
       - The name of the store's folder in O(stores_dir). May be omitted where there is only one.
     type: str
-  lock_timeout:
-    description:
-      - How long to wait for a run that changes the store, such as V(60s). V(0) does not wait.
-    type: str
-    default: 60s
   backup:
     description:
       - Keep the earlier file, with the time in its name, if it is replaced.
@@ -128,6 +116,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks.backup import backup_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -139,10 +128,8 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "recipients": {"type": "list", "elements": "str"},
             "password": {"type": "str", "no_log": True},
-            "stores_dir": {"type": "path"},
-            "keys_dir": {"type": "path", "no_log": False},
+            **store_spec(),
             "store": {"type": "str"},
-            "lock_timeout": {"type": "str", "default": "60s"},
             "backup": {"type": "bool", "default": False},
         },
         required_one_of=[("recipients", "password")],

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "cryptography with O(password)"]
 options:
@@ -45,14 +46,6 @@ options:
     description:
       - The public key of the operator. If given, the backup of another operator is an error.
     type: str
-  stores_dir:
-    description:
-      - The folder of stores. If omitted, that of C(nsc), see M(natsops.security.nats_store).
-    type: path
-  keys_dir:
-    description:
-      - The folder of the keystore. If omitted, that of C(nsc).
-    type: path
   store:
     description:
       - The name of the store. If given, the backup of a store of another name is an error.
@@ -70,17 +63,12 @@ options:
       - Restore also what does not verify up to the operator, such as a JWT that no key of its parent signed. It is in RV(problems) in any case.
     type: bool
     default: false
-  lock_timeout:
-    description:
-      - How long to wait for a run that changes the store, such as V(60s). V(0) does not wait.
-    type: str
-    default: 60s
 """
 
 EXAMPLES = r"""
 - name: Restore the operator on a new signing host
   natsops.security.nats_restore:
-    path: /root/acme.backup
+    path: /srv/backup/acme.backup
     key_seed: "{{ lookup('community.general.passwordstore', 'nats/backup') }}"
     operator: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL
     stores_dir: /etc/nats/stores
@@ -148,6 +136,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks.backup import restore_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -161,12 +150,10 @@ def main() -> None:
             "key_seed": {"type": "str", "no_log": True},
             "password": {"type": "str", "no_log": True},
             "operator": {"type": "str"},
-            "stores_dir": {"type": "path"},
-            "keys_dir": {"type": "path", "no_log": False},
+            **store_spec(),
             "store": {"type": "str"},
             "force": {"type": "bool", "default": False},
             "accept_unverified": {"type": "bool", "default": False},
-            "lock_timeout": {"type": "str", "default": "60s"},
         },
         mutually_exclusive=[("key_path", "key_seed")],
     )

@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
   - natsops.security.token.signer
   - natsops.security.signers
   - natsops.security.token.operator_jwt
@@ -91,24 +92,11 @@ options:
     description:
       - The name of the account in O(store).
     type: str
-  stores_dir:
-    description:
-      - The folder of stores. If omitted, that of C(nsc), see M(natsops.security.nats_store).
-    type: path
-  keys_dir:
-    description:
-      - The folder of the keystore. If omitted, that of C(nsc).
-    type: path
   seeds:
     description:
       - Seeds that are not in the keystore, for example from a vault, such as that of an operator's signing key. They are used to sign, and written nowhere.
     type: list
     elements: str
-  lock_timeout:
-    description:
-      - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
-    type: str
-    default: 60s
   mode:
     description:
       - The permissions of the file of the JWT. Defaults to V(0644).
@@ -262,6 +250,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.revocations import revocations_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 _ENTRY = {
@@ -290,10 +279,8 @@ OPTIONS = (
             "jwt_path": {"type": "path"},
             "store": {"type": "str"},
             "account": {"type": "str"},
-            "stores_dir": {"type": "path"},
-            "keys_dir": {"type": "path", "no_log": False},
+            **store_spec(),
             "seeds": {"type": "list", "elements": "str", "no_log": True},
-            "lock_timeout": {"type": "str", "default": "60s"},
             "backup": {"type": "bool", "default": False},
         },
         exclusive=(("jwt_path", "store"),),

@@ -31,6 +31,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
   - natsops.security.signers
 author: NatsOps authors (@natsops)
 requirements: [nkeys, PyYAML for YAML in O(src)]
@@ -81,14 +82,6 @@ options:
     type: list
     elements: str
     default: []
-  stores_dir:
-    description:
-      - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
-    type: path
-  keys_dir:
-    description:
-      - The folder of the keystore. That of C(nsc) when left out, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
-    type: path
   store:
     description:
       - The name of the store's folder in O(stores_dir). The name of the operator when left out.
@@ -104,7 +97,7 @@ options:
     default: []
     suboptions:
       account:
-        description: The name of the account in the document whose signing key is rotated. The operator's is rotated when left out.
+        description: The name of the account in the document whose signing key is rotated. If omitted, a signing key of the operator is rotated.
         type: str
       role:
         description: The role of the signing key.
@@ -170,11 +163,6 @@ options:
     type: str
     choices: [operator, accounts]
     default: operator
-  lock_timeout:
-    description:
-      - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
-    type: str
-    default: 60s
   _vault:
     description:
       - What the action plugin of this module and the module tell one another where there is a vault. Not for tasks.
@@ -412,6 +400,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import signers_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -425,8 +414,7 @@ def main() -> None:
             argument_spec={
                 "definition": {"type": "dict"},
                 "src": {"type": "path"},
-                "stores_dir": {"type": "path"},
-                "keys_dir": {"type": "path", "no_log": False},
+                **store_spec(),
                 "store": {"type": "str"},
                 "user_public_keys": {"type": "dict", "no_log": False},
                 "return_users": {"type": "list", "elements": "str", "default": []},
@@ -454,7 +442,6 @@ def main() -> None:
                     "default": "operator",
                     "no_log": False,
                 },
-                "lock_timeout": {"type": "str", "default": "60s"},
                 "_vault": {
                     "type": "dict",
                     "options": {

@@ -22,26 +22,14 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:
-  stores_dir:
-    description:
-      - The folder of stores. That of C(nsc) when left out, C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
-    type: path
-  keys_dir:
-    description:
-      - The folder of the keystore. That of C(nsc) when left out, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
-    type: path
   store:
     description:
       - The name of the store's folder in O(stores_dir). May be left out where there is one only.
     type: str
-  lock_timeout:
-    description:
-      - How long to wait for a run that changes the store, such as V(60s). V(0) does not wait.
-    type: str
-    default: 60s
 """
 
 EXAMPLES = r"""
@@ -159,6 +147,7 @@ compile_once()
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.store import apply
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.stores import lock_timeout, named_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 
@@ -182,10 +171,8 @@ def main() -> None:
     run(
         _task,
         argument_spec={
-            "stores_dir": {"type": "path"},
-            "keys_dir": {"type": "path", "no_log": False},
+            **store_spec(),
             "store": {"type": "str"},
-            "lock_timeout": {"type": "str", "default": "60s"},
         },
     )
 

@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from support.inventories import (
@@ -17,28 +15,12 @@ from support.inventories import (
     Cluster,
     account_of_users,
     changed_tasks,
-    cluster_of_users,
     revoke,
 )
 from support.kills import KILLED, killing
 from support.plays import BIN
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
-    """Three servers that have the accounts of a store."""
-    with cluster_of_users(tmp_path_factory.mktemp("revoke"), collections_path) as found:
-        yield found
-
-
-@pytest.fixture
-def clients(cluster: Cluster) -> Iterator[Clients]:
-    """Clients of the servers."""
-    found = Clients(cluster)
-    yield found
-    found.close()
 
 
 @pytest.mark.attack

@@ -118,7 +118,7 @@ class Deployment:
 
 
 def _play(folder: pathlib.Path, collections: pathlib.Path, task: dict[str, Any]) -> None:
-    """Run one task on localhost, with nobody's own settings."""
+    """Run one task on localhost, without the settings of whoever runs the tests."""
     (folder / "ansible.cfg").write_text("[defaults]\n")
     (folder / "playbook.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTEST_"))}

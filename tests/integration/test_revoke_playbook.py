@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import time
-from collections.abc import Iterator
 
 import pytest
 from support.fleets import lets_in
@@ -19,27 +17,11 @@ from support.inventories import (
     Cluster,
     account_of_users,
     changed_tasks,
-    cluster_of_users,
     key_of_user,
     revoke,
 )
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
-    """Three servers that have the accounts of a store."""
-    with cluster_of_users(tmp_path_factory.mktemp("revoke"), collections_path) as found:
-        yield found
-
-
-@pytest.fixture
-def clients(cluster: Cluster) -> Iterator[Clients]:
-    """Clients of the servers."""
-    found = Clients(cluster)
-    yield found
-    found.close()
 
 
 def test_user_is_cut_off_on_every_server_and_nobody_else(cluster: Cluster, clients: Clients) -> None:

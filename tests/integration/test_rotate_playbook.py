@@ -4,32 +4,15 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.fleets import lets_in
-from support.inventories import Clients, Cluster, account_of_users, changed_tasks, cluster_of_users
+from support.inventories import Clients, Cluster, account_of_users, changed_tasks
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
-    """Three servers that have the accounts of a store."""
-    with cluster_of_users(tmp_path_factory.mktemp("rotate"), collections_path) as found:
-        yield found
-
-
-@pytest.fixture
-def clients(cluster: Cluster) -> Iterator[Clients]:
-    """Clients of the servers."""
-    found = Clients(cluster)
-    yield found
-    found.close()
 
 
 def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables: Any) -> str:

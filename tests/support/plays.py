@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Playbooks run by a real ansible-playbook, with nobody's own settings."""
+"""Playbooks run by a real ansible-playbook, without the settings of whoever runs the tests."""
 
 from __future__ import annotations
 

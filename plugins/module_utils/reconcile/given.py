@@ -19,7 +19,6 @@ from .issuers import Issuers, Signing, at_hand, choose, named_at_hand
 from .names import Names
 from .place import Found, Place
 from .plan import CHANGED, CREATED, KEPT, Entity, Removal, Words, words_of
-from .rotation import role_and_generation
 from .verdict import NOTHING, Verdict
 from .wanted import How, Wanted, join
 
@@ -33,11 +32,6 @@ class Given(NamedTuple):
     names: Names
     how: How
     signer: str = ""
-
-    def place_role(self, owner: str, key: str) -> str:
-        """The role that a signing key of an owner has on record; empty for none."""
-        names = (name for name, known in self.place.roles.get(owner, {}).items() if known == key)
-        return role_and_generation(next(names, ""))[0]
 
     @property
     def words(self) -> Words:

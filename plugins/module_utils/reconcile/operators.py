@@ -16,6 +16,7 @@ from . import verdict as verdicts
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import operator_issuers
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
+from .rotation import role_of
 from .verdict import Verdict
 from .wanted import WantedOperator, join
 
@@ -102,7 +103,7 @@ def removed_signing_keys(given: Given, owner: Owner, names: Sequence[str], key_t
         goes = key in named or given.how.prune or is_retired
         reason = "remove_signing_keys names it" if key in named else "it is not in the document"
         reason = "its rotation is complete" if is_retired else reason
-        role = signing_key.role or given.place_role(owner.key, key)
+        role = signing_key.role or role_of(given.place.roles.get(owner.key, {}), key)[0]
         action = REMOVED if goes else EXTRA
         findings.entities.append(Entity("signing_key", role, owner.account, action, (reason,), key, 0))
         if goes:

@@ -70,8 +70,9 @@ def join_record(current: Mapping[str, str], generations: Generations) -> dict[st
     }
 
 
-def role_and_generation(name: str) -> tuple[str, str]:
-    """The role of a name on record, and its generation: `current`, `next` or `retiring`."""
+def role_of(record: Mapping[str, str], key: str) -> tuple[str, str]:
+    """The role that a key has on record, empty for none, and its generation: `current`, `next` or `retiring`."""
+    name = next((name for name, known in record.items() if known == key), "")
     for ending, generation in ((_NEXT, "next"), (_RETIRING, "retiring")):
         if name.endswith(ending):
             return name[: -len(ending)], generation

@@ -20,7 +20,7 @@ from ..reconcile import verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
-from ..reconcile.rotation import role_and_generation, split
+from ..reconcile.rotation import role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..rules.imports import without_to
@@ -127,8 +127,7 @@ class _Teller:
         self, key: SigningKey, shown: dict[str, Any], record: dict[str, str], repeated: list[str], account: str
     ) -> dict[str, Any] | None:
         """A signing key as the document has it; None for one that a rotation keeps beside the one that signs."""
-        recorded = next((role for role, known in record.items() if known == key.key), "")
-        role, generation = role_and_generation(recorded)
+        role, generation = role_of(record, key.key)
         role = key.role or role
         entity = {
             "kind": "signing_key",
@@ -294,8 +293,7 @@ class _Teller:
         if seed and not has_creds:
             told["creds"] = False
         if key is not None:
-            recorded = next((role for role, known in record.items() if known == key.key), "")
-            role = key.role or role_and_generation(recorded)[0]
+            role = key.role or role_of(record, key.key)[0]
             if role and role not in repeated:
                 told["signing_key_role"] = role
             elif is_scoped:
