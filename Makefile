@@ -91,7 +91,7 @@ unit: $(VENV)/test.done
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@echo "This takes about 20 minutes on two cores; make unit takes one. The slowest tests are named at the end."
-	python -m pytest -n $(WORKERS) --durations=10 --durations-min=20 $(PYTEST_ARGS)
+	python -m pytest -n $(WORKERS) --dist worksteal --durations=10 --durations-min=20 $(PYTEST_ARGS)
 
 # What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
 access-nightly: $(VENV)/test.done

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
-import signal
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from support.plays import cores
+from support.kills import kill_whole
+from support.plays import Play, cores
 from support.sites import SEED
 
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import secrets_in
@@ -28,7 +28,7 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
-    from support.plays import Play, Played
+    from support.plays import Played
     from support.sites import Site
 
 PASSWORD = "correct horse battery staple"
@@ -141,10 +141,21 @@ def realm(play: Play) -> Realm:
     return Realm(play)
 
 
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Realm:
+    """After the first run, which is made once: nobody changes it."""
+    found = Realm(Play(tmp_path_factory.mktemp("first"), collections_path))
+    found.make()
+    return found
+
+
 @pytest.fixture
-def made(realm: Realm) -> Realm:
-    """After the first run."""
-    realm.make()
+def made(realm: Realm, first_run: Realm) -> Realm:
+    """After the first run, as if it had been made here: the path of the vault is on record."""
+    shutil.copytree(first_run.folder, realm.folder, dirs_exist_ok=True)
+    record = realm.folder / "keys/.natsops/stores/ACME/vaulted.json"
+    record.write_text(record.read_text().replace(str(first_run.vault), str(realm.vault)))
+    assert str(realm.vault) in record.read_text()
     return realm
 
 
@@ -352,7 +363,7 @@ def test_vault_behind_a_link_stays_behind_it(realm: Realm) -> None:
 
 
 def start(realm: Realm, **options: Any) -> subprocess.Popen[bytes]:
-    """The task, run by a process group of its own."""
+    """The task, begun."""
     playbook = realm.play.folder / f"{len(list(realm.play.folder.iterdir()))}.yml"
     task = {"name": "store", MODULE: {**realm.options, "vault_password": PASSWORD, **options}}
     playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
@@ -362,7 +373,6 @@ def start(realm: Realm, **options: Any) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=realm.play.environment(realm.binaries),
-        start_new_session=True,
     )
 
 
@@ -384,9 +394,7 @@ def test_run_that_is_killed_loses_no_seed_and_the_next_one_completes_it(realm: R
             if has_come():
                 break
         time.sleep(0.001)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill_whole(process)
     assert {**realm.stored, **realm.vaulted} == seeds
     realm.make(vault_keys="accounts")
     assert realm.vaulted == seeds

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of ansible-playbook that are killed before their n-th task."""
+"""Runs of ansible-playbook that are killed: before their n-th task, or at any moment."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
 import signal
+import subprocess
 
 #: What a run that was killed returns to whoever started it.
 KILLED = -signal.SIGKILL
@@ -58,3 +61,30 @@ def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
 def tasks_of(folder: pathlib.Path) -> int:
     """How many tasks the last run with `killing` had that came to its end."""
     return int((folder / "tasks").read_text())
+
+
+def kill_whole(process: subprocess.Popen[bytes]) -> None:
+    """Kill a run with all that it started, and wait for it. Since ansible-core 2.19 what runs a task is in a session of its own, so that killing the
+    process group leaves the task at work. Each process is stopped before its children are looked up, so that none is missed."""
+    stopped: list[int] = []
+    waiting = [process.pid]
+    while waiting:
+        number = waiting.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGSTOP)
+            stopped.append(number)
+            waiting += _children(number)
+    for number in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    process.communicate()
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The name, in parentheses, may hold anything; the state and the parent follow.
+            if int(status.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found
