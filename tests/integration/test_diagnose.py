@@ -26,6 +26,7 @@ from support.servers import PATIENCE, running
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
+    Export,
     Permission,
     Permissions,
     SigningKey,
@@ -299,6 +300,29 @@ def test_account_that_expired_on_the_servers(place: Place) -> None:
     assert [one["cause"] for one in result["servers"]] == ["account_expired"] * 2
     assert "Issue the account again with a later end, and push it" in result["message"]
     assert place.causes(creds, system=False, jwts=[jwt]) == ["account_expired"] * 2
+    place.account(age=10)
+    place.lets_in(creds)
+
+
+@pytest.mark.parametrize("damage", ["no_token", "invalid_claims"])
+def test_account_that_is_invalid_in_the_directories_of_servers(place: Place, damage: str) -> None:
+    """Servers refuse such a JWT when it is pushed; it gets there by other ways, such as a restored backup of another file."""
+    place = Place(place.fleet, place.site)
+    jwt = (
+        "eyJ0"
+        if damage == "no_token"
+        else place.account(push=False, exports=[Export(subject="orders..new", type="stream")])
+    )
+    for node in place.fleet.nodes:
+        (node.config.parent / node.name / f"{place.key.public_key}.jwt").write_text(jwt)
+    creds = place.creds()
+    result = place.diagnose(creds)
+    assert [one["cause"] for one in result["servers"]] == ["account_invalid"] * 2
+    assert place.key.public_key in result["message"]
+    assert "push it with nats_resolver" in result["message"]
+    if damage == "invalid_claims":
+        assert "orders..new" in result["message"]
+        assert place.causes(creds, system=False, jwts=[jwt]) == ["account_invalid"] * 2
     place.account(age=10)
     place.lets_in(creds)
 
@@ -593,6 +617,9 @@ def test_ports_that_are_for_somebody_else(single: Single) -> None:
             assert words in result["message"]
             assert "Use the port that the server has for clients" in result["message"]
         assert single.cause(creds, single.url("closed")) == "closed_port"
+        # Linux refuses to connect to a multicast address by itself, whatever its routes are.
+        result = single.diagnose(creds, "nats://224.0.0.1:4222")
+        assert (result["cause"], "Check the routes and firewalls" in result["message"]) == ("unreachable", True)
         result = single.diagnose(creds, single.url("client", "ws"))
         assert result["cause"] == "wrong_port", result["servers"]
         assert single.cause(creds, single.url("client"), connect_as="leafnode") == "wrong_port"
