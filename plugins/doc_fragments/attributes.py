@@ -14,7 +14,7 @@ attributes:
     description: Can run in check mode and tell what it would change, without changing it.
     support: full
   diff_mode:
-    description: Tells what changes in diff mode.
+    description: Shows what changes in diff mode.
     support: full
   idempotent:
     description: Changes nothing when run twice in a row.
@@ -35,7 +35,7 @@ attributes:
     support: full
     details: It never changes anything.
   diff_mode:
-    description: Tells what changes in diff mode.
+    description: Shows what changes in diff mode.
     support: N/A
     details: It never changes anything.
   idempotent:

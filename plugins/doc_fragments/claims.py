@@ -17,7 +17,7 @@ def _fragment(options: dict[str, Any]) -> str:
 
 
 def _signing_keys(options: dict[str, Any], signs: str) -> dict[str, Any]:
-    """The option signing_keys of the modules, where a key is told by its path or its public key."""
+    """The option signing_keys of the modules, where a key is given by its path or its public key."""
     where = {
         "path": {
             "type": "path",

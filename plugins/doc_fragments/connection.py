@@ -24,7 +24,7 @@ options:
   expected_servers:
     description:
       - The names of the servers that have to be there. The task fails when one of them does not answer.
-      - When left out, these are the servers that answer. One that is away then gets new accounts when it is back.
+      - Defaults to the servers that answer. A server that does not answer gets new accounts when it is back.
     type: list
     elements: str
     default: []
@@ -48,7 +48,7 @@ options:
     type: str
   system_account_jwt_path:
     description:
-      - The file of the JWT of the system account. It tells which keys sign for it, and their scopes.
+      - The file of the JWT of the system account, which lists the keys that sign for it, and their scopes.
       - Needed where a signing key signs, and that JWT is not among the accounts of the task.
     type: path
   system_account_jwt:

@@ -23,7 +23,7 @@ options:
     type: path
   audience:
     description:
-      - Whom the JWT is for.
+      - Intended audience of the JWT.
     type: str
   not_before:
     description:
@@ -31,7 +31,7 @@ options:
     type: str
   expires_in:
     description:
-      - How long after it is issued the JWT expires, such as V(90d) or V(12h). Never when left out, unless O(expires_at) is given.
+      - How long after it is issued the JWT expires, such as V(90d) or V(12h). If omitted, it never expires, unless O(expires_at) is given.
       - A JWT that was issued for this long is kept until it expires, or until the time of O(renew_before).
     type: str
   expires_at:
@@ -40,7 +40,7 @@ options:
     type: str
   renew_before:
     description:
-      - How long before it expires the JWT is issued anew, such as V(14d). Only once it has expired when left out.
+      - How long before it expires the JWT is issued anew, such as V(14d). If omitted, only once it has expired.
       - Needs O(expires_in), and has to be shorter.
     type: str
   renew_spread:
@@ -125,7 +125,7 @@ options:
 options:
   account_jwt_path:
     description:
-      - The file of the account's JWT. It tells which keys sign for the account, their scopes, and what is revoked.
+      - The file of the account's JWT, which lists the keys that sign for the account, their scopes, and what is revoked.
     type: path
   account_jwt:
     description:

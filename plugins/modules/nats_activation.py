@@ -52,7 +52,7 @@ options:
     type: str
   mode:
     description:
-      - The permissions of the file of the token. V(0644) when left out.
+      - The permissions of the file of the token. Defaults to V(0644).
 """
 
 EXAMPLES = r"""
@@ -94,7 +94,7 @@ hash_id:
   type: str
   sample: 5EYQFR4K4X6BH4S62CXUS3EVSD5UTRRFNV5ZBCCQXEGE6CSVGTJA====
 claims:
-  description: What the token says, in words of the options. What has its default is left out.
+  description: The claims of the token, in words of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"subject": "ACNG...", "import_subject": "orders.create", "import_type": "service"}

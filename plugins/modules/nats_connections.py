@@ -123,7 +123,7 @@ connections:
       description: The key that signed its JWT.
       type: str
     issued_at:
-      description: When its JWT was issued. Left out of bearers, whose JWT servers keep to themselves.
+      description: When its JWT was issued. Omitted for bearer tokens, which servers do not show.
       type: str
     kicked:
       description: Whether the task had the server close it, or would have in check mode.

@@ -63,7 +63,7 @@ options:
     default: false
   mode:
     description:
-      - The permissions of the creds file. V(0600) when left out.
+      - The permissions of the creds file. Defaults to V(0600).
 """
 
 EXAMPLES = r"""
@@ -81,7 +81,7 @@ public_key:
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
-  description: What the JWT says, in words of the options of M(natsops.security.nats_user). What has its default is left out.
+  description: What the JWT says, in words of the options of M(natsops.security.nats_user). Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU..."}

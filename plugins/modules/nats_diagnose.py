@@ -27,7 +27,7 @@ extends_documentation_fragment:
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16 (with access to the system account)"]
 notes:
-  - Nobody connects to an account server, so O(account_server_url) is an error here.
+  - Clients do not connect to an account server, so O(account_server_url) is an error here.
   - Access to the system account is optional here. The options for it are those of M(natsops.security.nats_resolver_info).
   - Hours in a time zone of a name need the time zones of this host, and Python 3.9 or later.
 options:

@@ -85,7 +85,7 @@ public_key:
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
-  description: What the token says, in words of the options of the module that makes such tokens. What has its default is left out.
+  description: The claims of the token, in words of the options of the module that makes such tokens. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU...", "expires": "2027-01-31T12:00:00Z"}

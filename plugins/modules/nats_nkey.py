@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Keep a NATS key pair in a file
 description:
   - Makes a key pair of any type that NATS knows, and keeps its seed in a file that only its owner can read.
-  - A key is never replaced unless the task says so with O(regenerate=true), because nobody can make it again.
+  - A key is never replaced unless O(regenerate=true), because a key that is lost cannot be made again.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -34,7 +34,7 @@ options:
     required: true
   seed:
     description:
-      - The seed that the file is to hold, for example from a vault. Random when left out.
+      - The seed that the file is to hold, for example from a vault. If omitted, a random one is made.
       - Another seed in the file is an error, unless O(regenerate=true).
     type: str
   regenerate:
@@ -66,7 +66,7 @@ options:
     default: false
   mode:
     description:
-      - The permissions of the seed file. V(0600) when left out.
+      - The permissions of the seed file. Defaults to V(0600).
 """
 
 EXAMPLES = r"""

@@ -38,7 +38,7 @@ options:
     required: true
   mode:
     description:
-      - The permissions of the file of the JWT. V(0644) when left out.
+      - The permissions of the file of the JWT. Defaults to V(0644).
 """
 
 EXAMPLES = r"""
@@ -72,7 +72,7 @@ jwt:
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
 claims:
   description:
-    - What the JWT says, in words of the options. What has its default is left out.
+    - The claims of the JWT, in words of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "ACME", "subject": "OBXR...", "strict_signing_key_usage": true}

@@ -69,7 +69,7 @@ options:
     elements: dict
   exceptions:
     description:
-      - "Findings that somebody answers for, each a dictionary with C(rule), the C(id) of the rule, C(owner), C(reason) and C(until), the last day, such as
+      - "Findings that are accepted, each a dictionary with C(rule), the C(id) of the rule, C(owner), C(reason) and C(until), the last day, such as
         V(2027-01-31). C(applies_to) is as in O(rules); an exception without it covers all findings of the rule."
       - After its last day, in UTC, an exception covers nothing and is a finding of C(expired-exception), with the level of its rule.
     type: list

@@ -11,7 +11,7 @@ module: nats_resolver_info
 version_added: 0.1.0
 short_description: List and look up the accounts of a live NATS cluster
 description:
-  - Tells which servers answer, with their versions, resolvers and the operators that they trust, and what each one holds of every account.
+  - Reports which servers answer, with their versions, resolvers and the operators that they trust, and what each one holds of every account.
   - Compares the servers with each other, and with JWTs, files or a store where these are given.
   - The JWTs that servers hold are read and verified. One that does not verify is part of the result, not an error.
 extends_documentation_fragment:

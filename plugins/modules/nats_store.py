@@ -22,9 +22,9 @@ description:
   - The operator's public key and the JWTs of the operator and the accounts, as the last run left them, are recorded in the folder
     C(.natsops/stores/STORE) of the keystore, from the first run on, also on a store that C(nsc) made. Another key of the operator or of an account is
     a problem after that, until the document names it as C(public_key). A JWT that is older than the one on record, or gone, is replaced by that one.
-  - Everything is validated before anything is written. All problems are told at once, each with its place in the document, and with any of them
+  - Everything is validated before anything is written. All problems are reported at once, each with its place in the document, and with any of them
     nothing is written.
-  - What is in the store and not in the document is told, and removed only with O(prune) or with C(state=absent) in the document. A removed user is
+  - What is in the store and not in the document is reported, and removed only with O(prune) or with C(state=absent) in the document. A removed user is
     revoked in its account first. What is removed goes to an archive in the folder C(.natsops) of the store and of the keystore.
   - Signing keys and revocations are never dropped by omission, except for signing keys with O(prune). Keys are never replaced.
   - One run works on a store at a time, others wait. A run that is killed at any moment leaves a store that works, and the next run completes it.
@@ -46,11 +46,11 @@ options:
       - >-
         C(accounts) is a list of dictionaries with C(name), C(users), C(signing_keys), and the options of M(natsops.security.nats_account).
         C(signing_keys) is a list of role names, or of dictionaries with C(role), and C(template) for a scope; C(public_key) names a key that is there.
-        C(signing_key_role) is the role of the operator's key that signs the account; left out, whichever signed it last, or the first one.
+        C(signing_key_role) is the role of the operator's key that signs the account; if omitted, the one that signed it last, or the first one.
         C(remove_signing_keys) is a list of roles or public keys, C(remove_revocations) of user names or public keys.
       - >-
         C(users) of an account is a list of dictionaries with C(name), C(signing_key_role), and the options of M(natsops.security.nats_user).
-        C(signing_key_role) is the role of the account's key that signs the user, also of a scoped one; left out, whichever unscoped one signed it
+        C(signing_key_role) is the role of the account's key that signs the user, also of a scoped one; if omitted, whichever unscoped one signed it
         last, or the first one, or the account's own. With C(creds=false) no creds file is made.
       - Names stand where NATS wants public keys. In C(imports[].account), C(exports[].revocations) and C(authorization.allowed_accounts) these
         are names of accounts in the document, or public keys of accounts from elsewhere; in C(revocations) and C(authorization.auth_users) names of
@@ -84,7 +84,7 @@ options:
     default: []
   store:
     description:
-      - The name of the store's folder in O(stores_dir). The name of the operator when left out.
+      - The name of the store's folder in O(stores_dir). Defaults to the name of the operator.
     type: str
   rotations:
     description:
@@ -297,7 +297,7 @@ entities:
       type: str
       sample: changed
     reasons:
-      description: Why, in words. Left out of what is kept or created.
+      description: The reason, as a sentence. Omitted for entities that are kept or created.
       type: list
       elements: str
       sample: ["limits.connections: 10 -> 20"]
@@ -306,7 +306,7 @@ entities:
       type: str
       sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
     expires:
-      description: When the token that is kept expires. Left out where it never does.
+      description: When the token that is kept expires. Omitted where it never expires.
       type: str
       sample: "2027-01-31T12:00:00Z"
 created_users:
@@ -315,7 +315,7 @@ created_users:
   type: dict
   sample: {"APP": ["orders", "dashboard"]}
 kept_users:
-  description: The names of the users that are kept as they are, by account. M(natsops.security.nats_store_info) tells more of them.
+  description: The names of the users that are kept as they are, by account. M(natsops.security.nats_store_info) reports more about them.
   returned: success
   type: dict
   sample: {"PARTNER": ["shop"]}

@@ -11,12 +11,12 @@ module: nats_store_info
 version_added: 0.1.0
 short_description: Read a store of NATS keys and JWTs as a document
 description:
-  - Reads a store in the layout of C(nsc), whoever made it, as the document that M(natsops.security.nats_store) makes it from, and tells when its
+  - Reads a store in the layout of C(nsc), whoever made it, as the document that M(natsops.security.nats_store) makes it from, and reports when its
     tokens expire, which seeds are there and what is wrong.
   - M(natsops.security.nats_store) accepts the document and finds nothing to change, unless there are problems that block. So an existing operation
     can be taken into version control.
   - When tokens are renewed is not in a store, so the document says C(expires_at). Write C(expires_in) and C(renew_before) instead to have them renewed.
-  - A revoked user that still has a JWT in the store is left out of the document, which would bring it back.
+  - A revoked user that still has a JWT in the store is omitted from the document, which would bring it back.
   - A JWT that no key of its parent signed, or that is filed under another name, is among the problems and not in the document. Where the keystore has
     a record of the store, as M(natsops.security.nats_store) writes it, the document is made from the JWT on record instead.
 extends_documentation_fragment:
@@ -28,7 +28,7 @@ requirements: [nkeys]
 options:
   store:
     description:
-      - The name of the store's folder in O(stores_dir). May be left out where there is one only.
+      - The name of the store's folder in O(stores_dir). May be omitted if there is only one.
     type: str
 """
 
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 definition:
-  description: The document, as O(natsops.security.nats_store#module:definition) has it. What has its default is left out.
+  description: The document, as O(natsops.security.nats_store#module:definition) has it. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"operator": {"name": "ACME", "signing_keys": [{"role": "main"}]}, "accounts": [{"name": "APP", "users": [{"name": "orders"}]}]}

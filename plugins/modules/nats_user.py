@@ -47,7 +47,7 @@ options:
     type: path
   creds_mode:
     description:
-      - The permissions of the creds file. V(0600) when left out.
+      - The permissions of the creds file. Defaults to V(0600).
     type: raw
   account:
     description:
@@ -60,7 +60,7 @@ options:
     type: str
   mode:
     description:
-      - The permissions of the file of the JWT. V(0644) when left out, V(0600) for a bearer, whose JWT is a secret.
+      - The permissions of the file of the JWT. Defaults to V(0644), and to V(0600) for a bearer token, which is a secret.
 """
 
 EXAMPLES = r"""
@@ -109,7 +109,7 @@ jwt:
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
 claims:
   description:
-    - What the JWT says, in words of the options. What has its default is left out.
+    - The claims of the JWT, in words of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU...", "permissions": {"publish": {"allow": ["orders.>"]}}}

@@ -1,0 +1,58 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What users read is in the words of Ansible's and NATS's own documentation."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+
+TOP = pathlib.Path(__file__).parents[2]
+#: What users read; code and its comments are not looked at.
+READ_BY_USERS = (
+    "*.md",
+    "docs/**/*.md",
+    "docs/**/*.rst",
+    "roles/**/*.md",
+    "roles/*/meta/*.yml",
+    "playbooks/*.yml",
+    "plugins/modules/*.py",
+    "plugins/doc_fragments/*.py",
+    "plugins/filter/*.yml",
+    "plugins/lookup/*.py",
+    "plugins/test/*.yml",
+    "plugins/inventory/*.py",
+    "plugins/callback/*.py",
+    "examples/**/*.yml",
+    "examples/**/*.md",
+)
+#: What is not written, and what is written instead.
+INSTEAD = {
+    r"(is|are|was|were) told": "is reported",
+    r"tells": "reports, returns, shows",
+    r"left out": "omitted; defaults to",
+    r"held to the rules": "validated against",
+    r"stand-ins?": "a placeholder",
+    r"is no failure": "exits successfully",
+    r"whom the \w+ is for": "intended audience",
+    r"nobody's|(is|has|are) to be had|whatever else": "say what it is",
+    r"(brings?|brought|bringing) in line|puts? right|mends?|mended": "reconcile, correct, fix",
+    r"(comes?|came|coming) into force": "takes effect",
+    r"wish(es)?|strangers?": "wanted; foreign",
+}
+
+
+@pytest.mark.parametrize("words", INSTEAD)
+def test_words_that_are_not_used(words: str) -> None:
+    found = re.compile(rf"\b({words})\b", re.IGNORECASE)
+    read = [path for pattern in READ_BY_USERS for path in TOP.glob(pattern)]
+    assert len(read) > 50
+    places = [
+        f"{path.relative_to(TOP)}:{number}: {line.strip()}"
+        for path in read
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if found.search(line)
+    ]
+    assert not places, f"write {INSTEAD[words]!r} instead:\n" + "\n".join(places)
