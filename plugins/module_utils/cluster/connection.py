@@ -318,6 +318,7 @@ class Connection:
         self._refusal = ""
         self._exchange: _Exchange[Any] | None = None
         self._serial = 0
+        self._host = ""
         self.renewals = 0
         #: Whether the server said of the last request that nobody listens to its subject.
         self.nobody_listens = False
@@ -331,6 +332,16 @@ class Connection:
     def max_payload(self) -> int:
         """The largest message that the server takes, in bytes."""
         return self._channel.info.max_payload if self._channel is not None else 0
+
+    @property
+    def server_id(self) -> str:
+        """The id of the server that is connected to."""
+        return self._channel.info.server_id if self._channel is not None else ""
+
+    @property
+    def host(self) -> str:
+        """The host in the URL of that server."""
+        return self._host
 
     @property
     def account(self) -> str:
@@ -355,6 +366,7 @@ class Connection:
                 continue
             self._lost = False
             self._renew_at = login.renew_at
+            self._host = address.host
             return
         raise NatsSecurityError(
             "No server could be connected to. "
