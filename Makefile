@@ -32,9 +32,9 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
 	@echo "make unit        the tests that need no server and no playbook, in about a minute"
-	@echo "make test        all tests, in about 20 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make test        all tests, in about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
-	@echo "make attack      the attacks that take longer than the tests, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
+	@echo "make attack      the tests that take longer, attacks above all, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
@@ -90,7 +90,7 @@ unit: $(VENV)/test.done
 # pytest-ansible links the top-level entries once and never again: a new folder would stay unseen.
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
-	@echo "This takes about 20 minutes on two cores; make unit takes one. The slowest tests are named at the end."
+	@echo "This takes about 15 minutes on two cores; make unit takes one. The slowest tests are named at the end."
 	python -m pytest -n $(WORKERS) --dist worksteal --durations=10 --durations-min=20 $(PYTEST_ARGS)
 
 # What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
@@ -99,10 +99,11 @@ access-nightly: $(VENV)/test.done
 	NATSOPS_ACCESS_QUESTIONS=$(QUESTIONS) NATSOPS_ACCESS_SEED=$(or $(SEED),$$(date +%Y%m%d)000) \
 		python -m pytest tests/enforcement/test_access_answers.py -p no:xdist $(PYTEST_ARGS)
 
-# The attacks among the tests run with `make test`; these are the ones that take longer. The fuzzing comes last, as it takes FUZZ_SECONDS in any case.
+# The tests that `make test` has no time for. The fuzzing comes last, as it takes FUZZ_SECONDS in any case.
 attack: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
-	python -m pytest tests/attack -m attack -n $(WORKERS) $(PYTEST_ARGS)
+	python -m pytest tests -m attack -n $(WORKERS) $(PYTEST_ARGS)
+	NATSOPS_EXAMPLES=1000 python -m pytest tests/unit/test_properties.py -n $(WORKERS) $(PYTEST_ARGS)
 	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo "LEFT OUT: fuzzing."; else $(MAKE) --no-print-directory fuzz; fi
 
 # The budget is for all targets together, and does not count the few seconds in which each of them begins. atheris is there for some versions of Python

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The role natsops.security.credentials and the playbook renew, killed before each of their tasks: the next run ends in the state of a run that was not killed.
 
-The tasks are counted by running, so that one more is tried without being named. `make test` kills at every third task and goes on from what each killed
-run left, `make attack` does so at every task, and kills at each one from the beginning. That a module is killed in its work is in test_kills.py.
+The tasks are counted by running, so that one more is tried without being named. `make test` kills the role at every third task and goes on from what
+each killed run left. `make attack` does so at every task, and with the playbook, and kills at each one from the beginning. That a module is killed in
+its work is in test_kills.py.
 """
 
 from __future__ import annotations
@@ -233,7 +234,8 @@ class Renewal:
         assert json.loads((self.killed.files / "summary.json").read_text())["renewed"] == []
 
 
-@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.attack)])
+@pytest.mark.attack
+@pytest.mark.parametrize("step", [9, 1])
 def test_renewal_after_runs_that_were_killed_at_one_task_after_the_other(killed: Killed, step: int) -> None:
     renewal = Renewal(killed)
     number = 2

@@ -304,6 +304,7 @@ def test_document_that_does_not_parse_shows_nothing_of_its_secrets(acme: Site, e
             assert not Leaks(seed)(shown_by(every_core, "nats_store", options)), secret
 
 
+@pytest.mark.attack
 def test_secrets_in_names_of_files_and_in_files_of_another_kind_are_not_shown(
     acme: Site, every_core: Modules, bearer: tuple[nkey.KeyPair, str]
 ) -> None:

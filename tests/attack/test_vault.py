@@ -376,7 +376,9 @@ def start(realm: Realm, **options: Any) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("moment", ["keys", "vault", "record", "seed"])
+@pytest.mark.parametrize(
+    "moment", ["vault", "seed", *(pytest.param(name, marks=pytest.mark.attack) for name in ("keys", "record"))]
+)
 def test_run_that_is_killed_loses_no_seed_and_the_next_one_completes_it(realm: Realm, moment: str) -> None:
     realm.make(vault_file=None, vault_password=None)
     seeds = realm.stored

@@ -193,6 +193,7 @@ def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.attack
 def test_missing_permission_fails_the_play_and_stops_the_server(quickstart: Quickstart) -> None:
     broken = quickstart.run("-e", '{"quickstart_denied": []}')
     assert broken.recap["failed"] == 1
@@ -208,6 +209,7 @@ def test_missing_permission_fails_the_play_and_stops_the_server(quickstart: Quic
     )
 
 
+@pytest.mark.attack
 def test_killed_run_is_finished_by_the_next_one(quickstart: Quickstart) -> None:
     demo = quickstart.demo
     pid_file = demo / "server" / "nats-server.pid"

@@ -164,6 +164,7 @@ def test_accounts_in_use_are_found_before_anything_is_removed(cluster: Cluster) 
     assert [set(cluster.held(name)) for name in NAMES] == [{"SYS", "APP"}] * 3
 
 
+@pytest.mark.attack
 def test_account_that_was_pruned_is_named_each_time_it_is_still_on_servers(cluster: Cluster) -> None:
     cluster.run(operator_definition=definition("APP", "OLD"))
     less = {"operator_definition": definition("APP"), "operator_prune": True}

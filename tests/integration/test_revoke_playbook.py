@@ -73,6 +73,7 @@ def test_everything_that_was_issued_before_a_time_and_a_stolen_signing_key(clust
     assert clients.connect("app")[0].is_connected
 
 
+@pytest.mark.attack
 def test_server_that_is_down_is_named_and_the_others_are_seen_to(cluster: Cluster, clients: Clients) -> None:
     cluster.run(operator_definition=account_of_users())
     cluster.stop("n2")

@@ -103,6 +103,7 @@ def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients
     assert clients.connect("app")[0].is_connected
 
 
+@pytest.mark.attack
 def test_server_that_is_down_keeps_the_old_key_in_place(cluster: Cluster, clients: Clients) -> None:
     old = issuer(cluster, "app")
     cluster.stop("n2")

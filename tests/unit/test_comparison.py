@@ -309,3 +309,10 @@ def test_unknown_member_of_the_new_claims_stays() -> None:
     old.body.unknown, new.body.unknown = {"a": 1, "b": 1}, {"b": 2}
     carry_over_unknown(old.body, new.body)
     assert new.body.unknown == {"a": 1, "b": 2}
+
+
+def test_unknown_member_stays_as_it_is_where_go_takes_an_older_one_for_the_same_name() -> None:
+    old, new = claims_of(Account, {}), claims_of(Account, {})
+    old.unknown, new.unknown = {"a": 1, "kind": 2, "other": 3}, {"A": 4, "\u212aind": 5}
+    carry_over_unknown(old, new)
+    assert new.unknown == {"other": 3, "A": 4, "\u212aind": 5}

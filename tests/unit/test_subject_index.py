@@ -14,7 +14,7 @@ tokens = st.sampled_from(["a", "b", "*", ">", "", "*a", "a*"])
 subjects = st.lists(tokens, min_size=1, max_size=4).map(".".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(others=st.lists(subjects, max_size=8), asked=st.lists(subjects, min_size=1, max_size=4))
 def test_index_finds_what_a_comparison_with_each_finds(others: list[str], asked: list[str]) -> None:
     for as_server, covers in ((True, is_subset), (False, subject_is_contained)):

@@ -16,6 +16,7 @@ from .envelope import Claims, Generic
 from .options import member, show_options, show_value, shown_fields
 from .permissions import UserAccess
 from .user import User
+from .wire import fold_name
 
 #: So many changes of one list are written out.
 _MOST_CHANGES = 50
@@ -169,9 +170,11 @@ def _map_differences(kind: Kind, before: dict[str, Any], after: dict[str, Any], 
 
 
 def carry_over_unknown(old: Any, new: Any) -> None:
-    """Put what nobody declared, in a decoded object, into the new one of the same type and what it is made of, so that it is written back."""
+    """Put the undeclared members of a decoded object into the new one of the same type, and into the objects in it, so that they are written back. A
+    member that the new object has stays as it is, also where Go takes the two names for one (`fold_name`): a token with both could not be read."""
     if getattr(old, "unknown", None):
-        new.unknown = {**old.unknown, **new.unknown}
+        own = set(map(fold_name, new.unknown))
+        new.unknown = {**{name: old.unknown[name] for name in old.unknown if fold_name(name) not in own}, **new.unknown}
     for field in kinds.fields_of(new.__class__):
         for before, after in _pairs(field, getattr(old, field.attribute), getattr(new, field.attribute)):
             carry_over_unknown(before, after)
