@@ -122,7 +122,7 @@ from ansible_collections.natsops.security.plugins.module_utils.cluster import co
 from ansible_collections.natsops.security.plugins.module_utils.cluster import fleet
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
-from ansible_collections.natsops.security.plugins.plugin_utils.asking import Asking
+from ansible_collections.natsops.security.plugins.module_utils.tasks.asking import Asking
 
 #: What a source is about, so that its cache is not taken for another.
 _CACHED_BY = ("servers", "expected_servers", "leafnodes", "gateways", "tls_server_name")

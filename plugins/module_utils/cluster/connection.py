@@ -127,12 +127,15 @@ class TemporaryUser:
     inbox: str
     subjects: tuple[str, ...]
     lifetime: int = LIFETIME
+    listens: tuple[str, ...] = ()  # what it may subscribe to beside its answers
 
     def __call__(self) -> Login:
         """A new key pair, and a JWT for it that is valid from now on."""
         now = time.time()
         pair = create("user")
-        allowed = Permissions(publish=Permission(list(self.subjects)), subscribe=Permission([self.inbox + ".>"]))
+        allowed = Permissions(
+            publish=Permission(list(self.subjects)), subscribe=Permission([self.inbox + ".>", *self.listens])
+        )
         user = User(
             access=no_access() if self.is_scoped else UserAccess(permissions=allowed),
             issuer_account="" if self.signer.public_key == self.account else self.account,
@@ -360,7 +363,7 @@ class Connection:
             try:
                 await asyncio.wait_for(self._connect(address, login), self._options.connect_timeout)
             except (NatsSecurityError, OSError, asyncio.TimeoutError, nats.errors.Error) as error:
-                reason = _say(error, self._channel, self._options.connect_timeout)
+                reason = say(error, self._channel, self._options.connect_timeout)
                 problems.append(f"{address.shown}: {reason}")
                 await self.close()
                 continue
@@ -546,7 +549,7 @@ def _say_refusal(text: str, inbox: str) -> str:
     return f"The server does not let the user do that: {text.rstrip('.')}.{hint}"
 
 
-def _say(error: BaseException, channel: Channel | None, timeout: float) -> str:
+def say(error: BaseException, channel: Channel | None, timeout: float) -> str:
     if channel is not None and channel.problem:
         if "authorization violation" in channel.problem.lower():
             return "it does not let this user in (authorization violation): is it one of the operator that the server trusts?"

@@ -182,8 +182,8 @@ def _read_page(answer: Answer) -> list[Part]:
         part["jwt"].text()
         part["issuer_key"].text()
         part["authorized_user"].text()
-        _moment(part["start"].text())
-        _moment(part["stop"].text())
+        moment(part["start"].text())
+        moment(part["stop"].text())
     return page
 
 
@@ -202,8 +202,8 @@ def _client(server: Server, part: Part) -> Client:
         client=" ".join(filter(None, [_shown(part["name"]), f"({version})" if version else ""])),
         kind=_shown(part["type"]) or _shown(part["kind"]),
         address=f"{_shown(part['ip'])}:{_shown(part['port'])}",
-        started=_moment(part["start"].text()),
-        stopped=_moment(part["stop"].text()),
+        started=moment(part["start"].text()),
+        stopped=moment(part["stop"].text()),
         reason=_shown(part["reason"]),
     )
 
@@ -212,7 +212,7 @@ def _shown(part: Part) -> str:
     return one_line(str(part.value)) if part else ""
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
     """A time of nats-server in unix seconds with a fraction; 0 for none. Unreadable for anything else."""
     if not text:
         return 0.0

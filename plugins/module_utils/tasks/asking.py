@@ -1,14 +1,15 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a plugin on the controller, for what reads those of a module: connections, keys and tokens are made of them in one place."""
+"""The options of what is no module, a plugin on the controller or a source of events, for what reads those of a module: connections, keys and tokens are
+made of them in one place."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from ansible_collections.natsops.security.plugins.module_utils.disk.snapshot import Snapshot
-from ansible_collections.natsops.security.plugins.module_utils.tasks import masking
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule
+from ..disk.snapshot import Snapshot
+from . import masking
+from .task import CarefulModule
 
 
 class Asking:

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of servers to the system account, as events: plain data without secrets, with the same words for the same thing. Pure.
+
+Formats are those of nats-server's events.go. A client chooses its name and, where it is refused, the JWT that it shows; no such word is taken for more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from typing import Any, Callable, Mapping
+
+from ..base import units
+from ..base.errors import NatsSecurityError
+from ..base.recognition import hide
+from ..cluster.answers import Part, Unreadable, parse
+from ..cluster.connections import moment
+from ..keys import nkey
+from ..token import codec
+
+AUTH_ERROR, CONNECT, DISCONNECT = "auth_error", "connect", "disconnect"
+ACCOUNT_UPDATE, ACCOUNT_DELETE = "account_update", "account_delete"
+SERVER_START, SERVER_SHUTDOWN, LAME_DUCK = "server_start", "server_shutdown", "lame_duck"
+#: The events that servers publish, and the subjects that each comes from.
+SUBJECTS: dict[str, tuple[str, ...]] = {
+    AUTH_ERROR: ("$SYS.SERVER.*.CLIENT.AUTH.ERR",),
+    CONNECT: ("$SYS.ACCOUNT.*.CONNECT",),
+    DISCONNECT: ("$SYS.ACCOUNT.*.DISCONNECT",),
+    ACCOUNT_UPDATE: (
+        "$SYS.REQ.CLAIMS.UPDATE",
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+        "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
+    ),
+    ACCOUNT_DELETE: ("$SYS.REQ.CLAIMS.DELETE",),
+    SERVER_START: ("$SYS.SERVER.*.STATSZ",),
+    SERVER_SHUTDOWN: ("$SYS.SERVER.*.SHUTDOWN",),
+    LAME_DUCK: ("$SYS.SERVER.*.LAMEDUCK",),
+}
+#: What the source reports of itself: these cannot be chosen, as others mean little without them.
+CONNECTED, DISCONNECTED, DROPPED, UNREADABLE, EXPIRING = (
+    "connected",
+    "disconnected",
+    "dropped",
+    "unreadable",
+    "expiring",
+)
+
+#: The value in a message of Unreadable, which may be a part of a bearer token.
+_VALUE = re.compile(r" is .*, where ", re.DOTALL)
+#: A shorter text holds no seed and no JWT.
+_LONG = 40
+#: How many accounts of a request an event names.
+_SHOWN = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """The types of events that are wanted, and of which accounts and users, each by public key or name; all of them where there is none."""
+
+    types: frozenset[str]
+    accounts: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+
+    @property
+    def subjects(self) -> list[tuple[str, str]]:
+        """What to subscribe to: (type, subject)."""
+        return [(kind, subject) for kind, subjects in SUBJECTS.items() if kind in self.types for subject in subjects]
+
+    def takes(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is wanted. Accounts and users decide only of events that are about one."""
+        client = event.get("client")
+        if self.users and client is not None and not self.users & {client["user"], client["user_name"]}:
+            return False
+        about = client or event.get("claims")
+        return not (
+            self.accounts and about is not None and not self.accounts & {about["account"], about["account_name"]}
+        )
+
+
+def read_message(kind: str, subject: str, payload: bytes) -> dict[str, Any]:
+    """The event of a message. Unreadable, without the text of the message, where it is none."""
+    found = _read_server(subject) if kind in (SERVER_SHUTDOWN, LAME_DUCK) else _READERS[kind](payload)
+    return {"type": kind, "subject": subject, **found}
+
+
+def event(kind: str, **more: Any) -> dict[str, Any]:
+    """An event of the source itself."""
+    return {"type": kind, "time": units.show_time(int(time.time())), **more}
+
+
+def unreadable(where: str, problem: str) -> dict[str, Any]:
+    """The event of what cannot be read: a message by its subject, or a file. What stands there in place of something else is left out."""
+    return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, where ", problem)))
+
+
+# ---- servers
+
+
+@dataclasses.dataclass(frozen=True)
+class Presence:
+    """A server that says that it is there, and how long it has been running by its own clock, in seconds."""
+
+    about: dict[str, Any]
+    started: float
+    uptime: float
+
+
+def read_presence(payload: bytes) -> Presence:
+    """What a server says of itself in STATSZ, or in its answer to a ping. Unreadable."""
+    whole = _parse(payload)
+    about = whole["server"]
+    started, current = moment(whole["statsz"]["start"].text()), moment(about["time"].text())
+    return Presence(_server(about), started, max(0.0, current - started) if started else float("inf"))
+
+
+def server_start(presence: Presence) -> dict[str, Any]:
+    """The event of a server that was not there before."""
+    started = units.show_time(int(presence.started))
+    return event(SERVER_START, server=presence.about, started_at=started)
+
+
+def _server(part: Part) -> dict[str, Any]:
+    key = part["id"].key("server")
+    if not key:
+        part["id"].refuse("the public key of a server")
+    return {
+        "id": key,
+        "name": part["name"].label(),
+        "host": part["host"].label(),
+        "cluster": part["cluster"].label(),
+        "version": part["ver"].label(),
+        "tags": [tag.label() for tag in part["tags"].items()],
+    }
+
+
+def _read_server(subject: str) -> dict[str, Any]:
+    """A server that shuts down: the message is empty, and its subject says which one it is."""
+    key = _key(subject.split(".")[2], "server")
+    if not key:
+        raise Unreadable("the third token of the subject is not the public key of a server")
+    return {"time": units.show_time(int(time.time())), "server": {"id": key, "name": ""}}
+
+
+# ---- clients
+
+
+def _read_client(payload: bytes) -> dict[str, Any]:
+    whole = _parse(payload)
+    found = {
+        "time": whole["timestamp"].label(),
+        "id": whole["id"].label(),
+        "server": _server(whole["server"]),
+        "client": _client(whole["client"]),
+    }
+    if whole["reason"]:
+        found["reason"] = whole["reason"].label()
+    return found
+
+
+def _client(part: Part) -> dict[str, Any]:
+    """A client. What is not known of it is ""; of one that is refused, user and account are those of the JWT that it showed."""
+    said = codec.peek(part["jwt"].text()) if part["jwt"] else {}
+    nats = said.get("nats")
+    issuer_account = nats.get("issuer_account") if isinstance(nats, dict) else ""
+    issuer = _key(said.get("iss"), "account")
+    user, account = part["user"].text(), part["acc"].text()
+    issued_at = said.get("iat")
+    return {
+        "user": _key(user, "user") or _key(said.get("sub"), "user"),
+        "user_name": _shown(said.get("name")),
+        "account": _key(account, "account") or _key(issuer_account, "account") or issuer or _shown(account),
+        "account_name": _shown(part["name_tag"].value),
+        "issuer": issuer,
+        "issued_at": units.show_time(issued_at) if isinstance(issued_at, int) and issued_at > 0 else "",
+        "name": _shown(part["name"].value),
+        "host": _shown(part["host"].value),
+        "connection": part["id"].number(),
+        "kind": _shown(part["kind"].value),
+        "protocol": _shown(part["client_type"].value),
+        "library": f"{_shown(part['lang'].value)} {_shown(part['ver'].value)}".strip(),
+    }
+
+
+def _key(value: Any, key_type: str) -> str:
+    return value if isinstance(value, str) and len(value) == 56 and nkey.is_public_key(value, key_type) else ""
+
+
+def _shown(value: Any) -> str:
+    """A text of a client as one line without secrets, and not without end."""
+    if not isinstance(value, str):
+        return ""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in value[:256]).split())
+    return hide(line) if len(line) >= _LONG else line
+
+
+# ---- accounts
+
+
+def _read_update(payload: bytes) -> dict[str, Any]:
+    claims = _decode(payload)
+    if claims.kind != "account":
+        raise Unreadable(f"the message is a JWT of {claims.kind} claims, where one of an account is wanted")
+    return {
+        "time": units.show_time(int(time.time())),
+        "claims": {
+            "account": claims.subject,
+            "account_name": _shown(claims.name),
+            "issuer": claims.issuer,
+            "issued_at": units.show_time(claims.issued_at),
+            "expires": units.show_time(claims.expires) if claims.expires else "",
+        },
+    }
+
+
+def _read_delete(payload: bytes) -> dict[str, Any]:
+    claims = _decode(payload)
+    data = codec.peek(payload.decode("ascii")).get("nats")
+    accounts = data.get("accounts") if isinstance(data, dict) else None
+    keys = [_key(one, "account") for one in accounts] if isinstance(accounts, list) else []
+    return {
+        "time": units.show_time(int(time.time())),
+        "issuer": claims.issuer,
+        "accounts": [key for key in keys if key][:_SHOWN],
+        "count": len(keys),
+    }
+
+
+def _decode(payload: bytes) -> Any:
+    try:
+        return codec.decode(payload.decode("ascii").strip())
+    except (UnicodeDecodeError, NatsSecurityError):
+        raise Unreadable("the message is no JWT that verifies") from None
+
+
+def _parse(payload: bytes) -> Part:
+    try:
+        return parse(payload, "the message")
+    except Unreadable as error:
+        # Not what stands there: it may be cut in the middle of a bearer token.
+        raise Unreadable(str(error).partition(": ")[0]) from None
+
+
+_READERS: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    AUTH_ERROR: _read_client,
+    CONNECT: _read_client,
+    DISCONNECT: _read_client,
+    ACCOUNT_UPDATE: _read_update,
+    ACCOUNT_DELETE: _read_delete,
+}
