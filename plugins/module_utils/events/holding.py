@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
+import threading
 from typing import Any
 
 from .messages import DROPPED, event
 
 
 class Holding:
-    """A queue of events in order. What comes while it is full is counted by type, and the counts are an event as soon as there is room."""
+    """A queue of events in order. What comes while it is full is counted by type, and the counts are an event as soon as there is room.
+
+    It is made and emptied in one event loop, and filled from any thread.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -20,7 +25,10 @@ class Holding:
         self._dropped: collections.Counter[str] = collections.Counter()
         self._dropped_before = 0
         self._handed_on = 0
+        self._lock = threading.Lock()
+        self._loop = asyncio.get_running_loop()
         self._stirred = asyncio.Event()
+        self._waits = False
 
     @property
     def is_full(self) -> bool:
@@ -29,33 +37,45 @@ class Holding:
 
     def put(self, one: dict[str, Any]) -> None:
         """Hold an event, or count it."""
-        if self.is_full:
-            self.drop(one["type"])
-            return
-        self._events.append(one)
-        self._stirred.set()
+        with self._lock:
+            if self.is_full:
+                self._count(one["type"])
+                return
+            self._events.append(one)
+            if self._waits:
+                self._waits = False
+                with contextlib.suppress(RuntimeError):  # the loop may be closed by now
+                    self._loop.call_soon_threadsafe(self._stirred.set)
 
     def drop(self, kind: str) -> None:
         """Count an event of a type that there is no room for."""
+        with self._lock:
+            self._count(kind)
+
+    def _count(self, kind: str) -> None:
         if not self._dropped:
             self._handed_on = 0
         self._dropped[kind] += 1
 
     async def get(self) -> dict[str, Any]:
         """The next event, once there is one."""
-        while not self._events:
-            if self._dropped:
-                return self._report()
-            self._stirred.clear()
+        while True:
+            with self._lock:
+                found = self._take()
+                if found is not None:
+                    return found
+                self._waits = True
+                self._stirred.clear()
             await self._stirred.wait()
+
+    def _take(self) -> dict[str, Any] | None:
         # What was held before is older than what was dropped. In a flood that does not end, the count comes each time as many were handed on.
-        if self._dropped and self._handed_on >= self.size:
-            return self._report()
+        if self._dropped and (not self._events or self._handed_on >= self.size):
+            counts = dict(sorted(self._dropped.items()))
+            self._dropped.clear()
+            self._dropped_before += sum(counts.values())
+            return event(DROPPED, count=sum(counts.values()), by_type=counts, total=self._dropped_before)
+        if not self._events:
+            return None
         self._handed_on += 1
         return self._events.popleft()
-
-    def _report(self) -> dict[str, Any]:
-        counts = dict(sorted(self._dropped.items()))
-        self._dropped.clear()
-        self._dropped_before += sum(counts.values())
-        return event(DROPPED, count=sum(counts.values()), by_type=counts, total=self._dropped_before)

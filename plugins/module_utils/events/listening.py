@@ -75,8 +75,16 @@ class Listener:
         self._session: Any = None
 
     async def open(self) -> None:
-        """Connect for the first time. NatsSecurityError where no server lets the user in."""
-        self._session = await self._connect()
+        """Connect for the first time. NatsSecurityError where a server refuses the user, or none can be connected to for as long as the timeout."""
+        until, pause = time.monotonic() + self._options.timeout, _FIRST_PAUSE
+        while self._session is None:
+            try:
+                self._session = await self._connect()
+            except NatsSecurityError as error:
+                if _is_final(str(error)) or time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
         self._began = time.monotonic()
         self._report_connection(0.0)
 
@@ -290,6 +298,14 @@ class Listener:
         if len(self._overlap) < _REMEMBERED:
             self._overlap.add(digest)
         return False
+
+
+def _is_final(problem: str) -> bool:
+    """Whether it is of no use to try again."""
+    return any(
+        words in problem.lower()
+        for words in ("authorization violation", _NO_SYSTEM_USER.lower(), "does not let the user")
+    )
 
 
 def _hello(login: Login, nonce: str) -> bytes:

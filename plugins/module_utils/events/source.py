@@ -1,19 +1,27 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The source of events: listens, looks what ends soon, and hands events on, one after the other, to whoever takes them."""
+"""The source of events: listens, looks what ends soon, and hands events on, one after the other, to whoever takes them.
+
+Who takes them may block the event loop for seconds, as a rulebook does while Java starts or rules are matched. A server ends a connection that does not
+log in within two, or leaves unread what it is sent. So a thread with a loop of its own listens.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 import time
-from typing import Any, Awaitable, Callable
+from typing import Any, Awaitable, Callable, Coroutine
 
 from ..cluster.connection import Options
 from .ending import Watched, look
 from .holding import Holding
 from .listening import Listener
 from .messages import Wanted
+
+#: How long the thread may take to end, in seconds.
+_ENDS_WITHIN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +39,12 @@ async def run(source: Source, hand_on: Callable[[dict[str, Any]], Awaitable[None
     """Go on until cancelled. NatsSecurityError where no server lets the user in at first; later that is an event."""
     holding = Holding(source.held)
     tasks: list[asyncio.Future[None]] = []
+    elsewhere = _Elsewhere()
     try:
         if source.connection is not None:
             listener = Listener(source.connection, source.wanted, holding)
-            await listener.open()
-            tasks.append(asyncio.ensure_future(listener.listen()))
+            await elsewhere.do(listener.open())
+            tasks.append(elsewhere.do(listener.listen()))
         if source.watched is not None:
             tasks.append(asyncio.ensure_future(_look(source, source.watched, holding)))
         tasks.append(asyncio.ensure_future(_hand_on(holding, hand_on)))
@@ -44,6 +53,35 @@ async def run(source: Source, hand_on: Callable[[dict[str, Any]], Awaitable[None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        elsewhere.stop()
+
+
+class _Elsewhere:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="natsops.security.events", daemon=True)
+        self._thread.start()
+
+    def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        """Have it done there."""
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def stop(self) -> None:
+        """Cancel what is going on there, and end the thread."""
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_ENDS_WITHIN)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_ENDS_WITHIN)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+async def _cancel_others() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _hand_on(holding: Holding, hand_on: Callable[[dict[str, Any]], Awaitable[None]]) -> None:

@@ -81,7 +81,7 @@ options:
     type: str
     default: 5s
   timeout:
-    description: How long to wait for the rest of a connection that is replaced.
+    description: How long to try to connect at the start, unless a server refuses the user, before that is an error.
     type: str
     default: 10s
   events:
