@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test unit access-nightly attack fuzz interop signers molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test unit access-nightly attack fuzz interop signers rulebook molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -38,6 +38,7 @@ help:
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
+	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; takes Java 17"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
@@ -66,6 +67,10 @@ $(VENV)/test.done: requirements-test.txt tests/unit/requirements.txt $(VENV)/dem
 
 $(VENV)/signers.done: requirements-signers.txt $(VENV)/test.done
 	$(PIP) -r requirements-signers.txt
+	@touch $@
+
+$(VENV)/rulebook.done: requirements-rulebook.txt $(VENV)/test.done
+	$(PIP) -r requirements-rulebook.txt
 	@touch $@
 
 $(VENV)/molecule.done: requirements-molecule.txt tests/unit/requirements.txt $(VENV)/demo.done
@@ -123,6 +128,11 @@ signers: $(VENV)/signers.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/signers -n $(WORKERS) $(PYTEST_ARGS)
 	@command -v softhsm2-util >/dev/null || echo "LEFT OUT: PKCS#11, there is no SoftHSM (Debian's softhsm2)."
+
+# ansible-rulebook starts a Java of its own; without a Java 17 each test is skipped, and says so.
+rulebook: $(VENV)/rulebook.done
+	@rm -rf collections/ansible_collections/natsops/security
+	python -m pytest tests/rulebook $(PYTEST_ARGS)
 
 # Exit code 3 says that there can be no hosts. There is one set of them on a machine, and a second run waits, from whichever checkout it is. What
 # molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.
