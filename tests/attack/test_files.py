@@ -104,6 +104,12 @@ def base(site: Site, module: str) -> dict[str, Any]:
             "stores_dir": site / "r",
             "keys_dir": site / "s",
         },
+        "rebuild": lambda: {
+            **make_store(site),
+            "stores_dir": site / "r",
+            "keys_dir": site / "s",
+            "paths": [site / "stores", site / "keys"],
+        },
         "store_info": lambda: {"stores_dir": site / "stores", "keys_dir": site / "keys", "store": "ACME"},
         "server": lambda: {"binary_path": site / "none"},
         "server_config": lambda: {"name": "n1", "operator": {"jwt": site.text("acme.jwt")}},

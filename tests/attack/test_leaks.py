@@ -162,6 +162,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
             "signer_path": acme / "acme-signing.nk",
             "revocations": [{"user": "*"}],
         },
+        "nats_rebuild": {**store, "paths": [acme / "acme.jwt", acme / "app.jwt", acme / "app.nk"]},
         "nats_connections": {**cluster, "account": acme.key("app.nk").public_key},
         "nats_diagnose": {**cluster, "user_creds_path": acme / "u.creds"},
         "nats_resolver": {**cluster, "jwt_paths": [acme / "app.jwt"]},

@@ -33,6 +33,7 @@ SECRET_TOKENS = {
     "nats_store": {"vault_password", "_vault.transport_key"},
     "nats_backup": {"password"},
     "nats_restore": {"password"},
+    "nats_rebuild": {"contents"},
 }
 #: What external signers log in with.
 SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}

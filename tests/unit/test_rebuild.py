@@ -10,13 +10,21 @@ import random
 
 from ansible_collections.natsops.security.plugins.module_utils.backup.contents import Contents, look_into
 from ansible_collections.natsops.security.plugins.module_utils.backup.gather import gather
-from ansible_collections.natsops.security.plugins.module_utils.backup.rebuild import Rebuild, Rebuilt, Source, rebuild
+from ansible_collections.natsops.security.plugins.module_utils.backup.rebuild import (
+    Rebuild,
+    Rebuilt,
+    Sought,
+    Source,
+    rebuild,
+    roles_of,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
     Operator,
     SigningKey,
     User,
+    UserAccess,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
@@ -197,7 +205,7 @@ def test_what_belongs_nowhere_is_in_the_report() -> None:
     assert len(result.orphans) == 1
     assert "no operator that was found has the key" in result.orphans[0]
     assert result.stores[0].superseded[0].startswith("operator F ")
-    assert found("nothing") == Rebuild([], [], [], {})
+    assert found("nothing") == Rebuild([], [], [], {}, [])
     assert (
         "it is signed by"
         in found(codec.encode(Claims(name="F", subject=OPERATOR.public_key, body=Operator()), SIGNING, NOW)).orphans[0]
@@ -208,4 +216,62 @@ def test_contents_are_those_of_a_backup() -> None:
     store = only_store(operator(), account(), user(), OPERATOR.seed, ACCOUNT.seed, USER.seed)
     assert isinstance(store.contents, Contents)
     assert json.loads(store.contents.files["stores/ACME/.nsc"])["managed"] is False
-    assert json.loads(only_store(operator()).contents.files["stores/ACME/.nsc"])["managed"] is True
+    # Accounts of a managed store may sign themselves; those of a rebuilt one never do, whether or not the operator's key is at hand.
+    assert json.loads(only_store(operator()).contents.files["stores/ACME/.nsc"])["managed"] is False
+
+
+def test_store_that_is_sought_comes_first_and_has_the_name_that_is_given() -> None:
+    second = key("operator", 70)
+    sources = [Source("a", operator()), Source("b", operator("B", pair=second))]
+    stores = rebuild(sources, Sought(second.public_key, "mine")).stores
+    assert [(store.contents.name, store.operator) for store in stores] == [
+        ("mine", second.public_key),
+        ("ACME", OPERATOR.public_key),
+    ]
+    assert "stores/mine/mine.jwt" in stores[0].contents.files
+
+
+def test_seeds_of_a_keystore_are_used_for_the_keys_that_jwts_name() -> None:
+    pairs = {pair.public_key: pair for pair in (OPERATOR, USER, OTHER)}
+    texts = (operator(), account(), user())
+    (store,) = rebuild([Source("a", text) for text in texts], Sought(keystore=pairs.get)).stores
+    assert store.counts == {"accounts": 1, "users": 1, "seeds": 2, "creds": 1}
+    assert list(store.missing_seeds) == [ACCOUNT.public_key]
+
+
+def test_role_of_a_signing_key_is_that_of_its_scope() -> None:
+    scoped = SigningKey(key=ACCOUNT_SIGNING.public_key, role="reader", template=UserAccess())
+    app = account(signing_keys=[scoped, SigningKey(key=OTHER.public_key)])
+    store = only_store(operator(signing_keys=[SIGNING.public_key]), app)
+    assert store.without_role == {
+        SIGNING.public_key: "signing key of the operator ACME",
+        OTHER.public_key: "signing key of the account APP",
+    }
+    assert roles_of([codec.decode(app)]) == {ACCOUNT.public_key: {"reader": ACCOUNT_SIGNING.public_key}}
+    repeated = [scoped, SigningKey(key=OTHER.public_key, role="reader", template=UserAccess())]
+    assert roles_of([codec.decode(account(signing_keys=repeated))]) == {}
+
+
+def test_damaged_files_are_named() -> None:
+    seed, token = USER.seed, account()
+    mistyped = seed[:20] + ("B" if seed[20] == "A" else "A") + seed[21:]
+    sources = {
+        "cut.jwt": token[: len(token) // 2],
+        "tampered.jwt": token[:-6] + "AAAAAA",
+        "empty.jwt": "",
+        "cut.nk": seed[:-4],
+        "mistyped.nk": mistyped,
+        "notes.txt": f"the seed of u is {mistyped}",
+        "half.creds": token,
+        "whole.creds": decorated.format_creds(user(), USER),
+        "anything.txt": "eyJ is how JWTs begin",
+    }
+    result = rebuild([Source("o.jwt", operator()), *(Source(name, text) for name, text in sources.items())])
+    named = sorted(line.partition(":")[0] for line in result.unreadable)
+    assert named == sorted(set(sources) - {"whole.creds", "anything.txt"})
+    assert not any(mistyped[10:40] in line or seed[10:40] in line for line in result.unreadable)
+
+
+def test_same_jwt_in_several_files_is_named_but_for_creds() -> None:
+    result = found(operator(), account(), account(), decorated.format_creds(user(), USER), user())
+    assert [line.rpartition(": ")[2] for line in result.duplicates] == ["it is in file 2 too."]

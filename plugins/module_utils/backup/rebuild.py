@@ -11,12 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import Container, Dict, Iterable, Iterator, List, NamedTuple, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
-from ..base.recognition import secrets_in
+from ..base.recognition import lookalikes_in, secrets_in
 from ..claims import Account, Claims
 from ..keys import nkey
 from ..keys.nkey import KeyPair
@@ -59,6 +59,7 @@ class Rebuilt:
 
     contents: Contents
     operator: str  # its public key
+    about: str  # the operator and where its JWT was found
     keys: dict[str, str] = dataclasses.field(default_factory=dict)  # what each key that the tokens name is for
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     missing_seeds: dict[str, str] = dataclasses.field(default_factory=dict)  # what each is for, by public key
@@ -66,6 +67,9 @@ class Rebuilt:
     revoked: list[str] = dataclasses.field(default_factory=list)  # users that their account has revoked
     superseded: list[str] = dataclasses.field(default_factory=list)
     renamed: list[str] = dataclasses.field(default_factory=list)
+    without_role: dict[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # signing keys whose role no JWT says, and whose they are
 
 
 class Rebuild(NamedTuple):
@@ -75,26 +79,47 @@ class Rebuild(NamedTuple):
     unreadable: list[str]
     orphans: list[str]
     unused_seeds: dict[str, str]  # where each was found, by public key
+    duplicates: list[str]  # JWTs that are in several files, but for those in creds
 
 
-def rebuild(sources: Iterable[Source]) -> Rebuild:
-    """Sort everything that was found into stores, one for each operator."""
-    unreadable: list[str] = []
-    tokens: dict[str, Token] = {}
-    seeds: dict[str, tuple[KeyPair, str]] = {}
+@dataclass
+class _Heap:
+    """All that was found, before it is known what belongs together. Tokens are by their texts, seeds by public key."""
+
+    tokens: dict[str, Token] = dataclasses.field(default_factory=dict)
+    seeds: dict[str, tuple[KeyPair, str]] = dataclasses.field(default_factory=dict)
+    unreadable: list[str] = dataclasses.field(default_factory=list)
+    duplicates: list[str] = dataclasses.field(default_factory=list)
+    with_seeds: set[str] = dataclasses.field(default_factory=set)  # where there are seeds too, as in creds
+
+
+class Sought(NamedTuple):
+    """Which operator's store is wanted, by its public key, and under which name; None for whatever there is. `keystore` finds seeds that are in no source."""
+
+    operator: str | None = None
+    name: str | None = None
+    keystore: Callable[[str], KeyPair | None] = lambda _unused: None
+
+
+ANYTHING = Sought()
+
+
+def rebuild(sources: Iterable[Source], sought: Sought = ANYTHING) -> Rebuild:
+    """Sort everything that was found into stores, one for each operator; the one that is sought comes first."""
+    heap = _Heap()
     for source in sources:
-        for token in _tokens_in(source, tokens, unreadable):
-            tokens[token.text] = token
-        for pair in _seeds_in(source.text):
-            seeds.setdefault(pair.public_key, (pair, source.where))
-    found = _by_kind(tokens.values())
-    pairs = {key: pair for key, (pair, _unused) in seeds.items()}
+        _take_in(heap, source)
+    found = _by_kind(heap.tokens.values())
+    pairs = {key: pair for key, (pair, _unused) in heap.seeds.items()}
     stores: list[Rebuilt] = []
     used: set[str] = set()
     names: set[str] = set()
-    for operator in _operators(found["operator"]):
+    operators = _operators(found["operator"])
+    for operator in sorted(operators, key=lambda token: token.claims.subject != sought.operator):
         tree = _tree(operator, found)
-        stores.append(_store(tree, pairs, names))
+        stores.append(
+            _store(tree, lambda key: pairs.get(key) or sought.keystore(key), names, sought.name if not stores else None)
+        )
         used.update(tree.used)
     orphans = [
         f"{_said(token)}: {_why_orphan(token)}"
@@ -104,8 +129,8 @@ def rebuild(sources: Iterable[Source]) -> Rebuild:
         if token.text not in used
     ]
     named = {key for store in stores for key in store.keys}
-    unused = {key: where for key, (_unused, where) in seeds.items() if key not in named}
-    return Rebuild(stores, unreadable, orphans, unused)
+    unused = {key: where for key, (_unused, where) in heap.seeds.items() if key not in named}
+    return Rebuild(stores, heap.unreadable, orphans, unused, heap.duplicates)
 
 
 def _by_kind(tokens: Iterable[Token]) -> dict[str, BySubject]:
@@ -119,17 +144,41 @@ def _by_kind(tokens: Iterable[Token]) -> dict[str, BySubject]:
 # ---- what is in a text
 
 
-def _tokens_in(source: Source, known: Container[str], unreadable: list[str]) -> Iterator[Token]:
-    for text in _TOKEN.findall(source.text):
-        if text in known:
-            continue
-        try:
-            claims = codec.decode_any_kind(text)
-        except NatsSecurityError as error:
-            unreadable.append(f"{source.where}: {error}")
-            continue
-        if claims.kind in _KINDS:
-            yield Token(text, claims, source.where)
+def _take_in(heap: _Heap, source: Source) -> None:
+    """All that a text holds. What its name promises and it does not hold is damaged."""
+    texts = dict.fromkeys(_TOKEN.findall(source.text))
+    pairs = list(_seeds_in(source.text))
+    for pair in pairs:
+        heap.seeds.setdefault(pair.public_key, (pair, source.where))
+    if pairs:
+        heap.with_seeds.add(source.where)
+    for text in texts:
+        known = heap.tokens.get(text)
+        if known is None:
+            _take_token(heap, text, source.where)
+        elif not heap.with_seeds.intersection((known.where, source.where)):
+            heap.duplicates.append(f"{_said(known)}: it is in {source.where} too.")
+    promised = _PROMISED.get(source.where.rpartition(".")[2], ())
+    if "JWT" in promised and not texts:
+        heap.unreadable.append(f"{source.where}: it holds no JWT, or one that is cut off.")
+    if "seed" in promised and not pairs:
+        heap.unreadable.append(f"{source.where}: it holds no seed, or one that is mistyped or cut off.")
+    elif not pairs and lookalikes_in(source.text):
+        heap.unreadable.append(f"{source.where}: it holds what looks like a seed, and is mistyped or cut off.")
+
+
+#: What files of nsc have by the ends of their names.
+_PROMISED = {"jwt": ("JWT",), "nk": ("seed",), "creds": ("JWT", "seed")}
+
+
+def _take_token(heap: _Heap, text: str, where: str) -> None:
+    try:
+        claims = codec.decode_any_kind(text)
+    except NatsSecurityError as error:
+        heap.unreadable.append(f"{where}: {error}")
+        return
+    if claims.kind in _KINDS:
+        heap.tokens[text] = Token(text, claims, where)
 
 
 def _seeds_in(text: str) -> Iterator[KeyPair]:
@@ -198,20 +247,20 @@ def _take(tree: _Tree, token: Token, same: Sequence[Token]) -> None:
     tree.superseded.extend(f"{_said(one)}: {_why_superseded(one, token)}" for one in same if one is not token)
 
 
-def _store(tree: _Tree, seeds: dict[str, KeyPair], names: set[str]) -> Rebuilt:
-    """The files of a store, with the seeds of its keys and the creds of its users."""
+def _store(tree: _Tree, seed_of: Callable[[str], KeyPair | None], names: set[str], name: str | None) -> Rebuilt:
+    """The files of a store, with the seeds of its keys and the creds of its users. With a name, it is that of the store, whatever the operator's is."""
     renamed: list[str] = []
-    name = _file_name(tree.operator, names, renamed)
+    name = name or _file_name(tree.operator, names, renamed)
     layout = Layout(STORES, KEYS, name)
     files: dict[str, str] = {}
     held = _put_tokens(tree, layout, files, renamed)
-    # nsc knows by this whether the operator's own key was there when the store was made.
-    managed = tree.operator.claims.subject not in seeds
-    marker = {"managed": managed, "name": name, "kind": "operator", "version": "1"}
+    # Every account here is signed by a key of the operator. In a managed store, as nsc has them, accounts would sign themselves.
+    marker = {"managed": False, "name": name, "kind": "operator", "version": "1"}
     files[layout.marker] = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
     files[layout.gitignore] = GITIGNORE
     keys = held.named_keys
-    files.update({layout.key(key): seeds[key].seed for key in keys if key in seeds})
+    seeds = {key: pair for key in keys if (pair := seed_of(key)) is not None}
+    files.update({layout.key(key): pair.seed for key, pair in seeds.items()})
     with_creds = {place: seeds[claims.subject] for place, claims in held.users.items() if claims.subject in seeds}
     for place, pair in with_creds.items():
         files[layout.creds(*place)] = decorated.creds_text(files[layout.user_jwt(*place)], pair.seed)
@@ -219,6 +268,7 @@ def _store(tree: _Tree, seeds: dict[str, KeyPair], names: set[str]) -> Rebuilt:
     return Rebuilt(
         contents=contents,
         operator=tree.operator.claims.subject,
+        about=f"{_said(tree.operator)}, with {len(held.accounts)} accounts and {len(held.users)} users",
         keys=keys,
         counts=counted(contents),
         missing_seeds={key: what for key, what in keys.items() if key not in seeds},
@@ -226,7 +276,25 @@ def _store(tree: _Tree, seeds: dict[str, KeyPair], names: set[str]) -> Rebuilt:
         revoked=["/".join(place) for place in held.users if _is_revoked(held, place)],
         superseded=tree.superseded,
         renamed=renamed,
+        without_role=_without_role(held),
     )
+
+
+def roles_of(accounts: Iterable[Claims]) -> dict[str, dict[str, str]]:
+    """The signing keys of accounts by role, by the public key of the account: those whose scope says it, and that no other of the account repeats."""
+    found = {}
+    for claims in accounts:
+        named = [key for key in claims.body.signing_keys if key.role]
+        roles = [key.role for key in named]
+        found[claims.subject] = {key.role: key.key for key in named if roles.count(key.role) == 1}
+    return {owner: roles for owner, roles in found.items() if roles}
+
+
+def _without_role(held: Held) -> dict[str, str]:
+    known = {key for roles in roles_of(held.accounts.values()).values() for key in roles.values()}
+    operator = [*held.operator.body.signing_keys] if held.operator is not None else []
+    signing = [*operator, *(key.key for claims in held.accounts.values() for key in claims.body.signing_keys)]
+    return {key: held.named_keys[key] for key in signing if key not in known}
 
 
 def _put_tokens(tree: _Tree, layout: Layout, files: dict[str, str], renamed: list[str]) -> Held:

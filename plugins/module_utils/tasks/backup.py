@@ -4,24 +4,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Sequence
 
 from ..backup.bundle import Keys, is_current, read_bundle, write_encrypted, write_sealed
-from ..backup.contents import KEYS, STORES, Contents, counted, look_into, refusal
+from ..backup.contents import Contents, counted, look_into, refusal
 from ..backup.gather import gather
-from ..backup.restore import Comparison, compare
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..disk.batch import Write, write_all
-from ..disk.files import FILE_MODE, FileError, read_content, read_text
+from ..disk.files import FILE_MODE, read_text
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..store.apply import lock
-from ..store.archiving import put_away
 from ..store.inventory import only_store
-from ..store.layout import Layout
-from ..token import codec
+from .placing import Placing, place_of, put_store
 from .stores import lock_timeout, named_store
 from .task import CarefulModule, now, parse_seed
 from .tokens import back_up, check_folder, read_seed_file, refuse_missing, set_attributes
@@ -108,7 +103,7 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
     if text is None:
         refuse_missing(module, "path", path)
         return {"changed": True, "diff": {"before": {}, "after": {}}}
-    archive = read_bundle(text, _keys(module), _expected(params["operator"]))
+    archive = read_bundle(text, _keys(module), expected_operator(params["operator"]))
     held, contents = archive.held, archive.contents
     if held.problems and not params["accept_unverified"]:
         raise refusal(
@@ -118,13 +113,9 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
     where = named_store(params, lambda _unused: contents.name)
     if where.name != contents.name:
         raise NatsSecurityError(f"store: {path} is the backup of the store {contents.name}, not of {where.name}.")
-    with lock(where, timeout, create=not module.check_mode, shared=module.check_mode):
-        comparison = compare(contents, lambda one: _text_of(_place(where, one)))
-        _check_place(where, held.operator.subject if held.operator is not None else "")
-        if comparison.conflicts and not params["force"]:
-            raise _conflict(where, comparison)
-        if not module.check_mode:
-            _put(where, contents, comparison)
+    placing = Placing("The backup", timeout, params["force"], module.check_mode)
+    owner = held.operator.subject if held.operator is not None else ""
+    _unused, comparison = put_store(where, owner, placing, lambda: contents)
     written = [*comparison.to_write, *comparison.conflicts]
     return {
         "changed": bool(written),
@@ -137,7 +128,7 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
         else None,
         "holds": counted(contents),
         "restored": counted(Contents(contents.name, dict.fromkeys(written, ""))),
-        "replaced": [_place(where, one) for one in comparison.conflicts],
+        "replaced": [place_of(where, one) for one in comparison.conflicts],
         "missing_seeds": held.missing_seeds,
         "problems": held.problems,
         "diff": {
@@ -160,68 +151,11 @@ def _keys(module: CarefulModule) -> Keys:
     return Keys(pairs, params["password"])
 
 
-def _expected(operator: str | None) -> str | None:
+def expected_operator(operator: str | None) -> str | None:
+    """The option `operator`: the public key of one, or None. NatsSecurityError."""
     if operator is None:
         return None
     try:
         return nkey.from_public_key(operator.strip(), "operator").public_key
     except NatsSecurityError as error:
         raise NatsSecurityError(f"operator: {error}") from None
-
-
-def _place(where: Layout, path: str) -> str:
-    """Where a path of a backup is on this host."""
-    root = f"{STORES}/{where.name}"
-    return where.root + path[len(root) :] if path.startswith(f"{root}/") else where.keys_dir + path[len(KEYS) :]
-
-
-def _text_of(path: str) -> str | None:
-    content = read_content(path, follow=False)
-    return None if content is None else content.text
-
-
-def _check_place(where: Layout, operator: str) -> None:
-    """NatsSecurityError where the place is another operator's, which no option makes a place for this one."""
-    token = _text_of(where.operator_jwt)
-    there = codec.peek(token.strip()).get("sub") if token is not None else None
-    if there is not None and there != operator:
-        raise NatsSecurityError(
-            f"{where.root} is the store of another operator, {there}, and the backup is that of {operator}: it is left as it is."
-        )
-
-
-def _conflict(where: Layout, comparison: Comparison) -> NatsSecurityError:
-    paths = comparison.conflicts
-    shown = ", ".join(f"{_place(where, one)} ({comparison.states[one]})" for one in paths[:_SHOWN])
-    more = f", and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return NatsSecurityError(
-        f"Nothing is restored, because what is there is newer than the backup, or something else: {shown}{more}. "
-        "With force=true these files go to the archive, and those of the backup take their places."
-    )
-
-
-def _order(path: str) -> tuple[int, str]:
-    """Seeds and what is recorded, then tokens from the operator down, then creds, then the file that makes a store of the folder."""
-    if path.startswith(f"{KEYS}/creds/"):
-        return 3, path
-    if path.startswith(f"{KEYS}/"):
-        return 0, path
-    return (4 if path.endswith("/.nsc") else 2 if path.count("/") > 2 else 1), path
-
-
-def _put(where: Layout, contents: Contents, comparison: Comparison) -> None:
-    when = units.show_time(now()).replace(":", "")
-    try:
-        for path in comparison.conflicts:
-            put_away(where, _place(where, path), path.startswith(f"{KEYS}/"), when)
-        files = []
-        for path in sorted([*comparison.to_write, *comparison.conflicts], key=_order):
-            place = _place(where, path)
-            files.append(Write(place, contents.files[path], _text_of(place)))
-        write_all(files)
-    except FileError as error:
-        raise NatsSecurityError(
-            f"The backup could not be restored to {error.path}: {error.reason}. What was restored so far stays, and the next run completes it."
-        ) from error
-    for folder in (where.accounts, os.path.join(where.keys_dir, "keys")):
-        os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The task of nats_rebuild: a store from whatever JWTs, seeds and creds are left, and a report of what is missing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterable, Sequence
+
+from ..backup.collect import collect
+from ..backup.contents import Contents, Held, counted, look_into, refusal
+from ..backup.rebuild import Rebuild, Rebuilt, Sought, Source, rebuild
+from ..backup.recorded import record_files
+from ..base.errors import NatsSecurityError
+from ..keys.keyring import Keyring
+from ..store.layout import Layout
+from .backup import expected_operator
+from .placing import Placing, place_of, put_store, text_of
+from .stores import lock_timeout, named_store
+from .task import CarefulModule
+
+_SHOWN = 10
+_WHAT = "What was found"
+
+
+def rebuild_task(module: CarefulModule) -> dict[str, Any]:
+    """Sort what is found, and put it in its places unless something newer or other is there."""
+    params = module.params
+    expected, timeout = expected_operator(params["operator"]), lock_timeout(params)
+    not_read: list[str] = []
+    ring = Keyring(folders=[named_store(params, lambda _unused: "any").keys_dir])
+    sought = Sought(expected, params["store"], lambda key: ring.pair(key) if ring.is_stored(key) else None)
+    found = rebuild(_sources(params, not_read), sought)
+    store = _choose(found, expected)
+    where = named_store(params, lambda _unused: store.contents.name)
+    held = look_into(store.contents, store.operator)
+    if held.problems:
+        raise refusal("Nothing is rebuilt, because it would not verify:", held.problems)
+    placing = Placing(_WHAT, timeout, params["force"], module.check_mode)
+    contents, comparison = put_store(where, store.operator, placing, lambda: _with_record(where, store, held))
+    written = [*comparison.to_write, *comparison.conflicts]
+    result = {
+        "changed": bool(written),
+        "store": contents.name,
+        "store_path": where.root,
+        "keys_path": where.keys_dir,
+        "holds": counted(contents),
+        "written": counted(Contents(contents.name, dict.fromkeys(written, ""))),
+        "replaced": [place_of(where, one) for one in comparison.conflicts],
+        **_report(where, store, held, found),
+        "not_read": [*not_read, *found.unreadable],
+        "diff": {
+            "before": {one: comparison.states[one] for one in written},
+            "after": dict.fromkeys(written, "as it was found"),
+        },
+    }
+    _warn(module, result, expected is not None or any(key in held.seeds for key in _operator_keys(held)))
+    return result
+
+
+def _sources(params: dict[str, Any], not_read: list[str]) -> Iterable[Source]:
+    yield from collect(params["paths"], not_read)
+    for index, text in enumerate(params["contents"]):
+        yield Source(f"contents[{index}]", text)
+
+
+def _choose(found: Rebuild, expected: str | None) -> Rebuilt:
+    """The store of the operator that is expected, or of the only one."""
+    said = "; ".join(store.about for store in found.stores) or "none"
+    if expected is None and len(found.stores) > 1:
+        raise NatsSecurityError(f"There are JWTs of several operators: {said}. Give the public key of one as operator.")
+    store = next((store for store in found.stores if expected in (None, store.operator)), None)
+    if store is None:
+        wanted = f"of the operator {expected}" if expected is not None else "of an operator"
+        raise NatsSecurityError(
+            f"There is no JWT {wanted} that is signed by a key of its own, so nothing is rebuilt. Operators that were found: {said}. "
+            f"JWTs that belong to none of these: {len(found.orphans)}{_first(found.orphans)} A server has the JWT of its operator in its configuration."
+        )
+    return store
+
+
+def _first(lines: Sequence[str]) -> str:
+    return f", the first one is {lines[0]}" if lines else "."
+
+
+def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
+    """What is written: with the record that nats_store keeps, but without what says nothing about keys and is there in another form."""
+    found = dict(store.contents.files)
+    layout = store.contents.layout
+    found.update(record_files(store.contents, store.operator, held.accounts))
+    recorded = text_of(where.recorded_store)
+    if recorded is not None:
+        identity = _json(recorded).get("operator")
+        if identity != store.operator:
+            raise NatsSecurityError(
+                f"{where.recorded_store} has the operator {identity} on record for this store, and what was found is that of {store.operator}: "
+                "it is left as it is."
+            )
+        del found[layout.recorded_store]
+    roles = text_of(where.recorded_roles)
+    if roles is not None:
+        found[layout.roles] = roles
+        del found[layout.recorded_roles]
+    for path in (layout.roles, layout.marker, layout.gitignore):
+        if text_of(place_of(where, path)) is not None:
+            del found[path]
+    return Contents(store.contents.name, found)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _operator_keys(held: Held) -> list[str]:
+    operator = held.operator
+    return [operator.subject, *operator.body.signing_keys] if operator is not None else []
+
+
+def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[str, Any]:
+    """What is missing in the store, and what was not used for it."""
+    recorded = _json(text_of(where.recorded_roles) or text_of(where.roles) or "")
+    named = {key for roles in recorded.values() if isinstance(roles, dict) for key in roles.values()}
+    return {
+        "operator": {"name": held.operator.name if held.operator is not None else "", "public_key": store.operator},
+        "missing_seeds": store.missing_seeds,
+        "users_without_creds": store.users_without_creds,
+        "accounts_without_users": [name for name in held.accounts if not any(name == user[0] for user in held.users)],
+        "revoked": store.revoked,
+        "signing_keys_without_role": {key: what for key, what in store.without_role.items() if key not in named},
+        "superseded": store.superseded,
+        "duplicates": found.duplicates,
+        "renamed": store.renamed,
+        "foreign": [*(f"{other.about}." for other in found.stores if other is not store), *found.orphans],
+        "unused_seeds": {key: f"in {place}" for key, place in found.unused_seeds.items()},
+    }
+
+
+_COUNTED = {
+    "missing_seeds": "seeds are missing",
+    "users_without_creds": "users have no creds",
+    "revoked": "users are revoked by their accounts",
+    "superseded": "JWTs are not the newest that may count",
+    "renamed": "names are taken or cannot be those of files",
+    "foreign": "JWTs do not belong to this operator",
+    "not_read": "files were not read, or are damaged",
+}
+
+
+def _warn(module: CarefulModule, result: dict[str, Any], is_known: bool) -> None:
+    if not is_known:
+        operator = result["operator"]
+        module.warn(
+            f"Only JWTs say that {operator['public_key']} is the operator {operator['name']}: no key of it is at hand. Compare it with a server that you "
+            "trust, and give it as operator."
+        )
+    for name, what in _COUNTED.items():
+        found = list(result[name])
+        if found:
+            more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            module.warn(f"{len(found)} {what} ({name}): {', '.join(found[:_SHOWN])}{more}")

@@ -1,0 +1,209 @@
+#!/usr/bin/python
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module: a store with its keystore from loose files."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nats_rebuild
+version_added: 0.1.0
+short_description: Rebuild the store of a NATS operator from loose files
+description:
+  - Makes a store with its keystore from whatever JWTs, seeds and creds are left, in files of any name and any form, as C(nsc fix) does from C(.jwt),
+    C(.nk) and C(.creds) files. They may also be in the configuration of a server, in JSON or in YAML.
+  - What belongs where follows from signatures alone. Of several JWTs about one key the newest one is used that is signed by a key that its operator or
+    account has now. Seeds are compared with their checksums, and filed under their public keys. Creds are made of JWTs and seeds.
+  - Returns what is missing, such as signing keys without a seed and users without creds, and what was not used, with the file and the reason.
+  - A later run of M(natsops.security.nats_store) with the document of that time changes nothing, but for the roles of signing keys in
+    RV(signing_keys_without_role) and what is missing.
+  - What is there already and the same stays. A JWT that is newer than the one that was found, and any other file that is something else, is an error, and
+    nothing is written, unless O(force) is set. A run that is killed is completed by the next one.
+  - Where there is a backup, use M(natsops.security.nats_restore).
+extends_documentation_fragment:
+  - natsops.security.attributes
+  - natsops.security.attributes.actiongroup_nats
+  - natsops.security.store
+author: NatsOps authors (@natsops)
+requirements: [nkeys]
+options:
+  paths:
+    description:
+      - Files, and folders that are searched with all folders below them. Symbolic links in folders are not followed.
+      - Seeds in the keystore O(keys_dir) are used without being named here. The creds in it are read only if it is one of these folders.
+      - Accounts that a resolver has deleted (C(.jwt.deleted)), and the archive of a store (C(.natsops/archive)), are read only if they are named themselves,
+        because what was removed would be back.
+    type: list
+    elements: path
+    default: []
+  contents:
+    description:
+      - Texts with JWTs, seeds or creds in them, for example from a vault.
+    type: list
+    elements: str
+    default: []
+  operator:
+    description:
+      - The public key of the operator. Needed where there are JWTs of several operators.
+      - Anybody can make an operator of any name, so give it where none of its keys is at hand.
+    type: str
+  store:
+    description:
+      - The name of the store. If omitted, the name of the operator.
+    type: str
+  force:
+    description:
+      - Replace what is newer than what was found, or something else. What is replaced goes to the archive in the folder C(.natsops) of the store and of the
+        keystore.
+      - The store of another operator is never replaced.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Rebuild the store from what is left on the old disk
+  natsops.security.nats_rebuild:
+    paths:
+      - /mnt/old-disk/root
+      - /mnt/old-disk/etc/nats
+    operator: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+  register: rebuilt
+
+- name: See what is missing
+  ansible.builtin.debug:
+    var: rebuilt.missing_seeds
+"""
+
+RETURN = r"""
+store:
+  description: The name of the store.
+  returned: success
+  type: str
+  sample: ACME
+store_path:
+  description: The folder of the store.
+  returned: success
+  type: str
+  sample: /etc/nats/stores/ACME
+keys_path:
+  description: The folder of the keystore.
+  returned: success
+  type: str
+  sample: /etc/nats/keys
+operator:
+  description: The operator's C(name) and C(public_key).
+  returned: success
+  type: dict
+  sample: {"name": "ACME", "public_key": "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"}
+holds:
+  description: How many C(accounts), C(users), C(seeds) and C(creds) the store has.
+  returned: success
+  type: dict
+  sample: {"accounts": 3, "users": 20, "seeds": 27, "creds": 20}
+written:
+  description: How many of these were written.
+  returned: success
+  type: dict
+  sample: {"accounts": 3, "users": 20, "seeds": 27, "creds": 20}
+replaced:
+  description: The files that went to the archive.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+missing_seeds:
+  description: The public keys that the JWTs name and whose seeds were not found, with what each is for.
+  returned: success
+  type: dict
+  sample: {"ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O": "account app"}
+users_without_creds:
+  description: Users whose seeds were not found, as V(account/user).
+  returned: success
+  type: list
+  elements: str
+  sample: [app/orders]
+accounts_without_users:
+  description: Accounts of which no user was found. Users are in no server, only in creds and in stores.
+  returned: success
+  type: list
+  elements: str
+  sample: [partner]
+revoked:
+  description: Users that were found, and that their accounts have revoked, as V(account/user).
+  returned: success
+  type: list
+  elements: str
+  sample: []
+signing_keys_without_role:
+  description:
+    - Signing keys whose roles no JWT says, with whose they are. A JWT says the role of a key that has a scope. Of others the document says it, with
+      C(public_key) beside C(role) where an operator or account has several.
+  returned: success
+  type: dict
+  sample: {"ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O": "signing key of the account app"}
+superseded:
+  description: JWTs about a key of the store that are not used, with the reason and the file of the one that is.
+  returned: success
+  type: list
+  elements: str
+  sample: ["account app ACNG... of 2026-01-31T12:00:00Z in /mnt/a/app.jwt: there is a newer one in /mnt/b/app.jwt."]
+duplicates:
+  description: JWTs that are in several files, but for those in creds.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+renamed:
+  description: What is not filed under its own name, because that is taken or cannot be the name of a file.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+foreign:
+  description: Other operators, and JWTs that no key of an operator or account that was found has signed, with the reason.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+unused_seeds:
+  description: Seeds that no JWT of an operator names, by public key, with where each was found.
+  returned: success
+  type: dict
+  sample: {}
+not_read:
+  description: Files that could not be read, JWTs and seeds that are damaged, and what was removed before, with the reason.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/mnt/a/app.nk: it holds no seed, or one that is mistyped or cut off."]
+"""
+
+from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
+
+compile_once()
+
+from ansible_collections.natsops.security.plugins.module_utils.tasks.rebuild import rebuild_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+
+
+def main() -> None:
+    """Run the module."""
+    run(
+        rebuild_task,
+        argument_spec={
+            "paths": {"type": "list", "elements": "path", "default": []},
+            "contents": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "operator": {"type": "str"},
+            **store_spec(),
+            "store": {"type": "str"},
+            "force": {"type": "bool", "default": False},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

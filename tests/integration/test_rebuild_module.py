@@ -1,0 +1,321 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""nats_rebuild: a store from loose files, with a report of what is missing, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.faults import killed_run
+from test_backups import DOCUMENT
+
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+
+if TYPE_CHECKING:
+    from support.sites import Site
+
+
+class Disk:
+    """A store that is lost, and its files, which turned up under other names in one folder."""
+
+    def __init__(self, site: Site, folder: pathlib.Path, lost: dict[str, str]) -> None:
+        self.site, self.folder = site, folder
+        self.place = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+        self.store = {"definition": DOCUMENT, **self.place}
+        self.lost = {site / name: text for name, text in lost.items()}
+        claims = site.core.codec.decode
+        self.operator = claims(self.text("stores/ACME/ACME.jwt")).subject
+        self.accounts = {name: claims(self.text(f"stores/ACME/accounts/{name}/{name}.jwt")) for name in ("APP", "SYS")}
+        self.task = {"paths": [str(folder)], "operator": self.operator, **self.place}
+        loose = [path for path in self.lost if path.endswith((".jwt", ".nk", ".creds")) and "/record/" not in path]
+        for number, path in enumerate(reversed(loose)):
+            target = folder / str(number % 3) / f"{number}{pathlib.Path(path).suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self.lost[path])
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files of the place, but for the lock."""
+        found = (path for path in self.site.folder.rglob("*") if path.is_file() and path.name != "lock")
+        return {str(path): path.read_text() for path in found}
+
+    def find(self, text: str) -> pathlib.Path:
+        """The loose file that holds this."""
+        return next(path for path in self.folder.rglob("*.*") if path.read_text() == text)
+
+    def text(self, name: str) -> str:
+        """What a file of the lost store held."""
+        return self.lost[self.site / name]
+
+    def seed(self, public_key: str) -> pathlib.Path:
+        """The loose file of a seed."""
+        return self.find(self.text(f"keys/keys/{public_key[0]}/{public_key[1:3]}/{public_key}.nk"))
+
+
+@pytest.fixture(scope="module")
+def lost() -> dict[str, str]:
+    """The files of a store of three accounts by their paths. The first test makes it."""
+    return {}
+
+
+@pytest.fixture
+def disk(site: Site, tmp_path: pathlib.Path, lost: dict[str, str]) -> Disk:
+    """The files of that store, under other names."""
+    if not lost:
+        site.start("store", {"definition": DOCUMENT, "stores_dir": site / "stores", "keys_dir": site / "keys"})
+        files = (path for path in site.folder.rglob("*") if path.is_file() and path.name != "lock")
+        lost.update((str(path.relative_to(site.folder)), path.read_text()) for path in files)
+        for name in ("stores", "keys"):
+            shutil.rmtree(site.folder / name)
+    return Disk(site, tmp_path / "disk", lost)
+
+
+def without_roles(files: dict[str, str]) -> dict[str, str]:
+    return {path: text for path, text in files.items() if not path.endswith("roles.json")}
+
+
+def test_store_is_as_it_was_but_for_roles_that_no_jwt_says(disk: Disk) -> None:
+    site = disk.site
+    result = site.run("rebuild", **disk.task)
+    assert result["store"] == "ACME"
+    assert result["operator"] == {"name": "ACME", "public_key": disk.operator}
+    assert result["holds"] == result["written"] == {"accounts": 3, "users": 4, "seeds": 13, "creds": 4}
+    empty = ("missing_seeds", "users_without_creds", "accounts_without_users", "revoked", "superseded", "renamed")
+    assert {name: list(result[name]) for name in (*empty, "foreign", "unused_seeds", "not_read", "replaced")} == {
+        name: [] for name in (*empty, "foreign", "unused_seeds", "not_read", "replaced")
+    }
+    # `reader` has a scope, which says its role.
+    assert sorted(what.partition(" of the ")[2] for what in result["signing_keys_without_role"].values()) == [
+        "account APP",
+        "account PARTNER",
+        "account SYS",
+        "operator ACME",
+    ]
+    assert without_roles(disk.files) == without_roles(disk.lost)
+    assert "warnings" not in result
+    site.keep("rebuild", **disk.task)
+    adopted = site.run("store", **disk.store)
+    (changed,) = (entity for entity in adopted["entities"] if entity["action"] != "kept")
+    assert changed["kind"] == "store"
+    assert all("is taken for the role main, which is put on record" in reason for reason in changed["reasons"])
+    assert disk.files == disk.lost
+    site.keep("store", **disk.store)
+    assert site.keep("rebuild", **disk.task)["signing_keys_without_role"] == {}
+
+
+@pytest.mark.attack
+def test_roles_that_the_keystore_still_has_on_record_are_kept(disk: Disk) -> None:
+    site = disk.site
+    for path in disk.lost:
+        if path.startswith(site / "keys"):
+            site.write(path[len(str(site.folder)) + 1 :], disk.lost[path], 0o600)
+    shutil.rmtree(site.folder / "keys/creds")
+    result = site.run("rebuild", **{**disk.task, "paths": [str(disk.folder)]})
+    assert result["signing_keys_without_role"] == {}
+    assert disk.files == disk.lost
+    # Folders of the keystore were made by the test.
+    for path in (site.folder / "keys").rglob("*"):
+        if path.is_dir():
+            path.chmod(0o700)
+    (site.folder / "keys").chmod(0o700)
+    site.keep("store", **disk.store)
+
+
+def test_what_is_missing_is_in_the_report(disk: Disk) -> None:
+    site = disk.site
+    user = disk.text("stores/ACME/accounts/APP/users/orders.jwt")
+    subject = site.core.codec.decode(user).subject
+    disk.seed(disk.operator).unlink()
+    disk.seed(disk.accounts["APP"].subject).unlink()
+    disk.seed(subject).unlink()
+    disk.find(disk.text("keys/creds/ACME/APP/orders.creds")).unlink()
+    disk.find(disk.text("stores/ACME/accounts/SYS/users/sys.jwt")).unlink()
+    disk.find(disk.text("keys/creds/ACME/SYS/sys.creds")).unlink()
+    result = site.run("rebuild", **disk.task)
+    assert result["missing_seeds"] == {
+        disk.operator: "operator ACME",
+        disk.accounts["APP"].subject: "account APP",
+        subject: "user APP/orders",
+    }
+    assert result["users_without_creds"] == ["APP/orders"]
+    assert result["accounts_without_users"] == ["SYS"]
+    assert len(result["unused_seeds"]) == 1
+    assert result["holds"] == {"accounts": 3, "users": 3, "seeds": 9, "creds": 2}
+    warnings = str(result["warnings"])
+    assert "3 seeds are missing (missing_seeds): " in warnings
+    assert "1 users have no creds (users_without_creds): APP/orders" in warnings
+
+
+def test_creds_alone_bring_their_users_back(disk: Disk) -> None:
+    site = disk.site
+    for path in list(disk.folder.rglob("*.nk")):
+        path.unlink()
+    for name in ("orders", "dashboard"):
+        disk.find(disk.text(f"stores/ACME/accounts/APP/users/{name}.jwt")).unlink()
+    result = site.run("rebuild", **disk.task)
+    assert result["holds"] == {"accounts": 3, "users": 4, "seeds": 4, "creds": 4}
+    for name in ("orders", "dashboard"):
+        for path in (f"stores/ACME/accounts/APP/users/{name}.jwt", f"keys/creds/ACME/APP/{name}.creds"):
+            assert site.text(path) == disk.text(path)
+
+
+def test_newest_of_several_versions_is_used_and_the_others_are_named(disk: Disk) -> None:
+    site = disk.site
+    site.run("rebuild", **disk.task)
+    site.run("store", **disk.store)
+    changed = json.loads(json.dumps(DOCUMENT))
+    changed["accounts"][1]["limits"] = {"connections": 7}
+    site.run("store", **{**disk.store, "definition": changed})
+    newer = site.text("stores/ACME/accounts/APP/APP.jwt")
+    for name in ("stores", "keys"):
+        shutil.rmtree(site.folder / name)
+    (disk.folder / "newer.txt").write_text(f"found in a mail: {newer}\n")
+    shutil.copy(disk.folder / "newer.txt", disk.folder / "copy.txt")
+    result = site.run("rebuild", **disk.task)
+    assert site.text("stores/ACME/accounts/APP/APP.jwt") == newer
+    old = disk.find(disk.text("stores/ACME/accounts/APP/APP.jwt"))
+    (line,) = result["superseded"]
+    assert line.startswith(f"account APP {disk.accounts['APP'].subject} of ")
+    assert line.endswith(f" in {old}: there is a newer one in {disk.folder / 'copy.txt'}.")
+    (duplicate,) = result["duplicates"]
+    assert duplicate.endswith(f" in {disk.folder / 'copy.txt'}: it is in {disk.folder / 'newer.txt'} too.")
+
+
+def test_damaged_files_and_those_of_another_operator_are_named(disk: Disk) -> None:
+    site = disk.site
+    lines: dict[str, str] = {}
+
+    def add(name: str, text: str | bytes, line: str) -> None:
+        path = disk.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        lines[str(path)] = line
+
+    token = disk.text("stores/ACME/accounts/APP/APP.jwt")
+    add("cut.jwt", token[:200], "it holds no JWT, or one that is cut off")
+    add("tampered.jwt", token[:-6] + "AAAAAA", "signature")
+    add("cut.nk", nkey.create("user").seed[:-5], "it holds no seed, or one that is mistyped or cut off")
+    add("picture.png", b"\x89PNG\xff\xfe", "it is not a text file (UTF-8)")
+    add("x.jwt.deleted", token, "it was removed before; to bring it back, name it in paths")
+    (disk.folder / "link.jwt").symlink_to(disk.folder / "cut.jwt")
+    lines[str(disk.folder / "link.jwt")] = "it is a symbolic link"
+    os.mkfifo(disk.folder / "pipe")
+    lines[str(disk.folder / "pipe")] = "it is a named pipe"
+    other, account = nkey.create("operator"), nkey.create("account")
+    site.make_jwt("other.jwt", "operator", other.public_key, other)
+    site.make_jwt("foreign.jwt", "account", account.public_key, nkey.create("operator"))
+    task = {**disk.task, "paths": [*disk.task["paths"], site / "other.jwt", site / "foreign.jwt"]}
+    result = site.run("rebuild", **task)
+    assert len(result["not_read"]) == len(lines)
+    for path, line in lines.items():
+        assert any(one.startswith(path) and line in one for one in result["not_read"]), (path, result["not_read"])
+    assert [other.public_key in result["foreign"][0], account.public_key in result["foreign"][1]] == [True, True]
+    assert without_roles(disk.files).items() >= without_roles(disk.lost).items()
+    assert site / "other.jwt" in site.refuse("rebuild", **{**task, "operator": None})
+
+
+def test_operator_that_only_jwts_name_is_warned_of(disk: Disk) -> None:
+    site = disk.site
+    task = {name: value for name, value in disk.task.items() if name != "operator"}
+    assert "warnings" not in site.check("rebuild", **task)
+    keys = [disk.operator, *site.core.codec.decode(disk.text("stores/ACME/ACME.jwt")).body.signing_keys]
+    for key in keys:
+        disk.seed(key).unlink()
+    assert "no key of it is at hand" in str(site.check("rebuild", **task)["warnings"])
+    assert "no key of it is at hand" not in str(site.check("rebuild", **disk.task)["warnings"])
+
+
+def test_nothing_newer_is_replaced_unless_the_task_says_so(disk: Disk) -> None:
+    site = disk.site
+    site.run("rebuild", **disk.task)
+    changed = json.loads(json.dumps(DOCUMENT))
+    changed["accounts"][1]["limits"] = {"connections": 7}
+    site.run("store", **{**disk.store, "definition": changed})
+    newer = site.text("stores/ACME/accounts/APP/APP.jwt")
+    message = site.refuse("rebuild", **disk.task)
+    assert f"{site / 'stores/ACME/accounts/APP/APP.jwt'} (newer)" in message
+    assert "newer than what was found" in message
+    result = site.run("rebuild", **disk.task, force=True)
+    assert site / "stores/ACME/accounts/APP/APP.jwt" in result["replaced"]
+    assert site.text("stores/ACME/accounts/APP/APP.jwt") == disk.text("stores/ACME/accounts/APP/APP.jwt")
+    assert newer in {path.read_text() for path in site.folder.rglob("*.archived")}
+    site.keep("rebuild", **disk.task, force=True)
+    # With the place among the paths, the newest is what is there, and what was archived stays in the archive.
+    site.run("store", **{**disk.store, "definition": changed})
+    everything = {**disk.task, "paths": [*disk.task["paths"], site / "stores", site / "keys"]}
+    result = site.keep("rebuild", **everything)
+    assert any(line.startswith(site / "stores/ACME/.natsops/archive") for line in result["not_read"])
+
+
+@pytest.mark.attack
+def test_newer_jwt_on_record_is_not_forgotten(disk: Disk) -> None:
+    site = disk.site
+    site.run("rebuild", **disk.task)
+    changed = json.loads(json.dumps(DOCUMENT))
+    changed["accounts"][1]["limits"] = {"connections": 7}
+    site.run("store", **{**disk.store, "definition": changed})
+    shutil.rmtree(site.folder / "stores")
+    message = site.refuse("rebuild", **disk.task)
+    record = site / "keys/.natsops/stores/ACME/record/accounts/APP.jwt"
+    assert f"{record} (newer)" in message
+    site.run("rebuild", **{**disk.task, "paths": [*disk.task["paths"], record]})
+    site.keep("store", **{**disk.store, "definition": changed})
+
+
+@pytest.mark.attack
+def test_store_of_another_operator_is_never_replaced(disk: Disk) -> None:
+    site = disk.site
+    site.run("store", **disk.store)
+    other = site.claims("stores/ACME/ACME.jwt").subject
+    for force in (False, True):
+        assert f"is the store of another operator, {other}" in site.refuse("rebuild", **disk.task, force=force)
+    shutil.rmtree(site.folder / "stores")
+    assert f"has the operator {other} on record" in site.refuse("rebuild", **disk.task, force=True)
+    site.run("rebuild", **disk.task, store="FOUND")
+    assert site.claims("stores/FOUND/FOUND.jwt").subject == disk.operator
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"paths": []}, "There is no JWT of the operator"),
+        ({"paths": ["/nonexistent"]}, "paths[0]: there is no file or folder /nonexistent."),
+        (
+            {"operator": "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"},
+            "Operators that were found: operator ACME",
+        ),
+        ({"operator": "ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O"}, "operator: "),
+        ({"store": "a/b"}, "store: "),
+        ({"lock_timeout": "soon"}, "lock_timeout: "),
+    ],
+)
+def test_bad_input_is_refused(disk: Disk, options: dict[str, Any], message: str) -> None:
+    assert message in disk.site.refuse("rebuild", **{**disk.task, **options})
+
+
+def test_operator_without_a_jwt_is_named_as_what_is_missing(disk: Disk) -> None:
+    disk.find(disk.text("stores/ACME/ACME.jwt")).unlink()
+    message = disk.site.refuse("rebuild", **disk.task)
+    assert f"There is no JWT of the operator {disk.operator}" in message
+    assert "JWTs that belong to none of these: 7, the first one is account " in message
+
+
+def test_texts_are_read_like_files(disk: Disk) -> None:
+    site = disk.site
+    texts = [path.read_text() for path in sorted(disk.folder.rglob("*.*"))]
+    result = site.run("rebuild", **{**disk.task, "paths": [], "contents": texts})
+    assert result["missing_seeds"] == {}
+    assert without_roles(disk.files) == without_roles(disk.lost)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("at", [15, 90])
+def test_run_that_is_killed_is_completed_by_the_next(disk: Disk, at: int) -> None:
+    assert killed_run("nats_rebuild", disk.task, at, disk.site.collections) is None
+    disk.site.run("rebuild", **disk.task)
+    assert without_roles(disk.files) == without_roles(disk.lost)
