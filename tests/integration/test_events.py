@@ -130,6 +130,38 @@ def test_only_events_that_are_wanted_come(place: Place) -> None:
     assert [event["type"] for event in asyncio.run(run()).seen] == ["connected", "connect", "disconnect"]
 
 
+def test_a_client_does_not_get_a_template_into_a_playbook(place: Place) -> None:
+    async def run() -> dict[str, Any]:
+        async with place.source(events=["connect"], accounts=["{% x %}"]) as events:
+            await events.next("connected")
+            system = await client(place.url, place.realm.creds())
+            about = {"acc": "{% x %}", "name": "{{{ lookup('pipe', 'id') }}", "host": "{# x", "lang": "{ {x}"}
+            said = {"server": {"id": SERVER, "name": "{{ x }}"}, "client": about}
+            await system.publish("$SYS.ACCOUNT.APP.CONNECT", json.dumps(said).encode())
+            await system.close()
+            return await events.next("connect")
+
+    event = asyncio.run(run())
+    assert event["client"]["name"] == "{ { { lookup('pipe', 'id') }}"
+    assert event["client"]["library"] == "{ {x}"
+    for start in ("{{", "{%", "{#"):
+        assert start not in json.dumps([event["client"], event["server"]])[1:].replace('{"', "")
+
+
+def test_a_blocked_rulebook_holds_nothing_up(place: Place) -> None:
+    """A server gives two seconds to log in, and ansible-rulebook starts Java in its event loop."""
+
+    async def run() -> None:
+        async with place.source() as events:
+            connected = asyncio.ensure_future(events.next("connected"))
+            while not connected.done():
+                time.sleep(0.4)
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert "Authentication Timeout" not in place.fleet.nodes[0].log.read_text()
+
+
 def test_an_update_of_an_account_and_what_is_none_are_events(place: Place, site: Site) -> None:
     revoked, _unused = place.user()
 
@@ -261,6 +293,28 @@ def test_events_without_room_are_counted_and_the_others_stay_in_order(place: Pla
     assert len(numbers) >= 10
     counted = [event["by_type"]["connect"] for event in seen if event["type"] == "dropped"]
     assert sum(counted) + len(numbers) == 200
+
+
+def test_a_store_is_watched_also_one_with_problems(site: Site) -> None:
+    users = [{"name": "orders", "expires_in": "3d"}, {"name": "later", "expires_in": "90d"}, {"name": "ever"}]
+    document = {"operator": {"name": "ACME"}, "accounts": [{"name": "APP", "users": users}]}
+    site.run("store", definition=document, stores_dir=site / "stores", keys_dir=site / "keys")
+    args = {"store_path": site / "stores/ACME", "expires_within": "7d", "look_every": "1s"}
+    broken = site.folder / "stores/ACME/accounts/APP/users/later.jwt"
+
+    async def run() -> None:
+        async with source(**args) as events:
+            due = await events.next("expiring")
+            assert [(one["kind"], one["account"], one["name"]) for one in due["entities"]] == [
+                ("user", "APP", "orders")
+            ]
+            assert not questionable_in(json.dumps(due))
+            broken.write_text("no JWT")
+            problem = await events.next("unreadable")
+            assert problem["where"].endswith("users/later.jwt")
+            await events.next("expiring")
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

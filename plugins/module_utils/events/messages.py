@@ -49,6 +49,7 @@ CONNECTED, DISCONNECTED, DROPPED, UNREADABLE, EXPIRING = (
 
 #: The value in a message of Unreadable, which may be a part of a bearer token.
 _VALUE = re.compile(r" is .*, where ", re.DOTALL)
+_TEMPLATE = re.compile(r"\{(?=[{%#])")
 #: A shorter text holds no seed and no JWT.
 _LONG = 40
 #: How many accounts of a request an event names.
@@ -93,6 +94,18 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
 def unreadable(where: str, problem: str) -> dict[str, Any]:
     """The event of what cannot be read: a message by its subject, or a file. What stands there in place of something else is left out."""
     return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, where ", problem)))
+
+
+def without_templates(value: Any) -> Any:
+    """The value with nothing in it that Ansible takes for a template: a rulebook hands events to playbooks as extra variables, which Ansible templates, and
+    who connects chooses the name of the client."""
+    if isinstance(value, str):
+        return _TEMPLATE.sub("{ ", value)
+    if isinstance(value, list):
+        return [without_templates(item) for item in value]
+    if isinstance(value, dict):
+        return {name: without_templates(item) for name, item in value.items()}
+    return value
 
 
 # ---- servers

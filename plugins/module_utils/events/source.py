@@ -18,7 +18,7 @@ from ..cluster.connection import Options
 from .ending import Watched, look
 from .holding import Holding
 from .listening import Listener
-from .messages import Wanted
+from .messages import Wanted, without_templates
 
 #: How long the thread may take to end, in seconds.
 _ENDS_WITHIN = 10
@@ -86,7 +86,7 @@ async def _cancel_others() -> None:
 
 async def _hand_on(holding: Holding, hand_on: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
     while True:
-        await hand_on(await holding.get())
+        await hand_on(without_templates(await holding.get()))
 
 
 async def _look(source: Source, watched: Watched, holding: Holding) -> None:
