@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test unit access-nightly attack fuzz interop signers rulebook molecule bench vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test unit access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -43,6 +43,7 @@ help:
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
+	@echo "make report-page  put the files of the page of reports together, after a change of one"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
 	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
@@ -145,6 +146,10 @@ molecule: $(VENV)/molecule.done
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi
+
+# The page of reports is written in files of its own, and goes to hosts as Python.
+report-page:
+	$(PYTHON) .ci/report_page.py
 
 bench: $(VENV)/bench.done
 	python benchmarks/run.py $(BENCHMARKS)

@@ -54,7 +54,11 @@ NOT_READ = {
     ("server_config", "data_dir"),
     ("store", "vault_file"),
 }
-WRITTEN_BY_POLICY = ("junit_path", "sarif_path")
+#: Of the modules that ask about access, what is not about where their JWTs come from.
+BESIDE_SOURCES = (
+    *("junit_path", "sarif_path", "policy_path"),
+    *("html_path", "json_path", "metrics_path", "previous_path", "keys_dir"),
+)
 
 
 def is_folder(option: str) -> bool:
@@ -87,6 +91,10 @@ def base(site: Site, module: str) -> dict[str, Any]:
             "jwt_paths": [site / "acme.jwt", site / "app.jwt"],
             "policy_path": site.write("rules.yml", "rules: []"),
             "fail_on": "none",
+        },
+        "report": lambda: {
+            "jwt_paths": [site / "acme.jwt", site / "app.jwt"],
+            "json_path": site / "x.json",
         },
         "operator": lambda: scenarios.operator(site),
         "account": lambda: scenarios.account(site),
@@ -160,10 +168,12 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
     """The same with a path in one of its options."""
     options = base(site, module)
     name, _dot, inner = option.partition(".")
-    if module in ("access_info", "policy") and name not in ("jwt_paths", *WRITTEN_BY_POLICY, "policy_path"):
+    if module in ("access_info", "policy", "report") and name not in ("jwt_paths", *BESIDE_SOURCES):
         del options["jwt_paths"]
         if name not in ("src", "stores_dir"):
             options.update(servers=["nats://127.0.0.1:9"], creds_path=make_creds(site), connect_timeout="1s")
+    if module == "report" and name == "keys_dir":
+        options.update(make_store(site))
     if name == "signers":
         options.pop("signer_path", None)
         options["signers"] = [signer_with(inner, path)]

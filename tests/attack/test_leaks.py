@@ -168,6 +168,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
         "nats_resolver": {**cluster, "jwt_paths": [acme / "app.jwt"]},
         "nats_resolver_info": {**cluster, "jwt_paths": [acme / "app.jwt"]},
         "nats_policy": {"jwt_paths": [acme / "app.jwt"], "fail_on": "none", "return_reports": ["junit", "sarif"]},
+        "nats_report": {"jwt_paths": [acme / "app.jwt"], "json_path": acme / "r.json", "html_path": acme / "r.html"},
     }
 
 

@@ -30,6 +30,7 @@ SECRET_TOKENS = {
     "nats_jwt_info": {"jwt"},
     "nats_access_info": {"jwts"},
     "nats_policy": {"jwts"},
+    "nats_report": {"jwts"},
     "nats_store": {"vault_password", "_vault.transport_key"},
     "nats_backup": {"password"},
     "nats_restore": {"password"},

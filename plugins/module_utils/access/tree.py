@@ -73,6 +73,8 @@ class Tree:
             self.users_of.setdefault(account_key_of(user), []).append(user)
         #: Imports, by the account's key and their number, whose activation is made when what is here is issued.
         self.being_made: frozenset[tuple[str, int]] = frozenset()
+        #: How long tokens of a document live from when they are issued, in seconds, by public key. Their claims expire as if that was now.
+        self.lifetimes: dict[str, int] = {}
         self.memory: dict[Any, Any] = {}
 
     @property

@@ -26,7 +26,13 @@ def expiry(tree: Tree, rule: Rule, users: list[Entry]) -> Iterator[Fault]:
         if not expires:
             yield Fault(user, f"never expires; it has to expire within {span}.", Origin(user, "expires_at"))
         elif expires > tree.servers.now + within:
-            message = f"expires at {units.show_time(expires)}; it has to expire within {span}."
+            lifetime = tree.lifetimes.get(user.key)
+            when = (
+                f"at {units.show_time(expires)}"
+                if lifetime is None
+                else f"{units.show_seconds(lifetime)} after it is issued"
+            )
+            message = f"expires {when}; it has to expire within {span}."
             yield Fault(user, message, Origin(user, "expires_at"))
 
 

@@ -41,11 +41,14 @@ class Source:
     words: dict[str, str] = dataclasses.field(default_factory=dict)
     #: Imports, by account and number, whose activation is made when the document is issued.
     being_made: set[tuple[str, int]] = dataclasses.field(default_factory=set)
+    #: How long tokens of a document live from when they are issued, in seconds, by public key.
+    lifetimes: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def tree(self, servers: Servers) -> Tree:
         """The tree of it all."""
         tree = Tree(self.operator, self.accounts, self.users, servers, self.problems)
         tree.being_made = frozenset(self.being_made)
+        tree.lifetimes = dict(self.lifetimes)
         tree.problems += _missing(tree)
         return tree
 
@@ -267,11 +270,12 @@ def _add_account(found: Source, account: WantedAccount, names: Names, place: str
     strict = operator is not None and operator.strict_signing_key_usage
     signers = list(operator.signing_keys) if operator is not None else []
     claims.issuer = names.operator_roles.get(account.role) or (signers[0] if strict and signers else names.operator)
-    claims.expires = _end(account.options, account.place, problems)
+    _set_end(found, claims, account.options, (account.place, problems))
     found.accounts.append(Entry(claims, place, account.place, account.name))
     for user in present:
         read = _read_user(claims, account, user, (keys[user.name], strict), names, problems)
         if read is not None:
+            _set_end(found, read, user.options, (account.user_place(user), problems))
             found.users.append(Entry(read, place, account.user_place(user), user.name))
 
 
@@ -305,15 +309,18 @@ def _read_user(
     issuer_account = "" if signer == account.subject else account.subject
     claims, _unused = wanted_claims.user_claims(user, place, subject, issuer_account, is_scoped, problems)
     claims.issuer = signer
-    claims.expires = _end(user.options, place, problems)
     return claims
 
 
-def _end(options: Mapping[str, Any], place: str, problems: list[Problem]) -> int:
-    """When the token would end if it were issued now, in unix seconds; 0 for never."""
+def _set_end(found: Source, claims: Claims, options: Mapping[str, Any], where: tuple[str, list[Problem]]) -> None:
+    """When the token would end if it were issued now."""
     now = int(time.time())
-    policy = wanted_claims.policy(options, place, problems, now)
-    return policy.expires_at or (now + policy.expires_in if policy.expires_in else 0)
+    policy = wanted_claims.policy(options, *where, now)
+    if policy.expires_at:
+        claims.expires = policy.expires_at
+    elif policy.expires_in:
+        claims.expires = now + policy.expires_in
+        found.lifetimes[claims.subject] = policy.expires_in
 
 
 def _find_activations(found: Source) -> None:

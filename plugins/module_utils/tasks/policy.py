@@ -7,35 +7,39 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, NamedTuple
 
-from ..base.errors import NatsSecurityError
 from ..policy.builtin import EXPIRED
 from ..policy.checking import check, show_checked, show_finding
-from ..policy.findings import Finding, Results
+from ..policy.findings import Finding, Policy, Results
 from ..policy.reading import Part, part_of, read_policy
 from ..store.source import parse_source, read_source
 from . import access_tasks
 from .access_sources import Source
+from .report_files import ReportFile, write_reports
 from .task import CarefulModule, keep_secrets_of, refuse_secrets
-from .tokens import set_attributes
 
 #: The levels that a task may choose; at 0 there are no built-in rules but those about the source and the policy.
 LEVELS = [0, 1, 2]
 #: Up to which level findings fail.
 FAIL_ON = {"none": 0, "1": 1, "2": 2}
 JUNIT, SARIF = "junit", "sarif"
-#: A report of 10,000 findings has about 10 MB.
-_MAX_REPORT = 512 * 1024 * 1024
 #: So many findings stand in the message of a task that fails.
 _IN_MESSAGE = 20
 
 
-def policy_spec() -> dict[str, Any]:
-    """The options beside those of the source."""
+def rules_spec() -> dict[str, Any]:
+    """What is checked."""
     return {
         "level": {"type": "int", "choices": LEVELS, "default": 1},
         "rules": {"type": "list", "elements": "dict"},
         "exceptions": {"type": "list", "elements": "dict"},
         "policy_path": {"type": "path"},
+    }
+
+
+def policy_spec() -> dict[str, Any]:
+    """The options beside those of the source."""
+    return {
+        **rules_spec(),
         "fail_on": {"type": "str", "choices": [*FAIL_ON], "default": "2"},
         "junit_path": {"type": "path"},
         "sarif_path": {"type": "path"},
@@ -45,7 +49,7 @@ def policy_spec() -> dict[str, Any]:
 
 def policy_task(module: CarefulModule) -> dict[str, Any]:
     """Check everything, write the reports, and fail where there are findings of the levels that fail."""
-    policy = read_policy(_parts(module), module.params["level"])
+    policy = policy_of(module)
     source = access_tasks.read_source_of(module)
     results = check(source.tree(access_tasks.servers_of(module)), policy)
     _make_readable(source, results)
@@ -58,6 +62,11 @@ def policy_task(module: CarefulModule) -> dict[str, Any]:
     if failing:
         result.update(failed=True, msg=_message(failing))
     return result
+
+
+def policy_of(module: CarefulModule) -> Policy:
+    """The policy of a task, of its options and its file. NatsSecurityError says everything that is wrong with it."""
+    return read_policy(_parts(module), module.params["level"])
 
 
 def _parts(module: CarefulModule) -> list[Part]:
@@ -156,36 +165,17 @@ _REPORTS = (_Report(JUNIT, _make_junit, _is_junit), _Report(SARIF, _make_sarif, 
 
 
 def _reports(module: CarefulModule, results: Results, fail_on: int) -> dict[str, Any]:
-    """Reports written and returned. All are looked at before any is written."""
-    found: dict[str, Any] = {}
-    wanted = []
+    """Reports written and returned."""
+    returned: dict[str, Any] = {}
+    files = []
     for report in _REPORTS:
-        path = module.params[f"{report.name}_path"]
+        option = f"{report.name}_path"
         is_returned = report.name in module.params["return_reports"]
-        if path is None and not is_returned:
+        if module.params[option] is None and not is_returned:
             continue
         # Names in claims may be anything, and nothing else masks what is in a file.
         text = module.hide_secrets(report.make(results, fail_on))
         if is_returned:
-            found[report.name] = text
-        if path is not None:
-            wanted.append((path, text, _old(module, path, report)))
-    changed = False
-    diffs = []
-    for path, text, old in wanted:
-        if old != text:
-            changed = True
-            diffs.append({"before": old or "", "after": text, "before_header": path, "after_header": path})
-            if not module.check_mode:
-                module.snapshot.put(path, text, 0o600)
-        changed |= set_attributes(module, path, module.params["mode"] or "0644")
-    return {**found, "changed": changed, "diff": diffs}
-
-
-def _old(module: CarefulModule, path: str, report: _Report) -> str | None:
-    old = module.snapshot.read(path, f"{report.name}_path: what is there", _MAX_REPORT)
-    if old is not None and old.strip() and not report.is_one(old):
-        raise NatsSecurityError(
-            f"{report.name}_path: {path} is left as it is: it holds something else than a report; move it away."
-        )
-    return old
+            returned[report.name] = text
+        files.append(ReportFile(option, text, report.is_one))
+    return {**returned, **write_reports(module, files)}

@@ -100,6 +100,10 @@ class CarefulModule(AnsibleModule):
         """The text without secrets, for what leaves the module by another way than its result."""
         return masking.hide(text, self._kept)
 
+    def hide_secrets_in(self, value: Any) -> Any:
+        """The same for all strings of a value as JSON has it, names too: in JSON itself, a secret may be written with escapes."""
+        return masking.hide_in(value, self._kept, ())
+
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         self._forget_short_secrets()
         arguments = kwargs["invocation"].get("module_args") if "invocation" in kwargs else self.params

@@ -1,0 +1,52 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model as one HTML page that asks nobody for anything: its policy (CSP) allows no request, and no script or style but those with the hashes it names."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from typing import Any, Mapping
+
+from .page_sources import PAGE, SCRIPT, STYLE
+
+#: The element of the page that holds the model, by which a report is known.
+MARK = 'id="natsops-report"'
+
+_SLOT = re.compile(r"\{\{ (\w+) \}\}")
+# Nothing in JSON needs these as they are. The first three could end the element or begin another; the last two end lines in JavaScript.
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def page(model: Mapping[str, Any], changed: list[dict[str, str]] | None) -> str:
+    """The page. `changed` says what changed since another report; None where there is none to compare with."""
+    name = model["operator"]["name"] if model["operator"] is not None else "NATS"
+    slots = {
+        "title": html.escape(f"{name}: trust and access"),
+        "policy": html.escape(_policy()),
+        "style": STYLE,
+        "model": in_script({**model, "changes": changed}),
+        "script": SCRIPT,
+    }
+    return _SLOT.sub(lambda slot: slots[slot.group(1)], PAGE)
+
+
+def in_script(value: Any) -> str:
+    """JSON that stands in a script element: no value can end the element, whatever it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+def _policy() -> str:
+    return f"default-src 'none'; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def is_page(text: str) -> bool:
+    """Whether a text is such a page."""
+    return MARK in text

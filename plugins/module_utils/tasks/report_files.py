@@ -1,0 +1,60 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that report on something, as tasks write them: atomically, only where they differ, and over nothing but an earlier report."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+from ..base.errors import NatsSecurityError
+from .task import CarefulModule
+from .tokens import set_attributes
+
+#: A report of 10,000 findings has about 10 MB.
+MAX_REPORT = 512 * 1024 * 1024
+
+
+class ReportFile(NamedTuple):
+    """What an option names a file for: its text, and whether what is there may be replaced."""
+
+    option: str
+    text: str
+    is_one: Callable[[str], bool]
+    #: What to show as the difference; empty for both texts.
+    difference: str = ""
+
+
+def write_reports(module: CarefulModule, reports: list[ReportFile]) -> dict[str, Any]:
+    """Write those whose option is set; `changed` and `diff`. All are looked at before any is written."""
+    wanted = [
+        (module.params[report.option], report, _old(module, report))
+        for report in reports
+        if module.params[report.option] is not None
+    ]
+    changed = False
+    diffs = []
+    for path, report, old in wanted:
+        if old != report.text:
+            changed = True
+            diffs.append(_diff(path, report, old))
+            if not module.check_mode:
+                module.snapshot.put(path, report.text, 0o600)
+        changed |= set_attributes(module, path, module.params["mode"] or "0644")
+    return {"changed": changed, "diff": diffs}
+
+
+def _diff(path: str, report: ReportFile, old: str | None) -> dict[str, str]:
+    headers = {"before_header": path, "after_header": path}
+    if report.difference:
+        return {**headers, "prepared": report.difference}
+    return {"before": old or "", "after": report.text, **headers}
+
+
+def _old(module: CarefulModule, report: ReportFile) -> str | None:
+    path = module.params[report.option]
+    old = module.snapshot.read(path, f"{report.option}: what is there", MAX_REPORT)
+    if old is not None and old.strip() and not report.is_one(old):
+        raise NatsSecurityError(
+            f"{report.option}: {path} is left as it is: it holds something else than a report; move it away."
+        )
+    return old
