@@ -62,6 +62,10 @@ options:
         for one of them have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
       - An account with C(renew_before) is renewed early enough that none of its users outlives it. Its window is as long as the longest C(expires_in) of
         its users, where that is shorter than its own.
+      - With C(renamed_from) an account or a user gets its C(name) in place of the one that it had before. It keeps its key, its users and revocations, and
+        with the key its JetStream data. JWTs and creds files move to the new name, and what has the name in it is issued anew. Where nothing has the
+        name of before any more, this does nothing, so it may stay. It is an error where neither name is in the store, where both are, and where something
+        else in the document has the name of before. A store that does not exist yet is made with the new names.
       - With C(state=existing) the operator or an account is taken as it is found, and only what is listed under it is managed. So who holds a signing key
         of one account keeps its users, without the key of the operator and without describing the rest.
     type: dict
@@ -251,6 +255,20 @@ EXAMPLES = r"""
     stores_dir: /etc/nats/stores
     keys_dir: /etc/nats/keys
     prune: true
+
+- name: Rename an account and a user, which keep their keys
+  natsops.security.nats_store:
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
+    definition:
+      operator: {name: ACME, state: existing}
+      accounts:
+        - name: SHOP
+          renamed_from: APP
+          signing_keys: [{role: main}]
+          users:
+            - name: buyer
+              renamed_from: orders
 
 - name: Have a new key sign for a role, and keep the old one valid
   natsops.security.nats_store:

@@ -198,7 +198,9 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         for path, option in paths
     ]
     existing = next((one.found for one in found if one.found), None)
-    user = WantedUser(0, name, key.planned, params["signing_key_role"] or "", PRESENT, False, options_of(module, User))
+    user = WantedUser(
+        0, name, key.planned, params["signing_key_role"] or "", PRESENT, False, options_of(module, User), ""
+    )
     place = Single(parent(module, "operator"), {above.name: above.found}, {name: existing[0]} if existing else {})
     plan = decide(module, Wanted(None, [existing_account(above, [user])]), place, above.signer)
     step = user_step(plan, above.name, name, existing)

@@ -38,6 +38,16 @@ def changed_document() -> dict[str, Any]:
     return wanted
 
 
+def renaming_document() -> dict[str, Any]:
+    """The first document with another name for an account and one of its users."""
+    wanted = copy.deepcopy(DOCUMENT)
+    app, partner = wanted["accounts"][1:]
+    app.update(name="SHOP", renamed_from="APP")
+    app["users"][0] = {"name": "first", "renamed_from": "one"}
+    partner["imports"][0]["account"] = "SHOP"
+    return wanted
+
+
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     """A task, and what is there before it."""
@@ -191,6 +201,9 @@ SCENARIOS = {
         (("nkey", lambda site: {"path": site / "k.nk", "type": "user"}),),
     ),
     "store": Scenario("store", lambda site: store(site, DOCUMENT)),
+    "store renamed": Scenario(
+        "store", lambda site: store(site, renaming_document()), (("store", lambda site: store(site, DOCUMENT)),)
+    ),
     "store changed": Scenario(
         "store",
         lambda site: store(site, changed_document(), prune=True),

@@ -106,6 +106,25 @@ def test_users_are_signed_elsewhere_too(offline: Offline) -> None:
     offline.site.keep("store", **offline.store)
 
 
+def test_account_is_renamed_when_its_jwt_came_back(offline: Offline) -> None:
+    offline.make()
+    account = next(one for one in offline.document["accounts"] if one.get("users"))
+    old = account["name"]
+    key = offline.site.claims(f"stores/{offline.document['operator']['name']}/accounts/{old}/{old}.jwt").subject
+    account.update(name="NEW", renamed_from=old)
+    offline.document["accounts"][1]["imports"][0]["account"] = "NEW"
+    before = offline.tokens
+    asked = offline.site.run("store", **offline.store)
+    assert asked["unsigned"]["requests"] == ["account NEW"]
+    assert offline.tokens == before
+    offline.sign(asked["unsigned"]["checksum"])
+    offline.site.run("store", **offline.store)
+    claims = offline.site.claims(f"stores/{offline.document['operator']['name']}/accounts/NEW/NEW.jwt")
+    assert (claims.subject, claims.name) == (key, "NEW")
+    assert not any(f"/{old}/" in path for path in offline.tokens)
+    offline.site.keep("store", **offline.store)
+
+
 def test_half_of_the_signatures_change_nothing(offline: Offline) -> None:
     site = offline.site
     asked = site.run("store", **offline.store)

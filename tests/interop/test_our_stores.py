@@ -192,6 +192,26 @@ def test_nsc_works_on_after_pruning(made: Home, definition: dict[str, Any]) -> N
     assert {"account/PARTNER", "user/APP/dashboard"} <= set(changed(made.apply(definition)))
 
 
+def test_nsc_works_on_after_a_rename(made: Home, definition: dict[str, Any]) -> None:
+    key = payload(made.token("APP"))["sub"]
+    app = account(definition, "APP")
+    app.update(name="SHOP", renamed_from="APP")
+    app["users"][0].update(name="buyer", renamed_from="orders")
+    account(definition, "PARTNER")["imports"] = []
+    account(definition, "AUTH")["authorization"]["allowed_accounts"] = ["SHOP"]
+    made.apply(definition)
+    told = made.validate()
+    assert '"SHOP"' in told
+    assert '"APP"' not in told
+    made.select()
+    assert made.nsc_json("describe", "account", "--name", "SHOP")["sub"] == key
+    for user in ("buyer", "dashboard"):
+        out = made.folder / "out.creds"
+        made.nsc("generate", "creds", "--account", "SHOP", "--name", user, "--output-file", out)
+        assert out.read_bytes() == made.creds("SHOP", user).read_bytes()
+        out.unlink()
+
+
 @pytest.mark.parametrize("name", ["Ünï cødé", "with space", "a&b<c>", "dot.ted-x_y"])
 def test_nsc_reads_names_of_any_kind(home: Home, name: str) -> None:
     home.operator = name

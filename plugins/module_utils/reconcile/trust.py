@@ -34,6 +34,7 @@ class Named:
     operator_keys: frozenset[str] = frozenset()
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
     account_keys: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    renamed_from: dict[str, str] = dataclasses.field(default_factory=dict)  # names of before, by the names of accounts
 
 
 def named_keys(wanted: Wanted) -> Named:
@@ -45,6 +46,7 @@ def named_keys(wanted: Wanted) -> Named:
         _keys(operator.key, operator.signing_keys) if operator is not None else frozenset(),
         {one.name: one.key for one in present},
         {one.name: _keys(one.key, one.signing_keys) for one in present},
+        {one.name: one.renamed_from for one in present if one.renamed_from},
     )
 
 
@@ -269,7 +271,7 @@ def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | No
             f"{about}, and the account {name} is {ours}, as {evidence.recorded_at(name)} has it. If the account got a new key, "
             "name that in its public_key; otherwise remove the file, and the JWT on record is put back."
         )
-    if claims.name != name:
+    if claims.name not in (name, named.renamed_from.get(name)):
         return f"{about}, not for {name}. If that is the key of {name}, name it in the public_key of the account; otherwise put the file where it belongs."
     if name in named.accounts and claims.subject in trust.record.removed and not has_seed(claims.subject):
         return (
@@ -337,6 +339,7 @@ class UserFile(NamedTuple):
     name: str
     public_key: str = ""  # where the document names it
     is_wanted: bool = True  # whether the document wants the user to be there
+    renamed_from: str = ""  # the name that its JWT may still have
 
 
 def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str], bool]) -> str:
@@ -354,7 +357,7 @@ def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str
         )
     if file.public_key:
         return ""  # the plan says whether the document names another key
-    if said.name != file.name:
+    if said.name != file.name and not (file.renamed_from and said.name == file.renamed_from):
         return (
             f"{about} for the user {said.name}, not for {file.name}. "
             f"If that is the key of {file.name}, name it in the public_key of the user; otherwise put the file where it belongs."

@@ -127,7 +127,7 @@ class _Common:
             self._problem(file, "this is left as it is, it does not hold a JWT.")
             return
         if token is not None and self._trust is not None:
-            filed = UserFile(wanted.name, self.account.subject, user.name, user.key)
+            filed = UserFile(wanted.name, self.account.subject, user.name, user.key, renamed_from=user.renamed_from)
             fault = user_fault(self._trust, filed, said, given.ring.has)
             if fault:
                 self._problem(file, f"this is left as it is: {fault}")

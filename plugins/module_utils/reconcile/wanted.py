@@ -30,7 +30,7 @@ class WantedKey:
 class WantedUser:
     """A user. Its claims are read when they are needed: there may be very many."""
 
-    __slots__ = ("creds", "index", "key", "name", "options", "role", "state")
+    __slots__ = ("creds", "index", "key", "name", "options", "renamed_from", "role", "state")
 
     index: int
     name: str
@@ -39,6 +39,7 @@ class WantedUser:
     state: str
     creds: bool
     options: dict[str, Any]
+    renamed_from: str  # the name that it had before, empty for none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,7 @@ class WantedAccount:
     remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
     remove_revocations: list[str] = dataclasses.field(default_factory=list)
     change: RevocationChange | None = None  # of an existing account
+    renamed_from: str = ""  # the name that it had before
 
     def user_place(self, user: WantedUser) -> str:
         """Where a user stands in the document."""

@@ -3,9 +3,10 @@
 """A plan carried out: the lock, keys made, tokens signed, files written in an order that survives a kill at any moment.
 
 The order: the journal says which keys are about to be made; the keys; who the operator is; then all tokens are signed, so that a signer that fails
-leaves no token behind; the operator is written; the accounts; their users with their creds; then what is removed goes to the archive, what there is of
-operator and accounts is recorded, and the journal goes. So a key that a token names is always there, a token that nsc reads always has the one above
-it, and a run after a kill finds its keys by the journal, and by the record what signed the tokens that the killed run had not written anew.
+leaves no token behind; the files of what is renamed move; the operator is written; the accounts; their users with their creds; then what is removed
+goes to the archive, what there is of operator and accounts is recorded, and the journal goes. So a key that a token names is always there, a token that
+nsc reads always has the one above it, and a run after a kill finds its keys by the journal, and by the record what signed the tokens that the killed
+run had not written anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -115,7 +116,7 @@ class _Trip(NamedTuple):
 
 
 def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) -> _Planned:
-    store = verified(layouts.read_store(layout), named_keys(wanted), ring.has)
+    store = _read(wanted, layout, ring)
     if not trip.path:
         return _planned(wanted, store, ring, how)
     from . import waiting as waiting_jwts  # few tasks have keys elsewhere
@@ -126,7 +127,7 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) 
         with _errors_told():
             waiting_jwts.put_in_files(waiting, layout, came)
     if came:
-        store = verified(layouts.read_store(layout, came if trip.check_mode else None), named_keys(wanted), ring.has)
+        store = _read(wanted, layout, ring, came if trip.check_mode else None)
     elif waiting.returned is None and waiting.asked is not None:
         # At the time of the document the same plan is the same to the byte.
         planned = _planned(wanted, store, ring, dataclasses.replace(how, now=waiting.asked.created))
@@ -135,6 +136,15 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) 
     planned = _planned(wanted, store, ring, how)
     waiting_jwts.mark(planned.plan, store, list(came))
     return planned
+
+
+def _read(wanted: Wanted, layout: Layout, ring: Keyring, to_come: Mapping[str, str] | None = None) -> Store:
+    moves = None
+    if any(one.renamed_from or any(user.renamed_from for user in one.users) for one in wanted.accounts):
+        from .renaming import find_moves  # few documents rename anything
+
+        moves = find_moves(layout, wanted)
+    return verified(layouts.read_store(layout, to_come, moves), named_keys(wanted), ring.has)
 
 
 def _is_same(planned: _Planned, asked: Requests) -> bool:
@@ -150,6 +160,11 @@ def _planned(wanted: Wanted, store: Store, ring: Keyring, how: How) -> _Planned:
     plan = reconcile(wanted, store, ring, how)
     # Those of users' files, which are read one at a time while they are planned.
     plan.problems = list(dict.fromkeys([*plan.problems, *store.problems]))
+    if store.moves is not None:
+        files = store.moves.files
+        plan.problems = [one._replace(path=files.get(one.path, one.path)) for one in plan.problems]
+        if store.trust is not None:
+            plan.notes += store.moves.notes(sorted(store.trust.record.revoked))
     unrecorded = leaves_record(store, wanted, how)
     complete(plan, store, unrecorded)
     _look_at_signers(plan, store, ring)
@@ -311,6 +326,7 @@ class _Work:
             self.note_revoked()
             self.make_keys()
             self.tokens = sign_plan(self.plan, self.ring, self.made)
+            self.move_files()
             self.write_operator()
             self.write_accounts()
             self.write_users()
@@ -376,6 +392,13 @@ class _Work:
         if (self.store.read_roles or {}) != roles:
             files.append((layout.roles, text))
         write_all([Write(path, new, _text_of(path)) for path, new in files])
+
+    def move_files(self) -> None:
+        """Move the files of what is renamed to where all others are written."""
+        if self.store.moves:
+            from .renaming import move_files
+
+            move_files(self.store.moves, self.layout, self.when)
 
     def write_operator(self) -> None:
         step = self.plan.operator

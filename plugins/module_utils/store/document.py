@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
@@ -44,6 +44,7 @@ ACCOUNT_WORDS = (
     "name",
     "public_key",
     "state",
+    "renamed_from",
     "signing_key_role",
     "signing_keys",
     "users",
@@ -52,7 +53,7 @@ ACCOUNT_WORDS = (
     *ENVELOPE,
     *_POLICY,
 )
-USER_WORDS = ("name", "public_key", "state", "signing_key_role", "creds", *ENVELOPE, *_POLICY)
+USER_WORDS = ("name", "public_key", "state", "renamed_from", "signing_key_role", "creds", *ENVELOPE, *_POLICY)
 SIGNING_KEY_WORDS = ("role", "public_key")
 #: Deeper than any document is.
 _DEEPEST = 50
@@ -148,6 +149,34 @@ def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None
         _check_once(names, account.name.lower(), account.place + ".name", f"the name {account.name}", problems)
     for account in accounts:
         _check_once(keys, account.key, account.place + ".public_key", "this key", problems)
+    _check_renames([(account.place, account) for account in accounts], "account", problems)
+
+
+def _check_renames(
+    entities: Sequence[tuple[str, WantedAccount | WantedUser]], kind: str, problems: list[Problem]
+) -> None:
+    """A name that something had before belongs to nothing else in the document."""
+    names = {entity.name: place for place, entity in entities}
+    seen: dict[str, str] = {}
+    for place, entity in entities:
+        before, path = entity.renamed_from, f"{place}.renamed_from"
+        if not before:
+            continue
+        if before == entity.name:
+            problems.append(Problem(path, f"this is its own name: write the name that the {kind} had before."))
+        elif entity.state == ABSENT:
+            problems.append(
+                Problem(path, f"this cannot be combined with state: absent. To remove the {kind}, remove this.")
+            )
+        elif before in names:
+            problems.append(
+                Problem(
+                    path,
+                    f"the document has another {kind} {before}, at {names[before]}. If {entity.name} has its new name already, remove renamed_from; "
+                    "otherwise rename one in a run, and the other one in the next.",
+                )
+            )
+        _check_once(seen, before, path, f"a rename from {before}", problems)
 
 
 def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Problem]) -> WantedOperator:
@@ -188,6 +217,7 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
         options=_without(options, ACCOUNT_WORDS),
         remove_signing_keys=_names(options, "remove_signing_keys", path, problems),
         remove_revocations=_names(options, "remove_revocations", path, problems),
+        renamed_from=_renamed_from(options, path, problems),
     )
     problems += _existing_problems(account.state, options, path, ("name", "public_key", "state", "users"))
     return account
@@ -226,6 +256,8 @@ def _read_users(items: list[Any], path: str, problems: list[Problem]) -> list[Wa
         elif user.name:
             seen[user.name] = where + ".name"
             users.append(user)
+    if any(user.renamed_from for user in users):
+        _check_renames([(f"{path}[{user.index}] ({user.name})", user) for user in users], "user", problems)
     return users
 
 
@@ -244,6 +276,7 @@ def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> Wan
         state=_state(options, path, (PRESENT, ABSENT), problems),
         creds=creds is not False,
         options=_without(options, USER_WORDS),
+        renamed_from=_renamed_from(options, path, problems) if "renamed_from" in options else "",
     )
 
 
@@ -286,6 +319,16 @@ def _name(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
         problems.append(Problem(path + ".name", problem + "."))
         return ""
     return name
+
+
+def _renamed_from(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
+    """The name that an entity had before, which names files too; empty for none."""
+    before = len(problems)
+    name = _text(options, "renamed_from", path, problems)
+    problem = name_problem(name) if name and len(problems) == before else ""
+    if problem:
+        problems.append(Problem(path + ".renamed_from", problem + "."))
+    return "" if problem else name
 
 
 def _text(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> str:

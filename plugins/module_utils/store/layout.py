@@ -14,7 +14,7 @@ import errno
 import json
 import os
 import stat
-from typing import Any, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
 from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
@@ -37,6 +37,9 @@ from ..disk.writing import is_rest
 from ..keys.keyring import sharded
 from ..reconcile.place import SURROUNDED, Found, Trust, UserFiles
 from ..token import codec, decorated
+
+if TYPE_CHECKING:
+    from .renaming import Moves
 
 STATE = ".natsops"
 #: What nsc writes into its keystore, to the byte.
@@ -258,6 +261,8 @@ class Store:
     problems: list[Problem] = dataclasses.field(default_factory=list)
     #: What files are about to hold, by path: check mode reads it in place of what they hold.
     to_come: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: The files that move, as the document renames accounts and users: they are read as if they had; None where none is renamed.
+    moves: Moves | None = None
     modes: dict[str, int] = dataclasses.field(default_factory=dict)  # of what is open to others, by path
     leftovers: list[str] = dataclasses.field(default_factory=list)
 
@@ -309,10 +314,12 @@ class Store:
         return self.layout.account_jwt(account) if account else self.layout.operator_jwt
 
     def file_reasons(self, path: str) -> tuple[str, ...]:
-        """Why the mode of a file or folder is to be corrected."""
+        """Why a file moves, or the mode of a file or folder is to be corrected."""
+        before = self.moves.names.get(path) if self.moves is not None else None
+        renamed = (f"renamed from {before}",) if before else ()
         mode = self.modes.get(path)
         if mode is None:
-            return ()
+            return renamed
         is_a_file = path.endswith((".jwt", ".creds", ".nk", ".nsc", ".json")) or path in (
             self.layout.removed,
             self.layout.revoked,
@@ -320,15 +327,16 @@ class Store:
         right = FILE_MODE if is_a_file else FOLDER_MODE
         stores = self.layout.stores_dir
         shown = path[len(stores) + 1 :] if path.startswith(stores) else path
-        return (f"mode of {shown}: {mode:04o} -> {right:04o}",)
+        return (*renamed, f"mode of {shown}: {mode:04o} -> {right:04o}")
 
 
 _TYPES = {"O": "operator", "A": "account", "U": "user", "X": "curve"}
 
 
-def read_store(layout: Layout, to_come: Mapping[str, str] | None = None) -> Store:
+def read_store(layout: Layout, to_come: Mapping[str, str] | None = None, moves: Moves | None = None) -> Store:
     """The operator and the accounts of a store, as the files have them, or are about to. What cannot be read is in its problems, with its path on disk."""
-    store = Store(layout, to_come=to_come or {})
+    store = Store(layout, to_come=to_come or {}, moves=moves)
+    store.problems += moves.problems if moves is not None else ()
     store.journal = list(_read_journal(layout.journal))
     note_mode(store, layout.state_of_keys, FOLDER_MODE)
     _note_links_of_keystore(store)
@@ -426,11 +434,12 @@ def read_file(store: Store, path: str) -> str | None:
     """The text of a file, its mode noted; None where there is none, or with a problem where it cannot be read."""
     if path in store.to_come:
         return store.to_come[path]
+    actual = store.moves.files.get(path, path) if store.moves is not None else path
     try:
-        content = read_content(path, follow=False)
+        content = read_content(actual, follow=False)
     except FileError as error:
         if error.number != errno.ENOTDIR:
-            store.problems.append(Problem(path, f"this cannot be read: {error.reason}."))
+            store.problems.append(Problem(actual, f"this cannot be read: {error.reason}."))
         return None
     if content is None:
         return None
@@ -455,7 +464,8 @@ def _list_and_note(store: Store, folder: str) -> list[str]:
             store.problems.append(Problem(folder, f"the name {name!a} in it is not UTF-8."))
     store.leftovers.extend(os.path.join(folder, name) for name in names if is_rest(name))
     below = (path[len(folder) + 1 :].partition("/")[0] for path in store.to_come if path.startswith(folder + "/"))
-    return list(dict.fromkeys([*(name for name in names if not is_rest(name)), *below]))
+    found = list(dict.fromkeys([*(name for name in names if not is_rest(name)), *below]))
+    return store.moves.names_in(folder, found) if store.moves is not None else found
 
 
 def note_leftovers(store: Store, folder: str) -> None:

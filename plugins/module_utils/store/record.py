@@ -36,7 +36,8 @@ def read_record(store: Store) -> Record:
         layouts.note_mode(store, folder, FOLDER_MODE)
         layouts.note_leftovers(store, folder)
     accounts = {}
-    for file in list_folder(layout.recorded_accounts):
+    files = list_folder(layout.recorded_accounts)
+    for file in store.moves.names_in(layout.recorded_accounts, files) if store.moves is not None else files:
         if file.endswith(".jwt") and not is_rest(file):
             accounts[file[:-4]] = layouts.read_file(store, os.path.join(layout.recorded_accounts, file)) or ""
     return Record(
