@@ -8,12 +8,19 @@ from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
+from ansible_collections.natsops.security.plugins.plugin_utils import notes
+
 
 class ActionModule(NormalAction):
     """Runs nats_store."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the task."""
+        """The result of the task, and a note of what it did for the callback natsops.security.reasons."""
+        result = self._run_with_or_without_vault(tmp, task_vars)
+        notes.leave(result, self._task, (task_vars or {}).get("inventory_hostname", ""))
+        return result
+
+    def _run_with_or_without_vault(self, tmp: Any, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         if self._task.args.get("vault_file") is None:
             result: dict[str, Any] = super().run(tmp, task_vars)
             return result

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 NatsOps authors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Callback: what tasks of this collection changed and why, by names."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: reasons
+type: notification
+version_added: 0.1.0
+short_description: Print what changed and why, by names
+description:
+  - After each task of this collection that changes something, or would in check mode, a line is printed for each operator, account, user, signing key and so
+    on, with what happens to it and why. It takes neither C(-v) nor C(--diff).
+  - Entities that are in a store and not in its document are printed too, as C(extra).
+  - Tasks with C(no_log) are printed too. The lines have names, actions and reasons such as C(limits.connections), with the value before and after. They
+    never have seeds, tokens or other values of options that are secret.
+  - Of the same result, the filter P(natsops.security.nats_reasons#filter) returns the same lines.
+author: NatsOps authors (@natsops)
+requirements:
+  - C(natsops.security.reasons) in the setting C(callbacks_enabled) of C(ansible.cfg), or in E(ANSIBLE_CALLBACKS_ENABLED).
+options:
+  markdown_path:
+    description:
+      - A file to write all of it to at the end of the run as Markdown, for a comment on a merge request after C(ansible-playbook --check). It is replaced
+        if it exists, and written also if nothing changes. It has warnings too.
+      - A relative path is one in the current folder.
+    type: path
+    env:
+      - name: NATSOPS_REASONS_MARKDOWN
+    ini:
+      - section: natsops_reasons
+        key: markdown_path
+  most_lines:
+    description:
+      - How many lines to print for one task. What is more is counted. The file at O(markdown_path) has all lines.
+    type: int
+    default: 100
+    env:
+      - name: NATSOPS_REASONS_MOST_LINES
+    ini:
+      - section: natsops_reasons
+        key: most_lines
+seealso:
+  - plugin: natsops.security.nats_reasons
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+# In ansible.cfg:
+#
+#   [defaults]
+#   callbacks_enabled = natsops.security.reasons
+#
+# A run then prints, after the line of the task:
+#
+#   changed: [localhost]
+#     APP/orders: expires in 6d, renewal window 14d
+#     account APP: limits.connections: 10 -> 20
+#     APP/old: extra, it is not in the document
+#
+# For a comment on a merge request:
+#
+#   NATSOPS_REASONS_MARKDOWN=comment.md ansible-playbook site.yml --check
+"""
+
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
+from ansible_collections.natsops.security.plugins.plugin_utils import notes
+from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Told, lines, markdown
+
+
+class CallbackModule(CallbackBase):
+    """Prints what tasks leave notes of."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "natsops.security.reasons"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._told: list[Told] = []
+
+    def v2_playbook_on_start(self, _playbook: Any) -> None:
+        """Have tasks leave notes."""
+        notes.expect()
+
+    def _print(self, _result: Any, **_unused: Any) -> None:
+        for told in notes.collect():
+            self._told.append(told)
+            only_looks = "(check mode) " if told.is_check and not _is_check() else ""
+            for line in lines(told.changes, self.get_option("most_lines")):
+                self._display.display(f"  {only_looks}{line}", color="yellow" if told.changed else None)
+
+    v2_runner_on_ok = v2_runner_on_failed = v2_runner_item_on_ok = v2_runner_item_on_failed = _print
+
+    def v2_playbook_on_stats(self, _stats: Any) -> None:
+        """Write the file with Markdown."""
+        path = self.get_option("markdown_path")
+        if not path:
+            return
+        try:
+            held = files.read_text(path, "markdown_path")
+            writing.put(path, markdown(self._told, _is_check()), 0o644, held)
+        except (NatsSecurityError, OSError) as error:
+            self._display.warning(f"natsops.security.reasons: markdown_path: {error}")
+
+
+def _is_check() -> bool:
+    return bool(context.CLIARGS.get("check"))

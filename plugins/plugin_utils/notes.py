@@ -1,0 +1,77 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""How what tasks have to say reaches the callback `natsops.security.reasons`, also where `no_log` hides their results from callbacks.
+
+A task runs in a process of its own, and what comes back is a result that is censored before a callback sees it. So the action plugin of the task leaves
+a note, and the callback picks it up: a file in a folder of this run of Ansible, which only its user can open and which Ansible removes at its end.
+A note has names and reasons. It is made of the module's result, in which the module has masked secrets already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+from ansible.utils.vars import transform_to_native_types  # as Ansible hands results to callbacks
+
+from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Change, Told, changes_of, summary_of
+
+
+def _folder() -> str:
+    return os.path.join(constants.DEFAULT_LOCAL_TMP, "natsops_security_reasons")
+
+
+def expect() -> None:
+    """Have tasks leave notes from now on."""
+    os.makedirs(_folder(), mode=0o700, exist_ok=True)
+
+
+def leave(result: Mapping[str, Any], task: Any, host: str) -> None:
+    """Leave a note of what a task did, where somebody expects one."""
+    folder = _folder()
+    if not os.path.isdir(folder):
+        return
+    plain: dict[str, Any] = transform_to_native_types(dict(result))
+    module = task.action.rpartition(".")[2]
+    named = task.args.get("name") or task.args.get("account") or task.args.get("path") or ""
+    note = {
+        "host": host,
+        "task": task.get_name(),
+        "module": module,
+        "is_check": bool(task.check_mode),
+        "changed": bool(plain.get("changed")),
+        "failed": bool(plain.get("failed")),
+        "changes": changes_of(plain, module, str(named)),
+        "summary": summary_of(plain),
+        "error": str(plain.get("msg", "")) if plain.get("failed") and not task.no_log else "",
+        "warnings": [str(_text_of(warning)) for warning in result.get("warnings") or ()],
+    }
+    path = os.path.join(folder, uuid.uuid4().hex)
+    with open(path + ".part", "x", encoding="utf-8") as file:
+        json.dump(note, file)
+    os.rename(path + ".part", path)
+
+
+def _text_of(warning: Any) -> Any:
+    return getattr(getattr(warning, "event", None), "msg", warning)
+
+
+def collect() -> list[Told]:
+    """The notes that were left since the last call, those of one task in no order."""
+    found = []
+    folder = _folder()
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if name.endswith(".part"):
+            continue
+        path = os.path.join(folder, name)
+        with open(path, encoding="utf-8") as file:
+            note = json.load(file)
+        os.unlink(path)
+        note["changes"] = tuple(Change(name, action, tuple(because)) for name, action, because in note["changes"])
+        note["warnings"] = tuple(note["warnings"])
+        found.append(Told(**note))
+    return found
