@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test unit access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -47,6 +47,7 @@ help:
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
 	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
+	@echo "make schema      the JSON Schema of the document of nats_store and docs/document.md, from the declarations"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
 	@echo "make clean       remove what the above made"
 
@@ -150,6 +151,10 @@ molecule: $(VENV)/molecule.done
 # The page of reports is written in files of its own, and goes to hosts as Python.
 report-page:
 	$(PYTHON) .ci/report_page.py
+
+# From the declarations of claims; tests/unit/test_document_schema.py compares what is committed with them.
+schema: $(VENV)/demo.done
+	python schemas/make.py
 
 bench: $(VENV)/bench.done
 	python benchmarks/run.py $(BENCHMARKS)

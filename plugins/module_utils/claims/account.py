@@ -61,7 +61,7 @@ class OperatorLimits:
     imports: int = declare("imports", kinds.COUNT, "Imports.", default=UNLIMITED)
     exports: int = declare("exports", kinds.COUNT, "Exports.", default=UNLIMITED)
     wildcard_exports: bool = declare("wildcards", kinds.BOOL, "Exports may have wildcards.", default=True)
-    disallow_bearer: bool = declare("disallow_bearer", kinds.BOOL, "Users may not be bearers.")
+    disallow_bearer: bool = declare("disallow_bearer", kinds.BOOL, "Forbid bearer tokens.")
     connections: int = declare("conn", kinds.COUNT, "Connections of clients at the same time.", default=UNLIMITED)
     leaf_nodes: int = declare("leaf", kinds.COUNT, "Connections of leaf nodes at the same time.", default=UNLIMITED)
     jetstream: JetStreamLimits = declare(
@@ -113,7 +113,7 @@ class Export:
     response_type: str = declare(
         "response_type",
         kinds.choice("Singleton", "Stream", "Chunked", same={"": "Singleton"}),
-        "How a service answers: with one message, with many, or with one in chunks. One message when left out.",
+        "How a service answers: with one message, with many, or with one in chunks. One message if omitted.",
     )
     response_threshold: int = declare(
         "response_threshold",
@@ -171,7 +171,7 @@ class WeightedMapping:
     weight: int = declare(
         "weight",
         kinds.percentage(0, 255),
-        "The percentage of messages that go there. 100 when left out.",
+        "The percentage of messages that go there. 100 if omitted.",
     )
     cluster: str = declare("cluster", kinds.TEXT, "Only in the cluster of this name.")
     unknown: dict[str, Any] = unknown_fields()
@@ -199,7 +199,7 @@ class MessageTrace:
     sampling: int = declare(
         "sampling",
         kinds.percentage(),
-        "The percentage of the messages with a sampled C(traceparent) header to trace. 100 when left out.",
+        "The percentage of the messages with a sampled C(traceparent) header to trace. 100 if omitted.",
     )
     unknown: dict[str, Any] = unknown_fields()
 
@@ -327,7 +327,7 @@ class Account:
     cluster_traffic: str = declare(
         "cluster_traffic",
         kinds.choice("system", "owner", same={"": "system"}),
-        "The account that traffic of JetStream replication is sent in: the system account, or this one. The system account when left out.",
+        "The account that traffic of JetStream replication is sent in: the system account, or this one. The system account if omitted.",
     )
     description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
     info_url: str = declare("info_url", kinds.TEXT, *_INFO_URL)

@@ -44,6 +44,9 @@ class Kind(NamedTuple):
     of: type | None = None  # the dataclass of what is nested, listed or mapped
     shape: str = "value"  # value, inline, object, list, map (of objects) or lists (a map of lists)
     reads_null: bool = False  # its decoder is asked of null too, which otherwise changes nothing
+    accepts: tuple[
+        Any, ...
+    ] = ()  # what its options may be, for the JSON Schema: a word of schemas/make.py and its arguments
 
     @property
     def zero_value(self) -> Any:
@@ -289,8 +292,13 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _text(parse: Callable[[Any], str] = parse_text, show: Callable[[str], Any] = _same, **spec: Any) -> Kind:
-    return Kind(encode_basestring, _decode_text, "", parse, show, dict({"type": "str"}, **spec))
+def _text(
+    parse: Callable[[Any], str] = parse_text,
+    show: Callable[[str], Any] = _same,
+    accepts: tuple[Any, ...] = ("text",),
+    **spec: Any,
+) -> Kind:
+    return Kind(encode_basestring, _decode_text, "", parse, show, dict({"type": "str"}, **spec), accepts=accepts)
 
 
 _RAW = re.compile(r"raw\((.*)\)", re.DOTALL)
@@ -314,7 +322,7 @@ def _with_raw(kind: Kind, is_usual: Callable[[Any], bool]) -> Kind:
     def show(value: Any) -> Any:
         return kind.show(value) if is_usual(value) else f"raw({json.dumps(value)})"
 
-    return kind._replace(parse=parse, show=show)
+    return kind._replace(parse=parse, show=show, accepts=("raw", *kind.accepts))
 
 
 def _number(
@@ -323,8 +331,11 @@ def _number(
     low: int = units.INT64_MIN,
     high: int = units.INT64_MAX,
     type_: str = "str",
+    accepts: tuple[Any, ...] = (),
 ) -> Kind:
-    return Kind(_encode_integer(low, high), _decode_integer(low, high), 0, parse, show, {"type": type_})
+    return Kind(
+        _encode_integer(low, high), _decode_integer(low, high), 0, parse, show, {"type": type_}, accepts=accepts
+    )
 
 
 def _from(low: int, high: int = units.INT64_MAX) -> Callable[[int], bool]:
@@ -340,20 +351,28 @@ def _parse_duration_or_none(value: Any) -> int:
 
 
 TEXT = _text()
-BOOL = Kind(_encode_bool, _decode_bool, False, _parse_bool, _same, {"type": "bool"})
+BOOL = Kind(_encode_bool, _decode_bool, False, _parse_bool, _same, {"type": "bool"}, accepts=("boolean",))
 #: Lists whose order and repetitions carry no meaning: subjects, keys, URLs.
-TEXTS = Kind(encode_strings, decode_strings, [], _parse_texts, _show_sorted, {"type": "list", "elements": "str"})
-COUNT = _with_raw(_number(units.parse_count), _from(units.UNLIMITED))
+TEXTS = Kind(
+    encode_strings,
+    decode_strings,
+    [],
+    _parse_texts,
+    _show_sorted,
+    {"type": "list", "elements": "str"},
+    accepts=("texts",),
+)
+COUNT = _with_raw(_number(units.parse_count, accepts=("count",)), _from(units.UNLIMITED))
 #: A limit of which 0 and all below mean none.
-COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED)
-SIZE = _with_raw(_number(units.parse_size), _from(units.UNLIMITED))
-SIZE_FROM_1 = _number(units.parse_size, lambda value: value if value > 0 else units.UNLIMITED)
+COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED, accepts=("count",))
+SIZE = _with_raw(_number(units.parse_size, accepts=("size",)), _from(units.UNLIMITED))
+SIZE_FROM_1 = _number(units.parse_size, lambda value: value if value > 0 else units.UNLIMITED, accepts=("size",))
 
 
 #: Bytes of which 0 means none.
-STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED))
-INTEGER = _number(units.parse_integer, type_="int")
-DURATION = _with_raw(_number(units.parse_duration, units.show_duration), _from(0))
+STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED), accepts=("size",))
+INTEGER = _number(units.parse_integer, type_="int", accepts=("integer", units.INT64_MIN, units.INT64_MAX))
+DURATION = _with_raw(_number(units.parse_duration, units.show_duration, accepts=("duration",)), _from(0))
 
 
 class WrittenZero(int):
@@ -378,7 +397,9 @@ def _in_scope(parse: Callable[[Any], int]) -> Kind:
         return number
 
     decode = _decode_integer(units.INT64_MIN, units.INT64_MAX)
-    kind = _number(parse_in_scope, lambda value: value or units.UNLIMITED)
+    is_size = parse is units.parse_size
+    accepts = ("size in a scope" if is_size else "count in a scope",)
+    kind = _number(parse_in_scope, lambda value: value or units.UNLIMITED, accepts=accepts)
     kind = kind._replace(decode=lambda value, path: decode(value, path) or WrittenZero())
     return _with_raw(
         kind, lambda value: units.UNLIMITED <= value <= LARGEST_EXACT and not isinstance(value, WrittenZero)
@@ -388,12 +409,13 @@ def _in_scope(parse: Callable[[Any], int]) -> Kind:
 COUNT_IN_SCOPE = _in_scope(units.parse_count)
 SIZE_IN_SCOPE = _in_scope(units.parse_size)
 #: Numbers and spans of which all below 0 mean no limit, and 0 leaves it to the server.
-COUNT_OR_USUAL = _number(units.parse_count, lambda value: max(value, units.UNLIMITED))
+COUNT_OR_USUAL = _number(units.parse_count, lambda value: max(value, units.UNLIMITED), accepts=("count",))
 DURATION_OR_USUAL = _number(
     _parse_duration_or_none,
     lambda value: "unlimited" if value < 0 else units.show_duration(value),
+    accepts=("duration or unlimited",),
 )
-TIME = _with_raw(_number(units.parse_time, units.show_time), _from(0))
+TIME = _with_raw(_number(units.parse_time, units.show_time, accepts=("time",)), _from(0))
 _HOUR, _DAY = 3600, 86400
 
 
@@ -411,18 +433,23 @@ def _parse_time_of_day(value: Any) -> str:
 
 
 TIME_OF_DAY = _with_raw(
-    _text(_parse_time_of_day), lambda value: not (value.isascii() and value.isdigit()) and _RAW.fullmatch(value) is None
+    _text(_parse_time_of_day, accepts=("time of day",)),
+    lambda value: not (value.isascii() and value.isdigit()) and _RAW.fullmatch(value) is None,
 )
 
 
 def integer(low: int, high: int) -> Kind:
     """A whole number in the bounds of its Go type."""
-    return _number(lambda value: units.parse_integer(value, low, high), low=low, high=high, type_="int")
+    accepts = ("integer", low, high)
+    return _number(
+        lambda value: units.parse_integer(value, low, high), low=low, high=high, type_="int", accepts=accepts
+    )
 
 
 def percentage(low: int = units.INT64_MIN, high: int = units.INT64_MAX) -> Kind:
     """1 to 100, of which 0 in a token is another spelling for 100; the bounds are those of its Go type."""
-    return _with_raw(_number(_parse_percentage, lambda value: value or 100, low, high, "int"), _from(0, 100))
+    accepts = ("percentage", low, high)
+    return _with_raw(_number(_parse_percentage, lambda value: value or 100, low, high, "int", accepts), _from(0, 100))
 
 
 def _parse_percentage(value: Any) -> int:
@@ -438,7 +465,9 @@ def choice(*values: str, same: dict[str, str] | None = None) -> Kind:
         return str(value)
 
     known = {**{value: value for value in values}, **(same or {})}
-    return _with_raw(_text(parse, lambda value: known[value], choices=list(values)), known.__contains__)
+    return _with_raw(
+        _text(parse, lambda value: known[value], ("choice", *values), choices=list(values)), known.__contains__
+    )
 
 
 def _parse_tags(value: Any) -> list[str]:
@@ -454,6 +483,7 @@ TAGS = Kind(
     _parse_tags,
     lambda values: sorted({tag.strip().lower() for tag in values} - {""}),
     {"type": "list", "elements": "str"},
+    accepts=("texts",),
 )
 
 
@@ -464,7 +494,15 @@ def _decode_networks(value: Any, path: str) -> list[str]:
     return decode_strings(value, path)
 
 
-NETWORKS = Kind(encode_strings, _decode_networks, [], _parse_texts, _show_sorted, {"type": "list", "elements": "str"})
+NETWORKS = Kind(
+    encode_strings,
+    _decode_networks,
+    [],
+    _parse_texts,
+    _show_sorted,
+    {"type": "list", "elements": "str"},
+    accepts=("texts",),
+)
 
 
 def _encode_export_type(value: str) -> str:
@@ -495,6 +533,7 @@ EXPORT_TYPE = Kind(
     lambda value: value or f"raw({json.dumps(value)})",  # one that a token omits
     {"type": "str", "choices": ["stream", "service"]},
     reads_null=True,
+    accepts=("export type",),
 )
 
 
@@ -516,7 +555,15 @@ def _parse_sampling(value: Any) -> int:
 
 #: Latency sampling: a percentage, 0 for `headers`.
 SAMPLING = _with_raw(
-    Kind(_encode_sampling, _decode_sampling, 0, _parse_sampling, lambda value: value or "headers", {"type": "str"}),
+    Kind(
+        _encode_sampling,
+        _decode_sampling,
+        0,
+        _parse_sampling,
+        lambda value: value or "headers",
+        {"type": "str"},
+        accepts=("sampling",),
+    ),
     _from(0, 100),
 )
 
@@ -556,4 +603,5 @@ REVOCATIONS = Kind(
     _parse_times,
     lambda value: {key: "now" if value[key] == NOW else TIME.show(value[key]) for key in sorted(value)},
     {"type": "dict"},
+    accepts=("revocations",),
 )

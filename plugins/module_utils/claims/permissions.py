@@ -97,9 +97,9 @@ class UserAccess:
     times_location: str = declare(
         "times_location",
         kinds.TEXT,
-        "The time zone of C(times), such as V(Europe/Prague). The server's own when left out.",
+        "The time zone of C(times), such as V(Europe/Prague). The server's own if omitted.",
     )
-    limits: NatsLimits = declare("", inline(NatsLimits), "Limits, each V(unlimited) when left out.")
+    limits: NatsLimits = declare("", inline(NatsLimits), "Limits, each V(unlimited) if omitted.")
     bearer_token: bool = declare(
         "bearer_token",
         kinds.BOOL,
@@ -129,7 +129,7 @@ class ScopeTemplate(UserAccess):
     """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits."""
 
     limits: TemplateLimits = declare(
-        "", inline(TemplateLimits), "Limits, each V(unlimited) when left out; 0 is not possible."
+        "", inline(TemplateLimits), "Limits, each V(unlimited) if omitted; 0 is not possible."
     )  # type: ignore[assignment] # a subtype of that in UserAccess, which mypy forbids for attributes
 
 

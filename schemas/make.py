@@ -1,0 +1,484 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the words of the document.
+
+`make schema` writes both files. For each option the schema accepts what the module reads, and nothing else, with these exceptions, which JSON Schema
+cannot say: dates that no calendar has (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds (1000ms), the
+checksums of public keys, and a whole number written as 1.0. What the rules of NATS say of values, such as of subjects, or across options is not in it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "schemas" / "document.schema.json"
+PAGE = ROOT / "docs" / "document.md"
+_CORE = "ansible_collections.natsops.security.plugins.module_utils."
+
+Schema = dict[str, Any]
+
+
+def _core(name: str) -> Any:
+    """A module of the core; imported late, as a checkout has to be made importable first."""
+    return importlib.import_module(_CORE + name)
+
+
+# ---- numbers as patterns
+
+
+def _up_to(most: int) -> str:
+    """A pattern for the decimal numbers from 0 to `most`, without leading zeros."""
+    digits = str(most)
+    shorter = f"[1-9][0-9]{{0,{len(digits) - 2}}}" if len(digits) > 1 else ""
+    same = [
+        f"{digits[:place]}[{'1' if place == 0 else '0'}-{int(digit) - 1}][0-9]{{{len(digits) - place - 1}}}"
+        for place, digit in enumerate(digits)
+        if int(digit) > (1 if place == 0 else 0)
+    ]
+    return "(?:" + "|".join(filter(None, ["0", shorter, *same, digits])) + ")"
+
+
+def _counted(most: int, nonzero: bool = False) -> str:
+    """The same with leading zeros, which are read as people write them, up to 30 digits."""
+    return ("(?!0+(?![0-9]))" if nonzero else "") + "(?![0-9]{31})0*" + _up_to(most)
+
+
+def _without_case(word: str) -> str:
+    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
+
+
+def _whole(*patterns: str) -> Schema:
+    return {"type": "string", "pattern": f"^(?:{'|'.join(patterns)})$"}
+
+
+_SPACE = "[ \\t\\n\\r\\f\\v]*"
+_UNLIMITED = _without_case("unlimited")
+_JSON_STRING = '"(?:[^"\\\\\\u0000-\\u001f]|\\\\(?:["\\\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+
+
+def _trimmed(*patterns: str) -> Schema:
+    return _whole(f"{_SPACE}(?:{'|'.join(patterns)}){_SPACE}")
+
+
+def _raw_integer(low: int, high: int) -> Schema:
+    below = f"|-{_up_to(-low)}" if low < 0 else "|-0"
+    return _whole(f"raw\\([ \\t\\n\\r]*(?:null|{_up_to(high)}{below})[ \\t\\n\\r]*\\)")
+
+
+def _raw_text() -> str:
+    return f"raw\\([ \\t\\n\\r]*(?:null|{_JSON_STRING})[ \\t\\n\\r]*\\)"
+
+
+def _any_of(*parts: Schema, **more: Any) -> Schema:
+    return {"anyOf": list(parts), **more}
+
+
+def _integer(low: int, high: int) -> tuple[Schema, Schema]:
+    """Whole numbers in bounds, as numbers and as texts."""
+    signed = [f"\\+?{_counted(high)}", f"-{_counted(-low)}" if low < 0 else "-(?![0-9]{31})0+"]
+    if low > 0:
+        signed = [f"\\+?{_counted(high, nonzero=True)}"]
+    return {"type": "integer", "minimum": low, "maximum": high}, _trimmed(*signed)
+
+
+# ---- the kinds of values
+
+
+def _sizes(most: int, nonzero: bool) -> list[str]:
+    factors: dict[int, list[str]] = {}
+    for unit, factor in _core("base.units")._SIZE_UNITS.items():
+        factors.setdefault(factor, []).append(_without_case(unit))
+    return [f"{_counted(most // factor, nonzero)}\\s*(?:{'|'.join(names)})" for factor, names in factors.items()]
+
+
+def _durations() -> list[str]:
+    units = _core("base.units")
+    parts = (f"{_counted(units.INT64_MAX // size)}{unit}" for unit, size in units._DURATION_UNITS.items())
+    return [f"(?:{'|'.join(parts)})+"]
+
+
+_HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_DATE = "(?:19[7-9][0-9]|[2-9][0-9]{3})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+_MOMENT = f"{_DATE}(?:[Tt ]{_HOUR}:{_MINUTE}:(?:{_MINUTE}|60)(?:\\.[0-9]+)?(?:[Zz]|[+-](?:0[0-9]|1[0-4]):{_MINUTE}))?"
+
+
+def definitions() -> dict[str, Schema]:
+    """What values of a kind may be, under `$defs`."""
+    units, exact = _core("base.units"), _core("claims.declaration").LARGEST_EXACT
+    low, high = units.INT64_MIN, units.INT64_MAX
+    count, count_text = _integer(-1, high)
+    below, text_below = _integer(1, exact)
+    seconds = [f"{_counted(units.LONGEST_SPAN // size, True)}{unit}" for unit, size in _whole_seconds().items()]
+    sizes = _sizes(high, False)
+    return {
+        "text": {"type": "string"},
+        "texts": _any_of({"type": "string"}, {"type": "array", "items": {"type": "string"}}),
+        "boolean": _any_of(
+            {"type": "boolean"},
+            {"enum": [0, 1]},
+            _whole(*map(_without_case, ("yes", "true", "on", "1", "no", "false", "off", "0"))),
+        ),
+        "count": _any_of(count, count_text, _trimmed(_UNLIMITED), examples=[20, "unlimited"]),
+        "size": _any_of(count, _trimmed(*sizes, _UNLIMITED, "-1"), examples=["10GiB", "500MB", "unlimited"]),
+        "count in a scope": _any_of(
+            {"const": -1}, below, text_below, _trimmed(_UNLIMITED, "-0*1"), examples=[20, "unlimited"]
+        ),
+        "size in a scope": _any_of(
+            {"const": -1}, below, _trimmed(*_sizes(exact, True), _UNLIMITED, "-1"), examples=["1MiB", "unlimited"]
+        ),
+        "duration": _any_of({"const": 0}, _trimmed("0", *_durations()), examples=["90d", "12h", "1h30m", "500ms"]),
+        "duration or unlimited": _any_of(
+            {"const": 0}, _trimmed("0", _UNLIMITED, *_durations()), examples=["5s", "unlimited"]
+        ),
+        "duration in seconds": {**_trimmed(f"(?:{'|'.join(seconds)})+"), "examples": ["90d", "12h", "30m"]},
+        "time": _any_of(
+            {"type": "integer", "minimum": 0, "maximum": high},
+            _trimmed(_counted(high), _MOMENT),
+            examples=["2027-01-31T12:00:00Z", "2027-01-31"],
+        ),
+        "time of day": _any_of(
+            {"type": "integer", "minimum": 3600, "maximum": 86399},
+            _whole("(?!raw\\([\\s\\S]*\\)$)(?![0-9]+$)[\\s\\S]*", _seconds_of_day()),
+            examples=["18:00:00"],
+        ),
+        "export type": {"enum": ["stream", "service", 'raw("")']},
+        "sampling": _any_of({"const": "headers"}, *_percentage(), examples=[10, "headers"]),
+        "revocations": {
+            "type": "object",
+            "additionalProperties": _any_of({"const": "now"}, {"$ref": "#/$defs/time"}, {"$ref": "#/$defs/raw number"}),
+            "examples": [{"dashboard": "now"}, {"*": "2027-01-31T12:00:00Z"}],
+        },
+        "raw number": _raw_integer(low, high),
+        "raw text": _whole(_raw_text()),
+        "name": _whole(
+            "(?![\\s])(?=[\\s\\S]{1,240}$)[^/\\\\\\u0000-\\u001f\\u007f-\\u00a0\\u2028\\u2029]*[^\\s/\\\\\\u0000-\\u001f]"
+        )
+        | {"not": {"enum": [".", ".."]}},
+    }
+
+
+def _whole_seconds() -> dict[str, int]:
+    return {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _seconds_of_day() -> str:
+    return "(?:3[6-9][0-9]{2}|[4-9][0-9]{3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2})"
+
+
+def _percentage() -> tuple[Schema, Schema]:
+    number, text = _integer(1, 100)
+    return number, text
+
+
+def _value(accepts: tuple[Any, ...]) -> Schema:
+    """The schema of values of a kind."""
+    word, *given = accepts
+    if word == "raw":
+        return _any_of(_value(tuple(given)), _raw(*given))
+    if word == "integer":
+        return _any_of(*_integer(*given))
+    if word == "percentage":
+        return _any_of(*_percentage())
+    if word == "choice":
+        return {"enum": given}
+    return {"$ref": f"#/$defs/{word}"}
+
+
+def _raw(word: str, *given: int) -> Schema:
+    """What a token may hold and an option may not say otherwise."""
+    if word in ("choice", "time of day"):
+        return {"$ref": "#/$defs/raw text"}
+    return _raw_integer(*given) if word == "percentage" else {"$ref": "#/$defs/raw number"}
+
+
+# ---- claims
+
+
+_MARKUP = re.compile(r"\b(?:RV|RO|[VCOMPEBIL])\(((?:\\.|[^\\)])*)\)")
+
+
+def _plain(lines: Any) -> str:
+    """Documentation without Ansible's markup."""
+    text = " ".join([lines] if isinstance(lines, str) else lines)
+    return _MARKUP.sub(lambda found: f"`{found[1].replace(chr(92), '').partition('#')[0]}`", text)
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if isinstance(schema.get("type"), str):
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def claims_schema(cls: type) -> Schema:
+    """The schema of the options of a declared object."""
+    options = _core("claims.options")
+    properties, required = {}, []
+    for name, (field, _holders) in options._options_by_name(cls).items():
+        properties[name] = _field(field)
+        if field.required:
+            required.append(name)
+    return _object(properties, required)
+
+
+def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+def _field(field: Any) -> Schema:
+    kind = field.kind
+    default = _core("claims.options")._told_default(field)
+    schema = _of_kind(kind)
+    told = {"description": _plain(field.help), **({"default": default} if default is not None else {})}
+    return {**told, **(schema if field.required else _or_null(schema))}
+
+
+def _of_kind(kind: Any) -> Schema:
+    if kind.of is None:
+        return _value(kind.accepts)
+    inner = claims_schema(kind.of)
+    if kind.shape == "list":
+        return {"type": "array", "items": inner}
+    if kind.shape in ("map", "lists"):
+        items = inner if kind.shape == "map" else {"type": "array", "items": inner}
+        return {"type": "object", "additionalProperties": items}
+    return inner
+
+
+# ---- the words of the document itself
+
+
+def _told(description: str, schema: Schema, **more: Any) -> Schema:
+    return {"description": description, **more, **_or_null(schema)}
+
+
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+
+
+def _public_key(letter: str) -> Schema:
+    return _told(
+        "The public key, for a key whose seed is elsewhere.",
+        _whole(f"\\s*(?:{letter}[A-Z2-7]{{55}})?\\s*"),
+    )
+
+
+def _policy() -> dict[str, Schema]:
+    seconds = {"$ref": "#/$defs/duration in seconds"}
+    return {
+        "audience": _told("Intended audience of the JWT.", {"type": "string"}),
+        "not_before": _told("When the JWT starts to be valid.", _value(("raw", "time"))),
+        "expires_in": _told(
+            "How long a JWT is valid that is issued, such as `90d`. Cannot be combined with `expires_at`.", seconds
+        ),
+        "expires_at": _told("When the JWT expires.", {"$ref": "#/$defs/time"}),
+        "renew_before": _told("How long before it expires a JWT is renewed, such as `14d`.", seconds),
+        "renew_spread": _told("Spread renewals over this time, by the name.", seconds),
+    }
+
+
+def _state(*states: str) -> Schema:
+    told = {
+        "present": "made and kept",
+        "absent": "removed",
+        "existing": "taken as it is found",
+    }
+    meaning = ", ".join(f"`{state}` is {told[state]}" for state in states)
+    return _told(f"{meaning[:1].upper()}{meaning[1:]}.", {"enum": list(states)}, default="present")
+
+
+def _signing_keys(letter: str, rest: dict[str, Schema]) -> Schema:
+    # A public key belongs in `public_key`.
+    like_a_key = {"pattern": "^[OAUNCXSP][A-Z0-9]{49,}$"}
+    named = {"type": "string", "minLength": 1, "not": like_a_key}
+    role = _told("The role under which the key is made and kept.", {"type": "string", "not": like_a_key})
+    item = _object({"role": role, "public_key": _public_key(letter), **rest}, [])
+    item["anyOf"] = [
+        {"properties": {"role": {"type": "string", "minLength": 1}}, "required": ["role"]},
+        {"properties": {"public_key": {"type": "string", "pattern": "\\S"}}, "required": ["public_key"]},
+    ]
+    description = "Keys that sign on behalf of the identity key: role names, or dictionaries."
+    items = {"anyOf": [named, item]}
+    return _told(description, {"type": "array", "uniqueItems": True, "items": items})
+
+
+def _operator() -> Schema:
+    claims = claims_schema(_core("claims").Operator)["properties"]
+    properties = {
+        "name": {"description": "The name.", "$ref": "#/$defs/name"},
+        "public_key": _public_key("O"),
+        "state": _state("present", "existing"),
+        **claims,
+        **_policy(),
+        "signing_keys": _signing_keys("O", {}),
+        "system_account": _told(
+            "The name of an account of the document, or a public key of one from elsewhere.", {"type": "string"}
+        ),
+        "remove_signing_keys": _told("Roles or public keys of signing keys to remove.", _NAMES),
+    }
+    return _with_existing(properties, ("name", "public_key", "state"))
+
+
+def _account() -> Schema:
+    core = _core("claims")
+    claims = claims_schema(core.Account)["properties"]
+    key = claims_schema(core.SigningKey)["properties"]
+    activation = _object(
+        {word: schema for word, schema in _policy().items() if word.startswith(("expires", "renew"))}, []
+    )
+    account = "The name of an account of the document, or the public key of one from elsewhere."
+    item = claims["imports"]["items"]["properties"]
+    item["account"] = {**item["account"], "description": f"The exporting account. {account}"}
+    item["activation"] = _told("When the activation token of a private export expires and is renewed.", activation)
+    properties = {
+        "name": {"description": "The name.", "$ref": "#/$defs/name"},
+        "public_key": _public_key("A"),
+        "state": _state("present", "absent", "existing"),
+        "signing_key_role": _told(
+            "The role of the operator's key that signs the account. Defaults to the one that signed it last, or the first one.",
+            {"type": "string"},
+        ),
+        "users": _told("The users.", {"type": "array", "items": _user()}),
+        **claims,
+        **_policy(),
+        "signing_keys": _signing_keys("A", {word: key[word] for word in ("template", "description")}),
+        "remove_signing_keys": _told("Roles or public keys of signing keys to remove.", _NAMES),
+        "remove_revocations": _told("Names of users or public keys whose revocations to remove.", _NAMES),
+    }
+    return _with_existing(properties, ("name", "public_key", "state", "users"))
+
+
+def _user() -> Schema:
+    properties = {
+        "name": {"description": "The name.", "$ref": "#/$defs/name"},
+        "public_key": _public_key("U"),
+        "state": _state("present", "absent"),
+        "signing_key_role": _told(
+            "The role of the account's key that signs the user, also of a scoped one. Defaults to an unscoped one, or the account's own key.",
+            {"type": "string"},
+        ),
+        "creds": _told("Make a creds file.", {"type": "boolean"}, default=True),
+        **claims_schema(_core("claims").User)["properties"],
+        **_policy(),
+    }
+    return _object(properties, ["name"])
+
+
+def _with_existing(properties: dict[str, Schema], kept: tuple[str, ...]) -> Schema:
+    """What is taken as it is found says nothing about itself."""
+    nothing = {word: {"type": "null"} for word in properties if word not in kept}
+    existing = {"properties": {"state": {"const": "existing"}}, "required": ["state"]}
+    return {**_object(properties, ["name"]), "if": existing, "then": {"properties": nothing}}
+
+
+def schema() -> Schema:
+    """The whole schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Document of natsops.security.nats_store",
+        "description": "An operator, its accounts and their users.",
+        "type": "object",
+        "properties": {
+            "operator": {"description": "The operator.", **_operator()},
+            "accounts": _told("The accounts.", {"type": "array", "items": _account()}),
+        },
+        "required": ["operator"],
+        "additionalProperties": False,
+        "$defs": definitions(),
+    }
+
+
+# ---- the page
+
+
+def _objects(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """The dictionaries of the document, each with its path."""
+    if "properties" in schema:
+        yield path, schema
+        for word, inner in schema["properties"].items():
+            yield from _objects(f"{path}.{word}" if path else word, inner)
+    for inner in schema.get("anyOf", ()) if "properties" not in schema else ():
+        yield from _objects(path, inner)
+    if isinstance(schema.get("items"), dict):
+        yield from _objects(path + "[]", schema["items"])
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from _objects(path + ".NAME", schema["additionalProperties"])
+
+
+def _type(schema: Schema) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"] if not str(value).startswith("raw("))
+    kinds = schema.get("type")
+    kind = kinds[0] if isinstance(kinds, list) else kinds
+    if kind is not None:
+        inner = schema.get("items") or schema.get("additionalProperties") or {}
+        of = _type(inner) if isinstance(inner, dict) and inner else ""
+        words = {"array": "list", "object": "dictionary", "string": "text"}
+        return words.get(kind, kind) + (f" of {of}" if of and of != "dictionary" else "")
+    parts = [inner for inner in schema.get("anyOf", ()) if inner.get("type") != "null" and "raw" not in str(inner)]
+    found = [_type(inner) for inner in parts]
+    return " or ".join(dict.fromkeys(filter(None, found[:1] if "integer" in found else found)))
+
+
+_HEAD = """\
+<!-- Made by `make schema`. -->
+
+# The document of `nats_store`
+
+What [`nats_store`](../README.md#a-whole-operator-from-one-document) and the variable `operator_definition` of the role `operator` take. The same as a
+JSON Schema is [schemas/document.schema.json](../schemas/document.schema.json). An editor with the YAML language server checks and completes a
+document that begins with
+
+```yaml
+# yaml-language-server: $schema=https://raw.githubusercontent.com/natsops/security/main/schemas/document.schema.json
+```
+
+The address may also be a path, relative to the document, such as that of the file in an installed collection. The schema says what each option may be
+by itself. What NATS demands of subjects, and of options together, `nats_store --check` reports. Whatever is omitted, or `null`, takes its default.
+
+## Values
+
+| kind | examples |
+| --- | --- |"""
+
+
+def page() -> str:
+    """The reference page."""
+    whole = schema()
+    lines = [_HEAD]
+    for word, one in whole["$defs"].items():
+        if "examples" in one:
+            lines.append(f"| {word} | {', '.join(f'`{json.dumps(value)}`' for value in one['examples'])} |")
+    for path, one in _objects("", whole):
+        heading = f"`{path}`" if path else "The whole"
+        lines += ["", f"## {heading}", "", "| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+        lines += [_row(word, inner, word in one.get("required", ())) for word, inner in one["properties"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(word: str, inner: Schema, is_required: bool) -> str:
+    default = "required" if is_required else f"`{json.dumps(inner['default'])}`" if "default" in inner else ""
+    meaning = inner.get("description", "").replace("|", "\\|")
+    return f"| `{word}` | {_type(inner)} | {default} | {meaning} |"
+
+
+def texts() -> dict[pathlib.Path, str]:
+    """The files and what is in them."""
+    return {SCHEMA: json.dumps(schema(), indent=1, ensure_ascii=False) + "\n", PAGE: page()}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "tests"))
+    importlib.import_module("checkout").make_importable()
+    for _path, _text in texts().items():
+        _path.write_text(_text)

@@ -1,0 +1,296 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schema of the document accepts what the module reads, and nothing else, for each option."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, SigningKey, User
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Kind
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options, shown_fields
+from ansible_collections.natsops.security.plugins.module_utils.reconcile import claims as reading
+from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NOW = 1_800_000_000
+
+_spec = importlib.util.spec_from_file_location("make_schema", ROOT / "schemas" / "make.py")
+assert _spec is not None
+assert _spec.loader is not None
+make = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(make)
+SCHEMA = json.loads(make.SCHEMA.read_text())
+
+
+def validator(part: Any = SCHEMA) -> Draft202012Validator:
+    return Draft202012Validator({"$defs": SCHEMA["$defs"], **part})
+
+
+# ---- what the module reads
+
+
+def problems_of(document: Any) -> list[Problem]:
+    """What is wrong with what a document says of each option by itself; no rule of NATS and no name that stands for something else is looked at."""
+    wanted, problems = read_document(document)
+    if wanted.operator is not None:
+        _read(Operator, wanted.operator.options, problems)
+    for account in wanted.accounts:
+        options = dict(account.options)
+        imports = options.get("imports")
+        if isinstance(imports, list):
+            options["imports"] = [
+                {word: value for word, value in item.items() if word != "activation"}
+                if isinstance(item, dict)
+                else item
+                for item in imports
+            ]
+        problems += reading.activation_problems(account, NOW)
+        _read(Account, options, problems)
+        for key in account.signing_keys:
+            read_options(SigningKey, key.options, "", problems)
+        for user in account.users:
+            _read(User, user.options, problems)
+    return [problem for problem in problems if not _is_a_rule(problem)]
+
+
+def _is_a_rule(problem: Problem) -> bool:
+    """Whether a problem is about several options, a name of something else, a checksum, or how far away a time is."""
+    about_others = ("there is no account", "renew_before needs", "renew_spread needs", "292 years from now")
+    about_keys = ("checksum", "small order")
+    return any(words in problem.message for words in (*about_others, *about_keys))
+
+
+def _read(cls: type, options: dict[str, Any], problems: list[Problem]) -> None:
+    read_options(cls, reading._claim_options(options), "", problems)
+    reading._envelope(options, "", "", "", problems)
+    reading.policy(options, "", problems, NOW)
+
+
+# ---- every option with every kind of value
+
+NEEDED = {
+    "operator": {"name": "ACME"},
+    "name": "A",
+    "type": "stream",
+    "account": "B",
+    "start": "18:00:00",
+    "end": "19:00:00",
+}
+
+
+def leaves(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every option of the document, with the steps that lead to it and its part of the schema."""
+    for word, inner in schema.get("properties", {}).items():
+        yield (*path, word), inner
+        yield from leaves(inner, (*path, word))
+    for inner in schema.get("anyOf", ()) if "properties" not in schema else ():
+        yield from leaves(inner, path)
+    for word, step in (("items", "[]"), ("additionalProperties", "{}")):
+        if isinstance(schema.get(word), dict):
+            yield from leaves(schema[word], (*path, step))
+
+
+def with_value(schema: Any, path: tuple[str, ...], value: Any) -> Any:
+    """The smallest document, or part of one, with a value at a path."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if step == "[]":
+        return [with_value(schema["items"], rest, value)]
+    if step == "{}":
+        return {"x": with_value(schema["additionalProperties"], rest, value)}
+    holder = schema if "properties" in schema else next(one for one in schema["anyOf"] if "properties" in one)
+    found = {word: NEEDED.get(word, "a") for word in holder.get("required", ())}
+    if "role" in holder["properties"]:
+        found["role"] = "a"
+    found[step] = with_value(holder["properties"][step], rest, value)
+    return found
+
+
+VALUES: list[Any] = [
+    *(None, True, False, 1.5, 0, 1, -1, -2, 5, 100, 101, 255, 256, 3599, 3600, 86399, 86400),
+    *(2**53 - 1, 2**53, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64 - 1, 2**64),
+    *(
+        "",
+        "x",
+        "a/b",
+        "..",
+        " a",
+        "a b",
+        "\u00e9",
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "-2",
+        "+5",
+        "007",
+        "0" * 31 + "1",
+        " 5 ",
+        "5 5",
+        "1_000",
+    ),
+    *("yes", "No", "TRUE", "oN", "maybe", "unlimited", "Unlimited", " unlimited ", "-unlimited"),
+    *("10GiB", "10 gib", "10XB", "GiB", "-1GiB", "0b", "9223372036854775807", "9223372036854775808", "8388607TiB"),
+    *(
+        "8388608TiB",
+        "9007199254740991",
+        "9007199254740992",
+        "9007199254740KB",
+        "9007199254741KB",
+        "18446744073709551616",
+    ),
+    *("90d", "1h30m", "1.5h", "500ms", "0s", "0", "00", "10", "106751d", "106752d", "-1d", "1d ", "1 d"),
+    *("now", "2027-01-31", "2027-01-31T12:00:00Z", "2027-01-31T12:00:00+01:00", "2027-01-31T12:00:00", "2027-13-01"),
+    *("1969-12-31", "2027-01-31 12:00:00z", "12-01-2027", "18:00:00", "64800", "3599", "86399", "86400"),
+    *("stream", "Stream", "service", "Singleton", "Chunked", "owner", "headers", "present", "absent", "existing"),
+    *("raw(-5)", 'raw("x")', 'raw("")', "raw(null)", "raw(x)", "raw(1.5)", "raw()", "raw(300)", "raw( 7 )", "raw(-0)"),
+    *("A" * 56, "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL", "a" * 241),
+    *(
+        [],
+        ["a"],
+        ["a", "a"],
+        [1],
+        [None],
+        [True],
+        [{}],
+        [[]],
+        {},
+        {"a": 1},
+        {"a": "now"},
+        {"a": {}},
+        {"a": []},
+        {"a": "x"},
+    ),
+    *({"a": None}, {"no_such_option": 1}, [{"name": "X"}], [{"no_such_option": 1}], {"a": [{"subject": "a"}]}),
+]
+LEAVES = dict(leaves(SCHEMA))
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=".".join)
+def test_the_schema_accepts_what_the_module_reads(path: tuple[str, ...]) -> None:
+    # What is said of a key by its role or its public key is said of both together.
+    is_whole = "signing_keys" in path
+    part = validator() if is_whole else validator(LEAVES[path])
+    for value in VALUES:
+        document = with_value(SCHEMA, path, value)
+        found = problems_of(document)
+        assert part.is_valid(document if is_whole else value) == (not found), (value, found)
+
+
+def test_the_options_are_those_of_the_declarations() -> None:
+    """So one that is added is in the schema too."""
+    for cls, path in (
+        (Operator, ("operator",)),
+        (Account, ("accounts", "[]")),
+        (User, ("accounts", "[]", "users", "[]")),
+    ):
+        for field, _holders in shown_fields(cls):
+            assert not field.is_option or (*path, field.attribute) in LEAVES
+
+
+KINDS: dict[tuple[Any, ...], Kind] = {}
+
+
+def _collect(cls: type) -> None:
+    for field, _holders in shown_fields(cls):
+        if field.kind.of is not None:
+            _collect(field.kind.of)
+        elif field.is_option:
+            KINDS[field.kind.accepts] = field.kind
+
+
+for _cls in (Operator, Account, User):
+    _collect(_cls)
+
+_parts = st.sampled_from(
+    [
+        *("0", "1", "9", "30", "99999", "9007199254740991", "9223372036854775807", "-1", "+", "-", " ", "x", '"', "\n"),
+        *("d", "h", "m", "s", "ms", "w", "GiB", "k", "b", "unlimited", "raw(", ")", "null", "true", "headers", "now"),
+        *("2027-01-31", "T12:00:00Z", ":", "18", "00", "stream"),
+    ]
+)
+_values = st.one_of(
+    st.lists(_parts, min_size=1, max_size=5).map("".join),
+    st.integers(-(2**65), 2**65),
+    st.integers(-3, 300),
+    st.booleans(),
+    st.lists(_parts, max_size=2),
+)
+
+
+def _is_beyond_schemas(kind: Kind, value: Any) -> bool:
+    """What JSON Schema cannot say: durations that are too long as a sum."""
+    if not isinstance(value, str) or "duration" not in kind.accepts[0]:
+        return False
+    try:
+        kind.parse(value)
+    except ValueError as error:
+        return "292 years" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("accepts", KINDS, ids=str)
+def test_any_value_of_a_kind(accepts: tuple[Any, ...]) -> None:
+    kind, part = KINDS[accepts], validator(make._value(accepts))
+
+    @settings(deadline=None, max_examples=100, derandomize=True)
+    @given(_values)
+    @example("18:00:00")
+    @example("1h30m")
+    def check(value: Any) -> None:
+        try:
+            kind.parse(value)
+            is_read = True
+        except ValueError:
+            is_read = False
+        assert part.is_valid(value) == is_read or _is_beyond_schemas(kind, value), value
+
+    check()
+
+
+# ---- files
+
+
+def test_the_files_are_up_to_date() -> None:
+    assert {str(path): path.read_text() for path in make.texts()} == {
+        str(path): text for path, text in make.texts().items()
+    }
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def documents() -> dict[str, Any]:
+    found = {
+        "enforcement": yaml.safe_load((ROOT / "tests/enforcement/operator.yml").read_text()),
+        "document": yaml.safe_load((ROOT / "examples/document/acme.yml").read_text()),
+    }
+    for name in ("group-variables", "cluster"):
+        variables = yaml.safe_load((ROOT / f"examples/{name}/group_vars/nats.yml").read_text())
+        found[name] = variables["operator_definition"]
+    return found
+
+
+@pytest.mark.parametrize("name", ["enforcement", "document", "group-variables", "cluster"])
+def test_documents_of_this_repository_are_valid(name: str) -> None:
+    assert [f"{error.json_path}: {error.message}" for error in validator().iter_errors(documents()[name])] == []
+
+
+def test_examples_name_the_schema() -> None:
+    first = (ROOT / "examples/document/acme.yml").read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    path = first.partition("$schema=")[2]
+    assert (ROOT / "examples/document" / path).resolve() == make.SCHEMA
