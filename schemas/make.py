@@ -295,6 +295,10 @@ def _state(*states: str) -> Schema:
     return _told(f"{meaning[:1].upper()}{meaning[1:]}.", {"enum": list(states)}, default="present")
 
 
+def _renamed_from() -> Schema:
+    return _told("The name that it had before. It keeps its key.", {"anyOf": [{"const": ""}, {"$ref": "#/$defs/name"}]})
+
+
 def _signing_keys(letter: str, rest: dict[str, Schema]) -> Schema:
     # A public key belongs in `public_key`.
     like_a_key = {"pattern": "^[OAUNCXSP][A-Z0-9]{49,}$"}
@@ -342,6 +346,7 @@ def _account() -> Schema:
         "name": {"description": "The name.", "$ref": "#/$defs/name"},
         "public_key": _public_key("A"),
         "state": _state("present", "absent", "existing"),
+        "renamed_from": _renamed_from(),
         "signing_key_role": _told(
             "The role of the operator's key that signs the account. Defaults to the one that signed it last, or the first one.",
             {"type": "string"},
@@ -361,6 +366,7 @@ def _user() -> Schema:
         "name": {"description": "The name.", "$ref": "#/$defs/name"},
         "public_key": _public_key("U"),
         "state": _state("present", "absent"),
+        "renamed_from": _renamed_from(),
         "signing_key_role": _told(
             "The role of the account's key that signs the user, also of a scoped one. Defaults to an unscoped one, or the account's own key.",
             {"type": "string"},

@@ -20,7 +20,13 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Acc
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Kind
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options, shown_fields
 from ansible_collections.natsops.security.plugins.module_utils.reconcile import claims as reading
-from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+from ansible_collections.natsops.security.plugins.module_utils.store.document import (
+    ACCOUNT_WORDS,
+    OPERATOR_WORDS,
+    SIGNING_KEY_WORDS,
+    USER_WORDS,
+    read_document,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOW = 1_800_000_000
@@ -198,6 +204,17 @@ def test_the_options_are_those_of_the_declarations() -> None:
     ):
         for field, _holders in shown_fields(cls):
             assert not field.is_option or (*path, field.attribute) in LEAVES
+
+
+def test_the_words_of_the_document_are_in_the_schema() -> None:
+    account = ("accounts", "[]")
+    words = {
+        ("operator",): OPERATOR_WORDS,
+        account: ACCOUNT_WORDS,
+        (*account, "users", "[]"): USER_WORDS,
+        (*account, "signing_keys", "[]"): SIGNING_KEY_WORDS,
+    }
+    assert [(*path, word) for path, found in words.items() for word in found if (*path, word) not in LEAVES] == []
 
 
 KINDS: dict[tuple[Any, ...], Kind] = {}

@@ -4,10 +4,15 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
+
+import yaml
 
 from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Told, changes_of, lines, markdown
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NORMAL = "natsops.security.normal"
 SEED = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 
 
@@ -106,3 +111,11 @@ def test_markdown_in_names_stays_text() -> None:
     fence = next(line for line in text.splitlines() if line.endswith("diff"))
     assert fence == "````diff"
     assert text.count("\n````\n") == 1
+
+
+def test_every_module_that_changes_something_leaves_notes() -> None:
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
+    routed = {name for name, how in runtime["plugin_routing"]["modules"].items() if how["action_plugin"] == NORMAL}
+    looking = ("_info", "_diagnose", "_policy", "_report")
+    changing = {path.stem for path in ROOT.glob("plugins/modules/nats_*.py") if not path.stem.endswith(looking)}
+    assert changing - {"nats_store"} == routed
