@@ -84,6 +84,11 @@ options:
       creds:
         description: The content of a creds file that was made elsewhere.
         type: str
+      earlier_keys:
+        description: Public keys that the user had before a rotation. Creds of one of them at O(users[].path) are replaced by O(users[].creds).
+        type: list
+        elements: str
+        default: []
       notify:
         description: Whether handlers have to run when the file changes. Until O(state=notified) that is kept in an empty file beside it.
         type: bool
@@ -185,6 +190,7 @@ def main() -> None:
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                     "account_public_key": {"type": "str", "no_log": False},
                     "public_key": {"type": "str", "no_log": False},
+                    "earlier_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
                     "claimed_by": {"type": "list", "elements": "str", "default": []},
                     "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
                     "creds": {"type": "str", "no_log": True},

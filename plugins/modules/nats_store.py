@@ -92,8 +92,8 @@ options:
     type: str
   rotations:
     description:
-      - Phases of rotations of signing keys. In the document a role is a slot, so it stays as it is when the key behind the role changes.
-        The role P(natsops.security.rotation#role) goes through all phases, and sees to servers, hosts and connections.
+      - Phases of rotations of signing keys, and of the keys of users. In the document a role is a slot, so it stays as it is when the key behind the role
+        changes, and a user is a name. The role P(natsops.security.rotation#role) goes through all phases, and sees to servers, hosts and connections.
       - What is known of a role is its JWT, and the roles on record, so a run that was killed is gone on with by the next. The generations of keys stay
         on record until the rotation is complete, also in runs without this option.
     type: list
@@ -101,12 +101,17 @@ options:
     default: []
     suboptions:
       account:
-        description: The name of the account in the document whose signing key is rotated. If omitted, a signing key of the operator is rotated.
+        description:
+          - The name of the account in the document whose signing key, or whose user's key, is rotated. If omitted, a signing key of the operator is rotated.
         type: str
       role:
-        description: The role of the signing key.
+        description: The role of the signing key. Exactly one of this and O(rotations[].user) is needed.
         type: str
-        required: true
+      user:
+        description:
+          - The name of a user of O(rotations[].account), whose key is rotated. Its JWT is about its key, so a new key takes a new JWT, with the same claims,
+            and the JWT of the key before stays valid until that key is revoked.
+        type: str
       phase:
         description:
           - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and whatever the current key signs stays valid.
@@ -114,6 +119,9 @@ options:
             from then on; it stays in the JWT, so tokens that it signed are valid still.
           - V(retire) takes the key that is retiring out of the JWT, and its seed goes to the archive. Refused while something that it signed is in the store.
           - V(replace) does all of it at once, for a key that is compromised. What the old key signed is refused as soon as servers have the new JWT.
+          - Of a user, V(resign) gives it a new key, with a new JWT and creds file; the old creds file goes to the archive, and where
+            C(authorization.auth_users) names the user, both keys are there. V(retire) revokes the old key in the account and archives its seed. V(replace)
+            does both at once. There is no V(add), as no JWT has two keys.
         type: str
         required: true
         choices: [add, resign, retire, replace]
@@ -126,6 +134,8 @@ options:
         description:
           - The public key that follows, where a signer holds it elsewhere, see O(signers). If omitted, the key is made in the keystore. It has to be given
             where a signer holds the key that is to go, so that no key of an HSM is followed by a seed in a file.
+          - Of a user, the key that follows where its seed is made elsewhere. It has to be given where the seed of the key that is to go is not here. A new key
+            in the C(public_key) of the user, or in O(user_public_keys), is the same.
         type: str
   prune:
     description:
@@ -299,11 +309,11 @@ entities:
   elements: dict
   contains:
     kind:
-      description: V(store), V(operator), V(account), V(user), V(activation) or V(signing_key).
+      description: V(store), V(operator), V(account), V(user), V(activation), V(signing_key), or V(user_key) for a key that a user had before.
       type: str
       sample: user
     name:
-      description: The name; the role of a signing key.
+      description: The name; the role of a signing key; the name of the user of a user's key.
       type: str
       sample: orders
     account:
@@ -360,7 +370,7 @@ accounts:
 rotations:
   description:
     - The keys of the roles in O(rotations), the C(current) one, and where there is one the C(next) one and the one that is C(retiring). C(retired) are
-      those that left the JWT in this task.
+      those that left the JWT in this task. A rotation of a user's key has C(user) in place of C(role), and C(retired) are the keys that were revoked.
   returned: success, with O(rotations)
   type: list
   elements: dict
@@ -368,7 +378,7 @@ rotations:
 users:
   description:
     - The C(public_key), C(jwt) and C(expires) of the users in O(return_users) that the document has, by C(ACCOUNT/USER). In check mode the JWT of a user
-      that would be signed is null, and a new key is a placeholder.
+      that would be signed is null, and a new key is a placeholder. C(earlier_keys), where there are any, are those that the user had before.
   returned: with O(return_users)
   type: dict
   sample: {"APP/orders": {"public_key": "UDAU...", "jwt": "eyJ0...", "expires": "2027-01-31T12:00:00Z"}}
@@ -442,7 +452,8 @@ def main() -> None:
                     "default": [],
                     "options": {
                         "account": {"type": "str"},
-                        "role": {"type": "str", "required": True},
+                        "role": {"type": "str"},
+                        "user": {"type": "str"},
                         "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
                         "public_key": {"type": "str", "no_log": False},
                         "next_public_key": {"type": "str", "no_log": False},

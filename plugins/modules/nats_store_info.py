@@ -95,6 +95,10 @@ entities:
           Of signing keys only. RV(definition) has the current ones.
       type: str
       sample: current
+    retiring:
+      description: In a rotation of the key of a user, the key that it had before, which is not revoked yet. There only in a rotation.
+      type: str
+      sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
     creds:
       description: Whether there is a creds file. Of users only.
       type: bool
@@ -126,6 +130,46 @@ problems:
   type: list
   elements: dict
   sample: [{"path": "accounts[0].exports[1].latency", "message": "is measured of services only; leave it out.", "blocking": true}]
+strict_mode:
+  description:
+    - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.
+    - Who is connected by a JWT of an identity key, only servers know, see M(natsops.security.nats_connections).
+  returned: success
+  type: dict
+  contains:
+    enabled:
+      description: Whether it is on.
+      type: bool
+      sample: false
+    ready:
+      description: Whether servers refuse nothing of the store with it. M(natsops.security.nats_store) switches it on only if nothing is refused afterwards.
+      type: bool
+      sample: false
+    operator_signing_key:
+      description: Whether the operator has a signing key.
+      type: bool
+      sample: true
+    accounts:
+      description: The accounts that the operator's identity key signed.
+      type: list
+      elements: str
+      sample: [APP]
+    users:
+      description: The users that the identity keys of their accounts signed, as C(ACCOUNT/USER).
+      type: list
+      elements: str
+      sample: [APP/orders]
+    activations:
+      description:
+        - The importing C(account) and the C(subject) of the imports with an activation that the identity key of the exporting account signed. Servers accept
+          one that does not name the account that it was signed for, so C(refused) is false of it, and it does not count for RV(strict_mode.ready).
+      type: list
+      elements: dict
+      sample: [{"account": "PARTNER", "subject": "orders.create", "refused": true}]
+    system_account:
+      description: The name of the system account, if it has no signing key; null otherwise.
+      type: str
+      sample: SYS
 managed:
   description: Whether the operator's key is elsewhere, so that accounts sign themselves and the operator signs them there.
   returned: success
@@ -162,6 +206,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         "entities": found.entities,
         "problems": found.problems,
         "managed": found.is_managed,
+        "strict_mode": found.strict_mode,
         "store_path": where.root,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.fleets import lets_in
-from support.inventories import Clients, Cluster, account_of_users, changed_tasks
+from support.inventories import Clients, Cluster, account_of_users, changed_tasks, key_of_user
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -116,3 +116,32 @@ def test_server_that_is_down_keeps_the_old_key_in_place(cluster: Cluster, client
     assert clients.connect("app")[0].is_connected
     account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
     assert old not in [key.key for key in account.body.signing_keys]
+
+
+def test_key_of_a_user_is_revoked_when_nobody_is_connected_by_it(cluster: Cluster, clients: Clients) -> None:
+    urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
+    old, creds = key_of_user(cluster, "guest"), clients.creds("guest")
+    connected = clients.connect("guest", "n1")
+    output = rotate(cluster, succeeds=False, rotate_user="APP/guest", rotate_key=old)
+    said = f"The key {old} of APP/guest does not go yet: guest is connected by it (1 connections on n1)"
+    assert said in output, output[-4000:]
+    assert key_of_user(cluster, "guest") != old
+    assert connected[0].is_connected
+    assert all(lets_in(url, given) for url in urls for given in (creds, clients.creds("guest")))
+    clients.do(connected[0].close())
+    rotate(cluster, rotate_user="APP/guest")
+    assert all(lets_in(url, clients.creds("guest")) for url in urls)
+    assert not any(lets_in(url, creds) for url in urls)
+
+
+@pytest.mark.attack
+def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, clients: Clients) -> None:
+    output = rotate(cluster, succeeds=False, rotate_user="APP/u1")
+    assert f"rotation_key: say which key of APP/u1 is to go. It has {key_of_user(cluster, 'u1')}, and no" in output
+    assert "rotation_user: APP/none is no user in the store." in rotate(cluster, succeeds=False, rotate_user="APP/none")
+    connected, old = clients.connect("u1"), key_of_user(cluster, "u1")
+    creds = clients.creds("u1")
+    rotate(cluster, rotate_user="APP/u1", rotate_key=old, rotate_compromised=True)
+    assert all(one.is_closed for one in connected)
+    assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
+    assert clients.connect("u1")[0].is_connected

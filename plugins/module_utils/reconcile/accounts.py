@@ -69,6 +69,10 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
     wanted_claims.keep_spelling(claims.body, old)
     claims.body.revocations.update(members.revoked)
+    # A user that keeps the key that it had before for a while is let in by both, whatever an auth callout says.
+    claims.body.authorization.auth_users += [
+        key for name, key in members.retiring.items() if members.named.get(name) in claims.body.authorization.auth_users
+    ]
     if found is not None and found.older is not None:
         wanted_claims.add_revocations(claims.body, found.older.body)
     findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))

@@ -18,7 +18,7 @@ from ..token import codec
 from . import claims as wanted_claims
 from . import verdict as verdicts
 from .given import Findings, Given, Subject, decided, findings_of
-from .issuers import activation_issuers, user_issuers
+from .issuers import Issuers, activation_issuers, user_issuers
 from .place import Found
 from .plan import CHANGED, CREATED, KEPT, ActivationStep, Entity, Step
 from .verdict import Verdict
@@ -100,7 +100,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         given.how.now,
         issued_after=_revoked_at(given, one),
     )
-    issuers = activation_issuers(given.names.that_sign(one.exporter.claims), False)
+    issuers = _issuers(given, one)
     subject = Subject("activation", "", one.wanted.name, place + ".activation", place, "")
     unnamed = given._replace(signer="")  # the exporter signs, whoever the task names for the account
     said = stored.claims.body.issuer_account if stored is not None else ""
@@ -126,6 +126,16 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
         return _Planned(stored.token, None, findings)
     token = NewToken(f"activation token from {one.exporter.name} for {import_subjects(one.item).remote}")
     return _Planned(token, ActivationStep(decision.claims, made.signing.issuer), findings)
+
+
+def _issuers(given: Given, one: _One) -> Issuers:
+    """The keys that may sign the activation. Servers accept the identity key of the exporter even of a strict operator, which signing keys replace there
+    as soon as one is at hand."""
+    signing = given.names.that_sign(one.exporter.claims)
+    strict = activation_issuers(signing, True)
+    operator = given.wanted.operator
+    is_strict = operator is not None and operator.options.get("strict_signing_key_usage") is True
+    return strict if is_strict and any(map(given.ring.has, strict.allowed)) else activation_issuers(signing, False)
 
 
 def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None, Findings]:

@@ -4,11 +4,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..keys.nkey import KeyPair
 from ..token import decorated
+
+
+def holder_of_creds(text: str | None) -> str:
+    """The public key of the user whose seed a creds file holds; empty where it holds something else."""
+    with contextlib.suppress(NatsSecurityError):
+        holder = decorated.seed_in(text or "")
+        return holder.public_key if holder.type == "user" else ""
+    return ""
 
 
 class Creds(NamedTuple):

@@ -37,6 +37,10 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     plan.add(check_above(given, [one for one in present if one.state == EXISTING]))
     if plan.problems and how.details:
         return plan  # nothing can be signed below, and a module is about nothing else
+    if wanted.rotations:
+        from .turned_users import turn_users  # few tasks rotate a key
+
+        plan.problems += turn_users(given)
     operator = _operator(given)
     plan.operator = operator.step
     _take(plan, operator.findings)
@@ -74,9 +78,15 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
 
         _take(plan, plan_other_accounts(given))
     if wanted.rotations:
-        from .rotated import still_signed  # few tasks rotate a key
+        from .rotated import still_signed
 
         plan.problems += still_signed(given, plan)
+    if operator.step is not None and strict and operator.step.found is not None:
+        from .strict import switch_problems  # few tasks make an operator strict
+
+        problems, warnings = switch_problems(given, plan)
+        plan.problems += problems
+        plan.warnings += warnings
     plan.problems = list(dict.fromkeys(plan.problems))
     plan.warnings = list(dict.fromkeys(plan.warnings))
     return plan

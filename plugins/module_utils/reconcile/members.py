@@ -4,40 +4,45 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple
 
-from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims
 from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..keys.new import NewKey
 from ..rules import revoked_until
-from ..token import decorated
+from ..token import codec, decorated
 from .claims import users_referred_to
+from .creds import holder_of_creds
 from .given import Findings, Given
 from .names import other_subject, started_or_new
 from .place import Found, Trust, UserFiles
 from .plan import EXTRA, REMOVED, Entity, Removal
+from .rotation import record_of_users, retiring_keys
 from .trust import Said, UserFile, peek, user_fault
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
 
 
 class Members(NamedTuple):
-    """Keys by name: `named` of users that the account's claims name, `keys` of those and of users that go; revocations of those that go, by key."""
+    """Keys by name: `named` of users that the account's claims name, `keys` of those and of users that go; revocations of those that go, by key.
+
+    `retiring` are the keys that users had before and that are still valid.
+    """
 
     named: dict[str, str]
     keys: dict[str, str]
     revoked: dict[str, int]
     files: UserFiles
     findings: Findings
+    retiring: dict[str, str]
 
 
 def find_members(given: Given, wanted: WantedAccount) -> Members:
     """The keys of users that the account's own claims name, and the users that go."""
     place, name = given.place, wanted.name
-    members = Members({}, {}, {}, place.user_files(name), Findings())
+    recorded = given.names.record.get(record_of_users(given.names.accounts[name]), {})
+    members = Members({}, {}, {}, place.user_files(name), Findings(), retiring_keys(recorded))
     if members.files.users and place.trust is not None:
         members = _without_unverified(given, place.trust, wanted, members)
     users = {user.name: user for user in wanted.users}
@@ -58,7 +63,21 @@ def find_members(given: Given, wanted: WantedAccount) -> Members:
     for user in members.files.users:
         if user not in present:
             _plan_other(given, wanted, user, old, members)
+    for (account, user), turned in given.names.turned.items():
+        for key in turned.retired if account == name else ():
+            _retire(given, wanted, user, key, members)
     return members
+
+
+def _retire(given: Given, wanted: WantedAccount, user: str, key: str, members: Members) -> None:
+    """Revoke a key that a user had before."""
+    text = given.place.user_text(wanted.name, user)
+    claims = codec.peek(decorated.token_in(text)) if text is not None else {}
+    issued_at = claims.get("iat") if claims.get("sub") == key else None
+    members.revoked[key] = max(given.how.now, issued_at if isinstance(issued_at, int) else 0)
+    reason = ("it is not the key of the user any more",)
+    members.findings.entities.append(Entity("user_key", user, wanted.name, REMOVED, reason, key, 0))
+    members.findings.removals.append(Removal(wanted.name, user, [key], keeps_files=True))
 
 
 def _without_unverified(given: Given, trust: Trust, wanted: WantedAccount, members: Members) -> Members:
@@ -116,6 +135,8 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
         return
     if revoked_until(old.revocations, claims.subject) < claims.issued_at:
         members.revoked[claims.subject] = max(given.how.now, claims.issued_at)
+    if user in members.retiring:
+        _retire(given, wanted, user, members.retiring[user], members)
 
 
 def plan_user_that_goes(given: Given, account: str, user: str, claims: Claims, reason: str) -> Findings:
@@ -138,6 +159,9 @@ def user_key(
     given: Given, account: WantedAccount, user: WantedUser, subject: str, has_creds: bool
 ) -> tuple[str, list[Problem]]:
     """The key of a user: that of its token; else the one that is given, that a killed run has made, or that its creds have; or a new one."""
+    turned = given.names.turned.get((account.name, user.name))
+    if turned is not None:
+        return turned.current, []
     if not subject:
         label = NewKey("user", f"{account.name}/{user.name}")
         known = user.key or started_or_new(given.place, given.ring, label)
@@ -150,8 +174,4 @@ def user_key(
 
 def _holder_of_creds(given: Given, account: WantedAccount, user: WantedUser) -> str:
     """The key of a user whose JWT is gone, but not its creds file; empty where there is none, or it holds something else."""
-    text = given.place.creds_text(account.name, user.name) if user.creds else None
-    with contextlib.suppress(NatsSecurityError):
-        holder = decorated.seed_in(text or "")
-        return holder.public_key if holder.type == "user" else ""
-    return ""
+    return holder_of_creds(given.place.creds_text(account.name, user.name) if user.creds else None)

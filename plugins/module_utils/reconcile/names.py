@@ -13,7 +13,7 @@ from ..claims.options import Problem
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from .place import Found, Place
-from .rotation import NONE, Generations, join_record, split, turn
+from .rotation import NONE, Generations, TurnedUser, join_record, split, turn
 from .wanted import ABSENT, EXISTING, Rotation, Wanted, WantedAccount, WantedKey, WantedOperator, join
 
 
@@ -28,6 +28,8 @@ class Names:
     record: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # all roles, by their owner's key
     #: The signing keys that are rotated, by their owner's key.
     generations: dict[str, Generations] = dataclasses.field(default_factory=dict)
+    #: The keys of users that are rotated, by account and user.
+    turned: dict[tuple[str, str], TurnedUser] = dataclasses.field(default_factory=dict)
     adopted: list[str] = dataclasses.field(default_factory=list)  # what is recorded of keys that were there
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
@@ -51,7 +53,8 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
     operator = wanted.operator
     asked: dict[str, list[Rotation]] = {}
     for one in wanted.rotations:
-        asked.setdefault(one.account, []).append(one)
+        if not one.user:
+            asked.setdefault(one.account, []).append(one)
     if operator is not None:
         pinned = place.trust.record.operator if place.trust is not None else ""
         new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))

@@ -48,6 +48,7 @@ class Record:
     roles: dict[str, dict[str, str]] | None = None
     removed: frozenset[str] = frozenset()  # the public keys of accounts and users that were removed
     revoked: frozenset[Revoked] = frozenset()  # what was revoked by name
+    removed_names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of those keys, ACCOUNT or ACCOUNT/USER
 
 
 @dataclasses.dataclass

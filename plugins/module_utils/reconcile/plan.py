@@ -71,15 +71,21 @@ class UserStep(NamedTuple):
     writes_token: bool
     writes_creds: bool
     has_creds: bool
+    #: Whether the creds file that is there, of a key that the user had before, goes to the archive.
+    archives_creds: bool = False
 
 
 class Removal(NamedTuple):
-    """What goes: a user of an account, or a whole account, or the seed of a signing key; of a user without keys only the JWT."""
+    """What goes: a user of an account, or a whole account, or the seed of a signing key; of a user without keys only the JWT.
+
+    With `keeps_files` it is a key that the user had before: its seed goes, the JWT and creds of the user stay.
+    """
 
     account: str
     user: str
     keys: Sequence[str]
     is_account: bool = False
+    keeps_files: bool = False
 
 
 class Revocation(NamedTuple):

@@ -30,6 +30,7 @@ from .members import read_user
 from .operators import Owner, removed_signing_keys
 from .place import Found, Revoked
 from .plan import CHANGED, Entity, Removal, Revocation, Step
+from .rotation import record_of_users, retiring_keys
 from .trust import peek
 from .verdict import Verdict
 from .wanted import RevocationChange, WantedAccount, WantedRevocation, join
@@ -113,6 +114,7 @@ class _Known:
         self.files = given.place.user_files(wanted.name).users
         trust = given.place.trust
         self.revoked = trust.record.revoked if trust is not None else frozenset()
+        self.retiring = retiring_keys(given.names.record.get(record_of_users(self.claims.subject), {}))
         self._by_key: dict[str, _Token] | None = None
 
     @property
@@ -163,6 +165,10 @@ class _Known:
                 problems.append(Problem(wanted.place, _said_twice(target, other)))
                 continue
             targets.append(target)
+            retiring = self.retiring.get(target.name, "") if target.name == wanted.name else ""
+            if retiring and target.export is None and retiring not in {one.name for one in change.entries}:
+                # The user has two keys for a while, and both are meant by its name.
+                targets.append(_Target(wanted, None, retiring, target.name, None))
         return targets, problems
 
     def _target(self, wanted: WantedRevocation) -> _Target | Problem:

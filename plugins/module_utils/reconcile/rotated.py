@@ -20,6 +20,8 @@ _MOST = 5
 def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
     """A problem for each rotation that would take a key away which has signed something that stays as it is."""
     for one in given.wanted.rotations:
+        if one.user:
+            continue  # a user signs nothing
         owner = given.names.accounts.get(one.account, "") if one.account else given.names.operator
         retired = given.names.of(owner).retired
         left = [*_left(given, plan, one, retired)] if retired else []
@@ -41,7 +43,7 @@ def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> I
                 yield f"the account {name}"
         return
     anew = {step.name for step in plan.users.get(one.account, ()) if step.claims is not None}
-    anew |= {removal.user for removal in plan.removals if removal.account == one.account}
+    anew |= {removal.user for removal in plan.removals if removal.account == one.account and not removal.keeps_files}
     for name in given.place.user_files(one.account).users:
         text = None if name in anew else given.place.user_text(one.account, name)
         if text is not None and peek(decorated.token_in(text)).issuer in retired:

@@ -16,6 +16,8 @@ from .wanted import Rotation, WantedKey, join
 #: What a rotation does: make the next key; let it sign what the one before signed; take the one before out of the JWT; or all of it at once.
 ADD, RESIGN, RETIRE, REPLACE = PHASES = ("add", "resign", "retire", "replace")
 _NEXT, _RETIRING = " (next)", " (retiring)"
+#: What the retiring keys of an account's users are recorded under, after the key of the account.
+_USERS = "/users"
 
 
 class Slot(NamedTuple):
@@ -176,3 +178,43 @@ def with_generations(wanted: Sequence[WantedKey], generations: Generations) -> I
     by_role = {one.role: one for one in wanted if one.role}
     for role, key in generations.kept:
         yield dataclasses.replace(by_role[role], key=key)
+
+
+# ---- the keys of users
+
+
+class TurnedUser(NamedTuple):
+    """The key of a user after a phase, the one that is retiring, and those that are revoked now."""
+
+    current: str
+    retiring: str = ""
+    retired: tuple[str, ...] = ()
+
+
+def record_of_users(account_key: str) -> str:
+    """What the retiring keys of an account's users are recorded under."""
+    return account_key + _USERS
+
+
+def owner_of(recorded: str) -> str:
+    """The public key of the operator or account that something is recorded of."""
+    return recorded[: -len(_USERS)] if recorded.endswith(_USERS) else recorded
+
+
+def retiring_keys(record: Mapping[str, str]) -> dict[str, str]:
+    """The keys that users had before and that are not revoked yet, by the names of the users."""
+    return split(record)[2]
+
+
+def with_retiring(record: Mapping[str, str], user: str, key: str) -> dict[str, str]:
+    """The same record with another retiring key of a user, or without one."""
+    rest = {name: known for name, known in record.items() if name != user + _RETIRING}
+    return {**rest, user + _RETIRING: key} if key else rest
+
+
+def not_revoked_yet(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The record as it is written before the tokens are: with the keys of users that retire, until their revocation is in the JWT of the account."""
+    kept = {owner: dict(keys) for owner, keys in before.items() if owner.endswith(_USERS)}
+    return {owner: {**kept.get(owner, {}), **after.get(owner, {})} for owner in [*after, *(kept.keys() - after.keys())]}

@@ -87,7 +87,10 @@ def verify(evidence: Evidence, named: Named, has_seed: Callable[[str], bool]) ->
     record = evidence.record
     trust = Trust(record, is_first=not record.operator)
     if record.operator and named.operator not in ("", record.operator):
-        trust.replaced, trust.record = record.operator, Record(removed=record.removed, revoked=record.revoked)
+        trust.replaced, trust.record = (
+            record.operator,
+            Record(removed=record.removed, revoked=record.revoked, removed_names=record.removed_names),
+        )
     trust.is_managed = evidence.is_managed and (trust.record.is_managed or not trust.record.operator)
     recorded = _recorded(trust, evidence.recorded_at(""), trust.record.operator_token)
     trust.operator = _operator(known, trust, recorded)

@@ -14,15 +14,16 @@ from ..claims.options import Problem
 from ..decision.issue import Decision, Policy, decide
 from ..keys.nkey import KeyPair
 from ..rules import revoked_until
-from ..token import decorated
+from ..token import codec, decorated
 from . import claims as wanted_claims
 from . import verdict as verdicts
-from .creds import read_creds
+from .creds import holder_of_creds, read_creds
 from .given import Findings, Given, token_file_reasons
-from .issuers import Issuers, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
+from .issuers import Issuers, Signing, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
 from .members import Members, user_key
 from .place import SURROUNDED
 from .plan import CHANGED, CREATED, Entity, UserStep
+from .rotation import TurnedUser
 from .trust import NOTHING, Said, UserFile, peek, user_fault
 from .verdict import Verdict
 from .wanted import ABSENT, WantedAccount, WantedUser, join
@@ -74,7 +75,7 @@ class _Common:
         self.given, self.wanted, self.account, self.strict = given, account.wanted, account.claims, account.strict
         self.body: Account = account.claims.body
         self._signing = given.names.that_sign(account.claims)
-        self.files = members.files
+        self.files, self.retiring = members.files, members.retiring
         self.keys = dict(members.named)
         self.steps: list[UserStep] = []
         self.kept: list[str] = []
@@ -133,11 +134,12 @@ class _Common:
                 self._problem(file, f"this is left as it is: {fault}")
                 return
         subject = self._key_of(user, place, said.subject)
+        is_turned = token is not None and subject != said.subject and (wanted.name, user.name) in given.names.turned
         signers = self.signers(user, place)
         if signers is None:
             return
         one = _User(user, place, file, token, said, subject)
-        made = self._decide(one, signers)
+        made = self._decide(one, signers, is_turned)
         if made is None:
             return
         issuer, reasons, claims = made
@@ -145,15 +147,15 @@ class _Common:
             self._problem(place, no_seed(signers.issuers.allowed, given.ring))
             return
         file_reasons = token_file_reasons(given.place, file, "" if token == text else SURROUNDED)
-        creds_reasons, writes_creds = self._plan_creds(one, bool(reasons))
-        if not (reasons or writes_creds or file_reasons or creds_reasons):
+        creds_reasons, writes_creds, is_old = self._plan_creds(one, bool(reasons))
+        if not (reasons or writes_creds or file_reasons or creds_reasons or is_old):
             self.kept.append(user.name)
             return
-        if reasons or writes_creds or token != text:
+        if reasons or writes_creds or token != text or is_old:
             new = claims if reasons else None
             writes = bool(reasons) or token != text
-            has_creds = user.name in self.files.creds
-            step = UserStep(user.name, subject, issuer, new, token, writes, writes_creds, has_creds)
+            has_creds = user.name in self.files.creds and not is_old
+            step = UserStep(user.name, subject, issuer, new, token, writes, writes_creds, has_creds, is_old)
             self.steps.append(step)
         action = CREATED if token is None else CHANGED
         shown = (*file_reasons, *creds_reasons) if token is None else (*reasons, *file_reasons, *creds_reasons)
@@ -171,8 +173,8 @@ class _Common:
         self._holders[subject] = user.name
         return subject
 
-    def _decide(self, one: _User, signers: _Signers) -> tuple[str, tuple[str, ...], Claims] | None:
-        """Who signs the user, why, if it is issued, and its claims; None with a problem."""
+    def _decide(self, one: _User, signers: _Signers, is_turned: bool) -> tuple[str, tuple[str, ...], Claims] | None:
+        """Who signs the user, why, if it is issued, and its claims; None with a problem. One whose key is rotated is issued anew."""
         given = self.given
         revoked = revoked_until(self.body.revocations, one.subject)
         problems: list[Problem] = []
@@ -185,7 +187,9 @@ class _Common:
         wanted = self._claims(one, issuer, scope, signers.has_templates)
         self.findings.judge(Verdict(tuple(problems)))
         try:
-            if one.token is None and not given.how.diff:
+            if is_turned:
+                issuer, decision = self._turn(one, (issuer, wanted), signers, policy)
+            elif one.token is None and not given.how.diff:
                 decision = decide(wanted, None, issuer, policy, given.how.now)
             else:
                 decision = self._compare(one, wanted, issuer, policy)
@@ -203,6 +207,18 @@ class _Common:
             return issuer, (), decision.claims
         reasons = _NO_TOKEN if one.token is None else given.words.readable(decision.reasons)
         return issuer, reasons, decision.claims
+
+    def _turn(self, one: _User, chosen: tuple[str, Claims], signers: _Signers, policy: Policy) -> tuple[str, Decision]:
+        """Who signs the JWT of the new key of a user, and the decision to issue it in place of the one that is there. NatsSecurityError."""
+        issuer, wanted = chosen
+        if not self.given.signer and not self.given.ring.has(issuer):
+            other = at_hand(signers.issuers, Signing(issuer, signers.issuers.scopes.get(issuer)), self.given.ring)
+            if not isinstance(other, str):
+                issuer = other.issuer
+                wanted = self._claims(one, issuer, other.scope, signers.has_templates)
+        decision = decide(wanted, None, issuer, policy, self.given.how.now)
+        old = codec.decode(one.token or "")
+        return issuer, decision._replace(old=old, reasons=[f"its key {one.said.subject} is replaced by a new one"])
 
     def _compare(self, one: _User, wanted: Claims, issuer: str, policy: Policy) -> Decision:
         # With the seed of whoever signed it, where that key may, a user that is as it should be costs less.
@@ -248,7 +264,28 @@ class _Common:
     def _problem(self, place: str, message: str) -> None:
         self.findings.judge(Verdict((Problem(place, message),)))
 
-    def _plan_creds(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool]:
+    def _plan_creds(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
+        """Why the creds file is written or its mode corrected, whether it is written, and whether the one that is there is of a key before and goes."""
+        text = self.given.place.creds_text(self.wanted.name, one.user.name) if self._may_be_old(one) else None
+        holder = holder_of_creds(text) if text is not None else ""
+        if not holder or holder == one.subject or holder not in self._old_keys(one):
+            return (*self._creds_in_place(one, is_issued), False)
+        reasons = () if is_issued else (f"the creds file is of the key {holder}, which the user had before",)
+        return reasons, one.user.creds and self.given.ring.has(one.subject), True
+
+    def _may_be_old(self, one: _User) -> bool:
+        """Whether the creds file of a user could be that of a key that it had before."""
+        if one.user.name not in self.files.creds:
+            return False
+        key = (self.wanted.name, one.user.name)
+        return key in self.given.names.turned or one.user.name in self.retiring
+
+    def _old_keys(self, one: _User) -> set[str]:
+        turned = self.given.names.turned.get((self.wanted.name, one.user.name), TurnedUser(""))
+        keys = {turned.retiring, *turned.retired, self.retiring.get(one.user.name, ""), one.said.subject}
+        return {key for key in keys if key} | set(self.body.revocations)
+
+    def _creds_in_place(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool]:
         """Why the creds file is written or its mode corrected, and whether it is written."""
         if not one.user.creds:
             return (), False

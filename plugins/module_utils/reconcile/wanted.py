@@ -103,9 +103,9 @@ class WantedOperator:
 
 @dataclasses.dataclass(frozen=True)
 class Rotation:
-    """A phase of the rotation of a signing key: of an account, or with an empty name of the operator.
+    """A phase of the rotation of a signing key, of an account, or with an empty name of the operator; or of the key of a user of an account.
 
-    Without `key` it is the one that signs now. `following` is the key that comes, where its seed is elsewhere; otherwise it is made.
+    Without `key` it is the one that signs, or that the user has, now. `following` is the key that comes, where its seed is elsewhere; otherwise it is made.
     """
 
     place: str
@@ -114,6 +114,7 @@ class Rotation:
     phase: str
     key: str = ""
     following: str = ""
+    user: str = ""  # of a user, in place of a role
 
 
 @dataclasses.dataclass

@@ -33,6 +33,7 @@ from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
+from ..reconcile.rotation import not_revoked_yet
 from ..reconcile.signing import Made, Tokens, key_of, sign_plan, unsigned_of
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
@@ -333,6 +334,7 @@ class _Work:
             self.put_modes_right()
             self.archive()
             self.write_record()
+            self.forget_revoked()
             discard(self.layout.journal)
         self.outcome.made = self.made
         return self.outcome
@@ -378,16 +380,27 @@ class _Work:
 
     def write_identity(self) -> None:
         """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
-        layout, record, is_managed = self.layout, self.record, self.store.is_managed
         if self.store.trust is not None and self.store.trust.replaced:
-            put_away(layout, layout.record, True, self.when)
+            put_away(self.layout, self.layout.record, True, self.when)
+        self.write_roles(not_revoked_yet(self.record.roles or {}, self.plan.names.record))
+
+    def forget_revoked(self) -> None:
+        """Take the keys of users that are revoked by now out of the record."""
+        record = self.plan.names.record
+        if not_revoked_yet(self.record.roles or {}, record) != not_revoked_yet({}, record):
+            self.write_roles(record)
+
+    def write_roles(self, record: Mapping[str, Mapping[str, str]]) -> None:
+        """Record who the operator is, and roles."""
+        layout, is_managed = self.layout, self.store.is_managed
         operator = key_of(self.plan.names.operator, self.made)
-        roles = resolve({owner: roles for owner, roles in self.plan.names.record.items() if roles}, self.made)
+        roles = resolve({owner: roles for owner, roles in record.items() if roles}, self.made)
         text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
         files = []
-        if (record.operator, record.is_managed) != (operator, is_managed):
+        known = self.record
+        if (known.operator, known.is_managed) != (operator, is_managed):
             files.append((layout.recorded_store, identity_text(operator, is_managed)))
-        if record.roles != roles:
+        if known.roles != roles:
             files.append((layout.recorded_roles, text))
         if (self.store.read_roles or {}) != roles:
             files.append((layout.roles, text))
@@ -437,12 +450,24 @@ class _Work:
     def write_users(self) -> None:
         jwts: list[Write] = []
         creds: list[Write] = []
+        replaced: list[str] = []
         for account, users in self.plan.users.items():
             for user in users:
                 self.add_files(account, user, jwts, creds)
+                if user.archives_creds:
+                    replaced.append(self.layout.creds(account, user.name))
                 if len(jwts) + len(creds) >= _FILES_AT_ONCE:
-                    _write_out(jwts, creds)
-        _write_out(jwts, creds)
+                    self.write_out(jwts, creds, replaced)
+        self.write_out(jwts, creds, replaced)
+
+    def write_out(self, jwts: list[Write], creds: list[Write], replaced: list[str]) -> None:
+        """Write files and forget them: creds after the JWTs that they repeat, and after those of another key are out of the way."""
+        write_all(jwts)
+        for path in replaced:
+            put_away(self.layout, path, True, self.when)
+        write_all(creds)
+        for files in (jwts, creds, replaced):
+            files.clear()
 
     def add_files(self, account: str, user: UserStep, jwts: list[Write], creds: list[Write]) -> None:
         path = self.layout.user_jwt(account, user.name)
@@ -502,11 +527,13 @@ class _Work:
         self.note_removed()
         for removal in self.plan.removals:
             account, user = removal.account, removal.user
-            if user and removal.keys:
+            if user and removal.keys and not removal.keeps_files:
                 put_away(self.layout, self.layout.creds(account, user), True, when)
             for key in removal.keys:
                 if len(key) == 56:
                     put_away(self.layout, self.layout.key(key), True, when)
+            if removal.keeps_files:
+                continue
             if user:
                 put_away(self.layout, self.layout.user_jwt(account, user), False, when)
             elif removal.is_account:
@@ -534,13 +561,6 @@ def _text_as_planned(path: str, found: Found | None) -> str | None:
     if (decorated.token_in(text) if text is not None else None) != (found.token if found is not None else None):
         raise Overtaken(path, "something else changed it at the same time")
     return text
-
-
-def _write_out(jwts: list[Write], creds: list[Write]) -> None:
-    """Write files and forget them: creds after the JWTs that they repeat."""
-    for files in (jwts, creds):
-        write_all(files)
-        files.clear()
 
 
 def _remove_leftovers(store: Store, started: list[str]) -> None:

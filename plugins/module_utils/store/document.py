@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Sequence
+from typing import Any, Iterator, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
@@ -100,15 +100,17 @@ def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
 
 
 def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Problem]]:
-    """The rotations of signing keys that a task asks for, and what is wrong with them."""
+    """The rotations that a task asks for, of signing keys and of users, and what is wrong with them."""
     problems: list[Problem] = []
     rotations = []
-    named = {account.name for account in wanted.accounts if account.state == PRESENT}
+    named = {account.name: account for account in wanted.accounts if account.state == PRESENT}
     slots: dict[str, str] = {}
     for index, item in enumerate(value or ()):
         path = f"rotations[{index}]"
-        account, role = item["account"] or "", item["role"]
-        key_type = "account" if account else "operator"
+        account, role, user = item["account"] or "", item["role"] or "", item["user"] or ""
+        key_type = "user" if user else "account" if account else "operator"
+        before = len(problems)
+        problems += _slot_problems(path, account, role, user)
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
         given = _public_key({"public_key": item["next_public_key"]}, path, key_type, problems)
         if given and given == key:
@@ -116,9 +118,25 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
         if account and account not in named:
             problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
             continue
-        _check_once(slots, f"{account}/{role}", path, f"the role {role}", problems)
-        rotations.append(Rotation(path, account, role, item["phase"], key, given))
+        if user and account and user not in {one.name for one in named[account].users if one.state == PRESENT}:
+            problems.append(
+                Problem(path + ".user", f"the document has no user {excerpt(user)} in the account {account}.")
+            )
+        what = f"the user {user}" if user else f"the role {role}"
+        _check_once(slots, f"{account}/{what}", path, what, problems)
+        if len(problems) == before:
+            rotations.append(Rotation(path, account, role, item["phase"], key, given, user))
     return rotations, problems
+
+
+def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Problem]:
+    """What is wrong with whose key is to be rotated."""
+    if role and user:
+        yield Problem(path, "role and user exclude each other: a rotation is of a signing key or of the key of a user.")
+    elif not (role or user):
+        yield Problem(path, "a role is wanted, of a signing key, or a user.")
+    elif user and not account:
+        yield Problem(path + ".account", "the account of the user is wanted.")
 
 
 def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:

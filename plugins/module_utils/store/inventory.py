@@ -16,11 +16,11 @@ from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
 from ..keys.keyring import Keyring
-from ..reconcile import verdict
+from ..reconcile import strict, verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
-from ..reconcile.rotation import role_of, split
+from ..reconcile.rotation import record_of_users, retiring_keys, role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..rules.imports import without_to
@@ -38,6 +38,7 @@ class Inventory:
     entities: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     is_managed: bool = False
+    strict_mode: dict[str, Any] | None = None
 
 
 def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
@@ -69,6 +70,7 @@ class _Teller:
         for index, (name, stored) in enumerate(self.store.accounts.items()):
             accounts.append(self.tell_account(name, stored, f"accounts[{index}]"))
         self.check_across()
+        self.tell_strict_mode()
         for problem in self.store.problems:
             self.problem(problem.path, problem.message, True)
         self.tell_record()
@@ -78,6 +80,19 @@ class _Teller:
             self.problem(self.layout.journal, "a run did not end; the next one completes it.", False)
         self.found.definition = {"operator": operator, "accounts": accounts}
         return self.found
+
+    def tell_strict_mode(self) -> None:
+        """What servers refuse, or would refuse, under a strict operator."""
+        operator = self.store.operator
+        if operator is None:
+            return
+        users: dict[str, list[tuple[str, str]]] = {}
+        for entity in self.found.entities:
+            if entity["kind"] == "user" and not entity.get("revoked"):
+                users.setdefault(entity["account"], []).append((entity["name"], entity["issuer"]))
+        accounts = {name: stored.claims for name, stored in self.store.accounts.items()}
+        found = strict.refused(operator.claims, accounts, lambda name: users.get(name, ()))
+        self.found.strict_mode = strict.show(found, operator.claims.body.strict_signing_key_usage)
 
     def tell_record(self) -> None:
         """What the store has lost since the last run, and the next one restores."""
@@ -173,9 +188,10 @@ class _Teller:
         if "revocations" in told:
             told["revocations"] = {by_key.get(key, key): at for key, at in told["revocations"].items()}
         authorization = told.get("authorization", {})
+        before = set(retiring_keys(self.store.role_keys(record_of_users(claims.subject))).values())
         for word, names in (("auth_users", by_key), ("allowed_accounts", self.names)):
             if word in authorization:
-                authorization[word] = [names.get(key, key) for key in authorization[word]]
+                authorization[word] = [names.get(key, key) for key in authorization[word] if key not in before]
         if users:
             told["users"] = users
         self.add("account", name, "", claims, path)
@@ -243,6 +259,7 @@ class _Teller:
         by_key = {}
         keys = {key.key: key for key in stored.claims.body.signing_keys}
         revocations = stored.claims.body.revocations
+        retiring = retiring_keys(self.store.role_keys(record_of_users(stored.claims.subject)))
         files = self.store.user_files(account)
         for name in files.users:
             file = self.layout.user_jwt(account, name)
@@ -268,6 +285,8 @@ class _Teller:
             key = keys.get(claims.issuer)
             by_key[claims.subject] = name
             told.append(self.tell_user(account, name, claims, key, record, repeated, where, name in files.creds))
+            if retiring.get(name, claims.subject) != claims.subject:
+                self.found.entities[-1]["retiring"] = retiring[name]
             self.check_user(stored.claims, claims, where)
         return told, by_key
 
@@ -311,8 +330,8 @@ class _Teller:
     def check_user(self, account: Claims, claims: Claims, path: str) -> None:
         self.check(claims, path)
         operator = self.store.operator
-        strict = operator is not None and operator.claims.body.strict_signing_key_usage
-        self.issues(rules.user_issues(account, claims, self.now, strict), path)
+        is_strict = operator is not None and operator.claims.body.strict_signing_key_usage
+        self.issues(rules.user_issues(account, claims, self.now, is_strict), path)
 
     # ---- common
 

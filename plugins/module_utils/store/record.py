@@ -28,10 +28,11 @@ def read_record(store: Store) -> Record:
     layout = store.layout
     lines = (layouts.read_file(store, layout.removed) or "").splitlines()
     removed = frozenset(line.partition(" ")[0] for line in lines)
+    names = {line.split(" ", 2)[0]: line.split(" ", 2)[2] for line in lines if line.count(" ") >= 2}
     revoked = frozenset(_read_revoked((layouts.read_file(store, layout.revoked) or "").splitlines()))
     said = layouts.read_json(store, layout.recorded_store)
     if not isinstance(said, dict):
-        return Record(removed=removed, revoked=revoked)
+        return Record(removed=removed, revoked=revoked, removed_names=names)
     for folder in (layout.record, layout.recorded_accounts):
         layouts.note_mode(store, folder, FOLDER_MODE)
         layouts.note_leftovers(store, folder)
@@ -48,6 +49,7 @@ def read_record(store: Store) -> Record:
         layouts.read_roles(store, layout.recorded_roles),
         removed,
         revoked,
+        names,
     )
 
 

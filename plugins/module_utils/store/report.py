@@ -9,6 +9,7 @@ from typing import Any, Iterable
 from ..base import units
 from ..claims.options import Problem
 from ..reconcile.plan import CREATED, Entity
+from ..reconcile.rotation import record_of_users, retiring_keys
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Rotation, Wanted
 from ..token import codec, decorated
@@ -77,9 +78,19 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
 
 
 def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
-    """The keys of a role that is rotated, and how many tokens are signed anew."""
+    """The keys of a role, or of a user, that is rotated."""
     plan = outcome.plan
     names = plan.names
+    if one.user:
+        turned = names.turned[one.account, one.user]
+        return {
+            "account": one.account,
+            "user": one.user,
+            "current": key_of(turned.current, outcome.made),
+            "next": None,
+            "retiring": turned.retiring or None,
+            "retired": sorted(turned.retired),
+        }
     owner = names.accounts.get(one.account, "") if one.account else names.operator
     roles = names.roles.get(one.account, {}) if one.account else names.operator_roles
     generations = names.of(owner)
@@ -108,7 +119,20 @@ def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, An
                 text = outcome.store.user_text(account, user)
                 jwt = decorated.token_in(text) if text is not None else None
             shown[name] = _show_user(key_of(key, outcome.made), jwt)
+            earlier = _earlier_keys(outcome, account, user) - {shown[name]["public_key"]}
+            shown[name].update({"earlier_keys": sorted(earlier)} if earlier else {})
     return shown
+
+
+def _earlier_keys(outcome: Outcome, account: str, user: str) -> set[str]:
+    """The keys that a user had before, by a rotation or because it was removed and made anew."""
+    names, trust = outcome.plan.names, outcome.store.trust
+    record = names.record.get(record_of_users(names.accounts.get(account, "")), {})
+    turned = names.turned.get((account, user))
+    keys = {retiring_keys(record).get(user, ""), *(turned.retired if turned is not None else ())}
+    if trust is not None:
+        keys |= {key for key, name in trust.record.removed_names.items() if name == f"{account}/{user}"}
+    return keys - {""}
 
 
 def _show_user(key: str, jwt: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Sequence
 
 from ..reconcile.plan import CHANGED, CREATED, KEPT, REMOVED, Entity, Plan, Removal
+from ..reconcile.rotation import owner_of
 from ..reconcile.trust import peek
 from ..reconcile.wanted import ABSENT, How, Wanted
 from .layout import Store
@@ -24,7 +25,7 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
     plan.names.record = {
         owner: {role: key for role, key in roles.items() if key not in gone}
         for owner, roles in plan.names.record.items()
-        if owner not in gone
+        if owner_of(owner) not in gone
     }
     reasons = [*plan.names.adopted, *_record_reasons(plan, store)]
     reasons += [f"the account {name} leaves the record, its JWT is gone" for name in unrecorded]

@@ -127,7 +127,7 @@ def _checked_delivery(module: CarefulModule, user: _User) -> _User:
     key = str(peek(token_in(creds)).get("sub") or "")
     if not key:
         raise NatsSecurityError("creds: this is not the content of a creds file.")
-    if user.held is not None and user.held.public_key != key:
+    if user.held is not None and user.held.public_key not in (key, *user.item["earlier_keys"]):
         raise NatsSecurityError(
             f"{user.path} holds the creds of {user.held.public_key}, not of {key}, which is the key of this user. It is left as it is."
         )

@@ -1,0 +1,162 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What servers refuse as soon as the operator has strict_signing_key_usage: what an identity key has signed, and what only an identity key could sign.
+
+Servers then take the operator's identity key out of the keys that they trust, and the identity keys of accounts out of those that may sign for them
+(server.go and accounts.go of nats-server). Only servers know which JWTs clients are connected by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
+
+from ..claims import Account, Claims, Operator
+from ..claims.options import Problem
+from ..token import decorated
+from .given import Given
+from .plan import Plan
+from .trust import NOTHING, peek
+from .wanted import join
+
+#: So many are named, the others are counted.
+_MOST = 5
+
+
+class Activation(NamedTuple):
+    """An activation token that the identity key of the exporting account signed: the importing account by name, the subject of the import, and whether
+    servers refuse it. They accept one that does not name the account that it was signed for (isIssuerClaimTrusted in accounts.go of nats-server)."""
+
+    account: str
+    subject: str
+    refused: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """What servers refuse under a strict operator: accounts by name, users as ACCOUNT/USER, activations, accounts that only their identity key can sign for."""
+
+    has_signing_key: bool = True  # the operator
+    accounts: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    activations: tuple[Activation, ...] = ()
+    system_account: str = ""  # that has no signing key
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether servers refuse nothing."""
+        return self.has_signing_key and not (
+            self.accounts or self.users or self.refused_activations or self.system_account
+        )
+
+    @property
+    def refused_activations(self) -> list[Activation]:
+        """The activations that servers refuse."""
+        return [one for one in self.activations if one.refused]
+
+
+def refused(
+    operator: Claims, accounts: Mapping[str, Claims], issuers_of_users: Callable[[str], Iterable[tuple[str, str]]]
+) -> Refused:
+    """What servers would refuse if the operator were strict. `issuers_of_users` has the users of an account by name, each with the key that signed it."""
+    body: Operator = operator.body
+    system = next((name for name, claims in accounts.items() if claims.subject == body.system_account), "")
+    return Refused(
+        bool(body.signing_keys),
+        tuple(name for name, claims in accounts.items() if claims.issuer == operator.subject),
+        tuple(
+            f"{name}/{user}"
+            for name, claims in accounts.items()
+            for user, issuer in issuers_of_users(name)
+            if issuer == claims.subject
+        ),
+        tuple(one for name, claims in accounts.items() for one in _activations(name, claims)),
+        system if system and not accounts[system].body.signing_keys else "",
+    )
+
+
+def _activations(name: str, claims: Claims) -> Iterator[Activation]:
+    body: Account = claims.body
+    for item in body.imports:
+        said = peek(str(item.token)) if item is not None and item.token else NOTHING
+        if said.issuer and said.issuer == item.account:
+            yield Activation(name, str(item.subject), bool(said.issuer_account))
+
+
+def show(found: Refused, is_on: bool) -> dict[str, Any]:
+    """The same as a result of a task."""
+    return {
+        "enabled": is_on,
+        "ready": found.is_nothing,
+        "operator_signing_key": found.has_signing_key,
+        "accounts": list(found.accounts),
+        "users": list(found.users),
+        "activations": [one._asdict() for one in found.activations],
+        "system_account": found.system_account or None,
+    }
+
+
+def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Problem]]:
+    """Why the operator does not become strict by this plan: what servers would refuse that the plan does not sign anew. And what to warn of."""
+    found = given.place.operator
+    step = plan.operator
+    if found is None or step is None or found.claims.body.strict_signing_key_usage:
+        return [], []
+    if not step.claims.body.strict_signing_key_usage:
+        return [], []
+    before = refused(found.claims, _accounts(given, plan, {}), _issuers(given, set()))
+    anew = {(account, user.name) for account, users in plan.users.items() for user in users if user.claims is not None}
+    gone = {(one.account, one.user) for one in plan.removals if one.user and not one.keeps_files}
+    signed = {name: one.claims for name, one in plan.accounts.items() if one.is_issued}
+    after = refused(step.claims, _accounts(given, plan, signed), _issuers(given, anew | gone))
+    place = join(given.wanted.operator.place if given.wanted.operator is not None else "", "strict_signing_key_usage")
+    problems = [Problem(place, _why_not(after))] if not after.is_nothing else []
+    hosts = [user for user in before.users if tuple(user.split("/", 1)) in anew]
+    return problems, [Problem(place, _before_restart(hosts))] if hosts and not problems else []
+
+
+def _accounts(given: Given, plan: Plan, signed: Mapping[str, Claims]) -> dict[str, Claims]:
+    gone = {one.account for one in plan.removals if one.is_account}
+    found = {name: one.claims for name, one in given.place.accounts.items() if name not in gone}
+    return {**found, **signed}
+
+
+def _issuers(given: Given, without: set[tuple[str, str]]) -> Callable[[str], Iterable[tuple[str, str]]]:
+    def issuers(account: str) -> Iterator[tuple[str, str]]:
+        for user in given.place.user_files(account).users:
+            text = given.place.user_text(account, user) if (account, user) not in without else None
+            if text is not None:
+                yield user, peek(decorated.token_in(text)).issuer
+
+    return issuers
+
+
+def _why_not(found: Refused) -> str:
+    parts = []
+    if found.accounts:
+        parts.append(f"the accounts {_some(found.accounts)}, which the operator's identity key signed")
+    if found.users:
+        parts.append(f"the users {_some(found.users)}, which the identity keys of their accounts signed")
+    if found.refused_activations:
+        shown = [f"of {one.account} for {one.subject}" for one in found.refused_activations]
+        parts.append(f"the activations {_some(shown)}, which the identity key of the exporting account signed")
+    if found.system_account:
+        parts.append(f"every user of the system account {found.system_account}, which has no signing key")
+    if not found.has_signing_key:
+        parts.append("every account, as the operator has no signing key")
+    return (
+        f"it stays off, as servers would refuse {'; '.join(parts)}. "
+        "Have signing keys sign them: put them into the document, with signing_keys for their accounts, or remove them."
+    )
+
+
+def _before_restart(users: list[str]) -> str:
+    return (
+        f"the users {_some(users)} were signed by the identity keys of their accounts until now: servers refuse the JWTs that their hosts have as soon as "
+        "they are restarted with the new JWT of the operator. Bring the new creds to the hosts before that."
+    )
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:_MOST]) + (f" and {len(listed) - _MOST} more" if len(listed) > _MOST else "")

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rotation of the keys of users. The JWT of a user is about its key, so a new key takes a new JWT, and nothing in the account has to know it first.
+
+The JWT of the key before stays valid until that key is revoked in the account. It is in no file any more, so the key is on record as retiring until then.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable
+
+from ..claims import Account
+from ..claims.options import Problem
+from ..keys.new import NewKey
+from ..token import decorated
+from .creds import holder_of_creds
+from .given import Given
+from .names import started_or_new
+from .rotation import ADD, REPLACE, RESIGN, RETIRE, TurnedUser, record_of_users, retiring_keys, with_retiring
+from .trust import peek
+from .wanted import Rotation, WantedAccount, WantedUser, join
+
+
+def turn_users(given: Given) -> list[Problem]:
+    """Go through the phases that are asked for of users: what becomes of their keys is among the names. What is wrong with them."""
+    problems: list[Problem] = []
+    names = given.names
+    accounts = {account.name: account for account in given.wanted.accounts}
+    for one in given.wanted.rotations:
+        account = accounts.get(one.account)
+        user = next((user for user in account.users if user.name == one.user), None) if account and one.user else None
+        if account is None or user is None:
+            continue
+        turned = turn_user(given, account, user, one)
+        if isinstance(turned, Problem):
+            problems.append(turned)
+            continue
+        names.turned[account.name, user.name] = turned
+        owner = record_of_users(names.accounts[account.name])
+        names.record[owner] = with_retiring(names.record.get(owner, {}), user.name, turned.retiring)
+    return problems
+
+
+def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rotation) -> TurnedUser | Problem:
+    """Go through a phase of the rotation of a user's key; a problem where that cannot be."""
+    owner = given.names.accounts[account.name]
+    text = given.place.user_text(account.name, user.name)
+    current = peek(decorated.token_in(text)).subject if text is not None else ""
+    if not current:
+        return Problem(asked.place, f"the user {account.name}/{user.name} has no JWT yet: there is nothing to rotate.")
+    retiring = retiring_keys(given.names.record.get(record_of_users(owner), {})).get(user.name, "")
+    slot = TurnedUser(current, retiring if retiring != current else "")
+    found = _turn(slot, asked, lambda key: _has_gone(given, account.name, key))
+    if isinstance(found, str):
+        return Problem(asked.place, found)
+    if found.current:
+        return found
+    following = _following(given, account, user, asked, current)
+    return following if isinstance(following, Problem) else found._replace(current=following)
+
+
+def _turn(slot: TurnedUser, asked: Rotation, has_gone: Callable[[str], bool]) -> TurnedUser | str:
+    """The slot after a phase, without a current key where another one is to follow; or why that cannot be."""
+    current, retiring, _unused = slot
+    key = asked.key or retiring or current
+    if asked.phase == ADD:
+        return "a JWT is about one key, so no key is added beside that of a user. Begin with the phase resign."
+    if key == retiring:
+        return slot if asked.phase == RESIGN else TurnedUser(current, "", (retiring,))
+    if key != current:
+        if has_gone(key):
+            return slot
+        return f"{key} is no key of the user {asked.account}/{asked.user}, which has {current}."
+    if asked.phase == RETIRE:
+        return f"{key} is the key that the user {asked.account}/{asked.user} has: give it another one first (phase: resign)."
+    if asked.phase == REPLACE:
+        return TurnedUser("", "", tuple(filter(None, (current, retiring))))
+    if retiring:
+        return (
+            f"another rotation of the user {asked.account}/{asked.user} is under way: {retiring} is retiring still. "
+            "Complete that first (phase: retire)."
+        )
+    return TurnedUser("", current)
+
+
+def _has_gone(given: Given, account: str, key: str) -> bool:
+    """Whether a key was one of a user, and is none any more."""
+    trust, found = given.place.trust, given.place.accounts.get(account)
+    body: Account = found.claims.body if found is not None else Account()
+    return key in body.revocations or (trust is not None and key in trust.record.removed)
+
+
+def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Rotation, current: str) -> str | Problem:
+    """The key that follows: the one that is named, or a new one, or its placeholder."""
+    named = asked.following or (user.key if user.key != current else "")
+    if user.key and user.key != named:
+        path = join(account.user_place(user), "public_key")
+        return Problem(
+            path, f"the document names the key that is to go, {user.key}: remove it there, then the key can be rotated."
+        )
+    if current in _named_by_key(account):
+        path = join(account.place, "authorization.auth_users")
+        return Problem(path, f"this names the key that is to go, {current}: write the name of the user, {user.name}.")
+    if named == current:
+        return Problem(join(asked.place, "next_public_key"), "this is the key that is to go.")
+    if named:
+        if _has_gone(given, account.name, named):
+            return Problem(
+                join(asked.place, "next_public_key"), f"{named} was a key of a user already: make a new one."
+            )
+        return named
+    creds = given.place.creds_text(account.name, user.name)
+    if not given.ring.has(current) and holder_of_creds(creds) != current:
+        return Problem(
+            asked.place,
+            f"the seed of {current} is not here, it was made elsewhere. Make the key that follows there, and name it: next_public_key.",
+        )
+    return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))
+
+
+def _named_by_key(account: WantedAccount) -> Iterable[str]:
+    authorization = account.options.get("authorization")
+    listed = authorization.get("auth_users") if isinstance(authorization, dict) else None
+    return [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else ()

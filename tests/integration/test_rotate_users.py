@@ -1,0 +1,172 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rotation of the key of a user by nats_store: what each phase leaves valid, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from integration.test_rotation import Store
+from support.sites import Site
+
+APP = 1
+
+
+@pytest.fixture
+def store(site: Site) -> Store:
+    """A store of three accounts, with a scope, and users that an auth callout does not ask about."""
+    return Store(site)
+
+
+def of(phase: str, user: str = "orders", **more: Any) -> dict[str, Any]:
+    return {"account": "APP", "user": user, "phase": phase, **more}
+
+
+def key(store: Store, user: str = "orders") -> str:
+    return str(store.site.claims(f"stores/ACME/accounts/APP/users/{user}.jwt").subject)
+
+
+def creds(user: str = "orders") -> str:
+    return f"keys/creds/ACME/APP/{user}.creds"
+
+
+def shown(store: Store, user: str = "orders") -> dict[str, Any]:
+    info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
+    return next(one for one in info["entities"] if (one["kind"], one["name"]) == ("user", user))
+
+
+def test_user_goes_through_its_phases(store: Store) -> None:
+    old = key(store)
+    store.document["accounts"][APP]["users"][0].update(permissions={"publish": {"allow": ["orders.>"]}})
+    store.run()
+    old_creds = store.site.text(creds())
+    first = store.run(of("resign"))
+    new = key(store)
+    assert new != old
+    assert first["rotations"] == [
+        {"account": "APP", "user": "orders", "current": new, "next": None, "retiring": old, "retired": []}
+    ]
+    claims = store.site.claims(creds())
+    assert (claims.subject, store.site.key(creds()).public_key) == (new, new)
+    assert claims.body.access.permissions.publish.allow == ["orders.>"]
+    assert old not in store.claims("APP").body.revocations
+    assert shown(store)["retiring"] == old
+    archive = [path.read_text() for path in (store.site.folder / "keys/.natsops/archive").rglob("orders.creds*")]
+    assert archive == [old_creds]
+    assert not store.run(of("resign"))["changed"]
+    assert not store.run(of("resign", public_key=old))["changed"]
+    assert not store.run(prune=True)["changed"]
+
+    third = store.run(of("retire"))
+    assert third["rotations"][0]["retired"] == [old]
+    assert list(store.claims("APP").body.revocations) == [old]
+    assert key(store) == new
+    assert store.archived(old)
+    assert "retiring" not in shown(store)
+    for again in (of("retire", public_key=old), of("resign", public_key=old), of("replace", public_key=old)):
+        assert not store.run(again)["changed"]
+    assert not store.run()["changed"]
+
+
+def test_key_that_is_compromised_is_revoked_at_once(store: Store) -> None:
+    old = key(store)
+    result = store.run(of("replace", public_key=old))
+    assert result["rotations"][0]["retired"] == [old]
+    assert list(store.claims("APP").body.revocations) == [old]
+    assert store.claims("APP").body.revocations[old] >= store.claims("APP").issued_at - 1
+    assert key(store) == store.site.key(creds()).public_key != old
+    assert store.archived(old)
+    assert not store.run(of("replace", public_key=old))["changed"]
+
+
+def test_scoped_user_and_one_of_the_system_account(store: Store) -> None:
+    old, issuer = key(store, "dashboard"), store.issuer("APP", "dashboard")
+    store.run(of("resign", "dashboard"))
+    assert key(store, "dashboard") != old
+    assert store.issuer("APP", "dashboard") == issuer
+    system = store.site.claims("stores/ACME/accounts/SYS/users/sys.jwt").subject
+    store.run({**of("resign", "sys"), "account": "SYS"})
+    store.run({**of("retire", "sys"), "account": "SYS"})
+    assert list(store.claims("SYS").body.revocations) == [system]
+
+
+def test_auth_users_have_both_keys_in_between(store: Store) -> None:
+    store.document["accounts"][APP]["authorization"] = {"auth_users": ["orders"]}
+    store.run()
+    old = key(store)
+    store.run(of("resign"))
+    assert sorted(store.claims("APP").body.authorization.auth_users) == sorted([old, key(store)])
+    info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
+    assert info["definition"]["accounts"][0]["authorization"]["auth_users"] == ["orders"]
+    assert not store.run()["changed"]
+    store.run(of("retire"))
+    assert store.claims("APP").body.authorization.auth_users == [key(store)]
+    store.document["accounts"][APP]["authorization"]["auth_users"] = [key(store)]
+    assert "write the name of the user, orders" in store.refused(of("resign"))
+
+
+def test_key_that_was_made_elsewhere_is_followed_by_one_from_there(store: Store) -> None:
+    old = key(store)
+    (path,) = (store.site.folder / "keys/keys").rglob(f"{old}.nk")
+    path.unlink()
+    following = store.site.make_key("following.nk", "user").public_key
+    (store.site.folder / creds()).unlink()
+    assert f"the seed of {old} is not here, it was made elsewhere" in store.refused(of("resign"))
+    assert not store.run()["changed"]
+    result = store.run(of("resign", public_key=old), user_public_keys={"APP/orders": following})
+    assert (key(store), result["rotations"][0]["retiring"]) == (following, old)
+    assert not (store.site.folder / creds()).exists()
+    store.run(of("retire"), user_public_keys={"APP/orders": following})
+    assert "was a key of a user already" in store.refused(of("resign", next_public_key=old))
+
+
+def test_user_that_goes_is_revoked_by_both_keys(store: Store) -> None:
+    old = key(store)
+    store.run(of("resign"))
+    new = key(store)
+    store.document["accounts"][APP]["users"][0]["state"] = "absent"
+    store.run()
+    assert sorted(store.claims("APP").body.revocations) == sorted([old, new])
+    assert store.archived(old)
+    assert store.archived(new)
+    assert not store.run()["changed"]
+
+
+def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> None:
+    old = key(store)
+    store.run(of("resign"))
+    options = {"stores_dir": store.site / "stores", "keys_dir": store.site / "keys", "store": "ACME"}
+    given = {**options, "account": "APP", "revocations": [{"user": "orders"}]}
+    store.site.run("revocation", **given)
+    assert sorted(store.claims("APP").body.revocations) == sorted([old, key(store)])
+    assert not store.site.run("revocation", **given)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "message"),
+    [
+        (of("add"), "a JWT is about one key"),
+        (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
+        (of("resign", "nobody"), "rotations[0].user: the document has no user nobody in the account APP."),
+        (of("resign", role="main"), "role and user exclude each other"),
+        ({"account": "APP", "phase": "resign"}, "a role is wanted, of a signing key, or a user."),
+        ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is wanted."),
+        (of("resign", public_key="UX"), "rotations[0].public_key"),
+        (
+            of("resign", public_key="UAHJLSMYZDJCBHQ2SARL37IEALR3TI7VVPZ2MJ7F4SZKNOG7HJJIYW5T"),
+            "is no key of the user APP/orders",
+        ),
+    ],
+)
+def test_what_is_refused(store: Store, rotation: dict[str, Any], message: str) -> None:
+    assert message in store.refused(rotation)
+
+
+def test_second_rotation_while_one_is_under_way(store: Store) -> None:
+    old = key(store)
+    store.run(of("resign"))
+    message = store.refused(of("resign", public_key=key(store)))
+    assert f"another rotation of the user APP/orders is under way: {old} is retiring still" in message
+    store.run(of("replace", public_key=key(store)))
+    assert len(store.claims("APP").body.revocations) == 2

@@ -1,0 +1,141 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The way to strict_signing_key_usage: what nats_store_info says would be refused, and that nats_store switches it on only when nothing is."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from support.sites import Site
+
+DOCUMENT: dict[str, Any] = {
+    "operator": {"name": "ACME", "system_account": "SYS"},
+    "accounts": [
+        {"name": "SYS", "users": [{"name": "sys"}]},
+        {
+            "name": "APP",
+            "exports": [{"name": "orders", "subject": "orders", "type": "service", "token_required": True}],
+            "users": [{"name": "orders"}, {"name": "dashboard"}],
+        },
+        {"name": "PARTNER", "imports": [{"name": "orders", "account": "APP", "subject": "orders", "type": "service"}]},
+    ],
+}
+KEYS = {"signing_keys": ["main"]}
+
+
+class Store:
+    """A store in which identity keys sign."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.folders = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+        self.document = copy.deepcopy(DOCUMENT)
+        self.run()
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        return self.site.run("store", definition=self.document, **self.folders, **options)
+
+    def refused(self, **options: Any) -> str:
+        return self.site.refuse("store", definition=self.document, **self.folders, **options)
+
+    @property
+    def mode(self) -> dict[str, Any]:
+        """What nats_store_info says of strict mode."""
+        found: dict[str, Any] = self.site.run("store_info", **self.folders)["strict_mode"]
+        return found
+
+    def give_signing_keys(self) -> None:
+        """Have the document give everybody a signing key, and the operator strict mode."""
+        self.document["operator"].update(KEYS, strict_signing_key_usage=True)
+        for account in self.document["accounts"]:
+            account.update(KEYS)
+
+
+@pytest.fixture
+def store(site: Site) -> Store:
+    return Store(site)
+
+
+def test_report_names_all_that_would_be_refused(store: Store) -> None:
+    assert store.mode == {
+        "enabled": False,
+        "ready": False,
+        "operator_signing_key": False,
+        "accounts": ["APP", "PARTNER", "SYS"],
+        "users": ["APP/dashboard", "APP/orders", "SYS/sys"],
+        "activations": [{"account": "PARTNER", "subject": "orders", "refused": False}],
+        "system_account": "SYS",
+    }
+
+
+def test_switch_that_signs_all_anew_is_made_with_a_warning(store: Store) -> None:
+    store.give_signing_keys()
+    result = store.run()
+    (warning,) = [text for text in map(json.dumps, result["warnings"]) if "strict_signing_key_usage" in text]
+    assert all(user in warning for user in ("APP/orders", "APP/dashboard", "SYS/sys"))
+    assert store.mode == {
+        "enabled": True,
+        "ready": True,
+        "operator_signing_key": True,
+        "accounts": [],
+        "users": [],
+        "activations": [],
+        "system_account": None,
+    }
+    assert not store.run()["changed"]
+
+
+def test_what_the_document_lacks_keeps_it_off(store: Store) -> None:
+    store.give_signing_keys()
+    del store.document["accounts"][2]
+    store.document["accounts"][1]["users"].pop()
+    message = store.refused()
+    assert (
+        "operator.strict_signing_key_usage: it stays off, as servers would refuse the accounts PARTNER, which"
+        in message
+    )
+    assert "the users APP/dashboard, which the identity keys of their accounts signed" in message
+    store.run(prune=True)
+    assert store.mode["ready"]
+
+
+def test_account_that_is_taken_as_it_is_keeps_it_off(store: Store) -> None:
+    store.give_signing_keys()
+    store.document["accounts"][0] = {"name": "SYS", "state": "existing"}
+    message = store.refused()
+    assert "the accounts SYS, which the operator's identity key signed; the users SYS/sys, which" in message
+    assert "every user of the system account SYS, which has no signing key" in message
+
+
+def test_signing_keys_come_first_and_the_switch_afterwards(store: Store) -> None:
+    store.give_signing_keys()
+    store.document["operator"]["strict_signing_key_usage"] = False
+    for account in store.document["accounts"]:
+        account["signing_key_role"] = "main"
+        for user in account.get("users", ()):
+            user["signing_key_role"] = "main"
+    store.run()
+    # An activation has no role to name: it is signed anew with the switch.
+    assert len(store.mode["activations"]) == 1
+    assert (store.mode["accounts"], store.mode["users"], store.mode["enabled"]) == ([], [], False)
+    store.document["operator"]["strict_signing_key_usage"] = True
+    assert "strict" not in json.dumps(store.run().get("warnings", ()))
+    assert store.mode["ready"]
+
+
+def test_activation_that_servers_refuse_keeps_it_off(store: Store) -> None:
+    app = store.site.claims("stores/ACME/accounts/APP/APP.jwt").subject
+    partner = store.site.claims("stores/ACME/accounts/PARTNER/PARTNER.jwt").subject
+    (path,) = (store.site.folder / "keys/keys").rglob(f"{app}.nk")
+    signer = store.site.core.decorated.seed_in(path.read_text())
+    # nats_activation and nsc do not name the account where its own key signs; others do, and servers hold that against it.
+    given = {"import_subject": "orders", "import_type": "service", "issuer_account": app}
+    token = store.site.make_jwt("activation.jwt", "activation", partner, signer, given)
+    store.give_signing_keys()
+    store.document["accounts"][1] = {"name": "APP", "state": "existing"}
+    store.document["accounts"][2]["imports"][0].update(account=app, token=token)
+    message = store.refused()
+    assert "the activations of PARTNER for orders, which the identity key of the exporting account signed" in message
