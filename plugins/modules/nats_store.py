@@ -54,7 +54,8 @@ options:
         last, or the first one, or the account's own. With C(creds=false) no creds file is made.
       - Names stand where NATS wants public keys. In C(imports[].account), C(exports[].revocations) and C(authorization.allowed_accounts) these
         are names of accounts in the document, or public keys of accounts from elsewhere; in C(revocations) and C(authorization.auth_users) names of
-        users of the account, or public keys.
+        users of the account, or public keys. C(authorization.xkey) is the public curve key of an auth callout, or C({role: NAME}) for one that is made and
+        kept under that name, whose seed in the keystore is for the service.
       - The import of a private export of an account in the document gets its activation token without being asked. C(imports[].activation) is a
         dictionary of C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) for it.
       - In C(imports[].subject), C({{account-subject(\)}}) stands for the public key of the importing account.
@@ -105,7 +106,8 @@ options:
           - The name of the account in the document whose signing key, or whose user's key, is rotated. If omitted, a signing key of the operator is rotated.
         type: str
       role:
-        description: The role of the signing key. Exactly one of this and O(rotations[].user) is needed.
+        description:
+          - The role of the signing key, or of the curve key of an auth callout in C(authorization.xkey). Exactly one of this and O(rotations[].user) is needed.
         type: str
       user:
         description:
@@ -122,6 +124,8 @@ options:
           - Of a user, V(resign) gives it a new key, with a new JWT and creds file; the old creds file goes to the archive, and where
             C(authorization.auth_users) names the user, both keys are there. V(retire) revokes the old key in the account and archives its seed. V(replace)
             does both at once. There is no V(add), as no JWT has two keys.
+          - Of the curve key of an auth callout, V(add) makes the next key, for the service to have its seed beside that of the current one; V(resign) puts it
+            into the account in place of the current one, as an account has one curve key; V(retire) archives the old seed.
         type: str
         required: true
         choices: [add, resign, retire, replace]
@@ -309,7 +313,8 @@ entities:
   elements: dict
   contains:
     kind:
-      description: V(store), V(operator), V(account), V(user), V(activation), V(signing_key), or V(user_key) for a key that a user had before.
+      description: V(store), V(operator), V(account), V(user), V(activation), V(signing_key), V(user_key) for a key that a user had before, or
+        V(curve_key) for a key of an auth callout in its rotation.
       type: str
       sample: user
     name:

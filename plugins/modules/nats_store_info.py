@@ -60,13 +60,13 @@ definition:
   type: dict
   sample: {"operator": {"name": "ACME", "signing_keys": [{"role": "main"}]}, "accounts": [{"name": "APP", "users": [{"name": "orders"}]}]}
 entities:
-  description: The operator, the accounts, the users and the signing keys.
+  description: The operator, the accounts, the users, the signing keys and the curve keys of auth callouts.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: V(operator), V(account), V(user) or V(signing_key).
+      description: V(operator), V(account), V(user), V(signing_key) or V(curve_key), of an auth callout where its role is on record.
       type: str
       sample: user
     name:

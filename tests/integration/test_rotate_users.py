@@ -170,3 +170,94 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     assert f"another rotation of the user APP/orders is under way: {old} is retiring still" in message
     store.run(of("replace", public_key=key(store)))
     assert len(store.claims("APP").body.revocations) == 2
+
+
+# ---- the curve key of an auth callout
+
+
+def xkey(store: Store) -> str:
+    return str(store.claims("APP").body.authorization.xkey)
+
+
+def callout(phase: str, **more: Any) -> dict[str, Any]:
+    return {"account": "APP", "role": "callout", "phase": phase, **more}
+
+
+def with_callout(store: Store, value: Any) -> None:
+    store.document["accounts"][APP]["authorization"] = {"auth_users": ["orders"], "xkey": value}
+
+
+def test_curve_key_of_a_role_is_made_and_goes_through_its_phases(store: Store) -> None:
+    with_callout(store, {"role": "callout"})
+    store.run()
+    old = xkey(store)
+    assert store.site.key(f"keys/keys/X/{old[1:3]}/{old}.nk").public_key == old
+    assert not store.run()["changed"]
+    following = store.run(callout("add"))["rotations"][0]["next"]
+    assert following != old
+    assert store.site.key(f"keys/keys/X/{following[1:3]}/{following}.nk").public_key == following
+    assert xkey(store) == old
+    assert not store.run()["changed"]
+    result = store.run(callout("resign"))
+    assert result["rotations"][0] == {
+        "account": "APP",
+        "role": "callout",
+        "current": following,
+        "next": None,
+        "retiring": old,
+        "retired": [],
+    }
+    assert xkey(store) == following
+    assert not store.run()["changed"]
+    info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
+    assert {one["generation"]: one["public_key"] for one in info["entities"] if one["kind"] == "curve_key"} == {
+        "current": following,
+        "retiring": old,
+    }
+    assert info["definition"]["accounts"][0]["authorization"]["xkey"] == {"role": "callout"}
+    store.run(callout("retire"))
+    assert store.archived(old)
+    assert xkey(store) == following
+    for again in (callout("retire", public_key=old), callout("resign", public_key=old)):
+        assert not store.run(again)["changed"]
+
+
+def test_curve_key_that_is_there_is_taken_for_the_role(store: Store) -> None:
+    old = store.site.make_key("callout.nk", "curve")
+    with_callout(store, old.public_key)
+    store.run()
+    with_callout(store, {"role": "callout"})
+    store.run()
+    assert xkey(store) == old.public_key
+    assert "next_public_key" in store.refused(callout("add"))
+    following = store.site.make_key("following.nk", "curve").public_key
+    store.run(callout("replace", next_public_key=following))
+    assert xkey(store) == following
+    assert not store.run()["changed"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"role": "main"}, "a signing key of the account has the role main"),
+        ({"role": ""}, "authorization.xkey"),
+        ({"name": "callout"}, "authorization.xkey"),
+        ("callout", "authorization.xkey"),
+    ],
+)
+def test_curve_key_that_is_refused(store: Store, value: Any, message: str) -> None:
+    with_callout(store, value)
+    assert message in store.refused()
+
+
+# ---- identity keys
+
+
+def test_identity_keys_are_not_rotated(store: Store) -> None:
+    app, operator = store.claims("APP").subject, store.claims().subject
+    for phase in ("add", "resign", "retire", "replace"):
+        message = store.refused({"account": "APP", "role": "main", "phase": phase, "public_key": app})
+        assert f"{app} is the identity key of the account APP" in message
+        assert "make a new account" in message
+    message = store.refused({"role": "main", "phase": "resign", "public_key": operator})
+    assert f"{operator} is the identity key of the operator" in message

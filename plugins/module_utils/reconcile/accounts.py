@@ -24,7 +24,8 @@ from .issuers import account_issuers
 from .members import Members, plan_user_that_goes, read_user
 from .operators import Owner, removed_signing_keys
 from .place import Found
-from .plan import EXTRA, REMOVED, Entity, Removal, Step
+from .plan import CREATED, EXTRA, REMOVED, Entity, Removal, Step
+from .rotation import record_of_curve_key
 from .trust import peek
 from .verdict import Verdict
 from .wanted import ABSENT, WantedAccount, join
@@ -76,7 +77,24 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     if found is not None and found.older is not None:
         wanted_claims.add_revocations(claims.body, found.older.body)
     findings = Findings().take(members.findings).take(removal.findings).judge(Verdict(tuple(problems)))
+    findings.take(_curve_keys(given, wanted))
     return Draft(wanted, claims, policy, findings)
+
+
+def _curve_keys(given: Given, wanted: WantedAccount) -> Findings:
+    """The curve keys of an auth callout that are to follow from now on, which no JWT shows, and those whose rotation is complete."""
+    owner = record_of_curve_key(given.names.accounts[wanted.name])
+    generations = given.names.of(owner)
+    known = set(given.place.roles.get(owner, {}).values())
+    retired = sorted(generations.retired)
+    new = [
+        Entity("curve_key", role, wanted.name, CREATED, ("it is to follow",), key, 0)
+        for role, key in generations.next.items()
+        if key not in known
+    ]
+    reason = ("its rotation is complete",)
+    gone = [Entity("curve_key", wanted.curve_role, wanted.name, REMOVED, reason, key, 0) for key in retired]
+    return Findings([*new, *gone], [Removal(wanted.name, "", [key]) for key in retired])
 
 
 def _ahead_of_users(policy: Policy, wanted: WantedAccount) -> Policy:

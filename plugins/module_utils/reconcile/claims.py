@@ -62,6 +62,8 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
         options["authorization"] = _authorization(
             options["authorization"], names, namer, join(place, "authorization"), problems
         )
+    if wanted.curve_role and isinstance(options.get("authorization"), dict):
+        options["authorization"]["xkey"] = names.curves[wanted.name][wanted.curve_role]
     claims = _envelope(wanted.options, place, wanted.name, own, problems)
     given = {word: value for word, value in options.items() if value is not None}
     claims.body = read_options(Account, given, place, problems)

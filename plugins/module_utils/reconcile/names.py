@@ -13,7 +13,7 @@ from ..claims.options import Problem
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from .place import Found, Place
-from .rotation import NONE, Generations, TurnedUser, join_record, split, turn
+from .rotation import NONE, Generations, TurnedUser, join_record, record_of_curve_key, split, turn
 from .wanted import ABSENT, EXISTING, Rotation, Wanted, WantedAccount, WantedKey, WantedOperator, join
 
 
@@ -30,6 +30,7 @@ class Names:
     generations: dict[str, Generations] = dataclasses.field(default_factory=dict)
     #: The keys of users that are rotated, by account and user.
     turned: dict[tuple[str, str], TurnedUser] = dataclasses.field(default_factory=dict)
+    curves: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # of auth callouts, by account and role
     adopted: list[str] = dataclasses.field(default_factory=list)  # what is recorded of keys that were there
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
@@ -78,7 +79,11 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
         names.problems += _key_problems(account.key, found, account.place)
         entries = list(found.claims.body.signing_keys) if found is not None else []
         roles = _Roles(place, ring, key, f"{account.name}/signing_keys", "account")
-        rotations = () if account.state == EXISTING else asked.pop(account.name, ())
+        rotations = [] if account.state == EXISTING else asked.pop(account.name, [])
+        if account.curve_role:
+            curve = [one for one in rotations if one.role == account.curve_role]
+            rotations = [one for one in rotations if one not in curve]
+            _name_curve_key(names, (place, ring), account, curve)
         names.roles[account.name] = _turned(names, key, roles, (wanted_keys(account), entries), rotations)
     for owner, rotations in asked.items():
         if owner or operator is None or operator.state == EXISTING:
@@ -133,6 +138,20 @@ def _not_managed(account: str, rotations: Sequence[Rotation]) -> list[Problem]:
     ]
 
 
+def _no_rotation(owner: str, one: Rotation) -> str:
+    """Why an identity key is not rotated, and what to do instead."""
+    if one.account:
+        return (
+            f"{owner} is the identity key of the account {one.account}, and the account is this key: streams, imports and users of other keys belong to it. "
+            "It is not rotated. Let signing keys sign everything and keep its seed offline; if it is compromised, make a new account, move users and data "
+            "to it, and remove this one (state: absent)."
+        )
+    return (
+        f"{owner} is the identity key of the operator, which all that servers trust begins with. It is not rotated. Let signing keys sign everything "
+        "(strict_signing_key_usage) and keep its seed offline; if it is compromised, make a new operator that servers trust beside this one."
+    )
+
+
 def _turned(
     names: Names,
     owner: str,
@@ -152,6 +171,10 @@ def _turned(
         for one in rotations
         if one.role in pinned
     ]
+    names.problems += [
+        Problem(one.place, _no_rotation(owner, one)) for one in rotations if owner in (one.key, one.role)
+    ]
+    rotations = [one for one in rotations if owner not in (one.key, one.role)]
     turned = turn(found, roles.record, (key.key for key in old), rotations, roles.make, roles.is_elsewhere)
     names.problems += [*roles.problems, *turned.problems]
     names.adopted += roles.adopted
@@ -160,6 +183,40 @@ def _turned(
     current = {**{role: key for role, key in known.items() if role not in found}, **turned.roles}
     names.record[owner] = join_record(current, turned.generations)
     return turned.roles
+
+
+def _name_curve_key(
+    names: Names, at_hand: tuple[Place, Keyring], account: WantedAccount, rotations: Sequence[Rotation]
+) -> None:
+    """The curve key of an auth callout after its rotation: that of its role on record, else the one in the JWT, or a new one.
+
+    A JWT has one curve key, so the others of a rotation are only on record.
+    """
+    place, ring = at_hand
+    role, found = account.curve_role, place.accounts.get(account.name)
+    owner = record_of_curve_key(names.accounts[account.name])
+    record = place.roles.get(owner, {})
+    label = f"{account.name}/authorization/{role}"
+    in_token = found.claims.body.authorization.xkey if found is not None else ""
+    if role in {one.role for one in account.signing_keys}:
+        path = join(account.place, "authorization.xkey.role")
+        names.problems.append(Problem(path, f"a signing key of the account has the role {role}: take another one."))
+    current = record.get(role) or in_token or started_or_new(place, ring, NewKey("curve", label))
+    if in_token and not record.get(role):
+        names.adopted.append(f"{in_token} is taken for the role {role}, which is put on record")
+    present = [key for key in (current, *record.values()) if not isinstance(key, NewKey)]
+    turned = turn(
+        {role: current},
+        record,
+        present,
+        rotations,
+        lambda _unused: started_or_new(place, ring, NewKey("curve", f"{label} (next)")),
+        lambda key: not ring.has(key),
+    )
+    names.problems += turned.problems
+    names.generations[owner] = turned.generations
+    names.record[owner] = join_record(turned.roles, turned.generations)
+    names.curves[account.name] = turned.roles
 
 
 class _Roles:

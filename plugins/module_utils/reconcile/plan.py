@@ -149,7 +149,8 @@ class Plan:
         """The keys that are to be made, each once."""
         named = [self.names.operator, *self.names.operator_roles.values(), *self.names.accounts.values()]
         following = [generations.next for generations in self.names.generations.values()]
-        for keys in (*self.names.roles.values(), *following, *self.user_keys.values()):
+        curves = self.names.curves.values()
+        for keys in (*self.names.roles.values(), *following, *curves, *self.user_keys.values()):
             named.extend(keys.values())
         return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
 

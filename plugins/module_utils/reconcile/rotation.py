@@ -18,6 +18,8 @@ ADD, RESIGN, RETIRE, REPLACE = PHASES = ("add", "resign", "retire", "replace")
 _NEXT, _RETIRING = " (next)", " (retiring)"
 #: What the retiring keys of an account's users are recorded under, after the key of the account.
 _USERS = "/users"
+#: The same of the curve key of its auth callout.
+_CURVE = "/curve"
 
 
 class Slot(NamedTuple):
@@ -196,9 +198,14 @@ def record_of_users(account_key: str) -> str:
     return account_key + _USERS
 
 
+def record_of_curve_key(account_key: str) -> str:
+    """What the curve key of an account's auth callout is recorded under, by its role."""
+    return account_key + _CURVE
+
+
 def owner_of(recorded: str) -> str:
     """The public key of the operator or account that something is recorded of."""
-    return recorded[: -len(_USERS)] if recorded.endswith(_USERS) else recorded
+    return recorded.partition("/")[0]
 
 
 def retiring_keys(record: Mapping[str, str]) -> dict[str, str]:

@@ -82,6 +82,14 @@ class WantedAccount:
     change: RevocationChange | None = None  # of an existing account
     renamed_from: str = ""  # the name that it had before
 
+    @property
+    def curve_role(self) -> str:
+        """The role of the curve key of the auth callout, where the document names one in place of a public key."""
+        authorization = self.options.get("authorization")
+        xkey = authorization.get("xkey") if isinstance(authorization, dict) else None
+        role = xkey.get("role") if isinstance(xkey, dict) and len(xkey) == 1 else None
+        return role if isinstance(role, str) else ""
+
     def user_place(self, user: WantedUser) -> str:
         """Where a user stands in the document."""
         return f"{self.place}.users[{user.index}] ({user.name})" if self.place else ""

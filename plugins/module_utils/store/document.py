@@ -109,6 +109,8 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
         path = f"rotations[{index}]"
         account, role, user = item["account"] or "", item["role"] or "", item["user"] or ""
         key_type = "user" if user else "account" if account else "operator"
+        if role and account in named and named[account].curve_role == role:
+            key_type = "curve"
         before = len(problems)
         problems += _slot_problems(path, account, role, user)
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)

@@ -20,7 +20,7 @@ from ..reconcile import strict, verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.place import SURROUNDED, Record, Trust
 from ..reconcile.place import Found as Stored
-from ..reconcile.rotation import record_of_users, retiring_keys, role_of, split
+from ..reconcile.rotation import record_of_curve_key, record_of_users, retiring_keys, role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..rules.imports import without_to
@@ -192,11 +192,30 @@ class _Teller:
         for word, names in (("auth_users", by_key), ("allowed_accounts", self.names)):
             if word in authorization:
                 authorization[word] = [names.get(key, key) for key in authorization[word] if key not in before]
+        self.tell_curve_key(claims, authorization, name)
         if users:
             told["users"] = users
         self.add("account", name, "", claims, path)
         self.check_account(claims, path)
         return told
+
+    def tell_curve_key(self, claims: Claims, authorization: dict[str, Any], account: str) -> None:
+        """The curve key of an auth callout, by its role where that is on record, and those that a rotation keeps beside it."""
+        record = self.store.role_keys(record_of_curve_key(claims.subject))
+        for key in record.values():
+            role, generation = role_of(record, key)
+            if key == authorization.get("xkey"):
+                authorization["xkey"] = {"role": role}
+            self.found.entities.append(
+                {
+                    "kind": "curve_key",
+                    "name": role,
+                    "account": account,
+                    "public_key": key,
+                    "seed": self.ring.has(key),
+                    "generation": generation,
+                }
+            )
 
     def check_account(self, claims: Claims, path: str) -> None:
         self.check(claims, path)

@@ -9,7 +9,7 @@ from typing import Any, Iterable
 from ..base import units
 from ..claims.options import Problem
 from ..reconcile.plan import CREATED, Entity
-from ..reconcile.rotation import record_of_users, retiring_keys
+from ..reconcile.rotation import record_of_curve_key, record_of_users, retiring_keys
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Rotation, Wanted
 from ..token import codec, decorated
@@ -94,6 +94,8 @@ def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
     owner = names.accounts.get(one.account, "") if one.account else names.operator
     roles = names.roles.get(one.account, {}) if one.account else names.operator_roles
     generations = names.of(owner)
+    if one.role in names.curves.get(one.account, {}):
+        roles, generations = names.curves[one.account], names.of(record_of_curve_key(owner))
     keys = (roles.get(one.role), generations.next.get(one.role), generations.retiring.get(one.role))
     shown = [key_of(key, outcome.made) if key else None for key in keys]
     return {
