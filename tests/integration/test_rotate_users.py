@@ -133,6 +133,16 @@ def test_user_that_goes_is_revoked_by_both_keys(store: Store) -> None:
     assert not store.run()["changed"]
 
 
+def test_user_that_is_renamed_keeps_the_key_that_is_retiring(store: Store) -> None:
+    old = key(store)
+    store.run(of("resign"))
+    store.document["accounts"][APP]["users"][0].update(name="sales", renamed_from="orders")
+    store.run()
+    assert shown(store, "sales")["retiring"] == old
+    store.run(of("retire", "sales"))
+    assert list(store.claims("APP").body.revocations) == [old]
+
+
 def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> None:
     old = key(store)
     store.run(of("resign"))

@@ -13,7 +13,17 @@ from ..claims.options import Problem
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
 from .place import Found, Place
-from .rotation import NONE, Generations, TurnedUser, join_record, record_of_curve_key, split, turn
+from .rotation import (
+    NONE,
+    Generations,
+    TurnedUser,
+    join_record,
+    record_of_curve_key,
+    record_of_users,
+    split,
+    turn,
+    with_new_names,
+)
 from .wanted import ABSENT, EXISTING, Rotation, Wanted, WantedAccount, WantedKey, WantedOperator, join
 
 
@@ -80,6 +90,10 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
         entries = list(found.claims.body.signing_keys) if found is not None else []
         roles = _Roles(place, ring, key, f"{account.name}/signing_keys", "account")
         rotations = [] if account.state == EXISTING else asked.pop(account.name, [])
+        of_users = record_of_users(key)
+        if of_users in names.record:
+            before = {user.renamed_from: user.name for user in account.users if user.renamed_from}
+            names.record[of_users] = with_new_names(names.record[of_users], before)
         if account.curve_role:
             curve = [one for one in rotations if one.role == account.curve_role]
             rotations = [one for one in rotations if one not in curve]

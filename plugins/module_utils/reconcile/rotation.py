@@ -219,6 +219,11 @@ def with_retiring(record: Mapping[str, str], user: str, key: str) -> dict[str, s
     return {**rest, user + _RETIRING: key} if key else rest
 
 
+def with_new_names(record: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    """The same record, of users that have other names now, by the names of before."""
+    return {names.get(user, user) + _RETIRING: key for user, key in retiring_keys(record).items()}
+
+
 def not_revoked_yet(
     before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, str]]:
