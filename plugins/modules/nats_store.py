@@ -54,8 +54,8 @@ options:
         last, or the first one, or the account's own. With C(creds=false) no creds file is made.
       - Names stand where NATS wants public keys. In C(imports[].account), C(exports[].revocations) and C(authorization.allowed_accounts) these
         are names of accounts in the document, or public keys of accounts from elsewhere; in C(revocations) and C(authorization.auth_users) names of
-        users of the account, or public keys. C(authorization.xkey) is the public curve key of an auth callout, or C({role: NAME}) for one that is made and
-        kept under that name, whose seed in the keystore is for the service.
+        users of the account, or public keys. C(authorization.xkey) is the public curve key of an auth callout, or a dictionary with C(role) for one that is
+        made and kept under that name, whose seed in the keystore is for the service.
       - The import of a private export of an account in the document gets its activation token without being asked. C(imports[].activation) is a
         dictionary of C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) for it.
       - In C(imports[].subject), C({{account-subject(\)}}) stands for the public key of the importing account.
