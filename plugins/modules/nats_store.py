@@ -146,6 +146,14 @@ options:
       - Remove what is in the store and not in the document, accounts, users and signing keys.
     type: bool
     default: false
+  cut_off:
+    description:
+      - Let a signing key of an account go although users have JWTs that it signed. Servers close the connections of these users as soon as they have the
+        new JWT of the account, also where the users get new JWTs in the same run.
+      - Without this option that is refused, for keys that C(remove_signing_keys) names as for those that go with O(prune). A rotation replaces the key
+        without an outage, see O(rotations). Users that are removed in the same run do not count.
+    type: bool
+    default: false
   seeds:
     description:
       - Seeds that are not in the keystore, for example from a vault, such as that of the operator. They are used to sign, and written nowhere.
@@ -465,6 +473,7 @@ def main() -> None:
                     },
                 },
                 "prune": {"type": "bool", "default": False},
+                "cut_off": {"type": "bool", "default": False},
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 **signers_spec(),
                 "unsigned_path": {"type": "path"},

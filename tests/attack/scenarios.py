@@ -206,7 +206,7 @@ SCENARIOS = {
     ),
     "store changed": Scenario(
         "store",
-        lambda site: store(site, changed_document(), prune=True),
+        lambda site: store(site, changed_document(), prune=True, cut_off=True),
         (("store", lambda site: store(site, DOCUMENT)),),
     ),
 }

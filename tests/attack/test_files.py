@@ -337,7 +337,7 @@ def test_pipes_in_a_store_are_named_and_not_waited_for(
     site: Site, made_store: Callable[[Site], dict[str, Any]], modules_with_faults: FaultyModules
 ) -> None:
     options = made_store(site)
-    changed = {**options, "definition": scenarios.changed_document(), "prune": True}
+    changed = {**options, "definition": scenarios.changed_document(), "prune": True, "cut_off": True}
     info = {"stores_dir": options["stores_dir"], "keys_dir": options["keys_dir"], "store": "ACME"}
     for path in every_file(site.folder):
         kept = path.read_bytes()
@@ -531,7 +531,7 @@ def test_links_in_a_store_are_not_followed(
     site: Site, made_store: Callable[[Site], dict[str, Any]], modules_with_faults: FaultyModules, tmp_path: pathlib.Path
 ) -> None:
     options = made_store(site)
-    changed = {**options, "definition": scenarios.changed_document(), "prune": True}
+    changed = {**options, "definition": scenarios.changed_document(), "prune": True, "cut_off": True}
     outside = tmp_path / "outside"
     for folder in folders_of(site):
         shutil.copytree(folder, outside)

@@ -54,7 +54,7 @@ def _run(folder: pathlib.Path, document: dict[str, Any], now: int, check: bool =
     wanted, problems = read_document(document)
     assert problems == []
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
-    how = How(now, prune=True)
+    how = How(now, prune=True, cut_off=True)
     run = apply.Run(check, 60, "a test")
     try:
         plan = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), how, run).plan

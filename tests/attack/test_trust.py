@@ -268,7 +268,7 @@ def test_older_jwt_brings_nothing_back(store: Store, file: str) -> None:
     store.account("APP")["users"] = [{"name": "two", "signing_key_role": "new"}]
     if file == OPERATOR:
         store.definition["operator"]["signing_keys"] = ["new"]
-    store.apply(prune=True)
+    store.apply(prune=True, cut_off=True)
     store.account("APP").pop("revocations")
     store.apply()
     new = store.site.text(file)
@@ -634,7 +634,7 @@ def test_keys_that_the_document_removes(store: Store) -> None:
         signing_keys=["new"], remove_signing_keys=["main"], strict_signing_key_usage=True
     )
     store.account("APP").update(signing_keys=["new", {"role": "reader", "template": {}}], remove_signing_keys=["main"])
-    store.apply()
+    store.apply(cut_off=True)
     (key,) = store.claims(OPERATOR).body.signing_keys
     assert store.claims(account_file("SYS")).issuer == key
     assert store.claims(user_file("APP", "bare")).issuer in {

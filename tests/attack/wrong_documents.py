@@ -159,7 +159,7 @@ _NAMED = {
     "not_before": _is_time,
     **_POLICY,
 }
-_SIGNED = {**_NAMED, "signing_key_role": _is_text}
+_SIGNED = {**_NAMED, "signing_key_role": _is_text, "renamed_from": _is_text}
 
 
 def _keys(value: Any) -> bool:

@@ -32,6 +32,11 @@ def _run(site: Site, account: dict[str, Any], *others: dict[str, Any], **more: A
     return result
 
 
+def _refused(site: Site, account: dict[str, Any], **more: Any) -> str:
+    """The message of a task that fails, and changes nothing."""
+    return site.refuse("store", **_options(site, _document(account)), **more)
+
+
 def _warnings(result: dict[str, Any]) -> list[str]:
     return [one["event"]["msg"] if isinstance(one, dict) else one for one in result.get("warnings") or ()]
 
@@ -56,7 +61,14 @@ def test_signing_key_replaced_in_one_edit_says_how_many_users_it_cuts_off(
 
     assert _warnings(_run(site, account(old))) == []
     gone = site.claims("stores/O/accounts/A/A.jwt").body.signing_keys[0].key
-    result = _run(site, account(new, remove_signing_keys=[role or "main"]))
+    edited = account(new, remove_signing_keys=[role or "main"])
+    for wanted, more in ((edited, {}), (account(new), {"prune": True})):
+        message = _refused(site, wanted, **more)
+        assert f"accounts[1] (A).signing_keys: {gone}" in message
+        assert "cuts off 2 users" in message
+        assert "natsops.security.rotate" in message
+        assert "cut_off: true" in message
+    result = _run(site, edited, cut_off=True)
     (warning,) = _warnings(result)
     assert warning.startswith(f"accounts[1] (A).signing_keys: {gone}")
     assert "cuts off 2 users" in warning

@@ -278,7 +278,7 @@ def test_signing_key_that_goes_has_its_users_signed_anew(made: Store, definition
     old = made.user("APP", "orders").issuer
     definition["accounts"][1]["signing_keys"][0]["role"] = "2027"
     definition["accounts"][1]["remove_signing_keys"] = ["main"]
-    result = made.apply(definition)
+    result = made.apply(definition, cut_off=True)
     assert changed(result)["signing_key/APP/main"] == ("removed", ["remove_signing_keys names it"])
     assert {"account/APP", "user/APP/orders", "user/APP/renewed"} <= set(changed(result))
     assert "user/APP/dashboard" not in changed(result)

@@ -64,7 +64,7 @@ def run(folder: pathlib.Path, definition: dict[str, Any], now: int = NOW, **opti
     assert problems == []
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
     timeout = options.get("timeout", 5)
-    how = How(now, prune=True)
+    how = How(now, prune=True, cut_off=True)
     outcome = apply.run(
         wanted,
         where,

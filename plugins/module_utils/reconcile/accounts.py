@@ -151,24 +151,44 @@ def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters:
 
 
 def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | None) -> Verdict:
-    """A warning for each signing key that goes, with how many users it cuts off: servers close their connections with the new JWT of the account."""
+    """What is said of each signing key that goes, with how many users it cuts off: servers close their connections with the new JWT of the account.
+
+    It is a problem, unless the task asks for the outage, a rotation takes the key, or nothing is known of users; then it is a warning.
+    """
     kept = {key.key for key in final.body.signing_keys}
     lost = [key for key in (found.claims.body.signing_keys if found is not None else ()) if key.key not in kept]
     if not lost:
         return Verdict()
+    are_known = given.place.trust is not None  # a task of one account knows no users
+    signed = _signed_by(given, wanted) if are_known else {}
+    path = join(wanted.place, "signing_keys")
+    rotated = given.names.of(final.subject).retired
+    problems, warnings = [], []
+    for key in lost:
+        ends = _what_ends(key, signed.get(key.key, 0) if are_known else None)
+        if are_known and not signed.get(key.key):
+            continue
+        if not are_known or given.how.cut_off or key.key in rotated:
+            warnings.append(Problem(path, f"{ends} To avoid that, keep both keys until every user has new creds."))
+        else:
+            problems.append(Problem(path, f"{ends} {_WAY}"))
+    return Verdict(tuple(problems), tuple(warnings))
+
+
+#: How a signing key goes without an outage.
+_WAY = (
+    "That goes for users whose JWT this run would issue anew, too, until their clients have it. Instead, keep the role in signing_keys and have the key "
+    "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once nobody is connected by the old key. "
+    "For users that another role is to sign, keep both roles until their clients have the new creds. To have the outage, set cut_off: true in the task."
+)
+
+
+def _signed_by(given: Given, wanted: WantedAccount) -> Mapping[str, int]:
+    """How many users that stay have a JWT of each signing key."""
     stay = {user.name: user.state != ABSENT for user in wanted.users}
     files = [user for user in given.place.user_files(wanted.name).users if stay.get(user, not given.how.prune)]
     texts = (given.place.user_text(wanted.name, user) for user in files)
-    signed = collections.Counter(peek(decorated.token_in(text)).issuer for text in texts if text is not None)
-    are_known = given.place.trust is not None  # a task of one account knows no users
-    path = join(wanted.place, "signing_keys")
-    return Verdict(
-        warnings=tuple(
-            Problem(path, _what_ends(key, signed[key.key] if are_known else None))
-            for key in lost
-            if signed[key.key] or not are_known
-        )
-    )
+    return collections.Counter(peek(decorated.token_in(text)).issuer for text in texts if text is not None)
 
 
 def _what_ends(key: SigningKey, count: int | None) -> str:
@@ -177,7 +197,7 @@ def _what_ends(key: SigningKey, count: int | None) -> str:
     users = "the users" if count is None else f"{count} user{'s' if count != 1 else ''}"
     return (
         f"{key.key}{role} is removed, which cuts off {users} that it signed: servers close their connections as soon as they have the new JWT of the account, "
-        "and only a JWT by another key lets them in again. To avoid that, keep both keys until every user has new creds."
+        "and only a JWT by another key lets them in again."
     )
 
 

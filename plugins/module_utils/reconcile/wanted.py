@@ -149,7 +149,7 @@ class Wanted:
 class How:
     """How a plan is made: `prune` removes what the document does not name, `diff` describes claims before and after.
 
-    `details` keeps the decision for each user in the plan.
+    `details` keeps the decision for each user in the plan. `cut_off` lets signing keys go though users have JWTs of them.
     `may_come` is for single entities in check mode, where an earlier task of the play may be about to make what is missing: then that is a warning.
     """
 
@@ -158,6 +158,7 @@ class How:
     diff: bool = False
     may_come: bool = False
     details: bool = False
+    cut_off: bool = False
 
 
 def join(place: str, path: str) -> str:

@@ -72,7 +72,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         document,
         where,
         lambda: Keyring(pairs, [where.keys_dir], signers=signers, asks_elsewhere=bool(unsigned_path)),
-        How(now(), params["prune"], module._diff),
+        How(now(), params["prune"], module._diff, cut_off=params["cut_off"]),
         apply.Run(module.check_mode or bool(problems), timeout, "nats_store", unsigned_path),
     )
     report_plan(module, where, problems, outcome)
