@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
-from ansible_collections.natsops.security.plugins.plugin_utils import notes
+from ansible_collections.natsops.security.plugins.plugin_utils import notes, role_variables
 
 
 class ActionModule(NormalAction):
@@ -17,6 +17,7 @@ class ActionModule(NormalAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of the task, and a note of what it did for the callback natsops.security.reasons."""
         result = self._run_with_or_without_vault(tmp, task_vars)
+        role_variables.say_variables(result, self._task)
         notes.leave(result, self._task, (task_vars or {}).get("inventory_hostname", ""))
         return result
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from support.plays import Play
 
 
+STORE_TASK = "natsops.security.operator : Make the store say what the document says"
+
+
 def document(connections: int, users: list[str]) -> dict[str, Any]:
     return {
         "operator": {"name": "ACME", "signing_keys": ["main"]},
@@ -109,3 +112,10 @@ def test_the_role_operator_says_so_without_a_callback(play: Play, tmp_path: path
     assert "APP/orders: created" in played.tasks[shown]["msg"]
     assert not played.tasks[shown]["changed"]
     assert shown not in play([role], "--check", **variables).tasks
+    variables["operator_src"] = "none.yml"
+    del variables["operator_definition"]
+    refused = play([role], **variables)
+    assert refused.returncode != 0
+    for text in (refused.output, refused.tasks[STORE_TASK]["msg"]):
+        assert "operator_src: there is no file" in text
+        assert " src: there is no file" not in text

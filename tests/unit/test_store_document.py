@@ -344,3 +344,64 @@ def test_the_last_end_is_292_years_from_now(tmp_path: pathlib.Path, account: boo
     assert found(expires_at=str(NOW + last + 1)) == [f"{place}.expires_at"]
     assert found(expires_in=f"{last}s") == []
     assert found(expires_in=f"{last + 1}s") == [f"{place}.expires_in"]
+
+
+@pytest.mark.parametrize(
+    ("place", "document", "words"),
+    [
+        ("operator", {"operator": {"name": "ACME", "zzz": 1}}, ("name", "system_account", "expires_in", "tags")),
+        ("accounts[0] (B)", {"accounts": [{"name": "B", "zzz": 1}]}, ("users", "limits", "signing_keys")),
+        (
+            "accounts[0] (B).users[0] (c)",
+            {"accounts": [{"name": "B", "users": [{"name": "c", "zzz": 1}]}]},
+            ("creds", "permissions"),
+        ),
+        (
+            "accounts[0] (B).signing_keys[0]",
+            {"accounts": [{"name": "B", "signing_keys": [{"role": "r", "zzz": 1}]}]},
+            ("role", "template"),
+        ),
+        (
+            "operator.signing_keys[0]",
+            {"operator": {"name": "ACME", "signing_keys": [{"role": "r", "zzz": 1}]}},
+            ("public_key", "role"),
+        ),
+        (
+            "accounts[0] (B).imports[0]",
+            {"accounts": [{"name": "B", "imports": [{"zzz": 1}]}]},
+            ("activation", "subject"),
+        ),
+    ],
+)
+def test_an_unknown_option_is_reported_with_all_that_there_are(
+    place: str, document: dict[str, Any], words: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    found = planned({"operator": {"name": "ACME"}, **document}, tmp_path)[1]
+    (message,) = [problem for problem in found if problem.startswith(f"{place}.zzz: ")]
+    listed = message.partition("there are ")[2].rstrip(".").split(", ")
+    assert set(words) <= set(listed)
+    assert listed == sorted(listed)
+
+
+def test_what_a_document_would_pass_over_is_refused(tmp_path: pathlib.Path) -> None:
+    key = nkey.create("account").public_key
+    found = problems(
+        tmp_path,
+        [
+            {
+                "name": "APP",
+                "force": True,
+                "signing_keys": [{"role": "main", "key": key}],
+                "users": [{"name": "orders", "force": True}, {"name": "b", "signing_key_rol": "main"}],
+            }
+        ],
+        force=False,
+    )
+    assert sorted(paths(found)) == [
+        "accounts[0].force",
+        "accounts[0].signing_keys[0].key",
+        "accounts[0].users[0].force",
+        "accounts[0].users[1].signing_key_rol",
+        "operator.force",
+    ]
+    assert any("did you mean signing_key_role?" in problem for problem in found)

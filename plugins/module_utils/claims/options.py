@@ -54,10 +54,11 @@ def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
 # ---- options to objects
 
 
-def read_options(cls: type, options: Any, path: str, problems: list[Problem]) -> Any:
+def read_options(cls: type, options: Any, path: str, problems: list[Problem], beside: tuple[str, ...] = ()) -> Any:
     """The object that the options describe; what they omit, or give as null, has its default.
 
-    Everything that is wrong is appended to `problems`: unknown names, values that do not parse, required ones that are missing.
+    Everything that is wrong is appended to `problems`: unknown names, values that do not parse, required ones that are missing. `beside` are the options
+    that there are at the same place and that somebody else reads; a message about an unknown name lists them too.
     """
     target = cls()
     if not isinstance(options, dict):
@@ -67,7 +68,7 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem]) ->
     for name, value in options.items():
         where = _join(path, excerpt(str(name)))
         if not isinstance(name, str) or name not in known:
-            problems.append(Problem(where, f"there is no such option here{_suggestion(name, known)}"))
+            problems.append(Problem(where, f"there is no such option here{_suggestion(name, {*known, *beside})}"))
         elif value is not None:
             field, holders = known[name]
             holder = target
@@ -120,6 +121,23 @@ def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+@functools.lru_cache(maxsize=None)
+def option_names(cls: type) -> frozenset[str]:
+    """The names of the options of an object."""
+    return frozenset(_options_by_name(cls))
+
+
+def known_only(options: dict[str, Any], known: frozenset[str], path: str, problems: list[Problem]) -> dict[str, Any]:
+    """The options that there are at a place; the others are problems, each with all that there are."""
+    unknown = options.keys() - known
+    if not unknown:
+        return options
+    for name in filter(unknown.__contains__, options):
+        where = _join(path, excerpt(str(name)))
+        problems.append(Problem(where, f"there is no such option here{_suggestion(name, known)}"))
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _suggestion(name: str, known: Any) -> str:

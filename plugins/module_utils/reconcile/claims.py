@@ -15,7 +15,7 @@ from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
 from ..claims.comparison import identities
 from ..claims.declaration import parse_text
-from ..claims.options import Problem, read_options
+from ..claims.options import Problem, known_only, option_names, read_options
 from ..decision.issue import Policy
 from ..keys import nkey
 from ..keys.new import Placeholder
@@ -26,7 +26,19 @@ from ..rules.templates import OWN_ACCOUNT
 from .names import Names
 from .rotation import with_generations
 from .verdict import Verdict
-from .wanted import ENVELOPE, POLICY, WantedAccount, WantedActivation, WantedKey, WantedOperator, WantedUser, join
+from .wanted import (
+    ACCOUNT_WORDS,
+    ENVELOPE,
+    OPERATOR_WORDS,
+    POLICY,
+    USER_WORDS,
+    WantedAccount,
+    WantedActivation,
+    WantedKey,
+    WantedOperator,
+    WantedUser,
+    join,
+)
 
 #: Finds the key of a user of an account by name; empty where there is no such user.
 UserKey = Callable[[str], str]
@@ -37,7 +49,7 @@ UserKey = Callable[[str], str]
 def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem]) -> Claims:
     """What is asked for of the operator."""
     claims = _envelope(wanted.options, wanted.place, wanted.name, names.operator, problems)
-    claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems)
+    claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems, OPERATOR_WORDS)
     claims.body.signing_keys = [
         *(one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys),
         *(key for _unused, key in names.of(names.operator).kept),
@@ -66,7 +78,7 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
         options["authorization"]["xkey"] = names.curves[wanted.name][wanted.curve_role]
     claims = _envelope(wanted.options, place, wanted.name, own, problems)
     given = {word: value for word, value in options.items() if value is not None}
-    claims.body = read_options(Account, given, place, problems)
+    claims.body = read_options(Account, given, place, problems, ACCOUNT_WORDS)
     roles = names.roles.get(wanted.name, {})
     keys = [*wanted.signing_keys, *with_generations(wanted.signing_keys, names.of(own))]
     claims.body.signing_keys = [_signing_key(one, roles, problems) for one in keys]
@@ -92,7 +104,8 @@ def _each(value: Any, change: Callable[[dict[str, Any], str], Any], path: str) -
 
 
 def _import(item: dict[str, Any], own: str, names: Names, path: str, problems: list[Problem]) -> dict[str, Any]:
-    changed = {word: value for word, value in item.items() if word != "activation"}
+    known = known_only(item, option_names(Import) | {"activation"}, path, problems)
+    changed = {word: value for word, value in known.items() if word != "activation"}
     if isinstance(item.get("account"), str):
         changed["account"] = account_key(item["account"], names, path + ".account", problems)
     if isinstance(item.get("subject"), str):
@@ -249,7 +262,7 @@ def _read_user_body(
     options: dict[str, Any], issuer_account: str, is_scoped: bool
 ) -> tuple[User, tuple[Problem, ...], dict[Any, Verdict]]:
     problems: list[Problem] = []
-    body: User = read_options(User, options, "", problems)
+    body: User = read_options(User, options, "", problems, USER_WORDS)
     body.issuer_account = issuer_account
     if is_scoped:
         body.access = no_access()

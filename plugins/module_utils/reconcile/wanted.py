@@ -14,6 +14,32 @@ PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
 #: The options of every token beside its claims: its envelope, and when it ends and is renewed.
 ENVELOPE = ("audience", "not_before")
 POLICY = ("expires_in", "expires_at", "renew_before", "renew_spread", "force")
+#: The words of the document beside those of the claims, by what they are said of.
+OPERATOR_WORDS = (
+    "name",
+    "public_key",
+    "state",
+    "signing_keys",
+    "system_account",
+    "remove_signing_keys",
+    *ENVELOPE,
+    *POLICY[:4],
+)
+ACCOUNT_WORDS = (
+    "name",
+    "public_key",
+    "state",
+    "renamed_from",
+    "signing_key_role",
+    "signing_keys",
+    "users",
+    "remove_signing_keys",
+    "remove_revocations",
+    *ENVELOPE,
+    *POLICY[:4],
+)
+USER_WORDS = ("name", "public_key", "state", "renamed_from", "signing_key_role", "creds", *ENVELOPE, *POLICY[:4])
+SIGNING_KEY_WORDS = ("role", "public_key")
 
 
 @dataclasses.dataclass

@@ -9,16 +9,21 @@ from typing import Any, Iterator, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
+from ..claims import SigningKey
 from ..claims.declaration import parse_text
-from ..claims.options import Problem
+from ..claims.options import Problem, known_only, option_names
 from ..keys import nkey
 from ..reconcile.claims import looks_like_key
 from ..reconcile.wanted import (
     ABSENT,
+    ACCOUNT_WORDS,
     ENVELOPE,
     EXISTING,
+    OPERATOR_WORDS,
     POLICY,
     PRESENT,
+    SIGNING_KEY_WORDS,
+    USER_WORDS,
     Rotation,
     Wanted,
     WantedAccount,
@@ -29,32 +34,12 @@ from ..reconcile.wanted import (
 from .layout import name_problem
 
 _POLICY = POLICY[:4]
-#: The words of the document beside those of the claims, by what they are said of.
-OPERATOR_WORDS = (
-    "name",
-    "public_key",
-    "state",
-    "signing_keys",
-    "system_account",
-    "remove_signing_keys",
-    *ENVELOPE,
-    *_POLICY,
-)
-ACCOUNT_WORDS = (
-    "name",
-    "public_key",
-    "state",
-    "renamed_from",
-    "signing_key_role",
-    "signing_keys",
-    "users",
-    "remove_signing_keys",
-    "remove_revocations",
-    *ENVELOPE,
-    *_POLICY,
-)
-USER_WORDS = ("name", "public_key", "state", "renamed_from", "signing_key_role", "creds", *ENVELOPE, *_POLICY)
-SIGNING_KEY_WORDS = ("role", "public_key")
+#: All that there is to say of a signing key of an operator and of an account.
+_OF_KEYS = {
+    "operator": frozenset(SIGNING_KEY_WORDS),
+    "account": option_names(SigningKey).difference(("key",)).union(SIGNING_KEY_WORDS),
+}
+_OF_DOCUMENT = frozenset(("operator", "accounts"))
 #: Deeper than any document is.
 _DEEPEST = 50
 # Names that nothing speaks against, most of them.
@@ -68,10 +53,7 @@ def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
         return Wanted(None, []), [
             Problem("definition", f"is nested more than {_DEEPEST} levels deep, which no document is.")
         ]
-    definition = _dictionary(definition, "definition", problems)
-    for word in definition:
-        if word not in ("operator", "accounts"):
-            problems.append(Problem(excerpt(str(word)), "there is no such option here, there are accounts, operator."))
+    definition = known_only(_dictionary(definition, "definition", problems), _OF_DOCUMENT, "", problems)
     items = _list(definition.get("accounts"), "accounts", problems)
     accounts = [_read_account(item, f"accounts[{index}]", problems) for index, item in enumerate(items)]
     _check_names(accounts, problems)
@@ -200,7 +182,7 @@ def _check_renames(
 
 
 def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Problem]) -> WantedOperator:
-    options = _dictionary(value, "operator", problems)
+    options = _without_force(_dictionary(value, "operator", problems), "operator", problems)
     operator = WantedOperator(
         place="operator",
         name=_name(options, "operator", problems),
@@ -226,6 +208,7 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
     options = _dictionary(item, path, problems)
     name = _name(options, path, problems)
     path = f"{path} ({name})" if name else path
+    options = _without_force(options, path, problems)
     account = WantedAccount(
         place=path,
         name=name,
@@ -241,6 +224,15 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
     )
     problems += _existing_problems(account.state, options, path, ("name", "public_key", "state", "users"))
     return account
+
+
+def _without_force(options: dict[str, Any], path: str, problems: list[Problem]) -> dict[str, Any]:
+    """The options without `force`, which modules of one token have. In a document it is a problem."""
+    if "force" not in options:
+        return options
+    message = "there is no such option in a document, whose every run would issue a new JWT; remove it."
+    problems.append(Problem(f"{path}.force", message))
+    return {word: value for word, value in options.items() if word != "force"}
 
 
 def _without(options: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:
@@ -285,6 +277,8 @@ def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> Wan
     options = _dictionary(item, path, problems)
     name = _name(options, path, problems)
     path = f"{path} ({name})" if name else path
+    if "force" in options:
+        options = _without_force(options, path, problems)
     creds = options.get("creds")
     if creds is not None and not isinstance(creds, bool):
         problems.append(Problem(path + ".creds", f"true or false is wanted, not {quoted(creds)}."))
@@ -308,7 +302,7 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
         where = f"{path}.signing_keys[{index}]"
         if isinstance(item, str):
             item = {"role": item}
-        entry = _dictionary(item, where, problems)
+        entry = known_only(_dictionary(item, where, problems), _OF_KEYS[key_type], where, problems)
         before = len(problems)
         role = _text(entry, "role", where, problems)
         public_key = _public_key(entry, where, key_type, problems)
@@ -323,10 +317,6 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
             _check_once(roles, role, where + ".role", f"the role {role}", problems)
         _check_once(keys, public_key, where + ".public_key", "this key", problems)
         rest = {word: value for word, value in entry.items() if word not in SIGNING_KEY_WORDS}
-        if key_type == "operator" and rest:
-            problems.append(
-                Problem(f"{where}.{min(map(str, rest))}", "there is no such option here, there are public_key, role.")
-            )
         wanted.append(WantedKey(where, role, public_key, rest))
     return wanted
 

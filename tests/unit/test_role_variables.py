@@ -1,0 +1,61 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A message names the variables of the role that was used, not the options of the module that the role runs."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+
+from ansible_collections.natsops.security.plugins.plugin_utils.role_variables import variables_of, with_variables
+
+ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+
+
+def of_role(role: str, module: str) -> dict[str, str]:
+    """The variables of a role for the options of the first task with a module."""
+    tasks = yaml.safe_load((ROLES / role / "tasks/main.yml").read_text())
+    specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    given = next(task[f"natsops.security.{module}"] for task in tasks if f"natsops.security.{module}" in task)
+    return variables_of(given, {name for spec in specs.values() for name in spec["options"]}, f"{role}_")
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ("src: there is no file a.yml.", "operator_src: there is no file a.yml."),
+        ("src a.yml: there is a seed at x.", "operator_src a.yml: there is a seed at x."),
+        ("definition: a dictionary is wanted.", "operator_definition: a dictionary is wanted."),
+        ("seeds[1]: not a seed: src", "operator_seeds[1]: not a seed: src"),
+        (
+            "There are 2 problems:\nrotations[0].role: no\naccounts[0] (src).x: no",
+            "There are 2 problems:\noperator_rotations[0].role: no\naccounts[0] (src).x: no",
+        ),
+        ("operator.name: a name is wanted.", "operator.name: a name is wanted."),
+        ("sources: unknown", "sources: unknown"),
+        (
+            "one of the following is required: definition, src, _vault",
+            "one of the following is required: operator_definition, operator_src",
+        ),
+        (
+            "parameters are mutually exclusive: definition|src",
+            "parameters are mutually exclusive: operator_definition|operator_src",
+        ),
+        ("vault_file: it cannot be decrypted.", "operator_vault_file: it cannot be decrypted."),
+    ],
+)
+def test_options_are_named_by_the_variables_of_the_role_operator(message: str, wanted: str) -> None:
+    assert with_variables(message, of_role("operator", "nats_store")) == wanted
+
+
+def test_only_documented_variables_are_named() -> None:
+    assert "definition" not in of_role("credentials", "nats_store")
+    assert of_role("credentials", "nats_store")["keys_dir"] == "credentials_keys_dir"
+    assert of_role("resolver", "nats_resolver")["servers"] == "resolver_servers"
+
+
+def test_without_a_role_options_stay() -> None:
+    assert with_variables("src: there is no file a.yml.", {}) == "src: there is no file a.yml."
+    assert with_variables("one of the following is required: definition, src, _vault", {}).endswith("definition, src")
