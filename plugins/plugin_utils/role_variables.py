@@ -23,11 +23,11 @@ def say_variables(result: dict[str, Any], task: Any) -> None:
     if isinstance(result.get("msg"), str):
         result["msg"] = with_variables(result["msg"], variables)
     # From ansible-core 2.19 on, what is printed of a failure is this, as the module returns it.
-    summary = result.get("exception")
-    event = getattr(summary, "event", None)
-    if dataclasses.is_dataclass(event) and isinstance(getattr(event, "msg", None), str):
-        renamed = dataclasses.replace(event, msg=with_variables(event.msg, variables))  # type: ignore[type-var]
-        result["exception"] = dataclasses.replace(summary, event=renamed)  # type: ignore[type-var]
+    summary: Any = result.get("exception")
+    event: Any = getattr(summary, "event", None)
+    if hasattr(event, "__dataclass_fields__") and isinstance(getattr(event, "msg", None), str):
+        changed = dataclasses.replace(event, msg=with_variables(event.msg, variables))
+        result["exception"] = dataclasses.replace(summary, event=changed)
 
 
 def _variables(task: Any) -> dict[str, str]:
