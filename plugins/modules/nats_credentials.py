@@ -48,6 +48,9 @@ options:
         description: The name of the user.
         type: str
         required: true
+      renamed_from:
+        description: The name that the user had before. A creds file with that name in its JWT is that of the user, too.
+        type: str
       path:
         description: The creds file. Its folder has to be there.
         type: path
@@ -183,6 +186,7 @@ def main() -> None:
                 "options": {
                     "account": {"type": "str", "required": True},
                     "name": {"type": "str", "required": True},
+                    "renamed_from": {"type": "str"},
                     "path": {"type": "path", "required": True},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},

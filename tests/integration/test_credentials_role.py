@@ -271,6 +271,21 @@ def test_jwt_is_renewed_with_the_same_key_and_handlers_run_on_its_host_alone(hos
     assert '"expires": "' in output
 
 
+@pytest.mark.attack
+def test_renamed_user_keeps_its_key_and_its_file(hosts: Hosts) -> None:
+    hosts.run()
+    key = hosts.claims("h1", "orders-h1").subject
+    (entry,) = hosts.users["h1"]
+    entry["name"] = "buyer"
+    assert "creds of another user of APP, orders-h1, not of buyer" in hosts.run(succeeds=False)
+    entry["renamed_from"] = "orders-h1"
+    hosts.run()
+    claims = hosts.claims("h1", "orders-h1")
+    assert (claims.subject, claims.name) == (key, "buyer")
+    assert not (hosts.site.folder / "stores/ACME/accounts/APP/users/orders-h1.jwt").exists()
+    assert set(changes(hosts.run()).values()) == {0}
+
+
 def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts) -> None:
     for host in ("h1", "h2"):
         hosts.users[host] = []

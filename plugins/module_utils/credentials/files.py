@@ -12,7 +12,7 @@ import grp
 import os
 import pwd
 import stat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from ..base import units
 from ..base.digests import digest
@@ -62,8 +62,11 @@ def change_beside(path: str) -> str:
     return os.path.join(folder, f".{name}.natsops-changed")
 
 
-def read_creds(snapshot: Snapshot, path: str, user: str, account: Account) -> Held | None:
-    """The creds at a path; None where there is no file. NatsSecurityError for what is no creds file, or one of another user or account."""
+def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Account) -> Held | None:
+    """The creds at a path, of a user that has one of the names, the first one by now; None where there is no file.
+
+    NatsSecurityError for what is no creds file, or one of another user or account.
+    """
     if is_link(path):
         raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")
     text = snapshot.read(path, "The creds file")
@@ -81,9 +84,9 @@ def read_creds(snapshot: Snapshot, path: str, user: str, account: Account) -> He
             f"{path} holds the creds of {name or key}, a user of the account {issuer}, which is not {account.name} of {account.operator} ({account.key}). "
             "It is left as it is."
         )
-    if name != user:
+    if name not in names:
         raise NatsSecurityError(
-            f"{path} holds the creds of another user of {account.name}, {name or key}, not of {user}. It is left as it is."
+            f"{path} holds the creds of another user of {account.name}, {name or key}, not of {names[0]}. It is left as it is."
         )
     return held_in(text)
 

@@ -18,9 +18,23 @@ from ..store.layout import name_problem
 HOST, DELIVERED = "host", "delivered"
 _CHOICES = {"state": (PRESENT, ABSENT), "born": (HOST, DELIVERED)}
 _FLAGS = ("revoke",)
-_WORDS = ("account", "name", "path", "owner", "group", "mode", "state", "born", "claims", "role", "notify", "revoke")
+_WORDS = (
+    "account",
+    "name",
+    "renamed_from",
+    "path",
+    "owner",
+    "group",
+    "mode",
+    "state",
+    "born",
+    "claims",
+    "role",
+    "notify",
+    "revoke",
+)
 #: Options of a user in a document that an item has words of its own for.
-_OF_ITEMS = ("name", "state", "public_key", "creds", "signing_key_role")
+_OF_ITEMS = ("name", "renamed_from", "state", "public_key", "creds", "signing_key_role")
 
 
 class Request(NamedTuple):
@@ -95,6 +109,13 @@ def _item_problems(item: Any) -> list[str]:
             problems.append(f".path: the absolute path of a file is needed, not {quoted(item[word])}.")
         elif word != "path" and name_problem(item[word]):
             problems.append(f".{word}: {name_problem(item[word])}.")
+    before = item.get("renamed_from")
+    if before is not None and not isinstance(before, str):
+        problems.append(f".renamed_from: a text is needed, not {quoted(before)}.")
+    elif before and name_problem(before):
+        problems.append(f".renamed_from: {name_problem(before)}.")
+    elif before and before == item.get("name"):
+        problems.append(".renamed_from: this is its own name: write the name that the user had before.")
     for word, choices in _CHOICES.items():
         if item.get(word) is not None and item[word] not in choices:
             problems.append(f".{word}: {quoted(item[word])} is not one of {', '.join(choices)}.")
@@ -179,7 +200,7 @@ def _claims_that_differ(requests: Sequence[Request]) -> list[str]:
         other = first.setdefault(request.id, request)
         problems += [
             f"{request.place}.{word}: the user {request.id} has another {word} at {other.place}, and it is one user."
-            for word in ("claims", "role", "born")
+            for word in ("claims", "role", "born", "renamed_from")
             if request.item[word] != other.item[word]
         ]
     return problems
@@ -263,6 +284,8 @@ def _user(request: Request) -> dict[str, Any]:
     user = {**(request.item["claims"] or {}), "name": request.item["name"]}
     if request.item["role"]:
         user["signing_key_role"] = request.item["role"]
+    if request.item["renamed_from"]:
+        user["renamed_from"] = request.item["renamed_from"]
     return user
 
 
@@ -289,7 +312,7 @@ def show_order(requests: Sequence[Request], order: Order) -> dict[str, Any]:
 
 
 #: What of an entry the module nats_credentials takes as it is.
-_FOR_MODULE = ("account", "name", "path", "owner", "group", "mode", "state", "claimed_by")
+_FOR_MODULE = ("account", "name", "renamed_from", "path", "owner", "group", "mode", "state", "claimed_by")
 
 
 def with_store(item: Mapping[str, Any], store: Mapping[str, Any], creds: Mapping[str, str]) -> dict[str, Any]:

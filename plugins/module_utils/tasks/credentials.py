@@ -96,7 +96,8 @@ def _states(user: _User, told: dict[str, Any]) -> tuple[tuple[str, Any], tuple[s
 def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
     path = item["path"]
     account = Account(item["account"], item["account_public_key"] or "", module.params["operator"])
-    held = files.read_creds(module.snapshot, path, item["name"], account)
+    names = [item["name"], *filter(None, [item["renamed_from"]])]
+    held = files.read_creds(module.snapshot, path, names, account)
     if held is not None:
         keep_secrets_of(module, held.text)
     if item["state"] == "absent" or module.params["state"] == "notified":
