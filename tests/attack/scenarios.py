@@ -11,6 +11,8 @@ from typing import Any
 
 from support.sites import Site
 
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
 DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main", "a/b"], "system_account": "ACME"},
     "accounts": [
@@ -123,6 +125,35 @@ def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"definition": document, "stores_dir": site / "stores", "keys_dir": site / "keys", **more}
 
 
+def with_old_keys(site: Site) -> dict[str, Any]:
+    """A store with a curve key, and files with the keys of its users as they are before a rotation."""
+    for name in ("one", "two"):
+        jwt = site.folder / f"stores/ACME/accounts/APP/users/{name}.jwt"
+        site.write(f"old-{name}", codec.decode(jwt.read_text()).subject)
+    return store(site, callout_document())
+
+
+def callout_document() -> dict[str, Any]:
+    """The first document with an auth callout."""
+    wanted = copy.deepcopy(DOCUMENT)
+    wanted["accounts"][1]["authorization"] = {"auth_users": ["one"], "xkey": {"role": "callout"}}
+    return wanted
+
+
+def rotated(site: Site, **phases: str) -> dict[str, Any]:
+    """Rotations of the keys of users, by their names, and of the curve key."""
+    callout = phases.pop("callout", "")
+    if not (site.folder / "old-callout").exists():
+        account = codec.decode(site.text("stores/ACME/accounts/APP/APP.jwt"))
+        site.write("old-callout", account.body.authorization.xkey)
+    rotations = [
+        {"account": "APP", "user": name, "phase": phase, "public_key": site.text(f"old-{name}")}
+        for name, phase in phases.items()
+    ]
+    curve = [{"account": "APP", "role": "callout", "phase": callout, "public_key": site.text("old-callout")}]
+    return store(site, callout_document(), rotations=[*rotations, *(curve if callout else [])])
+
+
 def revocation(site: Site) -> dict[str, Any]:
     return {
         "jwt_path": site / "app.jwt",
@@ -144,6 +175,7 @@ def revocation_in_store(site: Site) -> dict[str, Any]:
     }
 
 
+_BEFORE_ROTATION = (("store", lambda site: store(site, DOCUMENT)), ("store", with_old_keys))
 _CHANGED = {"permissions": {"publish": {"allow": ["a"]}}}
 SCENARIOS = {
     "revocation": Scenario("revocation", revocation),
@@ -203,6 +235,14 @@ SCENARIOS = {
     "store": Scenario("store", lambda site: store(site, DOCUMENT)),
     "store renamed": Scenario(
         "store", lambda site: store(site, renaming_document()), (("store", lambda site: store(site, DOCUMENT)),)
+    ),
+    "users rotated": Scenario(
+        "store", lambda site: rotated(site, one="replace", two="resign", callout="add"), _BEFORE_ROTATION
+    ),
+    "user retired": Scenario(
+        "store",
+        lambda site: rotated(site, one="retire", callout="retire"),
+        (*_BEFORE_ROTATION, ("store", lambda site: rotated(site, one="resign", callout="resign"))),
     ),
     "store changed": Scenario(
         "store",

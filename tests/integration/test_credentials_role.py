@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import json
 import re
@@ -299,6 +300,15 @@ def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts)
     assert changes(hosts.run("--check")) == {"h1": 0, "h2": 0}
     assert changes(hosts.run()) == {"h1": 0, "h2": 0}
     assert hosts.site.snapshot() == before
+
+    # A rotation gives the user another key, and creds of the one before are replaced.
+    old = hosts.claims("h1", "shared").subject
+    document = copy.deepcopy(DOCUMENT)
+    document["accounts"][1]["users"] = [{"name": "shared"}]
+    hosts.store(document, rotations=[{"account": "APP", "user": "shared", "phase": "replace"}])
+    hosts.run()
+    new = hosts.claims("h1", "shared").subject
+    assert new == hosts.claims("h2", "shared").subject != old
 
 
 def test_user_that_leaves_is_removed_and_revoked_where_the_account_is_managed(hosts: Hosts) -> None:

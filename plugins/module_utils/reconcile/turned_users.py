@@ -50,7 +50,7 @@ def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rot
         return Problem(asked.place, f"the user {account.name}/{user.name} has no JWT yet: there is nothing to rotate.")
     retiring = retiring_keys(given.names.record.get(record_of_users(owner), {})).get(user.name, "")
     slot = TurnedUser(current, retiring if retiring != current else "")
-    found = _turn(slot, asked, lambda key: _has_gone(given, account.name, key))
+    found = _turn(slot, asked, lambda key: _has_gone(given, account.name, key), given.ring.is_stored)
     if isinstance(found, str):
         return Problem(asked.place, found)
     if found.current:
@@ -59,7 +59,9 @@ def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rot
     return following if isinstance(following, Problem) else found._replace(current=following)
 
 
-def _turn(slot: TurnedUser, asked: Rotation, has_gone: Callable[[str], bool]) -> TurnedUser | str:
+def _turn(
+    slot: TurnedUser, asked: Rotation, has_gone: Callable[[str], bool], is_stored: Callable[[str], bool]
+) -> TurnedUser | str:
     """The slot after a phase, without a current key where another one is to follow; or why that cannot be."""
     current, retiring, _unused = slot
     key = asked.key or retiring or current
@@ -69,7 +71,9 @@ def _turn(slot: TurnedUser, asked: Rotation, has_gone: Callable[[str], bool]) ->
         return slot if asked.phase == RESIGN else TurnedUser(current, "", (retiring,))
     if key != current:
         if has_gone(key):
-            return slot
+            # A run that was killed may have left its seed, and the key before that.
+            is_left = asked.phase != RESIGN and is_stored(key)
+            return TurnedUser(current, "", tuple(filter(None, (key, retiring)))) if is_left else slot
         return f"{key} is no key of the user {asked.account}/{asked.user}, which has {current}."
     if asked.phase == RETIRE:
         return f"{key} is the key that the user {asked.account}/{asked.user} has: give it another one first (phase: resign)."
