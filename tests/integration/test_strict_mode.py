@@ -6,10 +6,16 @@ from __future__ import annotations
 
 import copy
 import json
+import pathlib
 from typing import Any
 
 import pytest
+from support.fleets import lets_in
+from support.ports import free_ports
+from support.servers import running
 from support.sites import Site
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "system_account": "SYS"},
@@ -139,3 +145,36 @@ def test_activation_that_servers_refuse_keeps_it_off(store: Store) -> None:
     store.document["accounts"][2]["imports"][0].update(account=app, token=token)
     message = store.refused()
     assert "the activations of PARTNER for orders, which the identity key of the exporting account signed" in message
+
+
+@pytest.mark.server
+def test_server_refuses_what_is_reported_and_takes_what_is_signed_anew(store: Store, tmp_path: pathlib.Path) -> None:
+    site = store.site
+    names = ("APP/orders", "SYS/sys")
+    old = {name: site.text(f"keys/creds/ACME/{name}.creds") for name in names}
+    account = site.text("stores/ACME/accounts/PARTNER/PARTNER.jwt")
+    store.give_signing_keys()
+    store.run()
+    tokens = {name: site.text(f"stores/ACME/accounts/{name}/{name}.jwt") for name in ("SYS", "APP")}
+    system = codec.decode(tokens["SYS"]).subject
+    # One account is as it was before, signed by the operator's identity key.
+    preload = {codec.decode(token).subject: token for token in (*tokens.values(), account)}
+    port = free_ports(1)[0]
+    config = tmp_path / "server.conf"
+    config.write_text(
+        f"listen: 127.0.0.1:{port}\noperator: {site / 'stores/ACME/ACME.jwt'}\nsystem_account: {system}\nresolver: MEMORY\n"
+        "resolver_preload: {\n" + "".join(f"  {key}: {token}\n" for key, token in preload.items()) + "}\n"
+    )
+    with running(config, port) as server:
+        for name in names:
+            assert lets_in(server.url, site.text(f"keys/creds/ACME/{name}.creds"))
+            assert not lets_in(server.url, old[name])
+        site.run(
+            "store",
+            definition={
+                "operator": {"name": "ACME", "state": "existing"},
+                "accounts": [{"name": "PARTNER", "state": "existing", "users": [{"name": "shop"}]}],
+            },
+            **store.folders,
+        )
+        assert not lets_in(server.url, site.text("keys/creds/ACME/PARTNER/shop.creds"))
