@@ -2,17 +2,19 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: a store with its keystore from loose files."""
+"""Module: a store with its keystore from loose files, or from live servers."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nats_rebuild
 version_added: 0.1.0
-short_description: Rebuild the store of a NATS operator from loose files
+short_description: Rebuild the store of a NATS operator from loose files or live servers
 description:
   - Makes a store with its keystore from whatever JWTs, seeds and creds are left, in files of any name and any form, as C(nsc fix) does from C(.jwt),
     C(.nk) and C(.creds) files. They may also be in the configuration of a server, in JSON or in YAML.
+  - With O(servers), the JWTs of all accounts are read from servers with a full resolver, and that of the operator from their configuration. The keys may be
+    in the keystore O(keys_dir), in O(paths), or in signers elsewhere. No server has the JWTs of users, so these are missing where their creds are not given.
   - What belongs where follows from signatures alone. Of several JWTs about one key the newest one is used that is signed by a key that its operator or
     account has now. Seeds are compared with their checksums, and filed under their public keys. Creds are made of JWTs and seeds.
   - Returns what is missing, such as signing keys without a seed and users without creds, and what was not used, with the file and the reason.
@@ -25,8 +27,13 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+  - natsops.security.connection
+  - natsops.security.connection.tls
 author: NatsOps authors (@natsops)
-requirements: [nkeys]
+requirements: [nkeys, "nats-py >= 2.16 with O(servers)"]
+notes:
+  - One of O(paths), O(contents) and O(servers) is needed.
+  - An account server cannot list its accounts, so O(account_server_url) is an error here.
 options:
   paths:
     description:
@@ -71,6 +78,15 @@ EXAMPLES = r"""
     stores_dir: /etc/nats/stores
     keys_dir: /etc/nats/keys
   register: rebuilt
+
+- name: Rebuild the store from the cluster, where the keystore is left, and the creds of users are in a folder
+  natsops.security.nats_rebuild:
+    servers: [tls://n1.example.com:4222]
+    creds_path: /media/safe/sys.creds
+    paths: [/srv/collected-creds]
+    operator: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL
+    stores_dir: /etc/nats/stores
+    keys_dir: /etc/nats/keys
 
 - name: See what is missing
   ansible.builtin.debug:
@@ -131,6 +147,12 @@ accounts_without_users:
   type: list
   elements: str
   sample: [partner]
+lost_users:
+  description: Users that exist and of which no JWT was found. They are connected to one of O(servers), or their account names them for its auth callout.
+  returned: success
+  type: list
+  elements: str
+  sample: ["app/orders UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK: it is connected to n1."]
 revoked:
   description: Users that were found, and that their accounts have revoked, as V(account/user).
   returned: success
@@ -185,6 +207,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.rebuild import rebuild_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
@@ -201,7 +224,10 @@ def main() -> None:
             **store_spec(),
             "store": {"type": "str"},
             "force": {"type": "bool", "default": False},
+            **options.connection_spec(),
         },
+        mutually_exclusive=options.EXCLUSIVE[:3],
+        required_together=options.TOGETHER,
     )
 
 

@@ -174,6 +174,8 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
             options.update(servers=["nats://127.0.0.1:9"], creds_path=make_creds(site), connect_timeout="1s")
     if module == "report" and name == "keys_dir":
         options.update(make_store(site))
+    if module == "rebuild" and name not in ("paths", "stores_dir", "keys_dir"):
+        options.update(servers=["nats://127.0.0.1:9"], creds_path=make_creds(site), connect_timeout="1s")
     if name == "signers":
         options.pop("signer_path", None)
         options["signers"] = [signer_with(inner, path)]

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_rebuild: a store from loose files, with a report of what is missing, and what is refused."""
+"""nats_rebuild: a store from loose files or a live server, with a report of what is missing, and what is refused."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pathlib
@@ -12,11 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.faults import killed_run
+from support.fleets import client
+from support.ports import free_ports
+from support.servers import Server, running
 from test_backups import DOCUMENT
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.sites import Site
 
 
@@ -283,7 +289,7 @@ def test_store_of_another_operator_is_never_replaced(disk: Disk) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"paths": []}, "There is no JWT of the operator"),
+        ({"paths": []}, "One of these is needed: paths, contents, servers."),
         ({"paths": ["/nonexistent"]}, "paths[0]: there is no file or folder /nonexistent."),
         (
             {"operator": "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"},
@@ -319,3 +325,113 @@ def test_run_that_is_killed_is_completed_by_the_next(disk: Disk, at: int) -> Non
     assert killed_run("nats_rebuild", disk.task, at, disk.site.collections) is None
     disk.site.run("rebuild", **disk.task)
     assert without_roles(disk.files) == without_roles(disk.lost)
+
+
+# ---- from a live server
+
+
+class Live:
+    """A server that runs with the accounts of a store, of which only the seeds are left, and the creds in another folder."""
+
+    def __init__(self, site: Site, server: Server, creds: pathlib.Path, lost: dict[str, str]) -> None:
+        self.site, self.server, self.creds, self.lost = site, server, creds, lost
+        self.place = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+        self.store = {"definition": DOCUMENT, **self.place}
+        self.operator = site.core.codec.decode(lost[site / "stores/ACME/ACME.jwt"]).subject
+        self.task = {
+            "servers": [server.url],
+            "creds_path": str(creds / "ACME/SYS/sys.creds"),
+            "operator": self.operator,
+            **self.place,
+        }
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files of the place, but for the lock."""
+        found = (path for path in self.site.folder.rglob("*") if path.is_file() and path.name != "lock")
+        return {str(path): path.read_text() for path in found}
+
+
+@pytest.fixture
+def live(site: Site, tmp_path: pathlib.Path) -> Iterator[Live]:
+    """A server with a full resolver and three accounts."""
+    place = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    site.start("store", {"definition": DOCUMENT, **place})
+    port = free_ports(1)[0]
+    config = tmp_path / "server.conf"
+    system = site.claims("stores/ACME/accounts/SYS/SYS.jwt").subject
+    config.write_text(
+        f"server_name: n1\nlisten: 127.0.0.1:{port}\noperator: {site.text('stores/ACME/ACME.jwt')}\nsystem_account: {system}\n"
+        f'resolver {{ type: full, dir: "{tmp_path / "resolver"}" }}\n'
+        f"resolver_preload: {{ {system}: {site.text('stores/ACME/accounts/SYS/SYS.jwt')} }}\n"
+    )
+    with running(config, port) as server:
+        pushed = {"servers": [server.url], "store_path": site / "stores/ACME", "system_signer_path": site / "keys"}
+        assert site.start("resolver", pushed)["changed"]
+        found = (path for path in site.folder.rglob("*") if path.is_file() and path.name != "lock")
+        lost = {str(path): path.read_text() for path in found}
+        (site.folder / "keys/creds").rename(tmp_path / "creds")
+        shutil.rmtree(site.folder / "stores")
+        shutil.rmtree(site.folder / "keys/.natsops")
+        yield Live(site, server, tmp_path / "creds", lost)
+
+
+def test_store_is_rebuilt_from_a_live_server_its_keystore_and_creds(live: Live) -> None:
+    site = live.site
+    result = site.run("rebuild", **live.task, paths=[str(live.creds)])
+    assert result["holds"] == {"accounts": 3, "users": 4, "seeds": 13, "creds": 4}
+    assert (result["missing_seeds"], result["lost_users"], result["not_read"]) == ({}, [], [])
+    assert without_roles(live.files) == without_roles(live.lost)
+    site.keep("rebuild", **live.task, paths=[str(live.creds)])
+    adopted = site.run("store", **live.store)
+    assert [entity["kind"] for entity in adopted["entities"] if entity["action"] != "kept"] == ["store"]
+    assert live.files == live.lost
+    site.keep("store", **live.store)
+
+
+def test_users_without_creds_are_lost_and_nothing_else(live: Live) -> None:
+    site = live.site
+    orders = live.lost[site / "keys/creds/ACME/APP/orders.creds"]
+    user = site.core.codec.decode(live.lost[site / "stores/ACME/accounts/APP/users/orders.jwt"]).subject
+
+    async def rebuilt() -> dict[str, Any]:
+        connected = await client(live.server.url, orders)
+        try:
+            return await asyncio.to_thread(site.run, "rebuild", **live.task)
+        finally:
+            await connected.close()
+
+    result = asyncio.run(rebuilt())
+    assert result["holds"] == {"accounts": 3, "users": 0, "seeds": 9, "creds": 0}
+    assert result["accounts_without_users"] == ["APP", "PARTNER", "SYS"]
+    assert [line for line in result["lost_users"] if line.startswith("APP/")] == [
+        f"APP/orders {user}: it is connected to n1."
+    ]
+    adopted = site.run("store", **live.store)
+    assert [entity["kind"] for entity in adopted["entities"] if entity["action"] != "kept"] == ["store"]
+    assert adopted["summary"]["created"] == 4
+    for name in ("ACME.jwt", "accounts/APP/APP.jwt", "accounts/SYS/SYS.jwt", "accounts/PARTNER/PARTNER.jwt"):
+        assert site.text(f"stores/ACME/{name}") == live.lost[site / f"stores/ACME/{name}"]
+    site.keep("store", **live.store)
+
+
+def test_live_servers_that_do_not_help_are_refused(live: Live, tmp_path: pathlib.Path) -> None:
+    site = live.site
+    other = nkey.create("operator").public_key
+    assert f"There is no JWT of the operator {other}" in site.refuse("rebuild", **{**live.task, "operator": other})
+    assert "cannot list its accounts" in site.refuse(
+        "rebuild", account_server_url="http://127.0.0.1:9", operator=live.operator, **live.place
+    )
+    assert "One of these is needed: paths, contents, servers." in site.refuse("rebuild", **live.place)
+    # What somebody wrote into the folder of the resolver is not taken for the account.
+    (account,) = (
+        path for path in (tmp_path / "resolver").glob("*.jwt") if site.core.codec.decode(path.read_text()).name == "APP"
+    )
+    forged = site.make_jwt("forged.jwt", "account", account.stem, nkey.create("operator"))
+    (site.folder / "forged.jwt").unlink()
+    account.write_text(forged)
+    result = site.check("rebuild", **live.task)
+    assert [line.partition(" of ")[0] for line in result["foreign"]] == [
+        f"account {site.core.codec.decode(forged).name} {account.stem}"
+    ]
+    assert result["holds"]["accounts"] == 2

@@ -48,7 +48,7 @@ OLDEST_NATS = (2, 16)
 LIFETIME = 120
 _RENEWED_AFTER = 0.75
 #: What servers see of who is connected.
-_NAME = "natsops.security"
+TEMPORARY_NAME = "natsops.security"
 #: How many requests wait for their answers at the same time.
 WINDOW = 512
 #: How long to leave servers alone before a lost connection is made anew, in seconds: at first, and at most.
@@ -140,7 +140,7 @@ class TemporaryUser:
             access=no_access() if self.is_scoped else UserAccess(permissions=allowed),
             issuer_account="" if self.signer.public_key == self.account else self.account,
         )
-        claims = Claims(name=_NAME, subject=pair.public_key, expires=int(now) + self.lifetime, body=user)
+        claims = Claims(name=TEMPORARY_NAME, subject=pair.public_key, expires=int(now) + self.lifetime, body=user)
         return Login(codec.encode(claims, self.signer, int(now)), pair, int(now) + self.lifetime * _RENEWED_AFTER)
 
 
@@ -406,7 +406,7 @@ class Connection:
 
         await client.connect(
             servers=["nats://channel"],
-            name=_NAME,
+            name=TEMPORARY_NAME,
             allow_reconnect=False,
             connect_timeout=self._options.connect_timeout,
             flush_timeout=self._options.timeout,  # else it waits for ever for a connection that was lost

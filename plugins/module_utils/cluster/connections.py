@@ -63,6 +63,7 @@ class Client:
     started: float
     stopped: float
     reason: str
+    account: str = ""
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -102,6 +103,13 @@ async def look_for(connection: Connection, sought: Sought, expected: Sequence[st
     names = {name for server in found.cluster.servers for name in (server.name, server.id)}
     found.missing = [name for name in expected if name not in names]
     await _read(connection, sought, found, _ALL)
+    return found
+
+
+async def everybody(connection: Connection, cluster: Cluster) -> Found:
+    """The open connections of all accounts, on the servers of a cluster."""
+    found = Found(cluster)
+    await _read(connection, Sought("", {"*": None}), found, _OPEN)
     return found
 
 
@@ -205,6 +213,7 @@ def _client(server: Server, part: Part) -> Client:
         started=moment(part["start"].text()),
         stopped=moment(part["stop"].text()),
         reason=_shown(part["reason"]),
+        account=_shown(part["account"]),
     )
 
 

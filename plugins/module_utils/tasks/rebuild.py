@@ -12,8 +12,13 @@ from ..backup.contents import Contents, Held, counted, look_into, refusal
 from ..backup.rebuild import Rebuild, Rebuilt, Sought, Source, rebuild
 from ..backup.recorded import record_files
 from ..base.errors import NatsSecurityError
+from ..claims import Account
+from ..cluster import connection as connections
+from ..cluster.accounts import READING
+from ..cluster.pulling import Pulled, pull
 from ..keys.keyring import Keyring
 from ..store.layout import Layout
+from . import cluster_options as options
 from .backup import expected_operator
 from .placing import Placing, place_of, put_store, text_of
 from .stores import lock_timeout, named_store
@@ -27,10 +32,11 @@ def rebuild_task(module: CarefulModule) -> dict[str, Any]:
     """Sort what is found, and put it in its places unless something newer or other is there."""
     params = module.params
     expected, timeout = expected_operator(params["operator"]), lock_timeout(params)
+    pulled = _pull(module)
     not_read: list[str] = []
     ring = Keyring(folders=[named_store(params, lambda _unused: "any").keys_dir])
     sought = Sought(expected, params["store"], lambda key: ring.pair(key) if ring.is_stored(key) else None)
-    found = rebuild(_sources(params, not_read), sought)
+    found = rebuild(_sources(params, pulled, not_read), sought)
     store = _choose(found, expected)
     where = named_store(params, lambda _unused: store.contents.name)
     held = look_into(store.contents, store.operator)
@@ -48,7 +54,8 @@ def rebuild_task(module: CarefulModule) -> dict[str, Any]:
         "written": counted(Contents(contents.name, dict.fromkeys(written, ""))),
         "replaced": [place_of(where, one) for one in comparison.conflicts],
         **_report(where, store, held, found),
-        "not_read": [*not_read, *found.unreadable],
+        "lost_users": _lost_users(held, pulled),
+        "not_read": [*not_read, *pulled.unreadable, *found.unreadable],
         "diff": {
             "before": {one: comparison.states[one] for one in written},
             "after": dict.fromkeys(written, "as it was found"),
@@ -58,7 +65,26 @@ def rebuild_task(module: CarefulModule) -> dict[str, Any]:
     return result
 
 
-def _sources(params: dict[str, Any], not_read: list[str]) -> Iterable[Source]:
+def _pull(module: CarefulModule) -> Pulled:
+    """What live servers have, where the task names some."""
+    params = module.params
+    if params["account_server_url"] is not None:
+        raise NatsSecurityError("account_server_url: an account server cannot list its accounts; name servers.")
+    if not params["servers"]:
+        if not params["paths"] and not params["contents"]:
+            raise NatsSecurityError("One of these is needed: paths, contents, servers.")
+        return Pulled()
+    options.require_nats(module)
+    how = options.connection_options(module, (), None, READING)
+    pulled = connections.run(how, lambda connection: pull(connection, params["expected_servers"]))
+    for warning in pulled.warnings:
+        module.warn(warning)
+    return pulled
+
+
+def _sources(params: dict[str, Any], pulled: Pulled, not_read: list[str]) -> Iterable[Source]:
+    for where, token in pulled.tokens:
+        yield Source(where, token)
     yield from collect(params["paths"], not_read)
     for index, text in enumerate(params["contents"]):
         yield Source(f"contents[{index}]", text)
@@ -139,9 +165,26 @@ def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[s
     }
 
 
+def _lost_users(held: Held, pulled: Pulled) -> list[str]:
+    """Users that are known to exist, and of which no JWT was found: those that are connected, and those that answer an auth callout."""
+    names = {claims.subject: name for name, claims in held.accounts.items()}
+    found = {(held.accounts[account].subject, claims.subject) for (account, _name), claims in held.users.items()}
+    lost: dict[tuple[str, str], str] = {}
+    for name, claims in held.accounts.items():
+        body: Account = claims.body
+        for user in body.authorization.auth_users:
+            lost[claims.subject, user] = f"{name}/{user}: it answers the auth callout of its account."
+    for client in pulled.connected:
+        if client.user and client.account in names:
+            said = f"{names[client.account]}/{client.name or client.user}"
+            lost[client.account, client.user] = f"{said} {client.user}: it is connected to {client.server.name}."
+    return sorted(text for one, text in lost.items() if one not in found)
+
+
 _COUNTED = {
     "missing_seeds": "seeds are missing",
     "users_without_creds": "users have no creds",
+    "lost_users": "users are lost",
     "revoked": "users are revoked by their accounts",
     "superseded": "JWTs are not the newest that may count",
     "renamed": "names are taken or cannot be those of files",

@@ -1,0 +1,68 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""All that servers know of an operator, for a store that is rebuilt from it: the JWTs of operators and accounts, and who is connected. Changes nothing.
+
+Users are in no server: it knows those that are connected, and lets in others whose JWTs verify.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Sequence
+
+from ..base.errors import NatsSecurityError
+from . import plan
+from .answers import Answer, read_each
+from .connection import TEMPORARY_NAME, Connection
+from .connections import Client, everybody
+from .looking import look_up, who_holds
+from .servers import VARZ, answered_by, discover, with_accounts
+
+
+@dataclasses.dataclass
+class Pulled:
+    """JWTs with where each was found, in words; users that are connected; what servers hold and is none of this, and what they did not answer, in words."""
+
+    tokens: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    connected: list[Client] = dataclasses.field(default_factory=list)
+    unreadable: list[str] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+async def pull(connection: Connection, expected_servers: Sequence[str]) -> Pulled:
+    """The JWTs of all accounts that servers hold, and of the operators that they trust. NatsSecurityError where none has a full resolver."""
+    cluster = await discover(connection, expected_servers)
+    if not cluster.full:
+        kinds = ", ".join(f"{server.name}: {server.resolver}" for server in cluster.servers)
+        raise NatsSecurityError(
+            f"servers: none of the servers has a full resolver, which keeps all accounts ({kinds}). A memory resolver has its accounts from the "
+            "server's configuration: name that file in paths."
+        )
+    cluster = await with_accounts(connection, cluster)
+    pulled = Pulled(warnings=list(cluster.warnings))
+    names = {server.id: server.name for server in cluster.servers}
+    trusted = await connection.ask(VARZ, b"", answered_by(len(cluster.servers)), connection.timeout)
+    for id_, tokens in read_each(trusted, _read_operators).found.items():
+        pulled.tokens += [(f"the configuration of the server {names.get(id_, id_)}", token) for token in tokens]
+    keys = sorted(cluster.listed)
+    answers = await look_up(connection, keys, len(cluster.full))
+    for key, held in (await who_holds(connection, cluster, answers)).items():
+        for token in held.distinct:
+            where = f"the resolver of {plan.holders(held, token)}"
+            found = plan.read_held(key, token)
+            if isinstance(found, str):
+                pulled.unreadable.append(f"{where}: what it holds of the account {key} is {found}")
+            else:
+                pulled.tokens.append((where, token))
+        if not held.distinct:
+            pulled.unreadable.append(
+                f"No server answered with the JWT of the account {key}, which is in its directory."
+            )
+    connected = await everybody(connection, cluster)
+    pulled.connected = [client for client in connected.open if client.name != TEMPORARY_NAME]
+    pulled.warnings += connected.problems
+    return pulled
+
+
+def _read_operators(answer: Answer) -> list[str]:
+    return [part.text() for part in answer.data["trusted_operators_jwt"].items() if part.text().strip()]
