@@ -70,7 +70,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.tasks import access_sources
 from ansible_collections.natsops.security.plugins.module_utils.tasks.access_sources import Source
-from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import as_data, refusal
 
 
 def nats_access(
@@ -87,7 +87,7 @@ def nats_access(
         answered = found.readable(answers(tree, asked))
     except (NatsSecurityError, ValueError, TypeError) as error:
         raise refusal(f"nats_access: {error}") from None
-    return answered if isinstance(questions, list) else answered[0]
+    return as_data(answered if isinstance(questions, list) else answered[0])
 
 
 def _read(source: Any) -> Source:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.store import outlook
-from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import as_data, refusal
 
 
 def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], within: str) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], 
         raise refusal(f"nats_renewal_summary: within: {error}.") from None
     issued = [entity for result in results for entity in (result or {}).get("entities") or ()]
     due = outlook.outlook((info or {}).get("entities") or [], seconds)
-    return outlook.summary(issued, due, failed, units.show_time(int(time.time())))
+    summary = outlook.summary(issued, due, failed, units.show_time(int(time.time())))
+    return as_data(summary)  # type: ignore[no-any-return]
 
 
 class FilterModule:

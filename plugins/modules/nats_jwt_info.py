@@ -190,69 +190,22 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils import rules
-from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, unknown_fields_of
 from ansible_collections.natsops.security.plugins.module_utils.disk.files import read_text
-from ansible_collections.natsops.security.plugins.module_utils.rules.chain import Chain, chain_of, problems_at
+from ansible_collections.natsops.security.plugins.module_utils.tasks import jwt_info
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
-from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
-from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    text, token, claims = _read(params, "")
-    parents = [_read(parent, f"parents[{index}].")[2] for index, parent in enumerate(params["parents"] or ())]
-    times = [_time(value) for value in params["valid_at"] or ()]
-    at = now()
-    chain = chain_of(claims, parents)
-    problems = problems_at(chain, at)
-    return {
-        "changed": False,
-        "type": claims.kind,
-        "version": getattr(claims.body, "version", codec.VERSION),
-        "public_key": claims.subject,
-        "claims": _public(show_claims(claims)),
-        "payload": codec.public_payload(token),
-        "unknown_fields": unknown_fields_of(claims),
-        "has_seed": _has_seed(text),
-        "valid": not problems,
-        "problems": problems,
-        "expired": bool(claims.expires) and claims.expires < at,
-        "not_yet_valid": claims.not_before > at,
-        **_chain_result(chain),
-        "issues": [
-            {"path": issue.path, "message": issue.message, "source": issue.source, "blocking": issue.blocking}
-            for issue in [*rules.library_issues(claims, at), *rules.server_issues(claims)]
-            if not issue.time_check
-        ],
-        "validity": [
-            {"at": units.show_time(time), "valid": not problems_at(chain, time), "problems": problems_at(chain, time)}
-            for time in times
-        ],
-    }
+    read = _read(params, "")
+    parents = [_read(parent, f"parents[{index}].").claims for index, parent in enumerate(params["parents"] or ())]
+    times = [jwt_info.parse_moment(value, "valid_at", now()) for value in params["valid_at"] or ()]
+    return {"changed": False, **jwt_info.report(read, parents, times, now())}
 
 
-def _public(shown: dict[str, Any]) -> dict[str, Any]:
-    """Claims without what a client sent to connect, in an authorization request."""
-    sent = shown.get("connect_options", {})
-    hidden = {name: "********" for name in sent if name in ("jwt", "signature", "auth_token", "password")}
-    return dict(shown, connect_options={**sent, **hidden}) if hidden else shown
-
-
-def _chain_result(chain: Chain) -> dict[str, Any]:
-    return {
-        "verified": chain.verified,
-        "wrong_issuer": chain.wrong_issuer,
-        "revoked": chain.revoked,
-        "role": chain.role,
-    }
-
-
-def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
-    """The text, the token in it and its claims."""
+def _read(params: dict[str, Any], prefix: str) -> jwt_info.Read:
+    """The token of one pair of options."""
     path, text = params["jwt_path"], params["jwt"]
     where = f"{prefix}jwt"
     if path is not None:
@@ -260,26 +213,7 @@ def _read(params: dict[str, Any], prefix: str) -> tuple[str, str, Claims]:
         text = read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
             raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
-    token = decorated.token_in(text)
-    try:
-        return text, token, codec.decode_any_kind(token)
-    except NatsSecurityError as error:
-        raise NatsSecurityError(f"{where}: {error}") from None
-
-
-def _has_seed(text: str) -> bool:
-    try:
-        decorated.seed_in(text)
-    except NatsSecurityError:
-        return False
-    return True
-
-
-def _time(value: str) -> int:
-    try:
-        return now() + units.parse_seconds(value[1:]) if value.startswith("+") else units.parse_time(value)
-    except ValueError as error:
-        raise NatsSecurityError(f"valid_at: {error}.") from None
+    return jwt_info.read_text(text, where)
 
 
 def main() -> None:

@@ -43,6 +43,12 @@ class Inventory:
 
 def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
     """Read a store. NatsSecurityError where there is none; whatever else is wrong is in the problems."""
+    store = existing_store(layout)
+    return _Teller(verified(store, Named(), ring.has), ring, now).tell()
+
+
+def existing_store(layout: Layout) -> Store:
+    """What is in a store, not verified yet. NatsSecurityError where there is none."""
     store = layouts.read_store(layout)
     if not store.exists:
         if store.problems:
@@ -51,7 +57,7 @@ def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
         raise NatsSecurityError(
             f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
         )
-    return _Teller(verified(store, Named(), ring.has), ring, now).tell()
+    return store
 
 
 class _Teller:

@@ -1,0 +1,130 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""One JWT or creds file of a store, by name, as far as it belongs to its operator. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, NamedTuple
+
+from .. import rules
+from ..base.errors import NatsSecurityError
+from ..base.excerpts import quoted
+from ..reconcile.creds import read_creds
+from ..reconcile.place import SURROUNDED, Found
+from ..reconcile.trust import Named, Said, UserFile, user_fault
+from . import layout as layouts
+from .inventory import existing_store
+from .layout import Layout, Store, name_problem
+from .record import verified
+
+#: How many names a message shows.
+_MOST_NAMES = 10
+
+
+class Name(NamedTuple):
+    """What is looked up: an operator, an account of it, or a user of that; what is not named is empty."""
+
+    operator: str
+    account: str = ""
+    user: str = ""
+
+
+def parse_name(text: str) -> Name:
+    """`OPERATOR`, `OPERATOR/ACCOUNT` or `OPERATOR/ACCOUNT/USER`. NatsSecurityError for anything else."""
+    parts = text.split("/")
+    if len(parts) > 3:
+        raise NatsSecurityError(
+            f"{quoted(text)} has {len(parts)} names: write OPERATOR, OPERATOR/ACCOUNT or OPERATOR/ACCOUNT/USER."
+        )
+    problem = next(filter(None, map(name_problem, parts)), "")
+    if problem:
+        raise NatsSecurityError(
+            f"{quoted(text)} is not OPERATOR, OPERATOR/ACCOUNT or OPERATOR/ACCOUNT/USER: {problem}."
+        )
+    return Name(*parts)
+
+
+class Entries:
+    """The JWTs and creds of one store, which is read once."""
+
+    def __init__(self, layout: Layout, has_seed: Callable[[str], bool]) -> None:
+        """Read the store. NatsSecurityError where there is none."""
+        self._layout = layout
+        self._has_seed = has_seed
+        self._store: Store = verified(existing_store(layout), Named(), has_seed)
+
+    def token(self, account: str = "", user: str = "") -> str:
+        """The JWT of the operator, of an account or of a user. NatsSecurityError where there is none, or one that is not its own."""
+        return (self._user(account, user) if user else self._above(account)).token
+
+    def creds(self, account: str, user: str) -> str:
+        """The creds file of a user. NatsSecurityError where it is not that of the user as the store has it, or the user is revoked."""
+        holder, found = self._above(account), self._user(account, user)
+        if rules.is_revoked(holder.claims.body.revocations, found.claims.subject, found.claims.issued_at):
+            raise NatsSecurityError(f"The user {account}/{user} is revoked: servers refuse these creds.")
+        path = self._layout.creds(account, user)
+        text = self._read(path)
+        if text is None:
+            raise NatsSecurityError(f"There is no creds file {path} of the user {account}/{user}.")
+        creds = read_creds(text, found.claims.subject, found.token)
+        if creds.problem:
+            raise NatsSecurityError(f"{path}: {creds.problem}")
+        if not creds.is_same:
+            raise NatsSecurityError(
+                f"{path} has another JWT than {self._layout.user_jwt(account, user)}: have the store reconciled."
+            )
+        return text
+
+    def _above(self, account: str) -> Found:
+        """The operator, or an account of it."""
+        if account and not self._store.is_managed:
+            self._above("")
+        path = self._store.where(account)
+        found = self._store.accounts.get(account) if account else self._store.operator
+        self._refuse(path)
+        if found is None:
+            wanted = f"no account {quoted(account)}" if account else "no JWT of the operator"
+            raise NatsSecurityError(
+                f"There is {wanted} in the store {self._layout.root}."
+                + (_there_are(self._store.accounts) if account else "")
+            )
+        if found.fault not in ("", SURROUNDED):
+            raise NatsSecurityError(f"{path}: {found.fault}.")
+        return found
+
+    def _user(self, account: str, user: str) -> Found:
+        above = self._above(account)
+        path = self._layout.user_jwt(account, user)
+        found = self._store.read_user(account, user)
+        self._refuse(path)
+        if found is None:
+            names = _there_are(self._store.user_files(account).users)
+            raise NatsSecurityError(
+                f"There is no user {quoted(user)} in the account {account} of the store {self._layout.root}.{names}"
+            )
+        if not isinstance(found, Found):
+            raise NatsSecurityError(str(found))
+        claims = found.claims
+        said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
+        trust = self._store.trust
+        fault = user_fault(trust, UserFile(account, above.claims.subject, user), said, self._has_seed) if trust else ""
+        if fault:
+            raise NatsSecurityError(f"{path}: {fault}")
+        return found
+
+    def _read(self, path: str) -> str | None:
+        text = layouts.read_file(self._store, path)
+        self._refuse(path)
+        return text
+
+    def _refuse(self, path: str) -> None:
+        """NatsSecurityError with what is wrong with a file, or with a folder that it is in."""
+        for problem in self._store.problems:
+            if path == problem.path or path.startswith(problem.path + "/"):
+                raise NatsSecurityError(str(problem))
+
+
+def _there_are(names: Iterable[str]) -> str:
+    found = sorted(names)
+    shown = ", ".join(map(quoted, found[:_MOST_NAMES])) or "none"
+    return f" There are {shown}{', ...' if len(found) > _MOST_NAMES else ''}."

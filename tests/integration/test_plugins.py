@@ -1,0 +1,135 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Filters, tests and lookups of keys, tokens and stores: the EXAMPLES of each as they stand, and what they answer, in one playbook."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from checkout import ROOT
+from support.plays import cores
+
+if TYPE_CHECKING:
+    from support.plays import Play
+    from support.sites import Site
+
+DESCRIBED = {
+    "filter": ["nats_jwt", "nats_expiry", "nats_public_key", "nats_creds", "nats_subject_matches"],
+    "test": ["expired", "valid_for", "nats_nkey"],
+}
+LOOKUPS = ["nats_creds", "nats_jwt"]
+
+#: What is asserted besides; `store` is the place of the store.
+ASSERTED = """
+  - creds == from_store
+  - (creds | natsops.security.nats_jwt).claims.name == 'orders'
+  - (creds | natsops.security.nats_jwt(parents=above)).verified
+  - not (creds | natsops.security.nats_jwt(parents=above, valid_at='+91d')).validity[0].valid
+  - creds | natsops.security.nats_public_key == orders_seed | natsops.security.nats_public_key
+  - orders_jwt | natsops.security.nats_public_key('user') is natsops.security.nats_nkey('user')
+  - orders_seed is natsops.security.nats_nkey
+  - orders_jwt | natsops.security.nats_creds(orders_seed) == creds
+  - (creds | natsops.security.nats_expiry(parents=above, remaining=true)) is gt(89 * 86400)
+  - above[0] | natsops.security.nats_expiry is none
+  - creds is not natsops.security.expired
+  - creds is natsops.security.expired(at='+91d')
+  - creds is natsops.security.valid_for('89d', parents=above)
+  - creds is not natsops.security.valid_for('91d', parents=above)
+  - "'orders.eu.new' | natsops.security.nats_subject_matches(['a', 'orders.>'])"
+  - not 'orders.>' | natsops.security.nats_subject_matches('orders.*')
+"""
+
+
+#: What is refused, and the words that the message has.
+REFUSED = {
+    "orders_jwt | natsops.security.nats_creds(other_seed)": "they do not belong together",
+    "orders_seed | natsops.security.nats_jwt": "nats_jwt: the input:",
+    "(orders_seed ~ 'A') | natsops.security.nats_public_key": "nats_public_key: Not a whole seed",
+    "{'a': orders_seed} | natsops.security.nats_public_key": "the input: a text is wanted, not a dictionary.",
+    "orders_seed is natsops.security.valid_for('1d')": "valid_for: the input:",
+    "orders_seed is natsops.security.expired": "expired: the input:",
+    "lookup('natsops.security.nats_creds', 'ACME/APP/' ~ orders_seed, **store)": "There is no user",
+    "lookup('natsops.security.nats_creds', 'ACME/APP', **store)": "ACME/APP is not a user: write OPERATOR/ACCOUNT/USER",
+    "lookup('natsops.security.nats_jwt', 'ACME/OTHER', **store)": "There is no account 'OTHER' in the store",
+    "lookup('natsops.security.nats_jwt', 'ACME/../APP', **store)": "'..' cannot be a name",
+    "lookup('natsops.security.nats_jwt', 'OTHER', **store)": "There is no store OTHER",
+    "lookup('natsops.security.nats_jwt', 'ACME', lock_timeout='soon', **store)": "lock_timeout: 'soon' is not a duration",
+}
+
+
+def examples() -> list[dict[str, Any]]:
+    """The tasks in the EXAMPLES of these plugins; a plugin without one is a KeyError."""
+    texts = [
+        yaml.safe_load((ROOT / "plugins" / kind / f"{name}.yml").read_text())["EXAMPLES"]
+        for kind, names in DESCRIBED.items()
+        for name in names
+    ]
+    for name in LOOKUPS:
+        texts.append(importlib.import_module(f"ansible_collections.natsops.security.plugins.lookup.{name}").EXAMPLES)
+    return [task for text in texts for task in yaml.safe_load(text)]
+
+
+def tasks(folder: str, token_path: str) -> list[dict[str, Any]]:
+    """The examples on a folder, and what is asserted and refused besides."""
+    kept = {
+        "decoded": "{{ lookup('ansible.builtin.file', '" + token_path + "') | natsops.security.nats_jwt }}",
+        "tokens": "{{ query('natsops.security.nats_jwt', 'ACME', 'ACME/APP', 'ACME/APP/orders', **store) }}",
+        "from_store": "{{ lookup('natsops.security.nats_creds', 'ACME/APP/orders', **store) }}",
+    }
+    return [
+        *yaml.safe_load(yaml.safe_dump(examples()).replace("/etc/nats", folder)),
+        {"name": "Keep", "ansible.builtin.set_fact": kept},
+        {"name": "Show what others wrote", "ansible.builtin.debug": {"msg": "{{ [decoded.claims.name] + tokens }}"}},
+        {"name": "Compare", "ansible.builtin.assert": {"that": yaml.safe_load(ASSERTED)}},
+        *(
+            {"name": expression, "ansible.builtin.debug": {"msg": "{{ " + expression + " }}"}, "ignore_errors": True}
+            for expression in REFUSED
+        ),
+    ]
+
+
+def named(site: Site, name: str) -> str:
+    """The JWT of an operator that calls itself so."""
+    key, claims = site.make_key("named.nk", "operator"), site.core.claims
+    token: str = site.core.codec.encode(
+        claims.Claims(name=name, subject=key.public_key, body=claims.Operator()), key, 1
+    )
+    return token
+
+
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_examples_run_and_plugins_answer(site: Site, play: Play, binaries: pathlib.Path) -> None:
+    store = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    user = {"name": "orders", "expires_in": "90d", "permissions": {"publish": {"allow": ["orders.>"]}}}
+    site.run(
+        "store", **store, definition={"operator": {"name": "ACME"}, "accounts": [{"name": "APP", "users": [user]}]}
+    )
+    above = [site.text("stores/ACME/ACME.jwt"), site.text("stores/ACME/accounts/APP/APP.jwt")]
+    creds = site.text("keys/creds/ACME/APP/orders.creds")
+    for name, text in (("acme.jwt", above[0]), ("app.jwt", above[1]), ("orders.creds", creds)):
+        site.write(name, text, 0o600)
+    injected = "{{ lookup('pipe', 'touch " + (site / "owned") + "') }}"
+    orders_jwt = site.text("stores/ACME/accounts/APP/users/orders.jwt")
+
+    played = play(
+        tasks(str(site.folder), site.write("token", named(site, injected))),
+        binaries=binaries,
+        creds=creds,
+        orders_jwt=orders_jwt,
+        orders_seed=site.key("orders.creds").seed,
+        other_seed=site.core.nkey.create("user").seed,
+        above=above,
+        store=store,
+    )
+
+    assert played.returncode == 0, played.output
+    assert played.tasks["Show what others wrote"]["msg"] == [injected, *above, orders_jwt]
+    assert not (site.folder / "owned").exists()
+    for expression, words in REFUSED.items():
+        result = played.tasks[expression]
+        assert result.get("failed"), expression
+        assert words in result["msg"], result["msg"]
