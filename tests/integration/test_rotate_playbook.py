@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.fleets import lets_in
-from support.inventories import Clients, Cluster, account_of_users, changed_tasks, key_of_user
+from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks, key_of_user
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -145,3 +145,27 @@ def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, 
     assert all(one.is_closed for one in connected)
     assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
     assert clients.connect("u1")[0].is_connected
+
+
+@pytest.mark.attack
+def test_curve_key_changes_when_the_service_has_both_seeds(cluster: Cluster) -> None:
+    document = account_of_users()
+    callout = {"auth_users": ["app"], "xkey": {"role": "callout"}}
+    document["accounts"][1]["authorization"] = callout
+    cluster.run(operator_definition=document)
+    path = cluster.folder / "stores/ACME/accounts/APP/APP.jwt"
+
+    def xkey() -> str:
+        return str(codec.decode(path.read_text()).body.authorization.xkey)
+
+    old = xkey()
+    given = {"operator_definition": document, "rotate_slot": "APP/callout"}
+    output = rotate(cluster, **given, rotate_key=old)
+    assert "Give the service of the auth callout the seed of X" in output
+    assert xkey() == old
+    rotate(cluster, **given, rotate_service_ready=True)
+    assert xkey() != old
+    held = [next((cluster.folder / name).glob(f"{codec.decode(path.read_text()).subject}.jwt")) for name in NAMES]
+    assert {one.read_text() for one in held} == {path.read_text()}
+    assert any(one.name.startswith(old) for one in (cluster.folder / "keys/.natsops/archive").rglob("*.archived"))
+    cluster.run(operator_definition=account_of_users())
