@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.faults import killed_run
-from support.fleets import client
+from support.fleets import Realm, client, lets_in
 from support.ports import free_ports
 from support.servers import Server, running
 from test_backups import DOCUMENT
@@ -435,3 +435,36 @@ def test_live_servers_that_do_not_help_are_refused(live: Live, tmp_path: pathlib
         f"account {site.core.codec.decode(forged).name} {account.stem}"
     ]
     assert result["holds"]["accounts"] == 2
+
+
+# ---- without keys
+
+
+def test_new_operator_runs_beside_one_whose_keys_are_lost(site: Site, tmp_path: pathlib.Path) -> None:
+    old, new = Realm("OLD"), Realm("NEW")
+    old_app, old_jwt = old.new_account("APP")
+    new_app, new_jwt = new.new_account("APP")
+    port, config = free_ports(1)[0], tmp_path / "server.conf"
+
+    def configured(operators: str, system: Realm) -> pathlib.Path:
+        preload = f"{system.system.public_key}: {system.system_jwt}"
+        config.write_text(
+            f"listen: 127.0.0.1:{port}\noperator: {operators}\nsystem_account: {system.system.public_key}\n"
+            f'resolver {{ type: full, dir: "{tmp_path / "resolver"}" }}\nresolver_preload: {{ {preload} }}\n'
+        )
+        return config
+
+    def push(server: Server, realm: Realm, jwt: str) -> None:
+        pushed = {"servers": [server.url], "system_signer_seed": realm.system.seed, "jwts": [jwt]}
+        result = site.start("resolver", {**pushed, "operator_jwt": realm.operator_jwt})
+        assert result["changed"], result
+
+    with running(configured(old.operator_jwt, old), port) as server:
+        push(server, old, old_jwt)
+    with running(configured(f"[{old.operator_jwt}, {new.operator_jwt}]", new), port) as server:
+        push(server, new, new_jwt)
+        assert lets_in(server.url, old.creds(old_app))
+        assert lets_in(server.url, new.creds(new_app))
+    with running(configured(new.operator_jwt, new), port) as server:
+        assert not lets_in(server.url, old.creds(old_app))
+        assert lets_in(server.url, new.creds(new_app))
