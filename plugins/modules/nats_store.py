@@ -73,7 +73,7 @@ options:
   src:
     description:
       - A file with the document, in YAML or JSON, on the host that this module runs on. No templates are filled in, so those of scopes can be
-        written as they are.
+        written as they are, or with C(!unsafe), as they have to be in variables of Ansible.
       - With thousands of users this takes far less time than O(definition), of which Ansible looks for templates in every value.
     type: path
   user_public_keys:

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/from-nsc.md").read_text()
@@ -75,9 +74,3 @@ def test_options_that_the_page_names_are_there(module: str, option: str) -> None
     store = (ROOT / "plugins/doc_fragments/store.py").read_text()
     assert f"`{option}" in PAGE
     assert re.search(rf"^  {option}:$", text + store, re.MULTILINE)
-
-
-def test_the_examples_are_yaml() -> None:
-    for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
-        (play,) = yaml.safe_load(block)
-        assert all("name" in task for task in play["tasks"])

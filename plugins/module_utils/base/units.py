@@ -98,6 +98,24 @@ def parse_size(value: Any) -> int:
     return size
 
 
+def show_size(size: int) -> str | int:
+    """Bytes as people write them, which parse_size reads back: `10GiB`, `500MB`, `unlimited`; the number where no unit divides it."""
+    if size < 0:
+        return "unlimited"
+    for unit, power in (
+        ("TiB", 1024**4),
+        ("TB", 1000**4),
+        ("GiB", 1024**3),
+        ("GB", 1000**3),
+        ("MiB", 1024**2),
+        ("MB", 1000**2),
+        ("KiB", 1024),
+    ):
+        if size and size % power == 0:
+            return f"{size // power}{unit}"
+    return size
+
+
 def parse_duration(value: Any) -> int:
     """Nanoseconds from `90d`, `12h`, `1h30m`, `500ms` (units ns, us, ms, s, m, h, d, w), or 0."""
     text = _text_of(value)

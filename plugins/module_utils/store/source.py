@@ -121,7 +121,7 @@ def _read_yaml(path: str, text: str) -> Any:
     loader: Any = None
     try:
         _check_depth(path, yaml, text)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # both are safe
+        loader = _loader(yaml)(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -141,6 +141,23 @@ def _read_yaml(path: str, text: str) -> Any:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _loader(yaml: Any) -> Any:
+    """A safe loader that reads `!unsafe`, which keeps templates of scopes as they are in variables of Ansible. Here nothing is a template."""
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # both are safe
+        pass
+
+    def as_it_is(loader: Any, node: Any) -> Any:
+        if isinstance(node, yaml.ScalarNode):
+            return loader.construct_scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return loader.construct_sequence(node, deep=True)
+        return loader.construct_mapping(node, deep=True)
+
+    Loader.add_constructor("!unsafe", as_it_is)
+    return Loader
 
 
 _DEEP_LINE = re.compile(r"^[ \-?:\t]{500,}", re.MULTILINE)

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A document of nats_store as YAML that people keep: sizes as people write them, what identifies an entry first, templates of scopes marked `!unsafe`.
+
+Pure: a document in, text out. It passes yamllint as it comes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from ansible_collections.natsops.security.plugins.module_utils.base.units import show_size
+from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, User
+from ansible_collections.natsops.security.plugins.module_utils.claims.options import shown_fields
+
+_SCHEMA = "https://raw.githubusercontent.com/natsops/security/main/schemas/document.schema.json"
+_FIRST = ("name", "role", "public_key", "state", "subject", "type", "account")
+_LAST = ("users",)
+_TEMPLATES = ("{{", "{%", "{#")
+
+
+class _Unsafe(str):
+    """A text that Ansible must not take for a template."""
+
+
+class _Short(list):  # type: ignore[type-arg]
+    """A list that stands on one line."""
+
+
+def written(document: dict[str, Any], origin: str = "") -> str:
+    """The document as YAML; `origin` is a line about where it comes from."""
+    head = [f"yaml-language-server: $schema={_SCHEMA}", *origin.splitlines()]
+    lines = ["---", *(f"# {line}".rstrip() for line in ("yamllint disable rule:line-length", *head, "yamllint enable"))]
+    body = yaml.dump(_tidy(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=60)
+    return "\n".join(lines) + "\n" + body
+
+
+def _tidy(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        words = [word for word in _FIRST if word in value]
+        words += [word for word in value if word not in (*_FIRST, *_LAST)]
+        words += [word for word in _LAST if word in value]
+        return {word: _tidy(value[word], word) for word in words}
+    if isinstance(value, list):
+        items = [_tidy(item) for item in value]
+        if name == "signing_keys":
+            items = [item["role"] if isinstance(item, dict) and list(item) == ["role"] else item for item in items]
+        return _Short(items) if _is_short(items) else items
+    if name in _SIZES and isinstance(value, int) and not isinstance(value, bool):
+        return show_size(value)
+    if isinstance(value, str) and any(mark in value for mark in _TEMPLATES):
+        return _Unsafe(value)
+    return value
+
+
+def _is_short(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, str) for item in items) and len(", ".join(items)) <= 40
+
+
+def _sizes(cls: type) -> set[str]:
+    """The names of the options that are sizes, at any depth."""
+    found = set()
+    for field, _holders in shown_fields(cls):
+        if field.kind.of is not None:
+            found |= _sizes(field.kind.of)
+        elif "size" in field.kind.accepts or "size in a scope" in field.kind.accepts:
+            found.add(field.attribute)
+    return found
+
+
+_SIZES = _sizes(Operator) | _sizes(Account) | _sizes(User)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists are indented below their keys, and nothing is written as an alias."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 (of PyYAML)
+        """Never without an indent."""
+        return super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Repeat what is there twice."""
+        return True
+
+
+_Dumper.add_representer(_Short, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, True))
+_Dumper.add_representer(_Unsafe, lambda dumper, data: dumper.represent_scalar("!unsafe", str(data), style="'"))
