@@ -56,6 +56,7 @@ class Kit:
 #: Ports that the system chooses.
 LISTENING: Options = {"listen": "127.0.0.1", "port": -1, "monitoring": {"host": "127.0.0.1", "port": -1}}
 CLUSTER: Options = {"name": "C", "host": "127.0.0.1", "port": -1}
+ROUTED: Options = {**CLUSTER, "routes": ["nats://127.0.0.1:1"]}
 ALONE = "127.0.0.1:-1"
 
 
@@ -380,14 +381,34 @@ REFUSED: dict[str, Case] = {
         site("default_js_domain { APP: 'h b' }"), "site_config line 1: default_js_domain.", "a domain has no blanks"
     ),
     "unknown extension hint": Case(
-        same(cluster=CLUSTER, jetstream={"extension_hint": "perhaps"}),
+        same(cluster=ROUTED, jetstream={"extension_hint": "perhaps"}),
         "jetstream.extension_hint",
         "will_extend or no_extend",
     ),
     "negative catch-up": Case(
-        same(cluster=CLUSTER, jetstream={"max_outstanding_catchup": -1}),
+        same(cluster=ROUTED, jetstream={"max_outstanding_catchup": -1}),
         "jetstream.max_outstanding_catchup",
         "must not be negative",
+    ),
+    "JetStream in a cluster without routes": Case(
+        same(cluster=CLUSTER, jetstream={}), "cluster.routes", "needs routes to other servers"
+    ),
+    "JetStream with gateways alone": Case(
+        same(gateway={"name": "A", "listen": ALONE}, jetstream={}), "cluster.routes", "needs routes to other servers"
+    ),
+    "JetStream over a leaf node of another account": Case(
+        lambda kit: {"cluster": CLUSTER, "jetstream": {}, "leafnodes": {"remotes": [_remote(kit.app)]}},
+        "cluster.routes",
+        "a leaf node of the system account",
+    ),
+    "JetStream over a leaf node without Raft": Case(
+        lambda kit: {
+            "cluster": CLUSTER,
+            "jetstream": {},
+            "leafnodes": {"remotes": [_remote(kit.system, deny_imports=["a", "$NRG.>"])]},
+        },
+        "cluster.routes",
+        "a leaf node of the system account",
     ),
     "key and TPM": Case(same(jetstream={"key": "k", "tpm": {"keys_file": "/dev/null"}}), "jetstream.tpm", "not both"),
     "JetStream limits of the system account": Case(
@@ -448,11 +469,21 @@ ACCEPTED: dict[str, Callable[[Kit], Options]] = {
         cluster={**CLUSTER, "advertise": "n1.example.com", "compression": "On"}, mqtt={"listen": ALONE}
     ),
     "blocks that listen nowhere": same(websocket={"compression": True}, mqtt={"no_auth_user": "guest"}),
+    "JetStream in a cluster": same(cluster=ROUTED, jetstream={}),
+    "JetStream over a leaf node of the system account": lambda kit: {
+        "cluster": CLUSTER,
+        "jetstream": {},
+        "leafnodes": {"remotes": [_remote(kit.system, deny_imports="orders.>")]},
+    },
     "one port on two addresses": same(port=24223, cluster={**CLUSTER, "host": "127.0.0.2", "port": 24223}),
     "site": site(
         "max_payload: 8MB, max_pending: 64mb\nlame_duck_duration: '3m'; lame_duck_grace_period: '150s'\nauthorization { timeout: 3 }"
     ),
 }
+
+
+def _remote(account: str, **more: Any) -> Options:
+    return {"url": "nats://127.0.0.1:1", "account": account, **more}
 
 
 def _scoped(kit: Kit) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Iterable, Iterator, Mapping, Tuple
 from ..base import go_syntax
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
-from ..rules.subjects import is_valid_subject
+from ..rules.subjects import is_subset, is_valid_subject
 from ..token import codec
 from .reading import Document, Path, Unknown
 
@@ -35,6 +35,7 @@ _COMPRESSION = re.compile(
     re.IGNORECASE,
 )
 _MOST_THRESHOLDS = 4
+_RAFT = "$NRG.>"
 _REFUSED_HEADERS = ("host", "content-length", "connection", "upgrade", "nats-no-masking")
 
 _LISTEN = ("listen", "port")
@@ -614,6 +615,8 @@ def _jetstream_rules(server: Server) -> Found:
         )
     if server.block("cluster").port():
         yield from _clustered_jetstream_rules(server)
+    if server.block("cluster").port() or server.block("gateway").port():
+        yield from _meta_group_rules(server)
 
 
 def _clustered_jetstream_rules(server: Server) -> Found:
@@ -626,6 +629,30 @@ def _clustered_jetstream_rules(server: Server) -> Found:
         yield jetstream.at("extension_hint"), "it must be will_extend or no_extend."
     if (jetstream.number("max_outstanding_catchup") or 0) < 0:
         yield jetstream.at("max_outstanding_catchup"), "it must not be negative."
+
+
+def _meta_group_rules(server: Server) -> Found:
+    """server.enableJetStreamClustering, jetstream_cluster.go, and canExtendOtherDomain, jetstream.go: how servers elect the leader of JetStream."""
+    cluster = server.block("cluster")
+    if cluster.listed("routes") or isinstance(cluster.members.get(cluster.name("routes") or ""), Unknown):
+        return
+    if server.host.foretold and not server.system_account:
+        return
+    # Only the first remote of the system account counts.
+    of_system = (
+        remote
+        for remote in server.block("leafnodes").blocks("remotes")
+        if server.system_account and remote.text("account", "local") == server.system_account
+    )
+    extending = next(of_system, None)
+    if extending is not None:
+        denied = [subject for _path, subject in extending.listed("deny_imports", "deny_import")]
+        if not any(isinstance(subject, str) and is_subset(subject, _RAFT) for subject in denied):
+            return
+    yield (
+        cluster.at("routes"),
+        "JetStream in a cluster or with gateways needs routes to other servers, or a leaf node of the system account, and there are none.",
+    )
 
 
 # ---- addresses
