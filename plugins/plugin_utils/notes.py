@@ -16,9 +16,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
-from ansible.utils.vars import transform_to_native_types  # as Ansible hands results to callbacks
 
 from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Change, Told, changes_of, summary_of
+
+try:
+    from ansible.utils.vars import transform_to_native_types  # as Ansible hands results to callbacks
+except ImportError:  # before ansible-core 2.19, where results are of native types
+
+    def transform_to_native_types(value: Any) -> Any:
+        """The value."""
+        return value
 
 
 def _folder() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 from typing import Any
 
 import yaml
@@ -53,7 +54,8 @@ class SeedVault:
         for public_key, seed in seeds.items():
             if held.seeds.get(public_key, seed) != seed:
                 raise NatsSecurityError(f"{self.path} has another seed of {public_key} already. It is left as it is.")
-        wanted = {**held.seeds, **seeds}
+        # As YAML has them: results of modules have types of Ansible's own before ansible-core 2.19.
+        wanted = {**held.seeds, **json.loads(json.dumps(seeds))}
         if wanted != held.seeds:
             writing.put(self.path, self._encrypt(yaml.safe_dump(wanted)), files.FILE_MODE, held.text)
         return self.read().seeds

@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.parsing.vault import VaultSecretsContext
 from ansible.plugins.action.normal import ActionModule as NormalAction
 
 from ansible_collections.natsops.security.plugins.module_utils.base.digests import digest
@@ -65,14 +64,23 @@ class VaultAction(NormalAction):
             raise NatsSecurityError(problem)
         given = self._task.args.get("vault_password")
         if given is None:
-            with contextlib.suppress(AnsibleError, LookupError, ReferenceError):
-                known = list(VaultSecretsContext.current().secrets)
-                if known:
-                    return SeedVault(self._loader.path_dwim(path), known)
+            known = self._vault_secrets()
+            if known:
+                return SeedVault(self._loader.path_dwim(path), known)
             raise NatsSecurityError("it needs vault_password, or a vault password of the play (--vault-id).")
         if not str(given):
             raise NatsSecurityError("it needs vault_password, which is empty.")
         return SeedVault(self._loader.path_dwim(path), password(str(given)))
+
+    def _vault_secrets(self) -> list[tuple[str, Any]]:
+        """The vault passwords of the play; ansible-core before 2.19 keeps them in the loader of files."""
+        try:
+            from ansible.parsing.vault import VaultSecretsContext
+        except ImportError:
+            return list(self._loader._vault.secrets or ())
+        with contextlib.suppress(AnsibleError, LookupError, ReferenceError):
+            return list(VaultSecretsContext.current().secrets)
+        return []
 
     @contextlib.contextmanager
     def _alone_with(self, vault: SeedVault) -> Iterator[None]:
