@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo docs cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -48,6 +48,7 @@ help:
 	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
 	@echo "make schema      the JSON Schema of the document of nats_store and docs/document.md, from the declarations"
+	@echo "make docs        the documentation site with the guides, in .docs"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
 	@echo "make clean       remove what the above made"
 
@@ -85,6 +86,10 @@ $(VENV)/bench.done: requirements-bench.txt $(VENV)/demo.done
 
 $(VENV)/lint.done: requirements-lint.txt $(VENV)/demo.done
 	$(PIP) -r requirements-lint.txt
+	@touch $@
+
+$(VENV)/docs.done: requirements-docs.txt $(VENV)/demo.done
+	$(PIP) -r requirements-docs.txt
 	@touch $@
 
 demo: $(VENV)/demo.done
@@ -191,7 +196,10 @@ lint-ansible: $(VENV)/lint.done
 lint-docs: $(VENV)/lint.done
 	cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all --disallow-unknown-collection-refs .
 
-lint-changelog: $(VENV)/lint.done
+lint-docs: $(VENV)/docs.done
+	.ci/docs .docs
+
+changelog: $(VENV)/lint.done
 	antsibull-changelog lint
 
 lint-reuse: $(VENV)/lint.done
@@ -207,9 +215,12 @@ format: $(VENV)/lint.done
 	ruff check --fix .
 	ruff format .
 
+docs: $(VENV)/docs.done
+	.ci/docs .docs
+
 changelog: $(VENV)/lint.done
 	antsibull-changelog release --version "$$(sed -n 's/^version: //p' galaxy.yml)"
 
 clean:
-	rm -rf $(VENV) .ansible .demo .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
+	rm -rf $(VENV) .ansible .demo .docs .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -49,6 +49,11 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 env=dict(os.environ, TZ="UTC"),
             )
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it takes connections."""
+        assert self.process is not None
         deadline = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

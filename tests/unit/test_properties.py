@@ -8,12 +8,11 @@ import contextlib
 import copy
 import dataclasses
 import json
-import os
 import string
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
@@ -46,19 +45,6 @@ from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     sign_version_1,
 )
 from ansible_collections.natsops.security.tests.unit.strategies import claims, claims_and_signer, json_values, texts
-
-#: `make test` tries the same examples each time, so that a change fails for what it changed; `make attack` tries more, and others each time.
-EXAMPLES = os.environ.get("NATSOPS_EXAMPLES")
-settings.register_profile(
-    "core",
-    deadline=None,
-    max_examples=int(EXAMPLES or 50),
-    derandomize=EXAMPLES is None,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("core")
 
 NOW = 1_800_000_000
 DAY = 86400
