@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks, key_of_user
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
@@ -169,3 +171,20 @@ def test_curve_key_changes_when_the_service_has_both_seeds(cluster: Cluster) -> 
     assert {one.read_text() for one in held} == {path.read_text()}
     assert any(one.name.startswith(old) for one in (cluster.folder / "keys/.natsops/archive").rglob("*.archived"))
     cluster.run(operator_definition=account_of_users())
+
+
+@pytest.mark.attack
+def test_operator_key_stays_while_servers_hold_accounts_that_it_signed(cluster: Cluster) -> None:
+    parts = [
+        {"ansible.builtin.include_role": {"name": "natsops.security.operator"}},
+        {"ansible.builtin.include_role": {"name": "natsops.security.resolver", "tasks_from": "rotation"}},
+    ]
+    (cluster.folder / "guard.yml").write_text(
+        yaml.safe_dump([{"hosts": "nats", "gather_facts": False, "tasks": parts}])
+    )
+    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
+    given = {"operator_definition": account_of_users(), "resolver_retiring_key": account.issuer}
+    output = " ".join(cluster.run(playbook="guard.yml", succeeds=False, **given).split())
+    assert f"The operator key {account.issuer} does not go yet: servers hold accounts that it signed," in output
+    assert f"APP {account.subject}" in output
+    cluster.run(playbook="guard.yml", **{**given, "resolver_retiring_key": nkey.create("operator").public_key})
