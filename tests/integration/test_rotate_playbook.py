@@ -174,6 +174,39 @@ def test_curve_key_changes_when_the_service_has_both_seeds(cluster: Cluster) -> 
 
 
 @pytest.mark.attack
+def test_cluster_that_stops_answering_keeps_the_old_key(cluster: Cluster) -> None:
+    """Once the new key signs: while it is waited until nobody is connected by the old one, and while servers are asked what they trust."""
+    old = issuer(cluster, "app")
+    role = "ansible.builtin.include_role"
+    pids = [str(process.pid) for process in cluster.processes.values()]
+    gone = {"ansible.builtin.command": {"argv": ["kill", *pids]}}
+    trust = {
+        role: {"name": "natsops.security.resolver", "tasks_from": "rotation"},
+        "vars": {"resolver_trusted_key": "O"},
+    }
+    complete = {role: {"name": "natsops.security.rotation", "tasks_from": "complete"}}
+    plays = [
+        {"hosts": "nats", "gather_facts": False, "tasks": [{role: {"name": "natsops.security.rotation"}}]},
+        {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [gone]},
+        {"hosts": "nats", "gather_facts": False, "tasks": [{"block": [trust], "rescue": [complete]}]},
+    ]
+    (cluster.folder / "stops.yml").write_text(yaml.safe_dump(plays))
+    given = {"operator_definition": account_of_users(), "rotation_slot": "APP/main", "rotation_key": old}
+    waits = {"rotation_drain_timeout": 1, "resolver_trust_retries": 1, "resolver_connect_timeout": "1s"}
+    output = cluster.run(playbook="stops.yml", succeeds=False, **given, **waits)
+    for task in ("Insist on servers that trust the key", "Insist that no connection uses the old key"):
+        said = output.partition(f": {task}]")[2].partition("TASK [")[0]
+        assert "127.0.0.1" in said, output[-6000:]
+        assert "Traceback" not in said
+    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
+    assert old in [key.key for key in account.body.signing_keys]
+    cluster.stop()
+    cluster.start()
+    rotate(cluster, rotate_slot="APP/main")
+    assert issuer(cluster, "app") != old
+
+
+@pytest.mark.attack
 def test_operator_key_stays_while_servers_hold_accounts_that_it_signed(cluster: Cluster) -> None:
     parts = [
         {"ansible.builtin.include_role": {"name": "natsops.security.operator"}},
