@@ -196,10 +196,7 @@ lint-ansible: $(VENV)/lint.done
 lint-docs: $(VENV)/lint.done
 	cd $(COLLECTION) && antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs=all --disallow-unknown-collection-refs .
 
-lint-docs: $(VENV)/docs.done
-	.ci/docs .docs
-
-changelog: $(VENV)/lint.done
+lint-changelog: $(VENV)/lint.done
 	antsibull-changelog lint
 
 lint-reuse: $(VENV)/lint.done
