@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo docs cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo docs cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -43,6 +43,7 @@ help:
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
+	@echo "make report-browser  the page of reports in a real Chromium, with pictures in tests/output/report"
 	@echo "make report-page  put the files of the page of reports together, after a change of one"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
 	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
@@ -74,6 +75,10 @@ $(VENV)/signers.done: requirements-signers.txt $(VENV)/test.done
 
 $(VENV)/rulebook.done: requirements-rulebook.txt $(VENV)/test.done
 	$(PIP) -r requirements-rulebook.txt
+	@touch $@
+
+$(VENV)/browser.done: requirements-browser.txt $(VENV)/test.done
+	$(PIP) -r requirements-browser.txt
 	@touch $@
 
 $(VENV)/molecule.done: requirements-molecule.txt tests/unit/requirements.txt $(VENV)/demo.done
@@ -152,6 +157,12 @@ molecule: $(VENV)/molecule.done
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all); \
 	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi
+
+# Chromium and its driver are the system's (Debian's chromium and chromium-driver). Pictures of each view are in tests/output/report afterwards.
+report-browser: $(VENV)/browser.done
+	@rm -rf collections/ansible_collections/natsops/security
+	@if command -v chromedriver >/dev/null; then python -m pytest tests/browser -p no:xdist $(PYTEST_ARGS); \
+	else echo "LEFT OUT: the page of reports in a browser, there is no Chromium with its driver (Debian's chromium and chromium-driver)."; fi
 
 # The page of reports is written in files of its own, and goes to hosts as Python.
 report-page:

@@ -243,16 +243,21 @@ def _subjects(terms: Any) -> str:
 
 
 def _findings(before: Model, after: Model) -> Iterator[Change]:
-    old, new = (
-        {
-            (name, one["rule"], one["text"]): f"{name}: {one['text']}"
-            for one in model["findings"]
-            for name in _about(model, one)
-        }
-        for model in (before, after)
+    old, new = (dict.fromkeys(_finding_keys(model)) for model in (before, after))
+    yield from (
+        Change(ADDED, name, f"breaks {rule}: {text}") for name, rule, text in new if (name, rule, text) not in old
     )
-    for change in _new_and_gone(old, new, ("is a new finding", "is no finding any more")):
-        yield change._replace(about=f"finding: {change.about}")
+    yield from (
+        Change(REMOVED, name, f"no longer breaks {rule}: {text}")
+        for name, rule, text in old
+        if (name, rule, text) not in new
+    )
+
+
+def _finding_keys(model: Model) -> Iterator[tuple[str, str, str]]:
+    for finding in model["findings"]:
+        for name in _about(model, finding):
+            yield name, finding["rule"], finding["text"]
 
 
 def _about(model: Model, finding: Model) -> list[str]:
@@ -263,14 +268,16 @@ def _about(model: Model, finding: Model) -> list[str]:
 
 
 def _servers(before: Model, after: Model) -> Iterator[Change]:
-    old, new = ({text: text for text in _drift(model["comparison"])} for model in (before, after))
-    yield from _new_and_gone(old, new, ("is a new difference", "is no difference any more"))
+    old, new = (dict.fromkeys(_drift(model["comparison"])) for model in (before, after))
+    yield from (Change(ADDED, name, f"has the new difference: {line}") for name, line in new if (name, line) not in old)
+    yield from (
+        Change(REMOVED, name, f"no longer has the difference: {line}") for name, line in old if (name, line) not in new
+    )
 
 
-def _drift(comparison: Model | None) -> Iterator[str]:
+def _drift(comparison: Model | None) -> Iterator[tuple[str, str]]:
     if comparison is not None:
-        yield from (f"servers: {line}" for line in comparison["differences"])
+        yield from (("the cluster", line) for line in comparison["differences"])
         for account in comparison["accounts"]:
-            yield from (
-                f"servers: account {account['name'] or account['key']}: {line}" for line in account["differences"]
-            )
+            name = f"account {account['name'] or account['key']} on servers"
+            yield from ((name, line) for line in account["differences"])

@@ -471,12 +471,28 @@ th.number {
   padding: 0.15rem 0.5rem;
   border-radius: 1rem;
 }
+.canvas .search output:empty {
+  display: none;
+}
+tbody th {
+  border-bottom: 1px solid var(--line);
+  font-size: 0.9rem;
+}
+.words table {
+  max-width: 26rem;
+}
+svg .trust.faint {
+  opacity: 0.35;
+}
 .canvas .zoom {
   position: absolute;
-  left: 2.5rem;
+  left: 2.25rem;
   bottom: 1.5rem;
   display: flex;
   gap: 0.35rem;
+  padding: 0.35rem;
+  border-radius: 0.7rem;
+  background: var(--paper);
 }
 .canvas .zoom button {
   min-width: 2.4rem;
@@ -870,6 +886,19 @@ svg .lines path {
     position: static;
   }
   .canvas .search,
+  .canvas .search output:empty {
+    display: none;
+  }
+  tbody th {
+    border-bottom: 1px solid var(--line);
+    font-size: 0.9rem;
+  }
+  .words table {
+    max-width: 26rem;
+  }
+  svg .trust.faint {
+    opacity: 0.35;
+  }
   .canvas .zoom {
     left: 1.25rem;
   }
@@ -1191,8 +1220,10 @@ function day(seconds) {
 
 /** How far away a time is. */
 function away(seconds, now) {
-  const days = Math.floor(Math.abs(seconds - now) / DAY);
-  const words = days >= 730 ? `${Math.floor(days / 365)} years` : days ? count(days, "day") : "less than a day";
+  const distance = Math.abs(seconds - now);
+  const days = Math.floor(distance / DAY);
+  const hours = Math.floor(distance / 3600);
+  const words = days >= 730 ? `${Math.floor(days / 365)} years` : days ? count(days, "day") : hours ? count(hours, "hour") : "minutes";
   return seconds < now ? `${words} ago` : `in ${words}`;
 }
 
@@ -1397,12 +1428,7 @@ function figures() {
       drift === null ? "Servers were not compared" : `between the store and ${count(model.comparison.servers.length, "server")}`,
       "servers",
     ),
-    figure(
-      "Out of order",
-      number(broken + refused),
-      `${count(broken, "import")} without effect, ${count(refused, "user")} that cannot connect`,
-      "map",
-    ),
+    figure("Not working", number(broken + refused), `${count(broken, "import")}, and ${count(refused, "user")} that cannot connect`, "map"),
   );
 }
 
@@ -2010,7 +2036,10 @@ function trustPaths() {
     .filter((box) => operator.ports.has(accounts[box.index].signed_by))
     .map((box) => {
       const start = { x: operator.x + operator.width, y: operator.y + operator.ports.get(accounts[box.index].signed_by) };
-      return svg("path", { class: `trust ${map.selected === box.index ? "hot" : ""}`, d: curve(start, { x: box.x, y: box.y + 26 }) });
+      return svg("path", {
+        class: `trust ${map.selected === box.index ? "hot" : map.selected !== null && map.selected !== "operator" ? "faint" : ""}`,
+        d: curve(start, { x: box.x, y: box.y + 26 }),
+      });
     });
 }
 
@@ -2513,7 +2542,7 @@ function months() {
   const parts = [
     svg("line", { x1: 0, x2: x(25) + step, y1: floor, y2: floor }),
     svg("line", { class: "now", x1: step + 7, x2: step + 7, y1: 14, y2: floor }),
-    svg("text", { x: step + 12, y: 22 }, "today"),
+    svg("text", { x: step, y: 24, "text-anchor": "end" }, "today"),
   ];
   bars.forEach((value, index) => {
     const label = index === 0 ? "over" : index === 25 ? "later" : monthName(first + index - 1);

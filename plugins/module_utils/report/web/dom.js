@@ -92,8 +92,10 @@ function day(seconds) {
 
 /** How far away a time is. */
 function away(seconds, now) {
-  const days = Math.floor(Math.abs(seconds - now) / DAY);
-  const words = days >= 730 ? `${Math.floor(days / 365)} years` : days ? count(days, "day") : "less than a day";
+  const distance = Math.abs(seconds - now);
+  const days = Math.floor(distance / DAY);
+  const hours = Math.floor(distance / 3600);
+  const words = days >= 730 ? `${Math.floor(days / 365)} years` : days ? count(days, "day") : hours ? count(hours, "hour") : "minutes";
   return seconds < now ? `${words} ago` : `in ${words}`;
 }
 

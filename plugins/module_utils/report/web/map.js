@@ -333,7 +333,10 @@ function trustPaths() {
     .filter((box) => operator.ports.has(accounts[box.index].signed_by))
     .map((box) => {
       const start = { x: operator.x + operator.width, y: operator.y + operator.ports.get(accounts[box.index].signed_by) };
-      return svg("path", { class: `trust ${map.selected === box.index ? "hot" : ""}`, d: curve(start, { x: box.x, y: box.y + 26 }) });
+      return svg("path", {
+        class: `trust ${map.selected === box.index ? "hot" : map.selected !== null && map.selected !== "operator" ? "faint" : ""}`,
+        d: curve(start, { x: box.x, y: box.y + 26 }),
+      });
     });
 }
 

@@ -84,12 +84,7 @@ function figures() {
       drift === null ? "Servers were not compared" : `between the store and ${count(model.comparison.servers.length, "server")}`,
       "servers",
     ),
-    figure(
-      "Out of order",
-      number(broken + refused),
-      `${count(broken, "import")} without effect, ${count(refused, "user")} that cannot connect`,
-      "map",
-    ),
+    figure("Not working", number(broken + refused), `${count(broken, "import")}, and ${count(refused, "user")} that cannot connect`, "map"),
   );
 }
 

@@ -111,7 +111,7 @@ function months() {
   const parts = [
     svg("line", { x1: 0, x2: x(25) + step, y1: floor, y2: floor }),
     svg("line", { class: "now", x1: step + 7, x2: step + 7, y1: 14, y2: floor }),
-    svg("text", { x: step + 12, y: 22 }, "today"),
+    svg("text", { x: step, y: 24, "text-anchor": "end" }, "today"),
   ];
   bars.forEach((value, index) => {
     const label = index === 0 ? "over" : index === 25 ? "later" : monthName(first + index - 1);
