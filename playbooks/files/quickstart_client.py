@@ -106,7 +106,7 @@ def read_claims(token: str) -> dict[str, Any]:
 
 
 async def push(system: pathlib.Path, accounts: list[pathlib.Path]) -> str:
-    """Bring the resolver's accounts in line with JWT files, and look each up again."""
+    """Reconcile the resolver's accounts with JWT files, and look each up again."""
     pushed, kept = [], []
     async with connected(system) as admin:
         for path in accounts:

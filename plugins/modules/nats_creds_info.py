@@ -42,7 +42,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Insist on creds that work on every server
+- name: Check that the creds work on every server
   natsops.security.nats_creds_info:
     paths: [/etc/orders/nats.creds]
     servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nats_resolver
 version_added: 0.1.0
-short_description: Bring the accounts of a live NATS cluster in line
+short_description: Reconcile the accounts of a live NATS cluster
 description:
   - Pushes account JWTs to all servers with a full resolver, or deletes accounts from them, over one connection.
   - Everything is looked at before the first change. What all servers hold already is not pushed again, and the task fails without a change when a JWT

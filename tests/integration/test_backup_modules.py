@@ -293,7 +293,7 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         assert done.returncode == 0, done.output
         return [name.rpartition(" : ")[2] for name, changed in done.changed.items() if changed]
 
-    made = ["Make the store say what the document says", "Back up the store", "Copy the backup to the controller"]
+    made = ["Reconcile the store with the document", "Back up the store", "Copy the backup to the controller"]
     assert roles("operator", "backup") == made
     assert roles("operator", "backup") == []
     before = {path: path.read_text() for path in site.folder.rglob("*") if path.is_file() and path.name != "lock"}

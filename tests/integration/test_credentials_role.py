@@ -374,7 +374,7 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
         output = hosts.run(succeeds=False)
         assert output.count("unknown_account: the user orders-h") >= 2
         servers.push()
-        assert "Insist on users that can connect" in hosts.run()
+        assert "Require users that can connect" in hosts.run()
         path = hosts.site / "h1/orders-h1.creds"
         assert servers.reasons(path) == []
         jwt = hosts.site.text("stores/ACME/accounts/APP/APP.jwt")
@@ -440,7 +440,7 @@ def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> N
         assert [(entity["kind"], entity["name"]) for entity in report["renewed"]] == [("user", "orders-h1")]
         assert hosts.claims("h1", "orders-h1").subject == old["h1"].subject
         assert hosts.claims("h2", "orders-h2") == old["h2"]
-        assert "Insist on users that can connect" in output
+        assert "Require users that can connect" in output
         assert hosts.handled == ["h1 restart", "h1 restart"]
 
     # Who holds no key of the operator cannot renew the account, which its user now outlives.

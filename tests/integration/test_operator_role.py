@@ -32,7 +32,7 @@ pytestmark = pytest.mark.playbook
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 PASSWORD = "correct horse battery staple"
-STORE_TASK = "natsops.security.operator : Make the store say what the document says"
+STORE_TASK = "natsops.security.operator : Reconcile the store with the document"
 
 
 @dataclasses.dataclass

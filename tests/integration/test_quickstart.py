@@ -143,14 +143,14 @@ def modes(folder: pathlib.Path) -> set[str]:
 CREATING = [
     name
     for name in re.findall(r"^    - name: (.*)$", (ROOT / "playbooks" / "quickstart.yml").read_text(), re.MULTILINE)
-    if name not in ("Try it", "Tell what happened")
+    if name not in ("Try it", "Show what happened")
 ]
 
 
 def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again(quickstart: Quickstart) -> None:
     first = quickstart.run("-vvv", "--diff")
     assert first.recap["failed"] == 0, first.output
-    assert first.changed_tasks == [*CREATING, "Bring the accounts to the server, as the user of the system account"]
+    assert first.changed_tasks == [*CREATING, "Push the accounts to the server, as the user of the system account"]
     assert "pushed APP, PARTNER" in first.output
     for tried in (
         "shop published to prices.tea, dashboard and buyer received it",
@@ -163,7 +163,7 @@ def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again
         "shop was refused with its JWT alone: authorization violation",
         "former was refused: authorization violation",
     ):
-        assert tried in first.output[first.output.index("TASK [Tell what happened]") :]
+        assert tried in first.output[first.output.index("TASK [Show what happened]") :]
 
     demo = quickstart.demo
     assert (modes(demo), modes(demo / "keys"), modes(demo / "creds")) == ({"0700"}, {"0600"}, {"0600"})

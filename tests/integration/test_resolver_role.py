@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
-TASK = "natsops.security.resolver : Bring the accounts of the servers in line with the store"
+TASK = "natsops.security.resolver : Reconcile the accounts of the servers with the store"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def cluster(play: Play) -> Iterator[Cluster]:
 def test_first_run_is_foretold(play: Play) -> None:
     nothing = Cluster(play.folder / "nothing", play.environment(ANSIBLE_VERBOSITY="3"))
     told = changed_tasks(nothing.run("--check", "--diff", operator_definition=definition("APP")))
-    assert told[1:] == ["natsops.security.resolver : Tell that all accounts would be brought to the servers"]
+    assert told[1:] == ["natsops.security.resolver : Show that all accounts would be pushed to the servers"]
     assert not (nothing.folder / "stores").exists()
 
 

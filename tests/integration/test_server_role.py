@@ -64,7 +64,7 @@ def test_bad_variables_are_refused_with_a_clear_message_before_anything_is_done(
     done = {task for task in played.tasks if task.startswith("natsops.security.server : ")}
     assert {task.split(" : ")[1].split(" against")[0] for task in done} == {
         "Validating arguments",
-        "Insist on variables that fit the play",
+        "Require variables that fit the play",
         "Validate the configuration",
     }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from support.plays import Play
 
 
-STORE_TASK = "natsops.security.operator : Make the store say what the document says"
+STORE_TASK = "natsops.security.operator : Reconcile the store with the document"
 
 
 def document(connections: int, users: list[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ READ_BY_USERS = (
     "docs/**/*.rst",
     "roles/**/*.md",
     "roles/*/meta/*.yml",
+    "roles/*/tasks/*.yml",
     "playbooks/*.yml",
     "plugins/modules/*.py",
     "plugins/doc_fragments/*.py",
@@ -32,13 +33,14 @@ READ_BY_USERS = (
 INSTEAD = {
     r"(is|are|was|were) told": "is reported",
     r"tells": "reports, returns, shows",
+    r"name: (tell|insist|bring|make .* say)": "show; check, require; reconcile, push, distribute",
     r"left out": "omitted; defaults to",
     r"held to the rules": "validated against",
     r"stand-ins?": "a placeholder",
     r"is no failure": "exits successfully",
     r"whom the \w+ is for": "intended audience",
     r"nobody's|(is|has|are) to be had|whatever else": "say what it is",
-    r"(brings?|brought|bringing) in line|puts? right|mends?|mended": "reconcile, correct, fix",
+    r"(brings?|brought|bringing)\b[^.|]*\bin line|puts? right|mends?|mended": "reconcile, correct, fix",
     r"(comes?|came|coming) into force": "takes effect",
     r"wish(es)?|strangers?": "wanted; foreign",
 }
