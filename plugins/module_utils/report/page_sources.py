@@ -1522,7 +1522,8 @@ function accountsTable() {
   table.append(body);
   return el("div", { class: "block" }, el("h3", {}, "Accounts"), grown);
 }
-/* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands. Whoever imports stands after whom it imports from. */
+/* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands.
+   Whoever imports stands after whom it imports from. */
 
 const CARD = { width: 236, gap: 34, between: 130, header: 52, line: 20, pad: 12, most: 7 };
 const TILE = { width: 136, height: 26, gap: 6, between: 60 };
@@ -1990,7 +1991,8 @@ function across(from, to) {
 }
 
 function linkTitle(link) {
-  return `${accountName(link.to)} imports the ${link.type} ${link.subject} of ${exporterName(link)}${doesNotWork(link) ? `, which does not work: ${link.problems.join("; ")}` : ""}`;
+  const fault = doesNotWork(link) ? `, which does not work: ${link.problems.join("; ")}` : "";
+  return `${accountName(link.to)} imports the ${link.type} ${link.subject} of ${exporterName(link)}${fault}`;
 }
 
 /** A line that goes back: out to the right, through the gap beside the card it comes from, and in from the left. */
@@ -2000,7 +2002,8 @@ function detour(start, end, from, to) {
   const apart = ((((start.y + end.y) / CARD.line) % 3) - 1) * 5;
   const y = (to.y > from.y ? from.y + from.height + gap : from.y - gap) + apart;
   const reach = 44;
-  return `M${start.x} ${start.y}C${start.x + reach} ${start.y} ${start.x + reach} ${y} ${start.x - 10} ${y}L${end.x + 10} ${y}C${end.x - reach} ${y} ${end.x - reach} ${end.y} ${end.x} ${end.y}`;
+  const out = `M${start.x} ${start.y}C${start.x + reach} ${start.y} ${start.x + reach} ${y} ${start.x - 10} ${y}`;
+  return `${out}L${end.x + 10} ${y}C${end.x - reach} ${y} ${end.x - reach} ${end.y} ${end.x} ${end.y}`;
 }
 
 /** A line that leaves to the right and arrives from the left. */
@@ -2406,8 +2409,10 @@ function legend() {
       "p",
       { class: "muted small" },
       accounts.length > MOST_CARDS
-        ? "Each tile is an account; the line in it grows with its users. Whoever imports is below whom it imports from. Select an account to see its links, and show only its neighbours to see what they exchange."
-        : "Each card is an account with its users by scope, its exports on the right and its imports on the left. Lines lead from an export to who imports it. Select an account for more.",
+        ? "Each tile is an account; the line in it grows with its users. Whoever imports is below whom it imports from. " +
+          "Select an account to see its links, and show only its neighbours to see what they exchange."
+        : "Each card is an account with its users by scope, its exports on the right and its imports on the left. " +
+          "Lines lead from an export to who imports it. Select an account for more.",
     ),
     el(
       "ul",
@@ -2644,7 +2649,8 @@ function ruleBlock(rule) {
       el(
         "p",
         { class: "small muted" },
-        `${rule.id}: ${number(rule.findings)} of ${number(rule.checked)}${rule.excepted ? `, ${number(rule.excepted)} excepted` : ""}${rule.reference ? `. ${rule.reference}` : ""}`,
+        `${rule.id}: ${number(rule.findings)} of ${number(rule.checked)}` +
+          `${rule.excepted ? `, ${number(rule.excepted)} excepted` : ""}${rule.reference ? `. ${rule.reference}` : ""}`,
       ),
       growing(el("div"), found, findingWords, 12),
       excepted.map((finding) => [

@@ -64,7 +64,8 @@ function ruleBlock(rule) {
       el(
         "p",
         { class: "small muted" },
-        `${rule.id}: ${number(rule.findings)} of ${number(rule.checked)}${rule.excepted ? `, ${number(rule.excepted)} excepted` : ""}${rule.reference ? `. ${rule.reference}` : ""}`,
+        `${rule.id}: ${number(rule.findings)} of ${number(rule.checked)}` +
+          `${rule.excepted ? `, ${number(rule.excepted)} excepted` : ""}${rule.reference ? `. ${rule.reference}` : ""}`,
       ),
       growing(el("div"), found, findingWords, 12),
       excepted.map((finding) => [

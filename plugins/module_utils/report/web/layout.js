@@ -1,4 +1,5 @@
-/* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands. Whoever imports stands after whom it imports from. */
+/* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands.
+   Whoever imports stands after whom it imports from. */
 
 const CARD = { width: 236, gap: 34, between: 130, header: 52, line: 20, pad: 12, most: 7 };
 const TILE = { width: 136, height: 26, gap: 6, between: 60 };

@@ -287,7 +287,8 @@ function across(from, to) {
 }
 
 function linkTitle(link) {
-  return `${accountName(link.to)} imports the ${link.type} ${link.subject} of ${exporterName(link)}${doesNotWork(link) ? `, which does not work: ${link.problems.join("; ")}` : ""}`;
+  const fault = doesNotWork(link) ? `, which does not work: ${link.problems.join("; ")}` : "";
+  return `${accountName(link.to)} imports the ${link.type} ${link.subject} of ${exporterName(link)}${fault}`;
 }
 
 /** A line that goes back: out to the right, through the gap beside the card it comes from, and in from the left. */
@@ -297,7 +298,8 @@ function detour(start, end, from, to) {
   const apart = ((((start.y + end.y) / CARD.line) % 3) - 1) * 5;
   const y = (to.y > from.y ? from.y + from.height + gap : from.y - gap) + apart;
   const reach = 44;
-  return `M${start.x} ${start.y}C${start.x + reach} ${start.y} ${start.x + reach} ${y} ${start.x - 10} ${y}L${end.x + 10} ${y}C${end.x - reach} ${y} ${end.x - reach} ${end.y} ${end.x} ${end.y}`;
+  const out = `M${start.x} ${start.y}C${start.x + reach} ${start.y} ${start.x + reach} ${y} ${start.x - 10} ${y}`;
+  return `${out}L${end.x + 10} ${y}C${end.x - reach} ${y} ${end.x - reach} ${end.y} ${end.x} ${end.y}`;
 }
 
 /** A line that leaves to the right and arrives from the left. */
