@@ -476,6 +476,7 @@ def try_no_paths(site: Site, modules: FaultyModules, module: str, option: str, t
         message.encode()
 
 
+@pytest.mark.attack
 def test_text_that_is_no_path_is_refused(ready: Site, modules_with_faults: FaultyModules) -> None:
     for turn, (module, option) in enumerate(OPTIONS):
         try_no_paths(ready, modules_with_faults, module, option, [NO_PATHS[turn % len(NO_PATHS)]])

@@ -287,6 +287,7 @@ def test_renamed_user_keeps_its_key_and_its_file(hosts: Hosts) -> None:
     assert set(changes(hosts.run()).values()) == {0}
 
 
+@pytest.mark.attack
 def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts) -> None:
     for host in ("h1", "h2"):
         hosts.users[host] = []

@@ -147,8 +147,7 @@ def test_policy_from_a_file(site: Site) -> None:
     )
     result = site.start("policy", {"definition": DEFINITION, "policy_path": path})
     (message,) = _messages(result)
-    assert message.startswith("user APP/job: expires at ")
-    assert message.endswith("; it has to expire within 7d.")
+    assert message == "user APP/job: expires 30d after it is issued; it has to expire within 7d."
     assert [one["about"] for one in result["excepted"]] == [["user APP/web"]]
 
 
