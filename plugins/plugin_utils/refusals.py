@@ -10,11 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleFilterError, AnsibleLookupError
-from ansible.utils.unsafe_proxy import wrap_var
 from jinja2 import Undefined
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
+
+try:
+    # Since ansible-core 2.19 a text is a template only where it is marked as one, and those of a plugin are not.
+    from ansible.template import trust_as_template as _since_2_19
+except ImportError:
+    from ansible.utils.unsafe_proxy import wrap_var as _wrap
+
+    _since_2_19 = None
 
 
 def refusal(problem: object) -> AnsibleFilterError:
@@ -45,8 +52,9 @@ def texts_of(value: Any, what: str) -> list[str]:
 
 
 def as_data(value: Any) -> Any:
-    """A value with texts of others in it, which Ansible never takes for templates: those of ansible-core before 2.19 template what a fact holds."""
-    return wrap_var(value)
+    """A value with texts of others in it, which Ansible never takes for templates: those of ansible-core before 2.19 template what a fact holds. Later ones
+    do not, and cannot wrap the lists and dictionaries that they pass on to plugins."""
+    return value if _since_2_19 is not None else _wrap(value)
 
 
 def _kind_of(value: Any) -> str:

@@ -410,7 +410,6 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
         assert servers.reasons(path) == ["wrong_operator"]
 
 
-@pytest.mark.attack
 @pytest.mark.server
 def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> None:
     policy = {"expires_in": "100d", "renew_before": "20d"}
