@@ -22,7 +22,7 @@ def nats_jwt(token: Any, parents: Any = None, valid_at: Any = None) -> dict[str,
     try:
         read = read_token(token)
         times = moments_of(valid_at, "valid_at", now)
-        return as_data(jwt_info.report(read, read_parents(parents), times, now))  # type: ignore[no-any-return]
+        return as_data(jwt_info.report(read, read_parents(parents), times, now))
     except NatsSecurityError as error:
         raise refusal(f"nats_jwt: {error}") from None
 

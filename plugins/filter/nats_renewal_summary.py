@@ -23,7 +23,7 @@ def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], 
     issued = [entity for result in results for entity in (result or {}).get("entities") or ()]
     due = outlook.outlook((info or {}).get("entities") or [], seconds)
     summary = outlook.summary(issued, due, failed, units.show_time(int(time.time())))
-    return as_data(summary)  # type: ignore[no-any-return]
+    return as_data(summary)
 
 
 class FilterModule:

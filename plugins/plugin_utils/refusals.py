@@ -7,7 +7,7 @@ Nothing masks what they say for them, as a module masks its own result.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.errors import AnsibleFilterError, AnsibleLookupError
 from jinja2 import Undefined
@@ -22,6 +22,8 @@ except ImportError:
     from ansible.utils.unsafe_proxy import wrap_var as _wrap
 
     _since_2_19 = None
+
+_Value = TypeVar("_Value")
 
 
 def refusal(problem: object) -> AnsibleFilterError:
@@ -51,10 +53,13 @@ def texts_of(value: Any, what: str) -> list[str]:
     return [text_of(value, what)]
 
 
-def as_data(value: Any) -> Any:
+def as_data(value: _Value) -> _Value:
     """A value with texts of others in it, which Ansible never takes for templates: those of ansible-core before 2.19 template what a fact holds. Later ones
     do not, and cannot wrap the lists and dictionaries that they pass on to plugins."""
-    return value if _since_2_19 is not None else _wrap(value)
+    if _since_2_19 is not None:
+        return value
+    wrapped: _Value = _wrap(value)
+    return wrapped
 
 
 def _kind_of(value: Any) -> str:

@@ -87,12 +87,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def test_a_burst_of_refused_connections_is_one_event_each(place: Place) -> None:
-    stranger = nkey.create("account")
+    foreign = nkey.create("account")
 
     async def run() -> list[dict[str, Any]]:
         async with place.source(system_signer_seed=place.realm.system.seed) as events:
             await events.next("connected")
-            key, creds = place.user(signer=stranger)
+            key, creds = place.user(signer=foreign)
             for _unused in range(20):
                 await place.refuse(creds)
             found = [await events.next("auth_error") for _unused in range(20)]
@@ -106,7 +106,7 @@ def test_a_burst_of_refused_connections_is_one_event_each(place: Place) -> None:
     assert one["server"]["name"] == "n1"
     assert one["client"]["user_name"] == "orders"
     assert one["client"]["account"] == place.account.public_key
-    assert one["client"]["issuer"] == stranger.public_key
+    assert one["client"]["issuer"] == foreign.public_key
     assert not questionable_in(json.dumps(found))
 
 

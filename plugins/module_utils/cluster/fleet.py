@@ -229,7 +229,7 @@ def _group_names(values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str
 def server_hosts(
     servers: Sequence[tuple[Server, bool]], details: Mapping[str, Details], addresses: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Each server with its name in the inventory, its variables and its groups. Two servers of one name are told from each other."""
+    """Each server with its name in the inventory, its variables and its groups. Two servers of one name get names of their own."""
     kinds = {server.id: _kinds(server, details.get(server.id)) for server, _unused in servers}
     groups = _group_names(pair for pairs in kinds.values() for pair in pairs)
     taken = {*_RESERVED, SERVERS, LEAFNODES, "nats_jetstream", *groups.values()}
