@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.faults import killed_run
 from support.fleets import Realm, client, lets_in
+from support.plays import Played, run_playbook
 from support.ports import free_ports
 from support.servers import Server, running
 from test_backups import DOCUMENT
@@ -23,6 +24,7 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.plays import Play
     from support.sites import Site
 
 
@@ -319,6 +321,27 @@ def test_texts_are_read_like_files(disk: Disk) -> None:
     assert without_roles(disk.files) == without_roles(disk.lost)
 
 
+def test_playbook_rebuilds_from_loose_files_and_shows_what_is_missing(disk: Disk, play: Play) -> None:
+    inventory = play.folder / "inventory.yml"
+    inventory.write_text("all: {hosts: {localhost: {ansible_connection: local}}}")
+    missing = disk.accounts["APP"].subject
+    disk.seed(missing).unlink()
+    variables = {
+        "rebuild_paths": disk.task["paths"],
+        "rebuild_operator": disk.operator,
+        "operator_stores_dir": disk.place["stores_dir"],
+        "operator_keys_dir": disk.place["keys_dir"],
+    }
+
+    for changed in (1, 0):
+        how: dict[str, Any] = {"inventory": inventory, "environment": play.environment()}
+        status, output = run_playbook("natsops.security.rebuild", variables=variables, **how)
+        assert status == 0, output
+        assert f"changed={changed} " in output
+        assert f'"{missing}": "account APP"' in output
+    assert without_roles(disk.files).items() <= disk.lost.items()
+
+
 @pytest.mark.attack
 @pytest.mark.parametrize("at", [15, 90])
 def test_run_that_is_killed_is_completed_by_the_next(disk: Disk, at: int) -> None:
@@ -435,6 +458,44 @@ def test_live_servers_that_do_not_help_are_refused(live: Live, tmp_path: pathlib
         f"account {site.core.codec.decode(forged).name} {account.stem}"
     ]
     assert result["holds"]["accounts"] == 2
+
+
+@pytest.mark.attack
+def test_roles_rebuild_the_store_and_the_cluster_accepts_it(live: Live, play: Play) -> None:
+    site, server = live.site, live.server
+    variables = {
+        "rebuild_servers": live.task["servers"],
+        "rebuild_creds_path": live.task["creds_path"],
+        "rebuild_operator": live.operator,
+        "rebuild_paths": [str(live.creds)],
+        "operator_definition": DOCUMENT,
+        "operator_stores_dir": live.place["stores_dir"],
+        "operator_keys_dir": live.place["keys_dir"],
+        "resolver_servers": [server.url],
+        "resolver_expected_servers": ["n1"],
+        "resolver_state": "exact",
+    }
+
+    def run(*names: str, **more: Any) -> tuple[Played, list[str]]:
+        tasks = [{"ansible.builtin.include_role": {"name": f"natsops.security.{name}"}} for name in names]
+        done = play(tasks, *more.pop("arguments", ()), **{**variables, **more})
+        assert (done.returncode == 0) == ("rebuild_servers" not in more), done.output
+        return done, [name.rpartition(" : ")[2] for name, changed in done.changed.items() if changed]
+
+    nothing, _changed = run("rebuild", rebuild_servers=[], rebuild_paths=[])
+    assert "One of these is needed: rebuild_paths, rebuild_contents, rebuild_servers." in nothing.output
+    assert run("rebuild", arguments=["--check"])[1] == ["Rebuild the store"]
+    assert not (site.folder / "stores").exists()
+
+    done, changed = run("rebuild", "operator", "resolver")
+    # No JWT says the roles of keys without a scope. The document does, and the first run puts them on record.
+    assert changed == ["Rebuild the store", "Reconcile the store with the document"]
+    report = done.tasks["natsops.security.rebuild : Show what was found, and what is missing"]["rebuild_report"]
+    assert report["holds"] == {"accounts": 3, "users": 4, "seeds": 13, "creds": 4}
+    assert set(report) == {"store", "operator", "holds", "signing_keys_without_role"}
+    assert live.files == live.lost
+    assert run("rebuild", "operator", "resolver")[1] == []
+    assert lets_in(server.url, site.text("keys/creds/ACME/APP/orders.creds"))
 
 
 # ---- without keys
