@@ -10,7 +10,8 @@ import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils.disk import files
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout, Store
+from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
+from ansible_collections.natsops.security.plugins.module_utils.store.reading import Store
 
 KEY = "U" + "A" * 55
 

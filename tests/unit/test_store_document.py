@@ -17,8 +17,9 @@ from ansible_collections.natsops.security.plugins.module_utils.reconcile.engine 
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.plan import Plan
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.rules.cycles import subjects_collide
-from ansible_collections.natsops.security.plugins.module_utils.store import layout, source
+from ansible_collections.natsops.security.plugins.module_utils.store import reading, source
 from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
+from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
 from ansible_collections.natsops.security.plugins.module_utils.store.unfinished import complete
 
 NOW = 1_800_000_000
@@ -27,11 +28,9 @@ NOW = 1_800_000_000
 def planned(definition: Any, folder: pathlib.Path, **wishes: bool) -> tuple[Plan, list[str]]:
     """The plan for a document, and all problems, as `path: message`."""
     document, problems = read_document(definition)
-    where = layout.Layout(
-        str(folder / "stores"), str(folder / "keys"), (document.operator and document.operator.name) or "?"
-    )
-    plan = reconcile(document, layout.read_store(where), Keyring((), [where.keys_dir]), How(NOW, **wishes))
-    complete(plan, layout.read_store(where))
+    where = Layout(str(folder / "stores"), str(folder / "keys"), (document.operator and document.operator.name) or "?")
+    plan = reconcile(document, reading.read_store(where), Keyring((), [where.keys_dir]), How(NOW, **wishes))
+    complete(plan, reading.read_store(where))
     return plan, [str(problem) for problem in dict.fromkeys([*problems, *plan.problems])]
 
 

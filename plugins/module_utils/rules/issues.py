@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
@@ -55,6 +55,18 @@ def key_problem(text: str, key_type: str) -> str:
     if isinstance(text, NewKey):
         return "" if text.type == key_type else f"{text} is of another type; the key of {_a(key_type)} is wanted."
     return _text_problem(text, key_type)
+
+
+def key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
+    """What the Go library reports of a public key."""
+    problem = key_problem(key, key_type)
+    if problem:
+        yield blocks("library", path, problem)
+
+
+def optional_key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
+    """What the Go library reports of a public key that may be missing."""
+    return key_issues(path, key, key_type) if key else iter(())
 
 
 def _a(word: str) -> str:

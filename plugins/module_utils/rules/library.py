@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Iterator
 
 from ..base import units
 from ..base.excerpts import quoted
-from .issues import Issue, blocks, key_problem, times_out
+from .issues import Issue, blocks, key_issues, key_problem, optional_key_issues, times_out
 from .subjects import is_plain, subject_problems
 
 if TYPE_CHECKING:
@@ -66,18 +66,6 @@ def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
             "not_before",
             f"is not valid before {units.show_time(claims.not_before)}; leave it out to be valid at once.",
         )
-
-
-def key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
-    """What is wrong with a public key."""
-    problem = key_problem(key, key_type)
-    if problem:
-        yield _error(path, problem)
-
-
-def optional_key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
-    """What is wrong with a public key that may be missing."""
-    return key_issues(path, key, key_type) if key else iter(())
 
 
 # ---- users (user_claims.go, types.go)

@@ -10,8 +10,7 @@ from typing import Iterator
 from ..base.excerpts import quoted
 from ..base.go_syntax import atoi, parse_url
 from ..claims import Claims, Operator
-from .issues import Issue, blocks
-from .library import key_issues, optional_key_issues
+from .issues import Issue, blocks, key_issues, optional_key_issues
 
 _error = functools.partial(blocks, "library")
 

@@ -39,9 +39,10 @@ from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
 from ..rules.trust import keys_of
 from ..token import decorated
-from . import layout as layouts
+from . import reading
 from .archiving import create_once, put_away
-from .layout import Layout, Store
+from .layout import GITIGNORE, Layout
+from .reading import Store
 from .record import differing, identity_text, revoked_text, verified
 from .unfinished import complete, leaves_record
 
@@ -145,7 +146,7 @@ def _read(wanted: Wanted, layout: Layout, ring: Keyring, to_come: Mapping[str, s
         from .renaming import find_moves  # few documents rename anything
 
         moves = find_moves(layout, wanted)
-    return verified(layouts.read_store(layout, to_come, moves), named_keys(wanted), ring.has)
+    return verified(reading.read_store(layout, to_come, moves), named_keys(wanted), ring.has)
 
 
 def _is_same(planned: _Planned, asked: Requests) -> bool:
@@ -371,7 +372,7 @@ class _Work:
             append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
         if pairs:
             make_folders([os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")])
-            create_once(self.layout.gitignore, layouts.GITIGNORE)
+            create_once(self.layout.gitignore, GITIGNORE)
             write_all([Write(self.layout.key(pair.public_key), pair.seed) for _unused, pair in pairs])
         for key, pair in pairs:
             self.made[key] = pair.public_key

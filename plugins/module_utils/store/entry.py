@@ -12,9 +12,10 @@ from ..base.excerpts import quoted
 from ..reconcile.creds import read_creds
 from ..reconcile.place import SURROUNDED, Found
 from ..reconcile.trust import Named, Said, UserFile, user_fault
-from . import layout as layouts
+from . import reading
 from .inventory import existing_store
-from .layout import Layout, Store, name_problem
+from .layout import Layout, name_problem
+from .reading import Store
 from .record import verified
 
 #: How many names a message shows.
@@ -113,7 +114,7 @@ class Entries:
         return found
 
     def _read(self, path: str) -> str | None:
-        text = layouts.read_file(self._store, path)
+        text = reading.read_file(self._store, path)
         self._refuse(path)
         return text
 

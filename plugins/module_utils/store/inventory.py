@@ -25,8 +25,9 @@ from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules import Issue
 from ..rules.imports import without_to
 from ..token import decorated
-from . import layout as layouts
-from .layout import Layout, Store
+from . import reading
+from .layout import Layout, stores_in
+from .reading import Store
 from .record import verified
 
 
@@ -49,11 +50,11 @@ def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
 
 def existing_store(layout: Layout) -> Store:
     """What is in a store, not verified yet. NatsSecurityError where there is none."""
-    store = layouts.read_store(layout)
+    store = reading.read_store(layout)
     if not store.exists:
         if store.problems:
             raise NatsSecurityError(str(store.problems[0]))
-        names = layouts.stores_in(layout.stores_dir)
+        names = stores_in(layout.stores_dir)
         raise NatsSecurityError(
             f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
         )
@@ -346,7 +347,7 @@ class _Teller:
         return {"name": name, **told}
 
     def creds_hold_seed(self, account: str, name: str, claims: Claims) -> bool:
-        text = layouts.read_file(self.store, self.layout.creds(account, name))
+        text = reading.read_file(self.store, self.layout.creds(account, name))
         try:
             return text is not None and decorated.seed_in(text).public_key == claims.subject
         except NatsSecurityError:
@@ -413,7 +414,7 @@ def _described(claims: Claims) -> dict[str, Any]:
 
 def only_store(stores_dir: str) -> str:
     """The name of the one store in a folder. NatsSecurityError where there is none, or more than one."""
-    names = layouts.stores_in(stores_dir)
+    names = stores_in(stores_dir)
     if len(names) == 1:
         return names[0]
     if not names:

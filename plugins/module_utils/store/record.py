@@ -19,34 +19,35 @@ from ..disk.files import FOLDER_MODE, list_folder
 from ..disk.writing import is_rest
 from ..reconcile.place import Record, Revoked, Trust
 from ..reconcile.trust import Evidence, Named, verify
-from . import layout as layouts
-from .layout import Layout, Store
+from . import reading
+from .layout import Layout
+from .reading import Store
 
 
 def read_record(store: Store) -> Record:
     """What is on record. What is damaged is in the store's problems."""
     layout = store.layout
-    lines = (layouts.read_file(store, layout.removed) or "").splitlines()
+    lines = (reading.read_file(store, layout.removed) or "").splitlines()
     removed = frozenset(line.partition(" ")[0] for line in lines)
     names = {line.split(" ", 2)[0]: line.split(" ", 2)[2] for line in lines if line.count(" ") >= 2}
-    revoked = frozenset(_read_revoked((layouts.read_file(store, layout.revoked) or "").splitlines()))
-    said = layouts.read_json(store, layout.recorded_store)
+    revoked = frozenset(_read_revoked((reading.read_file(store, layout.revoked) or "").splitlines()))
+    said = reading.read_json(store, layout.recorded_store)
     if not isinstance(said, dict):
         return Record(removed=removed, revoked=revoked, removed_names=names)
     for folder in (layout.record, layout.recorded_accounts):
-        layouts.note_mode(store, folder, FOLDER_MODE)
-        layouts.note_leftovers(store, folder)
+        reading.note_mode(store, folder, FOLDER_MODE)
+        reading.note_leftovers(store, folder)
     accounts = {}
     files = list_folder(layout.recorded_accounts)
     for file in store.moves.names_in(layout.recorded_accounts, files) if store.moves is not None else files:
         if file.endswith(".jwt") and not is_rest(file):
-            accounts[file[:-4]] = layouts.read_file(store, os.path.join(layout.recorded_accounts, file)) or ""
+            accounts[file[:-4]] = reading.read_file(store, os.path.join(layout.recorded_accounts, file)) or ""
     return Record(
         str(said.get("operator") or ""),
         said.get("managed") is True,
-        layouts.read_file(store, layout.recorded("")) or "",
+        reading.read_file(store, layout.recorded("")) or "",
         accounts,
-        layouts.read_roles(store, layout.recorded_roles),
+        reading.read_roles(store, layout.recorded_roles),
         removed,
         revoked,
         names,

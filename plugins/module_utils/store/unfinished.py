@@ -10,7 +10,7 @@ from ..reconcile.plan import CHANGED, CREATED, KEPT, REMOVED, Entity, Plan, Remo
 from ..reconcile.rotation import owner_of
 from ..reconcile.trust import peek
 from ..reconcile.wanted import ABSENT, How, Wanted
-from .layout import Store
+from .reading import Store
 
 
 def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:

@@ -28,7 +28,8 @@ from ..keys.nkey import KeyPair
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Wanted
 from .apply import Outcome, lock
-from .layout import Layout, Store, read_store
+from .layout import Layout
+from .reading import Store, read_store
 
 _OPTION = "vault_file"
 

@@ -18,7 +18,8 @@ from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import read_content, read_text
 from ..reconcile.plan import CHANGED, KEPT, Entity, Plan
 from ..token import codec, decorated
-from .layout import Layout, Store
+from .layout import Layout
+from .reading import Store
 
 _REASON = "it was signed elsewhere"
 

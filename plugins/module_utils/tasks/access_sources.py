@@ -25,8 +25,9 @@ from ..keys.new import NewKey
 from ..reconcile import claims as wanted_claims
 from ..reconcile.names import Names, name_keys
 from ..reconcile.wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
-from ..store import layout as layouts
+from ..store import reading
 from ..store.document import read_document
+from ..store.layout import Layout, stores_in
 from ..token import codec, decorated
 
 
@@ -151,11 +152,11 @@ def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
 # ---- a store
 
 
-def of_store(layout: layouts.Layout) -> Source:
+def of_store(layout: Layout) -> Source:
     """A whole store. What is wrong with it is among the problems; NatsSecurityError where there is none."""
-    store = layouts.read_store(layout)
+    store = reading.read_store(layout)
     if not store.exists:
-        names = ", ".join(layouts.stores_in(layout.stores_dir)) or "none"
+        names = ", ".join(stores_in(layout.stores_dir)) or "none"
         raise NatsSecurityError(f"There is no store {layout.name} in {layout.stores_dir}, there are {names}.")
     found = Source()
     if store.operator is None:
@@ -217,7 +218,7 @@ def of_document(definition: Any, place: str) -> Source:
     if problems:
         _refuse(problems)
     # As if it were issued for the first time: the store that it is compared with is empty.
-    names = _stand_ins(found, name_keys(wanted, layouts.Store(layouts.Layout("", "", "-")), Keyring((), ())))
+    names = _stand_ins(found, name_keys(wanted, reading.Store(Layout("", "", "-")), Keyring((), ())))
     problems += names.problems
     if wanted.operator is not None:
         claims = wanted_claims.operator_claims(wanted.operator, names, problems)

@@ -16,7 +16,7 @@ from ..report import changes as found_changes
 from ..report import metrics, model, page
 from ..report.comparison import read_comparison
 from ..report.entities import SigningKeys
-from ..store import apply, layout
+from ..store import apply, reading
 from ..store.inventory import only_store
 from ..store.record import verified
 from . import access_tasks
@@ -102,10 +102,10 @@ def _signing_keys(module: CarefulModule) -> SigningKeys:
     where = named_store(params, only_store)
     with apply.lock(where, lock_timeout(params), create=False, shared=True):
         ring = Keyring((), [where.keys_dir])
-        return dict(_roles(verified(layout.read_store(where), Named(), ring.has), ring))
+        return dict(_roles(verified(reading.read_store(where), Named(), ring.has), ring))
 
 
-def _roles(store: layout.Store, ring: Keyring) -> Iterator[tuple[str, dict[str, Any]]]:
+def _roles(store: reading.Store, ring: Keyring) -> Iterator[tuple[str, dict[str, Any]]]:
     for stored in (store.operator, *store.accounts.values()):
         if stored is None:
             continue

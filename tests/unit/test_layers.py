@@ -1,0 +1,69 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What may import what in `plugins/module_utils/`: the table in CONTRIBUTING.md gives the order, a file imports from its own layer or one below."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UTILS = ROOT / "plugins" / "module_utils"
+FILES = sorted(UTILS.rglob("*.py"))
+
+
+def _layers() -> list[str]:
+    """The layers, the topmost first."""
+    return re.findall(r"^\| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
+
+
+def _imports(file: Path) -> Iterator[Path]:
+    """The files below `module_utils` that a file imports anywhere in it, also where only a type checker does."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            package = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for name in node.names:
+                # A name is that of a file, of a folder, or of something in one.
+                places = (
+                    (package / name.name).with_suffix(".py"),
+                    package / name.name,
+                    package.with_suffix(".py"),
+                    package,
+                )
+                yield next(
+                    file for file in (one / "__init__.py" if one.is_dir() else one for one in places) if file.is_file()
+                )
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[Path, set[Path]]:
+    """What each file imports, by file."""
+    return {file: set(_imports(file)) for file in FILES}
+
+
+def test_each_folder_is_a_layer() -> None:
+    assert sorted(_layers()) == sorted(path.parent.name for path in UTILS.glob("*/__init__.py"))
+
+
+def test_no_layer_imports_from_one_above(imports: dict[Path, set[Path]]) -> None:
+    height = {layer: -index for index, layer in enumerate(_layers())}
+    wrong = [
+        f"{file.relative_to(UTILS)} imports {one.relative_to(UTILS)}"
+        for file, found in imports.items()
+        for one in found
+        if len(file.relative_to(UTILS).parts) > 1
+        and height[one.relative_to(UTILS).parts[0]] > height[file.relative_to(UTILS).parts[0]]
+    ]
+    assert not wrong
+
+
+def test_no_circle_of_imports(imports: dict[Path, set[Path]]) -> None:
+    try:
+        graphlib.TopologicalSorter(imports).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(str(one.relative_to(UTILS)) for one in error.args[1]))
