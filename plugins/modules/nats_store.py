@@ -150,8 +150,10 @@ options:
     description:
       - Let a signing key of an account go although users have JWTs that it signed. Servers close the connections of these users as soon as they have the
         new JWT of the account, also where the users get new JWTs in the same run.
-      - Without this option that is refused, for keys that C(remove_signing_keys) names as for those that go with O(prune). A rotation replaces the key
-        without an outage, see O(rotations). Users that are removed in the same run do not count.
+      - Also let a signing key of the operator go although accounts have JWTs that it signed. A server trusts the keys in the JWT of the operator that it was
+        started with, so it refuses these accounts, or their new JWTs, until it has both the new JWT of the operator and those of the accounts.
+      - Without this option both are refused, for keys that C(remove_signing_keys) names and for those that O(prune) removes. A rotation replaces the key
+        without an outage, see O(rotations). Users and accounts that are removed in the same run do not count.
     type: bool
     default: false
   seeds:

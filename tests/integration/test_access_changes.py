@@ -78,6 +78,57 @@ def test_signing_key_replaced_in_one_edit_says_how_many_users_it_cuts_off(
         assert after not in ("", gone)
 
 
+def _operator(site: Site, *roles: str, accounts: str = "main", **more: Any) -> dict[str, Any]:
+    """The options of a task whose operator has signing keys, one of which signs the accounts."""
+    document = _document({"signing_key_role": accounts})
+    document["operator"].update(signing_keys=list(roles), **more)
+    document["accounts"][0]["signing_key_role"] = accounts
+    return _options(site, document)
+
+
+def test_operator_key_replaced_in_one_edit_says_how_many_accounts_it_cuts_off(site: Site) -> None:
+    site.run("store", **_operator(site, "main"))
+    (gone,) = site.claims("stores/O/O.jwt").body.signing_keys
+    edited = _operator(site, "next", accounts="next", remove_signing_keys=["main"])
+    pruned = {**_operator(site, "next", accounts="next"), "prune": True}
+    by_key = _operator(site, "next", accounts="next", remove_signing_keys=[gone])
+    for options in (edited, pruned, by_key):
+        message = site.refuse("store", **options)
+        assert f"operator.signing_keys: {gone} (main) is removed, which cuts off 2 accounts that it signed" in message
+        assert "natsops.security.rotate" in message
+        assert "cut_off: true" in message
+    # Also where another key has been trusted before: a server that is restarted has the accounts of before.
+    site.run("store", **_operator(site, "main", "next"))
+    assert "cuts off 2 accounts" in site.refuse("store", **edited)
+    predicted = site.check("store", **edited, cut_off=True)
+    result = site.run("store", **edited, cut_off=True)
+    (warning,) = _warnings(result)
+    assert _warnings(predicted) == [warning]
+    assert warning.startswith(f"operator.signing_keys: {gone} (main) is removed, which cuts off 2 accounts")
+    assert gone not in site.claims("stores/O/O.jwt").body.signing_keys
+    assert site.claims("stores/O/accounts/A/A.jwt").issuer != gone
+    site.keep("store", **edited)
+
+
+def test_operator_key_that_signs_no_account_any_more_goes_without_a_warning(site: Site) -> None:
+    site.run("store", **_operator(site, "main"))
+    site.run("store", **_operator(site, "main", "next", accounts="next"))
+    result = site.run("store", **_operator(site, "next", accounts="next", remove_signing_keys=["main"]))
+    assert _warnings(result) == []
+    # Accounts that go in the same run are not cut off by it.
+    only_system = _operator(site, "third", accounts="third", remove_signing_keys=["next"])
+    only_system["definition"]["accounts"][1] = {"name": "A", "state": "absent"}
+    assert "cuts off 1 account that" in site.refuse("store", **only_system)
+
+
+def test_operator_alone_warns_that_accounts_of_a_removed_signing_key_are_cut_off(acme: Site) -> None:
+    key = acme.key("acme-signing.nk").public_key
+    result = acme.run(
+        "operator", name="ACME", key_path=acme / "acme.nk", jwt_path=acme / "acme.jwt", remove_signing_keys=[key]
+    )
+    assert any(f"{key} is removed, which cuts off the accounts" in warning for warning in _warnings(result))
+
+
 def test_signing_key_that_signed_nobody_any_more_goes_without_a_warning(site: Site) -> None:
     _run(site, {"signing_keys": ["main"]})
     _run(site, {"signing_keys": ["main", "new"], "users": [{"name": "u", "signing_key_role": "new"}]})

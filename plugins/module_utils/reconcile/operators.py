@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from typing import NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Sequence
 
 from ..claims import Claims, Operator, SigningKey
 from ..claims.options import Problem
@@ -18,7 +19,7 @@ from .issuers import operator_issuers
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
 from .rotation import role_of
 from .verdict import Verdict
-from .wanted import WantedOperator, join
+from .wanted import ABSENT, WantedOperator, join
 
 
 class OperatorPlan(NamedTuple):
@@ -53,9 +54,56 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
     if isinstance(made, Verdict):
         return OperatorPlan(None, as_it_will_be, findings.judge(made))
     findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now).beside(problems))
-    findings.take(findings_of(given, subject, made.decision, found))
+    findings.take(findings_of(given, subject, made.decision, found)).judge(_cut_off(given, wanted, final, old))
     writes = not made.decision.is_kept or found is None or bool(found.fault)
     return OperatorPlan(Step(found, made.decision, made.signing.issuer, writes), as_it_will_be, findings)
+
+
+def _cut_off(given: Given, wanted: WantedOperator, final: Sequence[str], old: Operator) -> Verdict:
+    """What is said of each signing key that goes, with how many accounts it cuts off: servers trust the keys in the JWT that they were started with, and
+    whichever is first, their restart or the new JWTs of the accounts, they refuse the accounts until the other.
+
+    It is a problem, unless the task asks for the outage, a rotation takes the key, or nothing is known of accounts; then it is a warning.
+    """
+    are_known = given.place.trust is not None  # a task of the operator alone knows no accounts
+    signed = _signed_by(given)
+    rotated = given.names.of(given.names.operator).retired
+    path = join(wanted.place, "signing_keys")
+    problems, warnings = [], []
+    for key in (key for key in old.signing_keys if key not in final):
+        if are_known and not signed.get(key):
+            continue
+        ends = _what_ends(key, role_of(given.place.roles.get(given.names.operator, {}), key)[0], signed.get(key))
+        if not are_known or given.how.cut_off or key in rotated:
+            warnings.append(Problem(path, f"{ends} {_WITHOUT}"))
+        else:
+            problems.append(Problem(path, f"{ends} {_WAY}"))
+    return Verdict(tuple(problems), tuple(warnings))
+
+
+_WITHOUT = "To avoid that, keep both keys until every server was restarted with the new key and has the accounts that it signed."
+#: How a signing key goes without an outage.
+_WAY = (
+    "That goes for accounts that this run would issue anew, too: no running server trusts a new key, and one that is restarted has the accounts of before. "
+    "Instead, keep the role in signing_keys and have the key behind it replaced with the playbook natsops.security.rotate. "
+    "For accounts that another role is to sign, keep both roles until every server has these accounts. To have the outage, set cut_off: true in the task."
+)
+
+
+def _signed_by(given: Given) -> Mapping[str, int]:
+    """How many accounts that stay have a JWT of each signing key."""
+    stay = {account.name: account.state != ABSENT for account in given.wanted.accounts}
+    found = (one.claims for name, one in given.place.accounts.items() if stay.get(name, not given.how.prune))
+    return collections.Counter(claims.issuer for claims in found)
+
+
+def _what_ends(key: str, role: str, count: int | None) -> str:
+    """What the removal of a signing key ends; the count is that of accounts here, None where it is not known."""
+    accounts = "the accounts" if count is None else f"{count} account{'s' if count != 1 else ''}"
+    return (
+        f"{key}{f' ({role})' if role else ''} is removed, which cuts off {accounts} that it signed, with all users: "
+        "servers that are restarted with the new JWT of the operator refuse what the key signed."
+    )
 
 
 # ---- signing keys that go
