@@ -27,7 +27,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo docs cores test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo docs cores wheel wheel-test test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
@@ -41,6 +41,8 @@ help:
 	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; takes Java 17"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
+	@echo "make wheel       the core without Ansible as dist/natsops_jwt-*.whl, for pip"
+	@echo "make wheel-test  that wheel on the oldest and newest Python here, where there is no Ansible"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      put the Python files in order"
 	@echo "make report-browser  the page of reports in a real Chromium, with pictures in tests/output/report"
@@ -178,6 +180,15 @@ bench: $(VENV)/bench.done
 # On each supported ansible-core that a Python on this machine can run.
 cores: $(VENV)/test.done
 	.ci/cores
+
+# From the layers in plugins/module_utils as they are, and wheel/.
+wheel: $(VENV)/venv.done
+	@rm -f dist/natsops_jwt-*.whl
+	python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./wheel
+	@ls dist/natsops_jwt-*.whl
+
+wheel-test: wheel
+	.ci/wheel
 
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.tasks import jwt_info
+from ansible_collections.natsops.security.plugins.module_utils.rules import validity
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import as_data, refusal
 from ansible_collections.natsops.security.plugins.plugin_utils.tokens import moments_of, read_parents, read_token
 
@@ -22,7 +22,7 @@ def nats_jwt(token: Any, parents: Any = None, valid_at: Any = None) -> dict[str,
     try:
         read = read_token(token)
         times = moments_of(valid_at, "valid_at", now)
-        return as_data(jwt_info.report(read, read_parents(parents), times, now))
+        return as_data(validity.report(read, read_parents(parents), times, now))
     except NatsSecurityError as error:
         raise refusal(f"nats_jwt: {error}") from None
 
@@ -30,7 +30,7 @@ def nats_jwt(token: Any, parents: Any = None, valid_at: Any = None) -> dict[str,
 def nats_expiry(token: Any, parents: Any = None, remaining: bool = False) -> str | int | None:
     """When a token expires, or in how many seconds; None for never."""
     try:
-        end = jwt_info.end_of(read_token(token).claims, read_parents(parents))
+        end = validity.end_of(read_token(token).claims, read_parents(parents))
     except NatsSecurityError as error:
         raise refusal(f"nats_expiry: {error}") from None
     if not end:

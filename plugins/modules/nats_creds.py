@@ -101,7 +101,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
-from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe
+from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, show_claims
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
 from ansible_collections.natsops.security.plugins.module_utils.rules.trust import foreign, keys_of
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
@@ -113,7 +113,6 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     read_seed_file,
     read_token,
     refuse_missing,
-    show_claims,
     token_file,
     write_file,
 )

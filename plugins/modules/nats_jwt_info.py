@@ -192,7 +192,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.disk.files import read_text
-from ansible_collections.natsops.security.plugins.module_utils.tasks import jwt_info
+from ansible_collections.natsops.security.plugins.module_utils.rules import validity
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
 
 
@@ -200,11 +200,11 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     read = _read(params, "")
     parents = [_read(parent, f"parents[{index}].").claims for index, parent in enumerate(params["parents"] or ())]
-    times = [jwt_info.parse_moment(value, "valid_at", now()) for value in params["valid_at"] or ()]
-    return {"changed": False, **jwt_info.report(read, parents, times, now())}
+    times = [validity.parse_moment(value, "valid_at", now()) for value in params["valid_at"] or ()]
+    return {"changed": False, **validity.report(read, parents, times, now())}
 
 
-def _read(params: dict[str, Any], prefix: str) -> jwt_info.Read:
+def _read(params: dict[str, Any], prefix: str) -> validity.Read:
     """The token of one pair of options."""
     path, text = params["jwt_path"], params["jwt"]
     where = f"{prefix}jwt"
@@ -213,7 +213,7 @@ def _read(params: dict[str, Any], prefix: str) -> jwt_info.Read:
         text = read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
             raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
-    return jwt_info.read_text(text, where)
+    return validity.read_text(text, where)
 
 
 def main() -> None:

@@ -160,13 +160,13 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import show_claims
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.cluster import info
 from ansible_collections.natsops.security.plugins.module_utils.cluster.account_server import read_account
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
-from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import show_claims
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:

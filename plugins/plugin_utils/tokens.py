@@ -10,26 +10,26 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.base.excerpts import quoted
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-from ansible_collections.natsops.security.plugins.module_utils.tasks import jwt_info
+from ansible_collections.natsops.security.plugins.module_utils.rules import validity
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import text_of, texts_of
 
 
-def read_token(value: Any) -> jwt_info.Read:
+def read_token(value: Any) -> validity.Read:
     """The token in the input of a filter or test: plain, decorated or creds."""
-    return jwt_info.read_text(text_of(value, "the input"), "the input")
+    return validity.read_text(text_of(value, "the input"), "the input")
 
 
 def read_parents(value: Any) -> list[Claims]:
     """The JWTs above a token, one text or a list of them."""
     texts = texts_of(value, "parents")
-    return [jwt_info.read_text(text, f"parents[{index}]").claims for index, text in enumerate(texts)]
+    return [validity.read_text(text, f"parents[{index}]").claims for index, text in enumerate(texts)]
 
 
 def moments_of(value: Any, option: str, now: int) -> list[int]:
-    """Times in unix seconds: one, or a list of them, each as `jwt_info.parse_moment` reads it."""
+    """Times in unix seconds: one, or a list of them, each as `validity.parse_moment` reads it."""
     given = [] if value is None else value if isinstance(value, (list, tuple)) else [value]
-    return [jwt_info.parse_moment(one, option, now) for one in given]
+    return [validity.parse_moment(one, option, now) for one in given]
 
 
 def key_type_of(value: Any) -> str | None:

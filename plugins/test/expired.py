@@ -11,8 +11,8 @@ from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.rules import validity
 from ansible_collections.natsops.security.plugins.module_utils.rules.chain import chain_of, problems_at
-from ansible_collections.natsops.security.plugins.module_utils.tasks import jwt_info
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal, text_of
 from ansible_collections.natsops.security.plugins.plugin_utils.tokens import (
     is_key,
@@ -27,7 +27,7 @@ def expired(token: Any, at: Any = None) -> bool:
     now = int(time.time())
     try:
         claims = read_token(token).claims
-        return jwt_info.is_expired(claims, now if at is None else jwt_info.parse_moment(at, "at", now))
+        return validity.is_expired(claims, now if at is None else validity.parse_moment(at, "at", now))
     except NatsSecurityError as error:
         raise refusal(f"expired: {error}") from None
 

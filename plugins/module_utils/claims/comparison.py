@@ -53,6 +53,15 @@ def describe(claims: Claims) -> dict[str, Any]:
     return shown
 
 
+def show_claims(claims: Claims) -> dict[str, Any]:
+    """Claims as a result: as the options have them, with the times and issuer of the token."""
+    shown = describe(claims)
+    shown.update(type=claims.kind, issuer=claims.issuer, issued_at=units.show_time(claims.issued_at))
+    if claims.expires:
+        shown["expires"] = units.show_time(claims.expires)
+    return shown
+
+
 def differences(old: Claims, new: Claims) -> list[str]:
     """In what two claims of one kind differ in meaning, a line each: `limits.connections: 10 -> 20`."""
     found = list(_differences(old, new, ""))

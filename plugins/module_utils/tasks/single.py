@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, ScopeTemplate, SigningKey
+from ..claims.comparison import show_claims
 from ..claims.options import Problem, argument_spec, read_options
 from ..decision.issue import Decision
 from ..keys.new import NewKey, Placeholder, read_new_key
@@ -28,7 +29,6 @@ from .tokens import (
     key_file,
     parse_public_key,
     require_jwt_for_folder,
-    show_claims,
     write_file,
     write_key,
 )

@@ -8,7 +8,6 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
 
-from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.recognition import may_hold_secrets
 from ..claims import Claims
@@ -371,12 +370,3 @@ def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> di
         diff={"before": describe(gone) if gone is not None else {}, "after": {}},
     )
     return result
-
-
-def show_claims(claims: Claims) -> dict[str, Any]:
-    """Claims as a result: as the options have them, with the times and issuer of the token."""
-    shown = describe(claims)
-    shown.update(type=claims.kind, issuer=claims.issuer, issued_at=units.show_time(claims.issued_at))
-    if claims.expires:
-        shown["expires"] = units.show_time(claims.expires)
-    return shown

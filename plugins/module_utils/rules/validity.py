@@ -1,18 +1,19 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a token says and whether it holds, as a result: for the module `nats_jwt_info`, and filters and tests on the controller."""
+"""What a token says and whether it holds, as a result: for the module `nats_jwt_info`, filters and tests on the controller, and the wheel `natsops-jwt`."""
 
 from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
 
-from .. import rules
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims, unknown_fields_of
-from ..rules.chain import Chain, chain_of, problems_at
+from ..claims.comparison import show_claims
 from ..token import codec, decorated
-from .tokens import show_claims
+from .chain import Chain, chain_of, problems_at
+from .library import library_issues
+from .server import server_issues
 
 
 class Read(NamedTuple):
@@ -62,7 +63,7 @@ def report(read: Read, parents: list[Claims], times: Iterable[int], at: int) -> 
         **_chain_result(chain),
         "issues": [
             {"path": issue.path, "message": issue.message, "source": issue.source, "blocking": issue.blocking}
-            for issue in [*rules.library_issues(claims, at), *rules.server_issues(claims)]
+            for issue in [*library_issues(claims, at), *server_issues(claims)]
             if not issue.time_check
         ],
         "validity": [

@@ -1,0 +1,34 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""NATS operators, accounts and users: their JWTs issued and verified, their creds files written, and any of these explained in words.
+
+    operator = Operator.create("ACME")
+    app = operator.account("APP", limits={"connections": 100})
+    worker = app.user("worker", permissions={"publish": {"allow": ["orders.>"]}}, expires_in="90d")
+    print(worker.creds)
+
+    claims = verify(worker.jwt, [operator.jwt, app.jwt])
+
+Claims have the words of the collection's modules and documents, and describe the whole JWT: what is omitted has its default. Everything
+that is wrong, with an option, a key or a JWT, is a NatsSecurityError. Nothing here reads or writes a file.
+"""
+
+from .core.base.errors import NatsSecurityError
+from .core.claims import Claims
+from .core.keys import nkey
+from .core.keys.nkey import KeyPair
+from .entities import Account, Operator, User, creds, verify
+from .explaining import explain
+
+__all__ = [
+    "Account",
+    "Claims",
+    "KeyPair",
+    "NatsSecurityError",
+    "Operator",
+    "User",
+    "creds",
+    "explain",
+    "nkey",
+    "verify",
+]

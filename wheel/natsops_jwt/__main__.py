@@ -1,0 +1,122 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The program `natsops-jwt`. Exit codes: 0 where nothing is wrong, 1 for what servers refuse, 2 for wrong arguments, 3 for what cannot be read."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import stat
+import sys
+import time
+from typing import Sequence
+
+from .core.base.errors import NatsSecurityError
+from .core.base.excerpts import excerpt
+from .core.claims import Claims
+from .core.disk.files import MAX_BYTES, read_text
+from .core.rules import validity
+from .explaining import Explanation, explain
+
+VALID, REFUSED, WRONG_ARGUMENTS, UNREADABLE = range(4)
+
+_CODES = "exit codes: 0 nothing is wrong, 1 servers would refuse it, 2 wrong arguments, 3 it cannot be read or is nothing of NATS"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program, and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        parents = [_parent(path, "operator") for path in options.operator]
+        parents += [_parent(path, "account") for path in options.account]
+        at = validity.parse_moment(options.at, "--at", int(time.time())) if options.at else None
+        text = _text_of(options.file)
+        explanation = _explain(options.file, text, parents, at)
+    except NatsSecurityError as error:
+        print(f"natsops-jwt: {error}", file=sys.stderr)
+        return UNREADABLE
+    with contextlib.suppress(BrokenPipeError):
+        print(_as_json(explanation) if options.json else explanation, flush=True)
+    for warning in _mode_warnings(options.file, explanation):
+        print(f"natsops-jwt: {warning}", file=sys.stderr)
+    return VALID if explanation.is_valid else REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("natsops-jwt", description="NATS JWTs, creds, seeds and keys.", epilog=_CODES)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser(
+        "explain",
+        help="what a file is, in words",
+        description="Say what a file is: a JWT of any type, creds, a seed, a public key. No seed and no JWT is printed.",
+        epilog=_CODES,
+    )
+    one.add_argument("file", metavar="FILE", help="the file, or - for standard input")
+    one.add_argument(
+        "--operator", metavar="FILE", action="append", default=[], help="the JWT of the operator, which is trusted"
+    )
+    one.add_argument(
+        "--account",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the JWT of the account; without --operator it is trusted",
+    )
+    one.add_argument("--at", metavar="TIME", help="another time than now, such as 2027-01-31T12:00:00Z or +30d")
+    one.add_argument("--json", action="store_true", help="the same for programs")
+    return parser
+
+
+def _explain(path: str, text: str, parents: list[str], at: int | None) -> Explanation:
+    try:
+        return explain(text, parents, at)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"{_shown(path)}: {error}") from None
+
+
+def _text_of(path: str) -> str:
+    if path != "-":
+        text = read_text(path, "The file")
+        if text is None:
+            raise NatsSecurityError(f"There is no file {_shown(path)}.")
+        return text
+    data = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise NatsSecurityError(f"Standard input has more than {MAX_BYTES} bytes; no JWT, creds or seed is as long.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise NatsSecurityError("Standard input is not text in UTF-8.") from None
+
+
+def _parent(path: str, kind: str) -> str:
+    text = _text_of(path)
+    claims: Claims = validity.read_text(text, _shown(path)).claims
+    if claims.kind != kind:
+        raise NatsSecurityError(
+            f"{_shown(path)}: --{kind} wants the JWT of an {kind}, this is one of {claims.kind} claims."
+        )
+    return text
+
+
+def _shown(path: str) -> str:
+    return "standard input" if path == "-" else excerpt(path)  # a seed may have been pasted in its place
+
+
+def _as_json(explanation: Explanation) -> str:
+    return json.dumps(explanation.as_dict(), indent=2)
+
+
+def _mode_warnings(path: str, explanation: Explanation) -> list[str]:
+    """What is said of a file with a secret that others may read."""
+    if path == "-" or os.name != "posix" or explanation.kind not in ("creds", "seed", "private_key"):
+        return []
+    mode = stat.S_IMODE(pathlib.Path(path).stat().st_mode)
+    return [f"{path} holds a secret, and others may read it (mode {mode:04o}): chmod 600"] if mode & 0o044 else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

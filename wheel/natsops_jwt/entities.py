@@ -1,0 +1,370 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""An operator, an account and a user: each a JWT with a key; an operator issues JWTs of accounts, an account those of users and activations.
+
+They are values, and nothing of them changes. Who wants other claims issues again, with `key` and `existing`, and uses what comes back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from typing import TYPE_CHECKING, Any, Iterable, Sequence
+
+from .core import rules
+from .core.base import units
+from .core.base.errors import NatsSecurityError
+from .core.base.excerpts import quoted
+from .core.claims import Account as AccountClaims
+from .core.claims import Activation as ActivationClaims
+from .core.claims import Claims, no_access
+from .core.claims import Operator as OperatorClaims
+from .core.claims import User as UserClaims
+from .core.claims.options import Problem, read_options
+from .core.decision.issue import Policy, decide
+from .core.keys import nkey
+from .core.keys.nkey import KeyPair
+from .core.rules.chain import chain_of, problems_at
+from .core.rules.server import far_time_problem
+from .core.rules.trust import allowed_issuers_of_operator, keys_of, revoked_until, signing_key
+from .core.rules.validity import read_text
+from .core.token import codec, decorated
+
+if TYPE_CHECKING:
+    from .core.keys.signers import Signer
+
+_ENVELOPE = ("audience", "not_before")
+_LIVES = ("expires_in", "expires_at", "renew_before")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entity:
+    """A JWT, what it says, and a key.
+
+    `reasons` say why the JWT was issued, one sentence each, and are empty where the existing one was kept; `warnings` say what works otherwise than
+    it looks.
+    """
+
+    jwt: str = dataclasses.field(repr=False)  # that of a bearer is a secret
+    claims: Claims
+    key: Signer
+    reasons: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """The name that the JWT says."""
+        return self.claims.name
+
+    @property
+    def public_key(self) -> str:
+        """The public identity key, which the JWT is about."""
+        return self.claims.subject
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator(_Entity):
+    """An operator. `key` signs on its behalf: its identity key, or a signing key."""
+
+    @classmethod
+    def create(cls, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> Operator:
+        """An operator whose JWT its own key signs; a new key if omitted.
+
+        `options` are the claims in the words of the module nats_operator (`signing_keys`, `system_account`, `operator_service_urls` and so on) and
+        `expires_in`, `expires_at` and `renew_before`. `existing` is the JWT that there is: it is kept while it says the same and is not due for
+        renewal, and its signing keys are never dropped by omission. NatsSecurityError lists everything that is wrong.
+        """
+        pair = _key_for("operator", key, existing)
+        problems: list[Problem] = []
+        claims = _claims(OperatorClaims, name, pair, options, problems)
+        return cls(*_issue(_Wanted(claims, pair, existing), options, problems))
+
+    @classmethod
+    def load(cls, jwt: str, key: Signer | str) -> Operator:
+        """An operator by its JWT and a key, or the seed of one, that signs on its behalf. NatsSecurityError where the two do not belong together."""
+        claims = _read(jwt, "operator")
+        return cls(decorated.token_in(jwt), claims, _signer_of(claims, key))
+
+    def with_key(self, key: Signer | str) -> Operator:
+        """The same operator, which signs with another of its keys. NatsSecurityError where it has no such key."""
+        return dataclasses.replace(self, key=_signer_of(self.claims, key))
+
+    def account(self, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> Account:
+        """An account of this operator; a new key if omitted.
+
+        `options` are the claims in the words of the module nats_account (`limits`, `exports`, `imports`, `signing_keys` and so on), other accounts by
+        their public keys; the rest as for `create`. Revocations and signing keys of `existing` are never dropped by omission.
+        """
+        pair = _key_for("account", key, existing)
+        problems: list[Problem] = []
+        claims = _claims(AccountClaims, name, pair, options, problems)
+        for entry in claims.body.signing_keys:
+            # A key without a scope is a bare text in a JWT: there is no place for its role.
+            entry.role = entry.role if entry.template is not None else ""
+        wanted = _Wanted(claims, self.key, existing, above=self.claims)
+        issued = _issue(wanted, options, problems)
+        return Account(issued[0], issued[1], pair, *issued[3:], operator=self.claims)
+
+
+@dataclasses.dataclass(frozen=True)
+class Account(_Entity):
+    """An account. `key` signs on its behalf: its identity key, or a signing key, which may have a scope."""
+
+    operator: Claims | None = dataclasses.field(default=None, repr=False)  # for what an operator asks of users
+
+    @classmethod
+    def load(cls, jwt: str, key: Signer | str, operator: str = "") -> Account:
+        """An account by its JWT and a key, or the seed of one, that signs on its behalf; with the JWT of its operator, which is then verified too.
+
+        NatsSecurityError where these do not belong together.
+        """
+        claims = _read(jwt, "account")
+        above = _read(operator, "operator") if operator else None
+        if above is not None:
+            verify(jwt, [operator])
+        return cls(decorated.token_in(jwt), claims, _signer_of(claims, key), operator=above)
+
+    def with_key(self, key: Signer | str) -> Account:
+        """The same account, which signs with another of its keys: users get the scope of that. NatsSecurityError where it has no such key."""
+        return dataclasses.replace(self, key=_signer_of(self.claims, key))
+
+    def user(self, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> User:
+        """A user of this account; a new key if omitted, and one without a seed (`nkey.from_public_key`) where that is elsewhere.
+
+        `options` are the claims in the words of the module nats_user (`permissions`, `limits`, `bearer_token`, `tags` and so on); the rest as for
+        `Operator.create`. Under a key with a scope all permissions and limits are those of the scope, and there can be none here. A user that the
+        account revokes gets a JWT from after its revocation, with a warning.
+        """
+        pair = _key_for("user", key, existing)
+        problems: list[Problem] = []
+        claims = _claims(UserClaims, name, pair, options, problems)
+        claims.body.issuer_account = self._issuer_account
+        entry = signing_key(self.claims.body, self.key.public_key)
+        if entry is not None and entry.template is not None:
+            problems += _own_beside_scope(options, entry.role or entry.key)
+            claims.body.access = no_access()
+        wanted = _Wanted(claims, self.key, existing, self.claims, self._is_strict, self.claims.body.revocations)
+        issued = _issue(wanted, options, problems)
+        return User(issued[0], issued[1], pair, *issued[3:])
+
+    def activation(self, importer: str, subject: str, type: str, *, existing: str = "", **options: Any) -> str:  # noqa: A002
+        """The JWT by which another account, named by its public key, may import a subject that this one exports privately.
+
+        `type` is `stream` or `service`; `options` are `name`, `audience`, `not_before`, `tags`, `expires_in`, `expires_at` and `renew_before`.
+        """
+        problems: list[Problem] = []
+        body = {**options, "import_subject": subject, "import_type": type}
+        claims = _claims(ActivationClaims, str(body.pop("name", subject)), _account_half(importer), body, problems)
+        claims.body.issuer_account = self._issuer_account
+        return _issue(_Wanted(claims, self.key, existing), options, problems)[0]
+
+    @property
+    def _issuer_account(self) -> str:
+        """What users and activations say of the account: nothing where its identity key signs."""
+        return "" if self.key.public_key == self.public_key else self.public_key
+
+    @property
+    def _is_strict(self) -> bool:
+        return self.operator is not None and self.operator.body.strict_signing_key_usage
+
+
+@dataclasses.dataclass(frozen=True)
+class User(_Entity):
+    """A user. `key` is its own key pair, without a seed where that is elsewhere."""
+
+    key: KeyPair
+
+    @classmethod
+    def load(cls, jwt: str, seed: str) -> User:
+        """A user by its JWT and its seed, both also as the text of a creds file. NatsSecurityError where they do not belong together."""
+        claims = _read(jwt, "user")
+        pair = decorated.seed_in(seed)
+        if pair.public_key != claims.subject:
+            raise NatsSecurityError(
+                f"The seed is that of {pair.public_key}, the JWT is about {claims.subject}: they do not belong together."
+            )
+        return cls(decorated.token_in(jwt), claims, pair)
+
+    @property
+    def creds(self) -> str:
+        """The text of the creds file, a secret. NatsSecurityError where the seed is elsewhere."""
+        return creds(self.jwt, self.key)
+
+
+def creds(jwt: str, key: KeyPair | str) -> str:
+    """The text of the creds file of a user, a secret, from its JWT and its key or seed (FormatUserConfig of the Go library)."""
+    return decorated.format_creds(decorated.token_in(jwt), decorated.seed_in(key) if isinstance(key, str) else key)
+
+
+def verify(token: str, parents: Iterable[str] = (), at: datetime.datetime | int | None = None) -> Claims:
+    """What a JWT says, if it holds at a time (now if omitted; unix seconds, or a datetime, without a time zone in UTC).
+
+    `token` and `parents` may be bare JWTs, decorated ones or creds. Without parents only the signature, which is that of the issuer that the JWT itself
+    names, and the times are verified. `parents` are the JWTs above it, in any order: those of its account and its operator. The topmost of them is
+    trusted, so it has to come from a place that you trust; the way down to the token, the times of all on it and revocations are verified.
+    NatsSecurityError says everything that is wrong.
+    """
+    claims = read_text(token, "token").claims
+    above = [read_text(text, f"parents[{index}]").claims for index, text in enumerate(parents)]
+    problems = problems_at(chain_of(claims, above), moment(at))
+    if problems:
+        raise NatsSecurityError("; ".join(problems) + ".")
+    return claims
+
+
+def moment(at: datetime.datetime | int | None) -> int:
+    """Unix seconds; now for None."""
+    if at is None:
+        return int(time.time())
+    try:
+        return _seconds(at)
+    except ValueError as error:
+        raise NatsSecurityError(f"at: {error}.") from None
+
+
+def _seconds(value: Any) -> int:
+    """Unix seconds of a time in any of its forms. ValueError for anything else."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=datetime.timezone.utc)
+    return units.parse_time(value)
+
+
+# ---- what is wanted
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """Claims to issue, who signs them, the JWT that there is; and the claims of the operator or account above, with what it revokes."""
+
+    claims: Claims
+    signer: Signer
+    existing: str
+    above: Claims | None = None
+    strict: bool = False
+    revocations: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+def _key_for(key_type: str, key: KeyPair | None, existing: str) -> KeyPair:
+    if key is None:
+        if existing:
+            raise NatsSecurityError("existing is the JWT of a key that there is: give that as key.")
+        return nkey.create(key_type)
+    if key.type != key_type:
+        raise NatsSecurityError(
+            f"key: this is {codec.one_of((key.type,))} key, {codec.one_of((key_type,))} key is wanted."
+        )
+    return key
+
+
+def _account_half(importer: str) -> KeyPair:
+    try:
+        return nkey.from_public_key(importer, "account")
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"importer: {error}") from None
+
+
+def _claims(body: type, name: str, subject: KeyPair, options: dict[str, Any], problems: list[Problem]) -> Claims:
+    envelope = {word: options[word] for word in _ENVELOPE if word in options}
+    claims: Claims = read_options(Claims, {"name": name, **envelope}, "", problems)
+    claims.subject = subject.public_key
+    words = {word: value for word, value in options.items() if word not in (*_ENVELOPE, *_LIVES)}
+    claims.body = read_options(body, words, "", problems, (*_ENVELOPE, *_LIVES))
+    return claims
+
+
+def _own_beside_scope(options: dict[str, Any], scope: str) -> list[Problem]:
+    own = [word for word in options if word not in (*_ENVELOPE, *_LIVES, "tags") and options[word] not in (None, False)]
+    reason = (
+        f"the signing key {scope} has a scope, so its users have no permissions or limits of their own: remove this, or sign "
+        "with a key without a scope."
+    )
+    return [Problem(word, reason) for word in own]
+
+
+def _policy(options: dict[str, Any], issued_after: int, now: int, problems: list[Problem]) -> Policy:
+    read: dict[str, int] = {}
+    for word in _LIVES:
+        value = options.get(word)
+        if isinstance(value, datetime.timedelta):
+            value = f"{int(value.total_seconds())}s"
+        if value is not None:
+            try:
+                read[word] = _seconds(value) if word == "expires_at" else units.parse_seconds(value)
+            except ValueError as error:
+                problems.append(Problem(word, f"{error}."))
+    for word, end in (("expires_at", read.get("expires_at", 0)), ("expires_in", now + read.get("expires_in", 0))):
+        if far_time_problem(end, now):
+            problems.append(Problem(word, far_time_problem(end, now)))
+    try:
+        return Policy(
+            expires_in=read.get("expires_in"),
+            expires_at=read.get("expires_at"),
+            renew_before=read.get("renew_before", 0),
+            issued_after=issued_after,
+        )
+    except NatsSecurityError as error:
+        problems.append(Problem("", str(error)))
+        return Policy()
+
+
+# ---- issuing
+
+
+def _issue(
+    wanted: _Wanted, options: dict[str, Any], problems: list[Problem]
+) -> tuple[str, Claims, Signer, tuple[str, ...], tuple[str, ...]]:
+    """The JWT, what it says, who signed it, and why; and warnings. NatsSecurityError for problems, those so far included."""
+    now = moment(None)
+    policy = _policy(options, revoked_until(wanted.revocations, wanted.claims.subject), now, problems)
+    _refuse(problems)
+    existing = decorated.token_in(wanted.existing) if wanted.existing else None
+    decision = decide(wanted.claims, existing, wanted.signer.public_key, policy, now)
+    claims = decision.claims
+    found = [issue for issue in _issues(claims, wanted, now) if not issue.time_check]
+    _refuse([Problem(issue.path, issue.message) for issue in found if issue.blocking])
+    token = existing if existing and decision.is_kept else codec.encode(claims, wanted.signer, claims.issued_at)
+    found += rules.token_issues(claims.kind, token)
+    questionable = [str(issue) for issue in found if not issue.blocking]
+    warnings = tuple(dict.fromkeys([*decision.warnings, *questionable]))
+    # Read again, so that the claims have all that the JWT has, its id among it.
+    return token, codec.decode(token), wanted.signer, tuple(decision.reasons), warnings
+
+
+def _issues(claims: Claims, wanted: _Wanted, now: int) -> list[rules.Issue]:
+    """What the rules say of claims by themselves, and under those above them."""
+    found = [*rules.library_issues(claims, now), *rules.server_issues(claims, now)]
+    if wanted.above is not None and claims.kind == "account":
+        found += rules.issues_between(wanted.above, claims)
+    if wanted.above is not None and claims.kind == "user":
+        found += rules.user_issues(wanted.above, claims, now, wanted.strict)
+    return found
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise NatsSecurityError("\n".join(dict.fromkeys(map(str, problems))))
+
+
+# ---- what is there
+
+
+def _read(jwt: str, kind: str) -> Claims:
+    claims = codec.decode(decorated.token_in(jwt))
+    if claims.kind != kind:
+        raise NatsSecurityError(
+            f"This is the JWT of {codec.one_of((claims.kind,))}; that of {codec.one_of((kind,))} is wanted."
+        )
+    return claims
+
+
+def _signer_of(claims: Claims, key: Signer | str) -> Signer:
+    """The key that signs on behalf of an operator or account. NatsSecurityError where its JWT does not have it."""
+    signer: Signer = decorated.seed_in(key) if isinstance(key, str) else key
+    allowed = allowed_issuers_of_operator(claims) if claims.kind == "operator" else keys_of(claims)
+    if signer.public_key not in allowed:
+        raise NatsSecurityError(
+            f"The key {signer.public_key} cannot sign for the {claims.kind} {quoted(claims.name)}; "
+            f"these can: {', '.join(sorted(allowed)) or 'none'}."
+        )
+    return signer
