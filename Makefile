@@ -9,6 +9,8 @@ SCENARIO ?=
 QUESTIONS ?= 10000
 SEED ?=
 FUZZ_SECONDS ?= 300
+KEEP ?=
+DEMO_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +23,7 @@ LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export ANSIBLE_PYTHON_INTERPRETER := $(CURDIR)/$(BIN)/python
-# Nobody's own settings: an inventory or a vault password of the user's must not change what happens here.
+# Without the settings of the user: an inventory or a vault password of theirs must not change what happens here.
 export ANSIBLE_CONFIG := $(CURDIR)/$(VENV)/ansible.cfg
 export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
@@ -30,7 +32,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 .PHONY: help demo docs cores wheel wheel-test test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
-	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine"
+	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
 	@echo "make unit        the tests that need no server and no playbook, in about a minute"
 	@echo "make test        all tests, in about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
@@ -99,8 +101,10 @@ $(VENV)/docs.done: requirements-docs.txt $(VENV)/demo.done
 	$(PIP) -r requirements-docs.txt
 	@touch $@
 
+demo: export ANSIBLE_CALLBACK_RESULT_FORMAT := yaml
 demo: $(VENV)/demo.done
-	ansible-playbook natsops.security.quickstart
+	ansible-playbook natsops.security.quickstart $(if $(KEEP),-e quickstart_keep=true) $(DEMO_ARGS)
+	@echo "With make: make demo DEMO_ARGS='--check --diff', make demo KEEP=1; make clean removes everything and stops the server."
 
 unit: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
@@ -241,5 +245,6 @@ changelog: $(VENV)/lint.done
 	antsibull-changelog release --version "$$(sed -n 's/^version: //p' galaxy.yml)"
 
 clean:
+	@[ ! -e .demo/server/nats-server.pid ] || $(BIN)/python playbooks/files/quickstart_server.py stop .demo/server/nats-server.conf
 	rm -rf $(VENV) .ansible .demo .docs .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

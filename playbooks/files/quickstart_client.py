@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -98,39 +96,6 @@ def find_jwt(text: str) -> str:
     return found.group()
 
 
-def read_claims(token: str) -> dict[str, Any]:
-    """The claims of a JWT that needs no verification, because it was made here."""
-    body = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    return claims
-
-
-async def push(system: pathlib.Path, accounts: list[pathlib.Path]) -> str:
-    """Reconcile the resolver's accounts with JWT files, and look each up again."""
-    pushed, kept = [], []
-    async with connected(system) as admin:
-        for path in accounts:
-            token = find_jwt(path.read_text())
-            claims = read_claims(token)
-            subject = f"$SYS.REQ.ACCOUNT.{claims['sub']}.CLAIMS"
-            if await look_up(admin, subject) == token:
-                kept.append(str(claims["name"]))
-                continue
-            # An answer is no proof: the resolver stores what it does not trust, and drops what is not newer than what it has.
-            answer = await ask(admin, f"{subject}.UPDATE", token)
-            if await look_up(admin, subject) != token:
-                raise Unexpected(f"The resolver does not have the new JWT of {claims['name']}: {answer}")
-            pushed.append(str(claims["name"]))
-    told = [f"pushed {', '.join(pushed)}"] if pushed else []
-    told += [f"{', '.join(kept)} {'was' if len(kept) == 1 else 'were'} there already"] if kept else []
-    return f"{admin.name}: {'; '.join(told)}"
-
-
-async def look_up(admin: Connection, subject: str) -> str:
-    """The JWT of an account as the server has it; empty where it has none."""
-    return await ask(admin, f"{subject}.LOOKUP", "")
-
-
 async def ask(connection: Connection, subject: str, text: str) -> str:
     """The answer to a request. Unexpected where there is none."""
     try:
@@ -194,12 +159,12 @@ async def deny(user: pathlib.Path, publish: list[str], subscribe: list[str]) -> 
                 wanted = f'permissions violation for {action} to "{subject.lower()}"'
                 if not any(wanted in objection.lower() for objection in connection.objections):
                     raise Unexpected(f"{connection.name} is not refused {action} to {subject}.")
-    told = [
+    refused = [
         f"to {verb} to {' and '.join(subjects)}"
         for verb, subjects in (("publish", publish), ("subscribe", subscribe))
         if subjects
     ]
-    return f"{connection.name} was refused {' and '.join(told)}: permissions violation"
+    return f"{connection.name} was refused {' and '.join(refused)}: permissions violation"
 
 
 async def accept(user: pathlib.Path, jwt_alone: bool) -> str:
@@ -249,7 +214,6 @@ def parse_arguments() -> argparse.Namespace:
         added.set_defaults(run=run)
 
     path: dict[str, Any] = {"type": pathlib.Path}
-    command(push, ("system", path), ("accounts", {**path, "nargs": "+"}))
     command(deliver, ("publisher", path), ("subject", {}), ("subscribers", {**path, "nargs": "+"}))
     command(request, ("requester", path), ("subject", {}), ("service", path), ("served", {}))
     several: dict[str, Any] = {"action": "append", "default": []}

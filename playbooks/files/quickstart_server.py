@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the quickstart's nats-server in the background and stops it. What the server is to do stands in its configuration.
+"""Starts the nats-server of the playbook quickstart in the background, and stops it. The configuration says what the server does.
 
-start CONFIGURATION  prints the URL that the server listens on
-stop CONFIGURATION   ends the server that was started with this configuration; none is fine
+start CONFIGURATION         prints the URL that the server listens on; the server ends after 15 minutes, unless --keep follows
+stop CONFIGURATION          ends the server that was started with this configuration, if there is one
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 
-# Seconds. The last one is for a server that nobody stops, because the playbook was killed.
+# Seconds. The last one is for a server that is never stopped, because the playbook was killed.
 START_WITHIN, STOP_WITHIN, LIVE_AT_MOST = 20, 10, 900
 
 
@@ -27,20 +27,20 @@ def main() -> None:
     """Run the command; SystemExit with one message where it fails."""
     command, configuration = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     if command == "start":
-        sys.stdout.write(start(configuration) + "\n")
+        sys.stdout.write(start(configuration, keep="--keep" in sys.argv[3:]) + "\n")
     elif command == "stop":
         sys.stdout.write(stop(configuration) + "\n")
     else:
         sys.exit(f"There is no command {command}.")
 
 
-def start(configuration: pathlib.Path) -> str:
-    """Start the server; the URL for clients. It goes on when this program ends."""
+def start(configuration: pathlib.Path, keep: bool) -> str:
+    """Start the server, which runs on when this program ends: until it is stopped with keep, else for LIVE_AT_MOST seconds. Return the URL for clients."""
     program = find_server()
     stop(configuration)
     log = configuration.with_name("nats-server.log")
     timeout = shutil.which("timeout")
-    limit = [timeout, str(LIVE_AT_MOST)] if timeout else []
+    limit = [timeout, str(LIVE_AT_MOST)] if timeout and not keep else []
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 (the nats-server beside this Python or on PATH, no shell)
             [*limit, program, "--config", str(configuration)],
@@ -59,7 +59,7 @@ def start(configuration: pathlib.Path) -> str:
 
 
 def stop(configuration: pathlib.Path) -> str:
-    """End the server that was started with this configuration, and no other process. What there was to do, in words."""
+    """End the server that was started with this configuration, and no other process. Return what was done, in words."""
     pid = running_pid(configuration)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -101,7 +101,7 @@ def running_pid(configuration: pathlib.Path) -> int | None:
 
 
 def pid_file(configuration: pathlib.Path) -> pathlib.Path:
-    """Where the configuration tells the server to write its process id."""
+    """Where the server writes its process id, according to its configuration."""
     return configuration.with_name("nats-server.pid")
 
 

@@ -139,19 +139,27 @@ def modes(folder: pathlib.Path) -> set[str]:
     return {f"{path.stat().st_mode & 0o7777:04o}" for path in folder.iterdir()}
 
 
-#: What a first run creates on disk, in order; the folders are the first, the server's configuration is the last.
+#: What a first run creates on disk, in order.
 CREATING = [
-    name
-    for name in re.findall(r"^    - name: (.*)$", (ROOT / "playbooks" / "quickstart.yml").read_text(), re.MULTILINE)
-    if name not in ("Try it", "Show what happened")
+    "Create the folders",
+    "Copy the document, unless there is one",
+    "natsops.security.operator : Reconcile the store with the document",
+    "Write the configuration of a server that trusts the operator",
 ]
+PUSH = "natsops.security.resolver : Reconcile the accounts of the servers with the store"
+
+
+def connects(url: str) -> bool:
+    """Whether something listens."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) == 0
 
 
 def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again(quickstart: Quickstart) -> None:
     first = quickstart.run("-vvv", "--diff")
     assert first.recap["failed"] == 0, first.output
-    assert first.changed_tasks == [*CREATING, "Push the accounts to the server, as the user of the system account"]
-    assert "pushed APP, PARTNER" in first.output
+    assert first.changed_tasks == [*CREATING, PUSH]
+    assert "account APP: pushed, quickstart does not have it" in first.output
     for tried in (
         "shop published to prices.tea, dashboard and buyer received it",
         "buyer sent a request to shop.orders.create, shop answered it on orders.create",
@@ -164,27 +172,38 @@ def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again
         "former was refused: authorization violation",
     ):
         assert tried in first.output[first.output.index("TASK [Show what happened]") :]
+    for shown in ("limits.connections: 100 -> 200", "-        connections: 100", "+        connections: 200"):
+        assert shown in first.output[first.output.index("TASK [Show what twice the connections of APP would change]") :]
+    assert "acme.yml, then run this again with --check --diff" in first.output
 
     demo = quickstart.demo
-    assert (modes(demo), modes(demo / "keys"), modes(demo / "creds")) == ({"0700"}, {"0600"}, {"0600"})
-    assert modes(demo / "jwt") == {"0644"}
+    assert modes(demo / "keys" / "creds" / "ACME" / "APP") == {"0600"}
+    assert (demo.stat().st_mode & 0o777, (demo / "keys").stat().st_mode & 0o777) == (0o700, 0o700)
 
     assert first.left_behind == []
-    port = int(re.findall(r"the server listened on nats://127\.0\.0\.1:(\d+)", first.output)[0])
-    with socket.socket() as connection:
-        assert connection.connect_ex(("127.0.0.1", port)) != 0
+    assert not connects(re.findall(r"the server listened on (nats://127\.0\.0\.1:\d+)", first.output)[0])
 
     assert any("nats-server --config" in command for command in first.command_lines)
-    secrets = [path.read_text().strip() for path in [*(demo / "keys").iterdir(), demo / "creds" / "kiosk.jwt"]]
-    assert len(secrets) == 16
+    secrets = [path.read_text().strip() for path in (demo / "keys" / "keys").rglob("*.nk")]
+    secrets.append((demo / "keys" / "creds" / "ACME" / "APP" / "kiosk.creds").read_text().splitlines()[1])
+    assert len(secrets) == 15
     printed = "\n".join([first.output, *first.command_lines])
     assert [secret for secret in secrets if secret in printed] == []
     assert SEED.findall(printed) == []
 
-    before = {path: path.read_bytes() for path in demo.rglob("*") if path.parent.name in ("keys", "jwt", "creds")}
-    second = quickstart.run()
+    before = {path: path.read_bytes() for path in demo.rglob("*") if path.suffix in (".nk", ".jwt", ".creds", ".conf")}
+    second = quickstart.run("-e", "quickstart_keep=true")
     assert (second.recap["failed"], second.recap["changed"]) == (0, 0), second.output
-    assert "SYS, APP, PARTNER were there already" in second.output
+    kept = re.findall(
+        r"the server is still running on (\S+); stop it with: (kill .*?)\"?,?$", second.output, re.MULTILINE
+    )
+    assert connects(kept[0][0])
+    assert any("nats-server" in command for command in second.left_behind)
+    subprocess.run(["bash", "-c", kept[0][1]], check=True)
+    deadline = time.monotonic() + 60
+    while connects(kept[0][0]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not connects(kept[0][0])
 
     check = quickstart.run("--check", "--diff")
     assert (check.recap["failed"], check.recap["changed"]) == (0, 0), check.output
@@ -195,26 +214,30 @@ def test_quickstart_tries_everything_for_real_and_changes_nothing_when_run_again
 
 @pytest.mark.attack
 def test_missing_permission_fails_the_play_and_stops_the_server(quickstart: Quickstart) -> None:
-    broken = quickstart.run("-e", '{"quickstart_denied": []}')
+    quickstart.run()
+    document = quickstart.demo / "acme.yml"
+    right = document.read_text()
+    assert "            deny: [prices.internal.>]\n" in right
+    document.write_text(right.replace("            deny: [prices.internal.>]\n", ""))
+    broken = quickstart.run()
     assert broken.recap["failed"] == 1
     assert "shop is not refused publish to prices.internal.tea" in broken.output
     assert any("nats-server --config" in command for command in broken.command_lines)
     assert broken.left_behind == []
 
+    document.write_text(right)
     check = quickstart.run("--check")
     corrected = quickstart.run()
     assert (check.recap["failed"], corrected.recap["failed"]) == (0, 0), corrected.output
-    assert (
-        check.changed_tasks == corrected.changed_tasks == ["Create the user shop of APP, with permissions of its own"]
-    )
+    assert check.changed_tasks == corrected.changed_tasks == [CREATING[2]]
 
 
 @pytest.mark.attack
 def test_killed_run_is_finished_by_the_next_one(quickstart: Quickstart) -> None:
     demo = quickstart.demo
     pid_file = demo / "server" / "nats-server.pid"
-    quickstart.run(kill_when=(demo / "keys" / "partner.nk").exists)
-    assert not (demo / "server" / "quickstart.conf").exists()
+    quickstart.run(kill_when=(demo / "keys").exists)
+    assert not (demo / "server" / "nats-server.conf").exists()
 
     killed = quickstart.run(kill_when=lambda: pid_file.exists() and pid_file.read_text() != "")
     assert any("nats-server" in command for command in killed.left_behind)
