@@ -2,6 +2,7 @@
 PYTHON ?= python3
 WORKERS ?= 3
 PYTEST_ARGS ?=
+SERVERS ?=
 CLAIMS ?= tests/vectors/claims.jsonl
 MISC ?= tests/vectors/misc.json
 BENCHMARKS ?=
@@ -29,7 +30,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo docs cores wheel wheel-test test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo docs cores servers wheel wheel-test test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
@@ -42,6 +43,7 @@ help:
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
 	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; takes Java 17"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
+	@echo "make servers     what servers enforce and how accounts get to them, on the newest nats-server of each minor version (SERVERS='2.10 2.12')"
 	@echo "make cores       what depends on ansible-core, on each supported version of it"
 	@echo "make wheel       the core without Ansible as dist/natsops_jwt-*.whl, for pip"
 	@echo "make wheel-test  that wheel on the oldest and newest Python here, where there is no Ansible"
@@ -194,6 +196,11 @@ wheel: $(VENV)/venv.done
 wheel-test: wheel
 	.ci/wheel
 
+# On the newest release of each minor version of nats-server, in .servers; half an hour on two cores.
+servers: $(VENV)/test.done
+	@rm -rf collections/ansible_collections/natsops/security
+	.ci/servers $(SERVERS) -- $(PYTEST_ARGS)
+
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)
 
@@ -246,5 +253,5 @@ changelog: $(VENV)/lint.done
 
 clean:
 	@[ ! -e .demo/server/nats-server.pid ] || $(BIN)/python playbooks/files/quickstart_server.py stop .demo/server/nats-server.conf
-	rm -rf $(VENV) .ansible .demo .docs .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
+	rm -rf $(VENV) .ansible .demo .docs .fuzz .servers .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

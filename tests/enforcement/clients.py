@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -21,6 +22,8 @@ from typing import Any
 
 #: What a connection that nothing is wrong with is answered.
 LET_IN = "let in"
+#: What a connection is answered that the server closes without an error.
+CLOSED = "closed without a word"
 
 _NAMES = itertools.count(1)
 _TIMEOUT = 5.0
@@ -272,7 +275,7 @@ class Client:
         self._send(f"CONNECT {json.dumps(wanted)}")
         errors = self.flush()
         if self.is_closed:
-            raise RefusedError(errors[0] if errors else "closed without a word")
+            raise RefusedError(errors[0] if errors else CLOSED)
         assert errors == []
 
     def _send(self, line: str, payload: bytes | None = None) -> None:
@@ -316,6 +319,14 @@ class Client:
         except ClosedError:
             self.is_closed = True
             raise
+
+
+@functools.cache
+def version_of(node: Node) -> str:
+    """The version that a server says in its first line."""
+    with socket.create_connection((node.host, node.port), _TIMEOUT) as connection, connection.makefile("rb") as lines:
+        version: str = json.loads(lines.readline().removeprefix(b"INFO "))["version"]
+    return version
 
 
 def attempt(node: Node, login: Login, how: str = "standard", proxy: Any = None) -> str:

@@ -16,7 +16,7 @@ A cluster that runs already is asked, every test on each of its servers, with
 - The servers have a full resolver with `allow_delete: true`: some tests push an account of their own and delete it again.
 - They have JetStream, with 64 MB of memory and disk or more, and listen for clients, leaf nodes, websocket (`no_tls: true`) and MQTT, each on the same port
   of every server, without TLS. MQTT takes a `server_name`.
-- They trust the proxy whose seed is in FILE, a user's for example: `proxies { trusted: [ { key: "U..." } ] }`.
+- They trust the proxy whose seed is in FILE, a user's for example: `proxies { trusted: [ { key: "U..." } ] }`. Servers before 2.12 know no proxies.
 - They know time zones: Debian's package tzdata.
 - All servers of the cluster are named, three or more of them, and clients come to them from 127.0.0.0/8 or 10.99.0.0/24.
 - The tests share accounts and their limits, so one process runs them, one after another. They leave
@@ -38,8 +38,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from clients import Client, Login, Node, attempt
+from clients import Client, Login, Node, attempt, version_of
 from support.ports import free_ports
+from support.servers import SERVER, server_version
 
 HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(sys.executable).parent
@@ -171,12 +172,12 @@ jetstream {{ store_dir: "{folder / "jetstream"}", max_memory_store: 64MB, max_fi
 websocket {{ listen: "127.0.0.1:{node.websocket_port}", no_tls: true }}
 mqtt {{ listen: "127.0.0.1:{node.mqtt_port}" }}
 leafnodes {{ listen: "127.0.0.1:{node.leafnode_port}" }}
-proxies {{ trusted: [ {{ key: "{proxy.public_key}" }} ] }}
+{f'proxies {{ trusted: [ {{ key: "{proxy.public_key}" }} ] }}' if server_version() >= (2, 12, 0) else ""}
 """)
     log = folder / "server.log"
     with log.open("ab") as output:
         server = subprocess.Popen(
-            [BIN / "nats-server", "-c", folder / "server.conf"],
+            [SERVER, "-c", folder / "server.conf"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -238,6 +239,35 @@ def store(deployment: Deployment) -> Store:
 def node(deployment: Deployment, node_index: int) -> Node:
     """The server that this test asks."""
     return deployment.nodes[node_index]
+
+
+@pytest.fixture
+def enforces(node: Node) -> Callable[..., bool]:
+    """Whether the server that this test asks is one that enforces something: `enforces("2.11.0")`, `enforces(UserAccess, "proxy_required")`.
+
+    Servers that do not are tested too: they have to be seen not to enforce it, as the declarations of claims say.
+    """
+    from ansible_collections.natsops.security.plugins.module_utils.rules.server_versions import (
+        is_enforced,
+        read_version,
+    )
+
+    version = read_version(version_of(node))
+    assert version is not None
+
+    def enforces_since(*since: Any) -> bool:
+        return is_enforced(since if isinstance(since[0], str) else since_of(*since), version)
+
+    return enforces_since
+
+
+def since_of(cls: type, attribute: str) -> tuple[str, ...]:
+    """Since which versions servers enforce a field, as it is declared."""
+    from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import fields_of
+
+    (found,) = [field.enforced_since for field in fields_of(cls) if field.attribute == attribute]
+    assert found, f"every server enforces {attribute}"
+    return found
 
 
 @pytest.fixture

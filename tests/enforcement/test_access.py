@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from clients import LET_IN, Client, Login
 
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, ScopeTemplate, User, UserAccess
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -73,10 +73,22 @@ def test_bearer_is_refused_where_the_account_disallows_them(
     assert answer(_signed(store, account, key, body)) == expected
 
 
-def test_proxy_that_the_server_trusts_is_required(answer: Callable[..., str], deployment: Deployment) -> None:
-    assert answer("ACCESS/behind-proxy") == REFUSED
-    assert answer("ACCESS/behind-proxy", proxy=nkey.create("user")) == REFUSED
-    assert answer("ACCESS/behind-proxy", proxy=deployment.proxy) == LET_IN
+@pytest.mark.parametrize(("user", "declared"), [("behind-proxy", UserAccess), ("behind-proxy-by-scope", ScopeTemplate)])
+def test_proxy_that_the_server_trusts_is_required(
+    answer: Callable[..., str], enforces: Callable[..., bool], deployment: Deployment, user: str, declared: type
+) -> None:
+    without = REFUSED if enforces(declared, "proxy_required") else LET_IN
+    assert answer(f"ACCESS/{user}") == without
+    assert answer(f"ACCESS/{user}", proxy=deployment.proxy) == LET_IN
+
+
+def test_proxy_that_the_server_does_not_trust_is_refused(
+    answer: Callable[..., str], enforces: Callable[..., bool]
+) -> None:
+    # Whether a user needs one or not. Servers without trusted proxies pass over the signature.
+    refused = REFUSED if enforces(UserAccess, "proxy_required") else LET_IN
+    for user in ("behind-proxy", "behind-proxy-by-scope", "anybody"):
+        assert answer(f"ACCESS/{user}", proxy=nkey.create("user")) == refused
 
 
 @pytest.mark.parametrize(

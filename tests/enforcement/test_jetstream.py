@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clients import Client
 
+from ansible_collections.natsops.security.plugins.module_utils.rules.server_versions import STREAMS_WITHOUT_REPLICAS
+
 if TYPE_CHECKING:
     from conftest import Deployment
 
@@ -110,7 +112,7 @@ def test_jetstream_is_for_accounts_with_some_storage(
             STREAM_TOO_LARGE,
             id="a stream in memory is limited",
         ),
-        pytest.param("TIERS", {}, {}, TOO_MANY_STREAMS, id="streams of a tier are limited"),
+        pytest.param("TIERS", {}, {"num_replicas": 1}, TOO_MANY_STREAMS, id="streams of a tier are limited"),
         pytest.param("TIERS", {"max_bytes": MIB}, {"num_replicas": 3}, NO_TIER, id="other tiers have nothing"),
         pytest.param("ONLY-R3", None, {}, NO_TIER, id="nor has the first one"),
     ],
@@ -126,6 +128,14 @@ def test_stream_is_created_only_within_the_limits_of_the_account(
     if accepted is not None:
         assert opened.create(**accepted) == 0
     assert opened.create(**refused) == error
+
+
+def test_streams_that_do_not_name_their_replicas_count_in_their_tier(
+    jetstream: Callable[[str], JetStream], enforces: Callable[..., bool]
+) -> None:
+    opened = jetstream("TIERS")
+    is_counted = enforces(*STREAMS_WITHOUT_REPLICAS)
+    assert [opened.create(), opened.create()] == [0, TOO_MANY_STREAMS if is_counted else 0]
 
 
 def test_account_has_no_more_streams_than_its_limit(jetstream: Callable[[str], JetStream]) -> None:

@@ -14,6 +14,10 @@ from clients import LET_IN, Client, Login
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, no_access
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.rules.server_versions import (
+    DENIED_IN_OVERLAPPING,
+    TEMPLATES_IN_TOKENS,
+)
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
@@ -93,14 +97,33 @@ def test_user_may_subscribe_only_to_its_subjects(
     assert errors == [[]] * len(allowed) + refused
 
 
-def test_denied_messages_are_left_out_of_a_wider_subscription(connect: Callable[..., Client]) -> None:
+@pytest.mark.parametrize(
+    ("subject", "since"),
+    [
+        (">", ("2.10.0",)),
+        ("orders.*", DENIED_IN_OVERLAPPING),  # it overlaps `*.secret`, and neither has the other
+    ],
+)
+def test_denied_messages_are_left_out_of_a_wider_subscription(
+    connect: Callable[..., Client], enforces: Callable[..., bool], subject: str, since: tuple[str, ...]
+) -> None:
     listener, publisher = connect("PERMISSIONS/all-but-secrets"), connect("PERMISSIONS/anybody")
-    listener.subscribe("orders.*")
+    listener.subscribe(subject)
     assert listener.flush() == []
     for subject in ("orders.secret", "orders.new"):
         publisher.publish(subject)
     assert publisher.flush() == []
-    assert [message.subject for message in listener.taken()] == ["orders.new"]
+    let_through = [] if enforces(*since) else ["orders.secret"]
+    assert [message.subject for message in listener.taken()] == [*let_through, "orders.new"]
+
+
+def test_template_within_a_token_is_filled_in(connect: Callable[..., Client], enforces: Callable[..., bool]) -> None:
+    client = connect("PERMISSIONS/reader")
+    client.subscribe("news.of-others")
+    assert client.flush() == []
+    client.subscribe("news.of-reader")
+    denied = ['Permissions Violation for Subscription to "news.of-reader"']
+    assert client.flush() == (denied if enforces(*TEMPLATES_IN_TOKENS) else [])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import signal
@@ -15,9 +16,18 @@ import sys
 import time
 from collections.abc import Iterator
 
-SERVER = pathlib.Path(sys.executable).with_name("nats-server")
+#: The program: another version than the one in the virtual environment where NATSOPS_NATS_SERVER has its path, as in `make servers`.
+SERVER = pathlib.Path(os.environ.get("NATSOPS_NATS_SERVER") or pathlib.Path(sys.executable).with_name("nats-server"))
 #: How long a server has to start on a busy machine, in seconds.
 PATIENCE = 60
+
+
+@functools.cache
+def server_version() -> tuple[int, int, int]:
+    """The version of the program."""
+    text = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor, patch = text.strip().rpartition("v")[2].partition("-")[0].split(".")
+    return int(major), int(minor), int(patch)
 
 
 @dataclasses.dataclass

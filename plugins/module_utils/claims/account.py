@@ -129,7 +129,12 @@ class Export:
         "The position in the subject, from 1, of a V(*) that has to be the public key of the importing account.",
     )
     advertise: bool = declare("advertise", kinds.BOOL, "Tools may show the export to other accounts.")
-    allow_trace: bool = declare("allow_trace", kinds.BOOL, "Message traces go on into this account; for services only.")
+    allow_trace: bool = declare(
+        "allow_trace",
+        kinds.BOOL,
+        "Message traces go on into this account; for services only.",
+        enforced_since=("2.11.0",),
+    )
     description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
     info_url: str = declare("info_url", kinds.TEXT, *_INFO_URL)
     unknown: dict[str, Any] = unknown_fields()
@@ -158,7 +163,10 @@ class Import:
         "share", kinds.BOOL, "Tell the exporting account who asks, for measurements of latency; for services only."
     )
     allow_trace: bool = declare(
-        "allow_trace", kinds.BOOL, "Message traces of the exporting account go on into this one; for streams only."
+        "allow_trace",
+        kinds.BOOL,
+        "Message traces of the exporting account go on into this one; for streams only.",
+        enforced_since=("2.11.0",),
     )
     unknown: dict[str, Any] = unknown_fields()
 
@@ -323,11 +331,14 @@ class Account:
         nested(ExternalAuthorization),
         "Auth callout: a service of the account decides who may connect.",
     )
-    trace: MessageTrace | None = declare("trace", optional(MessageTrace), "Distributed message tracing.")
+    trace: MessageTrace | None = declare(
+        "trace", optional(MessageTrace), "Distributed message tracing.", enforced_since=("2.11.0",)
+    )
     cluster_traffic: str = declare(
         "cluster_traffic",
         kinds.choice("system", "owner", same={"": "system"}),
         "The account that traffic of JetStream replication is sent in: the system account, or this one. The system account if omitted.",
+        enforced_since=("2.11.0",),
     )
     description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
     info_url: str = declare("info_url", kinds.TEXT, *_INFO_URL)

@@ -17,7 +17,7 @@ import functools
 import json
 import re
 from json.encoder import encode_basestring
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -70,6 +70,8 @@ class Field(NamedTuple):
     flat: bool  # inline in the options too
     default: Callable[[], Any]
     version_added: str
+    enforced_since: tuple[str, ...]  # of nats-server; empty where every version from 2.10 on enforces the field
+    values_since: Mapping[str, tuple[str, ...]]  # the same of single values of a list
 
 
 def declare(
@@ -83,17 +85,20 @@ def declare(
     required: bool = False,
     flat: bool = False,
     version_added: str = "",
+    enforced_since: tuple[str, ...] = (),
+    values_since: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Any:
     """Declare a dataclass field.
 
     `name` is the JSON name, `told` what people read, `default` what a new claim has (the zero of the kind unless given).
     `always` writes the zero too, `option=False` keeps the field out of the options, and out of what is
     shown and compared unless it is `shown`, `flat` puts what is inline into the options directly. `version_added` is the version of this collection
-    that has the field first, where that is not the first of all.
+    that has the field first, where that is not the first of all. `enforced_since` is the version of nats-server that first does what the field says, where
+    that is later than 2.10.0; several, in order, where it came to older minor versions too: `("2.14.8", "2.15.1")` leaves out 2.15.0. `values_since` is the
+    same of single values of a list.
     """
-    metadata = {
-        "declaration": (name, kind, tuple(told), always, option, option or shown, required, flat, version_added)
-    }
+    flags = (always, option, option or shown, required, flat)
+    metadata = {"declaration": (name, kind, tuple(told), flags, version_added, enforced_since, values_since or {})}
     if default is dataclasses.MISSING:
         default = kind.zero_value
     if callable(default):
@@ -112,13 +117,28 @@ def fields_of(cls: type) -> tuple[Field, ...]:
     found = []
     for field in dataclasses.fields(cls):
         if "declaration" in field.metadata:
-            name, kind, help_, always, option, shown, required, flat, version = field.metadata["declaration"]
+            name, kind, help_, flags, version, since, values_since = field.metadata["declaration"]
+            always, option, shown, required, flat = flags
+            help_ += _help_of_versions(since, values_since)
             default = field.default_factory
             if default is dataclasses.MISSING:
                 default = functools.partial(_same, field.default)
             zero = ALWAYS if always else kind.zero
-            found.append(Field(field.name, name, kind, zero, help_, option, shown, required, flat, default, version))
+            rest = (option, shown, required, flat, default, version, since, values_since)
+            found.append(Field(field.name, name, kind, zero, help_, *rest))
     return tuple(found)
+
+
+def _help_of_versions(since: tuple[str, ...], values_since: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    found = [f"Enforced since nats-server {versions_in_words(since)}. Older servers ignore it."] if since else []
+    found += [f"V({value}) exists since nats-server {versions_in_words(of)}." for value, of in values_since.items()]
+    return tuple(found)
+
+
+def versions_in_words(since: tuple[str, ...]) -> str:
+    """The versions of an `enforced_since`: `2.12.0`, or `2.15.1 (in 2.14 since 2.14.8)`."""
+    before = [f"in {text.rpartition('.')[0]} since {text}" for text in since[:-1]]
+    return f"{since[-1]} ({', '.join(before)})" if before else since[-1]
 
 
 def copy_with(value: Any, **changes: Any) -> Any:

@@ -83,6 +83,14 @@ class NatsLimits:
     payload: int = declare("payload", kinds.SIZE, "Bytes of one message.", default=UNLIMITED)
 
 
+_PROXY_REQUIRED = "Connections have to come through a trusted proxy."
+_CONNECTION_TYPES = (
+    "The ways to connect, of V(STANDARD), V(WEBSOCKET), V(LEAFNODE), V(LEAFNODE_WS), V(MQTT), V(MQTT_WS), V(IN_PROCESS).",
+    "All when there is none.",
+)
+_CONNECTION_TYPES_SINCE = {"IN_PROCESS": ("2.11.0",)}
+
+
 @dataclass
 class UserAccess:
     """Everything that a scope's template says for its users, and that a user without a scope says for itself."""
@@ -105,12 +113,9 @@ class UserAccess:
         kinds.BOOL,
         "The JWT alone is enough to connect, without proof of the key. Then it is a secret.",
     )
-    proxy_required: bool = declare("proxy_required", kinds.BOOL, "Connections have to come through a trusted proxy.")
+    proxy_required: bool = declare("proxy_required", kinds.BOOL, _PROXY_REQUIRED, enforced_since=("2.12.0",))
     allowed_connection_types: list[str] = declare(
-        "allowed_connection_types",
-        kinds.TEXTS,
-        "The ways to connect, of V(STANDARD), V(WEBSOCKET), V(LEAFNODE), V(LEAFNODE_WS), V(MQTT), V(MQTT_WS), V(IN_PROCESS).",
-        "All when there is none.",
+        "allowed_connection_types", kinds.TEXTS, *_CONNECTION_TYPES, values_since=_CONNECTION_TYPES_SINCE
     )
     unknown: dict[str, Any] = unknown_fields()
 
@@ -126,11 +131,21 @@ class TemplateLimits:
 
 @dataclass
 class ScopeTemplate(UserAccess):
-    """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits."""
+    """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits, and for the servers that enforce it."""
 
     limits: TemplateLimits = declare(
         "", inline(TemplateLimits), "Limits, each V(unlimited) if omitted; 0 is not possible."
     )  # type: ignore[assignment] # a subtype of that in UserAccess, which mypy forbids for attributes
+    # processClientOrLeafAuthentication looks again once the template is filled in.
+    proxy_required: bool = declare("proxy_required", kinds.BOOL, _PROXY_REQUIRED, enforced_since=("2.14.8", "2.15.1"))
+    # It looked at connection types before the template was filled in.
+    allowed_connection_types: list[str] = declare(
+        "allowed_connection_types",
+        kinds.TEXTS,
+        *_CONNECTION_TYPES,
+        enforced_since=("2.10.19",),
+        values_since=_CONNECTION_TYPES_SINCE,
+    )
 
 
 def no_access() -> UserAccess:
