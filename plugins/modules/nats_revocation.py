@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - natsops.security.store
   - natsops.security.token.signer
   - natsops.security.signers
+  - natsops.security.token.unsigned
   - natsops.security.token.operator_jwt
   - ansible.builtin.files
 author: NatsOps authors (@natsops)
@@ -132,6 +133,14 @@ EXAMPLES = r"""
       - export: orders.create
         account: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 
+- name: Revoke a user, where the operator's key is on a machine without a network
+  natsops.security.nats_revocation:
+    store: ACME
+    account: APP
+    revocations:
+      - user: dashboard
+    unsigned_path: /media/stick/request.json
+
 - name: Remove the entries that cover nothing any more
   natsops.security.nats_revocation:
     store: ACME
@@ -210,7 +219,7 @@ public_key:
   type: str
   sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 jwt:
-  description: The JWT of the account that holds now. Null in check mode if a new one would be issued.
+  description: The JWT of the account that holds now. Null in check mode if a new one would be issued, and while a new one waits for its signature.
   returned: success
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
@@ -224,6 +233,13 @@ claims:
   returned: with O(jwt_path)
   type: dict
   sample: {"name": "APP", "subject": "ACNG..."}
+unsigned:
+  description:
+    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
+      C(issuers). Null if nothing does. While it waits, nobody is revoked yet, and RV(revocations), RV(revoked) and RV(users_to_issue) are what is asked for.
+  returned: with O(unsigned_path), unless O(state=listed)
+  type: dict
+  sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 reasons:
   description: Why the account was signed again. Empty if it was not.
   returned: success
@@ -268,6 +284,7 @@ _ENTRY = {
 }
 OPTIONS = (
     options.SIGNER
+    + options.UNSIGNED
     + options.OPERATOR_JWT
     + options.Options(
         {

@@ -50,6 +50,11 @@ def options_of(site: Site, elsewhere: Elsewhere) -> dict[str, dict[str, Any]]:
             "creds_path": site / "u.creds",
             **below,
         },
+        "revocation": {
+            "revocations": [{"user": nkey.create("user").public_key}],
+            "operator_jwt_path": site / "acme.jwt",
+            "jwt_path": site / "app.jwt",
+        },
         "activation": {
             "importer": nkey.create("account").public_key,
             "import_subject": "orders.create",
@@ -73,9 +78,12 @@ def test_each_jwt_travels_there_and_back(site: Site, elsewhere: Elsewhere) -> No
         asked = site.run(module, **options)
         assert asked["changed"]
         assert asked["jwt" if module != "activation" else "token"] is None
-        assert not pathlib.Path(given["jwt_path"]).exists()
+        if module == "revocation":
+            assert site.claims("app.jwt").body.revocations == {}
+        else:
+            assert not pathlib.Path(given["jwt_path"]).exists()
         (what,) = asked["unsigned"]["requests"]
-        assert what.startswith(module)
+        assert what.startswith("account APP" if module == "revocation" else module)
         assert site.mode(f"{module}.json") == "0600"
         assert site.keep(module, **options)["unsigned"] == asked["unsigned"]
         sign(site, elsewhere, asked["unsigned"])
@@ -86,6 +94,7 @@ def test_each_jwt_travels_there_and_back(site: Site, elsewhere: Elsewhere) -> No
         assert site.text(pathlib.Path(given["jwt_path"]).name) == site.core.codec.encode(claims, pair, claims.issued_at)
         site.keep(module, **options)
     assert site.claims("u.creds") == site.claims("u.jwt")
+    assert len(site.claims("app.jwt").body.revocations) == 1
 
 
 def test_change_is_asked_for_and_the_jwt_stays_meanwhile(site: Site, elsewhere: Elsewhere) -> None:

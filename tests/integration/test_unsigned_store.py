@@ -37,6 +37,10 @@ class Offline:
         """The options of nats_store."""
         return {"definition": self.document, **self.options}
 
+    def revocation(self, **options: Any) -> dict[str, Any]:
+        """The options of nats_revocation for the account APP."""
+        return {"store": "ACME", "account": "APP", **self.options, **options}
+
     def sign(self, checksum: str) -> dict[str, Any]:
         """What nats_sign returns on the machine with the keys."""
         result = self.site.start(
@@ -152,6 +156,59 @@ def test_revoked_user_stays_until_the_account_is_signed(offline: Offline) -> Non
     assert user in site.claims("stores/ACME/accounts/APP/APP.jwt").body.revocations
     assert not (site.folder / "stores/ACME/accounts/APP/users/u1.jwt").exists()
     site.keep("store", **offline.store)
+
+
+def test_revocation_travels_there_and_back(offline: Offline) -> None:
+    site = offline.site
+    offline.make()
+    before = offline.tokens
+    user = site.claims("stores/ACME/accounts/APP/users/u1.jwt").subject
+    revocation = offline.revocation(revocations=[{"user": "u1"}])
+    asked = site.run("revocation", **revocation)
+    assert (asked["unsigned"]["requests"], asked["jwt"]) == (["account APP"], None)
+    assert asked["unsigned"]["issuers"] == [offline.elsewhere.operator_signing.public_key]
+    assert offline.tokens == before
+    again = site.keep("revocation", **revocation)
+    assert (again["unsigned"], again["revoked"]) == (asked["unsigned"], asked["revoked"])
+    assert "unsigned" not in site.keep("revocation", **{**revocation, "revocations": None, "state": "listed"})
+    offline.sign(asked["unsigned"]["checksum"])
+    done = site.run("revocation", **revocation)
+    assert (done["unsigned"], done["revoked"], done["reasons"]) == (None, asked["revoked"], ["it was signed elsewhere"])
+    claims = site.claims("stores/ACME/accounts/APP/APP.jwt")
+    assert list(claims.body.revocations) == [user]
+    assert claims.issuer == offline.elsewhere.operator_signing.public_key
+    site.keep("revocation", **revocation)
+
+
+@pytest.mark.parametrize("is_run_in_between", [pytest.param(False, marks=pytest.mark.attack), True])
+def test_signing_key_goes_when_the_account_came_back(offline: Offline, is_run_in_between: bool) -> None:
+    site = offline.site
+    own = {"name": "OWN", "signing_keys": [{"role": "main"}], "users": [{"name": "u"}]}
+    offline.document = {**offline.document, "accounts": [own]}
+    offline.make()
+    before = offline.tokens
+    (stolen,) = (key.key for key in site.claims("stores/ACME/accounts/OWN/OWN.jwt").body.signing_keys)
+    (seed,) = site.folder.rglob(f"{stolen}.nk")
+    revocation = {**offline.revocation(remove_signing_keys=["main"]), "account": "OWN"}
+    asked = site.run("revocation", **revocation)
+    assert asked["unsigned"]["requests"] == ["account OWN"]
+    assert (asked["removed_signing_keys"], asked["users_to_issue"]) == ([stolen], ["u"])
+    if is_run_in_between:
+        assert site.keep("store", **offline.store)["unsigned"] is None
+    assert offline.tokens == before
+    assert seed.exists()
+    offline.sign(asked["unsigned"]["checksum"])
+    assert site.run("revocation", **revocation)["users_to_issue"] == ["u"]
+    assert site.claims("stores/ACME/accounts/OWN/OWN.jwt").body.signing_keys == []
+    assert not seed.exists()
+    assert not list(site.folder.rglob("stores/ACME/accounts/OWN/users/*.jwt"))
+    site.keep("revocation", **revocation)
+    # The role gets a new key, and the user a JWT of that.
+    offline.make()
+    (new,) = (key.key for key in site.claims("stores/ACME/accounts/OWN/OWN.jwt").body.signing_keys)
+    assert new != stolen
+    assert site.claims("stores/ACME/accounts/OWN/users/u.jwt").issuer == new
+    site.keep("revocation", **revocation)
 
 
 def test_another_document_is_asked_for_anew_and_earlier_signatures_are_not_used(offline: Offline) -> None:

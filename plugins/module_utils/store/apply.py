@@ -44,7 +44,7 @@ from .archiving import create_once, put_away
 from .layout import GITIGNORE, Layout
 from .reading import Store
 from .record import differing, identity_text, revoked_text, verified
-from .unfinished import complete, leaves_record
+from .unfinished import complete, leaves_record, removal_entry, write_journal
 
 if TYPE_CHECKING:
     from ..decision.unsigned import Requests
@@ -130,6 +130,7 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) 
             waiting_jwts.put_in_files(waiting, layout, came)
     if came:
         store = _read(wanted, layout, ring, came if trip.check_mode else None)
+        store.journal += waiting_jwts.removed_by(waiting, came) if trip.check_mode else []
     elif waiting.returned is None and waiting.asked is not None:
         # At the time of the document the same plan is the same to the byte.
         planned = _planned(wanted, store, ring, dataclasses.replace(how, now=waiting.asked.created))
@@ -326,7 +327,9 @@ class _Work:
         with _errors_told():
             self.prepare()
             self.note_revoked()
+            self.note_removed_keys()
             self.make_keys()
+            self.write_identity(self.plan.names.record)
             self.tokens = sign_plan(self.plan, self.ring, self.made)
             self.move_files()
             self.write_operator()
@@ -341,13 +344,21 @@ class _Work:
         return self.outcome
 
     def ask(self, path: str) -> Outcome:
-        """Make the keys, and ask for the signatures of keys elsewhere. Nothing else is written before they have come."""
+        """Make the keys, and ask for the signatures of keys elsewhere. Nothing else is written before they have come.
+
+        Which keys are revoked by name is noted now: once the token is back, they are in it. Roles whose keys go stay on record until then.
+        """
         from ..decision.unsigned import Requests
         from . import waiting as waiting_jwts
 
         with _errors_told():
             self.prepare()
+            self.note_revoked()
             self.make_keys()
+            known, planned = self.record.roles or {}, self.plan.names.record
+            self.write_identity(
+                {owner: {**known.get(owner, {}), **planned.get(owner, {})} for owner in {**known, **planned}}
+            )
             document = Requests(self.plan.now, tuple(unsigned_of(self.plan, self.ring, self.made)))
             waiting_jwts.ask(self.layout, path, document)
         self.outcome.made = self.made
@@ -358,18 +369,14 @@ class _Work:
         make_folders([os.path.dirname(self.layout.lock)])
         _remove_leftovers(self.store, [str(entry.get("key")) for entry in self.store.journal])
 
+    def note_removed_keys(self) -> None:
+        """Say in the journal which signing keys go, so that a run after a kill archives them though no token names them any more."""
+        gone = [one for one in self.plan.removals if not one.user and not one.is_account]
+        write_journal(self.layout, [removal_entry(one.account, key) for one in gone for key in one.keys])
+
     def make_keys(self) -> None:
         pairs = [(key, nkey.create(key.type)) for key in self.plan.new_keys()]
-        entries = [{"for": key.label, "key": pair.public_key} for key, pair in pairs]
-        entries += [
-            {"removes": key, "account": removal.account}
-            for removal in self.plan.removals
-            if not removal.user and not removal.is_account
-            for key in removal.keys
-        ]
-        if entries:
-            make_folders([self.layout.state_of_keys])
-            append(self.layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
+        write_journal(self.layout, [{"for": key.label, "key": pair.public_key} for key, pair in pairs])
         if pairs:
             make_folders([os.path.join(self.layout.keys_dir, name) for name in ("keys", "creds")])
             create_once(self.layout.gitignore, GITIGNORE)
@@ -377,13 +384,12 @@ class _Work:
         for key, pair in pairs:
             self.made[key] = pair.public_key
             self.ring.add(pair)
-        self.write_identity()
 
-    def write_identity(self) -> None:
+    def write_identity(self, roles: Mapping[str, Mapping[str, str]]) -> None:
         """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
         if self.store.trust is not None and self.store.trust.replaced:
             put_away(self.layout, self.layout.record, True, self.when)
-        self.write_roles(not_revoked_yet(self.record.roles or {}, self.plan.names.record))
+        self.write_roles(not_revoked_yet(self.record.roles or {}, roles))
 
     def forget_revoked(self) -> None:
         """Take the keys of users that are revoked by now out of the record."""

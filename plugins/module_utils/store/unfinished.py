@@ -1,27 +1,35 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan owes to the store beside its tokens: the folders and their modes, the record, and what a killed run had begun to remove."""
+"""What a plan owes to the store beside its tokens: the folders and their modes, the record, and keys that are gone from a token and still here.
+
+The journal is written before anything is: which keys are about to be made, and which signing keys go. It goes when all of it is done.
+"""
 
 from __future__ import annotations
 
-from typing import Sequence
+import json
+from typing import Any, Sequence
 
+from ..disk.batch import append, make_folders
 from ..reconcile.plan import CHANGED, CREATED, KEPT, REMOVED, Entity, Plan, Removal
 from ..reconcile.rotation import owner_of
 from ..reconcile.trust import peek
 from ..reconcile.wanted import ABSENT, How, Wanted
+from .layout import Layout
 from .reading import Store
 
 
 def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
     """Add to a plan what concerns the store as a whole, with the accounts that leave the record."""
     removals = _unfinished(plan, store)
-    plan.removals += removals
-    reason = ("a run that did not end had begun to remove it",)
+    plan.removals += [removal for removal in removals if store.has_seed(removal.keys[0])]
+    reason = ("its JWT does not have it any more",)
     plan.entities += [
-        Entity("signing_key", "", removal.account, REMOVED, reason, removal.keys[0], 0) for removal in removals
+        Entity("signing_key", "", removal.account, REMOVED, reason, removal.keys[0], 0)
+        for removal in removals
+        if store.has_seed(removal.keys[0])
     ]
-    gone = {key for removal in plan.removals for key in removal.keys}
+    gone = {key for removal in [*plan.removals, *removals] for key in removal.keys}
     plan.names.record = {
         owner: {role: key for role, key in roles.items() if key not in gone}
         for owner, roles in plan.names.record.items()
@@ -33,7 +41,7 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
 
 
 def _unfinished(plan: Plan, store: Store) -> list[Removal]:
-    """Signing keys that a killed run had taken out of a token already, and not archived yet."""
+    """Signing keys that are gone from their token, by a run that was killed or because it came back signed, and that the store may still have."""
     used = {key for removal in plan.removals for key in removal.keys}
     for step in (plan.operator, *plan.accounts.values()):
         if step is not None:
@@ -41,7 +49,7 @@ def _unfinished(plan: Plan, store: Store) -> list[Removal]:
     removals = []
     for entry in store.journal:
         key = str(entry.get("removes") or "")
-        if key and key not in used and store.has_seed(key):
+        if key and key not in used:
             used.add(key)
             removals.append(Removal(str(entry.get("account") or ""), "", [key]))
     return removals
@@ -59,6 +67,21 @@ def _store_entity(store: Store, reasons: list[str]) -> Entity:
         reasons += store.file_reasons(folder)
     action = CREATED if not store.exists else CHANGED if reasons else KEPT
     return Entity("store", layout.name, "", action, tuple(reasons), "", 0)
+
+
+# ---- the journal
+
+
+def removal_entry(account: str, public_key: str) -> dict[str, Any]:
+    """What the journal says of a signing key that goes; the account is empty for one of the operator."""
+    return {"removes": public_key, "account": account}
+
+
+def write_journal(layout: Layout, entries: Sequence[dict[str, Any]]) -> None:
+    """Add entries to the journal of a store. FileError."""
+    if entries:
+        make_folders([layout.state_of_keys])
+        append(layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
 
 
 # ---- the record

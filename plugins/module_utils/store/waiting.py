@@ -10,9 +10,10 @@ finds them as it finds any other.
 from __future__ import annotations
 
 import os
-from typing import Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
+from ..claims import Claims
 from ..decision.unsigned import MAX_BYTES, Request, Requests, read_requests, write_requests
 from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import read_content, read_text
@@ -20,6 +21,7 @@ from ..reconcile.plan import CHANGED, KEPT, Entity, Plan
 from ..token import codec, decorated
 from .layout import Layout
 from .reading import Store
+from .unfinished import removal_entry, write_journal
 
 _REASON = "it was signed elsewhere"
 
@@ -85,8 +87,24 @@ def _is_still_wanted(request: Request, store: Store, account: str, user: str) ->
     return (found.token.strip() if found is not None else None) == request.existing
 
 
+def removed_by(waiting: Waiting, files: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the journal says of the signing keys that go with what came back: the next plan does not find them in any JWT."""
+    entries, tokens = [], set(files.values())
+    for request in waiting.returned.requests if waiting.returned is not None else ():
+        if request.existing is not None and request.token in tokens:
+            stay = _signing_keys(request.claims)
+            gone = (key for key in _signing_keys(codec.decode(request.existing)) if key not in stay)
+            entries += [removal_entry(_place_of(request.what)[0], key) for key in gone]
+    return entries
+
+
+def _signing_keys(claims: Claims) -> list[str]:
+    return [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
+
+
 def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> None:
     """Put what came back into the store, and record that it is there."""
+    write_journal(layout, removed_by(waiting, files))
     write_all([Write(path, token, _text_of(path)) for path, token in files.items()])
     if waiting.returned is not None:
         text = write_requests(waiting.returned)

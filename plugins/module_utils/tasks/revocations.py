@@ -19,9 +19,9 @@ from ..rules.trust import foreign
 from ..store import apply, layout
 from .signer_options import external_signers
 from .single import Single, decide, parent_of, plan_of, put_in_place, result_of, sign
-from .stores import lock_timeout, named_store, report_plan
+from .stores import checked_unsigned_path, lock_timeout, named_store, report_plan, what_waits
 from .task import CarefulModule, now, parse_seed
-from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer
+from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer, token_file
 
 LIST = "listed"
 
@@ -91,12 +91,13 @@ def _account(name: str, change: RevocationChange, params: dict[str, Any], place:
 
 def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     path = module.params["jwt_path"]
-    existing = own_token(module, path, "jwt_path", "account")
+    is_listed = module.params["state"] == LIST
+    # What came back signed is not listed before a run has put it into the file.
+    existing = (token_file if is_listed else own_token)(module, path, "jwt_path", "account")
     if existing is None:
         raise NatsSecurityError(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
     claims = existing[1]
     operator = parent(module, "operator")
-    is_listed = module.params["state"] == LIST
     signing = Signer(Keyring()) if is_listed else signer(module, "")
     if not is_listed:
         require_jwt_for_folder(module, signing, operator)
@@ -135,19 +136,21 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
         raise NatsSecurityError(f"store: there is no store {where.root}.")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
     signers = external_signers(module)
+    is_listed = params["state"] == LIST
+    unsigned_path = "" if is_listed else checked_unsigned_path(module)
     operator = WantedOperator("operator", params["store"], "", EXISTING, "", [], {})
     outcome = apply.run(
         Wanted(operator, [_account(name, change, params, "")]),
         where,
-        lambda: Keyring(pairs, [where.keys_dir], signers=signers),
+        lambda: Keyring(pairs, [where.keys_dir], signers=signers, asks_elsewhere=bool(unsigned_path)),
         How(now(), diff=module._diff),
-        apply.Run(module.check_mode or params["state"] == LIST, timeout, "nats_revocation"),
+        apply.Run(module.check_mode or is_listed, timeout, "nats_revocation", unsigned_path),
     )
     plan = outcome.plan
     report_plan(module, where, (), outcome)
     step = plan_of(plan, plan.accounts.get(name))
     result = {
-        "changed": plan.changes and params["state"] != LIST,
+        "changed": plan.changes and not is_listed,
         "reasons": _reasons(plan),
         "public_key": step.claims.subject,
         "jwt": outcome.account_tokens.get(name),
@@ -157,6 +160,9 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
     }
     result.update(_above(outcome))
     result["users_to_issue"] = [one.name for one in plan.entities if one.kind == "user"]
+    if unsigned_path:
+        result.update(what_waits(outcome, unsigned_path))
+        result["reasons"] = [] if outcome.is_asked else result["reasons"]
     return result
 
 

@@ -14,7 +14,7 @@ from ..store import apply, layout, report, vaulting
 from ..store.document import read_document, read_rotations, with_user_keys
 from ..store.source import parse_source, read_source
 from .signer_options import external_signers
-from .stores import lock_timeout, named_store, report_plan
+from .stores import checked_unsigned_path, lock_timeout, named_store, report_plan, what_waits
 from .task import (
     CarefulModule,
     keep_secrets_of,
@@ -22,7 +22,6 @@ from .task import (
     parse_seed,
     refuse_secrets,
 )
-from .tokens import check_folder
 
 
 def store_task(module: CarefulModule) -> dict[str, Any]:
@@ -57,9 +56,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     where = named_store(params, lambda _unused: operator or "?")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
     signers = external_signers(module)
-    unsigned_path = params["unsigned_path"] or ""
-    if unsigned_path:
-        check_folder(module, unsigned_path, "unsigned_path")
+    unsigned_path = checked_unsigned_path(module)
     if vault is not None:
         held = vaulting.read_vault(vault["file"], vault["exists"], vault["seeds"])
         at_hand = Keyring(pairs, [where.keys_dir], signers=signers)
@@ -80,29 +77,13 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     if params["return_users"]:
         result["users"] = report.show_users(outcome, params["return_users"])
     if unsigned_path:
-        result.update(_unsigned(outcome, unsigned_path))
+        result.update(what_waits(outcome, unsigned_path))
     if vault is not None:
         result.update(_for_vault(module, vault, outcome, where))
     if params["definition"] is not None:
         # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
         result["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}
     return result
-
-
-def _unsigned(outcome: apply.Outcome, path: str) -> dict[str, Any]:
-    """What waits for keys elsewhere, and with it whether anything changed: the plan is carried out when all is signed."""
-    document = outcome.unsigned
-    if not outcome.is_waiting:
-        return {"unsigned": None}
-    known = document.requests if document is not None else ()
-    told = {
-        "path": path,
-        "checksum": document.checksum if document is not None else None,
-        "requests": [request.what for request in known],
-        "issuers": sorted({request.claims.issuer for request in known}),
-    }
-    unchanged = {"changed": False, "diff": {"before": {}, "after": {}}} if outcome.is_asked else {}
-    return {"unsigned": told, **unchanged}
 
 
 def _for_vault(

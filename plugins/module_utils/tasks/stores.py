@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tasks on a store share: which store it is, how long to wait for its lock, and what came of a plan."""
+"""What the tasks on a store share: which store it is, how long to wait for its lock, what came of a plan, and what of it waits for keys elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..base.errors import NatsSecurityError
 from ..claims.options import Problem
 from ..store import apply, layout, report
 from .task import CarefulModule
+from .tokens import check_folder
 
 
 def named_store(params: Mapping[str, Any], default: Callable[[str], str]) -> layout.Layout:
@@ -38,3 +39,27 @@ def report_plan(
         module.fail_json(msg=report.problem_message(found, where.root), problems=report.show_problems(found))
     for warning in outcome.plan.warnings:
         module.warn(str(warning))
+
+
+def checked_unsigned_path(module: CarefulModule) -> str:
+    """The option `unsigned_path`, whose folder is there; empty if it is not given. NatsSecurityError."""
+    path: str = module.params["unsigned_path"] or ""
+    if path:
+        check_folder(module, path, "unsigned_path")
+    return path
+
+
+def what_waits(outcome: apply.Outcome, path: str) -> dict[str, Any]:
+    """The results `unsigned` and, where the same is asked for as before, `changed` and `diff`: the plan is carried out when all is signed."""
+    document = outcome.unsigned
+    if not outcome.is_waiting:
+        return {"unsigned": None}
+    known = document.requests if document is not None else ()
+    shown = {
+        "path": path,
+        "checksum": document.checksum if document is not None else None,
+        "requests": [request.what for request in known],
+        "issuers": sorted({request.claims.issuer for request in known}),
+    }
+    unchanged = {"changed": False, "diff": {"before": {}, "after": {}}} if outcome.is_asked else {}
+    return {"unsigned": shown, **unchanged}
