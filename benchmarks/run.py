@@ -23,6 +23,7 @@ BENCHMARKS = (
     "revoke",
     "credentials",
     "diagnose",
+    "content",
 )
 COLLECTIONS = Path(__file__).resolve().parents[1] / ".venv" / "collections"
 

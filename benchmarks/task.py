@@ -31,7 +31,7 @@ def rows(scratch: Path) -> list[Row]:
 
     The aim is for the CPU time, of which each is the least of all rounds.
     """
-    material = _account(scratch)
+    material = account_files(scratch)
     folders = (scratch / f"users-{number}" for number in itertools.count())
     folder = scratch
 
@@ -43,11 +43,11 @@ def rows(scratch: Path) -> list[Row]:
 
     def keep() -> list[float]:
         options = _nats_user(folder, material)
-        return _play(scratch, {"natsops.security.nats_user": options}, ITEMS)
+        return play(scratch, {"natsops.security.nats_user": options}, ITEMS)
 
     contenders: dict[str, Callable[[], list[float]]] = {
-        "start": lambda: _play(scratch, {"empty": {}}, 0),
-        "empty": lambda: _play(scratch, {"empty": {}}, ITEMS),
+        "start": lambda: play(scratch, {"empty": {}}, 0),
+        "empty": lambda: play(scratch, {"empty": {}}, ITEMS),
         "created": create,
         "kept": keep,
     }
@@ -82,7 +82,7 @@ def _nats_user(folder: Path, material: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _account(scratch: Path) -> dict[str, str]:
+def account_files(scratch: Path) -> dict[str, str]:
     """An account with a signing key, as files; the options that name them."""
     operator, account, signer = nkey.create("operator"), nkey.create("account"), nkey.create("account")
     body = Account(signing_keys=[SigningKey(signer.public_key)])
@@ -96,7 +96,7 @@ def _account(scratch: Path) -> dict[str, str]:
     return {option: str(scratch / option) for option in files}
 
 
-def _play(scratch: Path, task: dict[str, Any], items: int) -> list[float]:
+def play(scratch: Path, task: dict[str, Any], items: int) -> list[float]:
     """The seconds of a run, by the clock and of the CPU, all its processes together."""
     play = {
         "hosts": "localhost",

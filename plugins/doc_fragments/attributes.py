@@ -47,6 +47,19 @@ attributes:
     support: full
 """
 
+    ON_CONTROLLER = r"""
+options: {}
+attributes:
+  action:
+    description: Has a corresponding action plugin, so that some of its tasks run on the controller.
+    support: full
+    details:
+      - A task that names no file and no C(signers) works on content alone, and is done on the controller, in Ansible's own process. No connection to
+        the host is used, so C(delegate_to), C(become) and C(environment) have no effect on it, and the Python library C(nkeys) is needed on the
+        controller. A loop of 1,000 such tasks takes seconds.
+      - Any other task, and one with C(async), runs on its host.
+"""
+
     ACTIONGROUP_NATS = r"""
 options: {}
 attributes:

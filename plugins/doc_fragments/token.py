@@ -20,7 +20,13 @@ options:
   jwt_path:
     description:
       - The file of the JWT. It holds the token alone, on one line; a file that holds anything else than such a JWT is an error and stays as it is.
+      - If omitted, the JWT is in RV(jwt) alone, and O(jwt) is what there is now.
     type: path
+  jwt:
+    description:
+      - The JWT that there is now, for a task that keeps it in no file, such as from a vault. If it is omitted too, there is none yet.
+      - Cannot be combined with a file that holds the JWT.
+    type: str
   audience:
     description:
       - Intended audience of the JWT.

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.attributes.on_controller
   - natsops.security.claims.account
   - natsops.security.token
   - natsops.security.token.key
@@ -36,8 +37,6 @@ options:
     description:
       - The name of the account.
     type: str
-  jwt_path:
-    required: true
   mode:
     description:
       - The permissions of the file of the JWT. Defaults to V(0644).
@@ -140,7 +139,7 @@ unsigned:
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -171,14 +170,16 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     parent,
     require_jwt_for_folder,
     signer,
+    sources,
 )
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    path, name = params["jwt_path"], params["name"]
+    name = params["name"]
+    (place_of_jwt,) = sources(module, "jwt_path")
     if params["state"] == "absent":
-        return absent(module, [(path, "jwt_path")], "account")
+        return absent(module, [place_of_jwt], "account")
     key, listed = own_key(module, "account"), listed_keys(module, "account")
     keys = [key, *listed.keys]
     described = options_of(module, Account)
@@ -199,7 +200,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     operator = parent(module, "operator")
     require_jwt_for_folder(module, signing, operator)
     above = parent_of(module, "operator", operator, [signing.named])
-    existing = ours(module, (path, "jwt_path"), own_token(module, path, "jwt_path", "account"), above, key.planned)
+    existing = ours(module, place_of_jwt, own_token(module, place_of_jwt, "account"), above, key.planned)
     place = Single(operator, {name: Found(*existing.found)} if existing.found else {})
     plan = decide(module, Wanted(None, [wanted]), place, signing)
     step = plan_of(plan, plan.accounts.get(name))
@@ -225,7 +226,6 @@ OPTIONS = (
     + options.signing_keys(argument_spec(SigningKey))
     + options.Options(
         {
-            "jwt_path": {"type": "path", "required": True},
             "remove_revocations": {"type": "list", "elements": "str"},
         },
         fragments=("token.remove_revocations",),
@@ -233,9 +233,9 @@ OPTIONS = (
 )
 
 
-def main() -> None:
-    """Run the module."""
-    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module, which `make` makes where the controller runs it in its own process."""
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.attributes.on_controller
   - natsops.security.claims.activation
   - natsops.security.token
   - natsops.security.token.signer
@@ -36,8 +37,7 @@ options:
     type: str
   jwt_path:
     description:
-      - The file of the activation token.
-    required: true
+      - The file of the activation token. If omitted, the token is in RV(jwt) alone, and O(jwt) is what there is now.
   importer:
     description:
       - The public key of the account that may import.
@@ -119,7 +119,7 @@ unsigned:
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -151,18 +151,19 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     parent,
     parse_public_key,
     signer,
+    sources,
 )
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    path = params["jwt_path"]
+    (place_of_jwt,) = sources(module, "jwt_path")
     if params["state"] == "absent":
-        return absent(module, [(path, "jwt_path")], "activation")
+        return absent(module, [place_of_jwt], "activation")
     importer = parse_public_key(module, params["importer"], "importer", "account").planned
     above = account_above(module, parent(module, "account"), signer(module, "account"))
     account = parent_of(module, "account", above.found, [above.signer.named])
-    existing = ours(module, (path, "jwt_path"), own_token(module, path, "jwt_path", "activation"), account, importer)
+    existing = ours(module, place_of_jwt, own_token(module, place_of_jwt, "activation"), account, importer)
     place = Single(parent(module, "operator"), {above.name: above.found})
     found = existing.found[0] if existing.found is not None else None
     wanted = WantedActivation(above.name, importer, params["name"] or "", found, options_of(module, Activation))
@@ -202,15 +203,15 @@ OPTIONS = (
     + options.ACCOUNT_JWT
     + options.OPERATOR_JWT
     + options.Options(
-        {"name": {"type": "str"}, "jwt_path": {"type": "path", "required": True}, "importer": {"type": "str"}},
+        {"name": {"type": "str"}, "importer": {"type": "str"}},
         required_if=(("state", "present", ("importer", "import_subject", "import_type")),),
     )
 )
 
 
-def main() -> None:
-    """Run the module."""
-    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module, which `make` makes where the controller runs it in its own process."""
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 
 if __name__ == "__main__":

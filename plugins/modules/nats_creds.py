@@ -107,6 +107,7 @@ from ansible_collections.natsops.security.plugins.module_utils.rules.trust impor
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
+    Source,
     absent,
     check_creds_file,
     parent,
@@ -123,7 +124,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     path = params["path"]
     if params["state"] == "absent":
-        return absent(module, [(path, "path")], "user")
+        return absent(module, [Source("path", path)], "user")
     key = _key(module)
     found = read_token(module, "jwt", "user")
     if found is None or key.pair is None:

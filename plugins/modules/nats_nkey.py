@@ -9,13 +9,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nats_nkey
 version_added: 0.1.0
-short_description: Keep a NATS key pair in a file
+short_description: Keep a NATS key pair in a file, or make one that no file keeps
 description:
   - Makes a key pair of any type that NATS knows, and keeps its seed in a file that only its owner can read.
   - A key is never replaced unless O(regenerate=true), because a key that is lost cannot be made again.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.attributes.on_controller
   - ansible.builtin.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
@@ -24,8 +25,9 @@ options:
     description:
       - The seed file. A decorated seed and a creds file are read too.
       - A file that holds anything else is an error and stays as it is.
+      - If omitted, the key is kept nowhere. That of O(seed) is reported, or a new one is made each time and returned, also in check mode, which needs
+        O(return_seed=true).
     type: path
-    required: true
   type:
     description:
       - The type of the key. A key of another type in the file is an error.
@@ -39,7 +41,7 @@ options:
     type: str
   regenerate:
     description:
-      - Replace the key that is there, also one of another type. Use it with O(backup).
+      - Replace the key that is there, also one of another type. Use it with O(backup). Needs O(path).
       - Without O(seed) this makes a new key every time.
     type: bool
     default: false
@@ -55,7 +57,7 @@ options:
     default: false
   state:
     description:
-      - Whether the key is there. With V(absent) the seed file is removed, and the file of O(public_key_path) with it.
+      - Whether the key is there. With V(absent) the seed file is removed, and the file of O(public_key_path) with it. V(absent) needs O(path).
     type: str
     choices: [present, absent]
     default: present
@@ -100,7 +102,7 @@ type:
   sample: user
 seed:
   description: The seed.
-  returned: when O(return_seed=true), and not in check mode for a new key
+  returned: when O(return_seed=true), and not in check mode for a new key of O(path)
   type: str
   sample: SU...
 backup_files:
@@ -111,7 +113,7 @@ backup_files:
   sample: ["/etc/nats/orders.nk.4711.2027-01-31@12:00:00~"]
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -131,6 +133,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     back_up,
     check_folder,
     key_file,
+    new_content,
     read_seed_file,
     write_file,
 )
@@ -138,6 +141,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
+    if params["path"] is None:
+        _check_content(params)
     old = _existing(module)
     if params["public_key_path"] is not None:
         _check_public_key_file(module, params["public_key_path"])
@@ -146,22 +151,40 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     key = _wanted(module, old)
     mode = params["mode"] or "0600"
     result: dict[str, Any] = {"type": params["type"], "public_key": key.public_key}
-    keep = old is not None and key.pair is not None and old.public_key == key.public_key
-    text = module.snapshot.read(params["path"]) if keep else key.pair.seed + "\n" if key.pair else None
-    changed = write_file(module, params["path"], text, mode, result)
+    if params["path"] is None:
+        changed = key.is_new
+    else:
+        keep = old is not None and key.pair is not None and old.public_key == key.public_key
+        text = module.snapshot.read(params["path"]) if keep else key.pair.seed + "\n" if key.pair else None
+        changed = write_file(module, params["path"], text, mode, result)
     if params["public_key_path"] is not None:
         public = None if key.pair is None else key.public_key + "\n"
         changed |= write_file(module, params["public_key_path"], public, "0644", result)
-    if params["return_seed"] and key.pair is not None and not (key.is_new and module.check_mode):
+    if params["return_seed"] and key.pair is not None:
         result["seed"] = key.pair.seed
         return_secret(module, key.pair.seed)
     before = {"public_key": old.public_key, "type": old.type} if old is not None else {}
+    if params["path"] is None and not key.is_new:
+        before = {"public_key": key.public_key, "type": key.type}
     after = {"public_key": key.placeholder if key.is_new else key.public_key, "type": key.type}
     return dict(result, changed=changed, diff={"before": before, "after": after})
 
 
+def _check_content(params: dict[str, Any]) -> None:
+    """NatsSecurityError for what needs a file, where the task names none."""
+    for option, given in (("state=absent", params["state"] == "absent"), ("regenerate", params["regenerate"])):
+        if given:
+            raise NatsSecurityError(f"{option} needs path: without it there is no key to remove or to replace.")
+    if params["seed"] is None and not params["return_seed"]:
+        raise NatsSecurityError(
+            "One of path, seed and return_seed=true is needed: a new key that is neither kept in a file nor returned would be lost."
+        )
+
+
 def _existing(module: CarefulModule) -> nkey.KeyPair | None:
     params = module.params
+    if params["path"] is None:
+        return None
     if params["regenerate"]:
         try:
             return read_seed_file(module, params["path"], "path", "")
@@ -190,6 +213,9 @@ def _check_public_key_file(module: CarefulModule, path: str) -> None:
 def _wanted(module: CarefulModule, old: nkey.KeyPair | None) -> Key:
     params = module.params
     key_type, path = params["type"], params["path"]
+    if params["seed"] is None and path is None:
+        # Also in check mode: nothing keeps this key, and later tasks of the play have one to go on with.
+        return new_content(module, key_type)
     if params["seed"] is not None:
         given = parse_seed(params["seed"], "seed", key_type)
         if old is not None and old.public_key != given.public_key and not params["regenerate"]:
@@ -224,12 +250,12 @@ def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
     return dict(result, changed=bool(paths), diff={"before": before, "after": {}})
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module, which `make` makes where the controller runs it in its own process."""
     run(
         _task,
         argument_spec={
-            "path": {"type": "path", "required": True},
+            "path": {"type": "path"},
             "type": {"type": "str", "choices": list(nkey.KEY_TYPES), "required": True},
             "seed": {"type": "str", "no_log": True},
             "regenerate": {"type": "bool", "default": False},
@@ -240,6 +266,7 @@ def main() -> None:
         },
         writes=("path", "public_key_path"),
         add_file_common_args=True,
+        make=make,
     )
 
 

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.attributes.on_controller
   - natsops.security.claims.operator
   - natsops.security.token
   - natsops.security.token.key
@@ -34,8 +35,6 @@ options:
     description:
       - The name of the operator.
     type: str
-  jwt_path:
-    required: true
   mode:
     description:
       - The permissions of the file of the JWT. Defaults to V(0644).
@@ -103,7 +102,7 @@ unsigned:
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -132,14 +131,15 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     own_key,
     own_token,
     signer,
+    sources,
 )
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    path = params["jwt_path"]
+    (place_of_jwt,) = sources(module, "jwt_path")
     if params["state"] == "absent":
-        return absent(module, [(path, "jwt_path")], "operator")
+        return absent(module, [place_of_jwt], "operator")
     key, listed = own_key(module, "operator"), listed_keys(module, "operator")
     keys = [key, *listed.keys]
     described = options_of(module, Operator)
@@ -155,12 +155,12 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         params["remove_signing_keys"] or [],
     )
     signing = signer(module, "operator", key)
-    existing = Existing(own_token(module, path, "jwt_path", "operator"))
+    existing = Existing(own_token(module, place_of_jwt, "operator"))
     known = existing.found[1].body.signing_keys if existing.found else []
     # Any other signer is a problem of its own. That a JWT names its own signer proves nothing, so these keys do not count for that.
     if signing.named in (*(one.planned for one in keys), *known):
         above = Parent(f"operator {params['name']}", frozenset([signing.named, *(one.planned for one in keys)]))
-        existing = ours(module, (path, "jwt_path"), existing.found, above, key.planned)
+        existing = ours(module, place_of_jwt, existing.found, above, key.planned)
     plan = decide(module, Wanted(wanted, []), Single(existing.found and Found(*existing.found)), signing)
     step = plan_of(plan, plan.operator)
     signed = sign(module, step, keys, signing)
@@ -178,13 +178,12 @@ OPTIONS = (
     + options.UNSIGNED
     + options.named()
     + options.signing_keys({})
-    + options.Options({"jwt_path": {"type": "path", "required": True}})
 )
 
 
-def main() -> None:
-    """Run the module."""
-    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module, which `make` makes where the controller runs it in its own process."""
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 
 if __name__ == "__main__":

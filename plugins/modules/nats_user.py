@@ -17,10 +17,11 @@ description:
   - Which account the user belongs to, and whether the signer has a scope, is found in the JWT of the account. A user of a scoped signing key has no
     permissions and limits of its own.
   - A user that its account revoked gets a JWT from after the revocation, which is valid again. To keep a user out, do not issue it.
-  - One task makes one user. For many users, looping over this module takes about 0.3 seconds each.
+  - One task makes one user. In a loop, each user takes about 0.3 seconds where there are files, and 0.01 where there are none.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
+  - natsops.security.attributes.on_controller
   - natsops.security.claims.user
   - natsops.security.token
   - natsops.security.token.key
@@ -39,7 +40,7 @@ options:
     type: str
   jwt_path:
     description:
-      - The file of the JWT. One of this and O(creds_path) is needed.
+      - The file of the JWT. If this and O(creds_path) are omitted, the JWT is in RV(jwt) alone, and O(jwt) is what there is now.
   creds_path:
     description:
       - The creds file of the user, JWT and seed together, as clients want it. It needs the user's seed, from O(key_path) or O(key_seed).
@@ -58,6 +59,12 @@ options:
       - The role of the signing key that signs, as the account's JWT has it. A signer with another role is an error, and a folder in O(signer_path)
         is searched for the seed of this role.
     type: str
+  return_secrets:
+    description:
+      - Return what is secret, RV(creds) and the JWT of a bearer. Use C(no_log=true) on such a task, and do not write what it registers anywhere.
+      - A bearer whose JWT is kept in no file needs it.
+    type: bool
+    default: false
   mode:
     description:
       - The permissions of the file of the JWT. Defaults to V(0644), and to V(0600) for a bearer token, which is a secret.
@@ -103,10 +110,16 @@ public_key:
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 jwt:
-  description: The JWT that holds now. Not for a bearer, whose JWT is a secret, and not in check mode when a new one would be issued.
+  description:
+    - The JWT that holds now. Not for a bearer, whose JWT is a secret, unless O(return_secrets=true), and not in check mode when a new one would be issued.
   returned: when the state is present
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
+creds:
+  description: The text of a creds file. Null without the user's seed, and in check mode when a new JWT would be issued.
+  returned: when O(return_secrets=true) and the state is present
+  type: str
+  sample: "-----BEGIN NATS USER JWT-----..."
 claims:
   description:
     - The claims of the JWT, in words of the options. Fields with their default value are omitted.
@@ -144,12 +157,13 @@ unsigned:
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import PRESENT, Wanted, WantedUser
 from ansible_collections.natsops.security.plugins.module_utils.rules.trust import signing_key
@@ -159,6 +173,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     account_above,
     decide,
     existing_account,
+    is_other,
     note_return,
     options_of,
     ours,
@@ -168,14 +183,21 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.single impo
     unsigned_result,
     user_step,
 )
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import (
+    CarefulModule,
+    keep_secret,
+    return_secret,
+    run,
+)
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
+    Key,
     absent,
     check_creds_file,
     own_key,
     own_token,
     parent,
     signer,
+    sources,
     write_file,
     write_key,
 )
@@ -185,18 +207,15 @@ from ansible_collections.natsops.security.plugins.module_utils.token.decorated i
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     name = params["name"]
-    paths = [(params[option], option) for option in ("jwt_path", "creds_path") if params[option] is not None]
+    places = sources(module, "jwt_path", "creds_path")
     if params["state"] == "absent":
-        return absent(module, paths, "user")
+        return absent(module, places, "user")
     key = own_key(module, "user")
     if params["creds_path"] is not None:
         check_creds_file(module, params["creds_path"], key)
     above = account_above(module, parent(module, "account"), signer(module, "account"))
     account = parent_of(module, "account", above.found, [above.signer.named])
-    found = [
-        ours(module, (path, option), own_token(module, path, option, "user"), account, key.planned)
-        for path, option in paths
-    ]
+    found = [ours(module, place, own_token(module, place, "user"), account, key.planned) for place in places]
     existing = next((one.found for one in found if one.found), None)
     user = WantedUser(
         0, name, key.planned, params["signing_key_role"] or "", PRESENT, False, options_of(module, User), ""
@@ -204,28 +223,51 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     place = Single(parent(module, "operator"), {above.name: above.found}, {name: existing[0]} if existing else {})
     plan = decide(module, Wanted(None, [existing_account(above, [user])]), place, above.signer)
     step = user_step(plan, above.name, name, existing)
+    is_bearer = _is_bearer(above.found.claims, step.claims)
+    if is_bearer and places[0].path is None and not params["return_secrets"]:
+        raise NatsSecurityError(
+            "return_secrets: the JWT of a bearer is a secret, so it has to be true for the JWT to be returned, or jwt_path for it to be kept."
+        )
     signed = sign(module, step, [key], above.signer)
-    is_bearer = _is_bearer(above.found.claims, signed.claims)
     result = result_of(module, step.decision, signed)
     result["reasons"] = next((one for one in found if one.replaces), found[0]).reasons(step.decision.reasons)
     scope = signing_key(above.found.claims.body, step.issuer)
     result.update(
         public_key=key.public_key,
-        jwt=None if is_bearer else signed.token,
+        jwt=None if is_bearer and not params["return_secrets"] else signed.token,
         issuer_account=above.found.claims.subject,
         role=scope.role if scope is not None and scope.template is not None else "",
     )
+    creds = (
+        format_creds(signed.token, key.pair) if signed.token and key.pair is not None and key.pair.has_seed else None
+    )
+    if params["return_secrets"]:
+        result["creds"] = creds
+    _return_secrets(module, key, result, is_bearer)
     if unsigned_result(module, signed, [key], result):
         return result
-    note_return(module, signed, [path for path, _unused in paths], result)
+    note_return(module, signed, [place.path for place in places], result)
     changed = (not signed.is_kept) | write_key(module, key)
+    if places[0].path is None:
+        changed |= is_other(module, signed)
     if params["jwt_path"] is not None:
         mode = params["mode"] or ("0600" if is_bearer else "0644")
         changed |= write_file(module, params["jwt_path"], signed.token, mode, result)
     if params["creds_path"] is not None and key.pair is not None:
-        creds = None if signed.token is None else format_creds(signed.token, key.pair)
         changed |= write_file(module, params["creds_path"], creds, params["creds_mode"] or "0600", result)
     return dict(result, changed=changed)
+
+
+def _return_secrets(module: CarefulModule, key: Key, result: dict[str, Any], is_bearer: bool) -> None:
+    """Let the JWT and the creds in the result out, and nothing that they are made of elsewhere."""
+    token, creds = result["jwt"], result.get("creds")
+    for secret in (token if is_bearer else None, creds):
+        if secret is not None:
+            keep_secret(module, secret)
+    if token is not None:
+        return_secret(module, token)  # it is masked where it came in as `jwt`, as any user may be a bearer
+    if creds is not None and key.pair is not None:
+        return_secret(module, creds, key.pair.seed, *filter(None, [token]))
 
 
 def _is_bearer(account: Claims, user: Claims) -> bool:
@@ -249,16 +291,16 @@ OPTIONS = (
             "creds_path": {"type": "path"},
             "creds_mode": {"type": "raw"},
             "signing_key_role": {"type": "str", "no_log": False},
+            "return_secrets": {"type": "bool", "default": False, "no_log": False},
         },
-        one_of=(("jwt_path", "creds_path"),),
         writes=("creds_path",),
     )
 )
 
 
-def main() -> None:
-    """Run the module."""
-    run(_task, **OPTIONS.arguments(), add_file_common_args=True)
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module, which `make` makes where the controller runs it in its own process."""
+    run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -120,7 +121,8 @@ class Play:
             ),
         )
         lines = results.read_text().splitlines() if results.exists() else []
-        output = checked_output(done.stdout + done.stderr, "return_seed" in playbook.read_text())
+        asked_for = re.search("return_(seed|secrets)", playbook.read_text()) is not None
+        output = checked_output(done.stdout + done.stderr, asked_for)
         results.unlink(missing_ok=True)
         return Played(done.returncode, output, dict(json.loads(line) for line in lines))
 

@@ -229,6 +229,8 @@ class Site:
             if path.is_file() and os.access(path, os.R_OK):
                 seeds.update(SEED.findall(path.read_bytes().decode("utf-8", "replace")))
         wanted = {result.get("seed")} if options.get("return_seed") else set()
+        if options.get("return_secrets"):
+            wanted.update(SEED.findall(result.get("creds") or ""))
         for seed in seeds - wanted:
             assert seed not in json.dumps({**result, "_ansible_new_secrets": None})
         for seed in seeds:

@@ -71,6 +71,7 @@ TOKEN = Options(
     {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "jwt_path": {"type": "path"},
+        "jwt": {"type": "str"},  # those of users are masked as what they are, see masking.secrets_given_in
         "audience": {"type": "str"},
         "not_before": {"type": "str"},
         "expires_in": {"type": "str"},

@@ -21,7 +21,7 @@ from .signer_options import external_signers
 from .single import Single, decide, parent_of, plan_of, put_in_place, result_of, sign
 from .stores import checked_unsigned_path, lock_timeout, named_store, report_plan, what_waits
 from .task import CarefulModule, now, parse_seed
-from .tokens import Signer, own_token, parent, require_jwt_for_folder, signer, token_file
+from .tokens import Signer, Source, own_token, parent, require_jwt_for_folder, signer, token_file
 
 LIST = "listed"
 
@@ -93,7 +93,11 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     path = module.params["jwt_path"]
     is_listed = module.params["state"] == LIST
     # What came back signed is not listed before a run has put it into the file.
-    existing = (token_file if is_listed else own_token)(module, path, "jwt_path", "account")
+    existing = (
+        token_file(module, path, "jwt_path", "account")
+        if is_listed
+        else own_token(module, Source("jwt_path", path), "account")
+    )
     if existing is None:
         raise NatsSecurityError(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
     claims = existing[1]

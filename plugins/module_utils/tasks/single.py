@@ -20,11 +20,12 @@ from ..reconcile.signing import claims_of_step, sign_step
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
 from ..rules import token_issues
 from ..rules.trust import foreign, keys_of
-from ..token import codec
+from ..token import codec, decorated
 from .task import CarefulModule, now
 from .tokens import (
     Key,
     Signer,
+    Source,
     contact_signers,
     key_file,
     parse_public_key,
@@ -194,28 +195,31 @@ def parent_of(module: CarefulModule, kind: str, found: Found | None, keys: Seque
 
 
 def ours(
-    module: CarefulModule, file: tuple[str, str], existing: tuple[str, Claims] | None, parent: Parent, subject: str
+    module: CarefulModule, source: Source, existing: tuple[str, Claims] | None, parent: Parent, subject: str
 ) -> Existing:
-    """The token in a file, given as path and option, where a key of its parent signed it. NatsSecurityError for any other.
+    """The token that is there, where a key of its parent signed it. NatsSecurityError for any other.
 
     With `force` a token about the subject is replaced, whoever signed it, and nothing is taken from it.
     """
     if existing is None or parent.keys is None or existing[1].issuer in parent.keys:
         return Existing(existing)
-    (path, option), claims = file, existing[1]
+    claims = existing[1]
     if claims.subject != subject:
         return Existing(existing)  # the engine says so, and the file stays
     fault = foreign(claims.subject, claims.issuer, parent.name, parent.keys)
     if not module.params["force"]:
+        kept = f"{source.path} is left as it is: " if source.path is not None else ""
+        way_out = "move the file away" if source.path is not None else "omit the option"
         raise NatsSecurityError(
-            f"{option}: {path} is left as it is: {fault}. If that is an earlier key of yours, move the file away or set force=true: then a JWT is issued "
+            f"{source.option}: {kept}{fault}. If that is an earlier key of yours, {way_out} or set force=true: then a JWT is issued "
             "that takes over nothing from this one, no revocation and no signing key."
         )
     lost = [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
     lost += getattr(claims.body, "revocations", ())
     if lost:
+        where = f" in {source.path}" if source.path is not None else ""
         module.warn(
-            f"{option}: nothing was taken over from the JWT in {path}, whose signer {claims.issuer} is no key of the {parent.name}. "
+            f"{source.option}: nothing was taken over from the JWT{where}, whose signer {claims.issuer} is no key of the {parent.name}. "
             f"It has signing keys and revocations: {', '.join(lost)}. The new one has only those that the task lists."
         )
     return Existing(None, f"force is set, and {fault}")
@@ -325,7 +329,7 @@ def note_return(module: CarefulModule, signed: Signed, paths: Sequence[str | Non
     """Say of a token that came back, and is about to be put into files, that it was signed."""
     if module.params.get("unsigned_path") is None or signed.token is None or not signed.is_kept:
         return
-    texts = [module.snapshot.read(path) for path in paths if path is not None]
+    texts = [module.snapshot.read(path) for path in paths if path is not None] or [module.params.get("jwt")]
     if any(text is None or signed.token not in text for text in texts):
         result["reasons"] = [*result["reasons"], "it was signed elsewhere"]
 
@@ -353,17 +357,28 @@ def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict
 
 
 def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, result: dict[str, Any]) -> dict[str, Any]:
-    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result."""
+    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result.
+
+    Without jwt_path the token is in the result alone.
+    """
     if unsigned_result(module, signed, keys, result):
         return result
     note_return(module, signed, [module.params["jwt_path"]], result)
     changed = not signed.is_kept
     for key in keys:
         changed |= write_key(module, key)
-    mode = module.params["mode"] or "0644"
-    changed |= write_file(module, module.params["jwt_path"], signed.token, mode, result)
+    if module.params["jwt_path"] is not None:
+        changed |= write_file(module, module.params["jwt_path"], signed.token, module.params["mode"] or "0644", result)
+    else:
+        changed |= is_other(module, signed)
     result.update(changed=changed, jwt=signed.token)
     return result
+
+
+def is_other(module: CarefulModule, signed: Signed) -> bool:
+    """Whether the token that holds is another than the one in `jwt`, whatever stands around that."""
+    given = module.params["jwt"]
+    return signed.token is None or given is None or decorated.token_in(given) != signed.token
 
 
 def plan_of(plan: Plan, step: Step | None) -> Step:

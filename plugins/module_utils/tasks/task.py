@@ -25,6 +25,9 @@ try:
 except ImportError:  # before ansible-core 2.22
     register_secret = None
 
+#: Whether Ansible masks secrets where it prints them, and leaves results as they are, as from ansible-core 2.22 on.
+MASKS_OUTPUT = register_secret is not None
+
 Hide = Callable[[Dict[str, Any]], Dict[str, Any]]
 
 #: Ends the message of an error that no task foresaw.
@@ -60,6 +63,10 @@ class CarefulModule(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()
+        self._guard_params()
+
+    def _guard_params(self) -> None:
+        """Know the secrets among the arguments, before anything is done with these."""
         #: Where a text among the arguments is none. Ansible cannot log it, so it is escaped until the task is refused.
         self.place_of_half = ""
         try:
@@ -111,7 +118,11 @@ class CarefulModule(AnsibleModule):
             arguments = self.hide(arguments)
         kwargs["invocation"] = {"module_args": _without_secret_options(self.argument_spec, arguments)}
         hidden = masking.hide_in(kwargs, self._kept, self.asked_for)
-        super()._return_formatted(dict(hidden))
+        self._leave_with(dict(hidden))
+
+    def _leave_with(self, result: dict[str, Any]) -> None:
+        """Hand the result over to Ansible."""
+        super()._return_formatted(result)
 
     def _forget_short_secrets(self) -> None:
         # Ansible masks the value of an option that is not to be logged wherever it finds it, inside words too.
@@ -130,15 +141,16 @@ def run(
     argument_spec: dict[str, Any],
     writes: Iterable[str] = (),
     needs_nkeys: bool = True,
+    make: Callable[..., CarefulModule] | None = None,
     **rules: Any,
 ) -> None:
     """Make the module, do its task, and leave with its result or with the one message of the error that it met.
 
     `writes` are the options that name files which the task makes, changes or removes. `rules` are those of AnsibleModule: `required_if`,
     `mutually_exclusive` and so on, and `hide` of CarefulModule, for tasks among whose options secrets may be anywhere. No module makes an
-    AnsibleModule of its own, so each masks secrets; and each supports check mode.
+    AnsibleModule of its own, so each masks secrets; and each supports check mode. `make` makes it, on the controller from what Ansible has there.
     """
-    module = CarefulModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
+    module = (make or CarefulModule)(argument_spec=argument_spec, supports_check_mode=True, **rules)
     if needs_nkeys and nkey.NKEYS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("nkeys"), exception=nkey.NKEYS_IMPORT_ERROR)
     try:
@@ -245,11 +257,14 @@ def keep_secrets_of(module: CarefulModule, text: str) -> None:
         module.keep_secret(secret)
 
 
-def return_secret(module: CarefulModule, secret: str) -> None:
-    """Let a secret that the task asks for into its result. From ansible-core 2.22 on that is masked wherever it is printed; before, nowhere."""
+def return_secret(module: CarefulModule, secret: str, *parts: str) -> None:
+    """Let a secret that the task asks for into its result, whole; `parts` are the secrets that it is made of, which stay masked everywhere else.
+
+    From ansible-core 2.22 on that is masked wherever it is printed; before, nowhere.
+    """
     module.asked_for.add(secret)
     if register_secret is None:
-        module.no_log_values.discard(secret)
+        module.no_log_values.difference_update((secret, *parts))
 
 
 def now() -> int:

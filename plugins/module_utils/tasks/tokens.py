@@ -56,6 +56,13 @@ def new_key(key_type: str, path: str, pair: KeyPair | None) -> Key:
     return Key(key_type, pair, path, True, NewKey(key_type, f"in {path}"))
 
 
+def new_content(module: CarefulModule, key_type: str) -> Key:
+    """A new key that is in no file: the task returns its seed."""
+    pair = nkey.create(key_type)
+    keep_secret(module, pair.seed)
+    return Key(key_type, pair, None, True, NewKey(key_type, "that is returned"))
+
+
 def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str) -> KeyPair | None:
     """The key pair in a seed file, decorated file or creds file; None where there is no file."""
     text = module.snapshot.read(path, f"{option}: the seed")
@@ -232,19 +239,40 @@ def read_token(module: CarefulModule, option: str, kind: str) -> tuple[str, Clai
         if found is None:
             refuse_missing(module, f"{option}_path", path)
         return found
-    return _decode(content, option, kind)
+    return _decode(content, kind, option, f"{option}: this")
 
 
 def token_file(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
     """The token and claims in a file, plain, decorated or creds; None where there is no file."""
     text = module.snapshot.read(path, f"{option}: the JWT")
-    return None if text is None else _decode(text, f"{option} {path}", kind)
+    where = f"{option} {path}"
+    return None if text is None else _decode(text, kind, where, f"{where} is left as it is, what it holds")
 
 
-def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
-    """The token and claims that a task is about, from the file where they are or will be; None where there is no file."""
-    check_folder(module, path, option)
-    found = token_file(module, path, option, kind)
+class Source(NamedTuple):
+    """Where the JWT that a task is about is, and will be: the file that an option names. Without a path it is content, the option `jwt` and the result."""
+
+    option: str
+    path: str | None = None
+
+
+def sources(module: CarefulModule, *path_options: str) -> list[Source]:
+    """The files that the task names for its JWT; where it names none, the option `jwt`."""
+    params = module.params
+    files = [Source(option, params[option]) for option in path_options if params[option] is not None]
+    if files and params["jwt"] is not None:
+        raise NatsSecurityError(f"jwt cannot be combined with {files[0].option}: the file has what is there now.")
+    return files or [Source("jwt")]
+
+
+def own_token(module: CarefulModule, source: Source, kind: str) -> tuple[str, Claims] | None:
+    """The token and claims that a task is about, as they are now; None where there are none."""
+    if source.path is None:
+        content = module.params[source.option]
+        found = None if content is None else _decode(content, kind, source.option, f"{source.option}: this")
+    else:
+        check_folder(module, source.path, source.option)
+        found = token_file(module, source.path, source.option, kind)
     if module.params.get("unsigned_path") is None:
         return found
     from .unsigned import came_back  # few tasks have keys elsewhere
@@ -252,14 +280,13 @@ def own_token(module: CarefulModule, path: str, option: str, kind: str) -> tuple
     return came_back(module, kind, found) or found
 
 
-def _decode(text: str, where: str, kind: str) -> tuple[str, Claims]:
+def _decode(text: str, kind: str, where: str, subject: str) -> tuple[str, Claims]:
+    """The token and claims in a text; `where` it is from, and `subject` of the sentence that it is no such JWT, are for messages."""
     token = decorated.token_in(text)
     try:
         claims = codec.decode_any_kind(token)
     except NatsSecurityError as error:
-        raise NatsSecurityError(
-            f"{where} is left as it is, what it holds is not a JWT of {a_or_an(kind)}: {error}"
-        ) from None
+        raise NatsSecurityError(f"{subject} is not a JWT of {a_or_an(kind)}: {error}") from None
     if claims.kind != kind:
         raise NatsSecurityError(
             f"{where} holds the JWT of {a_or_an(claims.kind)} ({claims.name or claims.subject}), one of {a_or_an(kind)} is wanted."
@@ -352,12 +379,14 @@ def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "
         raise NatsSecurityError(f"{option} {path}: {problem}")
 
 
-def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> dict[str, Any]:
-    """The result of removing the JWT files of one subject, each (path, option). Any other file among them is an error, and none is removed."""
+def absent(module: CarefulModule, places: list[Source], kind: str) -> dict[str, Any]:
+    """The result of removing the JWT files of one subject. Any other file among them is an error, and none is removed. Content is just gone."""
     result: dict[str, Any] = {}
-    held = {path: token_file(module, path, option, kind) for path, option in paths}
+    held = {place.path: _held(module, place, kind) for place in places}
     removed = {path: found[1] for path, found in held.items() if found is not None}
     for path in removed if not module.check_mode else ():
+        if path is None:
+            continue
         if module.params.get("backup"):
             back_up(module, path, result)
         module.snapshot.remove(path)
@@ -370,3 +399,9 @@ def absent(module: CarefulModule, paths: list[tuple[str, str]], kind: str) -> di
         diff={"before": describe(gone) if gone is not None else {}, "after": {}},
     )
     return result
+
+
+def _held(module: CarefulModule, place: Source, kind: str) -> tuple[str, Claims] | None:
+    if place.path is not None:
+        return token_file(module, place.path, place.option, kind)
+    return own_token(module, place, kind)

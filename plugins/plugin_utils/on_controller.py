@@ -1,0 +1,114 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks that name no file and no signer elsewhere, done on the controller: the module's own code, in the process of the task, with no connection.
+
+What they do depends on no host. So nothing is packed, copied and started, which takes a module 0.3 seconds, and seeds leave the controller by no connection.
+The module is an AnsibleModule as everywhere, of a class that takes its arguments from the task and keeps its result.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.parameters import remove_values
+
+from ansible_collections.natsops.security.plugins.module_utils.tasks import paths
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import MASKS_OUTPUT, CarefulModule
+from ansible_collections.natsops.security.plugins.plugin_utils.refusals import as_data
+
+_MODULES = "ansible_collections.natsops.security.plugins.modules."
+
+
+class NeedsHost(Exception):
+    """The task is about a file or a signer of its host."""
+
+
+def run(task: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
+    """The result of a task, by its module, whose `main` takes what makes the module. NeedsHost, before anything is done."""
+    name = task.action.rpartition(".")[2]
+    result: dict[str, Any] = {}
+    settings = {"module_name": task.action, "check_mode": bool(task.check_mode), "diff": bool(task.diff)}
+    internal = {f"_ansible_{setting}": value for setting, value in settings.items()}
+    make = functools.partial(ModuleOnController, {**plain(task.args), **internal}, result)
+    try:
+        importlib.import_module(_MODULES + name).main(make)
+    except SystemExit:  # as every AnsibleModule ends
+        if not _shows_invocation(task_vars):
+            result.pop("invocation", None)
+        return as_data(result)
+    raise AssertionError(f"{name} did not exit.")
+
+
+def _shows_invocation(task_vars: dict[str, Any]) -> bool:
+    """Whether results have the arguments of their modules, which ansible-core leaves to a setting from 2.21 on."""
+    try:
+        return bool(constants.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
+    except AnsibleError:  # there is no such setting
+        return True
+
+
+class ModuleOnController(CarefulModule):
+    """A module that takes its arguments from a task, and puts what it returns into a dictionary. NeedsHost where they name a file or a signer."""
+
+    def __init__(self, arguments: dict[str, Any], result: dict[str, Any], **declared: Any) -> None:
+        self._arguments = arguments
+        self._result = result
+        self._warnings: dict[str, None] = {}
+        super().__init__(**declared)
+        if needs_host(self.argument_spec, self.params):
+            raise NeedsHost
+
+    def _load_params(self) -> None:
+        self.params = self._arguments
+        self._guard_params()
+
+    def _log_invocation(self) -> None:
+        """Log nothing: a host logs which modules ran on it, and this one runs in Ansible itself."""
+
+    def _set_cwd(self) -> None:
+        """Stay in the folder that Ansible is in."""
+
+    def warn(self, warning: str, **_how: Any) -> None:
+        """Warn without secrets. Those of AnsibleModule are kept for the process, and would be repeated in each item of a loop."""
+        self._warnings[self.hide_secrets(warning)] = None
+
+    def _leave_with(self, result: dict[str, Any]) -> None:
+        tracker = getattr(self, "_new_secrets", None)
+        if tracker is not None:  # of ansible-core 2.22, which has one for the task as well
+            tracker.unregister()
+        if self._warnings:
+            result["warnings"] = list(self._warnings)
+        self._result.update(result if MASKS_OUTPUT else self._without_no_log(result))
+
+    def _without_no_log(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result as AnsibleModule leaves it before ansible-core 2.22. That and later ones mask what is printed, and leave results as they are."""
+        kept = {name: value for name, value in result.items() if value is None or isinstance(value, bool)}
+        return {**remove_values(result, self.no_log_values), **kept}
+
+
+def needs_host(spec: dict[str, Any], params: dict[str, Any]) -> bool:
+    """Whether the options of a task name a file, or a signer: a program, a service or a device that its host reaches."""
+    return bool(params.get("signers")) or next(paths.path_options(spec, params), None) is not None
+
+
+def plain(value: Any) -> Any:
+    """A value as a module on a host gets it, of Python's own types: texts without the marks by which Ansible takes them for templates or not."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {plain(name): plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    return str.__str__(str(value))  # one from a vault, decrypted
