@@ -18,6 +18,8 @@ description:
     names server and account. In a cluster, servers load accounts that were pushed, up to 1,000 in a task, so that it is seen whether they can.
   - An account that a server has loaded as expired though its JWT has not, which keeps its users out until another JWT comes, is found and loaded anew; so
     is one whose file the server lost while it ran. Imports that servers are going to drop, because nothing exports them, are warned of.
+  - Claims that the version of a server does not enforce are warned of, by claim, account and server, with O(store_path) also those of
+    users. The collection has a list of them in C(docs/server-versions.md).
   - Accounts pushed to a server that has a memory or URL resolver would be gone when it restarts, so that is an error. A cache resolver fetches accounts on
     demand from servers with a full one.
   - A deletion leaves no trace. A server that is away meanwhile brings the account back when it returns; see O(expected_servers).
@@ -239,6 +241,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         check=module.check_mode,
         expected_servers=params["expected_servers"],
         with_claims=module._diff,
+        users=lambda: options.read_users(module, layout, wanted if state != "absent" else ()),
         report_extra=params["report_extra"],
     )
     subjects = cluster_accounts.SUBJECTS_OF[state]

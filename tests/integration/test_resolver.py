@@ -22,15 +22,19 @@ import pytest
 from support.elsewhere import PROGRAM
 from support.fleets import FULL, Fleet, Realm, client, lets_in, make_certificates, tls_config
 from support.ports import free_ports
+from support.servers import server_version
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
+    Claims,
     Export,
     Import,
+    MessageTrace,
     Permission,
     Permissions,
     ScopeTemplate,
     SigningKey,
+    User,
     UserAccess,
 )
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
@@ -175,6 +179,30 @@ def test_all_accounts_of_a_store_are_pushed_with_keys_from_its_keystore(site: Si
     site.keep("resolver", **task)
     compared = site.run("resolver_info", **task)
     assert compared["differences"] == []
+
+
+def test_claims_that_the_server_is_too_old_to_enforce_are_warned_of(site: Site, one: Fleet) -> None:
+    realm, key = one.realm, nkey.create("account")
+    site.write("stores/ACME/.nsc", "{}")
+    site.write("stores/ACME/ACME.jwt", realm.operator_jwt)
+    body = Account(trace=MessageTrace(destination="traces"))
+    site.write("stores/ACME/accounts/APP/APP.jwt", realm.account(key, "APP", body))
+    for name, access in (("behind", UserAccess(proxy_required=True)), ("open", UserAccess())):
+        claims = Claims(name=name, subject=nkey.create("user").public_key, body=User(access=access))
+        site.write(f"stores/ACME/accounts/APP/users/{name}.jwt", codec.encode(claims, key, int(time.time())))
+    task = one.task(store_path=site / "stores/ACME")
+    running = ".".join(map(str, server_version()))
+    expected = [
+        f"{claim} is not enforced by n1 (nats-server {running})"
+        for claim, since in (("trace of account APP", (2, 11, 0)), ("proxy_required of user APP/behind", (2, 12, 0)))
+        if server_version() < since
+    ]
+    for result in (site.check("resolver", **task), site.run("resolver", **task), site.run("resolver", **task)):
+        warned = [str(warning) for warning in result.get("warnings", [])]
+        assert len(warned) == len(expected)
+        assert all(any(text in warning for warning in warned) for text in expected)
+    absent = site.run("resolver", **task, state="absent", signer_seed=realm.operator.seed)
+    assert absent.get("warnings", []) == []
 
 
 @pytest.mark.parametrize("count", [10, 3000])

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    MessageTrace,
+    Operator,
+    User,
+    UserAccess,
+)
 from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connection, info, plan, servers
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -231,3 +238,46 @@ def test_creds_have_to_belong_together() -> None:
         connection.login_of_creds(other, "creds")
     with pytest.raises(NatsSecurityError, match="creds: these are no creds of a user"):
         connection.login_of_creds("nothing", "creds")
+
+
+# ---- what servers are too old to enforce
+
+
+def _versions(*versions: str, resolver: str = servers.FULL) -> servers.Cluster:
+    cluster = _cluster(*map(bool, versions), resolver=resolver)
+    found = zip(cluster.servers, versions, strict=True)
+    return servers.Cluster(tuple(dataclasses.replace(one, version=version) for one, version in found))
+
+
+TRACED = _wanted(_jwt(trace=MessageTrace(destination="traces")))
+
+
+@pytest.mark.parametrize(
+    ("versions", "behind"),
+    [
+        (("2.10.26", "2.11.0", "2.15.1"), "n1 (nats-server 2.10.26)"),
+        (("2.10.26", "2.10.26"), "n1 and n2 (nats-server 2.10.26)"),
+        (("2.15.1", "2.11.0"), ""),
+        (("", "unknown"), ""),
+    ],
+)
+def test_claims_that_servers_do_not_enforce_are_named_with_account_and_server(
+    versions: tuple[str, ...], behind: str
+) -> None:
+    found = plan.not_enforced([TRACED, _wanted(_jwt())], [], _versions(*versions))
+    assert [text.partition(":")[0] for text in found] == [
+        f"trace of account app is not enforced by {one}" for one in (behind,) if one
+    ]
+
+
+def test_servers_that_keep_no_accounts_are_not_asked_to_enforce_them() -> None:
+    assert plan.not_enforced([TRACED], [], _versions("2.10.0", resolver=servers.OTHER)) == []
+    assert len(plan.not_enforced([TRACED], [], _versions("2.10.0", resolver=servers.CACHE))) == 1
+
+
+def test_users_are_named_and_what_is_no_token_is_passed_over() -> None:
+    access = UserAccess(proxy_required=True)
+    claims = Claims(name="u", subject=nkey.create("user").public_key, body=User(access=access))
+    users = [("user app/u", codec.encode(claims, ACCOUNT, NOW)), ("user app/x", "none"), ("user app/y", "a.%%%.c")]
+    (found,) = plan.not_enforced([], users, _versions("2.11.11"))
+    assert found.startswith("proxy_required of user app/u is not enforced by n1 (nats-server 2.11.11)")

@@ -56,3 +56,46 @@ def test_a_scope_may_use_keys_that_do_not_exist_yet(tmp_path: pathlib.Path) -> N
         "users": [{"name": "roof", "signing_key_role": "own"}],
     }
     assert run(tmp_path, NOW, True, **account)["signing_keys"][0]["role"] == "own"
+
+
+# ---- what servers may ignore that assert_server_version lets run
+
+
+def _warnings(folder: pathlib.Path, asserted: str, check: bool = False) -> list[str]:
+    proxied = {"role": "proxied", "template": {"proxy_required": True}}
+    users = [
+        {"name": "behind", "proxy_required": True},
+        {"name": "open", "proxy_required": False},
+        {"name": "gone", "proxy_required": True, "state": "absent"},
+    ]
+    accounts = [
+        *({"name": f"TRACED{number}", "trace": {"destination": "traces"}} for number in range(9)),
+        {"name": "APP", "signing_keys": ["main", proxied], "users": users},
+    ]
+    definition = {"operator": {"name": "ACME", "assert_server_version": asserted}, "accounts": accounts}
+    wanted, problems = read_document(definition)
+    where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
+    outcome = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), How(NOW), apply.Run(check, 5, "a test"))
+    assert problems + outcome.plan.problems == []
+    return [str(warning) for warning in outcome.plan.warnings]
+
+
+def test_claims_that_servers_of_the_asserted_version_ignore_are_warned_of_each_time(tmp_path: pathlib.Path) -> None:
+    predicted = _warnings(tmp_path, "2.10.0", check=True)
+    assert [text.split(":")[0] for text in predicted] == ["operator.assert_server_version"] * 3
+    traced, scoped, user = sorted(predicted, key=lambda text: ("TRACED" not in text, "APP/behind" in text))
+    assert (
+        "by which trace of account TRACED0, account TRACED1, account TRACED2, account TRACED3, account TRACED4 and 4 more is"
+        in traced
+    )
+    assert "by which signing_keys[].template.proxy_required of account APP is not enforced" in scoped
+    assert "by which proxy_required of user APP/behind is not enforced" in user
+    assert "Set it to 2.12.0 or later" in user
+    assert _warnings(tmp_path, "2.10.0") == predicted == _warnings(tmp_path, "2.10.0")
+
+
+@pytest.mark.parametrize(("asserted", "count"), [("", 0), ("2.10.26", 3), ("2.11.0", 2), ("2.12.0", 1), ("2.15.1", 0)])
+def test_asserted_version_that_is_high_enough_is_not_warned_of(
+    tmp_path: pathlib.Path, asserted: str, count: int
+) -> None:
+    assert len(_warnings(tmp_path, asserted)) == count

@@ -99,6 +99,7 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
     now = int(time.time())
     plan.refuse_all([*plan.expiry_problems(task.wanted, now), *plan.issuer_problems(task.wanted, cluster)])
     pushes = await _plan_pushes(connection, task, outcome, now)
+    outcome.add_warnings(plan.not_enforced(task.wanted, task.users(), cluster))
     if task.state != "present" or task.report_extra:
         cluster = outcome.cluster = await with_accounts(connection, cluster)
     if task.state == "present" and task.report_extra:

@@ -7,18 +7,19 @@ from __future__ import annotations
 import base64
 import collections
 import dataclasses
-from typing import Collection, Iterable, Mapping, Sequence
+import itertools
+from typing import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from ..keys import nkey
-from ..rules import import_time_issues, library_issues
+from ..rules import import_time_issues, library_issues, server_versions
 from ..rules.relations import Exporter, issues_of_imports
 from ..token import codec, decorated
 from .answers import one_line
-from .servers import Cluster, Server
+from .servers import CACHE, FULL, Cluster, Server
 
 #: How many problems one message tells; the rest are counted.
 _TOLD = 20
@@ -271,6 +272,27 @@ def import_warnings(
         warnings += [f"The {title}: {problem} Until then servers drop the import." for problem in problems]
     more = len(warnings) - _TOLD
     return [*warnings[:_TOLD], *([f"The same holds for {more} more imports."] if more > 0 else [])]
+
+
+def not_enforced(wanted: Iterable[Wanted], users: Iterable[tuple[str, str]], cluster: Cluster) -> list[str]:
+    """What of the accounts, and of the users, which are given as titles with tokens, some of the servers that keep accounts do not enforce."""
+    servers = {server.name: server.version for server in cluster.servers if server.resolver in (FULL, CACHE)}
+    versions = [server_versions.read_version(text) for text in servers.values()]
+    if all(version is None or version >= server_versions.newest_version() for version in versions):
+        return []
+    tokens = itertools.chain(((f"account {one.name or one.subject}", one.token) for one in wanted), users)
+    return server_versions.not_enforced(_newer(tokens), servers)
+
+
+def _newer(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claims]]:
+    """The claims that servers may not enforce, with what they are called. A token that cannot be read is passed over here."""
+    for title, token in tokens:
+        try:
+            payload = token.split(".")[1]
+            if server_versions.may_be_newer(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))):
+                yield title, codec.decode(token)
+        except (NatsSecurityError, ValueError, IndexError):
+            continue
 
 
 def is_settled(token: str, answers: Collection[str], servers: int) -> bool:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Sequence
+from typing import Callable, Iterable, Sequence
 
 from ..claims import Claims
 from ..keys.signers import Signer
@@ -26,4 +26,6 @@ class Task:
     check: bool = False
     expected_servers: Sequence[str] = ()
     with_claims: bool = False  # whether the outcome has what changes in claims
+    #: The tokens of users that are made beside the accounts, with what they are called; read where a server is too old to enforce every claim.
+    users: Callable[[], Iterable[tuple[str, str]]] = tuple
     report_extra: bool = False  # with `present`, whether the outcome has accounts that are none of these

@@ -68,6 +68,10 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     places = {one.name: one.place for one in present}
     system = operator.claims.body.system_account if operator.claims is not None else ""
     plan.add(verdicts.across(claims, places, system, {name: one.being_made for name, one in finals.items()}))
+    if operator.claims is not None and operator.claims.body.assert_server_version:
+        from .asserted import check_asserted_version  # few operators have one
+
+        plan.add(check_asserted_version(wanted, operator.claims, claims))
     strict = operator.claims is not None and operator.claims.body.strict_signing_key_usage
     for one in present:
         found = claims.get(one.name) or _existing(place, one)

@@ -12,7 +12,7 @@ import functools
 import re
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Tuple
 
-from ..claims import Account, Claims, Permissions, ScopeTemplate, User
+from ..claims import Account, Claims, Permissions, ScopeTemplate, User, UserAccess
 from ..claims.declaration import Field, fields_of, versions_in_words
 
 #: The three numbers of a version.
@@ -160,6 +160,31 @@ def newest_version() -> Version:
     """The version that enforces every field: with it and later ones nothing has to be looked for."""
     of_values = (TEMPLATES_IN_TOKENS, DENIED_IN_OVERLAPPING, STREAMS_WITHOUT_REPLICAS)
     return max(*(_known(since[-1]) for since in of_values), *_last_versions(Account), *_last_versions(User))
+
+
+def may_be_newer(payload: bytes) -> bool:
+    """Whether the JSON of a token may have something that not every version enforces; false for most tokens, which need not be decoded for it then."""
+    return any(name in payload for name in _newer_names())
+
+
+@functools.lru_cache(maxsize=None)
+def _newer_names() -> tuple[bytes, ...]:
+    by_value = ("tiered_limits", "deny")
+    names = {*by_value, *_json_names(Account), *_json_names(User)}
+    return (b"{{", *(f'"{name}"'.encode("ascii") for name in sorted(names)))
+
+
+def _json_names(cls: type) -> Iterator[str]:
+    for field, is_deep in _newer_fields(cls):
+        if field.enforced_since or field.values_since:
+            yield field.json
+        if is_deep and field.kind.of is not None:
+            yield from _json_names(field.kind.of)
+
+
+def newer_options() -> frozenset[str]:
+    """The options of a user that may say something that not every version enforces."""
+    return frozenset(("permissions", *(field.attribute for field, _is_deep in _newer_fields(UserAccess))))
 
 
 def _last_versions(cls: type) -> Iterator[Version]:

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import ssl
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -141,8 +142,29 @@ def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
             path = layout.account_jwt(name)
             text = module.snapshot.read(path, "store_path: the JWT")
             if text is not None:
-                found.append(read_wanted(text, f"store_path {path}"))
+                found.append(read_wanted(text, _in_store(path)))
     return list({(one.subject, one.token): one for one in found}.values())
+
+
+def read_users(module: CarefulModule, layout: Layout | None, wanted: Sequence[Wanted]) -> Iterator[tuple[str, str]]:
+    """The users of the accounts of a store that are wanted: what to call each, and its token.
+
+    Pushing does not need them, so what cannot be read is passed over.
+    """
+    places = {one.where for one in wanted}
+    for account in files.list_folder(layout.accounts) if layout is not None else ():
+        if layout is not None and _in_store(layout.account_jwt(account)) in places:
+            with contextlib.suppress(NatsSecurityError):
+                for name in files.list_folder(layout.users_dir(account)):
+                    user, ending = os.path.splitext(name)
+                    path = layout.user_jwt(account, user)
+                    text = module.snapshot.read(path, "store_path: the JWT") if ending == ".jwt" else None
+                    if text is not None:
+                        yield f"user {account}/{user}", text.strip()
+
+
+def _in_store(path: str) -> str:
+    return f"store_path {path}"
 
 
 def read_public_keys(module: CarefulModule, accounts: Sequence[Wanted]) -> list[str]:
