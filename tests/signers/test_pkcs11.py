@@ -37,10 +37,12 @@ for described in json.load(sys.stdin):
 """
 
 
-def signed(hsm: Hsm, collections: pathlib.Path, described: list[list[dict[str, Any]]], **environment: str) -> list[Any]:
+def signed(
+    hsm: Hsm, collections: pathlib.Path, described: list[list[dict[str, Any]]], child: str = _CHILD, **environment: str
+) -> list[Any]:
     """What came of each list of descriptions, in a process of their own: a message, or the public key and the signatures."""
     done = subprocess.run(
-        [sys.executable, "-c", _CHILD, str(COUNT)],
+        [sys.executable, "-c", child, str(COUNT)],
         input=json.dumps(described),
         capture_output=True,
         text=True,
@@ -106,8 +108,8 @@ def test_pin_comes_from_a_file_or_the_environment(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pin": "wrong-pin"}, "the PIN is wrong."),
-        ({"pin": "1"}, "the PIN is wrong."),
+        ({"pin": "wrong-pin"}, "the PIN is wrong. Correct it (pin, pin_path, pin_variable)"),
+        ({"pin": "1"}, "the PIN is wrong. Correct it (pin, pin_path, pin_variable)"),
         ({"token_label": "nowhere"}, f"there is no token nowhere in {SOFTHSM}; there are nats."),
         ({"key_label": "nowhere"}, "the token nats has no public key nowhere"),
         ({"key_label": "operator", "key_id": "02"}, "the token nats has no public key operator"),
@@ -135,6 +137,16 @@ prime.generate_keypair(store=True, label="curve")
     assert message in found
     assert found.startswith("signers[0] (the key ")
     assert str(options.get("pin", PIN)) not in found or options.get("pin") == "1"
+
+
+def test_wrong_pin_is_tried_once_however_many_keys_the_token_has(filled: Hsm, collections_path: pathlib.Path) -> None:
+    # The token is gone after the first attempt, so another one would end otherwise.
+    gone = f"import shutil; shutil.rmtree({str(filled.folder / 'tokens')!r}, ignore_errors=True)"
+    said = "print(json.dumps(str(error)))"
+    wrong = [filled.signer(label, pin="wrong-pin") for label in ("operator", "account", "operator")]
+    messages = signed(filled, collections_path, [[one] for one in wrong], child=_CHILD.replace(said, f"{said}; {gone}"))
+    assert len(messages) == 3
+    assert all("the PIN is wrong" in message for message in messages), messages
 
 
 def test_another_key_than_the_configured_one_is_refused(filled: Hsm, collections_path: pathlib.Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.ports import free_ports
-from support.vaults import ROOT_TOKEN, Bao, Between
+from support.vaults import ROOT_TOKEN, Bao, Between, openbao
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -84,6 +84,33 @@ def test_token_comes_from_a_file_or_the_environment(
             environment.setenv(f"{tool}_TOKEN", ROOT_TOKEN)
             environment.setenv(f"{tool}_ADDR", bao.address + "/")
             assert signer_of(without).sign(b"data") == pair.sign(b"data")
+
+
+def test_key_of_a_namespace_and_a_mount_of_another_path_signs(bao: Bao, monkeypatch: pytest.MonkeyPatch) -> None:
+    bao.client().adapter.post("/v1/sys/namespaces/team", json={})
+    client = bao.client(namespace="team")
+    client.sys.enable_secrets_engine("transit", path="keys/nats")
+    client.secrets.transit.create_key("op", key_type="ed25519", mount_point="keys/nats")
+    signer = signer_of(bao.signer("op", namespace="team", mount="keys/nats", key_version=1))
+    assert nkey.from_public_key(signer.public_key).verify(b"data", signer.sign(b"data"))
+    for mount, namespace in (("transit", "team"), ("keys/nats", None)):
+        with pytest.raises(NatsSecurityError, match=r"there is no transit key .*: are mount, key and namespace right"):
+            signer_of(bao.signer("op", mount=mount, namespace=namespace))
+    monkeypatch.setenv("BAO_NAMESPACE", "team")
+    assert signer_of(bao.signer("op", mount="keys/nats")).public_key == signer.public_key
+
+
+def test_server_with_a_certificate_of_an_own_ca(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with openbao(tmp_path, tls=True) as server:
+        server.client().secrets.transit.create_key("op", key_type="ed25519")
+        with pytest.raises(NatsSecurityError, match=r"no TLS connection can be made: .*certificate verify failed"):
+            signer_of(server.signer("op"))
+        signer = signer_of(server.signer("op", ca_path=server.ca_path))
+        assert nkey.from_public_key(signer.public_key).verify(b"data", signer.sign(b"data"))
+        monkeypatch.setenv("VAULT_CACERT", server.ca_path)
+        assert signer_of(server.signer("op")).public_key == signer.public_key
+        with pytest.raises(NatsSecurityError, match="ca_path"):
+            signer_of(server.signer("op", ca_path=str(tmp_path / "nowhere.pem")))
 
 
 READ = 'path "transit/keys/*" { capabilities = ["read"] }\n'

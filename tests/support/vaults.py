@@ -46,17 +46,18 @@ class Bao:
 
     port: int
     process: subprocess.Popen[bytes]
+    ca_path: str = ""  # of the CA that vouches for it, if it speaks TLS
 
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.ca_path else 'http'}://127.0.0.1:{self.port}"
 
-    def client(self, token: str = ROOT_TOKEN) -> Any:
+    def client(self, token: str = ROOT_TOKEN, namespace: str | None = None) -> Any:
         """A client of hvac."""
         import hvac
 
-        return hvac.Client(url=self.address, token=token)
+        return hvac.Client(url=self.address, token=token, namespace=namespace, verify=self.ca_path or True)
 
     def signer(self, key: str, **options: Any) -> dict[str, Any]:
         """The description of a signer."""
@@ -97,10 +98,11 @@ class Bao:
 
 
 @contextlib.contextmanager
-def openbao(folder: pathlib.Path) -> Iterator[Bao]:
-    """A server of OpenBao, for as long as the block runs."""
+def openbao(folder: pathlib.Path, tls: bool = False) -> Iterator[Bao]:
+    """A server of OpenBao, for as long as the block runs; with TLS it has a certificate of a CA of its own."""
     (port,) = free_ports(1)
     command = [str(BAO), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
+    command += ["-dev-tls", f"-dev-tls-cert-dir={folder}"] if tls else []
     with (folder / "bao.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"-dev-listen-address=127.0.0.1:{port}"],
@@ -109,7 +111,7 @@ def openbao(folder: pathlib.Path) -> Iterator[Bao]:
             stderr=log,
             env={"HOME": str(folder), "PATH": os.environ["PATH"]},
         )
-    bao = Bao(port, process)
+    bao = Bao(port, process, str(folder / "vault-ca.pem") if tls else "")
     try:
         _wait_for(bao, folder / "bao.log")
         bao.client().sys.enable_secrets_engine("transit")

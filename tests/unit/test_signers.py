@@ -206,6 +206,29 @@ def test_program_that_does_not_sign(argv: list[str], message: str, batch: bool) 
 
 
 @pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        ("#!/bin/sh\n", 0o644, "the program {path} is not executable: `chmod +x {path}`"),
+        (
+            "echo signature\n",
+            0o755,
+            "the program {path} cannot be started: Exec format error. A script needs a first line",
+        ),
+        ("#!/nonexistent/sh\n", 0o755, "the program {path} cannot be started: No such file or directory"),
+    ],
+)
+def test_file_that_cannot_be_started_is_named_with_the_cure(
+    text: str, mode: int, message: str, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "sign"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(NatsSecurityError) as caught:
+        command([str(path)]).sign(b"what is to be signed")
+    assert message.format(path=path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("script", "message"),
     [
         ("sleep 600", "did not read or write anything for 0.3 s"),

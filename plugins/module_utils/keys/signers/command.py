@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
 import selectors
 import shutil
@@ -66,8 +67,11 @@ class Command:
 
     def public_bytes(self) -> None:
         """A program is not asked for its key, because what it signs is verified; but it has to be there."""
-        if shutil.which(self._argv[0]) is None:
-            raise NatsSecurityError(f"there is no program {self._argv[0]} that can be started.")
+        program = self._argv[0]
+        if shutil.which(program) is None:
+            if os.path.isfile(program) and not os.access(program, os.X_OK):
+                raise NatsSecurityError(f"the program {program} is not executable: `chmod +x {program}`.")
+            raise NatsSecurityError(f"there is no program {program} that can be started.")
 
     def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
         """The signatures of the messages, by one run of the program or one for each."""
@@ -103,7 +107,8 @@ class Command:
                 start_new_session=True,
             )
         except OSError as error:
-            raise NatsSecurityError(f"the program {self._argv[0]} cannot be started: {error.strerror}.") from None
+            cure = " A script needs a first line such as #!/bin/sh." if error.errno == errno.ENOEXEC else ""
+            raise NatsSecurityError(f"the program {self._argv[0]} cannot be started: {error.strerror}.{cure}") from None
         try:
             return _converse(process, data, count * _MOST_BYTES_EACH, self._timeout)
         finally:

@@ -24,6 +24,9 @@ R = TypeVar("R")
 #: How many signatures are made in one step.
 _SLICE = 20
 
+#: PINs that a token refused in this process. A token locks its PIN after a few wrong ones, and a task may have several keys in one token.
+_refused: set[tuple[str, str, str]] = set()
+
 
 class Object(NamedTuple):
     """Where a key is: the library of the device, the label of its token, and the label or id of the key, whichever is given."""
@@ -88,6 +91,9 @@ class Pkcs11:
             ) from None
 
     def _open(self) -> Any:
+        login = (self._where.library_path, self._where.token_label, self._pin or "")
+        if login in _refused:
+            raise pkcs11.exceptions.PinIncorrect
         try:
             library = pkcs11.lib(self._where.library_path)
         except (RuntimeError, OSError) as error:
@@ -105,20 +111,23 @@ class Pkcs11:
             raise NatsSecurityError(f"there is more than one token {self._where.token_label}.") from None
         try:
             return token.open(user_pin=self._pin)
+        except pkcs11.exceptions.PinIncorrect:
+            _refused.add(login)
+            raise
         except pkcs11.exceptions.UserAlreadyLoggedIn:
             # A login is the whole process's: that of another key in the same token.
             return token.open()
 
     def _explained(self, error: Exception) -> NatsSecurityError:
         names = {
-            "PinIncorrect": "the PIN is wrong.",
+            "PinIncorrect": "the PIN is wrong. Correct it (pin, pin_path, pin_variable) before the next run: a token locks its PIN after a few wrong ones.",
             "PinInvalid": "the PIN has characters that the token does not take.",
             "PinLenRange": "the PIN is too short or too long for the token.",
-            "PinLocked": "the PIN is locked, after too many wrong ones.",
-            "PinExpired": "the PIN has expired.",
-            "UserPinNotInitialized": "the token has no PIN of a user yet.",
+            "PinLocked": "the PIN is locked, after too many wrong ones: set a new one with the PIN of the token's security officer.",
+            "PinExpired": "the PIN has expired: set a new one.",
+            "UserPinNotInitialized": "the token has no PIN of a user yet: set one with the PIN of its security officer.",
             "UserNotLoggedIn": "the key takes a login: give a PIN.",
-            "MechanismInvalid": "the token does not sign with EdDSA.",
+            "MechanismInvalid": "the token does not sign with EdDSA (CKM_EDDSA), so no key in it can sign for NATS.",
             "KeyTypeInconsistent": "the key does not sign with EdDSA: it is not an Ed25519 key.",
             "TokenNotPresent": "the token is gone.",
             "DeviceRemoved": "the device is gone.",
