@@ -34,12 +34,23 @@ options:
   recipients:
     description:
       - The public curve keys (C(X...)) that open the backup, each by itself. M(natsops.security.nats_nkey) with C(type=curve) makes one.
-      - Exactly one of this and O(password) is needed.
+      - Exactly one of this, O(password), O(nats_key_path) and O(nats_key_seed) is needed.
     type: list
     elements: str
   password:
     description:
       - The password to encrypt the backup with, for example from a vault.
+    type: str
+  nats_key_path:
+    description:
+      - The seed file of a curve key. The backup is then written in the form of C(nats auth operator backup --key), which C(nats auth operator restore --key)
+        reads with this file. M(natsops.security.nats_restore) reads it too.
+      - This form has JWTs and seeds alone. It has no place for roles of signing keys without a scope, for curve keys of an auth callout, for the record of the
+        keystore, or for an operator, account or user whose seed is missing, which is an error.
+    type: path
+  nats_key_seed:
+    description:
+      - The seed of that curve key, for example from a vault.
     type: str
   store:
     description:
@@ -63,6 +74,11 @@ EXAMPLES = r"""
     keys_dir: /etc/nats/keys
     recipients: [XAB3NANV3M6N7AHSQP2U5FRWKKUT7EG2ZXXABV4XVXYQRJGM4S2CZGHT]
     backup: true
+
+- name: Write a backup that `nats auth operator restore --key backup.nk` reads
+  natsops.security.nats_backup:
+    path: /var/backups/acme.nats
+    nats_key_path: /media/safe/backup.nk
 
 - name: Back it up with a password
   natsops.security.nats_backup:
@@ -119,6 +135,8 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.backup impo
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
+_ONE_OF = ("recipients", "password", "nats_key_path", "nats_key_seed")
+
 
 def main() -> None:
     """Run the module."""
@@ -128,12 +146,14 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "recipients": {"type": "list", "elements": "str"},
             "password": {"type": "str", "no_log": True},
+            "nats_key_path": {"type": "path", "no_log": False},
+            "nats_key_seed": {"type": "str", "no_log": True},
             **store_spec(),
             "store": {"type": "str"},
             "backup": {"type": "bool", "default": False},
         },
-        required_one_of=[("recipients", "password")],
-        mutually_exclusive=[("recipients", "password")],
+        required_one_of=[_ONE_OF],
+        mutually_exclusive=[_ONE_OF],
         writes=("path",),
         add_file_common_args=True,
     )

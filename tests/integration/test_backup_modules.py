@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from support.sites import Site
 
 PASSWORD = "correct horse battery staple"
+GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "backup.md"
 ANSIBLE_VAULT = pathlib.Path(sys.executable).with_name("ansible-vault")
 
 
@@ -91,6 +92,31 @@ def test_empty_machine_has_everything_again_and_the_same_document_changes_nothin
     site.keep("restore", **restore)
     site.keep("store", **machine.store)
     site.keep("backup", **backup)
+
+
+def test_documented_program_opens_a_sealed_backup_without_this_collection(
+    machine: Machine, tmp_path: pathlib.Path
+) -> None:
+    machine.site.run("backup", **machine.backup)
+    folder = tmp_path / "without"
+    folder.mkdir()
+    shutil.copy(machine.file, folder / "acme.backup")
+    shutil.copy(machine.key_path, folder / "my-curve.nk")
+    (program,) = re.findall("```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    # Isolated: neither this folder nor PYTHONPATH, where the collection could be.
+    for command in (
+        [sys.executable, "-I", "-c", program, machine.curve.public_key],
+        ["tar", "-xzf", "acme.tar.gz"],
+        [sys.executable, "-I", "-c", "import ansible_collections.natsops.security"],
+    ):
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == ("import ansible_collections.natsops.security" not in command), done.stderr
+    for place, name in ((machine.folders["stores_dir"], "stores"), (machine.folders["keys_dir"], "keys")):
+        lost = [path for path in pathlib.Path(place).rglob("*") if path.suffix in (".jwt", ".nk", ".creds")]
+        read = {str(path.relative_to(place)): path.read_text() for path in lost if ".natsops" not in path.parts}
+        assert read
+        for path, text in read.items():
+            assert (folder / name / path).read_text() == text
 
 
 def test_documented_command_opens_what_a_password_encrypts(machine: Machine, tmp_path: pathlib.Path) -> None:
@@ -246,6 +272,29 @@ def test_backup_that_cannot_be_made_is_refused(machine: Machine, options: dict[s
     if "password" in options:
         del given["recipients"]
     assert message in machine.site.refuse("backup", **given)
+
+
+def test_backup_for_nats_has_the_jwts_and_seeds(machine: Machine) -> None:
+    site = machine.site
+    backup = {"path": str(machine.file), "nats_key_path": str(machine.key_path), **machine.folders}
+    site.run("backup", **backup)
+    assert machine.curve.seed not in machine.file.read_text()
+    site.keep("backup", **backup)
+    other = {name: value for name, value in backup.items() if name != "nats_key_path"}
+    other["nats_key_seed"] = nkey.create("curve").seed
+    assert "is left as it is. The backup of nats cannot be read" in site.refuse("backup", **other)
+    lost = machine.wipe()
+    site.run("restore", **machine.restore)
+    kept = {path for path in lost if path.endswith((".jwt", ".nk", ".creds")) and "/.natsops/" not in path}
+    assert {path: text for path, text in machine.files.items() if path in kept} == {path: lost[path] for path in kept}
+    # The document says the roles that this form has no place for.
+    site.run("store", **machine.store)
+    site.keep("store", **machine.store)
+    machine.file.unlink()
+    (seed,) = pathlib.Path(machine.folders["keys_dir"]).rglob(f"{machine.operator}.nk")
+    seed.unlink()
+    assert f"the seed of the operator ACME, {machine.operator}, is missing" in site.refuse("backup", **backup)
+    assert "is missing" in site.refuse("backup", {"check": True}, **backup)
 
 
 def test_file_that_is_no_backup_of_this_store_stays(machine: Machine) -> None:

@@ -91,6 +91,28 @@ def test_nats_restores_what_we_write(made: Home) -> None:
     made.validate()
 
 
+def test_modules_and_nats_restore_what_the_other_backed_up(made: Home) -> None:
+    pair, before = nkey.create("curve"), contents_of(made)
+    (made.folder / "curve.nk").write_text(pair.seed)
+    places = {"stores_dir": str(made.stores), "keys_dir": str(made.keys)}
+    made.nats("operator", "backup", "ACME", "theirs.json", "--key", "curve.nk")
+    ours = {"path": str(made.folder / "ours.json"), "nats_key_path": str(made.folder / "curve.nk"), **places}
+    made.site.run("backup", **ours)
+    shutil.rmtree(made.stores)
+    shutil.rmtree(made.keys)
+    theirs = {"path": str(made.folder / "theirs.json"), "key_path": str(made.folder / "curve.nk"), **places}
+    made.site.run("restore", **theirs)
+    assert without_marker(contents_of(made)) == without_marker(before)
+    made.validate()
+    made.site.keep("backup", **ours)
+    shutil.rmtree(made.stores)
+    shutil.rmtree(made.keys)
+    made.nats("operator", "restore", "ACME", "ours.json", "--key", "curve.nk")
+    restored = without_marker(contents_of(made))
+    assert restored == {path: text for path, text in without_marker(before).items() if "/creds/" not in path}
+    made.validate()
+
+
 def test_rebuilt_store_is_the_one_that_nsc_rebuilds(made: Home) -> None:
     loose = made.folder / "loose"
     loose.mkdir()

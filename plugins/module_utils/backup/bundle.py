@@ -36,6 +36,23 @@ def write_encrypted(contents: Contents, password: str, created: int) -> str:
     return vault.encrypt(write_archive(contents, created), password)
 
 
+def write_for_nats(contents: Contents, pair: KeyPair) -> str:
+    """The backup for `nats auth operator restore --key`, sealed with a curve key. NatsSecurityError where contents have no place in it."""
+    return natscli.seal_natscli(natscli.write_natscli(contents), pair)
+
+
+def is_current_for_nats(text: str, contents: Contents, pair: KeyPair) -> bool:
+    """The same as `is_current`, of a backup for nats. NatsSecurityError for anything but one of this store that the key opens."""
+    opened = natscli.open_natscli(text, pair)
+    _require_store(natscli.read_natscli(opened).name, contents)
+    return opened == natscli.write_natscli(contents)
+
+
+def _require_store(store: object, contents: Contents) -> None:
+    if store != contents.name:
+        raise NatsSecurityError(f"It is a backup of the store {quoted(store)}, not of {contents.name}.")
+
+
 def digest(contents: Contents) -> str:
     """SHA-256 of all that a backup holds, in hexadecimal digits: the same for the same files, whenever and to whomever they are sealed."""
     whole = json.dumps([contents.name, sorted(contents.files.items())], separators=(",", ":"))
@@ -50,9 +67,7 @@ def is_current(text: str, contents: Contents, recipients: Sequence[str], passwor
     if password is not None:
         return read_bundle(text, Keys(password=password)).contents == contents
     sealed = read_sealed(text)
-    store = sealed.about.get("store")
-    if store != contents.name:
-        raise NatsSecurityError(f"It is a backup of the store {quoted(store)}, not of {contents.name}.")
+    _require_store(sealed.about.get("store"), contents)
     return sealed.about.get("sha256") == digest(contents) and set(sealed.recipients) == set(recipients)
 
 

@@ -65,6 +65,11 @@ def open_natscli(text: str, pair: KeyPair) -> str:
         raise NatsSecurityError(f"{_REFUSED} {error}") from None
 
 
+def seal_natscli(text: str, pair: KeyPair) -> str:
+    """The same as `--key` of nats makes it, which `nats auth operator restore --key` opens."""
+    return base64.b64encode(pair.seal(text.encode("utf-8"), pair.public_key)).decode("ascii")
+
+
 def write_natscli(contents: Contents) -> str:
     """The backup that `nats auth operator restore` reads.
 

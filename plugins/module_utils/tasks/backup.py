@@ -4,9 +4,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
-from ..backup.bundle import Keys, is_current, read_bundle, write_encrypted, write_sealed
+from ..backup.bundle import (
+    Keys,
+    is_current,
+    is_current_for_nats,
+    read_bundle,
+    write_encrypted,
+    write_for_nats,
+    write_sealed,
+)
 from ..backup.contents import Contents, counted, look_into, refusal
 from ..backup.gather import gather
 from ..base import units
@@ -32,8 +40,7 @@ _SHOWN = 10
 def backup_task(module: CarefulModule) -> dict[str, Any]:
     """Write the backup of a store where there is none, or one of something older."""
     params = module.params
-    path, password = params["path"], params["password"]
-    recipients = _recipients(params["recipients"] or ())
+    path, form = params["path"], _form(module)
     where = named_store(params, only_store)
     check_folder(module, path, "path")
     with lock(where, lock_timeout(params), create=False, shared=True):
@@ -42,17 +49,13 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
     _warn_of(module, held.problems)
     old = module.snapshot.read(path, "path: the backup", _MAX_BYTES)
     try:
-        changed = old is None or not is_current(old, contents, recipients, password)
+        changed = old is None or not form.is_current(old, contents)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"path: {path} is left as it is. {error}") from None
     result: dict[str, Any] = {}
+    # Also in check mode: a store may have something that nats has no place for.
+    sealed = form.write(contents) if changed and (form.is_for_nats or not module.check_mode) else ""
     if changed and not module.check_mode:
-        created = now()
-        sealed = (
-            write_sealed(contents, recipients, created)
-            if password is None
-            else write_encrypted(contents, password, created)
-        )
         if params["backup"] and old is not None:
             back_up(module, path, result)
         module.snapshot.put(path, sealed, FILE_MODE)
@@ -71,6 +74,48 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
         else {"before": {}, "after": {}},
     )
     return result
+
+
+class _Form(NamedTuple):
+    """How a backup is written, and whether a text is the backup of the same already."""
+
+    write: Callable[[Contents], str]
+    is_current: Callable[[str, Contents], bool]
+    is_for_nats: bool = False
+
+
+def _form(module: CarefulModule) -> _Form:
+    params = module.params
+    pairs = _curve_keys(module, "nats_key")
+    if pairs:
+        (pair,) = pairs
+        return _Form(
+            lambda contents: write_for_nats(contents, pair),
+            lambda text, contents: is_current_for_nats(text, contents, pair),
+            True,
+        )
+    password, recipients = params["password"], _recipients(params["recipients"] or ())
+    return _Form(
+        lambda contents: (
+            write_sealed(contents, recipients, now())
+            if password is None
+            else write_encrypted(contents, password, now())
+        ),
+        lambda text, contents: is_current(text, contents, recipients, password),
+    )
+
+
+def _curve_keys(module: CarefulModule, option: str) -> list[KeyPair]:
+    """The curve keys of the options X_path and X_seed."""
+    pairs, path, seed = [], module.params[f"{option}_path"], module.params[f"{option}_seed"]
+    if seed is not None:
+        pairs.append(parse_seed(seed, f"{option}_seed", "curve"))
+    if path is not None:
+        pair = read_seed_file(module, path, f"{option}_path", "curve")
+        if pair is None:
+            raise NatsSecurityError(f"{option}_path: there is no file {path}.")
+        pairs.append(pair)
+    return pairs
 
 
 def _recipients(given: Sequence[str]) -> list[str]:
@@ -139,16 +184,7 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _keys(module: CarefulModule) -> Keys:
-    params = module.params
-    pairs: list[KeyPair] = []
-    if params["key_seed"] is not None:
-        pairs.append(parse_seed(params["key_seed"], "key_seed", "curve"))
-    if params["key_path"] is not None:
-        pair = read_seed_file(module, params["key_path"], "key_path", "curve")
-        if pair is None:
-            raise NatsSecurityError(f"key_path: there is no file {params['key_path']}.")
-        pairs.append(pair)
-    return Keys(pairs, params["password"])
+    return Keys(_curve_keys(module, "key"), module.params["password"])
 
 
 def expected_operator(operator: str | None) -> str | None:
