@@ -1,5 +1,14 @@
-# Needs make and Python 3.11 or later; everything else goes into .venv. Choose the Python with `make PYTHON=python3.12 ...` (then `make clean` first).
-PYTHON ?= python3
+# Needs make and Python 3.10 or later; everything else goes into .venv. Choose the Python with `make PYTHON=python3.12 ...` (then `make clean` first).
+# `make test CORE=2.16` is for one version of ansible-core, in a virtual environment of its own with the oldest Python that this version runs on.
+CORE ?=
+OLDEST := 2.16
+PYTHONS_2.16 := 3.10 3.11 3.12
+PYTHONS_2.18 := 3.11 3.12 3.13
+PYTHONS_2.19 := 3.11 3.12 3.13
+PYTHONS_2.20 := 3.12 3.13 3.14
+PYTHONS_2.21 := 3.12 3.13 3.14
+PYTHONS_2.22 := 3.13 3.14
+PYTHON ?= $(if $(CORE),$(shell .ci/python $(PYTHONS_$(CORE))),python3)
 WORKERS ?= 3
 PYTEST_ARGS ?=
 SERVERS ?=
@@ -13,9 +22,11 @@ FUZZ_SECONDS ?= 300
 KEEP ?=
 DEMO_ARGS ?=
 
-VENV := .venv
+comma := ,
+VENV := .venv$(if $(CORE),-$(CORE))
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Of a version that is not released yet, pip takes a release candidate.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CORE),'ansible-core==$(CORE).*$(comma)>=$(CORE).0rc1')
 COLLECTIONS := $(VENV)/collections
 COLLECTION := $(COLLECTIONS)/ansible_collections/natsops/security
 LAB := extensions/molecule/utils/lab.sh
@@ -30,12 +41,13 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 
 .NOTPARALLEL:
-.PHONY: help demo docs cores servers wheel wheel-test test unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
+.PHONY: help demo docs cores servers wheel wheel-test test test-oldest unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
 	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
 	@echo "make unit        the tests that need no server and no playbook, in about a minute"
 	@echo "make test        all tests, in about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make test-oldest the same on the oldest ansible-core and Python of a controller, $(OLDEST) and 3.10 (any other: make test CORE=2.22)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
 	@echo "make attack      the tests that take longer, attacks above all, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
@@ -44,7 +56,7 @@ help:
 	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; takes Java 17"
 	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make servers     what servers enforce and how accounts get to them, on the newest nats-server of each minor version (SERVERS='2.10 2.12')"
-	@echo "make cores       what depends on ansible-core, on each supported version of it"
+	@echo "make cores       what depends on ansible-core, on each supported version of it, 2.16 to 2.22"
 	@echo "make wheel       the core without Ansible as dist/natsops_jwt-*.whl, for pip"
 	@echo "make wheel-test  that wheel on the oldest and newest Python here, where there is no Ansible"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
@@ -60,7 +72,8 @@ help:
 	@echo "make clean       remove what the above made"
 
 $(VENV)/venv.done:
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, PYTHON=$(PYTHON) is " + sys.version.split()[0])'
+	@test -n "$(PYTHON)" || { echo "There is no Python here for the tests on ansible-core $(CORE), of: $(or $(PYTHONS_$(CORE)),none)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed, PYTHON=$(PYTHON) is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	mkdir -p $(COLLECTIONS)/ansible_collections/natsops
 	ln -sfn ../../../.. $(COLLECTION)
@@ -117,6 +130,9 @@ test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@echo "This takes about 15 minutes on two cores; make unit takes one. The slowest tests are named at the end."
 	python -m pytest -n $(WORKERS) --dist worksteal --durations=10 --durations-min=20 $(PYTEST_ARGS)
+
+test-oldest:
+	@$(MAKE) --no-print-directory test CORE=$(OLDEST)
 
 # What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
 access-nightly: $(VENV)/test.done
@@ -238,7 +254,8 @@ lint-reuse: $(VENV)/lint.done
 lint-build: $(VENV)/lint.done
 	.ci/build
 
-lint-sanity: $(VENV)/lint.done
+# ansible-test brings everything else: on the oldest ansible-core, `make lint-sanity CORE=2.16`.
+lint-sanity: $(VENV)/demo.done
 	.ci/sanity
 
 format: $(VENV)/lint.done
@@ -253,5 +270,5 @@ changelog: $(VENV)/lint.done
 
 clean:
 	@[ ! -e .demo/server/nats-server.pid ] || $(BIN)/python playbooks/files/quickstart_server.py stop .demo/server/nats-server.conf
-	rm -rf $(VENV) .ansible .demo .docs .fuzz .servers .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
+	rm -rf .venv .venv-* .ansible .demo .docs .fuzz .servers .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

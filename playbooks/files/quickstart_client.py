@@ -80,7 +80,7 @@ async def connected(path: pathlib.Path, jwt_alone: bool = False) -> AsyncIterato
             error_cb=note,
             **proof,
         )
-    except (nats.errors.Error, OSError, TimeoutError) as error:
+    except (nats.errors.Error, OSError, asyncio.TimeoutError) as error:
         raise Unexpected(f"{path.stem} cannot connect: {str(error).removeprefix('nats: ') or repr(error)}") from None
     try:
         yield Connection(path.stem, client, objections)
@@ -231,7 +231,7 @@ def main() -> None:
     run = arguments.pop("run")
     try:
         sys.stdout.write(asyncio.run(run(**arguments)) + "\n")
-    except (Unexpected, nats.errors.Error, OSError, TimeoutError) as error:
+    except (Unexpected, nats.errors.Error, OSError, asyncio.TimeoutError) as error:
         sys.exit(str(error) or repr(error))
 
 

@@ -276,8 +276,8 @@ VALUES: list[Any] = [
     b"x",
     datetime.date(2027, 1, 31),
     datetime.datetime(2027, 1, 31, 12),
-    datetime.datetime(1, 1, 1, tzinfo=datetime.UTC),
-    datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC),
+    datetime.datetime(1, 1, 1, tzinfo=datetime.timezone.utc),
+    datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc),
     datetime.time(12, 0),
     64800,
 ]

@@ -355,7 +355,7 @@ def test_network_that_is_not_allowed(place: Place) -> None:
 
 def test_hours_that_are_over(place: Place) -> None:
     pair = nkey.create("user")
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.timezone.utc)
     start, end = (now + datetime.timedelta(hours=hours) for hours in (2, 3))
     times = [TimeRange(start=f"{start:%H:%M:%S}", end=f"{end:%H:%M:%S}")]
     result = place.diagnose(place.creds(pair=pair, times=times, times_location="UTC"))

@@ -120,7 +120,7 @@ def test_privilege_escalation_of_the_play_does_not_reach_the_signing_host(cluste
     assert set(cluster.held("n1")) == {"SYS", "APP", "OLD"}
     assert (cluster.folder / "vault.yml").exists()
     reached = cluster.run(**wanted, operator_become=True, playbook="become.yml", succeeds=False)
-    assert "become success" in reached
+    assert re.search("become success|MODULE FAILURE", reached), reached  # since ansible-core 2.19, and before
 
 
 @contextlib.contextmanager

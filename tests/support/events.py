@@ -36,7 +36,7 @@ class Events:
 
         try:
             return await asyncio.wait_for(find(), PATIENCE)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             raise AssertionError(f"no {types} among {self.seen}") from None
 
 

@@ -40,11 +40,12 @@ def checked_output(output: str, secrets_wanted: bool = False) -> str:
 def run_playbook(
     name: str, *arguments: str, inventory: pathlib.Path, variables: dict[str, Any], environment: dict[str, str]
 ) -> tuple[int, str]:
-    """Run a playbook on an inventory; the exit status, and what it printed. Variables are in a file: Ansible shows a command line at -vvv."""
+    """Run a playbook on an inventory with the first ansible-playbook on the PATH of the environment; the exit status, and what it printed. Variables are
+    in a file: Ansible shows a command line at -vvv."""
     given = pathlib.Path(environment["ANSIBLE_CONFIG"]).with_name("variables.json")
     given.write_text(json.dumps(variables))
     done = subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", str(inventory), name, *arguments, "-e", f"@{given}"],
+        ["ansible-playbook", "-i", str(inventory), name, *arguments, "-e", f"@{given}"],
         capture_output=True,
         text=True,
         check=False,

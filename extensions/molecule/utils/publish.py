@@ -111,7 +111,7 @@ async def stored(client: Client) -> list[int]:
     consumer = await stream.pull_subscribe(f"{STREAM}.messages", config=ConsumerConfig(inactive_threshold=60))
     found: list[int] = []
     while len(found) < expected and time.monotonic() < deadline:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):
             for message in await consumer.fetch(500, timeout=5):
                 found.append(int(message.data))
                 await message.ack()

@@ -49,9 +49,8 @@ async def watch(creds: str, ready: pathlib.Path, seconds: float, urls: list[str]
     for url, one in watched.items():
         await one.open(url, creds)
     ready.touch()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(one.closed.wait() for one in watched.values()))
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*(one.closed.wait() for one in watched.values())), seconds)
     result = {url: one.why() for url, one in watched.items()}
     for one in watched.values():
         if one.client is not None and not one.client.is_closed:

@@ -203,7 +203,7 @@ async def _ask_for_permissions(channel: channels.Channel, violations: list[str])
     channel.write(f"SUB {inbox} 1\r\nPUB {USER_INFO} {inbox} 0\r\n\r\nPING\r\n".encode("ascii"))
     try:
         return await asyncio.wait_for(_permissions_in(channel, violations), 2 * _USUAL)
-    except (asyncio.TimeoutError, ConnectionError, Unreadable):
+    except (asyncio.TimeoutError, OSError, Unreadable):
         return None
 
 

@@ -162,8 +162,9 @@ class _Reader:
             if separated is None or self.peek() in ("", end or "\n"):
                 self.at = start
                 raise self.fail(f"{key!r} has no value.")
-            self.places[(*path, key)] = Place(self.file, self.line(start))
-            self.scopes[-1][key] = self.value((*path, key))
+            member = (*path, key)
+            self.places[member] = Place(self.file, self.line(start))
+            self.scopes[-1][key] = self.value(member)
             self.value_end(end)
 
     def key(self) -> tuple[str, bool]:

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the oldest supported versions of Python do not have, and no compiler reports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from checkout import ROOT
+
+#: Folders whose files run on other Pythons than the newest.
+FOLDERS = ("plugins", "playbooks", "extensions", "tests")
+
+
+def caught(tree: ast.AST) -> Iterator[ast.expr]:
+    """What is caught or suppressed."""
+    for node in ast.walk(tree):
+        given: list[ast.expr] = []
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            given = [node.type]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "suppress":
+            given = node.args
+        for one in given:
+            yield from one.elts if isinstance(one, ast.Tuple) else [one]
+
+
+def test_timeouts_of_asyncio_are_caught_by_their_own_name() -> None:
+    """Until Python 3.11 asyncio.TimeoutError is another class than the TimeoutError that every version has."""
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    found = [
+        f"{path.relative_to(ROOT)}:{one.lineno}"
+        for path, text in ((path, path.read_text(encoding="utf-8")) for path in paths)
+        if "TimeoutError" in text
+        for one in caught(ast.parse(text))
+        if isinstance(one, ast.Name) and one.id == "TimeoutError"
+    ]
+    assert found == []
