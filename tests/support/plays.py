@@ -91,6 +91,7 @@ class Play:
             ANSIBLE_LOCALHOST_WARNING="false",
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
             ANSIBLE_NOCOLOR="true",
+            COLUMNS="10000",  # before ansible-core 2.19 warnings are broken into lines
             **more,
         )
 
