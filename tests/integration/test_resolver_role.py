@@ -45,6 +45,17 @@ def test_first_run_is_foretold(play: Play) -> None:
     assert not (nothing.folder / "stores").exists()
 
 
+def test_tags_run_the_roles_that_they_name(play: Play) -> None:
+    nothing = Cluster(play.folder / "tags", play.environment())
+    wanted = {"operator_definition": definition("APP")}
+    of_operator = nothing.run("--check", "--tags", "nats_operator", **wanted)
+    assert "natsops.security.operator : Reconcile the store with the document" in of_operator
+    assert "natsops.security.resolver : Re" not in of_operator
+    both = nothing.run("--check", "--tags", "nats_operator,nats_resolver", **wanted)
+    assert changed_tasks(both) == changed_tasks(nothing.run("--check", **wanted))
+    assert "There is no store to take accounts from" in nothing.run("--tags", "nats_resolver", **wanted, succeeds=False)
+
+
 def test_accounts_of_the_store_are_on_every_server_and_stay(cluster: Cluster) -> None:
     wanted = {"operator_definition": definition("APP", "OLD")}
     assert changed_tasks(cluster.run("--check", "--diff", **wanted)) == [TASK]

@@ -106,6 +106,25 @@ def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients
 
 
 @pytest.mark.attack
+def test_the_tag_of_the_role_runs_all_that_it_includes(cluster: Cluster, clients: Clients) -> None:
+    old = issuer(cluster, "app")
+    rotate(cluster, "--tags", "nats_rotation", rotate_slot="APP/main", rotate_key=old)
+    assert issuer(cluster, "app") != old
+    assert all(lets_in(f"nats://127.0.0.1:{port}", clients.creds("app")) for port in cluster.ports[:3])
+    assert (
+        changed_tasks(
+            cluster.run(
+                playbook="natsops.security.rotate",
+                operator_definition=account_of_users(),
+                rotate_slot="APP/main",
+                rotate_key=old,
+            )
+        )
+        == []
+    )
+
+
+@pytest.mark.attack
 def test_server_that_is_down_keeps_the_old_key_in_place(cluster: Cluster, clients: Clients) -> None:
     old = issuer(cluster, "app")
     cluster.stop("n2")

@@ -24,6 +24,9 @@ def _tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from _tasks(task.get(part, []))
 
 
+_INCLUDES = ("ansible.builtin.include_role", "ansible.builtin.include_tasks")
+
+
 class _Loader(yaml.SafeLoader):
     """Reads what Ansible marks, such as `!unsafe`, as the text that it is."""
 
@@ -47,3 +50,18 @@ def test_delegated_tasks_say_whether_they_become_root(file: pathlib.Path) -> Non
     delegated = [task for task in _tasks_of_file(file) if "delegate_to" in task]
     assert [task["name"] for task in delegated if "become" not in task] == []
     assert [task["name"] for task in delegated if task["delegate_to"] == "localhost" and task["become"]] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_task_has_the_tag_of_its_role(file: pathlib.Path) -> None:
+    tag = f"nats_{file.parents[1].name}"
+    assert [task["name"] for task in yaml.safe_load(file.read_text()) if task.get("tags") != tag] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_what_a_task_includes_runs_whichever_tag_it_runs_with(file: pathlib.Path) -> None:
+    """Tags of an include are those of the include alone: a role that runs another one by its own tag would run nothing of it."""
+    included = [task[word] for task in _tasks_of_file(file) for word in _INCLUDES if word in task]
+    assert [
+        include for include in included if not isinstance(include, dict) or include.get("apply") != {"tags": "always"}
+    ] == []
