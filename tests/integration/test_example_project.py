@@ -1,0 +1,96 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The example of an own repository, copied out of the built tarball, and its tests run there as users run them; the example of AWX beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from support.plays import BIN
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.playbook
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Where the collection is installed, from its tarball."""
+    folder = tmp_path_factory.mktemp("installed")
+    # What is not in the tarball anyway is not copied, virtual environments above all.
+    (folder / "tree").mkdir()
+    for name in (
+        "galaxy.yml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "meta",
+        "plugins",
+        "roles",
+        "playbooks",
+        "examples",
+        "extensions",
+    ):
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__", "molecule.log"))
+        elif path.exists():
+            shutil.copy(path, folder / "tree" / name)
+    galaxy = str(BIN / "ansible-galaxy")
+    # Found anywhere else, it would not be installed.
+    environment = {
+        **os.environ,
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"),
+    }
+    build = [galaxy, "collection", "build", str(folder / "tree"), "--output-path", str(folder)]
+    subprocess.run(build, check=True, capture_output=True, env=environment)
+    (tarball,) = folder.glob("natsops-security-*.tar.gz")
+    install = [galaxy, "collection", "install", "--offline", str(tarball), "-p", str(folder / "collections")]
+    subprocess.run(install, check=True, capture_output=True, env=environment)
+    return folder / "collections"
+
+
+def run_its_tests(project: pathlib.Path, collections: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTEST_", "PYTHONPATH"))
+    }
+    environment = {
+        **kept,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_HOME": str(project / "home"),
+        "ANSIBLE_PYTHON_INTERPRETER": str(BIN / "python"),
+    }
+    command = [str(BIN / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests"]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_project_passes_its_own_tests_and_these_can_fail(installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    project = tmp_path / "acme"
+    shutil.copytree(installed / "ansible_collections/natsops/security/examples/project", project)
+    assert (project / "molecule/default/molecule.yml").exists()
+    done = run_its_tests(project, installed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = (project / "acme.yml").read_text()
+    (project / "acme.yml").write_text(document.replace("allow: [_INBOX.>]", "allow: [_INBOX.>, 'shop.>']"))
+    done = run_its_tests(project, installed)
+    assert done.returncode == 1
+    assert "PARTNER/buyer subscribe shop.>: " in done.stdout
+
+
+def test_awx_runs_playbooks_that_the_project_has() -> None:
+    (play,) = yaml.safe_load((ROOT / "examples/awx/configure.yml").read_text())
+    tasks = {next(word for word in task if word.startswith("awx.awx.")): task for task in play["tasks"]}
+    templates = {item["name"]: item for item in tasks["awx.awx.job_template"]["vars"]["job_templates"]}
+    for template in templates.values():
+        assert (ROOT / "examples/project/playbooks" / template["playbook"]).exists()
+    assert {item["template"] for item in tasks["awx.awx.schedule"]["loop"]} <= set(templates)
+    survey = json.loads((ROOT / "examples/awx" / templates["NATS revoke"]["survey"]).read_text())
+    playbook = (ROOT / "playbooks/revoke.yml").read_text()
+    assert all(f"{question['variable']} | default" in playbook for question in survey["spec"])
