@@ -19,6 +19,7 @@ from support.ports import free_ports
 from support.servers import Server, running
 from test_backups import DOCUMENT
 
+from ansible_collections.natsops.security.plugins.filter.nats_server_config import nats_server_config
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 if TYPE_CHECKING:
@@ -506,12 +507,22 @@ def test_new_operator_runs_beside_one_whose_keys_are_lost(site: Site, tmp_path: 
     new_app, new_jwt = new.new_account("APP")
     port, config = free_ports(1)[0], tmp_path / "server.conf"
 
-    def configured(operators: str, system: Realm) -> pathlib.Path:
-        preload = f"{system.system.public_key}: {system.system_jwt}"
-        config.write_text(
-            f"listen: 127.0.0.1:{port}\noperator: {operators}\nsystem_account: {system.system.public_key}\n"
-            f'resolver {{ type: full, dir: "{tmp_path / "resolver"}" }}\nresolver_preload: {{ {preload} }}\n'
-        )
+    def configured(operator: Realm, *trusted: Realm) -> pathlib.Path:
+        system = operator.system.public_key
+        options = {
+            "name": "n1",
+            "operator": {
+                "jwt": operator.operator_jwt,
+                "system_account": system,
+                "resolver_preload": {system: operator.system_jwt},
+            },
+            "trusted_operators": [realm.operator_jwt for realm in trusted],
+            "listen": "127.0.0.1",
+            "port": port,
+            "monitoring": {"host": "127.0.0.1", "port": -1},
+            "data_dir": str(tmp_path),
+        }
+        config.write_text(str(nats_server_config(options)))
         return config
 
     def push(server: Server, realm: Realm, jwt: str) -> None:
@@ -519,12 +530,12 @@ def test_new_operator_runs_beside_one_whose_keys_are_lost(site: Site, tmp_path: 
         result = site.start("resolver", {**pushed, "operator_jwt": realm.operator_jwt})
         assert result["changed"], result
 
-    with running(configured(old.operator_jwt, old), port) as server:
+    with running(configured(old), port) as server:
         push(server, old, old_jwt)
-    with running(configured(f"[{old.operator_jwt}, {new.operator_jwt}]", new), port) as server:
+    with running(configured(new, old, new), port) as server:
         push(server, new, new_jwt)
         assert lets_in(server.url, old.creds(old_app))
         assert lets_in(server.url, new.creds(new_app))
-    with running(configured(new.operator_jwt, new), port) as server:
+    with running(configured(new), port) as server:
         assert not lets_in(server.url, old.creds(old_app))
         assert lets_in(server.url, new.creds(new_app))

@@ -22,6 +22,7 @@ class Kit:
     def __post_init__(self) -> None:
         """Make the keys and the tokens."""
         self.operator_key = self.site.make_key("o.nk", "operator")
+        self.other_key = self.site.make_key("other.nk", "operator")
         self.system_key = self.site.make_key("s.nk", "account")
         self.app_key = self.site.make_key("a.nk", "account")
         self.system, self.app = self.system_key.public_key, self.app_key.public_key
@@ -41,6 +42,10 @@ class Kit:
                 self.app: self.site.make_jwt("app.jwt", "account", self.app, key),
             },
         }
+
+    def other(self, **claims: Any) -> list[str]:
+        """Another operator that is to be trusted too."""
+        return [self.site.make_jwt("other.jwt", "operator", self.other_key.public_key, self.other_key, claims)]
 
     def user(self, **claims: Any) -> str:
         """The JWT of a user of the account."""
@@ -99,6 +104,24 @@ REFUSED: dict[str, Case] = {
         lambda kit: {"operator": kit.operator(""), "resolver": {"type": "cache"}},
         "resolver",
         "the type cache needs a system account",
+    ),
+    "other operators that do not name the system account": Case(
+        lambda kit: {
+            "operator": {**kit.operator(), "system_account": kit.app},
+            "trusted_operators": kit.other(system_account=kit.system),
+        },
+        "operator.system_account",
+        "and the operators' jwts name",
+    ),
+    "other operator that wants another server": Case(
+        lambda kit: {"trusted_operators": kit.other(assert_server_version="99.0.0")},
+        "operator.jwt",
+        "the operator wants nats-server 99.0.0",
+    ),
+    "several operators and no system account": Case(
+        lambda kit: {"operator": {**kit.operator(), "system_account": None}, "trusted_operators": kit.other()},
+        "resolver",
+        "with several operators it has to be in the configuration",
     ),
     "strict operator without signing keys": Case(
         lambda kit: {"operator": kit.operator(strict_signing_key_usage=True)}, "operator.jwt", "demands signing keys"
@@ -419,10 +442,15 @@ REFUSED: dict[str, Case] = {
 }
 
 
+def _older(kit: Kit) -> list[str]:
+    """A JWT of the operator itself of before, with which no server would start."""
+    key = kit.operator_key
+    return [kit.site.make_jwt("older.jwt", "operator", key.public_key, key, {"assert_server_version": "99.0.0"})]
+
+
 def _foreign(kit: Kit) -> Options:
     operator = kit.operator()
-    other = kit.site.make_key("other.nk", "operator")
-    operator["resolver_preload"][kit.system] = kit.site.make_jwt("foreign.jwt", "account", kit.system, other)
+    operator["resolver_preload"][kit.system] = kit.site.make_jwt("foreign.jwt", "account", kit.system, kit.other_key)
     return operator
 
 
@@ -435,6 +463,20 @@ def _expired(kit: Kit) -> Options:
 
 #: Configurations that look like one of those above, and with which a server starts.
 ACCEPTED: dict[str, Callable[[Kit], Options]] = {
+    "another operator": lambda kit: {"trusted_operators": kit.other()},
+    "another operator that names the system account": lambda kit: {
+        "operator": {**kit.operator(""), "system_account": kit.system},
+        "trusted_operators": kit.other(system_account=kit.system),
+    },
+    "another operator that signed the system account": lambda kit: {
+        "resolver": {"type": "memory"},
+        "operator": _foreign(kit),
+        "trusted_operators": kit.other(),
+    },
+    "another operator that is strict without signing keys": lambda kit: {
+        "trusted_operators": kit.other(strict_signing_key_usage=True)
+    },
+    "the same operator again": lambda kit: {"trusted_operators": [kit.operator()["jwt"], *_older(kit)]},
     "plain": same(),
     "cache": same(resolver={"type": "cache", "ttl": "1h"}),
     "memory": same(resolver={"type": "memory"}),

@@ -60,6 +60,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "keys_path": {**_described("str"), "no_log": False},
         },
     ),
+    "trusted_operators": _described("list", elements="str", default=[]),
     "resolver": _described(
         "dict",
         default={},
@@ -222,8 +223,9 @@ def _restart_members(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _operator_members(options: Mapping[str, Any]) -> dict[str, Any]:
     operator = options["operator"]
+    others = _other_operators(options)
     return {
-        "operator": operator["jwt"] or PLACEHOLDER,
+        "operator": [operator["jwt"] or PLACEHOLDER, *others] if others else operator["jwt"] or PLACEHOLDER,
         "system_account": operator["system_account"],
         "resolver": _resolver(options),
         "resolver_tls": options["resolver_tls"],
@@ -231,6 +233,14 @@ def _operator_members(options: Mapping[str, Any]) -> dict[str, Any]:
         "resolver_pinned_accounts": options["pinned_accounts"] or None,
         "default_sentinel": options["default_sentinel"],
     }
+
+
+def _other_operators(options: Mapping[str, Any]) -> list[str]:
+    """The operators that the server trusts beside its own. One of its own operator is ignored: an older JWT has keys that are trusted no longer."""
+    own = options["operator"]["jwt"]
+    named = startup.subject_of(own)
+    rest = (token for token in dict.fromkeys(token.strip() for token in options["trusted_operators"]) if token != own)
+    return [token for token in rest if not named or startup.subject_of(token) != named]
 
 
 def _resolver(options: Mapping[str, Any]) -> Any:
@@ -409,6 +419,9 @@ def _option(path: reading.Path) -> str:
 def _option_problems(options: Mapping[str, Any], foretold: bool) -> Iterator[Problem]:
     if not options["operator"]["jwt"] and not foretold:
         yield Problem("operator.jwt", "the operator's JWT is missing.")
+    for index, token in enumerate(options["trusted_operators"]):
+        if not startup.subject_of(token.strip()):
+            yield Problem(f"trusted_operators[{index}]", "this is not the JWT of an operator.")
     yield from _resolver_problems(options)
     for option, value in (("name", options["name"]), ("cluster.name", (options["cluster"] or {}).get("name", "_"))):
         if not _WORD.fullmatch(value):

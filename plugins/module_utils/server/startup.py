@@ -194,13 +194,14 @@ class Server:
     """A configuration as the rules look at it."""
 
     top: Block
-    operator: Operator
+    operators: tuple[Operator, ...]  # one, or several while accounts move from one to another
     host: Host
 
     @property
     def system_account(self) -> str:
-        """The one that counts: that of the configuration, or else the operator's."""
-        return self.top.text("system_account", "system") or self.operator.system_account
+        """The one that counts: that of the configuration, or else that of the operator, if there is only one (opts.go)."""
+        of_operator = self.operators[0].system_account if len(self.operators) == 1 else ""
+        return self.top.text("system_account", "system") or of_operator
 
     def block(self, name: str) -> Block:
         """A block by its usual name."""
@@ -220,8 +221,8 @@ class Server:
 def problems(document: Document, host: Host) -> Found:
     """Everything for which a server would not start with this configuration, each with the path of the member."""
     top = Block(document.data)
-    operator_text = top.value("operator", "operators", "root", "roots", "root_operator", "root_operators")
-    server = Server(top, _operator(operator_text), host)
+    named = top.value("operator", "operators", "root", "roots", "root_operator", "root_operators")
+    server = Server(top, tuple(map(_operator, named if isinstance(named, list) else [named])) or (Operator(),), host)
     for rule in _RULES:
         yield from rule(server)
 
@@ -252,6 +253,11 @@ def _body(payload: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return body if isinstance(body, dict) and body.get("type") == kind else {}
 
 
+def subject_of(token: Any) -> str:
+    """The public key of the operator that a JWT is about, not verified; empty for what is no JWT of an operator."""
+    return _operator(token).public_key
+
+
 def _operator(value: Any) -> Operator:
     payload = _payload(value)
     body = _body(payload, "operator")
@@ -270,28 +276,19 @@ def _operator(value: Any) -> Operator:
 
 def _operator_rules(server: Server) -> Found:
     """server.validateTrustedOperators and configureAccounts, jwt.go and server.go."""
-    top, operator = server.top, server.operator
+    top = server.top
     at = top.at("operator", "operators", "root", "roots", "root_operator", "root_operators")
-    configured = top.text("system_account", "system")
-    if operator.known and operator.system_account and configured and configured != operator.system_account:
-        yield (
-            top.at("system_account", "system"),
-            f"the system_account is {configured}, and that of the operator's jwt is {operator.system_account}; servers take the operator's.",
-        )
-    if operator.strict and not operator.signing_keys:
+    yield from _system_account_rules(server)
+    if all(one.strict and not one.signing_keys for one in server.operators):
         yield (
             at,
             "the operator demands signing keys (strict_signing_key_usage) and has none, so there is no key that the server could trust.",
         )
-    for key in operator.signing_keys:
-        if not is_public_key(key, "O"):
-            yield at, f"the operator's signing key {key} is not the public key of an operator."
-    yield from _version_rules(server, at)
-    if server.resolver in ("full", "cache") and not server.system_account and not server.host.foretold:
-        yield (
-            top.at("resolver", "account_resolver", "accounts_resolver"),
-            f"the type {server.resolver} needs a system account, and the operator has none.",
-        )
+    for operator in server.operators:
+        for key in operator.signing_keys:
+            if not is_public_key(key, "O"):
+                yield at, f"the operator's signing key {key} is not the public key of an operator."
+        yield from _version_rules(operator, server.host, at)
     for path, key in top.listed("resolver_pinned_accounts"):
         if isinstance(key, str) and not is_public_key(key, "A"):
             yield path, f"not the public key of an account: {key}."
@@ -305,12 +302,38 @@ def _operator_rules(server: Server) -> Found:
         yield from _memory_rules(server)
 
 
-def _version_rules(server: Server, at: Path) -> Found:
-    wanted, running = (_version(text) for text in (server.operator.server_version, server.host.version))
+def _system_account_rules(server: Server) -> Found:
+    top = server.top
+    configured = top.text("system_account", "system")
+    named = [one.system_account for one in server.operators if one.system_account]
+    if all(one.known for one in server.operators) and named and configured and configured not in named:
+        whose = (
+            f"that of the operator's jwt is {named[0]}"
+            if len(server.operators) == 1
+            else f"the operators' jwts name {', '.join(named)}"
+        )
+        yield (
+            top.at("system_account", "system"),
+            f"the system_account is {configured}, and {whose}; servers take the operator's.",
+        )
+    if server.resolver in ("full", "cache") and not server.system_account and not server.host.foretold:
+        missing = (
+            "the operator has none"
+            if len(server.operators) == 1
+            else "with several operators it has to be in the configuration"
+        )
+        yield (
+            top.at("resolver", "account_resolver", "accounts_resolver"),
+            f"the type {server.resolver} needs a system account, and {missing}.",
+        )
+
+
+def _version_rules(operator: Operator, host: Host, at: Path) -> Found:
+    wanted, running = (_version(text) for text in (operator.server_version, host.version))
     if wanted and running and wanted > running:
         yield (
             at,
-            f"the operator wants nats-server {server.operator.server_version} or later (assert_server_version), and this is {server.host.version}.",
+            f"the operator wants nats-server {operator.server_version} or later (assert_server_version), and this is {host.version}.",
         )
 
 
@@ -358,7 +381,11 @@ def _memory_rules(server: Server) -> Found:
     if isinstance(expires, int) and 0 < expires < server.host.now:
         yield at, "the JWT of the system account has expired."
     issuer = payload.get("iss")
-    if payload and server.operator.known and issuer not in server.operator.trusted:
+    if (
+        payload
+        and all(one.known for one in server.operators)
+        and not any(issuer in one.trusted for one in server.operators)
+    ):
         yield (
             at,
             f"the JWT of the system account is signed by {issuer}, which is no key of the operator that may sign accounts.",
