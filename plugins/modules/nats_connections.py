@@ -41,12 +41,11 @@ options:
     default: listed
   account:
     description:
-      - The public key of the account.
+      - The public key of the account. It may be omitted with O(identity_keys), for all accounts.
     type: str
-    required: true
   users:
     description:
-      - The public keys of users, or V(*) for all of the account. The default, if O(revoked) and O(issuers) are omitted too, is all.
+      - The public keys of users, or V(*) for all of the account. The default, if O(revoked), O(issuers) and O(identity_keys) are omitted too, is all.
     type: list
     elements: str
   revoked:
@@ -59,6 +58,12 @@ options:
       - Public keys of signing keys. Connections with a JWT that one of them signed are meant.
     type: list
     elements: str
+  identity_keys:
+    description:
+      - Connections with a JWT that the identity key of their account signed are meant. With C(strict_signing_key_usage) of the operator servers refuse these
+        JWTs. Temporary users of tasks do not count, the user of O(creds_path) does: close connections by another one.
+    type: bool
+    default: false
   since:
     description:
       - The time from which RV(closed_since) and RV(seconds) count, in unix seconds or RFC 3339. The default is when the task starts.
@@ -70,6 +75,12 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Who would be refused by a strict operator
+  natsops.security.nats_connections:
+    servers: [tls://n1.example.com:4222]
+    creds_path: /etc/nats/sys.creds
+    identity_keys: true
+
 - name: Who is connected to the account
   natsops.security.nats_connections:
     servers: [tls://n1.example.com:4222]
@@ -101,6 +112,9 @@ connections:
     id:
       description: The number of the connection on that server.
       type: int
+    account:
+      description: The public key of its account.
+      type: str
     user:
       description: The public key of the user.
       type: str
@@ -182,10 +196,11 @@ def main() -> None:
             **options.connection_spec(),
             **accounts,
             state={"type": "str", "choices": ["listed", "absent"], "default": "listed"},
-            account={"type": "str", "required": True},
+            account={"type": "str"},
             users={"type": "list", "elements": "str"},
             revoked={"type": "dict"},
             issuers={"type": "list", "elements": "str", "no_log": False},
+            identity_keys={"type": "bool", "default": False, "no_log": False},
             since={"type": "str"},
         ),
         required_one_of=options.ONE_OF,

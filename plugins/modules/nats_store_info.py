@@ -133,7 +133,7 @@ problems:
 strict_mode:
   description:
     - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.
-    - Who is connected by a JWT of an identity key, only servers know, see M(natsops.security.nats_connections).
+    - Who is connected by a JWT of an identity key, only servers know, see O(natsops.security.nats_connections#module:identity_keys).
   returned: success
   type: dict
   contains:

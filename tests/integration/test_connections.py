@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fleets import FULL, Fleet, Realm
 
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User, UserAccess
+from ansible_collections.natsops.security.plugins.module_utils.claims import (
+    Account,
+    Claims,
+    SigningKey,
+    User,
+    UserAccess,
+)
 from ansible_collections.natsops.security.plugins.module_utils.cluster import connections
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
@@ -220,3 +226,49 @@ def test_many_connections_are_read_page_by_page(place: Place, monkeypatch: pytes
         sought = connections.Sought(place.account.public_key, {"*": None})
         found = place.fleet.do(lambda connection: connections.look_for(connection, sought, []))
         assert sorted(client.name for client in found.open) == [f"u{index}" for index in range(7)]
+
+
+# ---- identity keys
+
+
+def test_connections_by_jwts_of_identity_keys_are_found_in_all_accounts(place: Place) -> None:
+    """What a strict operator has servers refuse, bearers included. The connection of the task itself is by an identity key as well, and does not count."""
+    realm, site = place.fleet.realm, place.site
+    signing = nkey.create("account")
+    other, jwt = realm.new_account("OTHER", Account(signing_keys=[SigningKey(key=signing.public_key)]))
+    assert site.start("resolver", place.fleet.task(jwts=[jwt]))["changed"]
+    pair = nkey.create("user")
+    claims = Claims(name="signed", subject=pair.public_key, body=User(issuer_account=other.public_key))
+    signed = (pair, codec.encode(claims, signing, int(time.time()) - 100))
+    identity = nkey.create("user")
+    body = Claims(name="other", subject=identity.public_key, body=User())
+    by_identity = (identity, codec.encode(body, other, int(time.time()) - 100))
+    task = place.fleet.task(identity_keys=True, expected_servers=["n1", "n2", "n3"])
+    with (
+        connected(place, 0, place.user("guest")) as guest,
+        connected(place, 1, place.user("bearer", bearer=True)),
+        connected(place, 2, by_identity),
+        connected(place, 2, signed) as stays,
+    ):
+        result = site.start("connections", task)
+        found = {one["user"]: one["account"] for one in result["connections"] if "closed_at" not in one}
+        mine = {one for one in found.values() if one in (place.account.public_key, other.public_key)}
+        assert mine == {place.account.public_key, other.public_key}
+        assert pair.public_key not in found
+        assert set(found.values()) <= {place.account.public_key, other.public_key}
+        assert result["open"] == len(found) == 3
+        # Of one account.
+        of_other = site.start("connections", {**task, "account": other.public_key})
+        assert [one["user"] for one in of_other["connections"] if "closed_at" not in one] == [identity.public_key]
+        closed = site.start("connections", {**task, "state": "absent"})
+        assert (closed["changed"], closed["open"]) == (True, 0)
+        assert is_closed(guest)
+        assert is_open(stays)
+    again = site.start("connections", {**task, "state": "absent"})
+    assert again["changed"] is False
+
+
+def test_account_may_be_omitted_for_identity_keys_alone(place: Place) -> None:
+    for more in ({}, {"identity_keys": False}, {"state": "absent"}, {"users": ["*"]}):
+        message = place.site.refuse("connections", **place.fleet.task(**more))
+        assert message.startswith("account: name the account; only with identity_keys: true may it be omitted")

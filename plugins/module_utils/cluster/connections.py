@@ -18,7 +18,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from ..base import units
 from ..token import codec
 from .answers import Answer, Part, Unreadable, one_line, read_each
-from .connection import Connection
+from .connection import TEMPORARY_NAME, Connection
 from .looking import CONNZ
 from .servers import SUBJECTS, Cluster, Server, discover
 
@@ -39,12 +39,13 @@ _FRACTION = re.compile(r"\.([0-9]{1,9})")
 
 @dataclasses.dataclass(frozen=True)
 class Sought:
-    """Which connections of an account are meant: of users by public key, with the time up to which their JWTs count, in unix seconds, None for all of them;
-    `*` is every user. And those whose JWTs one of `issuers` signed."""
+    """Which connections of an account, or of all accounts, are meant: of users by public key, with the time up to which their JWTs count, in unix seconds,
+    None for all of them; `*` is every user. And those whose JWTs one of `issuers`, or the identity key of their account, signed."""
 
-    account: str
+    account: str  # "" for all accounts
     users: Mapping[str, int | None]
     issuers: frozenset[str] = frozenset()
+    by_identity_keys: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +75,14 @@ class Client:
         """Whether the server ended it after a time, and not the client."""
         return self.stopped >= max(since, 1) and self.reason in _CUT_OFF
 
+    @property
+    def is_by_identity_key(self) -> bool:
+        """Whether the identity key of its account signed its JWT; the temporary users of tasks do not count, as they end with their task."""
+        return self.issuer == self.account != "" and self.name != TEMPORARY_NAME
+
     def is_of(self, sought: Sought) -> bool:
         """Whether it is one of those that are meant. A JWT that is not shown, as that of a bearer, was issued before the connection was made."""
-        if self.issuer in sought.issuers:
+        if self.issuer in sought.issuers or (sought.by_identity_keys and self.is_by_identity_key):
             return True
         issued_at = self.issued_at or int(self.started)
         return any(
@@ -260,6 +266,7 @@ def _describe(client: Client, kicked: Iterable[tuple[str, int]]) -> dict[str, An
     shown: dict[str, Any] = {
         "server": client.server.name,
         "id": client.cid,
+        "account": client.account,
         "user": client.user,
         "name": client.name,
         "address": client.address,

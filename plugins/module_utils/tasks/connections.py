@@ -63,7 +63,13 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
 def _sought(module: CarefulModule) -> connections.Sought:
     """Which connections are meant."""
     params = module.params
-    account = parse_public_key(module, params["account"], "account", "account").public_key
+    by_identity_keys = bool(params["identity_keys"])
+    if params["account"] is None and not by_identity_keys:
+        raise NatsSecurityError(
+            "account: name the account; only with identity_keys: true may it be omitted, for all accounts."
+        )
+    named = params["account"] is not None
+    account = parse_public_key(module, params["account"], "account", "account").public_key if named else ""
     users: dict[str, int | None] = {}
     for index, key in enumerate(params["users"] or ()):
         users[_user(module, key, f"users[{index}]")] = None
@@ -74,9 +80,9 @@ def _sought(module: CarefulModule) -> connections.Sought:
         parse_public_key(module, key, f"issuers[{index}]", "account").public_key
         for index, key in enumerate(params["issuers"] or ())
     )
-    if all(params[name] is None for name in ("users", "revoked", "issuers")):
+    if all(params[name] is None for name in ("users", "revoked", "issuers")) and not by_identity_keys:
         users["*"] = None
-    return connections.Sought(account, users, issuers)
+    return connections.Sought(account, users, issuers, by_identity_keys)
 
 
 def _user(module: CarefulModule, key: str, place: str) -> str:
