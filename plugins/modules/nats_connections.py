@@ -61,7 +61,7 @@ options:
   identity_keys:
     description:
       - Connections with a JWT that the identity key of their account signed are meant. With C(strict_signing_key_usage) of the operator servers refuse these
-        JWTs. Temporary users of tasks do not count, the user of O(creds_path) does: close connections by another one.
+        JWTs. Temporary users of tasks do not count, the user of O(creds_path) does. Close connections by another one.
     type: bool
     default: false
   since:

@@ -94,8 +94,8 @@ options:
         type: str
   trusted_operators:
     description:
-      - JWTs of operators that the server trusts beside O(operator), while accounts move from one to another. A JWT of that operator itself is ignored, so the list may
-        be the same before and after the move.
+      - JWTs of operators that the server trusts beside O(operator), while accounts move from one to another. A JWT of that operator itself is ignored, so the
+        list may be the same before and after the move.
       - The configuration has a system account then, which at least one of the operators names. Deletions of accounts are taken from O(operator) alone.
     type: list
     elements: str

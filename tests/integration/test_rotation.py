@@ -12,6 +12,7 @@ import pytest
 from checkout import ROOT
 from support.sites import Site
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 DOCUMENT: dict[str, Any] = {
@@ -236,6 +237,14 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     following = store.run(turning("add", account=None, role="other"))["rotations"][0]["next"]
     message = store.refused(turning("retire", account=None, role="other", public_key=following))
     assert "cannot go before it has come" in message
+
+
+@pytest.mark.parametrize("phase", ["add", "resign", "retire", "replace"])
+@pytest.mark.parametrize("account", ["APP", None])
+def test_key_that_the_role_never_had_is_no_mistake_that_passes(store: Store, phase: str, account: str | None) -> None:
+    unknown = nkey.create("account" if account else "operator").public_key
+    message = store.refused(turning(phase, account=account, public_key=unknown))
+    assert f"{unknown} is no key of the role main, and none that it had before: it has " in message
 
 
 def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None:

@@ -15,6 +15,7 @@ from ..keys.new import NewKey
 from .place import Found, Place
 from .rotation import (
     NONE,
+    AtHand,
     Generations,
     TurnedUser,
     join_record,
@@ -189,7 +190,9 @@ def _turned(
         Problem(one.place, _no_rotation(owner, one)) for one in rotations if owner in (one.key, one.role)
     ]
     rotations = [one for one in rotations if owner not in (one.key, one.role)]
-    turned = turn(found, roles.record, (key.key for key in old), rotations, roles.make, roles.is_elsewhere)
+    turned = turn(
+        found, roles.record, (key.key for key in old), rotations, AtHand(roles.make, roles.is_elsewhere, roles.has_gone)
+    )
     names.problems += [*roles.problems, *turned.problems]
     names.adopted += roles.adopted
     names.generations[owner] = turned.generations
@@ -197,6 +200,10 @@ def _turned(
     current = {**{role: key for role, key in known.items() if role not in found}, **turned.roles}
     names.record[owner] = join_record(current, turned.generations)
     return turned.roles
+
+
+def _has_gone(place: Place, key: str) -> bool:
+    return place.trust is not None and key in place.trust.record.removed
 
 
 def _name_curve_key(
@@ -224,8 +231,11 @@ def _name_curve_key(
         record,
         present,
         rotations,
-        lambda _unused: started_or_new(place, ring, NewKey("curve", f"{label} (next)")),
-        lambda key: not ring.has(key),
+        AtHand(
+            lambda _unused: started_or_new(place, ring, NewKey("curve", f"{label} (next)")),
+            lambda key: not ring.has(key),
+            lambda key: _has_gone(place, key),
+        ),
     )
     names.problems += turned.problems
     names.generations[owner] = turned.generations
@@ -251,6 +261,10 @@ class _Roles:
     def is_elsewhere(self, key: str) -> bool:
         """Whether a signer holds a key, and no seed of it is here."""
         return any(signer.public_key == key for signer in self._ring.signers)
+
+    def has_gone(self, key: str) -> bool:
+        """Whether a key was removed by an earlier run."""
+        return _has_gone(self._place, key)
 
     def as_found(self, old: Sequence[SigningKey]) -> dict[str, str]:
         """The keys of the roles on record of a token that is taken as it is found."""

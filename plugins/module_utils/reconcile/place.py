@@ -46,7 +46,7 @@ class Record:
     operator_token: str = ""
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)  # tokens, by the names of accounts
     roles: dict[str, dict[str, str]] | None = None
-    removed: frozenset[str] = frozenset()  # the public keys of accounts and users that were removed
+    removed: frozenset[str] = frozenset()  # the public keys that were removed
     revoked: frozenset[Revoked] = frozenset()  # what was revoked by name
     removed_names: Mapping[str, str] = dataclasses.field(default_factory=dict)  # of those keys, ACCOUNT or ACCOUNT/USER
 

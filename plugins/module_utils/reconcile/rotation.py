@@ -83,6 +83,14 @@ def role_of(record: Mapping[str, str], key: str) -> tuple[str, str]:
     return name, "current"
 
 
+class AtHand(NamedTuple):
+    """What is asked about keys: a new one, or its placeholder, for a role; whether a signer holds one elsewhere; and whether one was a key here and went."""
+
+    make: Callable[[str], str]
+    is_elsewhere: Callable[[str], bool]
+    has_gone: Callable[[str], bool]
+
+
 class Turned(NamedTuple):
     """The keys of roles after their rotations."""
 
@@ -96,13 +104,11 @@ def turn(
     record: Mapping[str, str],
     in_token: Iterable[str],
     rotations: Sequence[Rotation],
-    make: Callable[[str], str],
-    is_elsewhere: Callable[[str], bool],
+    at_hand: AtHand,
 ) -> Turned:
     """Rotate the roles of one operator or account that are asked for, and keep the generations of the others.
 
-    `roles` are the keys of the roles that are wanted, `make` gives a new key, or its placeholder, for a role. A key that a signer holds elsewhere is not
-    followed by one whose seed is made here.
+    `roles` are the keys of the roles that are wanted. A key that a signer holds elsewhere is not followed by one whose seed is made here.
     """
     present = set(in_token)
     _unused, following, retiring = split(record)
@@ -118,7 +124,7 @@ def turn(
             known = ", ".join(sorted(roles)) or "none"
             problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; there are {known}."))
             continue
-        found = _turn_slot(slot, one, present, make, is_elsewhere)
+        found = _turn_slot(slot, one, present, at_hand)
         if isinstance(found, str):
             problems.append(Problem(one.place, found))
             continue
@@ -137,9 +143,7 @@ def _in(key: str | None, present: set[str], current: str) -> str:
     return key if key and key in present and key != current else ""
 
 
-def _turn_slot(
-    slot: Slot, asked: Rotation, present: set[str], make: Callable[[str], str], is_elsewhere: Callable[[str], bool]
-) -> Slot | str:
+def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) -> Slot | str:
     """The slot after a phase, or why that cannot be."""
     current, following, retiring = slot
     key = asked.key or retiring or current
@@ -148,7 +152,9 @@ def _turn_slot(
     if key not in slot:
         if key in present:
             return f"{key} is a signing key here, and not one of the role {asked.role}, which has {current}."
-        return slot  # it is gone already
+        if at_hand.has_gone(key):
+            return slot
+        return f"{key} is no key of the role {asked.role}, and none that it had before: it has {current}."
     if key == following:
         return f"{key} is the key that is to follow in the role {asked.role}: it cannot go before it has come."
     if key == current and retiring:
@@ -163,9 +169,9 @@ def _turn_slot(
     if asked.phase != RETIRE and key == current and not following:
         if asked.following in present:
             return f"{asked.following} is a key here already: it cannot follow in the role {asked.role}."
-        if not asked.following and is_elsewhere(current):
+        if not asked.following and at_hand.is_elsewhere(current):
             return f"{current} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
-        following = asked.following or make(asked.role)
+        following = asked.following or at_hand.make(asked.role)
     if asked.phase == ADD:
         return slot if key == retiring else Slot(current, following)
     if asked.phase == RESIGN:

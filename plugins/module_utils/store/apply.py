@@ -17,7 +17,7 @@ import json
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Callable, Iterator, Mapping, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -370,9 +370,13 @@ class _Work:
         _remove_leftovers(self.store, [str(entry.get("key")) for entry in self.store.journal])
 
     def note_removed_keys(self) -> None:
-        """Say in the journal which signing keys go, so that a run after a kill archives them though no token names them any more."""
+        """Say in the journal which signing keys go, so that a run after a kill archives them though no token names them any more.
+
+        They are noted as removed as well, so that a rotation that names one is known to be complete.
+        """
         gone = [one for one in self.plan.removals if not one.user and not one.is_account]
         write_journal(self.layout, [removal_entry(one.account, key) for one in gone for key in one.keys])
+        self.append_removed([(key, one.account) for one in gone for key in one.keys])
 
     def make_keys(self) -> None:
         pairs = [(key, nkey.create(key.type)) for key in self.plan.new_keys()]
@@ -517,11 +521,17 @@ class _Work:
 
     def note_removed(self) -> None:
         """Note the keys of accounts and users that go, so that their tokens are known for what they are if they ever come back."""
-        lines = [
-            f"{removal.keys[0]} {self.when} {removal.account}{'/' if removal.user else ''}{removal.user}\n"
-            for removal in self.plan.removals
-            if removal.keys and (removal.user or removal.is_account) and removal.keys[0] not in self.record.removed
-        ]
+        self.append_removed(
+            [
+                (removal.keys[0], f"{removal.account}{'/' if removal.user else ''}{removal.user}")
+                for removal in self.plan.removals
+                if removal.keys and (removal.user or removal.is_account)
+            ]
+        )
+
+    def append_removed(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Note keys that go, each with ACCOUNT or ACCOUNT/USER, unless they are noted already."""
+        lines = [f"{key} {self.when} {name}\n" for key, name in keys if key not in self.record.removed]
         if lines:
             make_folders([self.layout.state_of_keys])
             append(self.layout.removed, "".join(lines))

@@ -110,7 +110,7 @@ class Layout:
 
     @property
     def removed(self) -> str:
-        """The public keys of accounts and users that were removed, one a line."""
+        """The public keys that were removed, of accounts, users, signing keys and curve keys, one a line."""
         return f"{self.state_of_keys}/removed"
 
     @property
