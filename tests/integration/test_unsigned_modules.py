@@ -113,8 +113,13 @@ def test_change_is_asked_for_and_the_jwt_stays_meanwhile(site: Site, elsewhere: 
     sign(site, elsewhere, again["unsigned"])
     site.run("operator", **operator)
     assert "newer" in site.claims("acme.jwt").body.tags
-    # What was signed once does not come back over something newer.
     signed = site.text("operator.json")
+    # A new key is named as the next run names it, which asks for the same.
+    new = {**operator, "signing_keys": [*operator["signing_keys"], {"path": site / "new.nk"}]}
+    asked = site.run("operator", **new)
+    assert site.keep("operator", **new)["unsigned"] == asked["unsigned"]
+    assert "(a new operator key" not in site.text("operator.json")
+    # What was signed once does not come back over something newer.
     operator["tags"] = ["newest"]
     sign(site, elsewhere, site.run("operator", **operator)["unsigned"])
     site.run("operator", **operator)

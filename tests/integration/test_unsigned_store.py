@@ -211,6 +211,45 @@ def test_signing_key_goes_when_the_account_came_back(offline: Offline, is_run_in
     site.keep("revocation", **revocation)
 
 
+@pytest.mark.attack
+@pytest.mark.parametrize("is_compromised", [False, True])
+def test_signing_keys_are_rotated_with_the_operator_elsewhere(offline: Offline, is_compromised: bool) -> None:
+    site = offline.site
+    own = {"name": "OWN", "signing_keys": [{"role": "main"}], "users": [{"name": "u"}]}
+    offline.document = {**offline.document, "accounts": [own]}
+    offline.make()
+
+    def keys() -> list[str]:
+        return [key.key for key in site.claims("stores/ACME/accounts/OWN/OWN.jwt").body.signing_keys]
+
+    def phase(name: str) -> dict[str, Any]:
+        rotation = {"account": "OWN", "role": "main", "phase": name, "public_key": old}
+        options = {**offline.store, "rotations": [rotation]}
+        asked = site.run("store", **options)["unsigned"]
+        assert asked["requests"] == ["account OWN"]
+        before = offline.tokens
+        site.keep("store", **options)
+        assert offline.tokens == before
+        offline.sign(asked["checksum"])
+        done = site.run("store", **options)
+        assert done["unsigned"] is None
+        site.keep("store", **options)
+        return done
+
+    (old,) = keys()
+    (seed,) = site.folder.rglob(f"{old}.nk")
+    phase("replace" if is_compromised else "resign")
+    new = site.claims("stores/ACME/accounts/OWN/users/u.jwt").issuer
+    if not is_compromised:
+        assert set(keys()) == {old, new}
+        assert seed.exists()
+        phase("retire")
+    assert new != old
+    assert keys() == [new]
+    assert not seed.exists()
+    site.keep("store", **offline.store)
+
+
 def test_another_document_is_asked_for_anew_and_earlier_signatures_are_not_used(offline: Offline) -> None:
     site = offline.site
     first = site.run("store", **offline.store)["unsigned"]

@@ -113,7 +113,7 @@ def turn(
     present = set(in_token)
     _unused, following, retiring = split(record)
     slots = {
-        role: Slot(key, _in(following.get(role), present, key), _in(retiring.get(role), present, key))
+        role: _slot(key, _in(following.get(role), present, key), _in(retiring.get(role), present, key), present)
         for role, key in roles.items()
     }
     retired: set[str] = set()
@@ -137,6 +137,29 @@ def turn(
         frozenset(retired),
     )
     return Turned({role: slot.current for role, slot in slots.items()}, generations, problems)
+
+
+def _slot(current: str, following: str, retiring: str, present: set[str]) -> Slot:
+    """The slot of a role. A JWT that came back signed may have the next key in place of the one on record: it has come, then."""
+    return Slot(following) if following and current not in present else Slot(current, following, retiring)
+
+
+def while_waiting(
+    known: Mapping[str, Mapping[str, str]], planned: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The record while JWTs wait for their signatures: as it is, with new roles, and with the new key of a known role as its next one."""
+    record = {owner: dict(roles) for owner, roles in known.items()}
+    for owner, roles in planned.items():
+        mine = record.setdefault(owner, {})
+        before = dict(mine)
+        for name, key in roles.items():
+            if name.endswith(_RETIRING):
+                continue  # it signs as long as the JWT is not there
+            if name not in before:
+                mine[name] = key
+            elif before[name] != key and not name.endswith(_NEXT):
+                mine[name + _NEXT] = key
+    return record
 
 
 def _in(key: str | None, present: set[str], current: str) -> str:

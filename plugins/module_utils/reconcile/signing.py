@@ -38,6 +38,13 @@ def key_of(key: str, made: Made) -> str:
     return made.get(key, key) if isinstance(key, Placeholder) else key
 
 
+def with_keys(reasons: Sequence[str], made: Made) -> list[str]:
+    """Reasons with the public keys that were made in place of their placeholders: a run that finds these keys gives the same reasons."""
+    for placeholder, key in made.items():
+        reasons = [reason.replace(placeholder, key) for reason in reasons]
+    return [*reasons]
+
+
 def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
     """All tokens that a plan issues, or NatsSecurityError as `codec.encode` and of a signer: then there is none of them."""
     operator = [plan.operator] if plan.operator is not None and plan.operator.is_issued else []
@@ -65,14 +72,19 @@ def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
     issued = [(what, step) for what, step in steps if step is not None and step.is_issued]
     away = [(what, step) for what, step in issued if not ring.has(key_of(step.issuer, made))]
     requests = [
-        request_for(what, claims, step.decision.reasons, step.found.token if step.found is not None else None)
+        request_for(
+            what,
+            claims,
+            with_keys(step.decision.reasons, made),
+            step.found.token if step.found is not None else None,
+        )
         for (what, step), claims in zip(away, _claims_of([step for _unused, step in away], ring, made))
     ]
     why = {(one.account, one.name): one.reasons for one in plan.entities if one.kind == "user"}
     for account, users in plan.users.items():
         for user in users:
             if user.claims is not None and not ring.has(key_of(user.issuer, made)):
-                reasons = why.get((account, user.name), ())
+                reasons = with_keys(why.get((account, user.name), ()), made)
                 requests.append(
                     request_for(f"user {account}/{user.name}", _user_claims(user.claims, made), reasons, user.token)
                 )

@@ -33,7 +33,7 @@ from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
-from ..reconcile.rotation import not_revoked_yet
+from ..reconcile.rotation import not_revoked_yet, while_waiting
 from ..reconcile.signing import Made, Tokens, key_of, sign_plan, unsigned_of
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
@@ -240,8 +240,18 @@ def _finish(work: _Work, run: Run, held: int) -> Outcome:
     if store.journal or store.leftovers:
         with _errors_told():
             _remove_leftovers(store, [str(entry.get("key")) for entry in store.journal])
-            discard(store.layout.journal)
+            if not _waits(store.layout):
+                discard(store.layout.journal)
     return work.outcome
+
+
+def _waits(layout: Layout) -> bool:
+    """Whether JWTs wait for their signatures, whose keys the journal has."""
+    if not is_there(layout.requests):
+        return False
+    from .waiting import read_waiting  # few stores have keys elsewhere
+
+    return read_waiting(layout, "").asked is not None
 
 
 def _add_earlier(outcome: Outcome, work: _Work) -> None:
@@ -355,10 +365,7 @@ class _Work:
             self.prepare()
             self.note_revoked()
             self.make_keys()
-            known, planned = self.record.roles or {}, self.plan.names.record
-            self.write_identity(
-                {owner: {**known.get(owner, {}), **planned.get(owner, {})} for owner in {**known, **planned}}
-            )
+            self.write_identity(while_waiting(self.record.roles or {}, self.plan.names.record))
             document = Requests(self.plan.now, tuple(unsigned_of(self.plan, self.ring, self.made)))
             waiting_jwts.ask(self.layout, path, document)
         self.outcome.made = self.made

@@ -16,7 +16,7 @@ from ..keys.new import NewKey, Placeholder, read_new_key
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Trust, UserFiles
 from ..reconcile.plan import Plan, Step
-from ..reconcile.signing import claims_of_step, sign_step
+from ..reconcile.signing import claims_of_step, sign_step, with_keys
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
 from ..rules import token_issues
 from ..rules.trust import foreign, keys_of
@@ -304,7 +304,7 @@ def _waiting(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Si
     is_made = not any(key.is_new and key.pair is None for key in keys)
     claims = claims_of_step(step, signing.ring, made_of(keys)) if is_made else step.claims
     existing = step.found.token if step.found is not None else None
-    asked = asked_for(module, claims, step.decision, existing, is_made)
+    asked = asked_for(module, claims, with_keys(step.decision.reasons, made_of(keys)), existing, is_made)
     return Signed(None, claims, False, asked)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
@@ -115,9 +115,11 @@ class Asked:
         }
 
 
-def asked_for(module: CarefulModule, claims: Claims, decision: Decision, existing: str | None, is_made: bool) -> Asked:
+def asked_for(
+    module: CarefulModule, claims: Claims, reasons: Sequence[str], existing: str | None, is_made: bool
+) -> Asked:
     """The request for a token. Its keys are made, unless check mode makes none."""
     if not is_made:
         return Asked(module, None)
     what = f"{claims.kind} {claims.name or claims.subject}"
-    return Asked(module, request_for(what, claims, decision.reasons, existing))
+    return Asked(module, request_for(what, claims, reasons, existing))
