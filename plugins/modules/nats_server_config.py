@@ -14,7 +14,8 @@ description:
   - Makes the configuration files of a nats-server that trusts an operator, and replaces only what changes.
   - A configuration with which the server would not start is refused before anything is written, also where C(nats-server -t) accepts it. Where
     O(binary_path) names a server, that server judges the new configuration too, by reading it and by starting with it up to the point where it would
-    listen.
+    listen. Claims of accounts in O(operator.resolver_preload) that its version does not enforce are warned of; the collection has a list of them in
+    C(docs/server-versions.md).
   - Passwords, tokens, keys and URLs with a login are written to files of their own (C(*-secrets.conf)), and are never shown in a result, a difference or a log.
   - Options that are named like blocks of NATS's configuration take the settings that NATS has for them, under NATS's names.
   - Without O(config_dir) nothing is written. The options are validated, and with O(return_content=true) the result has the configuration for a container,

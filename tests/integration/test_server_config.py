@@ -18,7 +18,7 @@ import pytest
 from support.plays import Play
 from support.ports import free_ports
 from support.server_cases import ALONE, CLUSTER, Kit, Options
-from support.servers import SERVER, running
+from support.servers import SERVER, running, server_version
 from support.sites import Site
 
 AWKWARD = 'a$b"c\\d\\u0041#{}[];\té\n// end'
@@ -250,6 +250,26 @@ def test_every_problem_is_reported_at_once_in_the_words_of_a_role(kit: Kit) -> N
     message = kit.site.refuse("server_config", **options(kit, **wanted))
     for place in ("server_jetstream.domain: ", "server_leafnodes.remotes[0].account: ", "server_site_config line 1: "):
         assert place in message
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("version", ["2.10.26", ""])
+def test_claims_that_the_server_is_too_old_to_enforce_are_warned_of(kit: Kit, version: str) -> None:
+    """`make servers` has older servers; elsewhere one says that it is older, and is the same otherwise."""
+    operator = kit.operator()
+    traced = {"trace": {"destination": "traces"}}
+    operator["resolver_preload"][kit.app] = kit.site.make_jwt("app.jwt", "account", kit.app, kit.operator_key, traced)
+    binary = str(SERVER)
+    if version:
+        binary = kit.site.write(
+            "older", f'#!/bin/sh\n[ "$1" = -v ] && exec echo nats-server: v{version}\nexec {SERVER} "$@"\n'
+        )
+        pathlib.Path(binary).chmod(0o755)
+    else:
+        version = ".".join(map(str, server_version()))
+    result = kit.site.run("server_config", **options(kit, operator=operator, binary_path=binary))
+    words = f"trace of account APP is not enforced by n1 (nats-server {version})"
+    assert [words in str(warning) for warning in result.get("warnings", [])] == ([True] if version < "2.11" else [])
 
 
 @pytest.mark.server

@@ -8,7 +8,7 @@ import base64
 import collections
 import dataclasses
 import itertools
-from typing import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Collection, Iterable, Mapping, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.units import show_time
@@ -281,18 +281,7 @@ def not_enforced(wanted: Iterable[Wanted], users: Iterable[tuple[str, str]], clu
     if all(version is None or version >= server_versions.newest_version() for version in versions):
         return []
     tokens = itertools.chain(((f"account {one.name or one.subject}", one.token) for one in wanted), users)
-    return server_versions.not_enforced(_newer(tokens), servers)
-
-
-def _newer(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claims]]:
-    """The claims that servers may not enforce, with what they are called. A token that cannot be read is passed over here."""
-    for title, token in tokens:
-        try:
-            payload = token.split(".")[1]
-            if server_versions.may_be_newer(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))):
-                yield title, codec.decode(token)
-        except (NatsSecurityError, ValueError, IndexError):
-            continue
+    return server_versions.not_enforced(server_versions.newer_tokens(tokens), servers)
 
 
 def is_settled(token: str, answers: Collection[str], servers: int) -> bool:

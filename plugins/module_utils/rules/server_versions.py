@@ -8,12 +8,15 @@ member, and stores the token as it came, so that the claim takes effect when the
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Tuple
 
+from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, Permissions, ScopeTemplate, User, UserAccess
 from ..claims.declaration import Field, fields_of, versions_in_words
+from ..token import codec
 
 #: The three numbers of a version.
 Version = Tuple[int, int, int]
@@ -194,6 +197,18 @@ def _last_versions(cls: type) -> Iterator[Version]:
                 yield _known(since[-1])
         if is_deep and field.kind.of is not None:
             yield from _last_versions(field.kind.of)
+
+
+def newer_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claims]]:
+    """Of tokens, given with what they are called, those that may have something newer, decoded. Signatures are not looked at; what is no token is passed
+    over."""
+    for title, token in tokens:
+        try:
+            payload = token.split(".")[1]
+            if may_be_newer(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))):
+                yield title, codec.decode_unverified(token)
+        except (NatsSecurityError, ValueError, IndexError):
+            continue
 
 
 # ---- in words

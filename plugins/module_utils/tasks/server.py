@@ -15,6 +15,7 @@ from ..base.recognition import MASK, questionable_in
 from ..claims.options import Problem
 from ..disk.files import is_folder, is_there
 from ..disk.lock import lock_folders
+from ..rules import server_versions
 from ..server import language, placing, program, running, secrets, startup
 from ..server.configuration import (
     OPTIONS,
@@ -26,6 +27,7 @@ from ..server.configuration import (
 )
 from ..server.program import Program
 from ..server.running import Outcome, Service
+from ..token import codec
 from .task import CarefulModule, now, return_secret
 
 #: How long to wait for another task on the same configuration, in seconds.
@@ -56,6 +58,8 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
     judge = _judge(module)
     configuration = server_configuration(params)
     _refuse_problems(module, configuration, judge)
+    if judge is not None:
+        _warn_of_version(module, judge)
     result = {
         "changed": False,
         "folders": list(configuration.folders),
@@ -104,6 +108,25 @@ def _refuse_problems(module: CarefulModule, configuration: Configuration, judge:
     if problems:
         prefix = params["variable_prefix"]
         raise NatsSecurityError(" ".join(f"{prefix if _is_option(problem) else ''}{problem}" for problem in problems))
+
+
+def _warn_of_version(module: CarefulModule, judge: Program) -> None:
+    """Say which claims of the accounts the server is too old to enforce, as after a downgrade."""
+    running_version = program.version(judge)
+    version = server_versions.read_version(running_version)
+    if version is None or version >= server_versions.newest_version():
+        return
+    accounts = (module.params["operator"]["resolver_preload"] or {}).items()
+    tokens = ((f"account {_name_in(token) or key}", token) for key, token in accounts if isinstance(token, str))
+    for text in server_versions.not_enforced(
+        server_versions.newer_tokens(tokens), {module.params["name"] or "this server": running_version}
+    ):
+        module.warn(text)
+
+
+def _name_in(token: str) -> str:
+    name = codec.peek(token).get("name")
+    return name if isinstance(name, str) else ""
 
 
 def _is_option(problem: Problem) -> bool:
