@@ -64,7 +64,9 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/natsops.security.nats) in C(module_defaults) to set defaults for this module.
+    description:
+      - Use one of the groups below in C(module_defaults), such as C(group/natsops.security.nats), to set defaults for this module and others. The modules
+        of each group but that one have options in common.
     support: full
     membership:
       - natsops.security.nats

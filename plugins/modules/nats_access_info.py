@@ -22,6 +22,13 @@ extends_documentation_fragment:
   - natsops.security.access
   - natsops.security.connection
   - natsops.security.connection.tls
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.servers
+      - natsops.security.system_account
 author: NatsOps authors (@natsops)
 requirements: [nkeys, nats-py for servers]
 options:

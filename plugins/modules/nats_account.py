@@ -30,6 +30,14 @@ extends_documentation_fragment:
   - natsops.security.token.remove_signing_keys
   - natsops.security.token.remove_revocations
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.signers
+      - natsops.security.signing
+      - natsops.security.tokens
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:

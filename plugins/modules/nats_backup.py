@@ -23,6 +23,13 @@ extends_documentation_fragment:
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.keystores
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "cryptography with O(password)"]
 options:

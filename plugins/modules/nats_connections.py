@@ -24,6 +24,11 @@ extends_documentation_fragment:
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]
 attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.servers
+      - natsops.security.system_account
   diff_mode:
     details: The connections that are closed.
   safe_file_operations:

@@ -18,6 +18,11 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:

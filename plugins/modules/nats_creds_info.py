@@ -18,6 +18,11 @@ extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.connection.tls
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.servers
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]
 options:

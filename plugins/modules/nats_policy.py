@@ -25,6 +25,14 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.tls
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.servers
+      - natsops.security.system_account
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys, nats-py for servers]
 options:

@@ -29,6 +29,14 @@ extends_documentation_fragment:
   - natsops.security.store
   - natsops.security.connection
   - natsops.security.connection.tls
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.keystores
+      - natsops.security.servers
+      - natsops.security.system_account
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16 with O(servers)"]
 notes:

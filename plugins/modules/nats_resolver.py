@@ -33,6 +33,13 @@ extends_documentation_fragment:
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]
 attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.servers
+      - natsops.security.system_account
+      - natsops.security.signers
+      - natsops.security.signing
   diff_mode:
     details: The claims of the accounts that change, by their public keys.
   safe_file_operations:

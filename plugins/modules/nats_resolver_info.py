@@ -20,6 +20,12 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.tls
   - natsops.security.connection.accounts
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.servers
+      - natsops.security.system_account
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "nats-py >= 2.16"]
 options:

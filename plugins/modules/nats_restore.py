@@ -22,6 +22,12 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.keystores
 author: NatsOps authors (@natsops)
 requirements: [nkeys, "cryptography with O(password)"]
 options:

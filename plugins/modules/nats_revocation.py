@@ -28,6 +28,15 @@ extends_documentation_fragment:
   - natsops.security.token.unsigned
   - natsops.security.token.operator_jwt
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.keystores
+      - natsops.security.signers
+      - natsops.security.signing
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:

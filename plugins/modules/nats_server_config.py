@@ -27,6 +27,10 @@ extends_documentation_fragment:
   - ansible.builtin.files
 author: NatsOps authors (@natsops)
 attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.files
   diff_mode:
     details: The files as they are and will be, without secrets.
   safe_file_operations:

@@ -20,6 +20,13 @@ extends_documentation_fragment:
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.signers
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.signers
+      - natsops.security.signing
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:

@@ -33,6 +33,13 @@ extends_documentation_fragment:
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
   - natsops.security.signers
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.stores
+      - natsops.security.keystores
+      - natsops.security.signers
 author: NatsOps authors (@natsops)
 requirements: [nkeys, PyYAML for YAML in O(src)]
 options:

@@ -31,6 +31,14 @@ extends_documentation_fragment:
   - natsops.security.token.account_jwt
   - natsops.security.token.operator_jwt
   - ansible.builtin.files
+attributes:
+  action_group:
+    membership:
+      - natsops.security.nats
+      - natsops.security.signers
+      - natsops.security.signing
+      - natsops.security.tokens
+      - natsops.security.files
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
 options:
