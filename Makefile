@@ -66,7 +66,7 @@ help:
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
 	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
-	@echo "make schema      the JSON Schema of the document of nats_store and docs/document.md, from the declarations"
+	@echo "make schema      the JSON Schemas of the document and of the roles' variables, and docs/document.md, from the declarations"
 	@echo "make docs        the documentation site with the guides, in .docs"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
 	@echo "make clean       remove what the above made"

@@ -1,10 +1,12 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the words of the document.
+"""Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the words of the document, and the
+schema of the roles' variables, from their argument specs.
 
-`make schema` writes both files. For each option the schema accepts what the module reads, and nothing else, with these exceptions, which JSON Schema
-cannot say: dates that no calendar has (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds (1000ms), the
-checksums of public keys, and a whole number written as 1.0. What the rules of NATS say of values, such as of subjects, or across options is not in it.
+`make schema` writes these files. For each option of the document the schema accepts what the module reads, and nothing else, with these exceptions, which
+JSON Schema cannot say: dates that no calendar has (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
+(1000ms), the checksums of public keys, and a whole number written as 1.0. What the rules of NATS say of values, such as of subjects, or across options is
+not in it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "schemas" / "document.schema.json"
+VARIABLES = ROOT / "schemas" / "variables.schema.json"
 PAGE = ROOT / "docs" / "document.md"
 _CORE = "ansible_collections.natsops.security.plugins.module_utils."
 
@@ -402,6 +407,96 @@ def schema() -> Schema:
     }
 
 
+# ---- the variables of the roles
+
+
+#: A text that Ansible makes something else of, which may be of any type.
+_TEMPLATE: Schema = {"type": "string", "pattern": "\\{[{%]"}
+_ABOUT = ("description", "default", "examples")
+
+
+def _or_template(schema: Schema) -> Schema:
+    """The same, and whatever is inside of it, or a template."""
+    inner = _with_templates(schema)
+    if not inner or set(inner) <= {"$ref", *_ABOUT}:  # what it refers to takes a template already
+        return inner
+    if "string" in inner.get("type", ()) and not {"pattern", "not"} & set(inner):  # any text will do
+        return inner
+    about = {word: inner.pop(word) for word in _ABOUT if word in inner}
+    kinds = inner["anyOf"] if set(inner) == {"anyOf"} else [inner]
+    return {**about, "anyOf": [*kinds, {"$ref": "#/$defs/template"}]}
+
+
+def _with_templates(schema: Schema) -> Schema:
+    """The same, with templates in it. What is not, and what `if` and `then` have, stays."""
+    found = dict(schema)
+    if "properties" in found:
+        found["properties"] = {word: _or_template(inner) for word, inner in found["properties"].items()}
+    for word in ("items", "additionalProperties"):
+        if isinstance(found.get(word), dict):
+            found[word] = _or_template(found[word])
+    if "anyOf" in found and "properties" not in found:
+        found["anyOf"] = [_with_templates(inner) for inner in found["anyOf"]]
+    return found
+
+
+def _variable(option: dict[str, Any]) -> Schema:
+    """The schema of an option of a role's argument specs: what Ansible takes for its type."""
+    kind = option.get("type", "str")
+    schema: Schema = {
+        "bool": {"$ref": "#/$defs/boolean"},
+        "int": {"anyOf": [{"type": "integer"}, _trimmed("[+-]?[0-9]+")]},
+        "dict": {"type": "object"},
+        "list": {"type": "array"},
+    }.get(kind, {"type": ["string", "number"]})
+    if "choices" in option and kind in ("str", "int"):
+        schema = {"enum": [*option["choices"], *(map(str, option["choices"]) if kind == "int" else ())]}
+    if kind == "list":
+        schema["items"] = _variable(
+            {**option, "type": option.get("elements", "str"), "default": None, "description": ""}
+        )
+        if "choices" in option:
+            schema["items"] = {"enum": option["choices"]}
+    elif "options" in option:
+        inner = {name: _variable(one) for name, one in option["options"].items()}
+        schema = _object(inner, [name for name, one in option["options"].items() if one.get("required")])
+    told = {"description": _plain(option["description"])} if option.get("description") else {}
+    if option.get("default") is not None:
+        told["default"] = option["default"]
+    return {**told, **(schema if option.get("required") else _or_null(schema))}
+
+
+def variables_schema() -> Schema:
+    """The schema of a file of variables. Variables of others may be in it too."""
+    document = schema()
+    definition = {word: document[word] for word in ("type", "properties", "required", "additionalProperties")}
+    variables: dict[str, Schema] = {}
+    for name, option in role_variables():
+        found = _variable(option)
+        if name.endswith("_definition"):
+            found = {"description": found["description"], **_or_null({"anyOf": [definition]})}
+        variables[name] = _or_template(found)
+    kinds = {name: _or_template(kind) for name, kind in document["$defs"].items()}
+    return {
+        "$schema": document["$schema"],
+        "title": "Variables of the roles of natsops.security",
+        "description": "A file of variables, of a group or of a host.",
+        "type": ["object", "null"],
+        "properties": variables,
+        "$defs": {**kinds, "template": _TEMPLATE},
+    }
+
+
+def role_variables() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The variables of all roles, each once, with what the argument specs say of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
+            for name, option in (entry.get("options") or {}).items():
+                found.setdefault(name, option)
+    yield from found.items()
+
+
 # ---- the page
 
 
@@ -449,7 +544,11 @@ document that begins with
 # yaml-language-server: $schema=https://raw.githubusercontent.com/natsops/security/main/schemas/document.schema.json
 ```
 
-The address may also be a path, relative to the document, such as that of the file in an installed collection. The schema says what each option may be
+The address may also be a path, relative to the document, such as that of the file in an installed collection. Files of variables, such as
+`group_vars/nats.yml`, have [schemas/variables.schema.json](../schemas/variables.schema.json), with the variables of all roles, `operator_definition` among
+them, in which any value may be a template. Let the editor know the tags of Ansible: `"yaml.customTags": ["!unsafe", "!vault"]`.
+
+The schema says what each option may be
 by itself. What NATS demands of subjects, and of options together, `nats_store --check` reports. Whatever is omitted, or `null`, takes its default.
 
 ## Values
@@ -480,7 +579,10 @@ def _row(word: str, inner: Schema, is_required: bool) -> str:
 
 def texts() -> dict[pathlib.Path, str]:
     """The files and what is in them."""
-    return {SCHEMA: json.dumps(schema(), indent=1, ensure_ascii=False) + "\n", PAGE: page()}
+    schemas = {SCHEMA: schema(), VARIABLES: variables_schema()}
+    return {path: json.dumps(one, indent=1, ensure_ascii=False) + "\n" for path, one in schemas.items()} | {
+        PAGE: page()
+    }
 
 
 if __name__ == "__main__":
