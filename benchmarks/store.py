@@ -37,12 +37,13 @@ _PERMISSIONS = {"publish": {"allow": list(workload.PUBLISH)}, "subscribe": {"all
 
 
 def rows(scratch: Path) -> list[Row]:
-    """1,000 users from nothing and again, 10,000, and how time and memory grow up to 100,000."""
+    """1,000 users from nothing and again, 10,000, the same after a rotation, and how time and memory grow up to 100,000."""
     nsc, go = nsc_peer.build(scratch), go_peer.build(scratch)
     with _memory(scratch) as folder:
         found = [
             *_thousand(folder, nsc),
             *_ten_thousand(folder, nsc, go),
+            *_rotation(folder),
             *_growth(folder),
         ]
     return [*found, *_disk(scratch, go)]
@@ -135,6 +136,23 @@ def _ten_thousand(folder: Path, nsc: Path | str, go: Path | str) -> list[Row]:
     return [
         *_against_nsc(f"{what}, CPU", medians["created"][1], nsc, medians.get("nsc"), 1, 40, times=10),
         *_against_go(what, created, go, seconds.get("go")),
+    ]
+
+
+def _rotation(folder: Path, users: int = 10_000) -> list[Row]:
+    """The users of one account signed anew, after a signing key was rotated, against their first signing."""
+    site = _Site(folder / "rotation", 1, users)
+    medians = interleaved({"created": site.created, "signed anew": site.signed_anew}, ROUNDS)
+    created, anew = medians["created"], medians["signed anew"]
+    return [
+        Row(
+            f"{users:,} users signed anew by the next key{watch}",
+            f"{anew[index]:.2f} s",
+            f"from nothing {created[index]:.2f} s",
+            anew[index] / created[index],
+            at_most=1.2,
+        )
+        for index, watch in enumerate(("", ", CPU"))
     ]
 
 
@@ -298,6 +316,11 @@ class _Site:
         changed["accounts"][-1]["users"][-1]["permissions"] = {"publish": {"allow": ["changed.>"]}}
         return self._apply(changed)
 
+    def signed_anew(self) -> list[float]:
+        """The last store with another key in the role of its first account, which signs all users of it anew."""
+        rotation = {"account": "account-0", "role": "main", "phase": "resign"}
+        return self._apply(self.definition, rotations=[rotation])
+
     def loop(self) -> list[float]:
         """Users of the last store, a task of nats_user each."""
         users = Path(tempfile.mkdtemp(dir=self.folder))
@@ -312,11 +335,11 @@ class _Site:
         }
         return self._play({"natsops.security.nats_user": options, "loop": list(range(LOOP))})
 
-    def _apply(self, definition: dict[str, Any]) -> list[float]:
+    def _apply(self, definition: dict[str, Any], **more: Any) -> list[float]:
         source = self.folder / "definition.json"
         source.write_text(json.dumps(definition))
         options = {"src": str(source), "stores_dir": f"{self.store}/stores", "keys_dir": f"{self.store}/keys"}
-        return self._play({"natsops.security.nats_store": options})
+        return self._play({"natsops.security.nats_store": {**options, **more}})
 
     def _play(self, task: dict[str, Any]) -> list[float]:
         play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
