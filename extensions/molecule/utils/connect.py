@@ -31,7 +31,10 @@ async def attempt(creds: str, url: str) -> str | None:
 
 async def attempts(urls: list[str], files: list[str]) -> dict[str, dict[str, str | None]]:
     """The same of all servers, for each creds file."""
-    return {creds: {url: await attempt(creds, url) for url in urls} for creds in files}
+    found: dict[str, dict[str, str | None]] = {}
+    for creds in files:
+        found[creds] = {url: await attempt(creds, url) for url in urls}
+    return found
 
 
 if __name__ == "__main__":
