@@ -197,7 +197,7 @@ def looks_like_key(text: str) -> bool:
 
 def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
     names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
-    return f"there is no {kind} {excerpt(name)} here, there are {names}; those from elsewhere are named by public key."
+    return f"there is no {kind} {excerpt(name)} here, there are {names}; name one that is not described here by its public key."
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:
@@ -297,6 +297,7 @@ def policy(
     if not (issued_after or _has_policy(options)):
         return _NEVER
     values: dict[str, int | None] = {}
+    unreadable = False
     for word in POLICY[:4]:
         value = options.get(word)
         if value is not None:
@@ -304,6 +305,9 @@ def policy(
                 values[word] = units.parse_time(value) if word == "expires_at" else units.parse_seconds(value)
             except ValueError as error:
                 problems.append(Problem(join(place, word), f"{error}."))
+                unreadable = True
+    if unreadable:  # the rules between these options would report the unreadable one as missing
+        return Policy()
     for word, end in (
         ("expires_at", values.get("expires_at") or 0),
         ("expires_in", now + (values.get("expires_in") or 0)),

@@ -278,7 +278,7 @@ class _Known:
     def _no_such_account(self, name: str) -> str:
         if self.given.place.trust is None:
             return f"{excerpt(name)} is no public key; only a store knows accounts by name, so write the public key of the account, or *."
-        return f"there is no account {excerpt(name)} here, there are {_some(self.given.place.accounts)}; those from elsewhere are named by public key."
+        return f"there is no account {excerpt(name)} here, there are {_some(self.given.place.accounts)}; name one that is not described here by its public key."
 
 
 def _time(data: dict[str, Any], word: str) -> int:

@@ -198,7 +198,7 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
     named = {account.name for account in accounts if account.state != ABSENT}
     if system and system not in named and not nkey.is_public_key(system, "account"):
         names = (", ".join(sorted(named)) or "none") if len(named) <= 12 else f"{len(named)} others"
-        message = f"there is no account {excerpt(system)} in accounts, there are {names}; those from elsewhere are named by public key."
+        message = f"there is no account {excerpt(system)} in accounts, there are {names}; name one that is not described here by its public key."
         problems.append(Problem("operator.system_account", message))
         operator.system_account = ""
     return operator
