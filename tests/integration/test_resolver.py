@@ -752,7 +752,7 @@ def test_server_with_a_memory_resolver_is_left_out_when_others_are_expected(site
     assert "n2 has a memory or URL resolver" in site.refuse("resolver", **fleet.task(jwts=[jwt]))
     result = site.run("resolver", **fleet.task(jwts=[jwt], expected_servers=["n1"]))
     assert _account(result, key)["servers"] == {"n1": "updated"}
-    assert "n2 has a memory or URL resolver, and is left out" in json.dumps(result["warnings"])
+    assert "n2 has a memory or URL resolver, and is ignored" in json.dumps(result["warnings"])
     site.keep("resolver", **fleet.task(jwts=[jwt], expected_servers=["n1"]))
 
 

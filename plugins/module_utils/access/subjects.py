@@ -22,7 +22,7 @@ REST = ">"
 
 
 class Term(NamedTuple):
-    """All subjects of a pattern but those of some others. What is left out lies within the pattern."""
+    """All subjects of a pattern but those of some others. The exceptions lie within the pattern."""
 
     pattern: Pattern
     without: tuple[Pattern, ...] = ()

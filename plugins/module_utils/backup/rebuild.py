@@ -55,7 +55,7 @@ BySubject = Dict[str, List[Token]]
 
 @dataclass
 class Rebuilt:
-    """A store, and what is missing in it or was left out of it. Every line is for people."""
+    """A store, and what is missing in it or was not taken into it. Every line is for people."""
 
     contents: Contents
     operator: str  # its public key

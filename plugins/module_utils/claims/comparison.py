@@ -37,7 +37,7 @@ _LIMITS = frozenset(
 
 
 def describe(claims: Claims) -> dict[str, Any]:
-    """Claims as a document in words of the options, what has its default left out; without the times and the issuer of the token."""
+    """Claims as a document in words of the options, with defaults omitted; without the times and the issuer of the token."""
     shown = {"subject": claims.subject, **show_options(claims)}
     body = claims.body
     if isinstance(body, Generic):
@@ -81,7 +81,7 @@ def differences(old: Claims, new: Claims) -> list[str]:
 
 
 def _data_of(body: Generic) -> Any:
-    """The data as it is when it has been written and read: numbers through float64, and a version that is nobody's wish."""
+    """The data as it is when it has been written and read: numbers through float64, and the version, which is not compared."""
     return through_float({name: value for name, value in (body.data or {}).items() if name != "version"})
 
 

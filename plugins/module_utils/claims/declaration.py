@@ -1,12 +1,12 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a claim field is declared: once, with its JSON name, its kind, when it is left out, and what people are told about it.
+"""How a claim field is declared: once, with its JSON name, its kind, when it is omitted, and its documentation.
 
 A kind says how a value is written to and read from JSON as NATS's Go library does it, and from and to a task's options.
 What walks whole claims is in `wire.py` (JSON) and `options.py` (options, argument specs, documentation).
 """
 
-# JSON tells numbers from true and false, and isinstance does not: bool is an int. What declare() returns stands in dataclasses.
+# JSON distinguishes numbers from true and false, and isinstance does not: bool is an int. What declare() returns stands in dataclasses.
 # pylint: disable=unidiomatic-typecheck,invalid-field-call
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Field(NamedTuple):
     attribute: str
     json: str
     kind: Kind
-    zero: Any  # left out when equal to this
+    zero: Any  # omitted when equal to this
     help: tuple[str, ...]
     is_option: bool
     is_shown: bool
@@ -606,7 +606,7 @@ def _decode_times(value: Any, path: str) -> dict[str, int]:
     return {valid_text(key): read(item, f"{path}.{key}") for key, item in value.items()}
 
 
-#: In a wish, a revocation that is to hold from when it is first issued; claims that are issued never have it.
+#: In wanted claims, a revocation that is to hold from when it is first issued; claims that are issued never have it.
 NOW = units.INT64_MIN - 1
 
 

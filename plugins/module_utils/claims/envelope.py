@@ -47,7 +47,7 @@ def body_type(kind: str) -> type:
 class Claims:
     """What a token says. Times are unix seconds, 0 is never; `id`, `issued_at` and `issuer` are read from a token, and ignored when one is written."""
 
-    audience: str = declare("aud", kinds.TEXT, "Whom the token is for.")
+    audience: str = declare("aud", kinds.TEXT, "Intended audience of the token.")
     expires: int = declare("exp", kinds.TIME, option=False)
     id: str = declare("jti", kinds.TEXT, option=False)
     issued_at: int = declare("iat", kinds.TIME, option=False)

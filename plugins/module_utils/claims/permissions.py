@@ -122,7 +122,7 @@ class UserAccess:
 
 @dataclass
 class TemplateLimits:
-    """Limits in a scope. A server reads one that is left out as unlimited, and 0 is always left out: it cannot be told in a scope."""
+    """Limits in a scope. A server reads one that is omitted as unlimited, and 0 is always omitted: a scope cannot express it."""
 
     subscriptions: int = declare("subs", kinds.COUNT_IN_SCOPE, "Subscriptions at the same time.", default=UNLIMITED)
     data: int = declare("data", kinds.SIZE_IN_SCOPE, "Bytes in all.", default=UNLIMITED)

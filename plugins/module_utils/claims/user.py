@@ -36,5 +36,5 @@ class User:
     def is_scoped(self) -> bool:
         """Whether the body leaves everything to the scope of the key that signs it (HasEmptyPermissions of the Go library)."""
         access = self.access
-        # The number alone tells most users from scoped ones, for speed.
+        # The number alone distinguishes most users from scoped ones, for speed.
         return not access.limits.subscriptions and not self.has_empty_lists and is_zero(access)

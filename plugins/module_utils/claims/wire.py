@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Declared objects to JSON and back, byte for byte and rule for rule as the Go library's encoding/json does it."""
 
-# JSON tells numbers from true and false, and isinstance does not: bool is an int.
+# JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
 # pylint: disable=unidiomatic-typecheck
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _writing(cls: type) -> tuple[tuple[str, Any, Callable[[Any], str] | None, bo
 
 
 def write_members(parts: list[str], value: Any, plan: Any = None) -> None:
-    """Append `"name":value` for every field that is not left out, in the Go library's order, then the unknown ones."""
+    """Append `"name":value` for every field that is not omitted, in the Go library's order, then the unknown ones."""
     members = value.__dict__
     for attribute, name, encode, always in plan or _writing(value.__class__):
         member = members[attribute]
@@ -228,7 +228,7 @@ def unknown_members(value: Any, path: str = "") -> Iterator[str]:
 
 
 def is_zero(value: Any) -> bool:
-    """Whether every declared field of an object has its zero, at any depth, whatever else it has that nobody declared."""
+    """Whether every declared field of an object has its zero, at any depth, whatever undeclared members it has."""
     for field in fields_of(value.__class__):
         member = getattr(value, field.attribute)
         if field.kind.zero is ALWAYS:

@@ -79,7 +79,7 @@ def require_full(cluster: Cluster, expected: Sequence[str]) -> list[str]:
             "A memory resolver has its accounts from resolver_preload in the server's configuration, a URL resolver from an account server "
             "(account_server_url); only a full resolver keeps what is pushed."
         )
-    return [f"The server {server.name} {_WORDS[server.resolver]}, and is left out." for server in others]
+    return [f"The server {server.name} {_WORDS[server.resolver]}, and is ignored." for server in others]
 
 
 def _matters(server: Server, expected: Sequence[str]) -> bool:

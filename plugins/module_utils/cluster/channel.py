@@ -192,7 +192,7 @@ def _checked_info(info: Part) -> Info:
 
 
 def _port(info: Part) -> str:
-    """Whom the port is for: clients are sent their address and the number of their connection, leaf nodes the number, routes neither."""
+    """The kind of clients of the port: clients are sent their address and the number of their connection, leaf nodes the number, routes neither."""
     if info["client_ip"] or not info["server_id"]:
         return CLIENT_PORT
     return LEAFNODE_PORT if info["client_id"] else ROUTE_PORT

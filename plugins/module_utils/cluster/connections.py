@@ -68,7 +68,7 @@ class Client:
 
     @property
     def identity(self) -> tuple[str, int]:
-        """What tells connections from each other."""
+        """What distinguishes connections."""
         return self.server.id, self.cid
 
     def was_cut_off(self, since: float) -> bool:

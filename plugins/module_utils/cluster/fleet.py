@@ -199,7 +199,7 @@ def _distinct(
 
 
 def distinct_names(wanted: Sequence[tuple[str, str]], unsafe: re.Pattern[str], taken: Iterable[str] = ()) -> list[str]:
-    """A safe name for each (text, what tells it from others): letters, digits and what `unsafe` leaves, none of `taken`, no two alike.
+    """A safe name for each (text, what distinguishes it from others): letters, digits and what `unsafe` leaves, none of `taken`, no two alike.
 
     A text that is safe already keeps its name. Others that would be alike differ by a digest behind them.
     """

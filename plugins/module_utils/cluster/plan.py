@@ -21,7 +21,7 @@ from ..token import codec, decorated
 from .answers import one_line
 from .servers import CACHE, FULL, Cluster, Server
 
-#: How many problems one message tells; the rest are counted.
+#: How many problems one message lists; the rest are counted.
 _TOLD = 20
 
 

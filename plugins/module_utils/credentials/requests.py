@@ -56,7 +56,7 @@ class Request(NamedTuple):
 
 
 class Order(NamedTuple):
-    """What the signing host is asked for: a document of nats_store, public keys and names by ACCOUNT/USER, and why hosts are left out of it."""
+    """What the signing host is asked for: a document of nats_store, public keys and names by ACCOUNT/USER, and why hosts are missing in it."""
 
     definition: dict[str, Any]
     user_public_keys: dict[str, str]
@@ -220,7 +220,7 @@ def compose(
 ) -> Order:
     """One document for all hosts: the base, and their users in it. NatsSecurityError for a user that both describe.
 
-    `keys` has the public keys by host and ACCOUNT/USER, once the hosts have them. A user that has different ones on two hosts is left out, and
+    `keys` has the public keys by host and ACCOUNT/USER, once the hosts have them. A user that has different ones on two hosts is omitted, and
     these hosts are refused. A user that leaves keeps its JWT, unless it is to be revoked.
     """
     refused = _differing_keys(requests, keys or {})

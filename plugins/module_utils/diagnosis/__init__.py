@@ -6,7 +6,7 @@ A server answers `Authorization Violation` whatever the reason is. So the user i
 compared in the order in which nats-server 2.15 checks it (processClientOrLeafAuthentication in auth.go). The first thing that it has to refuse is the cause.
 
     creds       what creds show by themselves, before anything is sent
-    attempts    one connection to each server, and whatever else listens on a port
+    attempts    one connection to each server, and other services that listen on a port
     evidence    what servers hold of the account, over the system account
     reasons     from all this to a cause, a sentence and an advice. Pure
     abilities   what the user may not do once it is connected, for subjects that are asked about. Pure

@@ -418,7 +418,7 @@ def _loading_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
 
 
 def _callout_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
-    """hasExternalAuth in accounts.go: whatever else is right or wrong with the user, the service decides."""
+    """hasExternalAuth in accounts.go: the service decides, independently of the rest of the user."""
     authorization = account.body.authorization
     if authorization.auth_users and case.user.subject not in authorization.auth_users:
         yield Finding(

@@ -92,7 +92,7 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
 
 
 def unreadable(where: str, problem: str) -> dict[str, Any]:
-    """The event of what cannot be read: a message by its subject, or a file. What stands there in place of something else is left out."""
+    """The event of what cannot be read: a message by its subject, or a file. Placeholders are omitted."""
     return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, where ", problem)))
 
 

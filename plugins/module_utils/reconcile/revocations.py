@@ -531,7 +531,7 @@ def _decide(
         claims.body.revocations,
         [item.revocations for item in claims.body.exports if item is not None],
     ):
-        # Whatever else could be said of the token, such as who signs it, is left to whoever keeps the account.
+        # Everything else about the token, such as who signs it, is left to whoever keeps the account.
         kept = Decision(claims, [], [], claims, claims, Policy(expires_at=claims.expires or None), given.how.now)
         return Step(found, kept, claims.issuer, bool(found.fault)), subject
     signing = given.names.that_sign(operator) if operator is not None else None

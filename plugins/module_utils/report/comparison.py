@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold and how that differs, read from the result of nats_resolver_info. Server ids, which are new at every start, are left out."""
+"""What servers hold and how that differs, read from the result of nats_resolver_info. Server ids, which are new at every start, are omitted."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _place_of(user: Entry, numbers: Mapping[str, int]) -> tuple[int, str]:
 
 
 def _times(tree: Tree, entry: Entry) -> dict[str, Any]:
-    """When the token was issued and when it ends, in unix seconds; of a document how long it is going to live, in seconds. What is not there is left out."""
+    """When the token was issued and when it ends, in unix seconds; of a document how long it is going to live, in seconds. What is not there is omitted."""
     lifetime = tree.lifetimes.get(entry.key)
     found = {
         "issued": entry.claims.issued_at,
@@ -234,7 +234,7 @@ def _term(term: Term) -> str | list[str]:
 
 
 def names_of(found: Entities) -> dict[str, tuple[str, int]]:
-    """What findings call the operator, accounts and users, with the kind and the number of each. A name that two have is left out."""
+    """What findings call the operator, accounts and users, with the kind and the number of each. A name that two have is omitted."""
     names: dict[str, tuple[str, int]] = {}
     repeated: set[str] = set()
     for name, known in _names(found):

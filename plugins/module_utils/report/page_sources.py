@@ -1108,7 +1108,7 @@ function howMuch(wanted, set) {
   return { extent: isSubset(wanted, set) ? "all" : "some", part };
 }
 
-/** A set in words: `orders.> but not orders.secret, and prices.*`. Terms that another one contains are left out. */
+/** A set in words: `orders.> but not orders.secret, and prices.*`. Terms that another one contains are omitted. */
 function describeSet(set) {
   const terms = set.filter(
     (term, index) =>

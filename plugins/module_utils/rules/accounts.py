@@ -395,7 +395,7 @@ def read_activation(token: str) -> Claims:
 
 
 def activation_problems(activation: Activation) -> Iterator[tuple[str, str]]:
-    """What ActivationClaims.validateWithTimeChecks has against an activation, times left out: the field and the problem."""
+    """What ActivationClaims.validateWithTimeChecks has against an activation, except for times: the field and the problem."""
     if activation.import_type not in ("stream", "service"):
         yield "import_type", f"{quoted(activation.import_type)} is neither stream nor service."
     for problem in subject_problems(activation.import_subject):
@@ -425,11 +425,11 @@ def _mapping_issues(source: str, destinations: list[WeightedMapping]) -> Iterato
             yield _error(
                 f"{path}[{index}].weight",
                 f"brings the weights in the cluster {quoted(cluster)} to {totals[cluster]}, where 100 are to share; "
-                "one that is left out counts as 100.",
+                "one that is omitted counts as 100.",
             )
     if totals.get("", 0) > 100:
         yield _error(
-            path, f"has weights of {totals['']} in all, where 100 are to share; one that is left out counts as 100."
+            path, f"has weights of {totals['']} in all, where 100 are to share; one that is omitted counts as 100."
         )
 
 
@@ -455,7 +455,7 @@ def _authorization_issues(authorization: ExternalAuthorization) -> Iterator[Issu
 def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
     for problem in subject_problems(trace.destination):
         yield _error("trace.destination", problem)
-        break  # As in the Go library, which tells the first one.
+        break  # As in the Go library, which reports the first one.
     if has_wildcards(trace.destination):
         yield _error(
             "trace.destination", f"{quoted(trace.destination)} has wildcards, and is published to; write them out."

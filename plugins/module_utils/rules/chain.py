@@ -20,7 +20,7 @@ class Chain:
     wrong_issuer: bool | None
     revoked: bool | None
     role: str
-    problems: tuple[str, ...]  # those that no time mends
+    problems: tuple[str, ...]  # those that do not depend on the time
 
 
 def chain_of(claims: Claims, parents: list[Claims]) -> Chain:

@@ -175,7 +175,7 @@ def _response_issues(claims: Claims) -> Iterator[Issue]:
     if not response.error and not response.jwt:
         yield _error("jwt", "is missing; a response has the JWT of a user, or an error that says why there is none.")
     if response.error and response.jwt:
-        yield _error("error", "is told beside a JWT; a response has either.")
+        yield _error("error", "cannot be combined with a JWT; a response has one of them.")
     yield from optional_key_issues("issuer_account", response.issuer_account, "account")
 
 

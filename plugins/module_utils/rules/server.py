@@ -120,7 +120,7 @@ def _user_issues(claims: Claims) -> Iterator[Issue]:
     access = user.access
     if (
         access.limits.subscriptions == 0 and user.is_scoped
-    ):  # The number alone tells most users from scoped ones, for speed.
+    ):  # The number alone distinguishes most users from scoped ones, for speed.
         return
     yield from permission_issues("permissions", access.permissions)
     yield from limit_issues("limits", access.limits)

@@ -216,7 +216,7 @@ def newer_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claim
 
 def not_enforced(titles: Iterable[tuple[str, Claims]], servers: Mapping[str, str]) -> list[str]:
     """What some of the servers do not enforce, in one sentence for each claim. `titles` are claims with what they are called, such as `account APP`;
-    `servers` are versions by the names of servers. A server whose version is not known is left out."""
+    `servers` are versions by the names of servers. A server whose version is not known is omitted."""
     versions = {name: read_version(text) for name, text in servers.items()}
     sentences = []
     for claim, names in _by_claim(titles).items():

@@ -37,7 +37,7 @@ def has_wildcards(subject: str) -> bool:
 
 
 def subject_is_contained(subject: str, other: str) -> bool:
-    """Whether the other subject covers every subject that this one does, as the Go library tells (IsContainedIn)."""
+    """Whether the other subject covers every subject that this one does, as the Go library decides (IsContainedIn)."""
     mine, others = subject.split("."), other.split(".")
     if len(mine) < len(others) or (len(mine) > len(others) and others[-1] != ">"):
         return False

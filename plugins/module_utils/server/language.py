@@ -29,7 +29,7 @@ class Variable(str):
 
 
 def write(members: Mapping[str, Any]) -> str:
-    """The lines of a configuration file with these members; None among values is left out. NatsSecurityError for what cannot be written."""
+    """The lines of a configuration file with these members; None among values is omitted. NatsSecurityError for what cannot be written."""
     return "".join(_members(members, 0))
 
 

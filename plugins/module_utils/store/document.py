@@ -47,7 +47,7 @@ _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 
 
 def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
-    """What a document asks for, and what is wrong with its structure; what stays unread is left out of it."""
+    """What a document asks for, and what is wrong with its structure; what stays unread is not in it."""
     problems: list[Problem] = []
     if _is_too_deep(definition):
         return Wanted(None, []), [

@@ -43,7 +43,7 @@ class Inventory:
 
 
 def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
-    """Read a store. NatsSecurityError where there is none; whatever else is wrong is in the problems."""
+    """Read a store. NatsSecurityError where there is none; other faults are in the problems."""
     store = existing_store(layout)
     return _Teller(verified(store, Named(), ring.has), ring, now).tell()
 
@@ -304,7 +304,7 @@ class _Teller:
             revoked_at = rules.revoked_until(revocations, claims.subject)
             if revoked_at >= claims.issued_at:
                 self.problem(
-                    file, "this user is revoked: it is left out of the document, which would bring it back.", False
+                    file, "this user is revoked: it is not in the document, which would issue it again.", False
                 )
                 self.add("user", name, account, claims, file, revoked=True)
                 continue

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task tells of a document that it applied, or would have applied. No seed and no token of a user is in it."""
+"""What a task returns about a document that it applied, or would have applied. No seed and no token of a user is in it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
 
 
 def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The public key, JWT and end of users by ACCOUNT/USER; without a JWT where it is not signed yet. Users that the document does not have are left out."""
+    """The public key, JWT and end of users by ACCOUNT/USER; without a JWT where it is not signed yet. Users that the document does not have are omitted."""
     unsigned = {(account, step.name) for account, steps in outcome.plan.users.items() for step in steps if step.claims}
     shown = {}
     for name in names:

@@ -197,9 +197,7 @@ def of_cluster(looked_at: Mapping[str, Any], operators: Sequence[Claims]) -> Sou
         found.operator = Entry(operators[0], f"servers {names}")
         others = {operator.subject for operator in operators} - {operators[0].subject}
         if others:
-            found.problems.append(
-                f"Servers trust other operators too, {', '.join(sorted(others))}; these are left out."
-            )
+            found.problems.append(f"Servers trust other operators too, {', '.join(sorted(others))}; these are ignored.")
     for account in looked_at["accounts"]:
         if account["claims"] is None:
             found.problems.append(f"The account {account['public_key']} cannot be read from the servers {names}.")

@@ -120,7 +120,7 @@ ACCOUNT_JWT = Options(
 
 
 def signing_keys(options: dict[str, Any]) -> Options:
-    """Signing keys by public key or by path, with whatever else is said of each, and those that go."""
+    """Signing keys by public key or by path, with all that is given for each, and those to remove."""
     own = {"public_key": {"type": "str", "no_log": False}, "path": {"type": "path"}}
     listed = {
         "type": "list",

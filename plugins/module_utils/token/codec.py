@@ -5,7 +5,7 @@
 Nothing is trusted unread: what is decoded was signed by the issuer that it names. Whether that issuer may sign is for `rules` and `decision`.
 """
 
-# JSON tells numbers from true and false, and isinstance does not: bool is an int.
+# JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
 # pylint: disable=unidiomatic-typecheck
 
 from __future__ import annotations
@@ -496,7 +496,7 @@ _V1_LIMITS = ("subs", "data", "payload", "imports", "exports", "wildcards", "dis
 
 
 def _migrate(data: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The payload of version 1 in the shape of version 2, except for its version. What version 2 has no place for is left out."""
+    """The payload of version 1 in the shape of version 2, except for its version. What version 2 has no place for is omitted."""
     old = _member(data, "nats") or {}
     refuse_twins(old, "nats")
     there = {fold_name(name) for name in old}
