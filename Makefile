@@ -60,7 +60,7 @@ help:
 	@echo "make wheel       the core without Ansible as dist/natsops_jwt-*.whl, for pip"
 	@echo "make wheel-test  that wheel on the oldest and newest Python here, where there is no Ansible"
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
-	@echo "make format      put the Python files in order"
+	@echo "make format      format the Python files"
 	@echo "make report-browser  the page of reports in a real Chromium, with pictures in tests/output/report"
 	@echo "make report-page  put the files of the page of reports together, after a change of one"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
