@@ -181,7 +181,7 @@ class _Refusal(NatsSecurityError):
 class _Exchange(Generic[T]):
     """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough.
 
-    Time is up when none has become enough for the timeout: answers alone do not count, as a server may go on with them for ever.
+    Time is up when none has become enough for the timeout: answers alone do not count, as a server may send them for ever.
     """
 
     def __init__(

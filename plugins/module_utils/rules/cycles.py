@@ -36,7 +36,7 @@ class _Node:
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
-        self.numbers: list[int] = []  # of subjects that end here, or go on with a wildcard
+        self.numbers: list[int] = []  # of subjects that end here, or continue with a wildcard
 
     def all_numbers(self) -> Iterator[int]:
         nodes = [self]

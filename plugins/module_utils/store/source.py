@@ -194,7 +194,7 @@ class _Check:
         self._typed: list[Any] = []  # values that are no texts
 
     def check(self, root: Any) -> None:
-        """NatsSecurityError for what is said twice, is no text as a key, contains itself, or is too deep or too much."""
+        """NatsSecurityError for a duplicate, a key that is no text, what contains itself, or is too deep or too much."""
         waiting = [(root, False)]
         while waiting:
             node, is_done = waiting.pop()
