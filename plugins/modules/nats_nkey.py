@@ -139,6 +139,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
     check_folder,
     key_file,
     new_content,
+    new_key,
     read_seed_file,
     write_file,
 )
@@ -163,7 +164,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         text = module.snapshot.read(params["path"]) if keep else key.pair.seed + "\n" if key.pair else None
         changed = write_file(module, params["path"], text, mode, result)
     if params["public_key_path"] is not None:
-        public = None if key.pair is None else key.public_key + "\n"
+        public = "" if key.pair is None else key.public_key + "\n"
         changed |= write_file(module, params["public_key_path"], public, "0644", result)
     if params["return_seed"] and key.pair is not None:
         result["seed"] = key.pair.seed
@@ -234,10 +235,10 @@ def _wanted(module: CarefulModule, old: nkey.KeyPair | None) -> Key:
     if old is None and not params["regenerate"]:
         return key_file(module, path, "path", key_type)
     if module.check_mode:
-        return Key(key_type, None, path, True)
+        return new_key(key_type, path, None)
     pair = nkey.create(key_type)
     keep_secret(module, pair.seed)
-    return Key(key_type, pair, path, True)
+    return new_key(key_type, path, pair)
 
 
 def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
     public = params["public_key_path"]
     if public is not None and module.snapshot.read(public, "public_key_path: the public key") is not None:
         paths.append(public)
-    for path in paths if not module.check_mode else []:
+    for path in paths:
         if params["backup"]:
             back_up(module, path, result)
         module.snapshot.remove(path)

@@ -154,6 +154,7 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned
 from ansible_collections.natsops.security.plugins.module_utils.disk.files import FILE_MODE
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
+from ansible_collections.natsops.security.plugins.module_utils.tasks.attributes import set_attributes
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import (
     external_signers,
     signers_spec,
@@ -162,7 +163,6 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     check_folder,
     read_seed_file,
-    set_attributes,
 )
 
 
@@ -264,9 +264,9 @@ def _shown(request: Request) -> dict[str, Any]:
 def _write(module: CarefulModule, path: str, old: str | None, is_signed: bool, document: Requests) -> bool:
     text = write_requests(document)
     changed = is_signed or old is None or read_requests(old) != document
-    if changed and not module.check_mode:
+    if changed:
         module.snapshot.put(path, text, FILE_MODE)
-    return changed | set_attributes(module, path, module.params["mode"] or "0600")
+    return changed | set_attributes(module, path, module.params["mode"] or "0600", written=changed)
 
 
 def main() -> None:

@@ -260,8 +260,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         changed |= is_other(module, signed)
     if params["jwt_path"] is not None:
         mode = params["mode"] or ("0600" if is_bearer else "0644")
-        changed |= write_file(module, params["jwt_path"], signed.token, mode, result)
-    if params["creds_path"] is not None and key.pair is not None:
+        changed |= write_file(module, params["jwt_path"], signed.token or "", mode, result)
+    if params["creds_path"] is not None:
         changed |= write_file(module, params["creds_path"], creds, params["creds_mode"] or "0600", result)
     return dict(result, changed=changed)
 

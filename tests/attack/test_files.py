@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-import scenarios
+from support import scenarios
 from support.declarations import MODULES, options_of
 from support.faults import Ended, FaultyModules
 from support.sites import Site

@@ -14,8 +14,8 @@ import shutil
 from typing import Any
 
 import pytest
-from scenarios import SCENARIOS, Scenario
 from support.faults import Ended, FaultyModules
+from support.scenarios import SCENARIOS, Scenario
 from support.sites import SEED, Site
 
 #: In `make test` one call in so many is hit, another one for each scenario.

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scenarios import SCENARIOS, creds
 from support.faults import Ended, FaultyModules, faulty
+from support.scenarios import SCENARIOS, creds
 from support.sites import Site
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey

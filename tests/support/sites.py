@@ -33,17 +33,24 @@ _ONE_MODULE = MODULE + "run(sys.argv[1], json.load(sys.stdin))"
 _MODULES = (
     MODULE
     + """
-import os, tempfile
+import ctypes, os, tempfile
 import ansible_collections.natsops.security.plugins.module_utils.tasks.cluster_options
 import ansible_collections.natsops.security.plugins.module_utils.tasks.diagnose
 
+def give_up_capabilities():
+    # capset(2), version 3, this process: none effective, permitted or inheritable.
+    done = ctypes.CDLL(None, use_errno=True).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+    assert done == 0, os.strerror(ctypes.get_errno())
+
 for line in iter(sys.stdin.readline, ""):
-    module, arguments = json.loads(line)
+    module, arguments, rootless = json.loads(line)
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         child = os.fork()
         if not child:
             os.dup2(output.fileno(), 1)
             os.dup2(errors.fileno(), 2)
+            if rootless:
+                give_up_capabilities()
             run(module, arguments)
             sys.exit("the module did not exit")
         status = os.waitpid(child, 0)[1]
@@ -55,9 +62,6 @@ for line in iter(sys.stdin.readline, ""):
 
 #: A whole seed, whatever stands around it; a public key is too short for one.
 SEED = re.compile(r"S[OAUNCX]A[A-P][A-Z2-7]{54}")
-
-#: Root reads whatever it likes; without these it is held to the modes of files like anybody else.
-_WITHOUT_ROOTS_RIGHTS = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 def _environment(collections: pathlib.Path) -> dict[str, str]:
@@ -81,11 +85,11 @@ class Modules:
             env=_environment(collections),
         )
 
-    def run(self, module: str, arguments: dict[str, Any]) -> tuple[int, str, str]:
-        """The exit code, output and errors of a module."""
+    def run(self, module: str, arguments: dict[str, Any], rootless: bool = False) -> tuple[int, str, str]:
+        """The exit code, output and errors of a module; `rootless` holds root to the modes of files, and lets it give none away."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([module, arguments]) + "\n")
+        self.process.stdin.write(json.dumps([module, arguments, rootless]) + "\n")
         self.process.stdin.flush()
         return tuple(json.loads(self.process.stdout.readline()))
 
@@ -199,8 +203,6 @@ class Site:
             "_ansible_remote_tmp": str(self.collections),
         }
         wrapped = [*how.get("wrapped", ())]
-        if how.get("rootless") and os.getuid() == 0:
-            wrapped += _WITHOUT_ROOTS_RIGHTS
         if wrapped or "umask" in how:
             done = subprocess.run(
                 [*wrapped, sys.executable, "-c", _ONE_MODULE, f"nats_{module}"],
@@ -213,7 +215,8 @@ class Site:
             )
             returncode, output, errors = done.returncode, done.stdout, done.stderr
         else:
-            returncode, output, errors = self.modules.run(f"nats_{module}", arguments)
+            rootless = how.get("rootless", False) and os.getuid() == 0
+            returncode, output, errors = self.modules.run(f"nats_{module}", arguments, rootless)
         for word in ("Traceback", "This is a fault of natsops.security"):
             assert word not in output + errors, output + errors
         result: dict[str, Any] = json.loads(output)

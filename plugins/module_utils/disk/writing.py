@@ -61,13 +61,18 @@ def back_up(path: str, mask: int = FILE_MODE) -> str:
     The copy has the owner of the file, and of its mode what `mask` allows. It is complete and synced when it gets its name, and nothing that has
     this name is replaced or followed.
     """
-    copy = f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
+    copy = copy_beside(path)
     with reported(path, f"{path} cannot be copied to {copy}"):
         content = read_content(path)
         if content is None:
             raise Overtaken(path, "something else removed it at the same time")
         _put(copy, content.text, stat.S_IMODE(content.mode) & mask, None, _owner_of(path))
     return copy
+
+
+def copy_beside(path: str) -> str:
+    """The path of a copy of a file that this process makes now."""
+    return f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
 
 
 def _put(path: str, text: str, mode: int, old: str | None, owner: Owner | None) -> None:

@@ -12,7 +12,7 @@ import tempfile
 from typing import Iterator, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
-from ..disk import files, writing
+from ..disk import files, foreseen, writing
 from . import language, program, secrets
 from .configuration import EMPTY_SITE, MAIN, RESTART_FILES, SECRET_FILES, SITE, Configuration, is_secret_file
 from .program import Program
@@ -167,6 +167,14 @@ def _give(staged: str, user: str) -> None:
 
 
 # ---- putting in place
+
+
+def foresee(changes: Sequence[Change], folder: str) -> None:
+    """FileError where `place` could not write or remove one of these files."""
+    for change in changes:
+        path = os.path.join(folder, change.name)
+        if change.before != change.after:
+            (foreseen.removal if change.after is None else foreseen.write)(path)
 
 
 def place(changes: Sequence[Change], folder: str, mode: int) -> None:

@@ -23,6 +23,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.quick_dataclass import dataclass
 from ..claims.options import Problem
+from ..disk import foreseen
 from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import FileError, discard, is_there, list_folder, read_content, set_mode
 from ..disk.lock import lock_file, write_holder
@@ -91,6 +92,8 @@ def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, r
 
     with lock(layout, run.lock_timeout, create=False, shared=run.check_mode) as held:
         planned = plan(held is not None)
+        if run.check_mode and planned.plan.changes and not planned.plan.problems:
+            foresee(layout, bool(planned.plan.new_keys()))
         if held is not None or run.check_mode or planned.plan.problems or not planned.plan.changes:
             return _apply(planned, plan, run, held)
     # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
@@ -312,6 +315,13 @@ def lock(layout: Layout, timeout: float, create: bool, shared: bool) -> Iterator
             make_folders([os.path.dirname(layout.lock)])
     with lock_file(layout.lock, "The store", timeout, create, shared) as held:
         yield held
+
+
+def foresee(layout: Layout, makes_keys: bool) -> None:
+    """NatsSecurityError where the folders of a store, or of the keys that are made, could not be written."""
+    with _errors_told():
+        for path in (os.path.dirname(layout.lock), layout.root, *([layout.keys_dir] if makes_keys else ())):
+            foreseen.folder(path)
 
 
 def _say_who(descriptor: int, purpose: str) -> None:

@@ -24,10 +24,11 @@ from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..store.apply import lock
 from ..store.inventory import only_store
+from .attributes import set_attributes
 from .placing import Placing, place_of, put_store
 from .stores import lock_timeout, named_store
 from .task import CarefulModule, now, parse_seed
-from .tokens import back_up, check_folder, read_seed_file, refuse_missing, set_attributes
+from .tokens import back_up, check_folder, read_seed_file, refuse_missing
 
 #: The largest backup that is read, in bytes: ten times that of 10,000 users.
 _MAX_BYTES = 512 * 1024 * 1024
@@ -53,13 +54,13 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
     except NatsSecurityError as error:
         raise NatsSecurityError(f"path: {path} is left as it is. {error}") from None
     result: dict[str, Any] = {}
-    # Also in check mode: a store may have something that nats has no place for.
-    sealed = form.write(contents) if changed and (form.is_for_nats or not module.check_mode) else ""
-    if changed and not module.check_mode:
+    if changed:
+        # Also in check mode: a store may have something that nats has no place for.
+        sealed = form.write(contents) if form.is_for_nats or not module.check_mode else ""
         if params["backup"] and old is not None:
             back_up(module, path, result)
         module.snapshot.put(path, sealed, FILE_MODE)
-    is_set = set_attributes(module, path, params["mode"] or "0600")
+    is_set = set_attributes(module, path, params["mode"] or "0600", written=changed)
     operator = held.operator
     result.update(
         changed=changed or is_set,

@@ -13,6 +13,7 @@ from ..base.errors import NatsSecurityError
 from ..credentials import files
 from ..credentials.files import Account, Held
 from ..credentials.requests import read_mode
+from ..disk import foreseen
 from ..disk.files import discard, is_folder, is_there, reported
 from ..disk.writing import Overtaken, Owner
 from ..keys import nkey
@@ -25,6 +26,7 @@ from ..token.decorated import (
     seed_in,
     token_in,
 )
+from .attributes import warn_of_missing
 from .task import CarefulModule, keep_secrets_of
 
 
@@ -102,13 +104,22 @@ def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
         keep_secrets_of(module, held.text)
     if item["state"] == "absent" or module.params["state"] == "notified":
         return _User(item, account, held, None, Owner(0, 0), 0)
-    if not is_folder(os.path.dirname(path)) and not module.check_mode:
-        raise NatsSecurityError(f"there is no folder {os.path.dirname(path)} for the creds file {path}.")
+    if not is_folder(os.path.dirname(path)):
+        message = f"there is no folder {os.path.dirname(path)} for the creds file {path}."
+        if not module.check_mode or not foreseen.is_reachable(path):
+            raise NatsSecurityError(message)
+        warn_of_missing(module, f"{item['account']}/{item['name']}: {message}")
     user = _User(item, account, held, None, _owner(module, item, path), read_mode(item["mode"]))
     if item["creds"] is not None:
         return _checked_delivery(module, user)
     # Check mode neither reads the creds that are delivered, nor signs for keys that it does not make.
-    return user if module.check_mode and module.params["state"] == "present" else _checked_birth(module, user)
+    if module.check_mode and module.params["state"] == "present" and not _has_key(user):
+        return user
+    return _checked_birth(module, user)
+
+
+def _has_key(user: _User) -> bool:
+    return nkey.NKEYS_IMPORT_ERROR is None and (user.held is not None or is_there(files.key_beside(user.path)))
 
 
 def _owner(module: CarefulModule, item: dict[str, Any], path: str) -> Owner:
@@ -118,7 +129,7 @@ def _owner(module: CarefulModule, item: dict[str, Any], path: str) -> Owner:
         # An earlier task of the play may be the one to make the user of this host.
         if not module.check_mode:
             raise
-        module.warn(f"{item['account']}/{item['name']}: {error}")
+        warn_of_missing(module, f"{item['account']}/{item['name']}: {error}")
         return Owner(os.geteuid(), os.getegid())
 
 
@@ -201,6 +212,7 @@ def _prepare(module: CarefulModule, user: _User) -> dict[str, Any]:
     if _key_of(user):
         return _show(user, due=user.held is None or user.waiting is not None or user.is_off)
     if module.check_mode:
+        foreseen.write(files.key_beside(user.path))
         return _show(user, changed=True, due=True, public_key=str(NewKey("user", user.id)))
     pair = nkey.create("user")
     keep_secrets_of(module, pair.seed)
@@ -212,11 +224,12 @@ def _remove(module: CarefulModule, user: _User) -> dict[str, Any]:
     """Remove the creds, and a key that waits for its JWT."""
     beside = files.key_beside(user.path)
     is_gone = user.held is not None or is_there(beside)
-    if is_gone and not module.check_mode:
-        _note_change(user)
+    if is_gone:
+        _note_change(module, user)
         if user.held is not None:
             module.snapshot.remove(user.path)
-        discard(beside)
+        if not module.check_mode:
+            discard(beside)
     has_to_notify = user.item["notify"] and (is_gone or user.has_to_notify)
     return _show(user, changed=is_gone, notify=has_to_notify, after="absent")
 
@@ -226,13 +239,13 @@ def _write(module: CarefulModule, user: _User) -> dict[str, Any]:
         return _show(user)
     text = _creds(user)
     is_new = not _is_there(user, text)
-    if not module.check_mode and text is not None:
-        if is_new:
-            _note_change(user)
-            module.snapshot.put(user.path, text, user.mode, user.owner)
-        elif user.is_off:
-            with reported(user.path, f"The attributes of {user.path} cannot be set"):
-                files.set_attributes(user.path, user.owner, user.mode)
+    if is_new and (module.check_mode or text is not None):
+        _note_change(module, user)
+        module.snapshot.put(user.path, text or "", user.mode, user.owner)
+    elif user.is_off and text is not None and not module.check_mode:
+        with reported(user.path, f"The attributes of {user.path} cannot be set"):
+            files.set_attributes(user.path, user.owner, user.mode)
+    if text is not None and not module.check_mode:
         discard(files.key_beside(user.path))
     told = _show(user if text is None else user._replace(held=files.held_in(text)))
     has_to_notify = user.item["notify"] and (is_new or user.has_to_notify)
@@ -258,10 +271,14 @@ def _creds(user: _User) -> str | None:
     return format_creds(user.item["jwt"], pair)
 
 
-def _note_change(user: _User) -> None:
+def _note_change(module: CarefulModule, user: _User) -> None:
     """Note that handlers have to run, before there is something to read for them."""
     if user.item["notify"]:
         path = files.change_beside(user.path)
+        if module.check_mode:
+            if not is_there(path):
+                foreseen.write(path)
+            return
         with reported(path, f"{path} cannot be written"):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 

@@ -14,7 +14,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..disk.batch import Write, write_all
 from ..disk.files import FileError, read_content
-from ..store.apply import lock
+from ..store.apply import foresee, lock
 from ..store.archiving import put_away
 from ..store.layout import Layout
 from ..token import codec
@@ -50,7 +50,10 @@ def put_store(
 
     with lock(where, how.timeout, create=False, shared=True):
         found = look()
-    if how.check or not (found[1].to_write or found[1].conflicts):
+    if not (found[1].to_write or found[1].conflicts):
+        return found
+    if how.check:
+        foresee(where, any(path.startswith(f"{KEYS}/") for path in (*found[1].to_write, *found[1].conflicts)))
         return found
     with lock(where, how.timeout, create=True, shared=False):
         found = look()

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from ..base.errors import NatsSecurityError
+from .attributes import set_attributes
 from .task import CarefulModule
-from .tokens import set_attributes
 
 #: A report of 10,000 findings has about 10 MB.
 MAX_REPORT = 512 * 1024 * 1024
@@ -37,9 +37,8 @@ def write_reports(module: CarefulModule, reports: list[ReportFile]) -> dict[str,
         if old != report.text:
             changed = True
             diffs.append(_diff(path, report, old))
-            if not module.check_mode:
-                module.snapshot.put(path, report.text, 0o600)
-        changed |= set_attributes(module, path, module.params["mode"] or "0644")
+            module.snapshot.put(path, report.text, 0o600)
+        changed |= set_attributes(module, path, module.params["mode"] or "0644", written=old != report.text)
     return {"changed": changed, "diff": diffs}
 
 

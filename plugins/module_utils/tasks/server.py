@@ -13,7 +13,7 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.recognition import MASK, questionable_in
 from ..claims.options import Problem
-from ..disk.files import is_folder, is_there
+from ..disk.files import is_folder
 from ..disk.lock import lock_folders
 from ..rules import server_versions
 from ..server import language, placing, program, running, secrets, startup
@@ -28,6 +28,7 @@ from ..server.configuration import (
 from ..server.program import Program
 from ..server.running import Outcome, Service
 from ..token import codec
+from .attributes import set_attributes, warn_of_missing
 from .task import CarefulModule, now, return_secret
 
 #: How long to wait for another task on the same configuration, in seconds.
@@ -53,8 +54,8 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
     """The task of nats_server_config."""
     params = module.params
     folder = params["config_dir"]
-    if folder is not None and not is_folder(folder) and not module.check_mode:
-        raise NatsSecurityError(f"config_dir: there is no folder {folder}.")
+    if folder is not None and not is_folder(folder):
+        _refuse_missing(module, f"config_dir: there is no folder {folder}.")
     judge = _judge(module)
     configuration = server_configuration(params)
     _refuse_problems(module, configuration, judge)
@@ -92,9 +93,15 @@ def _judge(module: CarefulModule) -> Program | None:
             missing = missing or f"service_user: there is no user {user}."
     if not missing:
         return Program(binary, user)
-    if module.check_mode:
-        return None
-    raise NatsSecurityError(missing)
+    _refuse_missing(module, missing)
+    return None
+
+
+def _refuse_missing(module: CarefulModule, message: str) -> None:
+    """NatsSecurityError for what is not there; a warning in check mode, where an earlier task may be the one that would make it."""
+    if not module.check_mode:
+        raise NatsSecurityError(message)
+    warn_of_missing(module, message)
 
 
 def _refuse_problems(module: CarefulModule, configuration: Configuration, judge: Program | None) -> None:
@@ -150,7 +157,9 @@ def _write(module: CarefulModule, configuration: Configuration, judge: Program |
     validated = need != "nothing" and judge is not None and complete
     if validated and judge is not None:
         placing.refuse_unfit(configuration, changes, folder, judge)
-    if not module.check_mode:
+    if module.check_mode:
+        placing.foresee(changes, folder)
+    else:
         placing.place(changes, folder, _mode(module.params["mode"]))
     return {
         "changed": _set_attributes(module, changes) or need != "nothing",
@@ -172,9 +181,8 @@ def _set_attributes(module: CarefulModule, changes: list[placing.Change]) -> boo
     changed = False
     for change in changes:
         path = os.path.join(module.params["config_dir"], change.name)
-        if change.after is not None and is_there(path):
-            arguments = module.load_file_common_arguments(module.params, path=path)
-            changed |= bool(module.set_fs_attributes_if_different(arguments, False))
+        if change.after is not None:
+            changed |= set_attributes(module, path, module.params["mode"], written=change.before != change.after)
     return changed
 
 

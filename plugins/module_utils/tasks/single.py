@@ -368,7 +368,8 @@ def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, res
     for key in keys:
         changed |= write_key(module, key)
     if module.params["jwt_path"] is not None:
-        changed |= write_file(module, module.params["jwt_path"], signed.token, module.params["mode"] or "0644", result)
+        mode = module.params["mode"] or "0644"
+        changed |= write_file(module, module.params["jwt_path"], signed.token or "", mode, result)
     else:
         changed |= is_other(module, signed)
     result.update(changed=changed, jwt=signed.token)

@@ -180,7 +180,7 @@ def _do(
     paths.check_paths(options)
     paths.check_distinct(options, writes)
     written = [option for option in options if option.name in writes]
-    module.snapshot = Snapshot()
+    module.snapshot = Snapshot(writes=not module.check_mode)
     if module.check_mode or not written:
         return task(module)
     with paths.alone_with(written):

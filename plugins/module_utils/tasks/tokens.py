@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.recognition import may_hold_secrets
 from ..claims import Claims
 from ..claims.comparison import describe
-from ..disk.files import FILE_MODE, reported
-from ..disk.writing import back_up as back_up_file
+from ..disk import foreseen
+from ..disk.files import FILE_MODE
 from ..keys import nkey
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey, read_new_key
@@ -21,6 +20,7 @@ from ..keys.nkey import KeyPair
 from ..reconcile.creds import read_creds
 from ..reconcile.place import Found
 from ..token import codec, decorated
+from .attributes import set_attributes, warn_of_missing
 from .signer_options import external_signers
 from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
 
@@ -103,9 +103,9 @@ def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Ke
     pair = read_seed_file(module, path, option, key_type)
     if pair is not None:
         return Key(key_type, pair, path)
+    check_folder(module, path, option)
     if module.check_mode:
         return new_key(key_type, path, None)
-    check_folder(module, path, option)
     pair = nkey.create(key_type)
     keep_secret(module, pair.seed)
     return new_key(key_type, path, pair)
@@ -113,16 +113,20 @@ def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Ke
 
 def check_folder(module: CarefulModule, path: str, option: str) -> None:
     """NatsSecurityError for a file that cannot be written because its folder is not there; in check mode an earlier task may be the one to make it."""
-    if not module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-        raise NatsSecurityError(f"{option}: the folder of {path} does not exist.")
+    if os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        return
+    message = f"{option}: the folder of {path} does not exist."
+    if not module.check_mode or not foreseen.is_reachable(path):
+        raise NatsSecurityError(message)
+    warn_of_missing(module, message)
 
 
 def write_key(module: CarefulModule, key: Key) -> bool:
     """Write a new key, and correct the permissions of an old one. Whether anything changed."""
     if key.path is None:
         return False
-    if key.is_new and key.pair is not None:
-        module.snapshot.put(key.path, key.pair.seed + "\n", FILE_MODE)
+    if key.is_new:
+        module.snapshot.put(key.path, key.pair.seed + "\n" if key.pair is not None else "", FILE_MODE)
     return key.is_new | set_attributes(module, key.path, "0600")
 
 
@@ -306,28 +310,30 @@ def parent(module: CarefulModule, kind: str) -> Found | None:
 def write_file(module: CarefulModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
     """Put a text into a file where that holds something else, and correct its attributes. Whether anything changed.
 
-    The text is None where check mode does not make it. A file with the same token, seed or key in another form that clients of NATS read, such as
-    with white space around it or decorated, is left as it is.
+    In check mode a text that is not made is None where it has a seed, and otherwise empty. A file with the same token, seed or key in another form
+    that clients of NATS read, such as with white space around it or decorated, is left as it is.
     """
     old = module.snapshot.read(path)
     changed = (
-        text is None
+        not text
         or old is None
         or not (old == text or decorated.is_same(old, decorated.find_token(text), _seed_in(text) or ""))
     )
     if changed and text is not None and old is not None and _seed_in(old) and not _seed_in(text):
         raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
-    if changed and not module.check_mode and text is not None:
+    if changed:
         if module.params.get("backup") and old is not None:
             back_up(module, path, result)
-        module.snapshot.put(path, text, _creation_mode(mode))
-    return changed | set_attributes(module, path, mode)
+        module.snapshot.put(path, text or "", _creation_mode(mode))
+    return changed | set_attributes(module, path, mode, written=changed)
 
 
 def back_up(module: CarefulModule, path: str, result: dict[str, Any]) -> None:
     """Copy a file beside itself and add the path of the copy to a result. What may hold a seed is for its owner alone, whatever the mode of the file."""
     mode = FILE_MODE if may_hold_secrets(module.snapshot.read(path) or "") else 0o777
-    result.setdefault("backup_files", []).append(back_up_file(path, mode))
+    copy = module.snapshot.back_up(path, mode)
+    if copy is not None:
+        result.setdefault("backup_files", []).append(copy)
 
 
 def _seed_in(text: str) -> str | None:
@@ -344,34 +350,9 @@ def _creation_mode(mode: Any) -> int:
         return 0o600
 
 
-def set_attributes(module: CarefulModule, path: str, mode: Any) -> bool:
-    """Correct the mode and owner of a file. Whether anything changed."""
-    if module.check_mode and not os.path.exists(path):
-        return False
-    # Those of what a link leads to, which is what has been written.
-    path = os.path.realpath(path)
-    with _as_errors(module), reported(path, f"The attributes of {path} cannot be set"):
-        arguments = module.load_file_common_arguments(dict(module.params, mode=mode), path=path)
-        return bool(module.set_fs_attributes_if_different(arguments, False))
-
-
-@contextlib.contextmanager
-def _as_errors(module: CarefulModule) -> Iterator[None]:
-    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail, which has them beside it."""
-
-    def fail(msg: str, path: str = "", details: str = "", **_unused: Any) -> None:
-        raise NatsSecurityError(f"The attributes of {path} cannot be set: {msg}{f': {details}' if details else ''}.")
-
-    module.fail_json = fail
-    try:
-        yield
-    finally:
-        del module.fail_json
-
-
 def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "creds_path") -> None:
     """NatsSecurityError where a creds file cannot be made, or something else is in its place."""
-    if key.pair is not None and not key.pair.has_seed:
+    if not (key.is_new if key.pair is None else key.pair.has_seed):
         raise NatsSecurityError(f"{option} needs the user's seed, from key_path or key_seed: a creds file holds it.")
     text = module.snapshot.read(path, option)
     problem = read_creds(text, key.public_key, None).problem if text is not None else ""
@@ -384,7 +365,7 @@ def absent(module: CarefulModule, places: list[Source], kind: str) -> dict[str, 
     result: dict[str, Any] = {}
     held = {place.path: _held(module, place, kind) for place in places}
     removed = {path: found[1] for path, found in held.items() if found is not None}
-    for path in removed if not module.check_mode else ():
+    for path in removed:
         if path is None:
             continue
         if module.params.get("backup"):

@@ -100,8 +100,9 @@ class Asked:
 
     def write(self) -> bool:
         """Write the document, unless it is there. Whether it is not."""
-        if not self.is_known and not self._module.check_mode and self.document is not None:
-            self._module.snapshot.put(self._path, write_requests(self.document), FILE_MODE)
+        if not self.is_known:
+            text = write_requests(self.document) if self.document is not None else ""
+            self._module.snapshot.put(self._path, text, FILE_MODE)
         return not self.is_known
 
     def result(self) -> dict[str, Any]:

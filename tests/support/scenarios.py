@@ -9,9 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from support.sites import Site
-
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from support.sites import Site
 
 DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main", "a/b"], "system_account": "ACME"},

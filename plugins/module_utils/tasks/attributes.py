@@ -1,0 +1,119 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The mode and owner of files, as Ansible sets them. Check mode has the errors of the real run: before a file is there, and without the right to set them."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+from typing import Any, Callable, Iterator, Mapping
+
+from ..base.errors import NatsSecurityError
+from ..disk.files import reported
+from .task import CarefulModule
+
+#: What Ansible's functions look at where there is no file yet. In check mode they change nothing.
+_STAND_IN = os.devnull
+_CAP_CHOWN = 0  # linux/capability.h
+
+
+def set_attributes(module: CarefulModule, path: str, mode: Any, written: bool = False) -> bool:
+    """Correct the mode and owner of a file, which the task has `written` or, in check mode, would have. Whether anything changed."""
+    # Those of what a link leads to, which is what has been written.
+    path = os.path.realpath(path)
+    wanted = dict(module.params, mode=mode)
+    if module.check_mode:
+        is_there = os.path.exists(path)
+        with _as_errors(module, path):
+            for missing in _foresee(module, wanted, path, written):
+                warn_of_missing(module, _not_set(path, missing))
+        if not is_there:
+            return False
+    with _as_errors(module, path), reported(path, f"The attributes of {path} cannot be set"):
+        arguments = module.load_file_common_arguments(wanted, path=path)
+        return bool(module.set_fs_attributes_if_different(arguments, False))
+
+
+def _not_set(path: str, why: str) -> str:
+    return f"The attributes of {path} cannot be set: {why}."
+
+
+@contextlib.contextmanager
+def _as_errors(module: CarefulModule, file: str) -> Iterator[None]:
+    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail, which has them beside it."""
+
+    def fail(msg: str, details: str = "", **_unused: Any) -> None:
+        raise NatsSecurityError(_not_set(file, f"{msg}{f': {details}' if details else ''}"))
+
+    module.fail_json = fail
+    try:
+        yield
+    finally:
+        del module.fail_json
+
+
+def warn_of_missing(module: CarefulModule, message: str) -> None:
+    """Warn in check mode of an error that the real run raises, unless an earlier task makes what is missing."""
+    module.warn(f"{message} Unless an earlier task makes it, the real run fails.")
+
+
+def _foresee(module: CarefulModule, wanted: Mapping[str, Any], path: str, written: bool) -> Iterator[str]:
+    """Leave as the real run does where a file cannot get these attributes, and what is missing for it now that an earlier task may make.
+
+    `written` says whether the task replaces the file, which is its own then.
+    """
+    if not os.path.exists(path):
+        stand_in = dict(wanted, owner=None, group=None)
+        module.set_fs_attributes_if_different(module.load_file_common_arguments(stand_in, path=_STAND_IN), False)
+    ids: list[int | None] = []
+    for name, number_of, kind in (("owner", _uid, "user"), ("group", _gid, "group")):
+        ids.append(None)
+        with contextlib.suppress(KeyError):
+            ids[-1] = number_of(wanted.get(name))
+            continue
+        failed = f"{'chown' if kind == 'user' else 'chgrp'} failed: failed to look up {kind} {wanted[name]}"
+        if os.path.exists(path):
+            module.fail_json(path=path, msg=failed)
+        yield failed
+    uid, gid = ids
+    if not _may_give_away():
+        status = os.stat(path) if os.path.exists(path) and not written else None
+        if uid is not None and uid != (os.geteuid() if status is None else status.st_uid):
+            module.fail_json(path=path, msg="chown failed")
+        if gid is not None and gid not in _own_groups() and (status is None or gid != status.st_gid):
+            module.fail_json(path=path, msg="chgrp failed")
+
+
+def _uid(owner: Any) -> int | None:
+    return _number(owner, lambda name: pwd.getpwnam(name).pw_uid)
+
+
+def _gid(group: Any) -> int | None:
+    return _number(group, lambda name: grp.getgrnam(name).gr_gid)
+
+
+def _number(name: Any, look_up: Callable[[str], int]) -> int | None:
+    """The number of a user or group, by number or name; None for None. KeyError for a name that does not exist."""
+    if name is None:
+        return None
+    try:
+        return int(name)
+    except ValueError:
+        return look_up(name)
+
+
+def _own_groups() -> set[int]:
+    return {os.getegid(), *os.getgroups()}
+
+
+def _may_give_away() -> bool:
+    """Whether this process may change the owner of files (CAP_CHOWN)."""
+    with contextlib.suppress(OSError, ValueError), open(
+        "/proc/self/status", encoding="ascii", errors="replace"
+    ) as file:
+        for line in file:
+            if line.startswith("CapEff:"):
+                return bool(int(line.split()[1], 16) >> _CAP_CHOWN & 1)
+    return os.geteuid() == 0
