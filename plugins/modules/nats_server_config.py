@@ -54,6 +54,9 @@ options:
   binary_path:
     description:
       - The nats-server that has to accept the configuration. In check mode it may be missing.
+      - The host has to fit the configuration too. It is refused if the server could not write its pid file, its log, its accounts or JetStream's store as
+        O(service_user), if an address is not one of the host, or if another program than a nats-server listens on a port. In check mode, a file or folder
+        that could not be written is a warning, as an earlier task may make it.
       - If omitted, the rules of this module alone decide.
     type: path
   service_user:

@@ -8,10 +8,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -319,12 +322,20 @@ def _nobody_can_run_it() -> bool:
     return os.getuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.fixture
+def folder_of_nobody() -> Iterator[str]:
+    """A folder that the user nobody may write to, unlike those of tests."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        shutil.chown(folder, "nobody")
+        yield folder
+
+
 @pytest.mark.server
 @pytest.mark.skipif("not _nobody_can_run_it()", reason="only root runs programs as others")
-def test_server_is_asked_as_the_user_of_the_service(kit: Kit) -> None:
+def test_server_is_asked_as_the_user_of_the_service(kit: Kit, folder_of_nobody: str) -> None:
     # This user cannot read what is in the folder of the test.
     secret = {**CLUSTER, "authorization": {"user": "route", "password": "p"}}
-    common = {"service_user": "nobody", "site_config": "max_subs: 5"}
+    common = {"service_user": "nobody", "site_config": "max_subs: 5", "data_dir": folder_of_nobody}
     assert kit.site.run("server_config", **options(kit, cluster=secret, **common))["validated"]
     message = kit.site.refuse("server_config", **options(kit, cluster={**secret, "ping_interval": "soon"}, **common))
     assert 'invalid duration "soon"' in message

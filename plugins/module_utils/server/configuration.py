@@ -34,7 +34,6 @@ _RESOLVER_OPTIONS = {
 }
 _DEFAULT_PRELOAD = {"memory": "all", "url": "none"}
 _RESOLVER_URL = re.compile(r"https?://[^\s\")]+")
-_WORD = re.compile(r"\S+")
 _ROUTE_WITHOUT_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?!.*@)", re.DOTALL)
 #: What stands for the JWT of an operator that a task before would make.
 PLACEHOLDER = "(a new JWT)"
@@ -399,6 +398,11 @@ _OPTION_OF = {
 }
 
 
+def place_of(document: reading.Document, path: reading.Path, folder: str, configuration: Configuration) -> str:
+    """The place of a member for a person: the option that it is made from, or the line of the site's part."""
+    return _place(document, path, folder, SITE in configuration.files)
+
+
 def _place(document: reading.Document, path: reading.Path, folder: str, site_is_option: bool) -> str:
     """The place of a member for a person: the option that it is made from, or the line of the site's part."""
     known = next((path[:end] for end in range(len(path), 0, -1) if path[:end] in document.places), None)
@@ -424,7 +428,8 @@ def _option_problems(options: Mapping[str, Any], foretold: bool) -> Iterator[Pro
             yield Problem(f"trusted_operators[{index}]", "this is not the JWT of an operator.")
     yield from _resolver_problems(options)
     for option, value in (("name", options["name"]), ("cluster.name", (options["cluster"] or {}).get("name", "_"))):
-        if not _WORD.fullmatch(value):
+        # The server refuses blanks, and no other white space (opts.go).
+        if not value or " " in value:
             yield Problem(option, f"it must be one word, and is {value}.")
     jetstream = {name.lower(): value for name, value in (options["jetstream"] or {}).items() if value is not None}
     if not jetstream.keys() & {"key", "ek", "encryption_key", "tpm"}:

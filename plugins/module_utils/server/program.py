@@ -29,13 +29,23 @@ class Program(NamedTuple):
     binary: str
     user: str = ""
 
+    @property
+    def _prefix(self) -> Sequence[str]:
+        # As root it would make folders that the service cannot use.
+        return ["runuser", "-u", self.user, "--"] if self.user and os.geteuid() == 0 else ()
+
+    def may_write(self, path: str) -> bool:
+        """Whether the service may write a file, or make files in a folder."""
+        if not self._prefix:
+            return os.access(path, os.W_OK)
+        command = [*self._prefix, "test", "-w", path]
+        return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603 (no shell)
+
     def run(self, *arguments: str, folder: str | None = None) -> subprocess.CompletedProcess[str]:
         """What came of running it, in a folder that relative paths of the configuration start from."""
-        # As root it would make folders that the service cannot use.
-        prefix: Sequence[str] = ["runuser", "-u", self.user, "--"] if self.user and os.geteuid() == 0 else ()
         try:
             return subprocess.run(  # noqa: S603 (no shell)
-                [*prefix, self.binary, *arguments],
+                [*self._prefix, self.binary, *arguments],
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -12,7 +12,7 @@ import binascii
 import dataclasses
 import re
 from base64 import b32decode
-from typing import Any, Iterable, Iterator, Mapping, Tuple
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Tuple
 
 from ..base import go_syntax
 from ..base.errors import NatsSecurityError
@@ -35,6 +35,7 @@ _COMPRESSION = re.compile(
     re.IGNORECASE,
 )
 _MOST_THRESHOLDS = 4
+_LAST_PORT = 65535
 _RAFT = "$NRG.>"
 _REFUSED_HEADERS = ("host", "content-length", "connection", "upgrade", "nats-no-masking")
 
@@ -686,17 +687,33 @@ def _meta_group_rules(server: Server) -> Found:
 
 
 def _listener_rules(server: Server) -> Found:
-    """Two listeners cannot have one port; net.Listen refuses the second."""
-    listeners = []
-    for block, names in _listening(server):
-        host, port = _host_and_port(block, *names)
-        if port > 0:
-            listeners.append((block.at(*(names or _LISTEN)), host, port))
-    for index, (path, host, port) in enumerate(listeners):
-        for _other, other_host, other_port in listeners[:index]:
+    """net.Listen refuses what is not a port, and a second listener on one port."""
+    found = [listener for listener in listeners(server.top) if listener.port > 0]
+    for index, (path, host, port) in enumerate(found):
+        if port > _LAST_PORT:
+            yield path, f"{port} is not a port; the last one is {_LAST_PORT}."
+        for _other, other_host, other_port in found[:index]:
             if port == other_port and (host == other_host or not {host, other_host}.isdisjoint(("", "0.0.0.0", "::"))):  # noqa: S104 (what nats-server means by all interfaces)
                 yield path, f"something else in this configuration listens on port {port} too."
                 break
+
+
+class Listener(NamedTuple):
+    """An address that the server listens on, and the member that has it. The port is negative where the system chooses one."""
+
+    path: Path
+    host: str
+    port: int
+
+
+def listeners(top: Block) -> list[Listener]:
+    """All addresses that the server listens on."""
+    found = []
+    for block, names in _listening(Server(top, (), Host(0))):
+        host, port = _host_and_port(block, *names)
+        if port:
+            found.append(Listener(block.at(*(names or _LISTEN)), host, port))
+    return found
 
 
 def _listening(server: Server) -> Iterable[tuple[Block, tuple[str, ...]]]:

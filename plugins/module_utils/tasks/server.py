@@ -16,13 +16,14 @@ from ..claims.options import Problem
 from ..disk.files import is_folder
 from ..disk.lock import lock_folders
 from ..rules import server_versions
-from ..server import language, placing, program, running, secrets, startup
+from ..server import host, language, placing, program, running, secrets, startup
 from ..server.configuration import (
     OPTIONS,
     SITE,
     Configuration,
     configuration_problems,
     effective,
+    place_of,
     server_configuration,
 )
 from ..server.program import Program
@@ -107,11 +108,11 @@ def _refuse_missing(module: CarefulModule, message: str) -> None:
 def _refuse_problems(module: CarefulModule, configuration: Configuration, judge: Program | None) -> None:
     """Leave with all problems at once."""
     params = module.params
-    host = startup.Host(now(), program.version(judge) if judge else "", module.check_mode)
+    known = startup.Host(now(), program.version(judge) if judge else "", module.check_mode)
     folder = params["config_dir"] or ""
     # Where nothing is on disk, an included file counts as empty.
     read_file = placing.read_file if folder else lambda _path: ""
-    problems = configuration_problems(params, configuration, folder, read_file, host)
+    problems = configuration_problems(params, configuration, folder, read_file, known)
     if problems:
         prefix = params["variable_prefix"]
         raise NatsSecurityError(" ".join(f"{prefix if _is_option(problem) else ''}{problem}" for problem in problems))
@@ -156,6 +157,7 @@ def _write(module: CarefulModule, configuration: Configuration, judge: Program |
     complete = module.params["operator"]["jwt"] is not None
     validated = need != "nothing" and judge is not None and complete
     if validated and judge is not None:
+        _refuse_host(module, configuration, judge)
         placing.refuse_unfit(configuration, changes, folder, judge)
     if module.check_mode:
         placing.foresee(changes, folder)
@@ -168,6 +170,25 @@ def _write(module: CarefulModule, configuration: Configuration, judge: Program |
         "validated": validated,
         "diff": placing.show(changes),
     }
+
+
+def _refuse_host(module: CarefulModule, configuration: Configuration, judge: Program) -> None:
+    """NatsSecurityError with everything about this host for which the server would not start; a warning of what an earlier task may make."""
+    folder, prefix = module.params["config_dir"], module.params["variable_prefix"]
+    try:
+        document = effective(configuration, folder, placing.read_file)
+    except NatsSecurityError:
+        return  # the server has the verdict on what this collection cannot read
+    refused = []
+    for path, message, may_come in host.problems(document, judge, folder):
+        problem = Problem(place_of(document, path, folder, configuration), message)
+        text = f"{prefix if _is_option(problem) else ''}{problem}"
+        if may_come and module.check_mode:
+            warn_of_missing(module, text)
+        else:
+            refused.append(text)
+    if refused:
+        raise NatsSecurityError(" ".join(refused))
 
 
 def _mode(mode: Any) -> int:

@@ -1,0 +1,135 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the host has to have for a nats-server to start with a configuration: files and folders that the service may write, addresses of its own, free ports.
+
+`nats-server -t` looks at none of this, and the trial start of `program` ends before the server listens, with a log and a pid file of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import Iterator, NamedTuple
+
+from .program import Program
+from .reading import Document, Path
+from .startup import Block, listeners
+
+#: systemd makes folders here when it starts a service (RuntimeDirectory).
+_MADE_ON_START = "/run/"
+_LISTENS = "0A"  # the state of a socket in /proc/net/tcp
+
+
+class Problem(NamedTuple):
+    """What is wrong with a member. `may_come` says that an earlier task of a play may be the one to correct it."""
+
+    path: Path
+    message: str
+    may_come: bool
+
+
+def problems(document: Document, judge: Program, folder: str) -> Iterator[Problem]:
+    """Everything about this host for which the server would not start. Relative paths start from `folder`."""
+    top = Block(document.data)
+    for file in (("pid_file", "pidfile"), ("log_file", "logfile")):
+        text = top.text(*file)
+        why = _unwritable_file(os.path.join(folder, text), judge) if text else ""
+        if why:
+            yield Problem(top.at(*file), f"the server could not write {text}: {why}.", True)
+    resolver, jetstream = top.block("resolver", "account_resolver", "accounts_resolver"), top.block("jetstream")
+    folders: tuple[tuple[Block, tuple[str, ...], str], ...] = (
+        (resolver, ("dir",), ""),
+        (jetstream, ("store_dir", "storedir", "store"), "jetstream"),
+    )
+    for block, names, inside in folders:
+        text = block.text(*names)
+        why = _unwritable_folder(os.path.join(folder, text, inside).rstrip("/"), judge) if text else ""
+        if why:
+            yield Problem(block.at(*names), f"the server could not write to {text}: {why}.", True)
+    for listener in listeners(top):
+        why = _unlistenable(listener.host, listener.port)
+        if why:
+            yield Problem(listener.path, why, False)
+
+
+# ---- files
+
+
+def _unwritable_file(path: str, judge: Program) -> str:
+    """Why the server could not create or write a file (os.WriteFile and os.OpenFile); empty where it can."""
+    folder = os.path.dirname(path)
+    if os.path.isdir(path):
+        return "it is a folder"
+    if os.path.exists(path):
+        return "" if judge.may_write(path) else f"{_who(judge)} may not write it"
+    if not os.path.isdir(folder):
+        return "" if folder.startswith(_MADE_ON_START) else f"there is no folder {folder}"
+    return "" if judge.may_write(folder) else f"{_who(judge)} may not write to {folder}"
+
+
+def _unwritable_folder(path: str, judge: Program) -> str:
+    """Why the server could not write to a folder, or make it (os.MkdirAll); empty where it can."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    if not os.path.isdir(path):
+        return f"{path} is not a folder"
+    return "" if judge.may_write(path) else f"{_who(judge)} may not write to {path}"
+
+
+def _who(judge: Program) -> str:
+    return judge.user or "the user of this task"
+
+
+# ---- addresses and ports
+
+
+def _unlistenable(host: str, port: int) -> str:
+    """Why the server could not listen on an address (net.Listen); empty where it can, or where a nats-server listens there, which this may be."""
+    try:
+        found = socket.getaddrinfo(host or None, max(port, 0), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror as error:
+        return f"{host} has no address on this host: {error.strerror}."
+    numbers = [_bind_error(family, address) for family, _type, _protocol, _name, address in found]
+    if 0 in numbers:
+        return ""
+    if errno.EADDRNOTAVAIL in numbers:
+        return f"{host} is not an address of this host."
+    if errno.EADDRINUSE in numbers:
+        holder = _holder(port)
+        return f"port {port} is in use by {holder}." if holder else ""
+    return ""  # what a service may do beyond this task is not known here
+
+
+def _bind_error(family: int, address: tuple[object, ...]) -> int:
+    """The errno of binding to an address without listening; 0 where that is possible."""
+    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Go does
+        try:
+            bound.bind(address)
+        except OSError as error:
+            return error.errno or 0
+    return 0
+
+
+def _holder(port: int) -> str:
+    """Which process listens on a port; empty where that is a nats-server, or the system does not tell."""
+    sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            folder = f"/proc/{process}/fd"
+            if sockets.intersection(os.readlink(f"{folder}/{name}") for name in os.listdir(folder)):
+                with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+                    name = file.read().strip()
+                return "" if name.startswith("nats-server") else f"{name} (process {process})"
+    return ""
+
+
+def _inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(table, encoding="ascii") as file:
+            for line in list(file)[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
