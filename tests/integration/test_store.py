@@ -258,6 +258,28 @@ def test_diff_has_the_claims_of_what_changes(made: Store, definition: dict[str, 
     assert diff["after"]["accounts.APP"]["limits"] == {"connections": 200}
 
 
+def test_diff_is_one_that_people_can_read(made: Store, definition: dict[str, Any]) -> None:
+    definition["accounts"][1]["limits"]["connections"] = 200
+    definition["accounts"][1]["users"][0]["tags"] = ["new"]
+    partner = made.account("PARTNER")
+    definition["accounts"][2]["limits"] = {"connections": 5}
+    diff = made.apply(definition)["diff"]
+    text = json.dumps([diff["before"], diff["after"]])
+    app = made.account("APP").subject
+    assert diff["after"]["accounts.APP"]["subject"] == f"APP ({app})"
+    assert diff["after"]["accounts.PARTNER"]["subject"] == f"PARTNER ({partner.subject})"
+    assert "eyJ" not in text, "tokens are named by their identifiers"
+    # Whatever the key belongs to, its name stands before it.
+    assert re.findall(r'"[OAU][A-Z2-7]{55}"', text) == []
+    user = definition["accounts"][1]["users"][0]["name"]
+    lines = diff["prepared"].splitlines()
+    assert lines[0] == "tokens to sign: 3"
+    assert sum(int(line.split()[0]) for line in lines[1:-1]) == 3
+    assert all(" by ACME" in line or " by APP" in line for line in lines[1:-1])
+    assert lines[-1] == f"creds to write: APP/{user}"
+    assert "prepared" not in made.apply(definition)["diff"]
+
+
 def test_diff_of_a_new_store_names_no_key_that_is_not_made_yet(store: Store, definition: dict[str, Any]) -> None:
     diff = store.apply(definition)["diff"]
     assert diff["before"] == {name: {} for name in diff["before"]}
@@ -425,7 +447,8 @@ def test_revoked_users_and_importers_get_tokens_from_after_that(made: Store, def
     definition["accounts"][1]["exports"][0]["revocations"] = {"PARTNER": "now"}
     result = made.apply(definition)
     assert {"account/APP", "user/APP/orders", "account/PARTNER"} <= set(changed(result))
-    assert result["diff"]["after"]["accounts.APP"]["revocations"] == {made.user("APP", "orders").subject: "now"}
+    revoked = f"APP/orders ({made.user('APP', 'orders').subject})"
+    assert result["diff"]["after"]["accounts.APP"]["revocations"] == {revoked: "now"}
     at = made.account("APP").body.revocations[made.user("APP", "orders").subject]
     assert made.user("APP", "orders").issued_at > at
     made.keep(definition)

@@ -14,6 +14,7 @@ from ..reconcile.signing import key_of
 from ..reconcile.wanted import Rotation, Wanted
 from ..token import codec, decorated
 from .apply import Outcome
+from .readable import readable_diff
 
 #: So many problems are shown in a message, and so many in a result. A document can have one for every word in it.
 _MOST_LINES, _MOST_PROBLEMS = 100, 1000
@@ -73,7 +74,7 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
     if wanted.rotations:
         told["rotations"] = [_show_rotation(outcome, one) for one in wanted.rotations]
     if diff:
-        told["diff"] = {"before": plan.before, "after": plan.after}
+        told["diff"] = readable_diff(plan, operator["name"] or "operator")
     return told
 
 

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The diff of a store as people read it in a review: names beside public keys, activation tokens by their identifier, and what is signed by whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Iterator
+
+from ..reconcile.plan import Plan
+from ..token import codec
+
+#: So many creds are named, the others are counted.
+_MOST_CREDS = 100
+
+
+def readable_diff(plan: Plan, operator: str) -> dict[str, Any]:
+    """The claims before and after, by their places in the document, and below them what is signed. `operator` is the name of the operator."""
+    names = dict(_names(plan, operator))
+    before = {where: _readable(claims, names) for where, claims in plan.before.items()}
+    after = {where: _readable(claims, names) for where, claims in plan.after.items()}
+    issued = _issued(plan, names)
+    return {"before": before, "after": after, **({"prepared": issued} if issued else {})}
+
+
+def _names(plan: Plan, operator: str) -> Iterator[tuple[str, str]]:
+    """The public keys of a plan, each with its name; what goes first, so that what stays has the last word."""
+    for where, claims in (*plan.before.items(), *plan.after.items()):
+        account, is_user, _user = where.partition(".users.")
+        owner = claims.get("name", "") if not is_user else account.partition(".")[2]
+        if where.startswith("accounts.") and claims.get("subject"):
+            yield claims["subject"], f"{owner}/{claims.get('name', '')}" if is_user else owner
+        for key in claims.get("signing_keys", ()):
+            if isinstance(key, dict) and key.get("role"):
+                yield key["key"], f"{owner}, role {key['role']}"
+    names = plan.names
+    for role, key in names.operator_roles.items():
+        yield key, f"{operator}, role {role}"
+    for account, roles in names.roles.items():
+        for role, key in roles.items():
+            yield key, f"{account}, role {role}"
+    for account, users in plan.user_keys.items():
+        for user, key in users.items():
+            yield key, f"{account}/{user}"
+    for account, key in names.accounts.items():
+        yield key, account
+    yield names.operator, operator
+
+
+def _readable(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {_named(name, names): _readable(item, names) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item, names) for item in value]
+    return _named(value, names) if isinstance(value, str) else value
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    """A public key with its name, an activation token without its text; any other text as it is."""
+    if text.startswith("eyJ") and codec.peek(text):
+        return f"(token {codec.peek(text).get('jti', '')})"
+    # A placeholder of a key that does not exist yet says itself what it is for.
+    return f"{names[text]} ({text})" if text in names and not text.startswith("(") else text
+
+
+def _issued(plan: Plan, names: dict[str, str]) -> str:
+    """How many tokens are signed, how many by which key, and whose creds are written; empty where nothing is."""
+    steps = [step for step in (plan.operator, *plan.accounts.values()) if step is not None and step.is_issued]
+    users = [(account, step) for account, steps in plan.users.items() for step in steps]
+    signers = Counter(step.issuer for step in steps)
+    signers.update(one.issuer for step in steps for one in step.activations.values())
+    signers.update(step.issuer for _account, step in users if step.claims is not None)
+    creds = sorted(f"{account}/{step.name}" for account, step in users if step.writes_creds)
+    lines = [f"tokens to sign: {sum(signers.values())}"] if signers else []
+    lines += sorted(f"  {count} by {_named(str(issuer), names)}" for issuer, count in signers.items())
+    if creds:
+        more = f" and {len(creds) - _MOST_CREDS} more" if len(creds) > _MOST_CREDS else ""
+        lines.append(f"creds to write: {', '.join(creds[:_MOST_CREDS])}{more}")
+    return "".join(f"{line}\n" for line in lines)
