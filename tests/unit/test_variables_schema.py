@@ -47,9 +47,7 @@ def test_the_schema_is_one_and_that_of_the_roles() -> None:
     assert all(one["description"] for one in SCHEMA["properties"].values())
 
 
-@pytest.mark.attack
 def test_the_file_is_up_to_date() -> None:
-    # Not with every change of a word in a role: where several people change roles at once, each would have to write the file anew.
     assert make.VARIABLES.read_text() == make.texts()[make.VARIABLES], "run `make schema`"
 
 
