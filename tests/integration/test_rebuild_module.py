@@ -12,6 +12,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from support.faults import killed_run
 from support.fleets import Realm, client, lets_in
 from support.plays import Played, run_playbook
@@ -342,6 +343,40 @@ def test_playbook_rebuilds_from_loose_files_and_shows_what_is_missing(disk: Disk
     assert without_roles(disk.files).items() <= disk.lost.items()
 
 
+class Adopting:
+    """The playbook `adopt`, with variables of its own each time."""
+
+    def __init__(self, play: Play, variables: dict[str, Any]) -> None:
+        self.inventory, self.environment = play.folder / "inventory.yml", play.environment()
+        self.inventory.write_text("all: {hosts: {localhost: {ansible_connection: local}}}")
+        self.document = play.folder / "adopted.yml"
+        self.variables = {"adopt_store": "ACME", "adopt_path": str(self.document), **variables}
+
+    def run(self, *arguments: str) -> str:
+        """What it prints. It ends well."""
+        how: dict[str, Any] = {
+            "inventory": self.inventory,
+            "environment": self.environment,
+            "variables": self.variables,
+        }
+        status, output = run_playbook("natsops.security.adopt", *arguments, **how)
+        assert status == 0, output
+        return str(output)
+
+
+def test_playbook_adopts_loose_files(disk: Disk, play: Play) -> None:
+    place = {"adopt_stores_dir": disk.place["stores_dir"], "adopt_keys_dir": disk.place["keys_dir"]}
+    adopting = Adopting(play, {"rebuild_paths": disk.task["paths"], "rebuild_operator": disk.operator, **place})
+    before = disk.files
+    adopting.run("--check")
+    assert disk.files == before
+    assert not adopting.document.exists()
+    adopting.run()
+    adopted = yaml.safe_load(adopting.document.read_text())
+    assert [account["name"] for account in adopted["accounts"]] == ["APP", "PARTNER", "SYS"]
+    disk.site.keep("store", src=str(adopting.document), **disk.place)
+
+
 @pytest.mark.attack
 @pytest.mark.parametrize("at", [15, 90])
 def test_run_that_is_killed_is_completed_by_the_next(disk: Disk, at: int) -> None:
@@ -496,6 +531,21 @@ def test_roles_rebuild_the_store_and_the_cluster_accepts_it(live: Live, play: Pl
     assert live.files == live.lost
     assert run("rebuild", "operator", "resolver")[1] == []
     assert lets_in(server.url, site.text("keys/creds/ACME/APP/orders.creds"))
+
+
+@pytest.mark.attack
+def test_playbook_adopts_what_a_live_server_holds(live: Live, play: Play) -> None:
+    place = {"adopt_stores_dir": live.place["stores_dir"], "adopt_keys_dir": live.place["keys_dir"]}
+    servers = {"rebuild_servers": live.task["servers"], "rebuild_creds_path": live.task["creds_path"]}
+    adopting = Adopting(
+        play, {**servers, "rebuild_operator": live.operator, "rebuild_paths": [str(live.creds)], **place}
+    )
+    adopting.run()
+    assert (
+        live.files.items() >= {path: text for path, text in live.lost.items() if path.endswith((".jwt", ".nk"))}.items()
+    )
+    live.site.keep("store", src=str(adopting.document), **live.place)
+    assert "changed=0 " in adopting.run()
 
 
 # ---- without keys
