@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from support.elsewhere import Elsewhere, new_elsewhere
+from support.faults import killed_run
 from support.plays import Play
 from support.sites import MODULE, Modules, Site
 from support.vaults import PIN, ROOT_TOKEN, Bao, Between, Hsm
@@ -146,6 +147,16 @@ def test_softhsm_that_goes_away_in_the_middle(by_softhsm: Operator, hsm: Hsm) ->
     by_softhsm.elsewhere.assert_signed_as_by_seeds(by_softhsm.site.folder / "stores", TOKENS)
 
 
+def test_program_that_dies_in_the_middle(by_command: Operator) -> None:
+    signers = by_command.elsewhere.commands("dies late")
+    failed = by_command.site.start("store", by_command.options(signers=signers))
+    assert "of 1000 signatures: " in failed["msg"]
+    assert "No signature of it is used." in failed["msg"]
+    assert by_command.tokens == []
+    by_command.site.run("store", **by_command.options())
+    by_command.elsewhere.assert_signed_as_by_seeds(by_command.site.folder / "stores", TOKENS)
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_what_cannot_sign_is_refused_before_anything_is_written(
     by_openbao: Operator, by_softhsm: Operator, bao: Bao, check: bool
@@ -186,6 +197,12 @@ def test_store_has_the_tokens_that_seeds_sign_by_a_file_that_travels(
         "sign", {"path": str(file), "checksum": asked["checksum"], "signer_path": str(elsewhere.folder)}
     )
     assert signed["waiting"] == []
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    assert str(file) in site.refuse("store", definition=document, **where)
+    assert not list(site.folder.rglob("*.jwt"))
+    file.write_bytes(content)
+    assert killed_run("nats_store", {"definition": document, **where}, USERS, site.collections) is None
     site.run("store", definition=document, **where)
     elsewhere.assert_signed_as_by_seeds(site.folder / "stores", USERS + 2)
     site.keep("store", definition=document, **where)

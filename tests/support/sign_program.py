@@ -23,6 +23,8 @@ if os.environ["NATS_SIGNER_FORM"] == "single":
         sys.stdout.buffer.write(signature)
 else:
     for number, line in enumerate(sys.stdin):
+        if fault == "dies late" and number == 500:
+            os.kill(os.getpid(), 9)
         if fault == "dies" and number == 5:
             print("AAAA", end="", flush=True)
             os.kill(os.getpid(), 9)
