@@ -195,6 +195,9 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
         del options["jwt_path"], options["signer_path"]
         options.update(store="ACME", account="APP", stores_dir=site / "stores", keys_dir=site / "keys")
         options[name] = path
+    elif name == "nats_key_path":
+        del options["password"]
+        options[name] = path
     elif name == "src":
         options.pop("definition", None)
         options["src"] = path

@@ -114,8 +114,10 @@ def test_change_is_asked_for_and_the_jwt_stays_meanwhile(site: Site, elsewhere: 
     site.run("operator", **operator)
     assert "newer" in site.claims("acme.jwt").body.tags
     signed = site.text("operator.json")
-    # A new key is named as the next run names it, which asks for the same.
-    new = {**operator, "signing_keys": [*operator["signing_keys"], {"path": site / "new.nk"}]}
+    # A new key is named as the next run names it, which asks for the same, however long the path is that names it until it is made.
+    folder = site.folder / ("long" * 30)
+    folder.mkdir()
+    new = {**operator, "signing_keys": [*operator["signing_keys"], {"path": str(folder / "new.nk")}]}
     asked = site.run("operator", **new)
     assert site.keep("operator", **new)["unsigned"] == asked["unsigned"]
     assert "(a new operator key" not in site.text("operator.json")

@@ -17,6 +17,13 @@ _LONGEST = 100
 _LOOKED_AT = 10_000
 # A JWT may be a bearer's, and a part of one is no better.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{12,}[A-Za-z0-9_.-]*")
+#: The placeholder of a key that is to be made, as `keys/new.py` writes it. The public key takes its place in a text later, so it is never cut.
+_PLACEHOLDER = re.compile(r"\(a new (?:operator|account|user|curve) key: .+\)", re.DOTALL)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is the placeholder of a key that is to be made."""
+    return text.startswith("(a new ") and _PLACEHOLDER.fullmatch(text) is not None
 
 
 def _shown(text: str) -> str:
@@ -25,9 +32,10 @@ def _shown(text: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """The text; only its beginning, with how long it is, where it is long."""
+    """The text; only its beginning, with how long it is, where it is long. A placeholder stays whole."""
     shown = _shown(text)
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 20]}... ({len(text)} characters)"
+    is_whole = len(shown) <= _LONGEST or is_placeholder(shown)
+    return shown if is_whole else f"{shown[: _LONGEST - 20]}... ({len(text)} characters)"
 
 
 def quoted(value: Any) -> str:

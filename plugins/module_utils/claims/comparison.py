@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any, Iterator
 
 from ..base import units
-from ..base.excerpts import excerpt
+from ..base.excerpts import excerpt, is_placeholder
 from . import declaration as kinds
 from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, Kind
@@ -134,7 +134,7 @@ def _say(kind: Kind, shown: Any) -> str:
     if kind is kinds.TIME and shown == units.show_time(0):
         return "none"
     text = str(shown).lower() if isinstance(shown, bool) else str(shown)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 80 or is_placeholder(text) else text[:77] + "..."
 
 
 def identities(values: list[Any]) -> dict[str, Any]:
