@@ -27,17 +27,13 @@ def _imports(file: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            for name in node.names:
-                # A name is that of a file, of a folder, or of something in one.
-                places = (
-                    (package / name.name).with_suffix(".py"),
-                    package / name.name,
-                    package.with_suffix(".py"),
-                    package,
-                )
-                yield next(
-                    file for file in (one / "__init__.py" if one.is_dir() else one for one in places) if file.is_file()
-                )
+            yield from (_file(package, name.name) for name in node.names)
+
+
+def _file(package: Path, name: str) -> Path:
+    """The file that a name is imported from: the name is that of a file, of a folder, or of something in one."""
+    places = (package / name).with_suffix(".py"), package / name / "__init__.py", package.with_suffix(".py")
+    return next((file for file in places if file.is_file()), package / "__init__.py")
 
 
 @pytest.fixture(scope="module")
