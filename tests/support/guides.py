@@ -103,7 +103,9 @@ class Reader:
         output = checked_output(done.stdout + done.stderr)
         position = 0
         for line in printed:
-            wanted = r"\s+\S.*?".join(re.escape(part.strip()) for part in self._ported(line).split(" ... "))
+            # Before ansible-core 2.19 warnings are broken into lines of 79 columns.
+            parts = (r"\s+".join(map(re.escape, part.split())) for part in self._ported(line).split(" ... "))
+            wanted = r"\s+\S.*?".join(parts)
             found = re.compile(wanted.replace(r"\.\.\.", ".*?")).search(output, position)
             assert found is not None, f"{command}\nprints no {line!r} after {output[:position]!r}:\n{output[position:]}"
             position = found.end()
