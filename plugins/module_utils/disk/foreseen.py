@@ -3,7 +3,7 @@
 """What the system would refuse, for check mode: whether a file could be written, copied or removed, and a folder made. Nothing is written, not even
 the time of a folder changes.
 
-What an earlier task may still change is no error here: a folder that does not exist yet. Each error is the one that the writing itself raises.
+A folder that does not exist yet passes, as an earlier task may make it. Each error is the one that the writing itself raises.
 """
 
 from __future__ import annotations
