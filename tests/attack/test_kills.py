@@ -96,15 +96,20 @@ def try_all(name: str, kind: str, acme: Site, memory: pathlib.Path, modules: Fau
     assert not clean.result.get("failed"), clean.result
     assert clean.calls > 5
     expected = files_in(trial.site.folder)
-    for number in numbers(kind, name, clean.calls, every):
+    killed = 0
+    tried = numbers(kind, name, clean.calls, every)
+    for number in tried:
         trial.reset()
         ended = trial.run(kind=kind, at=number, calls=calls)
         hit = f"{kind} {number} of {clean.calls}: {ended.hit}"
         if kind == "error":
             assert_one_message(ended, hit)
-        else:
-            assert ended.is_killed, hit
+        elif ended.is_killed:
+            killed += 1
+        else:  # keys are random: two that share a folder of the keystore take fewer calls than were counted
+            assert ended.calls < number, hit
         assert_completes(trial, expected, hit)
+    assert kind == "error" or killed or not tried
 
 
 def assert_one_message(ended: Ended, hit: str) -> None:
