@@ -143,11 +143,8 @@ def test_answers_hold_for_a_time(site: Site, at: str | None, allowed: bool) -> N
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Three servers with the accounts APP and BILLING."""
-    started = Fleet(tmp_path_factory.mktemp("fleet"), Realm(), [FULL] * 3)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
+    with Fleet(tmp_path_factory.mktemp("fleet"), Realm(), [FULL] * 3) as started:
+        yield started
 
 
 @pytest.mark.server

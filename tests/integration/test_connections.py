@@ -55,11 +55,8 @@ class Place:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Three servers."""
-    started = Fleet(tmp_path_factory.mktemp("connections"), Realm(), [FULL] * 3)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
+    with Fleet(tmp_path_factory.mktemp("connections"), Realm(), [FULL] * 3) as started:
+        yield started
 
 
 @pytest.fixture

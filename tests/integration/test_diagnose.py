@@ -48,11 +48,8 @@ CONNECTED = "connected"
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two servers of one cluster."""
-    started = Fleet(tmp_path_factory.mktemp("diagnose"), Realm(), [FULL + ", allow_delete: true"] * 2)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
+    with Fleet(tmp_path_factory.mktemp("diagnose"), Realm(), [FULL + ", allow_delete: true"] * 2) as started:
+        yield started
 
 
 @dataclasses.dataclass

@@ -341,11 +341,8 @@ def test_guide_runs(site: Site, play: Play) -> None:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two servers."""
-    started = Fleet(tmp_path_factory.mktemp("fleet"), Realm(), [FULL] * 2)
-    try:
-        yield started.start()
-    finally:
-        started.stop()
+    with Fleet(tmp_path_factory.mktemp("fleet"), Realm(), [FULL] * 2) as started:
+        yield started
 
 
 @pytest.mark.server

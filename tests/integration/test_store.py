@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.sites import changed
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
@@ -116,19 +117,6 @@ def made(store: Store, definition: dict[str, Any]) -> Store:
     """A store that was made from the document."""
     store.apply(definition)
     return store
-
-
-def changed(result: dict[str, Any]) -> dict[str, Any]:
-    """What was not kept, with its reasons."""
-    created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
-    return dict.fromkeys(created, ("created", [])) | {
-        "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
-            entity["action"],
-            entity.get("reasons", []),
-        )
-        for entity in result["entities"]
-        if entity["action"] != "kept"
-    }
 
 
 # ---- from nothing

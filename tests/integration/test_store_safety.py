@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import json
 import os
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.scenarios import changed_document
 
 from ansible_collections.natsops.security.plugins.module_utils import rules
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
@@ -44,18 +44,6 @@ FIRST: dict[str, Any] = {
         {"name": "PARTNER", "imports": [{"account": "APP", "subject": "a", "type": "service"}]},
     ],
 }
-
-
-def second() -> dict[str, Any]:
-    """A document that adds to the first one, changes it, and lacks some of it."""
-    wanted = copy.deepcopy(FIRST)
-    wanted["operator"]["signing_keys"] = ["new"]
-    wanted["operator"]["remove_signing_keys"] = ["main"]
-    app = wanted["accounts"][1]
-    app["users"] = [{"name": "two", "signing_key_role": "writer"}, {"name": "three"}]
-    app["signing_keys"] = [{"role": "main"}, {"role": "writer", "template": {}}]
-    wanted["accounts"][2:] = [{"name": "MORE", "signing_keys": ["k"], "users": [{"name": "x"}]}]
-    return wanted
 
 
 def run(folder: pathlib.Path, definition: dict[str, Any], now: int = NOW, **options: Any) -> apply.Outcome:
@@ -211,7 +199,7 @@ def test_kill_at_any_moment_loses_no_key_and_makes_none_twice(
         wanted = FIRST
     else:
         copy_of(first, start)
-        wanted = second()
+        wanted = changed_document(FIRST)
     before = seeds_in(start) if name != "from nothing" else set()
     step = 0
     folder = copy_of(start, memory / "at0")

@@ -13,6 +13,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from support.sites import changed
 
 HERE = pathlib.Path(__file__).parent
 
@@ -169,19 +170,6 @@ class Home:
     def creds(self, account: str, user: str) -> pathlib.Path:
         """The creds file of a user."""
         return self.keys / "creds" / self.operator / account / f"{user}.creds"
-
-
-def changed(result: dict[str, Any]) -> dict[str, Any]:
-    """What was not kept, with its reasons."""
-    created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
-    return dict.fromkeys(created, ("created", [])) | {
-        "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
-            entity["action"],
-            entity.get("reasons", []),
-        )
-        for entity in result["entities"]
-        if entity["action"] != "kept"
-    }
 
 
 @pytest.fixture(scope="session")

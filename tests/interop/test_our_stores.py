@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
-from conftest import changed, payload
+from conftest import payload
 from support.servers import SERVER
+from support.sites import changed
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from conftest import changed, payload
+from conftest import payload
+from support.sites import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

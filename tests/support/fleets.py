@@ -135,6 +135,16 @@ class Fleet:
         for node in self.nodes:
             node.stop()
 
+    def __enter__(self) -> Fleet:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
     def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
         """How to connect as a temporary user that may do everything."""
         inbox = connections.new_inbox()

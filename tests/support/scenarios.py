@@ -27,9 +27,9 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def changed_document() -> dict[str, Any]:
-    """A document that adds to the first one, changes it, and lacks some of it."""
-    wanted = copy.deepcopy(DOCUMENT)
+def changed_document(document: dict[str, Any] = DOCUMENT) -> dict[str, Any]:
+    """A document that adds to this one, changes it, and lacks some of it. Its second account is APP."""
+    wanted = copy.deepcopy(document)
     wanted["operator"]["signing_keys"] = ["new"]
     wanted["operator"]["remove_signing_keys"] = ["main"]
     app = wanted["accounts"][1]

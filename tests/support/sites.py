@@ -275,3 +275,16 @@ class Site:
         assert self.snapshot() == before
         message: str = result["msg"]
         return message
+
+
+def changed(result: dict[str, Any]) -> dict[str, Any]:
+    """What a task of nats_store did not keep, with its reasons."""
+    created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
+    return dict.fromkeys(created, ("created", [])) | {
+        "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (
+            entity["action"],
+            entity.get("reasons", []),
+        )
+        for entity in result["entities"]
+        if entity["action"] != "kept"
+    }
