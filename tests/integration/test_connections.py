@@ -18,6 +18,8 @@ from support.fleets import FULL, Fleet, Realm
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
+    Permission,
+    Permissions,
     SigningKey,
     User,
     UserAccess,
@@ -140,6 +142,20 @@ def test_client_cannot_hide_behind_what_it_says_of_itself(place: Place, said: di
         assert is_open(other)
         again = place.site.start("connections", place.task(users=[key], state="absent"))
         assert again["changed"] is False
+
+
+def test_check_mode_fails_where_the_user_may_not_have_connections_closed(place: Place) -> None:
+    denied = UserAccess(permissions=Permissions(publish=Permission(deny=["$SYS.REQ.SERVER.*.KICK"])))
+    task = {
+        "servers": place.fleet.urls,
+        "creds": place.fleet.realm.creds(access=denied),
+        "account": place.account.public_key,
+    }
+    with connected(place, 1, place.user("app")) as client:
+        foreseen = place.site.refuse("connections", {"check": True}, **task, state="absent")
+        assert foreseen == place.site.refuse("connections", **task, state="absent")
+        assert ".KICK. Nothing was changed." in foreseen
+        assert is_open(client)
 
 
 def test_user_that_was_issued_again_is_left_alone(place: Place) -> None:

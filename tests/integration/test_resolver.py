@@ -412,6 +412,32 @@ def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
     message = site.refuse("resolver", servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
     assert message.startswith("The server does not let the user do that")
     assert "CLAIMS.UPDATE" in message
+    assert site.refuse("resolver", {"check": True}, servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
+
+
+def test_check_mode_fails_where_the_permissions_of_a_scope_do_not_suffice(site: Site, start: Any) -> None:
+    realm, role = Realm(), nkey.create("account")
+    template = ScopeTemplate(permissions=Permissions(publish=Permission(deny=["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE"])))
+    signing_keys = [SigningKey(realm.system_signing.public_key), SigningKey(role.public_key, "reads", template)]
+    realm.system_jwt = realm.account(realm.system, "SYS", Account(signing_keys=signing_keys))
+    key, jwt = realm.new_account("app")
+    fleet = start(realm, [FULL])
+    task = {"servers": fleet.urls, "system_signer_seed": role.seed, "jwts": [jwt]}
+    foreseen = site.refuse("resolver", {"check": True}, **task, system_account_jwt=realm.system_jwt)
+    assert foreseen == site.refuse("resolver", **task, system_account_jwt=realm.system_jwt)
+    assert f"publish to $SYS.REQ.ACCOUNT.{key.public_key}.CLAIMS.UPDATE. Nothing was changed." in foreseen
+    assert fleet.nodes[0].stored(key) is None
+
+
+def test_system_account_with_jetstream_is_not_pushed_as_no_server_would_start_again(site: Site, one: Fleet) -> None:
+    before = one.nodes[0].stored(one.realm.system)
+    body = Account()
+    body.limits.jetstream.disk_storage = 1 << 20
+    task = one.task(jwts=[one.realm.account(one.realm.system, "SYS", body, age=5)])
+    message = site.refuse("resolver", {"check": True}, **task)
+    assert message == site.refuse("resolver", **task)
+    assert "limits.jetstream: turn JetStream on, which the system account cannot have; leave them out." in message
+    assert one.nodes[0].stored(one.realm.system) == before
 
 
 def test_creds_that_allow_answers_under_a_prefix_of_their_own_name_it(site: Site, one: Fleet) -> None:

@@ -131,7 +131,7 @@ def bring_in_line(
         except NatsSecurityError as error:
             problems.append(str(error))
             continue
-        problems += plan.claim_problems(one.title, push.claims, now)
+        problems += plan.claim_problems(one.title, push.claims, [] if operator is None else [operator], now)
         pushes.append(one)
         account.update(action="pushed", reasons=push.reasons, servers={shown: "updated"})
     plan.refuse_all(problems)

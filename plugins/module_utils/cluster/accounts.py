@@ -17,6 +17,7 @@ from . import plan
 from .connection import Connection
 from .looking import ACCOUNTZ, CONNZ, INFO, LOOKUP, look_up, stuck_accounts, who_holds
 from .outcome import Account, ClusterError, Outcome, describe_outcome, say_progress
+from .permitted import require_permission
 from .plan import Held, Wanted
 from .pushing import UPDATE, push_accounts
 from .removing import DELETE, JSZ, STATZ, delete_accounts, plan_removals, prepare_removals, report_extra
@@ -105,6 +106,8 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
     if task.state == "present" and task.report_extra:
         await report_extra(connection, task, outcome)
     removals = plan_removals(task, outcome)
+    deletions = [DELETE] if removals else []
+    await require_permission(connection, [*(UPDATE.format(one.subject) for one in pushes.wanted), *deletions])
     signer = await prepare_removals(connection, task, outcome, removals) if removals else None
     if not task.check:
         await _change(connection, outcome, pushes, removals, signer)
@@ -149,6 +152,7 @@ async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now
     outcome.add_warnings(stuck.warnings)
     on_demand = {server.name: "on demand" for server in cluster.servers if server.resolver == CACHE}
     issuers = frozenset.intersection(*(server.issuers for server in cluster.full))
+    operators = [operator for server in cluster.full for operator in server.operators]
     pushes, problems = _Pushes(stuck=set(stuck.servers)), []
     for one in task.wanted:
         if one.subject not in held and one.subject not in stuck.servers:
@@ -161,7 +165,8 @@ async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now
         except NatsSecurityError as error:
             problems.append(str(error))
             continue
-        problems += plan.claim_problems(one.title, push.claims, now)
+        problems += plan.claim_problems(one.title, push.claims, operators, now)
+        outcome.add_warnings(plan.claim_warnings(one.title, push.claims, operators))
         if len(one.token) > connection.max_payload:
             problems.append(
                 f"The JWT of the {one.title} has {len(one.token)} bytes; the servers take messages of up to {connection.max_payload} (max_payload)."

@@ -347,10 +347,15 @@ class Connection:
         return self._host
 
     @property
+    def user(self) -> Claims:
+        """The claims of the user who connects."""
+        return codec.decode(self._options.login().jwt)
+
+    @property
     def account(self) -> str:
-        """The public key of the account of the user who connects."""
-        claims = codec.decode(self._options.login().jwt)
-        return claims.body.issuer_account or claims.issuer
+        """The public key of the account of that user."""
+        user = self.user
+        return str(user.body.issuer_account or user.issuer)
 
     async def open(self) -> None:
         """Connect to the first server that lets the user in."""

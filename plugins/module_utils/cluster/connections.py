@@ -20,6 +20,7 @@ from ..token import codec
 from .answers import Answer, Part, Unreadable, one_line, read_each
 from .connection import TEMPORARY_NAME, Connection
 from .looking import CONNZ
+from .permitted import require_permission
 from .servers import SUBJECTS, Cluster, Server, discover
 
 KICK = "$SYS.REQ.SERVER.{}.KICK"
@@ -119,9 +120,16 @@ async def everybody(connection: Connection, cluster: Cluster) -> Found:
     return found
 
 
+async def foresee_closing(connection: Connection, sought: Sought, expected: Sequence[str]) -> Found:
+    """The connections that servers would close. NatsSecurityError where the user may not have them closed."""
+    found = await look_for(connection, sought, expected)
+    await require_permission(connection, [KICK.format(client.server.id) for client in found.open])
+    return found
+
+
 async def close_all(connection: Connection, sought: Sought, expected: Sequence[str], patience: float) -> Found:
     """Have servers close the connections that are meant, until none is left or time is up. What is left is in the outcome."""
-    found = await look_for(connection, sought, expected)
+    found = await foresee_closing(connection, sought, expected)
     until, pause = time.monotonic() + patience, _FIRST_PAUSE
     seen = {client.identity: client for client in found.open}
     while found.open:

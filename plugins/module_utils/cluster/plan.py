@@ -15,8 +15,8 @@ from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from ..keys import nkey
-from ..rules import import_time_issues, library_issues, server_versions
-from ..rules.relations import Exporter, issues_of_imports
+from ..rules import Issue, allowed_issuers_of_operator, import_time_issues, library_issues, server_versions
+from ..rules.relations import Exporter, issues_between, issues_of_imports
 from ..token import codec, decorated
 from .answers import one_line
 from .servers import CACHE, FULL, Cluster, Server
@@ -194,9 +194,20 @@ def _foreign_issuer(one: Wanted, server: Server) -> str:
     )
 
 
-def claim_problems(title: str, claims: Claims, now: int) -> list[str]:
-    """What in the claims of an account makes servers refuse it."""
-    return [f"The {title}: {issue}" for issue in library_issues(claims, now) if issue.blocking and not issue.time_check]
+def claim_problems(title: str, claims: Claims, operators: Iterable[Claims], now: int) -> list[str]:
+    """What in the claims of an account makes servers of these operators refuse it, or not start with it."""
+    issues = [*library_issues(claims, now), *_operator_issues(claims, operators)]
+    return [f"The {title}: {issue}" for issue in issues if issue.blocking and not issue.time_check]
+
+
+def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims]) -> list[str]:
+    """What in the claims of an account does not work on servers of these operators."""
+    return [f"The {title}: {issue}" for issue in _operator_issues(claims, operators) if not issue.blocking]
+
+
+def _operator_issues(claims: Claims, operators: Iterable[Claims]) -> list[Issue]:
+    signed_by = (one for one in operators if claims.issuer in allowed_issuers_of_operator(one))
+    return list(dict.fromkeys(issue for operator in signed_by for issue in issues_between(operator, claims)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,8 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
     async def work(connection: Any) -> connections.Found:
         if closes and not module.check_mode:
             return await connections.close_all(connection, sought, expected, how.timeout)
+        if closes:
+            return await connections.foresee_closing(connection, sought, expected)
         return await connections.look_for(connection, sought, expected)
 
     found = cluster_connection.run(how, work)
