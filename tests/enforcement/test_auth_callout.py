@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clients import CLOSED, LET_IN, Client, ClosedError, Message
 
-from ansible_collections.natsops.security.plugins.module_utils.claims import (
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
     AuthorizationRequest,
     AuthorizationResponse,
-    Claims,
-    User,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec

@@ -63,7 +63,6 @@ ACCOUNT = token(
 )
 USER = token("user", "account", User())
 SOON = token("user", "account", User(), NOW - 80 * DAY, NOW + 10 * DAY)
-BEARER = token("user", "account", User())
 ACTIVATION = token("importer", "account", Activation(import_subject="orders", import_type="service"))
 
 OF_OPERATOR = {"name": "operator", "key_seed": KEYS["operator"].seed}

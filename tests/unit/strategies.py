@@ -13,8 +13,6 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
-    AuthorizationRequest,
-    AuthorizationResponse,
     Claims,
     Generic,
     Operator,
@@ -24,6 +22,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     no_access,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims import declaration as kinds
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
+    AuthorizationRequest,
+    AuthorizationResponse,
+)
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, Kind, fields_of
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import fold_name, zero_object
 from ansible_collections.natsops.security.tests.unit.raw_tokens import key

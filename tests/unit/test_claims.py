@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.natsops.security.plugins.module_utils import claims as model
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.claims import authorization
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import ALWAYS, Field, fields_of
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import (
     decode_object,
@@ -43,23 +44,26 @@ def go_fields(name: str) -> list[list[str]]:
     return [row for row in GO["fields"][name] if (name, row[0]) != ("SigningKey", "kind")]
 
 
+CLASSES = {
+    name: cls for file in (model, authorization) for name, cls in vars(file).items() if dataclasses.is_dataclass(cls)
+}
+
 every_struct = pytest.mark.parametrize("name", sorted(GO["fields"]))
 
 
 def test_every_declared_class_is_held_against_go() -> None:
     inline_only = {"NatsLimits", "TemplateLimits", "Generic"}
-    declared = {name for name in model.__all__ if dataclasses.is_dataclass(getattr(model, name))}
-    assert declared - inline_only == set(GO["fields"])
+    assert set(CLASSES) - inline_only == set(GO["fields"])
 
 
 @every_struct
 def test_fields_are_those_of_go_in_its_order(name: str) -> None:
-    assert [field.json for field in written_fields(getattr(model, name))] == [row[0] for row in go_fields(name)]
+    assert [field.json for field in written_fields(CLASSES[name])] == [row[0] for row in go_fields(name)]
 
 
 @every_struct
 def test_zero_is_written_where_go_writes_it(name: str) -> None:
-    fields = {field.json: field for field in written_fields(getattr(model, name))}
+    fields = {field.json: field for field in written_fields(CLASSES[name])}
     always = {json_name for json_name, field in fields.items() if field.zero is ALWAYS}
     wanted = {row[0] for row in go_fields(name) if row[2] == "always"}
     # A signing key without a template is written as a string, so that template is optional here and always there in a scope.
@@ -103,7 +107,7 @@ OWN_FORM = {
     ],
 )
 def test_field_reads_what_its_go_type_holds(name: str, json_name: str, holds: str) -> None:
-    cls = getattr(model, name)
+    cls = CLASSES[name]
     reads, refuses = HOLDS[holds]
     for value in [*reads, None]:
         decode_object(cls, {json_name: value}, "")
@@ -114,7 +118,7 @@ def test_field_reads_what_its_go_type_holds(name: str, json_name: str, holds: st
 
 @every_struct
 def test_object_of_zeros_is_empty_but_for_what_is_always_written(name: str) -> None:
-    cls = getattr(model, name)
+    cls = CLASSES[name]
     if name == "ServiceLatency":
         return  # its sampling of 0 is written as "headers"
     written = json.loads(encode_object(zero_object(cls)))
@@ -136,15 +140,13 @@ def test_new_template_of_a_scope_is_that_of_go() -> None:
 
 
 def test_new_objects_share_nothing_that_can_change() -> None:
-    for name in model.__all__:
-        cls = getattr(model, name)
-        if dataclasses.is_dataclass(cls):
-            one, other = cls(), cls()
-            assert one == other
-            for field in dataclasses.fields(cls):
-                value = getattr(one, field.name)
-                if isinstance(value, (list, dict)) or dataclasses.is_dataclass(value):
-                    assert value is not getattr(other, field.name)
+    for cls in CLASSES.values():
+        one, other = cls(), cls()
+        assert one == other
+        for field in dataclasses.fields(cls):
+            value = getattr(one, field.name)
+            if isinstance(value, (list, dict)) or dataclasses.is_dataclass(value):
+                assert value is not getattr(other, field.name)
 
 
 @pytest.mark.parametrize("kind", model.KINDS)

@@ -18,8 +18,6 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
-    AuthorizationRequest,
-    AuthorizationResponse,
     Claims,
     Export,
     Generic,
@@ -28,6 +26,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     no_access,
     unknown_fields_of,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
+    AuthorizationRequest,
+    AuthorizationResponse,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options

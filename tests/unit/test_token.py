@@ -15,8 +15,6 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
-    AuthorizationRequest,
-    AuthorizationResponse,
     Claims,
     Export,
     Generic,
@@ -26,6 +24,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     SigningKey,
     User,
     unknown_fields_of,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
+    AuthorizationRequest,
+    AuthorizationResponse,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated

@@ -11,8 +11,6 @@ import pytest
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Activation,
-    AuthorizationRequest,
-    AuthorizationResponse,
     Claims,
     Export,
     ExternalAuthorization,
@@ -35,6 +33,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     UserAccess,
     WeightedMapping,
     no_access,
+)
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
+    AuthorizationRequest,
+    AuthorizationResponse,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.rules import (

@@ -12,7 +12,8 @@ import pytest
 from conftest import VECTORS, Explained
 
 from natsops_jwt import Account, Operator, explain, nkey
-from natsops_jwt.core.claims import AuthorizationRequest, Claims, ConnectOptions, Generic, ServerID
+from natsops_jwt.core.claims import Claims, Generic
+from natsops_jwt.core.claims.authorization import AuthorizationRequest, ConnectOptions, ServerID
 from natsops_jwt.core.token import codec, decorated
 
 YEAR = 365 * 86400

@@ -9,7 +9,6 @@ import json
 from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..base.recognition import hide
 from ..claims import Account, Claims, Operator
 from ..keys import nkey
@@ -33,7 +32,7 @@ class Contents(NamedTuple):
         return Layout(STORES, KEYS, self.name)
 
 
-@dataclass
+@dataclasses.dataclass
 class Held:
     """What files hold. Claims are by the names of their files, seeds and creds by their paths; problems are for people, with the path."""
 

@@ -15,7 +15,6 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequenc
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..base.recognition import lookalikes_in, secrets_in
 from ..claims import Account, Claims
 from ..keys import nkey
@@ -40,7 +39,7 @@ class Source(NamedTuple):
     text: str
 
 
-@dataclass
+@dataclasses.dataclass
 class Token:
     """One token that verifies, and where it was found first."""
 
@@ -53,7 +52,7 @@ class Token:
 BySubject = Dict[str, List[Token]]
 
 
-@dataclass
+@dataclasses.dataclass
 class Rebuilt:
     """A store, and what is missing in it or was not taken into it. Every line is for people."""
 
@@ -82,7 +81,7 @@ class Rebuild(NamedTuple):
     duplicates: list[str]  # JWTs that are in several files, but for those in creds
 
 
-@dataclass
+@dataclasses.dataclass
 class _Heap:
     """All that was found, before it is known what belongs together. Tokens are by their texts, seeds by public key."""
 

@@ -8,7 +8,6 @@ import dataclasses
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..base.units import UNLIMITED
 from . import declaration as kinds
 from .declaration import LARGEST_EXACT, Kind, WrittenZero, declare, unknown_fields, wrong_type
@@ -30,7 +29,7 @@ _DESCRIPTION = ("A description, up to 8 KiB.",)
 _INFO_URL = ("Where to read more.",)
 
 
-@dataclass
+@dataclasses.dataclass
 class JetStreamLimits:
     """What an account, or one tier of it, may use of JetStream."""
 
@@ -51,7 +50,7 @@ class JetStreamLimits:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class OperatorLimits:
     """What the operator grants an account."""
 
@@ -75,7 +74,7 @@ class OperatorLimits:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class ServiceLatency:
     """How the latency of a service is measured."""
 
@@ -92,7 +91,7 @@ class ServiceLatency:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class Export:
     """A stream or service that other accounts may import."""
 
@@ -140,7 +139,7 @@ class Export:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class Import:
     """A stream or service of another account."""
 
@@ -171,7 +170,7 @@ class Import:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class WeightedMapping:
     """One of the subjects that a subject is mapped to."""
 
@@ -185,7 +184,7 @@ class WeightedMapping:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class ExternalAuthorization:
     """Auth callout: a service of the account decides who may connect."""
 
@@ -199,7 +198,7 @@ class ExternalAuthorization:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class MessageTrace:
     """Distributed message tracing."""
 
@@ -212,7 +211,7 @@ class MessageTrace:
     unknown: dict[str, Any] = unknown_fields()
 
 
-@dataclass
+@dataclasses.dataclass
 class SigningKey:
     """A key that signs users and activations on behalf of the account's own key; with a template it is scoped."""
 
@@ -296,7 +295,7 @@ _SIGNING_KEYS = Kind(
 )
 
 
-@dataclass
+@dataclasses.dataclass
 class Account:
     """What an account JWT says under `nats`, as in the Go library's account_claims.go."""
 

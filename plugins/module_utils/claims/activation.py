@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import Kind, declare, decode_strings, encode_strings, unknown_fields, wrong_type
 from .wire import nested, optional

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .account import Account
+from .activation import Activation
 from .declaration import declare, unknown_fields
 from .operator import Operator
 from .user import User
@@ -31,16 +32,12 @@ KINDS = ("operator", "account", "user", "activation", "authorization_request", "
 
 
 def body_type(kind: str) -> type:
-    """The dataclass of one of KINDS. Those that few tasks need are imported when they are asked for."""
-    if kind == "activation":
-        from .activation import Activation
-
-        return Activation
+    """The dataclass of one of KINDS. Those of auth callouts are imported when they are asked for, as hardly any task is."""
     if kind.startswith("authorization_"):
         from .authorization import AuthorizationRequest, AuthorizationResponse
 
         return AuthorizationRequest if kind == "authorization_request" else AuthorizationResponse
-    return {"operator": Operator, "account": Account, "user": User}[kind]
+    return {"operator": Operator, "account": Account, "user": User, "activation": Activation}[kind]
 
 
 @dataclass

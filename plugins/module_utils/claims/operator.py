@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from . import declaration as kinds
 from .declaration import declare, unknown_fields
 

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from ..base.quick_dataclass import dataclass
 from ..base.units import UNLIMITED
 from . import declaration as kinds
 from .declaration import declare, unknown_fields

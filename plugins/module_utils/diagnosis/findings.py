@@ -48,8 +48,6 @@ TLS_UNTRUSTED, TLS_NAME, TLS_CLIENT_CERTIFICATE, TLS_FAILED = (
 PERMISSION_MISSING, JETSTREAM_DISABLED = "permission_missing", "jetstream_disabled"
 #: Refused, and nothing that is known explains it.
 REFUSED = "refused"
-#: Nothing is wrong with the server, and creds that cannot be used were not tried.
-NOT_TRIED = "not_tried"
 
 
 class Finding(NamedTuple):

@@ -4,17 +4,12 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from .issues import Issue
 from .library import library_issues
+from .relations import import_issues, import_time_issues, issues_between, user_issues
 from .server import server_issues, token_issues
 from .subjects import has_wildcards, subject_is_contained
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, revoked_until
-
-if TYPE_CHECKING:
-    from .relations import import_issues, import_time_issues, issues_between, user_issues
 
 __all__ = [
     "Issue",
@@ -32,13 +27,3 @@ __all__ = [
     "token_issues",
     "user_issues",
 ]
-
-#: What tasks with a single token do not need, by the file that has it.
-_ON_DEMAND = dict.fromkeys(("import_issues", "import_time_issues", "issues_between", "user_issues"), "relations")
-
-
-def __getattr__(name: str) -> Any:
-    """Import what a task with a single token does not need when it is first asked for: that takes 10 ms."""
-    if name not in _ON_DEMAND:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_ON_DEMAND[name]}", __name__), name)

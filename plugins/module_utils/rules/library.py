@@ -13,16 +13,8 @@ from .issues import Issue, blocks, key_issues, key_problem, optional_key_issues,
 from .subjects import is_plain, subject_problems
 
 if TYPE_CHECKING:
-    from ..claims import (
-        Account,
-        Activation,
-        AuthorizationRequest,
-        AuthorizationResponse,
-        Claims,
-        Permissions,
-        User,
-        UserAccess,
-    )
+    from ..claims import Account, Activation, Claims, Permissions, User, UserAccess
+    from ..claims.authorization import AuthorizationRequest, AuthorizationResponse
 
 _error = functools.partial(blocks, "library")
 

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Callable, Iterator, Mapping, NamedTuple, Seque
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..claims.options import Problem
 from ..disk import foreseen
 from ..disk.batch import Write, append, make_folders, write_all
@@ -56,7 +55,7 @@ _ATTEMPTS = 5
 _FILES_AT_ONCE = 2000
 
 
-@dataclass
+@dataclasses.dataclass
 class Outcome:
     """What came of a document: the plan, and the keys and tokens that there are now. In check mode there are only those that were there."""
 

@@ -11,7 +11,6 @@ from typing import Any
 from .. import rules
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
@@ -31,7 +30,7 @@ from .reading import Store
 from .record import verified
 
 
-@dataclass
+@dataclasses.dataclass
 class Inventory:
     """What a store holds."""
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
 from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
-from ..base.quick_dataclass import dataclass
 from ..base.texts import is_text
 from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, is_file, is_folder, is_link, list_folder, read_content
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from .renaming import Moves
 
 
-@dataclass
+@dataclasses.dataclass
 class Store:
     """What is in a store, a place of the engine; users are read one at a time."""
 

@@ -38,11 +38,6 @@ class Waiting(NamedTuple):
         return self.recorded if self.recorded is not None and self.recorded.waiting else None
 
 
-def name_of(account: str = "", user: str = "") -> str:
-    """The name of the request for the JWT of the operator, an account or a user."""
-    return f"user {account}/{user}" if user else f"account {account}" if account else "operator"
-
-
 def _place_of(name: str) -> tuple[str, str]:
     """The account and the user that a request is for."""
     kind, _unused, rest = name.partition(" ")
