@@ -336,6 +336,15 @@ def test_check_mode_returns_what_the_real_run_does(ready: Site, name: str, situa
         assert differences(ready, module, options, how.rootless) == {}
 
 
+@pytest.mark.parametrize(("attribute", "tool"), [("owner", "chown"), ("group", "chgrp")])
+def test_reason_is_named_on_every_core_where_the_right_is_missing(ready: Site, attribute: str, tool: str) -> None:
+    module, options = made(ready, "report changed")
+    path = next(_paths(options))
+    _another_owner(pathlib.Path(path))
+    result = ready.start(module, {**options, attribute: "root"}, rootless=True)
+    assert result["msg"] == f"The attributes of {path} cannot be set: {tool} failed: Operation not permitted."
+
+
 # ---- what an earlier task of the play may make
 
 _ELSEWHERE = {

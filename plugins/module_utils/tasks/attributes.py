@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import pwd
+import sys
 from typing import Any, Callable, Iterator, Mapping
 
 from ..base.errors import NatsSecurityError
@@ -42,9 +44,15 @@ def _not_set(path: str, why: str) -> str:
 
 @contextlib.contextmanager
 def _as_errors(module: CarefulModule, file: str) -> Iterator[None]:
-    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail, which has them beside it."""
+    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail.
+
+    Where Ansible has the reason depends on its version and on the attribute: in the message, beside it, or only in the error that it handles.
+    """
 
     def fail(msg: str, details: str = "", **_unused: Any) -> None:
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError) and error.strerror:
+            msg, details = msg.partition(":")[0], error.strerror
         raise NatsSecurityError(_not_set(file, f"{msg}{f': {details}' if details else ''}"))
 
     module.fail_json = fail
@@ -81,9 +89,9 @@ def _foresee(module: CarefulModule, wanted: Mapping[str, Any], path: str, writte
     if not _may_give_away():
         status = os.stat(path) if os.path.exists(path) and not written else None
         if uid is not None and uid != (os.geteuid() if status is None else status.st_uid):
-            module.fail_json(path=path, msg="chown failed")
+            module.fail_json(path=path, msg="chown failed", details=os.strerror(errno.EPERM))
         if gid is not None and gid not in _own_groups() and (status is None or gid != status.st_gid):
-            module.fail_json(path=path, msg="chgrp failed")
+            module.fail_json(path=path, msg="chgrp failed", details=os.strerror(errno.EPERM))
 
 
 def _uid(owner: Any) -> int | None:
