@@ -44,17 +44,17 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 .PHONY: help demo docs cores servers wheel wheel-test test test-oldest unit schema access-nightly attack fuzz interop signers rulebook molecule bench report-page report-browser vectors vectors-update lint $(addprefix lint-,$(LINTS)) format changelog clean
 
 help:
-	@echo "make demo        a whole NATS operator from nothing, against a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
-	@echo "make unit        the tests that need no server and no playbook, in about a minute"
-	@echo "make test        all tests, in about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make demo        a NATS operator made from nothing and tried on a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
+	@echo "make unit        the tests that need no server and no playbook, about a minute"
+	@echo "make test        all tests, about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make test-oldest the same on the oldest ansible-core and Python of a controller, $(OLDEST) and 3.10 (any other: make test CORE=2.22)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
-	@echo "make attack      the tests that take longer, attacks above all, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 leaves it out)"
+	@echo "make attack      longer tests, mainly attacks, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 skips it)"
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
-	@echo "make interop     the tests with NATS's own tools, nsc and nats, which Go builds"
+	@echo "make interop     the tests with NATS's own tools, nsc and nats, which are built with Go"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"
-	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; takes Java 17"
-	@echo "make molecule    the roles on three hosts with systemd, which it starts; takes root, debootstrap and systemd-nspawn (SCENARIO=name)"
+	@echo "make rulebook    the event source and the rulebooks under ansible-rulebook; requires Java 17"
+	@echo "make molecule    the roles on three hosts with systemd, which it starts; requires root, debootstrap and systemd-nspawn (SCENARIO=name)"
 	@echo "make servers     what servers enforce and how accounts get to them, on the newest nats-server of each minor version (SERVERS='2.10 2.12')"
 	@echo "make cores       what depends on ansible-core, on each supported version of it, 2.16 to 2.22"
 	@echo "make wheel       the core without Ansible as dist/natsops_jwt-*.whl, for pip"
@@ -62,14 +62,14 @@ help:
 	@echo "make lint        every static check; one alone: make lint-{$(LINTS)}"
 	@echo "make format      format the Python files"
 	@echo "make report-browser  the page of reports in a real Chromium, with pictures in tests/output/report"
-	@echo "make report-page  put the files of the page of reports together, after a change of one"
+	@echo "make report-page  assemble the page of reports after a change of its files"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
-	@echo "make vectors-update  ask the Go library anew for what the tests compare with; takes Go"
+	@echo "make vectors-update  regenerate from the Go library what the tests compare with; requires Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
 	@echo "make schema      the JSON Schemas of the document and of the roles' variables, and docs/document.md, from the declarations"
 	@echo "make docs        the documentation site with the guides, in .docs"
 	@echo "make changelog   write CHANGELOG.md for the version in galaxy.yml, from changelogs/fragments"
-	@echo "make clean       remove what the above made"
+	@echo "make clean       remove everything that these commands made"
 
 $(VENV)/venv.done:
 	@test -n "$(PYTHON)" || { echo "There is no Python here for the tests on ansible-core $(CORE), of: $(or $(PYTHONS_$(CORE)),none)" >&2; exit 1; }
@@ -145,25 +145,25 @@ attack: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests -m attack -n $(WORKERS) $(PYTEST_ARGS)
 	NATSOPS_EXAMPLES=1000 python -m pytest tests/unit/test_properties.py -n $(WORKERS) $(PYTEST_ARGS)
-	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo "LEFT OUT: fuzzing."; else $(MAKE) --no-print-directory fuzz; fi
+	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo "SKIPPED: fuzzing."; else $(MAKE) --no-print-directory fuzz; fi
 
 # The budget is for all targets together, and does not count the few seconds in which each of them begins. atheris is there for some versions of Python
 # on Linux only; elsewhere tests/unit/test_properties.py tries the same with Hypothesis in `make test`.
 fuzz: $(VENV)/test.done
 	@if $(PIP) -r requirements-fuzz.txt; then python tests/attack/fuzz.py $(FUZZ_SECONDS); \
-	else echo "LEFT OUT: fuzzing, atheris cannot be installed for this Python."; fi
+	else echo "SKIPPED: fuzzing, atheris cannot be installed for this Python."; fi
 
 # Exit code 3 of the build says that there is no Go.
 interop: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
-	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the interop tests."; else exit 1; fi
+	elif [ $$? -eq 3 ]; then echo "SKIPPED: the interop tests."; else exit 1; fi
 
 # OpenBao comes from PyPI; SoftHSM is the system's, and what needs it is skipped without.
 signers: $(VENV)/signers.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/signers -n $(WORKERS) $(PYTEST_ARGS)
-	@command -v softhsm2-util >/dev/null || echo "LEFT OUT: PKCS#11, there is no SoftHSM (Debian's softhsm2)."
+	@command -v softhsm2-util >/dev/null || echo "SKIPPED: PKCS#11, there is no SoftHSM (Debian's softhsm2)."
 
 # ansible-rulebook starts a Java of its own; without a Java 17 each test is skipped, and says so.
 rulebook: $(VENV)/rulebook.done
@@ -180,13 +180,13 @@ molecule: $(VENV)/molecule.done
 		rm -rf $(VENV)/molecule; \
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all --exclude upgrade); \
-	elif [ $$? -eq 3 ]; then echo "LEFT OUT: the molecule scenarios, $$reason."; else exit 1; fi
+	elif [ $$? -eq 3 ]; then echo "SKIPPED: the molecule scenarios, $$reason."; else exit 1; fi
 
 # Chromium and its driver are the system's (Debian's chromium and chromium-driver). Pictures of each view are in tests/output/report afterwards.
 report-browser: $(VENV)/browser.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if command -v chromedriver >/dev/null; then python -m pytest tests/browser -p no:xdist $(PYTEST_ARGS); \
-	else echo "LEFT OUT: the page of reports in a browser, there is no Chromium with its driver (Debian's chromium and chromium-driver)."; fi
+	else echo "SKIPPED: the page of reports in a browser, there is no Chromium with its driver (Debian's chromium and chromium-driver)."; fi
 
 # The page of reports is written in files of its own, and goes to hosts as Python.
 report-page:
@@ -220,7 +220,7 @@ servers: $(VENV)/test.done
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)
 
-# What the Go library says, asked anew: its fields and defaults, tokens that it makes, and Go's syntax. After a change of its version in go.mod, or of a field.
+# Regenerated from the Go library: its fields and defaults, tokens that it makes, and Go's syntax. After a change of its version in go.mod, or of a field.
 vectors-update:
 	cd tests/vectors/generator && go run . -seed 1 -count 300 -claims ../claims.jsonl
 	cd tests/vectors/generator && go run ./facts -claims ../../unit/go_claims.json -syntax ../../unit/go_syntax_cases.json

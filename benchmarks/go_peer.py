@@ -18,12 +18,12 @@ def build(scratch: Path) -> Path | str:
     if not program.exists():
         go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
         if go is None:
-            return "left out, there is no Go here"
+            return "skipped, there is no Go here"
         built = subprocess.run(
             [go, "build", "-o", program, "."], cwd=SOURCE, capture_output=True, text=True, check=False
         )
         if built.returncode:
-            return f"left out, go build failed: {' '.join(built.stderr.split())[:160]}"
+            return f"skipped, go build failed: {' '.join(built.stderr.split())[:160]}"
     return program
 
 

@@ -24,7 +24,7 @@ def build(scratch: Path) -> Path | str:
         return program
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if go is None:
-        return "left out, there is no Go here"
+        return "skipped, there is no Go here"
     source = scratch / "nsc-source"
     source.mkdir(exist_ok=True)
     (source / "go.mod").write_text(_MODULE)
@@ -32,7 +32,7 @@ def build(scratch: Path) -> Path | str:
     for command in ([go, "mod", "tidy"], [go, "build", "-o", program, "github.com/nats-io/nsc/v2"]):
         done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
         if done.returncode:
-            return f"left out, {' '.join(map(str, command[1:3]))} failed: {' '.join(done.stderr.split())[:160]}"
+            return f"skipped, {' '.join(map(str, command[1:3]))} failed: {' '.join(done.stderr.split())[:160]}"
     return program
 
 

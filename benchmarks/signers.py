@@ -43,10 +43,10 @@ def rows(scratch: Path) -> Iterator[Row]:
             bao.import_key("app", seed)
             yield _row("transit key, OpenBao", pair, signer_of(bao.signer("app", public_key=pair.public_key)), 3)
     else:
-        yield Row(WHAT, "", "transit key: left out, no OpenBao (make signers)")
+        yield Row(WHAT, "", "transit key: skipped, no OpenBao (make signers)")
     missing = vaults.softhsm_is_missing()
     if missing or not vaults.BAO.exists():
-        yield Row(WHAT, "", f"PKCS#11: left out, {missing or 'make signers'}")
+        yield Row(WHAT, "", f"PKCS#11: skipped, {missing or 'make signers'}")
     else:
         hsm = vaults.softhsm(scratch / "hsm")
         hsm.import_keys({"app": (seed, pair._public)})

@@ -140,16 +140,16 @@ def _ten_thousand(folder: Path, nsc: Path | str, go: Path | str) -> list[Row]:
 
 
 def _rotation(folder: Path, users: int = 10_000) -> list[Row]:
-    """The users of one account signed anew, after a signing key was rotated, against their first signing."""
+    """The users of one account signed again, after a signing key was rotated, against their first signing."""
     site = _Site(folder / "rotation", 1, users)
-    medians = interleaved({"created": site.created, "signed anew": site.signed_anew}, ROUNDS)
-    created, anew = medians["created"], medians["signed anew"]
+    medians = interleaved({"created": site.created, "signed again": site.signed_anew}, ROUNDS)
+    created, again = medians["created"], medians["signed again"]
     return [
         Row(
-            f"{users:,} users signed anew by the next key{watch}",
-            f"{anew[index]:.2f} s",
+            f"{users:,} users signed again by the next key{watch}",
+            f"{again[index]:.2f} s",
             f"from nothing {created[index]:.2f} s",
-            anew[index] / created[index],
+            again[index] / created[index],
             at_most=1.2,
         )
         for index, watch in enumerate(("", ", CPU"))
@@ -317,7 +317,7 @@ class _Site:
         return self._apply(changed)
 
     def signed_anew(self) -> list[float]:
-        """The last store with another key in the role of its first account, which signs all users of it anew."""
+        """The last store with another key in the role of its first account, which signs all users of it again."""
         rotation = {"account": "account-0", "role": "main", "phase": "resign"}
         return self._apply(self.definition, rotations=[rotation])
 

@@ -63,7 +63,7 @@ options:
     default: _INBOX
   timeout:
     description:
-      - How long to wait for the answers to a request, for a lost connection to be made anew, and for all servers to hold the same after a change.
+      - How long to wait for the answers to a request, for a lost connection to be re-established, and for all servers to hold the same after a change.
       - With O(account_server_url), how long one request to it may take, from looking up its name to the last byte of the answer.
     type: str
     default: 10s

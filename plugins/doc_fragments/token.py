@@ -46,7 +46,7 @@ options:
     type: str
   renew_before:
     description:
-      - How long before it expires the JWT is issued anew, such as V(14d). If omitted, only once it has expired.
+      - How long before it expires the JWT is issued again, such as V(14d). If omitted, only once it has expired.
       - Needs O(expires_in), and has to be shorter.
     type: str
   renew_spread:
@@ -57,7 +57,7 @@ options:
     type: str
   force:
     description:
-      - Issue the JWT anew even if nothing asks for it.
+      - Issue the JWT again even if nothing asks for it.
       - A JWT in the file that is signed by no key of the parent, as the task gives it, and not by the signer of the task, is an error and stays as it is.
         With V(true) it is replaced if it is about the same key, and nothing is taken over from it, neither signing keys nor revocations.
       - To replace a signing key without that, sign with the new one while the JWT of the parent still lists both.

@@ -96,7 +96,7 @@ def _read(source: Any) -> Source:
     if isinstance(source, dict):
         definition = source["definition"] if isinstance(source.get("definition"), dict) else source
         return access_sources.of_document(definition, "definition")
-    raise NatsSecurityError(f"a document or a list of JWTs is wanted, not {type(source).__name__}.")
+    raise NatsSecurityError(f"expected a document or a list of JWTs, not {type(source).__name__}.")
 
 
 class FilterModule:

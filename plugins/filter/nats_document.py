@@ -16,7 +16,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.written_document 
 def nats_document(definition: Any, origin: str = "") -> str:
     """The text of the document."""
     if not isinstance(definition, dict):
-        raise refusal("nats_document: a document is wanted, as nats_store_info returns it.")
+        raise refusal("nats_document: expected a document, as nats_store_info returns it.")
     plain: dict[str, Any] = json.loads(json.dumps(definition))  # without Ansible's own types of texts and lists
     return written(plain, str(origin))
 

@@ -26,7 +26,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str]:
     """The configuration for these options."""
     if not isinstance(options, dict):
-        raise refusal("nats_server_config: a dictionary of options is wanted.")
+        raise refusal("nats_server_config: expected a dictionary of options.")
     # Ansible fills the defaults of suboptions into the specification itself, and this process makes other configurations after this one.
     validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     if validated.error_messages:

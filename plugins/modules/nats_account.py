@@ -111,7 +111,7 @@ claims:
   type: dict
   sample: {"name": "APP", "subject": "ACNG...", "limits": {"connections": 100}}
 reasons:
-  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  description: Why the JWT was issued again, in words. Empty when it was kept.
   returned: success
   type: list
   elements: str

@@ -107,7 +107,7 @@ claims:
   type: dict
   sample: {"subject": "ACNG...", "import_subject": "orders.create", "import_type": "service"}
 reasons:
-  description: Why the token was issued anew, in words. Empty when it was kept.
+  description: Why the token was issued again, in words. Empty when it was kept.
   returned: success
   type: list
   elements: str

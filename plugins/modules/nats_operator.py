@@ -61,7 +61,7 @@ EXAMPLES = r"""
       - tls://nats.example.com:4222
   register: operator
 
-- name: Show why it was signed anew
+- name: Show why it was signed again
   ansible.builtin.debug:
     msg: "{{ operator.reasons }}"
 """
@@ -84,7 +84,7 @@ claims:
   type: dict
   sample: {"name": "ACME", "subject": "OBXR...", "strict_signing_key_usage": true}
 reasons:
-  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  description: Why the JWT was issued again, in words. Empty when it was kept.
   returned: success
   type: list
   elements: str

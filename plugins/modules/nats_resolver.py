@@ -16,7 +16,7 @@ description:
     has expired, is signed by a key that the running servers do not trust, breaks a rule of the server, or is older than what a server holds.
   - An answer of a server is no proof. After a change every account is looked up again until all servers hold the same JWT, or the task fails and
     names server and account. In a cluster, servers load accounts that were pushed, up to 1,000 in a task, so that it is seen whether they can.
-  - An account that a server has loaded as expired though its JWT has not, which keeps its users out until another JWT comes, is found and loaded anew; so
+  - An account that a server has loaded as expired though its JWT has not, which keeps its users out until another JWT comes, is found and loaded again; so
     is one whose file the server lost while it ran. Imports that servers are going to drop, because nothing exports them, are warned of.
   - Claims that the version of a server does not enforce are warned of, by claim, account and server, with O(store_path) also those of
     users. The collection has a list of them in C(docs/server-versions.md).

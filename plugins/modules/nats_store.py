@@ -14,7 +14,7 @@ description:
   - One document says what an operator, its accounts and their users are to be. This module makes a store on disk say so, in one task; thousands of
     users take seconds.
   - Tokens that are there are kept as long as they verify, mean what the document says, are signed by a key that may sign them and are not due for
-    renewal. All others are issued anew, and the result says why, of each.
+    renewal. All others are issued again, and the result says why, of each.
   - The layout of the files is that of C(nsc), to the byte. C(nsc) and C(nats auth) work on the store, and a store that they made is adopted as it is,
     with its keys. M(natsops.security.nats_store_info) writes the document for it.
   - JWTs are verified from the top down, the operator, accounts by the operator's keys, users by their account's keys. A JWT that no key of its parent
@@ -71,7 +71,7 @@ options:
       - An account with C(renew_before) is renewed early enough that none of its users outlives it. Its window is as long as the longest C(expires_in) of
         its users, where that is shorter than its own.
       - With C(renamed_from) an account or a user gets its C(name) in place of the one that it had before. It keeps its key, its users and revocations, and
-        with the key its JetStream data. JWTs and creds files move to the new name, and what has the name in it is issued anew. Where nothing has the
+        with the key its JetStream data. JWTs and creds files move to the new name, and what has the name in it is issued again. Where nothing has the
         name of before any more, this does nothing, so it may stay. It is an error where neither name is in the store, where both are, and where something
         else in the document has the name of before. A store that does not exist yet is made with the new names.
       - With C(state=existing) the operator or an account is taken as it is found, and only what is listed under it is managed. So who holds a signing key
@@ -124,7 +124,7 @@ options:
       phase:
         description:
           - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and whatever the current key signs stays valid.
-          - V(resign) has the next key sign, and everything of the document that the current key signed is signed anew by it. The current key is retiring
+          - V(resign) has the next key sign, and everything of the document that the current key signed is signed again by it. The current key is retiring
             from then on; it stays in the JWT, so tokens that it signed are valid still.
           - V(retire) takes the key that is retiring out of the JWT, and its seed goes to the archive. Refused while something that it signed is in the store.
           - V(replace) does all of it at once, for a key that is compromised. What the old key signed is refused as soon as servers have the new JWT.
@@ -139,7 +139,7 @@ options:
       public_key:
         description:
           - The public key that is to go. With it a task is idempotent after the rotation too, as the key is gone then. If omitted, the key that is
-            retiring, or else the one that signs now, so that a rotation begins anew where none is under way.
+            retiring, or else the one that signs now, so that a rotation begins again where none is under way.
         type: str
       next_public_key:
         description:

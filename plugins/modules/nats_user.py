@@ -135,7 +135,7 @@ claims:
   type: dict
   sample: {"name": "orders", "subject": "UDAU...", "permissions": {"publish": {"allow": ["orders.>"]}}}
 reasons:
-  description: Why the JWT was issued anew, in words. Empty when it was kept.
+  description: Why the JWT was issued again, in words. Empty when it was kept.
   returned: success
   type: list
   elements: str

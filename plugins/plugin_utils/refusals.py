@@ -41,7 +41,7 @@ def text_of(value: Any, what: str) -> str:
     # ansible-core before 2.19 passes undefined values and values from a vault on as they are: the text of the one is an error, that of the other its secret.
     if isinstance(value, (str, Undefined)) or getattr(value, "__ENCRYPTED__", False):
         return str(value)
-    raise NatsSecurityError(f"{what}: a text is wanted, not {_kind_of(value)}.")
+    raise NatsSecurityError(f"{what}: expected a text, not {_kind_of(value)}.")
 
 
 def texts_of(value: Any, what: str) -> list[str]:

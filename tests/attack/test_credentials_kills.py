@@ -119,7 +119,7 @@ class Killed:
         self.files = folder
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Begin again."""
         shutil.rmtree(self.site.folder)
         for host in ("h1", "h2"):
             (self.site.folder / host).mkdir(parents=True)

@@ -632,7 +632,7 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
         (b"x" * (channel.LONGEST_LINE + 3), "a line of more than"),
         (b"SSH-2.0-OpenSSH\r\n", "it is no NATS server: it begins with 'SSH-2.0-OpenSSH'"),
         (b"INFO nonsense\r\n", "its INFO cannot be read: INFO is not JSON"),
-        (b"INFO []\r\n", "INFO is an array, where an object is wanted"),
+        (b"INFO []\r\n", "INFO is an array, where an object is expected"),
         (b"INFO \xff\r\n", "INFO is not UTF-8"),
         (b"INFO " + b"[" * 100_000 + b"\r\n", "nested too deeply"),
         (b"INFO {}\r\n", "it asks for no signature (no nonce in its INFO), so it is not in operator mode"),

@@ -218,7 +218,7 @@ def _revoke(folder: pathlib.Path, user: str, name: str) -> str:
 
 
 def _revoke_meanwhile(acme: Site, modules: FaultyModules, step: int) -> None:
-    """Revoke a user between any two calls of a task that issues its account anew. The one moment that is left is the replacing itself."""
+    """Revoke a user between any two calls of a task that issues its account again. The one moment that is left is the replacing itself."""
     scenario = SCENARIOS["store changed"]
     for module, options in scenario.before:
         assert not modules.run(module, options(acme)).result.get("failed")

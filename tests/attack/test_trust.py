@@ -388,7 +388,7 @@ def test_operator_and_everything_below_swapped(store: Store) -> None:
 
 
 def test_document_names_the_new_key_of_the_operator(store: Store) -> None:
-    """nsc reissue operator: a new key, and everything below signed anew."""
+    """nsc reissue operator: a new key, and everything below signed again."""
     old, pair = store.claims(OPERATOR), nkey.create("operator")
     store.put(OPERATOR, store.changed(OPERATOR, subject=pair.public_key), pair)
     store.site.write(f"keys/keys/O/{pair.public_key[1:3]}/{pair.public_key}.nk", pair.seed, 0o600)
@@ -629,7 +629,7 @@ def test_activation_that_the_exporter_did_not_sign_is_not_signed_anew(store: Sto
 
 
 def test_keys_that_the_document_removes(store: Store) -> None:
-    """What the removed keys had signed is signed anew in the same run."""
+    """What the removed keys had signed is signed again in the same run."""
     store.definition["operator"].update(
         signing_keys=["new"], remove_signing_keys=["main"], strict_signing_key_usage=True
     )

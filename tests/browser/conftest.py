@@ -29,7 +29,7 @@ class Browser:
     driver: Any
 
     def open(self, page: pathlib.Path, view: str = "summary") -> None:
-        """Open a page anew at one of its views."""
+        """Open a page again at one of its views."""
         self.driver.get("about:blank")
         self.driver.get(f"{page.as_uri()}#{view}")
 

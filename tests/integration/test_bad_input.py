@@ -192,20 +192,20 @@ def test_truncated_and_mistyped_seeds(acme: Site, user: dict[str, Any], where: s
 def test_keys_of_the_wrong_type(acme: Site, app: dict[str, Any], user: dict[str, Any]) -> None:
     account = acme.key("app.nk").public_key
     assert acme.refuse("nkey", path=acme / "app.nk", type="user") == (
-        f"path: this is the account key {account}, the key of a user is wanted."
+        f"path: this is the account key {account}, expected the key of a user."
     )
     assert acme.refuse("user", **{**user, "key_path": acme / "app.nk"}) == (
-        f"key_path: this is the account key {account}, the key of a user is wanted."
+        f"key_path: this is the account key {account}, expected the key of a user."
     )
     operator = acme.key("acme.nk").public_key
     assert acme.refuse("user", **{**user, "signer_path": acme / "acme.nk"}) == (
-        f"signer_path: this is the operator key {operator}, the key of an account is wanted."
+        f"signer_path: this is the operator key {operator}, expected the key of an account."
     )
     message = acme.refuse("account", **app, signing_keys=[{"path": acme / "acme.nk"}])
-    assert message == f"signing_keys[0].path: this is the operator key {operator}, the key of an account is wanted."
+    assert message == f"signing_keys[0].path: this is the operator key {operator}, expected the key of an account."
     message = acme.refuse("account", **app, signing_keys=[{"public_key": operator}])
     assert (
-        message == f"signing_keys[0].public_key: {operator} is an operator public key, an account public key is wanted."
+        message == f"signing_keys[0].public_key: {operator} is an operator public key, expected an account public key."
     )
     seed = nkey.create("account").seed
     assert "key_seed: this is the account key" in acme.refuse(
@@ -252,7 +252,7 @@ def test_seed_in_the_place_of_a_path_is_neither_used_nor_shown(acme: Site, modul
     seed = nkey.create("account").seed
     message = acme.refuse(module, **{**task_of(acme, module), option: seed})
     assert message == (
-        f"{option} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
+        f"{option} has a seed in it, where the path of a file is expected. A seed itself goes into an option whose name ends in seed."
     )
 
 
@@ -295,10 +295,10 @@ def test_parent_that_is_not_valid_yet(acme: Site, app: dict[str, Any]) -> None:
 
 def test_parent_of_another_kind(acme: Site, app: dict[str, Any], user: dict[str, Any]) -> None:
     assert acme.refuse("account", **{**app, "operator_jwt_path": acme / "app.jwt"}) == (
-        f"operator_jwt_path {acme / 'app.jwt'} holds the JWT of an account (APP), one of an operator is wanted."
+        f"operator_jwt_path {acme / 'app.jwt'} holds the JWT of an account (APP), expected one of an operator."
     )
     assert acme.refuse("user", **{**user, "account_jwt_path": acme / "acme.jwt"}).endswith(
-        "one of an account is wanted."
+        "expected one of an account."
     )
 
 
@@ -313,7 +313,7 @@ def test_jwt_of_another_operator_in_the_place_of_ours(acme: Site) -> None:
     other = acme.make_key("other.nk", "operator")
     acme.make_jwt("other.jwt", "operator", other.public_key, other)
     message = acme.refuse("operator", name="ACME", key_path=acme / "acme.nk", jwt_path=acme / "other.jwt")
-    assert message.startswith(f"There is a token about {other.public_key} already, one about ")
+    assert message.startswith(f"There is a token about {other.public_key} already, expected one about ")
     assert "it is left as it is" in message
 
 
@@ -354,7 +354,7 @@ def options_of(path: str, value: Any) -> dict[str, Any]:
         ("revocations", {"*": "yesterday"}, "is not a time"),
         ("not_before", "tomorrow", "is not a time"),
         ("mappings", {"a": [{"subjekt": "b"}]}, "there is no such option here; did you mean subject?"),
-        ("mappings", {"a": "b"}, "a list is wanted"),
+        ("mappings", {"a": "b"}, "expected a list"),
         ("limits.jetstream_tiers", {"R1": {"disk": 1}}, "there is no such option here"),
     ],
 )

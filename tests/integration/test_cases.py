@@ -144,7 +144,7 @@ class _Single:
 #: What names or more than one entity are needed for, which single modules do not have.
 _OF_DOCUMENTS = {
     "a key that stands twice in src",
-    "one name where a list is wanted is that name, as everywhere in Ansible",
+    "one name where a list is expected is that name, as everywhere in Ansible",
     "YAML reads NO as false",
     "no advice names a key that does not exist",
 }

@@ -212,7 +212,7 @@ def test_server_that_is_missing_is_named_after_the_work(place: Place) -> None:
     [
         ({"account": "x"}, "account: "),
         ({"users": ["x"]}, "users[0]: "),
-        ({"users": ["ACCOUNT"]}, "a user public key is wanted"),
+        ({"users": ["ACCOUNT"]}, "expected a user public key"),
         ({"revoked": {"*": "yesterday"}}, "revoked[*]: 'yesterday' is not a time"),
         ({"issuers": ["x"]}, "issuers[0]: "),
         ({"since": "soon"}, "since: 'soon' is not a time"),

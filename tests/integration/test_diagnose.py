@@ -166,7 +166,7 @@ def test_creds_that_cannot_be_right_are_not_sent(place: Place, spoil: Any, cause
     (one, other) = result["servers"]
     assert (one["cause"], other["cause"], one["connected"], one["basis"]) == (cause, cause, False, "creds")
     assert words in one["message"]
-    assert "anew" in one["advice"]
+    assert "again" in one["advice"]
     assert "Authorization Violation" not in str(result)
 
 
@@ -1017,10 +1017,10 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        ({}, "actions[0]: one of publish, subscribe, request, stream, kv, object_store is wanted, and this has none."),
+        ({}, "actions[0]: expected one of publish, subscribe, request, stream, kv, object_store, and this has none."),
         (
             {"publish": "a", "kv": "b"},
-            "actions[0]: one of publish, subscribe, request, stream, kv, object_store is wanted",
+            "actions[0]: expected one of publish, subscribe, request, stream, kv, object_store",
         ),
         ({"publish": "a..b"}, "actions[0].publish: 'a..b' is no subject: it has white space or an empty token."),
         ({"publish": ""}, "actions[0].publish: '' is no subject: it is empty."),

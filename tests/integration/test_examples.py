@@ -84,5 +84,5 @@ def test_examples_run_change_nothing_the_second_time_and_are_predicted(play: Pla
     second = play(tasks, "--diff", binaries=binaries)
     assert second.returncode == 0, second.output
     assert [name for name, changed in second.changed.items() if changed] == []
-    assert second.tasks["Show why it was signed anew"]["msg"] == []
+    assert second.tasks["Show why it was signed again"]["msg"] == []
     assert "changed=0" in second.output

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import re
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from support.guides import FOLDER, Reader, blocks
+from support.guides import FOLDER, Reader, blocks, new_user, tarball
+from support.plays import cores
 
 if TYPE_CHECKING:
     from support.plays import Play
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 #: In the order in which they continue each other, with one server and one folder.
 IN_ORDER = [
+    "guide_concepts",
     "guide_first_cluster",
     "guide_creds_on_hosts",
     "guide_renewal",
@@ -34,12 +37,11 @@ IN_ORDER = [
 ]
 
 
-@pytest.fixture
-def reader(tmp_path: pathlib.Path, play: Play) -> Iterator[Reader]:
-    """Somebody with an empty folder."""
-    folder = tmp_path / "guide"
+@contextlib.contextmanager
+def reading(folder: pathlib.Path, environment: dict[str, str], *installs_from: pathlib.Path) -> Iterator[Reader]:
+    """A reader in a new folder."""
     folder.mkdir()
-    found = Reader(folder, {**play.environment(), "HOME": str(tmp_path)})
+    found = Reader(folder, environment, *installs_from)
     try:
         yield found
     finally:
@@ -48,10 +50,25 @@ def reader(tmp_path: pathlib.Path, play: Play) -> Iterator[Reader]:
 
 @pytest.mark.server
 @pytest.mark.playbook
-def test_guides_run_as_they_are(reader: Reader) -> None:
-    for guide in IN_ORDER:
-        reader.read(guide)
-    assert reader.servers
+def test_guides_run_as_they_are(tmp_path: pathlib.Path, play: Play) -> None:
+    with reading(tmp_path / "guide", {**play.environment(), "HOME": str(tmp_path)}) as reader:
+        for guide in IN_ORDER:
+            reader.read(guide)
+        assert reader.servers
+
+
+@pytest.mark.attack
+@pytest.mark.server
+@pytest.mark.playbook
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_guides_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib.Path, binaries: pathlib.Path) -> None:
+    environment = new_user(tmp_path, binaries)
+    with reading(tmp_path / "guide", environment, tarball(tmp_path)) as reader:
+        for guide in IN_ORDER:
+            reader.read(guide)
+        pinned = pathlib.Path(environment["PIP_CONSTRAINT"]).read_text().strip().partition("==")[2]
+        assert f"[core {pinned}]" in reader.run("ansible --version")
+        assert str(tmp_path) in reader.run("ansible-galaxy collection list natsops.security")
 
 
 def test_every_guide_is_in_the_table_of_contents() -> None:

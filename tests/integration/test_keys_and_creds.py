@@ -324,7 +324,7 @@ def test_absent_removes_creds_and_nothing_else(user: Site) -> None:
 
 def test_account_jwt_is_refused_where_that_of_a_user_is_wanted(user: Site) -> None:
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "app.jwt", key_path=user / "u.nk")
-    assert message == f"jwt_path {user / 'app.jwt'} holds the JWT of an account (APP), one of a user is wanted."
+    assert message == f"jwt_path {user / 'app.jwt'} holds the JWT of an account (APP), expected one of a user."
 
 
 def test_check_mode_passes_over_files_that_earlier_tasks_would_make(acme: Site) -> None:

@@ -165,7 +165,7 @@ def test_what_the_identity_key_signed_keeps_it(site: Site, tmp_path: pathlib.Pat
     pair = site.make_key("next.nk", "operator")
     world.document["operator"]["public_key"] = pair.public_key
     message = site.refuse("store", definition=world.document, **world.folders)
-    assert f"there is a token about {world.claims().subject} already, one about {pair.public_key} is wanted" in message
+    assert f"there is a token about {world.claims().subject} already, expected one about {pair.public_key}" in message
     signing = [{"public_key": key} for key in world.claims().body.signing_keys]
     site.run(
         "operator", name="ACME", key_path=site / "next.nk", jwt_path=site / "stores/next.jwt", signing_keys=signing

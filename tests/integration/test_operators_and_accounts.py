@@ -364,7 +364,7 @@ def test_absent_leaves_anything_else_alone(acme: Site) -> None:
     acme.write("notes", "my notes\n")
     assert "is left as it is" in acme.refuse("account", jwt_path=acme / "notes", state="absent")
     assert acme.refuse("account", jwt_path=acme / "acme.jwt", state="absent") == (
-        f"jwt_path {acme / 'acme.jwt'} holds the JWT of an operator (ACME), one of an account is wanted."
+        f"jwt_path {acme / 'acme.jwt'} holds the JWT of an operator (ACME), expected one of an account."
     )
 
 
@@ -372,7 +372,7 @@ def test_jwt_about_another_account_is_left_alone(acme: Site, app: dict[str, Any]
     other = acme.make_key("other.nk", "account")
     message = acme.refuse("account", **dict(app, key_path=acme / "other.nk"))
     assert message == (
-        f"There is a token about {acme.key('app.nk').public_key} already, one about {other.public_key} is wanted: "
+        f"There is a token about {acme.key('app.nk').public_key} already, expected one about {other.public_key}: "
         "it is left as it is. If its key is to be replaced, remove it first (state: absent)."
     )
 

@@ -49,7 +49,7 @@ REFUSED = {
     "orders_jwt | natsops.security.nats_creds(other_seed)": "they do not belong together",
     "orders_seed | natsops.security.nats_jwt": "nats_jwt: the input:",
     "(orders_seed ~ 'A') | natsops.security.nats_public_key": "nats_public_key: Not a whole seed",
-    "{'a': orders_seed} | natsops.security.nats_public_key": "the input: a text is wanted, not a dictionary.",
+    "{'a': orders_seed} | natsops.security.nats_public_key": "the input: expected a text, not a dictionary.",
     "orders_seed is natsops.security.valid_for('1d')": "valid_for: the input:",
     "orders_seed is natsops.security.expired": "expired: the input:",
     "lookup('natsops.security.nats_creds', 'ACME/APP/' ~ orders_seed, **store)": "There is no user",

@@ -154,8 +154,8 @@ def test_policy_from_a_file(site: Site) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- x", "PATH: a dictionary with rules and exceptions is wanted, not ['x']."),
-        ("", "PATH: a dictionary with rules and exceptions is wanted, not None."),
+        ("- x", "PATH: expected a dictionary with rules and exceptions, not ['x']."),
+        ("", "PATH: expected a dictionary with rules and exceptions, not None."),
         ("rules: [", "policy_path: PATH is not YAML at line"),
         ("rules: []\nrules: []", "policy_path: PATH has 'rules' at line 1 and again in the same dictionary at line 2"),
         ("rules: [{rule: x}]", "PATH: rules[0].rule: there is no rule x"),

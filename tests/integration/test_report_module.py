@@ -116,7 +116,7 @@ def test_damaged_report_is_replaced_and_not_compared_with(site: Site) -> None:
         ({"json_path": "r.json", "html_path": "r.json"}, "html_path"),
         (
             {"json_path": "r.json", "comparison": {"changed": False}},
-            "comparison: the result of nats_resolver_info is wanted",
+            "comparison: expected the result of nats_resolver_info",
         ),
         ({"json_path": "r.json", "rules": [{"rule": "no-such"}]}, "no-such"),
     ],

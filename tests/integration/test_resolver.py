@@ -320,7 +320,7 @@ def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None
         return [item["subject"] for item in answers[0].data.value["imports"] if item["type"] == "stream"]
 
     assert one.do(installed) == ["given"]
-    # What is no longer exported is warned of where only the exporter is pushed anew.
+    # What is no longer exported is warned of where only the exporter is pushed again.
     fewer = realm.account(exporter, "exporter", Account(), age=50)
     result = site.run("resolver", **one.task(jwts=[fewer, importing]))
     assert "imports[0].subject: 'given' is not exported by the account exporter" in json.dumps(result["warnings"])
@@ -364,7 +364,7 @@ def test_tampered_expired_self_signed_and_foreign_tokens_are_refused(site: Site,
         tampered: "jwts[0]: The token's signature is not that of its issuer",
         expired: f"The account app ({key.public_key}) expired at ",
         realm.account(key, "app", signer=key): f"is signed by {key.public_key}, its own key",
-        realm.operator_jwt: "jwts[0]: this is a JWT of operator claims, one of an account is wanted.",
+        realm.operator_jwt: "jwts[0]: this is a JWT of operator claims, expected one of an account.",
         "nonsense": "jwts[0]: Not a token",
     }
     for token, words in refused.items():

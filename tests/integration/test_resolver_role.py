@@ -64,7 +64,7 @@ def test_accounts_of_the_store_are_on_every_server_and_stay(cluster: Cluster) ->
     assert [cluster.held(name) for name in NAMES] == [{"SYS": -1, "APP": 10, "OLD": 10}] * 3
     assert changed_tasks(cluster.run(**wanted)) == []
 
-    # What the first task would sign anew is on its way to the servers in check mode too.
+    # What the first task would sign again is on its way to the servers in check mode too.
     more = {"operator_definition": definition("APP", "OLD", "NEW", connections=20)}
     foretold = changed_tasks(cluster.run("--check", **more))
     assert foretold == changed_tasks(cluster.run(**more))

@@ -116,7 +116,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
     ("options", "message"),
     [
         ({"revocations": [{"user": "dashboard"}]}, "only a store knows users by name"),
-        ({"revocations": [{"user": "ACCOUNT"}]}, "is an account public key, a user public key is wanted"),
+        ({"revocations": [{"user": "ACCOUNT"}]}, "is an account public key, expected a user public key"),
         ({"revocations": [{"user": "USERx"}]}, "revocations[0].user: "),
         ({"revocations": [{"user": "USER"}, {"user": "USER", "at": PAST}]}, "an entry has one time, remove one"),
         ({"revocations": [{"user": "USER"}, {"user": "USER"}]}, "is there already, at revocations[0]"),
@@ -128,7 +128,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
         ),
         (
             {"revocations": [{"export": "orders.create", "account": "USER"}]},
-            "is a user public key, an account public key is wanted",
+            "is a user public key, expected an account public key",
         ),
         ({"revocations": [{"export": "orders.create", "account": "OWN"}]}, "is the exporting account itself"),
         ({"revocations": [{"user": "USER", "at": PAST}], "state": "absent"}, "a time is for state=present"),
@@ -335,7 +335,7 @@ def test_store_keeps_an_expired_entry_whose_user_has_not_expired(store: Store) -
         ({"user": "gust"}, "there is no user gust in the account APP, there are app, dashboard, guest"),
         ({"user": "SHOP"}, "is the key of PARTNER/shop, which is no user of the account APP"),
         ({"user": "PARTNER"}, "there is no user PARTNER"),
-        ({"user": "PARTNER KEY"}, "is an account public key, a user public key is wanted"),
+        ({"user": "PARTNER KEY"}, "is an account public key, expected a user public key"),
         ({"export": "orders", "account": "PARTNR"}, "there is no account PARTNR here"),
         ({"export": "orders", "account": "APP"}, "is the exporting account itself"),
         ({"export": "prices", "account": "PARTNER"}, "has no export prices, there are orders.* (service)"),

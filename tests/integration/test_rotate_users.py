@@ -160,8 +160,8 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
         (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
         (of("resign", "nobody"), "rotations[0].user: the document has no user nobody in the account APP."),
         (of("resign", role="main"), "role and user exclude each other"),
-        ({"account": "APP", "phase": "resign"}, "a role is wanted, of a signing key, or a user."),
-        ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is wanted."),
+        ({"account": "APP", "phase": "resign"}, "name the role of a signing key, or a user."),
+        ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is required."),
         (of("resign", public_key="UX"), "rotations[0].public_key"),
         (
             of("resign", public_key="UAHJLSMYZDJCBHQ2SARL37IEALR3TI7VVPZ2MJ7F4SZKNOG7HJJIYW5T"),

@@ -124,7 +124,7 @@ def test_signing_keys_come_first_and_the_switch_afterwards(store: Store) -> None
         for user in account.get("users", ()):
             user["signing_key_role"] = "main"
     store.run()
-    # An activation has no role to name: it is signed anew with the switch.
+    # An activation has no role to name: it is signed again with the switch.
     assert len(store.mode["activations"]) == 1
     assert (store.mode["accounts"], store.mode["users"], store.mode["enabled"]) == ([], [], False)
     store.document["operator"]["strict_signing_key_usage"] = True

@@ -459,4 +459,4 @@ def test_absent_removes_an_activation_and_nothing_else(acme: Site, activation: d
     acme.run("activation", jwt_path=acme / "orders.jwt", state="absent")
     assert not (acme.folder / "orders.jwt").exists()
     acme.keep("activation", jwt_path=acme / "orders.jwt", state="absent")
-    assert "one of an activation is wanted" in acme.refuse("activation", jwt_path=acme / "app.jwt", state="absent")
+    assert "expected one of an activation" in acme.refuse("activation", jwt_path=acme / "app.jwt", state="absent")

@@ -319,7 +319,7 @@ def test_every_token_stays_and_after_one_change_the_others_do_and_nsc_agrees(ado
 
 
 def _meaning(account: dict[str, Any]) -> dict[str, Any]:
-    """The body of an account without what nsc writes, and with what it leaves out, to no effect; a token that is issued anew does neither."""
+    """The body of an account without what nsc writes, and with what it leaves out, to no effect; a token that is issued again does neither."""
     unlimited = ("streams", "consumer", "max_ack_pending", "mem_max_stream_bytes", "disk_max_stream_bytes")
     limits = {word: value for word, value in account["limits"].items() if word not in unlimited or value > 0}
     keys = [
@@ -345,7 +345,7 @@ def _sorted(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_nsc_says_the_same_of_a_user_whose_account_has_another_key_now(home: Home) -> None:
-    """A signing key is replaced by nsc: its users are signed anew by the one that the document has for their role, and only these."""
+    """A signing key is replaced by nsc: its users are signed again by the one that the document has for their role, and only these."""
     scoped(home)
     definition = definition_of(home)
     account = next(item for item in definition["accounts"] if item["name"] == "APP")

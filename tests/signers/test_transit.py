@@ -52,7 +52,7 @@ def test_another_key_than_the_configured_one_is_refused(bao: Bao) -> None:
     with pytest.raises(NatsSecurityError, match=f"it holds the key {pair.public_key}, and {other} is configured"):
         signer_of(bao.signer(name, public_key=other)).sign(b"data")
     # The same bytes as the key of an account are another key to NATS.
-    with pytest.raises(NatsSecurityError, match="an account public key is wanted"):
+    with pytest.raises(NatsSecurityError, match="expected an account public key"):
         signer_of(bao.signer(name, public_key=pair.public_key, key_type="account"))
 
 

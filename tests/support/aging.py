@@ -10,7 +10,7 @@ from .sites import Site
 
 
 def age(site: Site, seconds: int, only_users: bool = False) -> None:
-    """Let all tokens of a site be so much older: they are signed anew with earlier times, those in creds, in imports and on record too."""
+    """Let all tokens of a site be so much older: they are signed again with earlier times, those in creds, in imports and on record too."""
     ring = {path.stem: decorated.seed_in(path.read_text()) for path in (site.folder / "keys/keys").rglob("*.nk")}
 
     def aged(token: str) -> str:

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 
 from checkout import ROOT
 
-from support.plays import checked_output
+from support.plays import BIN, checked_output
 from support.ports import free_ports
 from support.servers import Server
 
 FOLDER = ROOT / "docs/docsite/rst"
-#: What a reader installs is there already.
+#: What a reader installs. It is there already, except for a reader who begins with the tarball of the collection.
 INSTALLS = ("python3 -m venv", "pip install", "ansible-galaxy collection install")
+ACTIVATES = ". .venv/bin/activate"
 
 
 @dataclasses.dataclass
@@ -54,11 +55,40 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
     yield command, printed
 
 
-class Reader:
-    """Somebody who types a guide. Servers listen where this machine has room."""
+def tarball(folder: pathlib.Path) -> pathlib.Path:
+    """The tarball of the collection, built from this checkout in a folder."""
+    build = [str(BIN / "ansible-galaxy"), "collection", "build", str(ROOT), "--output-path", str(folder)]
+    subprocess.run(build, check=True, capture_output=True)
+    (built,) = folder.glob("natsops-security-*.tar.gz")
+    return built
 
-    def __init__(self, folder: pathlib.Path, environment: dict[str, str]) -> None:
-        self.folder, self.environment = folder, environment
+
+def new_user(home: pathlib.Path, binaries: pathlib.Path) -> dict[str, str]:
+    """The environment of a new user: the Python of a virtual environment without what is installed there, and no settings of Ansible. pip installs the
+    version of ansible-core that is there."""
+    program = "import ansible.release, sys; print(sys.base_prefix, ansible.release.__version__)"
+    shown = subprocess.run([str(binaries / "python"), "-c", program], check=True, capture_output=True, text=True)
+    prefix, version = shown.stdout.split()
+    constraint = home / "constraints.txt"
+    constraint.write_text(f"ansible-core=={version}\n")
+    return {
+        "PATH": f"{prefix}/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "PIP_CONSTRAINT": str(constraint),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "ANSIBLE_NOCOLOR": "true",
+        "COLUMNS": "10000",  # before ansible-core 2.19 warnings are broken into lines
+    }
+
+
+class Reader:
+    """Types a guide. Servers listen where this machine has room. With a tarball the reader installs everything, and has the collection from it."""
+
+    def __init__(
+        self, folder: pathlib.Path, environment: dict[str, str], installs_from: pathlib.Path | None = None
+    ) -> None:
+        self.folder, self.environment, self.installs_from = folder, environment, installs_from
         self.has_nsc = shutil.which("nsc", path=environment["PATH"]) is not None
         self.variables = ""
         self.servers: list[subprocess.Popen[bytes]] = []
@@ -80,6 +110,7 @@ class Reader:
     def type(self, command: str, printed: list[str]) -> None:
         """Run a command in a shell that has the variables of earlier ones; what it prints has the lines, in their order."""
         if command.startswith(INSTALLS):
+            self._install(command)
             return
         if command.startswith("nsc ") and not self.has_nsc:
             self._copy_store_for_nsc()
@@ -87,20 +118,10 @@ class Reader:
         if command.endswith("&"):
             self._start(command)
             return
-        script = f"{self.variables}\n{self._ported(command)}"
         if re.match(r"[A-Z]+=", command):
-            self.variables = script
+            self.variables += f"\n{self._ported(command)}"
             return
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = checked_output(done.stdout + done.stderr)
+        output = self.run(self._ported(command))
         position = 0
         for line in printed:
             # Before ansible-core 2.19 warnings are broken into lines of 79 columns.
@@ -109,6 +130,28 @@ class Reader:
             found = re.compile(wanted.replace(r"\.\.\.", ".*?")).search(output, position)
             assert found is not None, f"{command}\nprints no {line!r} after {output[:position]!r}:\n{output[position:]}"
             position = found.end()
+
+    def run(self, command: str) -> str:
+        """What a command prints."""
+        done = subprocess.run(
+            ["bash", "-c", f"{self.variables}\n{command}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return checked_output(done.stdout + done.stderr)
+
+    def _install(self, command: str) -> None:
+        """Install what a command names, the collection from the tarball."""
+        if self.installs_from is None:
+            return
+        command = re.sub(r"\bnatsops\.security$", str(self.installs_from), command)
+        self.run(command)
+        if command.endswith(ACTIVATES):
+            self.variables += f"\n{ACTIVATES}"
 
     def _copy_store_for_nsc(self) -> None:
         """Put the store of the other guides, which has nsc's layout, where nsc has its own. What the modules record stays behind."""
@@ -120,7 +163,7 @@ class Reader:
 
     def _start(self, command: str) -> None:
         process = subprocess.Popen(
-            ["bash", "-c", "exec " + command.rstrip("& ")], cwd=self.folder, env=self.environment
+            ["bash", "-c", f"{self.variables}\nexec {command.rstrip('& ')}"], cwd=self.folder, env=self.environment
         )
         self.servers.append(process)
         server = Server(self.folder / "nats-server.conf", int(self.ports["4222"]), process)

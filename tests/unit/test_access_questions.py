@@ -311,13 +311,13 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ("x", "questions[0]: a dictionary is wanted, with one of may, path, who_may, reaches, effective"),
+        ("x", "questions[0]: expected a dictionary with one of may, path, who_may, reaches, effective"),
         ({}, "questions[0]: a question has one of may, path, who_may"),
         ({"may": {}, "path": {}}, "and this one has may, path."),
         ({"can": {}}, "and this one has can."),
-        ({"may": True}, "questions[0].may: a dictionary is wanted, with user, connect, publish"),
+        ({"may": True}, "questions[0].may: expected a dictionary with user, connect, publish"),
         ({"may": {"publish": "a"}}, "questions[0].may.user: this is required."),
-        ({"may": {"user": "SHOP/web"}}, "one of connect, publish, subscribe, request is wanted, and this has none."),
+        ({"may": {"user": "SHOP/web"}}, "expected one of connect, publish, subscribe, request, and this has none."),
         ({"may": {"user": "SHOP/web", "publish": "a", "request": "a"}}, "and this has publish and request."),
         ({"may": {"user": "SHOP/web", "publish": "a", "why": 1}}, "questions[0].may.why: there is no such word here"),
         (
@@ -332,7 +332,7 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
             {"may": {"user": "web", "publish": "a"}},
             "'web' is no user: write ACCOUNT/USER, or the public key of a user.",
         ),
-        ({"may": {"user": 5, "publish": "a"}}, "ACCOUNT/USER, or the public key of a user is wanted, not 5."),
+        ({"may": {"user": 5, "publish": "a"}}, "expected ACCOUNT/USER, or the public key of a user, not 5."),
         (
             {"may": {"user": "SHOP/web", "publish": "a..b"}},
             "'a..b' is no subject: there is nothing before, after or between dots.",
@@ -342,7 +342,7 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
         ({"may": {"user": "SHOP/web", "publish": ""}}, "'' is no subject: it is empty."),
         ({"may": {"user": "SHOP/web", "publish": "a", "queue": "q"}}, "only a subscription has a queue group."),
         ({"may": {"user": "SHOP/web", "subscribe": "a", "queue": ""}}, "'' is no queue group"),
-        ({"may": {"user": "SHOP/web", "connect": "x"}}, "true is wanted, not 'x'."),
+        ({"may": {"user": "SHOP/web", "connect": "x"}}, "expected true, not 'x'."),
         ({"may": {"user": "SHOP/web", "publish": "a", "inbox": "b"}}, "only a request has an inbox."),
         ({"effective": {"user": "SHOP/web", "account": "SHOP"}}, "user and account exclude each other."),
         ({"path": {"user": "SHOP/web", "publish": "a.*"}}, "path.publish: 'a.*' has wildcards; write one subject"),

@@ -38,7 +38,7 @@ READERS: dict[str, Any] = {
     "STATZ": removing._read_connections,
     "JSZ": removing._read_stored,
 }
-#: What nobody answers where something else is wanted.
+#: What nobody answers where something else is expected.
 OTHERS = [
     None,
     True,
@@ -145,9 +145,9 @@ def test_any_bytes_are_read_or_refused(kind: str, raw: bytes) -> None:
         (b'{"server": {"id": NaN}}', "the answer has a member twice, or a number that is none"),
         (b'{"server": 1, "server": 2}', "the answer has a member twice, or a number that is none"),
         (b'{"x": ' + b"9" * 1_000_000 + b"}", "the answer has a member twice, or a number that is none"),
-        (b"{}", "server.id is missing, where the public key of a server is wanted"),
-        (b'{"server": {"id": "x"}}', 'server.id is "x", where the public key of a server is wanted'),
-        (b'{"server": []}', "server is an array, where an object is wanted"),
+        (b"{}", "server.id is missing, where the public key of a server is expected"),
+        (b'{"server": {"id": "x"}}', 'server.id is "x", where the public key of a server is expected'),
+        (b'{"server": []}', "server is an array, where an object is expected"),
     ],
 )
 def test_answer_that_cannot_be_read_says_why(raw: bytes, problem: str) -> None:

@@ -402,7 +402,7 @@ FOREIGN = key("operator", 9)
         (
             "stores/ACME/accounts/APP/users/u.jwt",
             token(ACCOUNT, Account(), OPERATOR),
-            "one of user claims is wanted",
+            "expected one of user claims",
         ),
         (
             f"keys/keys/U/{USER.public_key[1:3]}/{USER.public_key}.nk",

@@ -769,15 +769,17 @@ def test_unknown_fields_are_carried_over_and_warned_of() -> None:
 
 def test_token_about_something_else_is_an_error_and_not_overwritten() -> None:
     other = Claims(subject=key("user", 2).public_key, body=User())
-    with pytest.raises(NatsSecurityError, match=f"a token about {other.subject} already, one about {USER.public_key}"):
+    with pytest.raises(
+        NatsSecurityError, match=f"a token about {other.subject} already, expected one about {USER.public_key}"
+    ):
         run(user(), run(other).token)
 
 
 def test_token_of_another_type_is_an_error_and_not_overwritten() -> None:
-    with pytest.raises(NatsSecurityError, match="a token with account claims already, user claims are wanted"):
+    with pytest.raises(NatsSecurityError, match="a token with account claims already, expected user claims"):
         run(user(), run(account()).token)
     mine = issue(Claims(subject=USER.public_key, body=Generic({"type": "mine"})), None, ACCOUNT, FOREVER, NOW).token
-    with pytest.raises(NatsSecurityError, match="a token with generic claims already, user claims are wanted"):
+    with pytest.raises(NatsSecurityError, match="a token with generic claims already, expected user claims"):
         run(user(), mine)
 
 

@@ -190,12 +190,12 @@ def test_key_of_another_type_is_refused_where_a_type_is_wanted(found: str, wante
     with pytest.raises(NatsSecurityError) as error:
         nkey.from_seed(pair.seed, wanted)
     assert str(error.value) == (
-        f"This is the seed of {articles[found]} {found} key, {articles[wanted]} {wanted} key is wanted."
+        f"This is the seed of {articles[found]} {found} key, expected {articles[wanted]} {wanted} key."
     )
     with pytest.raises(NatsSecurityError) as error:
         nkey.from_public_key(pair.public_key, wanted)
     assert str(error.value) == (
-        f"{pair.public_key} is {articles[found]} {found} public key, {articles[wanted]} {wanted} public key is wanted."
+        f"{pair.public_key} is {articles[found]} {found} public key, expected {articles[wanted]} {wanted} public key."
     )
 
 
@@ -300,9 +300,9 @@ def test_sealing_takes_curve_keys() -> None:
         user.seal(b"", curve.public_key)
     with pytest.raises(NatsSecurityError, match="cannot open: it signs and verifies"):
         user.open(b"", curve.public_key)
-    with pytest.raises(NatsSecurityError, match="is a user public key, a curve public key is wanted"):
+    with pytest.raises(NatsSecurityError, match="is a user public key, expected a curve public key"):
         curve.seal(b"", user.public_key)
-    with pytest.raises(NatsSecurityError, match="is a user public key, a curve public key is wanted"):
+    with pytest.raises(NatsSecurityError, match="is a user public key, expected a curve public key"):
         curve.open(b"", user.public_key)
     with pytest.raises(NatsSecurityError, match="A nonce has 24 bytes, this one has 23"):
         curve.seal(b"", curve.public_key, nonce=bytes(23))

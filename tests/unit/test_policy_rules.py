@@ -483,10 +483,10 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("user-expiry", "rules[0]: a dictionary is wanted, not 'user-expiry'."),
+        ("user-expiry", "rules[0]: expected a dictionary, not 'user-expiry'."),
         ({}, "rules[0].rule: this is required."),
         ({"rule": "user-expire"}, "rules[0].rule: there is no rule user-expire; did you mean user-expiry?"),
-        ({"rule": ["x"]}, "rules[0].rule: a text is wanted, not ['x']."),
+        ({"rule": ["x"]}, "rules[0].rule: expected a text, not ['x']."),
         (
             {"rule": "user-expiry", "whithin": "9d"},
             "rules[0].whithin: there is no parameter of user-expiry called whithin; did you mean within?",
@@ -496,9 +496,9 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
             "rules[0].within: 90 is not a duration: write a number with its unit, such as 90d, 12h, 30m, 15s or 500ms.",
         ),
         ({"rule": "user-expiry", "within": True}, "rules[0].within: True is not a duration"),
-        ({"rule": "user-expiry", "level": 3}, "rules[0].level: 1 or 2 is wanted, not 3."),
-        ({"rule": "user-expiry", "level": True}, "rules[0].level: 1 or 2 is wanted, not True."),
-        ({"rule": "user-expiry", "level": "1"}, "rules[0].level: 1 or 2 is wanted, not '1'."),
+        ({"rule": "user-expiry", "level": 3}, "rules[0].level: expected 1 or 2, not 3."),
+        ({"rule": "user-expiry", "level": True}, "rules[0].level: expected 1 or 2, not True."),
+        ({"rule": "user-expiry", "level": "1"}, "rules[0].level: expected 1 or 2, not '1'."),
         ({"rule": "user-expiry", "id": "a b"}, "rules[0].id: 'a b' is not an id"),
         ({"rule": "naming", "pattern": "x", "id": "key-age"}, "rules[0].id: key-age is the name of another rule"),
         ({"rule": "naming", "pattern": "x", "id": "expired-exception"}, "rules[0].id: expired-exception is the name"),
@@ -506,29 +506,44 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ({"rule": "naming", "pattern": "("}, "rules[0].pattern: '(' is not a regular expression"),
         (
             {"rule": "naming", "pattern": "x", "of": ["people"]},
-            "rules[0].of: one of operator, accounts, users is wanted",
+            "rules[0].of: expected one of operator, accounts, users",
         ),
-        ({"rule": "required-tags", "tags": "x"}, "rules[0].tags: a list of texts is wanted, not 'x'."),
-        ({"rule": "required-tags", "tags": []}, "rules[0].tags: a list of texts is wanted, not []."),
+        ({"rule": "required-tags", "tags": "x"}, "rules[0].tags: expected a list of texts, not 'x'."),
+        ({"rule": "required-tags", "tags": []}, "rules[0].tags: expected a list of texts, not []."),
         ({"rule": "required-tags", "tags": ["a", "a"]}, "rules[0].tags: 'a' is listed twice."),
-        ({"rule": "required-tags", "tags": [1]}, "rules[0].tags: a text is wanted, not 1."),
-        ({"rule": "connection-limits", "limits": ["conns"]}, "rules[0].limits: one of connections, leaf_nodes"),
-        ({"rule": "no-wildcard-publish", "wildcards": "some"}, "rules[0].wildcards: one of leading, any is wanted"),
-        ({"rule": "no-wildcard-publish", "system_account": "no"}, "rules[0].system_account: true or false is wanted"),
+        ({"rule": "required-tags", "tags": [1]}, "rules[0].tags: expected a text, not 1."),
+        (
+            {"rule": "connection-limits", "limits": ["conns"]},
+            "rules[0].limits: expected one of connections, leaf_nodes",
+        ),
+        ({"rule": "no-wildcard-publish", "wildcards": "some"}, "rules[0].wildcards: expected one of leading, any"),
+        ({"rule": "no-wildcard-publish", "system_account": "no"}, "rules[0].system_account: expected true or false"),
         ({"rule": "only", "allowed": ["A"]}, "rules[0]: only takes one of publish, subscribe, receive, request, and"),
         (
             {"rule": "only", "allowed": ["A"], "publish": "a", "receive": "b"},
             "rules[0]: only takes one of publish, subscribe, receive, request, and this one has publish and receive.",
         ),
         ({"rule": "only", "publish": "a"}, "rules[0].allowed: this is required by only."),
-        ({"rule": "only", "publish": "a..b", "allowed": ["A"]}, "rules[0].publish: a subject such as orders.new"),
-        ({"rule": "user-expiry", "applies_to": []}, "rules[0].applies_to: a dictionary with accounts, users, tags is"),
-        ({"rule": "user-expiry", "applies_to": {}}, "rules[0].applies_to: a dictionary with accounts, users, tags is"),
+        (
+            {"rule": "only", "publish": "a..b", "allowed": ["A"]},
+            "rules[0].publish: expected a subject such as orders.new",
+        ),
+        (
+            {"rule": "user-expiry", "applies_to": []},
+            "rules[0].applies_to: expected a dictionary with accounts, users, tags",
+        ),
+        (
+            {"rule": "user-expiry", "applies_to": {}},
+            "rules[0].applies_to: expected a dictionary with accounts, users, tags",
+        ),
         (
             {"rule": "user-expiry", "applies_to": {"user": ["x"]}},
             "rules[0].applies_to.user: there is no selection user",
         ),
-        ({"rule": "user-expiry", "applies_to": {"users": "A/b"}}, "rules[0].applies_to.users: a list of texts is"),
+        (
+            {"rule": "user-expiry", "applies_to": {"users": "A/b"}},
+            "rules[0].applies_to.users: expected a list of texts",
+        ),
         ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is no user"),
         ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule is about"),
         ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule is about the"),
@@ -545,7 +560,7 @@ def test_rule_that_is_wrong(rule: Any, message: str) -> None:
     ("members", "message"),
     [
         ({"owner": None}, "exceptions[0].owner: this is required of an exception."),
-        ({"owner": " "}, "exceptions[0].owner: a text is wanted, not ' '."),
+        ({"owner": " "}, "exceptions[0].owner: expected a text, not ' '."),
         ({"reason": None}, "exceptions[0].reason: this is required of an exception."),
         ({"until": None}, "exceptions[0].until: this is required of an exception."),
         ({"until": "31.01.2027"}, "exceptions[0].until: '31.01.2027' is not a date: write the last day, such as"),
@@ -610,8 +625,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "p.yml: a dictionary with rules and exceptions is wanted, not []."),
-        (None, "p.yml: a dictionary with rules and exceptions is wanted, not None."),
+        ([], "p.yml: expected a dictionary with rules and exceptions, not []."),
+        (None, "p.yml: expected a dictionary with rules and exceptions, not None."),
         ({"rule": []}, "p.yml: there is no member rule; did you mean rules?"),
     ],
 )
@@ -622,7 +637,7 @@ def test_file_that_is_no_policy(document: Any, message: str) -> None:
 
 
 def test_rules_that_are_no_list() -> None:
-    assert refused({"rule": "x"}) == ["rules: a list is wanted, not {'rule': 'x'}."]
+    assert refused({"rule": "x"}) == ["rules: expected a list, not {'rule': 'x'}."]
 
 
 # ---- reports

@@ -326,15 +326,15 @@ def test_comparison_has_what_differs_and_no_ids() -> None:
     ("given", "message"),
     [
         ({"failed": True, "msg": "no servers"}, r"comparison: the task that asked the servers failed: 'no servers'\."),
-        ({}, "comparison: the result of nats_resolver_info is wanted"),
-        ({"accounts": [], "differences": "x"}, r"comparison\.differences: a list of sentences is wanted, not 'x'"),
+        ({}, "comparison: expected the result of nats_resolver_info"),
+        ({"accounts": [], "differences": "x"}, r"comparison\.differences: expected a list of sentences, not 'x'"),
         ({"accounts": {}, "differences": [1]}, r"comparison\.differences"),
-        ({"accounts": "x", "differences": []}, r"comparison\.accounts: a list is wanted"),
-        ({"accounts": [3], "differences": []}, r"comparison\.accounts\[0\]: a dictionary is wanted, not 3"),
+        ({"accounts": "x", "differences": []}, r"comparison\.accounts: expected a list"),
+        ({"accounts": [3], "differences": []}, r"comparison\.accounts\[0\]: expected a dictionary, not 3"),
         ({"accounts": [{}], "differences": []}, r"comparison\.accounts\[0\]\.public_key"),
         (
             {"accounts": [], "differences": [], "servers": [{"name": 4}]},
-            r"comparison\.servers\[0\]\.name: str is wanted, not 4",
+            r"comparison\.servers\[0\]\.name: expected str, not 4",
         ),
     ],
 )

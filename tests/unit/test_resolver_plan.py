@@ -85,7 +85,7 @@ def test_changed_character_is_found(part: int) -> None:
 
 def test_token_of_other_claims_is_refused() -> None:
     operator = codec.encode(Claims(name="O", subject=OPERATOR.public_key, body=Operator()), OPERATOR, NOW)
-    with pytest.raises(NatsSecurityError, match="a JWT of operator claims, one of an account is wanted"):
+    with pytest.raises(NatsSecurityError, match="a JWT of operator claims, expected one of an account"):
         _wanted(operator)
 
 
@@ -150,7 +150,7 @@ def test_newer_token_is_not_overwritten_but_one_of_another_operator_is() -> None
 def test_expired_and_contradicting_tokens_are_problems() -> None:
     expired = _wanted(_jwt(expires=NOW - 1))
     assert plan.expiry_problems([expired], NOW) == [
-        f"The account app ({KEY}) expired at 1970-01-12T13:46:39Z: issue it anew."
+        f"The account app ({KEY}) expired at 1970-01-12T13:46:39Z: issue it again."
     ]
     assert plan.expiry_problems([_wanted(_jwt()), _wanted(_jwt(NOW + 1))], NOW)[0].startswith(
         "jwts[0] and jwts[0] are different JWTs of the same account"

@@ -27,13 +27,13 @@ def of_role(role: str, module: str) -> dict[str, str]:
     [
         ("src: there is no file a.yml.", "operator_src: there is no file a.yml."),
         ("src a.yml: there is a seed at x.", "operator_src a.yml: there is a seed at x."),
-        ("definition: a dictionary is wanted.", "operator_definition: a dictionary is wanted."),
+        ("definition: expected a dictionary.", "operator_definition: expected a dictionary."),
         ("seeds[1]: not a seed: src", "operator_seeds[1]: not a seed: src"),
         (
             "There are 2 problems:\nrotations[0].role: no\naccounts[0] (src).x: no",
             "There are 2 problems:\noperator_rotations[0].role: no\naccounts[0] (src).x: no",
         ),
-        ("operator.name: a name is wanted.", "operator.name: a name is wanted."),
+        ("operator.name: a name is required.", "operator.name: a name is required."),
         ("sources: unknown", "sources: unknown"),
         (
             "one of the following is required: definition, src, _vault",

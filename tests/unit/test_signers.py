@@ -290,7 +290,7 @@ def test_what_a_signer_says_is_shown_without_secrets() -> None:
         ({"type": "command", "argv": ["x"], "public_key": "{O}X"}, "signers[3].public_key: "),
         (
             {"type": "command", "argv": ["x"], "public_key": "{O}", "key_type": "account"},
-            "signers[3].public_key: {O} is an operator public key, an account public key is wanted.",
+            "signers[3].public_key: {O} is an operator public key, expected an account public key.",
         ),
         (
             {"type": "command", "argv": ["x"], "public_key": "{O}", "key": "op"},

@@ -35,7 +35,7 @@ def test_whole_number_is_read(value: Any, number: int) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (True, "a whole number is wanted, not true"),
+        (True, "expected a whole number, not true"),
         ("", "'' is not a whole number"),
         ("1.5", "'1.5' is not a whole number"),
         (1.5, "1.5 is not a whole number"),

@@ -244,7 +244,7 @@ def test_changed_document_does_not_have_its_checksum(change: Callable[[dict[str,
     with pytest.raises(NatsSecurityError, match=r"its checksum is .*: it was changed"):
         read_requests(changed(text, change, with_checksum=False))
     # Whoever makes a new checksum too is found out by the one that was read out at the other end.
-    with pytest.raises(NatsSecurityError, match=f"'{requests.checksum}' is wanted: it is another document"):
+    with pytest.raises(NatsSecurityError, match=f"expected '{requests.checksum}': it is another document"):
         read_requests(changed(text, change), requests.checksum)
 
 

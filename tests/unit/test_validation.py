@@ -726,7 +726,7 @@ def test_a_user_does_not_outlive_its_account() -> None:
     account = _account()
     account.expires = NOW
     assert _lines(user_issues(account, _signed(User()), NOW)) == [
-        "T the account shop expired at 2023-11-14T22:13:20Z; a new one is wanted."
+        "T the account shop expired at 2023-11-14T22:13:20Z; issue a new one."
     ]
 
 

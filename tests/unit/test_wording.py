@@ -10,9 +10,11 @@ import re
 import pytest
 
 TOP = pathlib.Path(__file__).parents[2]
-#: What users and contributors read. Texts in tests are not looked at, nor what the CI prints.
+#: What users and contributors read. Texts in tests are not looked at.
 READ = [
     "*.md",
+    "Makefile",
+    ".ci/*",
     ".github/**/*.md",
     ".github/ISSUE_TEMPLATE/*.yml",
     "docs/**/*.md",
@@ -26,6 +28,13 @@ READ = [
     "schemas/*.py",
     "examples/**/*.yml",
     "examples/**/*.md",
+    "extensions/**/*.py",
+    "extensions/**/*.yml",
+    "wheel/*.md",
+    "wheel/**/*.py",
+    "benchmarks/*.py",
+    "benchmarks/*.md",
+    "changelogs/fragments/*.yml",
 ]
 #: What is not written, and what is written instead.
 INSTEAD = {
@@ -41,6 +50,8 @@ INSTEAD = {
     r"(brings?|brought|bringing)\b[^.|]*\bin line|puts? right|mends?|mended": "reconcile, correct, fix",
     r"(comes?|came|coming) into force": "takes effect",
     r"wish(es)?|strangers?": "wanted; foreign",
+    r"anew": "again; re-established",
+    r"(is|are) wanted, not|is wanted\\.(?=\"\))": "expected a list, not ...; a name is required",
 }
 #: Likewise in documentation, roles and playbooks.
 INSTEAD_IN_DOCUMENTATION = {
@@ -48,7 +59,9 @@ INSTEAD_IN_DOCUMENTATION = {
     r"go(es)? on with": "continue with, keep",
     r"foretold|foretells?": "predict",
 }
-DOCUMENTATION = [pattern for pattern in READ if not pattern.startswith(("plugins", "schemas"))]
+#: Their comments and docstrings also speak of callers and clients in general.
+PROGRAMS = ("plugins", "schemas", "wheel", "benchmarks", "extensions", "changelogs")
+DOCUMENTATION = [pattern for pattern in READ if not pattern.startswith(PROGRAMS)]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def _issues_differ(claims: Claims, now: int, wanted: list[Record]) -> Iterator[s
 
 def _issues_anew(claims: Claims, text: str, signer: nkey.KeyPair, now: int) -> Iterator[str]:
     policy = Policy(expires_at=claims.expires or None)
-    yield from _differs("reasons to issue it anew", issue(claims, text, signer, policy, now).decision.reasons, [])
+    yield from _differs("reasons to issue it again", issue(claims, text, signer, policy, now).decision.reasons, [])
 
 
 # ---- keys

@@ -263,7 +263,7 @@ def _seed_lines(read: validity.Read, pair: KeyPair | None, problems: list[str]) 
         return []
     if claims.kind == "user" and not decorated.is_same(read.text, read.token, pair.seed):
         problems.append(
-            "Clients do not find JWT and seed in it, because of its line ends, blanks or lines: write it anew."
+            "Clients do not find JWT and seed in it, because of its line ends, blanks or lines: write it again."
         )
     return [Line("seed", "that of the JWT; it is not shown, whoever has this file can connect")]
 

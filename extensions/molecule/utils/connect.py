@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether users are let in, by each server: connect.py URL,URL... CREDS...
 
-Tells, for each creds file, what each server says, null where it lets the user in.
+Prints, for each creds file, what each server answers, null where it accepts the user.
 """
 
 import asyncio

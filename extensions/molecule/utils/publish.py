@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishes all the while and counts what is lost, with JetStream and without: publish.py CREDS FOLDER URL...
 
-FOLDER/started is made when all runs, and the work ends when somebody makes FOLDER/stop. With JetStream every message is published again until the
+FOLDER/started is made when everything runs, and the work ends when FOLDER/stop is made. With JetStream every message is published again until the
 stream has confirmed it, under the same id, so that the stream keeps one of each. Without, a message is published once.
 """
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connects a user to each server and stays, until the servers have closed all connections or the time is up: watch.py CREDS READY SECONDS URL...
 
-The file READY is made when all are connected. At the end it tells, for each server, why the connection was closed; null where it was not.
+The file READY is made when all are connected. At the end it prints, for each server, why the connection was closed; null where it was not.
 """
 
 import asyncio

@@ -67,7 +67,7 @@ INBOX = "_INBOX.>"
 def read_questions(tree: Tree, asked: Any, path: str = "questions") -> list[Question]:
     """The questions of a list. NatsSecurityError says everything that is wrong with them."""
     if not isinstance(asked, list):
-        raise NatsSecurityError(f"{path}: a list of questions is wanted, not {asked!r}.")
+        raise NatsSecurityError(f"{path}: expected a list of questions, not {asked!r}.")
     problems: list[Problem] = []
     found = [_read_question(tree, item, f"{path}[{number}]", problems) for number, item in enumerate(asked)]
     if problems:
@@ -78,7 +78,7 @@ def read_questions(tree: Tree, asked: Any, path: str = "questions") -> list[Ques
 def _read_question(tree: Tree, item: Any, path: str, problems: list[Problem]) -> Question | None:
     known = ", ".join(VERBS)
     if not isinstance(item, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, with one of {known}, not {item!r}."))
+        problems.append(Problem(path, f"expected a dictionary with one of {known}, not {item!r}."))
         return None
     verbs = [word for word in item if word != "name"]
     if len(verbs) != 1 or verbs[0] not in VERBS:
@@ -97,7 +97,7 @@ def _read_about(tree: Tree, verb: _Verb, said: Any, path: str, problems: list[Pr
     if said is True and verb.alone:
         return {}
     if not isinstance(said, dict):
-        wanted = "true, or a dictionary with" if verb.alone else "a dictionary is wanted, with"
+        wanted = "expected true, or a dictionary with" if verb.alone else "expected a dictionary with"
         problems.append(
             Problem(path, f"{wanted} {', '.join((*verb.required, *verb.one_of, *verb.optional))}, not {said!r}.")
         )
@@ -123,9 +123,7 @@ def _word_problems(verb: _Verb, said: dict[str, Any], path: str) -> Iterator[Pro
             yield Problem(f"{path}.{word}", "this is required.")
     chosen = [word for word in verb.one_of if word in said]
     if verb.one_of and len(chosen) != 1:
-        yield Problem(
-            path, f"one of {', '.join(verb.one_of)} is wanted, and this has {' and '.join(chosen) or 'none'}."
-        )
+        yield Problem(path, f"expected one of {', '.join(verb.one_of)}, and this has {' and '.join(chosen) or 'none'}.")
     if "queue" in said and "subscribe" not in said:
         yield Problem(f"{path}.queue", "only a subscription has a queue group.")
     if "inbox" in said and "request" not in said:
@@ -170,13 +168,13 @@ def _read_queue(_tree: Tree, value: Any) -> str:
 
 def _read_connect(_tree: Tree, value: Any) -> bool:
     if value is not True:
-        raise ValueError(f"true is wanted, not {value!r}.")
+        raise ValueError(f"expected true, not {value!r}.")
     return True
 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{what} is wanted, not {value!r}.")
+        raise ValueError(f"expected {what}, not {value!r}.")
     return str(value)
 
 

@@ -173,7 +173,7 @@ def _take(held: Held, contents: Contents, path: str) -> None:
 def _token(text: str, kind: str) -> Claims:
     claims = codec.decode(text.strip())
     if claims.kind != kind:
-        raise NatsSecurityError(f"it holds a JWT of {claims.kind} claims, one of {kind} claims is wanted.")
+        raise NatsSecurityError(f"it holds a JWT of {claims.kind} claims, expected one of {kind} claims.")
     return claims
 
 

@@ -57,7 +57,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> int:
     """A whole number in the bounds, from an int or its text. ValueError says which bounds."""
     if isinstance(value, bool):
-        raise ValueError(f"a whole number is wanted, not {str(value).lower()}")
+        raise ValueError(f"expected a whole number, not {str(value).lower()}")
     text = _text_of(value)
     if not _INTEGER.fullmatch(text) or len(text) > 30:
         raise ValueError(f"{quoted(value)} is not a whole number")

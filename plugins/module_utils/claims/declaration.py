@@ -163,7 +163,7 @@ def wrong_type(path: str, wanted: str, value: Any) -> NatsSecurityError:
         dict: "an object",
         type(None): "null",
     }[type(value)]
-    return NatsSecurityError(f"{path} is {found} in the token, {wanted} is wanted.")
+    return NatsSecurityError(f"{path} is {found} in the token, expected {wanted}.")
 
 
 def valid_text(value: str) -> str:
@@ -279,7 +279,7 @@ def parse_text(value: Any) -> str:
     """A text of Unicode characters. What YAML makes of a text without quotes, as of NO, 1.10 or 2027-01-31, is none: it would become another one."""
     if not isinstance(value, str):
         advice = ". In YAML, quote it" if isinstance(value, (bool, int, float, datetime.date)) else ""
-        raise ValueError(f"a text is wanted, not {_a_type(value)}{advice}")
+        raise ValueError(f"expected a text, not {_a_type(value)}{advice}")
     if not is_text(value):
         raise ValueError(f"{quoted(value)} has half a character (a lone surrogate)")
     return value
@@ -293,14 +293,14 @@ def _parse_bool(value: Any) -> bool:
         return True
     if word in ("no", "false", "off", "0"):
         return False
-    raise ValueError(f"true or false is wanted, not {quoted(value)}")
+    raise ValueError(f"expected true or false, not {quoted(value)}")
 
 
 def _parse_texts(value: Any) -> list[str]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list):
-        raise ValueError(f"a list is wanted, not {_a_type(value)}")
+        raise ValueError(f"expected a list, not {_a_type(value)}")
     return list(dict.fromkeys(map(parse_text, value)))
 
 
@@ -612,7 +612,7 @@ NOW = units.INT64_MIN - 1
 
 def _parse_times(value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
-        raise ValueError(f"a dictionary of public keys, or *, and times is wanted, not {_a_type(value)}")
+        raise ValueError(f"expected a dictionary of public keys, or *, and times, not {_a_type(value)}")
     return {parse_text(key): NOW if at == "now" else TIME.parse(at) for key, at in value.items()}
 
 

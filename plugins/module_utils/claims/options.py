@@ -62,7 +62,7 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem], be
     """
     target = cls()
     if not isinstance(options, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(options)}."))
+        problems.append(Problem(path, f"expected a dictionary, not {quoted(options)}."))
         return target
     known = _options_by_name(cls)
     for name, value in options.items():
@@ -99,7 +99,7 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
     if kind.shape == "list":
         return _read_list(of, value, path, problems)
     if not isinstance(value, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(value)}."))
+        problems.append(Problem(path, f"expected a dictionary, not {quoted(value)}."))
         return _BAD
     read = _read_list if kind.shape == "lists" else read_options
     found = {}
@@ -114,7 +114,7 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
 
 def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, list):
-        problems.append(Problem(path, f"a list is wanted, not {quoted(value)}."))
+        problems.append(Problem(path, f"expected a list, not {quoted(value)}."))
         return _BAD
     return [read_options(of, item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
 

@@ -105,7 +105,7 @@ class Part:
         """Raise Unreadable: something else is wanted here."""
         kinds = {type(None): "missing", dict: "an object", list: "an array"}
         value = kinds.get(type(self.value)) or one_line(json.dumps(self.value))
-        raise Unreadable(f"{self.place} is {value}, where {wanted} is wanted")
+        raise Unreadable(f"{self.place} is {value}, where {wanted} is expected")
 
 
 def parse(raw: bytes, place: str) -> Part:

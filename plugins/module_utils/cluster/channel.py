@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
 """The bytes between nats-py and a server. What reaches nats-py has been read here first, and what it sends goes nowhere before the server has proved
-who it is, where TLS is wanted.
+who it is, where TLS is expected.
 
 nats-py encrypts when the server's INFO asks for it, and INFO comes in the clear: whoever sits in between removes a word and is sent the JWT and the
 signed nonce. It also believes and buffers whatever comes. So a Channel is opened here, host name, TLS and INFO included, before nats-py sees it.
@@ -98,9 +98,9 @@ class Info:
 
 
 async def open_channel(address: Address, tls: Tls, when_refused: Callable[[str], None]) -> Channel:
-    """A channel on which the user can be named: encrypted and verified where TLS is wanted, the server's INFO read.
+    """A channel on which the user can be named: encrypted and verified where TLS is expected, the server's INFO read.
 
-    Refused where the server is not what is wanted, OSError where it cannot be reached. Cancel it to limit how long it takes. `when_refused` is
+    Refused where the server is not what is expected, OSError where it cannot be reached. Cancel it to limit how long it takes. `when_refused` is
     called with each permission violation, as the server sent it.
     """
     opened = await open_stream(address, tls)

@@ -51,7 +51,7 @@ _RENEWED_AFTER = 0.75
 TEMPORARY_NAME = "natsops.security"
 #: How many requests wait for their answers at the same time.
 WINDOW = 512
-#: How long to leave servers alone before a lost connection is made anew, in seconds: at first, and at most.
+#: How long to leave servers alone before a lost connection is re-established, in seconds: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 #: How much time a request among many may take in the long run, in seconds.
 _SLOWEST = 0.1
@@ -67,7 +67,7 @@ Enough = Callable[[int, List[T]], bool]
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """A user to connect as. `renew_at` is when to connect anew with another one, in unix seconds."""
+    """A user to connect as. `renew_at` is when to connect again with another one, in unix seconds."""
 
     jwt: str
     pair: KeyPair = dataclasses.field(repr=False)
@@ -258,7 +258,7 @@ class _Exchange(Generic[T]):
 
 
 class _Patience:
-    """How long a lost connection is tried to be made anew, with longer and longer pauses."""
+    """How long a lost connection is retried, with longer and longer pauses."""
 
     def __init__(self, timeout: float) -> None:
         self._until = time.monotonic() + timeout
@@ -308,7 +308,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 class Connection:
-    """One connection at a time: made anew when it is lost, and when the user is about to expire."""
+    """One connection at a time: re-established when it is lost, and when the user is about to expire."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -467,7 +467,7 @@ class Connection:
         """The answers to many requests, each read by a function, in order; a bounded number of requests are on their way at the same time.
 
         Once none has been answered for the timeout, what is missing is taken not to come, and what was not sent yet is not sent. A connection that is
-        lost is made anew for as long as the timeout. Interrupted where that fails, and where the server refuses.
+        lost is re-established for as long as the timeout. Interrupted where that fails, and where the server refuses.
         """
         exchange = self._exchange = _Exchange(requests, read, enough, timeout)
         try:
@@ -524,7 +524,7 @@ class Connection:
         return self._renew_at is not None and time.time() >= self._renew_at
 
     async def _renew(self, patience: _Patience) -> None:
-        """Connect anew. NatsSecurityError where that did not succeed for the time that there is."""
+        """Connect again. NatsSecurityError where that did not succeed for the time that there is."""
         reason = self._channel.problem if self._channel is not None else ""
         problem = ""
         await self.close()
@@ -539,7 +539,7 @@ class Connection:
                 return
         cause = f" ({reason})" if reason else ""
         raise NatsSecurityError(
-            f"The connection was lost{cause}, and could not be made anew in time. {problem or 'It is lost again and again.'}"
+            f"The connection was lost{cause}, and could not be re-established in time. {problem or 'It is lost again and again.'}"
         )
 
 

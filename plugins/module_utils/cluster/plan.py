@@ -63,7 +63,7 @@ def read_wanted(text: str, where: str) -> Wanted:
 def require_account_key(key: str, what: str) -> None:
     """NatsSecurityError where a text is not exactly the public key of an account: also where line ends are in it, which keys may have elsewhere."""
     if "\n" in key or "\r" in key or not nkey.is_public_key(key, "account"):
-        raise NatsSecurityError(f"{what} is {one_line(repr(key))}, where the public key of an account is wanted.")
+        raise NatsSecurityError(f"{what} is {one_line(repr(key))}, where the public key of an account is expected.")
 
 
 def _read_wanted(token: str, where: str) -> Wanted:
@@ -81,7 +81,7 @@ def _read_wanted(token: str, where: str) -> Wanted:
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{where}: {error}") from None
     if claims.kind != "account":
-        raise NatsSecurityError(f"{where}: this is a JWT of {claims.kind} claims, one of an account is wanted.")
+        raise NatsSecurityError(f"{where}: this is a JWT of {claims.kind} claims, expected one of an account.")
     return Wanted(token, where, claims.subject, claims.name, claims.issuer, claims.issued_at, claims.expires)
 
 
@@ -156,7 +156,7 @@ def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
         if other is not one and other.token != one.token:
             problems.append(f"{other.where} and {one.where} are different JWTs of the same {one.title}.")
         if one.expires and one.expires < now:
-            problems.append(f"The {one.title} expired at {show_time(one.expires)}: issue it anew.")
+            problems.append(f"The {one.title} expired at {show_time(one.expires)}: issue it again.")
     return problems
 
 
@@ -332,7 +332,7 @@ def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
         elif old.issued_at > new.issued_at:
             raise NatsSecurityError(
                 f"The {wanted.title} is newer on the cluster: {where} holds a JWT issued at {show_time(old.issued_at)}, the one of the task was issued at "
-                f"{show_time(new.issued_at)}. An older one is never pushed over a newer one: take over what the newer one says, and issue it anew."
+                f"{show_time(new.issued_at)}. An older one is never pushed over a newer one: take over what the newer one says, and issue it again."
             )
         else:
             reasons += differences(old, new) or [f"issued: {show_time(old.issued_at)} -> {show_time(new.issued_at)}"]

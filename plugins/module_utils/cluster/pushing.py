@@ -178,7 +178,7 @@ async def _refuse_behind(
     for one in pending:
         if behind[one.subject]:
             problems.append(
-                f"The {one.title} was pushed, and {behind[one.subject]}: restart the server, or issue the account anew."
+                f"The {one.title} was pushed, and {behind[one.subject]}: restart the server, or issue the account again."
             )
             continue
         account = accounts[one.subject]

@@ -252,7 +252,7 @@ def _dictionaries(said: Any, name: str) -> list[Any]:
     """A list of dictionaries in a document, which nats_store reads in full later."""
     found = said.get(name) or [] if isinstance(said, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
-        raise NatsSecurityError(f"credentials_definition: {name}: a list of dictionaries is wanted.")
+        raise NatsSecurityError(f"credentials_definition: {name}: expected a list of dictionaries.")
     return found
 
 

@@ -186,11 +186,11 @@ def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple
 def _check_is_about_the_same(old: Claims, wanted: Claims) -> None:
     if old.kind != wanted.kind:
         raise NatsSecurityError(
-            f"There is a token with {old.kind} claims already, {wanted.kind} claims are wanted: it is left as it is."
+            f"There is a token with {old.kind} claims already, expected {wanted.kind} claims: it is left as it is."
         )
     if old.subject != wanted.subject:
         raise NatsSecurityError(
-            f"There is a token about {old.subject} already, one about {wanted.subject} is wanted: it is left as it is. Was the key replaced?"
+            f"There is a token about {old.subject} already, expected one about {wanted.subject}: it is left as it is. Was the key replaced?"
         )
 
 

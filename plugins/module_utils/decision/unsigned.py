@@ -148,7 +148,7 @@ def read_requests(text: str, checksum: str | None = None) -> Requests:
     if whole.get("checksum") != found:
         raise _refusal([f"its checksum is {found}, and it says {_short(whole.get('checksum'))}: it was changed"])
     if checksum is not None and "".join(checksum.split()).lower() != found:
-        raise _refusal([f"its checksum is {found}, and {_short(checksum)} is wanted: it is another document"])
+        raise _refusal([f"its checksum is {found}, expected {_short(checksum)}: it is another document"])
     return document
 
 

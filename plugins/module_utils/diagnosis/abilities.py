@@ -67,7 +67,7 @@ def _read_action(asked: dict[str, Any], path: str, problems: list[Problem]) -> A
     about = [word for word in ABOUT if word in said]
     if len(about) != 1:
         problems.append(
-            Problem(path, f"one of {', '.join(ABOUT)} is wanted, and this has {' and '.join(about) or 'none'}.")
+            Problem(path, f"expected one of {', '.join(ABOUT)}, and this has {' and '.join(about) or 'none'}.")
         )
         return Action(said, [], False)
     (word,) = about

@@ -62,7 +62,7 @@ def _unreadable(where: str) -> Finding:
     return Finding(
         findings.MALFORMED_CREDS,
         f"The JWT and the seed in {where} are right, and clients do not find them: there are blank lines, or blanks around lines.",
-        "Write the creds anew, with nats_creds or nats_store, or copy them again from where they were made, without an editor.",
+        "Write the creds again, with nats_creds or nats_store, or copy them again from where they were made, without an editor.",
         CREDS,
     )
 
@@ -75,9 +75,9 @@ def with_seed(token: str, claims: Claims | None, pair: KeyPair | None, where: st
     of = f", the key of {found}" if found else f", which is {_a(pair.type)} key" if pair.type != "user" else ""
     name = claims.name or claims.subject
     advice = (
-        f"The creds of {found} and of {name} seem to be mixed up: make those of {name} anew from its own seed and JWT."
+        f"The creds of {found} and of {name} seem to be mixed up: make those of {name} again from its own seed and JWT."
         if found
-        else f"Make the creds anew from the JWT and the seed of {claims.subject}; where that seed is lost, issue a JWT for the key of the seed that is there."
+        else f"Make the creds again from the JWT and the seed of {claims.subject}; where that seed is lost, issue a JWT for the key of the seed that is there."
     )
     message = (
         f"The seed in {where} is that of {pair.public_key}{of}, and the JWT is about {claims.subject}: "
@@ -93,16 +93,16 @@ def read_token(token: str, where: str) -> Holder:
 
 
 def _read_claims(token: str, where: str) -> tuple[Claims | None, Finding | None]:
-    anew = "Write the creds anew, with nats_creds or nats_store, or copy them again from where they were made."
+    advice = "Write the creds again, with nats_creds or nats_store, or copy them again from where they were made."
     try:
         claims = codec.decode_any_kind(token)
     except NatsSecurityError as error:
         return None, Finding(
-            findings.MALFORMED_TOKEN, f"The JWT in {where} is not valid. {error}{_about(token)}", anew, CREDS
+            findings.MALFORMED_TOKEN, f"The JWT in {where} is not valid. {error}{_about(token)}", advice, CREDS
         )
     if claims.kind != "user":
         message = f"{where} holds the JWT of {_a(claims.kind)}, {claims.name or claims.subject}: only users connect."
-        return None, Finding(findings.NOT_A_USER, message[0].upper() + message[1:], anew, CREDS)
+        return None, Finding(findings.NOT_A_USER, message[0].upper() + message[1:], advice, CREDS)
     return claims, None
 
 
@@ -122,7 +122,7 @@ def _seed_fault(text: str, where: str, error: str) -> Finding:
     else:
         message = f"The seed in {where} is not valid. {error}"
     advice = (
-        "Write the creds anew with the seed of the user, with nats_creds or nats_store; "
+        "Write the creds again with the seed of the user, with nats_creds or nats_store; "
         "a seed that is lost cannot be made again, then the user needs a new key."
     )
     return Finding(findings.MALFORMED_SEED, message, advice, CREDS)

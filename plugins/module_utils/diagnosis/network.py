@@ -45,7 +45,7 @@ _WHAT_PORT = {
 def _wrong_port(attempt: Attempt, what: str) -> Finding:
     return Finding(
         findings.WRONG_PORT,
-        f"{attempt.shown} is the port of a NATS server for {what}, where the one for {_ways(attempt)} is wanted.",
+        f"{attempt.shown} is the port of a NATS server for {what}, where the one for {_ways(attempt)} is expected.",
         f"Use the port that the server has for {_ways(attempt)}, {_where(attempt)}.",
     )
 

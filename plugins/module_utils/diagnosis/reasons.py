@@ -256,7 +256,7 @@ def _by_held(case: Case, held: Claims) -> Finding:
         return Finding(
             findings.ACCOUNT_NOT_LOADED,
             f"{_capital(case.server)} has the account {_title(held)} in memory as expired, though its JWT is not.",
-            "Push it again with nats_resolver, which has the server load it anew; or issue the account again, and push that.",
+            "Push it again with nats_resolver, which has the server load it again; or issue the account again, and push that.",
         )
     if case.seen is not None and case.seen.held and not case.seen.loaded:
         return Finding(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A connection that listens to what servers publish, for as long as it is wanted. It speaks the protocol itself, on a verified channel: nats-py is not needed.
 
-A lost connection is made anew. A user that is about to expire is replaced while the old connection is still read, so that no message is missed; those
+A lost connection is re-established. A user that is about to expire is replaced while the old connection is still read, so that no message is missed; those
 that come on both connections count once. Nobody who listens slowly holds a server up: frames are read whether or not there is room for their events.
 """
 
@@ -31,7 +31,7 @@ from .messages import Wanted
 _INBOX = 1
 #: How often a quiet connection is tried, and after how long without an answer it counts as lost, in seconds.
 _TRIED_EVERY, _LOST_AFTER = 20.0, 60.0
-#: How long to leave servers alone before a lost connection is made anew, in seconds: at first, and at most.
+#: How long to leave servers alone before a lost connection is re-established, in seconds: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 #: After how many frames others get their turn.
 _TURN = 100
@@ -155,7 +155,7 @@ class Listener:
             raise NatsSecurityError(f"the server does not let the user do that: {session.refusals[0].rstrip('.')}")
 
     async def _reconnect(self) -> None:
-        """Connect anew, however long that takes. What is wrong is reported once it has been tried for some time, and whenever it changes."""
+        """Connect again, however long that takes. What is wrong is reported once it has been tried for some time, and whenever it changes."""
         pause, reported = _FIRST_PAUSE, ""
         while True:
             try:
@@ -170,7 +170,7 @@ class Listener:
                 return
 
     async def _replace(self, reader: asyncio.Future[str]) -> asyncio.Future[str]:
-        """Connect anew as another user, and go on there once all that the old connection has was read. The old one stays where that fails."""
+        """Connect again as another user, and go on there once all that the old connection has was read. The old one stays where that fails."""
         old = self._session
         self._overlap = set()
         try:

@@ -214,7 +214,7 @@ def _shown(value: Any) -> str:
 def _read_update(payload: bytes) -> dict[str, Any]:
     claims = _decode(payload)
     if claims.kind != "account":
-        raise Unreadable(f"the message is a JWT of {claims.kind} claims, where one of an account is wanted")
+        raise Unreadable(f"the message is a JWT of {claims.kind} claims, where one of an account is expected")
     return {
         "time": units.show_time(int(time.time())),
         "claims": {

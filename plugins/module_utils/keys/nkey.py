@@ -220,7 +220,7 @@ def from_seed(seed: str, key_type: str | None = None) -> KeyPair:
     if raw[0] & 248 != _SEED_BYTE or raw[1] & 7 or found is None:
         raise NatsSecurityError("Not a seed of a type that NATS knows: SO, SA, SU, SN, SC or SX.")
     if key_type is not None and found != key_type:
-        raise NatsSecurityError(f"This is the seed of {_a(found)} key, {_a(key_type)} key is wanted.")
+        raise NatsSecurityError(f"This is the seed of {_a(found)} key, expected {_a(key_type)} key.")
     return from_raw_seed(found, raw[2:])
 
 
@@ -244,7 +244,7 @@ def _public_half(public_key: str, key_type: str | None) -> KeyPair:
             f"{_shown(public_key)} is not a public key: those of NATS begin with O, A, U, N, C or X."
         )
     if key_type is not None and found != key_type:
-        raise NatsSecurityError(f"{text} is {_a(found)} public key, {_a(key_type)} public key is wanted.")
+        raise NatsSecurityError(f"{text} is {_a(found)} public key, expected {_a(key_type)} public key.")
     if found != "curve" and raw[1:32] + bytes((raw[32] & 127,)) in _SMALL_ORDER:
         raise NatsSecurityError(f"{text} is not a public key: anybody can sign for it (a point of small order).")
     return KeyPair(found, raw[1:], public_key=text)

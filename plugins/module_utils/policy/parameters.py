@@ -30,21 +30,21 @@ def duration(value: Any) -> int:
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise ValueError(f"true or false is wanted, not {quoted(value)}")
+        raise ValueError(f"expected true or false, not {quoted(value)}")
     return value
 
 
 def text(value: Any) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"a text is wanted, not {quoted(value)}")
+        raise ValueError(f"expected a text, not {quoted(value)}")
     return value
 
 
 def texts(value: Any) -> tuple[str, ...]:
     """Texts, at least one, none of them twice."""
     if not isinstance(value, list) or not value:
-        raise ValueError(f"a list of texts is wanted, not {quoted(value)}")
+        raise ValueError(f"expected a list of texts, not {quoted(value)}")
     for item in value:
         text(item)
     twice = next((item for index, item in enumerate(value) if item in value[:index]), None)
@@ -58,7 +58,7 @@ def one_of(*choices: str) -> Reader:
 
     def read(value: Any) -> str:
         if value not in choices or not isinstance(value, str):
-            raise ValueError(f"one of {', '.join(choices)} is wanted, not {quoted(value)}")
+            raise ValueError(f"expected one of {', '.join(choices)}, not {quoted(value)}")
         return str(value)
 
     return read
@@ -85,5 +85,5 @@ def expression(value: Any) -> re.Pattern[str]:
 def subject(value: Any) -> str:
     """A subject, with wildcards or without."""
     if not isinstance(value, str) or not is_valid_subject(value):
-        raise ValueError(f"a subject such as orders.new or orders.> is wanted, not {quoted(value)}")
+        raise ValueError(f"expected a subject such as orders.new or orders.>, not {quoted(value)}")
     return value

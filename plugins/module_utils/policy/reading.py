@@ -41,7 +41,7 @@ def part_of(place: str, document: Any) -> Part:
     """What a file says. NatsSecurityError where it is no policy."""
     if not isinstance(document, dict):
         raise NatsSecurityError(
-            f"{place}: a dictionary with {' and '.join(_OF_SOURCE)} is wanted, not {quoted(document)}."
+            f"{place}: expected a dictionary with {' and '.join(_OF_SOURCE)}, not {quoted(document)}."
         )
     for name in document:
         if name not in _OF_SOURCE:
@@ -84,13 +84,13 @@ def _listed(given: Any, path: str, read: Any, problems: list[Problem]) -> list[A
     if given is None:
         return []
     if not isinstance(given, list):
-        problems.append(Problem(path, f"a list is wanted, not {quoted(given)}."))
+        problems.append(Problem(path, f"expected a list, not {quoted(given)}."))
         return []
     found = []
     for number, item in enumerate(given):
         where = f"{path}[{number}]"
         if not isinstance(item, dict):
-            problems.append(Problem(where, f"a dictionary is wanted, not {quoted(item)}."))
+            problems.append(Problem(where, f"expected a dictionary, not {quoted(item)}."))
             continue
         before = len(problems)
         one = read(item, where, problems)
@@ -206,7 +206,7 @@ def _id(value: Any) -> str:
 
 def _level(value: Any) -> int:
     if isinstance(value, bool) or value not in LEVELS or not isinstance(value, int):
-        raise ValueError(f"1 or 2 is wanted, not {quoted(value)}")
+        raise ValueError(f"expected 1 or 2, not {quoted(value)}")
     return value
 
 
@@ -244,14 +244,14 @@ def _read_selection(
         return Selection()
     inner = f"{path}.{name}"
     if not isinstance(given, dict) or not given:
-        wanted = f"a dictionary with {', '.join(_OF_SELECTION)} is wanted, not {quoted(given)}."
+        wanted = f"expected a dictionary with {', '.join(_OF_SELECTION)}, not {quoted(given)}."
         problems.append(Problem(inner, wanted))
         return Selection()
     for word in given:
         if word not in _OF_SELECTION:
             problems.append(Problem(f"{inner}.{excerpt(str(word))}", _unknown("selection", word, _OF_SELECTION)))
         elif given[word] is None:
-            problems.append(Problem(f"{inner}.{word}", "a list of texts is wanted, not nothing."))
+            problems.append(Problem(f"{inner}.{word}", "expected a list of texts, not nothing."))
     found = Selection(*(_read(given, word, parameters.texts, (inner, problems)) or () for word in _OF_SELECTION))
     if not {ACCOUNTS, USERS} & set(about):
         problems.append(Problem(inner, "this rule is about the operator, which is not selected."))

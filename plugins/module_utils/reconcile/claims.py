@@ -353,7 +353,7 @@ def import_id(item: Import) -> tuple[str, str, str]:
 
 
 def keep_spelling(body: Account, old: Account) -> None:
-    """Keep the deprecated `to` of imports in an old token, where what is wanted means the same: it is no reason to sign a new one."""
+    """Keep the deprecated `to` of imports in an old token, where what is expected means the same: it is no reason to sign a new one."""
     earlier = {
         (item.account, item.type, import_meaning(item)): item for item in old.imports if item is not None and item.to
     }
@@ -399,7 +399,7 @@ def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
         said = item.get("activation") if isinstance(item, dict) else None
         path = f"{join(wanted.place, 'imports')}[{index}].activation"
         if said is not None and not isinstance(said, dict):
-            yield Problem(path, f"a dictionary is wanted, not {quoted(said)}.")
+            yield Problem(path, f"expected a dictionary, not {quoted(said)}.")
         problems: list[Problem] = []
         if isinstance(said, dict):  # also where the import turns out to need none
             policy(said, path, problems, now)

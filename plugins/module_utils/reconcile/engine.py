@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Wanted entities, what is found, and the keys at hand, to a plan.
 
-A task of nats_user compiles all that is imported here anew, so what plans accounts, activations and revocations is imported where it is used.
+A task of nats_user compiles all that is imported here again, so what plans accounts, activations and revocations is imported where it is used.
 """
 
 from __future__ import annotations

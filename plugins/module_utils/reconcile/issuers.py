@@ -125,7 +125,7 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
 
 
 def at_hand(issuers: Issuers, chosen: Signing, ring: Keyring) -> Signing | str:
-    """A key that signs anew: the chosen one, or another that may and is at hand. Or why none can."""
+    """A key that signs again: the chosen one, or another that may and is at hand. Or why none can."""
     found = next(filter(ring.has, [chosen.issuer, *issuers.allowed]), chosen.issuer if ring.asks_elsewhere else "")
     return _signing(found, issuers) if found else no_seed(issuers.allowed, ring)
 

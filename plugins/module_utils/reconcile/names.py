@@ -126,7 +126,7 @@ def _key_problems(given: str, found: Found | None, place: str) -> list[Problem]:
 def other_subject(found: str, wanted: str) -> str:
     """Why a token is not replaced by one about another key."""
     return (
-        f"there is a token about {found} already, one about {wanted} is wanted: it is left as it is. "
+        f"there is a token about {found} already, expected one about {wanted}: it is left as it is. "
         "If its key is to be replaced, remove it first (state: absent)."
     )
 

@@ -3,7 +3,7 @@
 """The revocations of an account, and signing keys that it loses, where the account is otherwise taken as it is found.
 
 An entry covers what was issued up to its time, and only ever moves later. `now` is asked for once: an entry that is there stays where it is, so that the
-same task does not revoke a user again that was issued anew since. Under a name the key may have changed meanwhile, so a note says which key it was.
+same task does not revoke a user again that was issued again since. Under a name the key may have changed meanwhile, so a note says which key it was.
 """
 
 from __future__ import annotations
@@ -333,7 +333,7 @@ class _Lists:
         if held is not None:
             return held._replace(export=self.called(target.export))
         if at == NOW:
-            # One that was issued anew twice in a second is a little ahead of the clock.
+            # One that was issued again twice in a second is a little ahead of the clock.
             at = max(self.now, issued_at) if issued_at <= self.now + CLOCK_TOLERANCE else self.now
         list_[key] = at
         action = ADDED if before is None else MOVED

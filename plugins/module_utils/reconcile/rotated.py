@@ -29,7 +29,7 @@ def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
             more = f" and {len(left) - _MOST} more" if len(left) > _MOST else ""
             yield Problem(
                 one.place,
-                f"the key that retires in the role {one.role} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed anew: "
+                f"the key that retires in the role {one.role} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed again: "
                 "servers would refuse them. Put them into the document, or remove them.",
             )
 
@@ -42,10 +42,12 @@ def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> I
             if found.claims.issuer in retired and not issued and name not in gone:
                 yield f"the account {name}"
         return
-    anew = {step.name for step in plan.users.get(one.account, ()) if step.claims is not None}
-    anew |= {removal.user for removal in plan.removals if removal.account == one.account and not removal.keeps_files}
+    reissued = {step.name for step in plan.users.get(one.account, ()) if step.claims is not None}
+    reissued |= {
+        removal.user for removal in plan.removals if removal.account == one.account and not removal.keeps_files
+    }
     for name in given.place.user_files(one.account).users:
-        text = None if name in anew else given.place.user_text(one.account, name)
+        text = None if name in reissued else given.place.user_text(one.account, name)
         if text is not None and peek(decorated.token_in(text)).issuer in retired:
             yield f"the user {one.account}/{name}"
     for name, found in given.place.accounts.items():

@@ -200,7 +200,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
     if asked.phase == RESIGN:
         return slot if key == retiring else Slot(following, "", current)
     if asked.phase == RETIRE and key == current:
-        return f"{key} still signs for the role {asked.role}: have what it signed signed anew first (phase: resign)."
+        return f"{key} still signs for the role {asked.role}: first sign again what it signed (phase: resign)."
     return Slot(current if key == retiring else following)
 
 

@@ -97,7 +97,7 @@ def show(found: Refused, is_on: bool) -> dict[str, Any]:
 
 
 def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Problem]]:
-    """Why the operator does not become strict by this plan: what servers would refuse that the plan does not sign anew. And what to warn of."""
+    """Why the operator does not become strict by this plan: what servers would refuse that the plan does not sign again. And what to warn of."""
     found = given.place.operator
     step = plan.operator
     if found is None or step is None or found.claims.body.strict_signing_key_usage:
@@ -105,13 +105,15 @@ def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Probl
     if not step.claims.body.strict_signing_key_usage:
         return [], []
     before = refused(found.claims, _accounts(given, plan, {}), _issuers(given, set()))
-    anew = {(account, user.name) for account, users in plan.users.items() for user in users if user.claims is not None}
+    reissued = {
+        (account, user.name) for account, users in plan.users.items() for user in users if user.claims is not None
+    }
     gone = {(one.account, one.user) for one in plan.removals if one.user and not one.keeps_files}
     signed = {name: one.claims for name, one in plan.accounts.items() if one.is_issued}
-    after = refused(step.claims, _accounts(given, plan, signed), _issuers(given, anew | gone))
+    after = refused(step.claims, _accounts(given, plan, signed), _issuers(given, reissued | gone))
     place = join(given.wanted.operator.place if given.wanted.operator is not None else "", "strict_signing_key_usage")
     problems = [Problem(place, _why_not(after))] if not after.is_nothing else []
-    hosts = [user for user in before.users if tuple(user.split("/", 1)) in anew]
+    hosts = [user for user in before.users if tuple(user.split("/", 1)) in reissued]
     return problems, [Problem(place, _before_restart(hosts))] if hosts and not problems else []
 
 

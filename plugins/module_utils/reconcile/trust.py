@@ -5,7 +5,7 @@
 A file says nothing about who we are, since whoever writes JWTs could have exchanged it. A key is ours because the document names it, because it is
 on record where the keys are, or because a key of the one above signed it. What is not ours is a problem, and nothing is taken from it.
 
-Keys that are on record count beside those of the JWTs that are there: a run that removes a signing key may be killed before it has signed anew what
+Keys that are on record count beside those of the JWTs that are there: a run that removes a signing key may be killed before it has signed again what
 that key had signed, and the record is only written at its end. A store without a record is taken as it is, once: the record is made then. What a
 signing key has signed that another tool removed is ours there where we have the key's seed.
 """
@@ -254,7 +254,7 @@ def _signature_fault(name: str, known: _Known, trust: Trust, recorded: Found | N
     if recorded is not None:
         return f"{fault}. Remove the file to have the JWT on record put back."
     return (
-        f"{fault}. If the account is right, name its key in its public_key and remove the file: the JWT is then issued anew, "
+        f"{fault}. If the account is right, name its key in its public_key and remove the file: the JWT is then issued again, "
         "with the revocations and signing keys of the document alone."
     )
 
@@ -351,12 +351,12 @@ def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str
     is_of_a_key_before = trust.is_first and said.issuer_account == file.account_key and has_seed(said.issuer)
     if said.issuer not in keys and not is_of_a_key_before:
         fault = foreign(said.subject, said.issuer, f"account {file.account}", keys)
-        return f"{fault}. Remove the file to have it issued anew."
+        return f"{fault}. Remove the file to have it issued again."
     about = f"its JWT is about {said.subject}, signed by {said.issuer}"
     if said.issuer_account not in ("", file.account_key):
         return (
             f"{about} for a user of the account {said.issuer_account}, not of {file.account} ({file.account_key}). "
-            "Remove the file to have it issued anew."
+            "Remove the file to have it issued again."
         )
     if file.public_key:
         return ""  # the plan says whether the document names another key

@@ -174,7 +174,7 @@ class _Common:
         return subject
 
     def _decide(self, one: _User, signers: _Signers, is_turned: bool) -> tuple[str, tuple[str, ...], Claims] | None:
-        """Who signs the user, why, if it is issued, and its claims; None with a problem. One whose key is rotated is issued anew."""
+        """Who signs the user, why, if it is issued, and its claims; None with a problem. One whose key is rotated is issued again."""
         given = self.given
         revoked = revoked_until(self.body.revocations, one.subject)
         problems: list[Problem] = []
@@ -304,7 +304,7 @@ class _Common:
             self._problem(file, creds.problem)
             return (), False
         if not seed:
-            # The creds file alone has the seed, so it is where it comes from when the file is written anew.
+            # The creds file alone has the seed, so it is where it comes from when the file is written again.
             given.ring.add(creds.holder)
         if creds.is_same:
             return given.place.file_reasons(file), is_issued

@@ -33,7 +33,7 @@ def changes(before: Model, after: Model) -> list[Change]:
         return _changes(before, after)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise NatsSecurityError(
-            f"The earlier report is damaged ({type(error).__name__}: {error}); write it anew."
+            f"The earlier report is damaged ({type(error).__name__}: {error}); write it again."
         ) from None
 
 

@@ -21,7 +21,7 @@ def read_comparison(result: Mapping[str, Any], place: str) -> dict[str, Any]:
     if "accounts" not in result or "differences" not in result:
         members = ", ".join(sorted(map(str, result))) or "nothing"
         raise NatsSecurityError(
-            f"{place}: the result of nats_resolver_info is wanted, with servers, accounts and differences; this has {members}."
+            f"{place}: expected the result of nats_resolver_info, with servers, accounts and differences; this has {members}."
         )
     accounts = [_account(item, f"{place}.accounts[{number}]") for number, item in _listed(result, "accounts", place)]
     differing = [account for account in accounts if account["differences"]]
@@ -39,25 +39,25 @@ def read_comparison(result: Mapping[str, Any], place: str) -> dict[str, Any]:
 def _listed(result: Mapping[str, Any], name: str, place: str) -> list[tuple[int, dict[str, Any]]]:
     found = result.get(name) or []
     if not isinstance(found, list):
-        raise NatsSecurityError(f"{place}.{name}: a list is wanted, not {quoted(found)}.")
+        raise NatsSecurityError(f"{place}.{name}: expected a list, not {quoted(found)}.")
     for number, item in enumerate(found):
         if not isinstance(item, dict):
-            raise NatsSecurityError(f"{place}.{name}[{number}]: a dictionary is wanted, not {quoted(item)}.")
+            raise NatsSecurityError(f"{place}.{name}[{number}]: expected a dictionary, not {quoted(item)}.")
     return list(enumerate(found))
 
 
 def _texts(value: Any, place: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise NatsSecurityError(f"{place}: a list of sentences is wanted, not {quoted(value)}.")
+        raise NatsSecurityError(f"{place}: expected a list of sentences, not {quoted(value)}.")
     return list(value)
 
 
 def _account(item: dict[str, Any], place: str) -> dict[str, Any]:
     key, servers = item.get("public_key"), item.get("servers") or {}
     if not isinstance(key, str):
-        raise NatsSecurityError(f"{place}.public_key: the public key of an account is wanted, not {quoted(key)}.")
+        raise NatsSecurityError(f"{place}.public_key: expected the public key of an account, not {quoted(key)}.")
     if not isinstance(servers, dict):
-        raise NatsSecurityError(f"{place}.servers: a dictionary is wanted, not {quoted(servers)}.")
+        raise NatsSecurityError(f"{place}.servers: expected a dictionary, not {quoted(servers)}.")
     return {
         "key": key,
         "name": str(item.get("name") or ""),
@@ -69,5 +69,5 @@ def _account(item: dict[str, Any], place: str) -> dict[str, Any]:
 def _server(item: dict[str, Any], place: str) -> dict[str, Any]:
     for name, wanted in _OF_SERVER.items():
         if item.get(name) is not None and not isinstance(item[name], wanted):
-            raise NatsSecurityError(f"{place}.{name}: {wanted.__name__} is wanted, not {quoted(item[name])}.")
+            raise NatsSecurityError(f"{place}.{name}: expected {wanted.__name__}, not {quoted(item[name])}.")
     return {name: item[name] for name in _OF_SERVER if item.get(name) not in (None, "")}

@@ -109,11 +109,11 @@ def read_model(text: str, place: str) -> dict[str, Any]:
         raise NatsSecurityError(f"{place}: this is no report of nats_report in JSON.")
     if found[NAME] != FORM:
         raise NatsSecurityError(
-            f"{place}: the report has the form {found[NAME]!r}, and this version of the collection reads {FORM}; write it anew."
+            f"{place}: the report has the form {found[NAME]!r}, and this version of the collection reads {FORM}; write it again."
         )
     fault = next((name for name, kind in _FORM.items() if not isinstance(found.get(name), kind)), None)
     if fault is not None:
-        raise NatsSecurityError(f"{place}: {fault} of the report is missing or of another type; write it anew.")
+        raise NatsSecurityError(f"{place}: {fault} of the report is missing or of another type; write it again.")
     return found
 
 

@@ -1738,7 +1738,7 @@ function showMap(section) {
   showDetail();
 }
 
-/** Draw what is shown anew. */
+/** Redraw what is shown. */
 function draw() {
   const shown = map.focus ? [...map.focus] : accounts.map((_account, index) => index);
   map.layout = layOut(shown, (map.svg.getBoundingClientRect().width || 1000) - 80);

@@ -45,7 +45,7 @@ def times_out(source: str, path: str, message: str) -> Issue:
 
 
 def shown(text: str) -> str:
-    """A text where a public key is wanted, cut short where it may be a seed or another secret instead."""
+    """A text where a public key is expected, cut short where it may be a seed or another secret instead."""
     is_harmless = len(text) < 40 or (len(text) <= 80 and text[0].upper() in "OAUNCX")
     return text if is_harmless else f"{text[:2]}..."
 
@@ -53,7 +53,7 @@ def shown(text: str) -> str:
 def key_problem(text: str, key_type: str) -> str:
     """Why the text is no public key of the type, as a message; empty where it is one, or the placeholder of a new one."""
     if isinstance(text, NewKey):
-        return "" if text.type == key_type else f"{text} is of another type; the key of {_a(key_type)} is wanted."
+        return "" if text.type == key_type else f"{text} is of another type; expected the key of {_a(key_type)}."
     return _text_problem(text, key_type)
 
 
@@ -79,8 +79,8 @@ def _text_problem(text: str, key_type: str) -> str:
         nkey.from_public_key(text, key_type)
     except NatsSecurityError as error:
         reason = str(error)
-        if reason.endswith("is wanted."):
+        if ", expected " in reason:
             return reason
         reason = reason[0].lower() + reason[1:-1]
-        return f"{reason}; a public key that begins with {_FIRST_LETTERS[key_type]} is wanted."
+        return f"{reason}; expected a public key that begins with {_FIRST_LETTERS[key_type]}."
     return ""

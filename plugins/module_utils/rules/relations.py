@@ -395,6 +395,6 @@ def import_time_issues(importer: Claims, now: int) -> list[Issue]:
 
 def _validity_issues(path: str, name: str, claims: Claims, now: int) -> Iterator[Issue]:
     if 0 < claims.expires <= now:
-        yield _late(path, f"{name} expired at {units.show_time(claims.expires)}; a new one is wanted.")
+        yield _late(path, f"{name} expired at {units.show_time(claims.expires)}; issue a new one.")
     if claims.not_before > max(now, 0):
         yield _late(path, f"{name} is not valid before {units.show_time(claims.not_before)}.")

@@ -90,7 +90,7 @@ def _number(token: str, text: str, low: int = -(1 << 63), high: int = (1 << 63) 
     try:
         number = atoi(text.strip(" "))
     except ValueError:
-        raise ValueError(f"{excerpt(token)} has {quoted(text)} where a number is wanted") from None
+        raise ValueError(f"{excerpt(token)} has {quoted(text)} where a number is expected") from None
     if not low <= number <= high:
         raise ValueError(f"{excerpt(token)} has the number {number}, which servers cannot count to")
     return number
@@ -183,7 +183,7 @@ def renaming_problem(source: str, destination: str) -> str:
         if found.function != "wildcard":
             return f"{excerpt(token)} has no place in an import, where only $1, $2 and so on stand for parts of the subject"
     if len(placeholders) < shape.wildcards:
-        return f"{quoted(destination)} uses {len(placeholders)} of the {shape.wildcards} wildcards of {quoted(source)}, all are wanted"
+        return f"{quoted(destination)} uses {len(placeholders)} of the {shape.wildcards} wildcards of {quoted(source)}; it must use all of them"
     return ""
 
 

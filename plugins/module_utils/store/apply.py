@@ -6,7 +6,7 @@ The order: the journal says which keys are about to be made; the keys; who the o
 leaves no token behind; the files of what is renamed move; the operator is written; the accounts; their users with their creds; then what is removed
 goes to the archive, what there is of operator and accounts is recorded, and the journal goes. So a key that a token names is always there, a token that
 nsc reads always has the one above it, and a run after a kill finds its keys by the journal, and by the record what signed the tokens that the killed
-run had not written anew.
+run had not written again.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _waits(layout: Layout) -> bool:
 
 
 def _add_earlier(outcome: Outcome, work: _Work) -> None:
-    """Have in an outcome what was done before it was planned anew: the last plan finds that as it should be."""
+    """Have in an outcome what was done before it was planned again: the last plan finds that as it should be."""
     plan = outcome.plan
     outcome.made = {**work.made, **outcome.made}
     outcome.user_tokens = {**work.outcome.user_tokens, **outcome.user_tokens}

@@ -118,9 +118,9 @@ def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Pr
     if role and user:
         yield Problem(path, "role and user exclude each other: a rotation is of a signing key or of the key of a user.")
     elif not (role or user):
-        yield Problem(path, "a role is wanted, of a signing key, or a user.")
+        yield Problem(path, "name the role of a signing key, or a user.")
     elif user and not account:
-        yield Problem(path + ".account", "the account of the user is wanted.")
+        yield Problem(path + ".account", "the account of the user is required.")
 
 
 def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:
@@ -281,7 +281,7 @@ def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> Wan
         options = _without_force(options, path, problems)
     creds = options.get("creds")
     if creds is not None and not isinstance(creds, bool):
-        problems.append(Problem(path + ".creds", f"true or false is wanted, not {quoted(creds)}."))
+        problems.append(Problem(path + ".creds", f"expected true or false, not {quoted(creds)}."))
     return WantedUser(
         index=index,
         name=name,
@@ -307,7 +307,7 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
         role = _text(entry, "role", where, problems)
         public_key = _public_key(entry, where, key_type, problems)
         if not role and not public_key and len(problems) == before:
-            problems.append(Problem(where, "a role is wanted, under which the key is made and kept, or a public_key."))
+            problems.append(Problem(where, "name a role, under which the key is made and kept, or a public_key."))
         elif role and looks_like_key(role):
             problems.append(
                 Problem(where + ".role", "a role is a name of your own; a public key belongs in public_key.")
@@ -384,7 +384,7 @@ def _dictionary(value: Any, path: str, problems: list[Problem]) -> dict[str, Any
     if value is None and path != "definition":
         return {}
     if not isinstance(value, dict):
-        problems.append(Problem(path, f"a dictionary is wanted, not {quoted(value)}."))
+        problems.append(Problem(path, f"expected a dictionary, not {quoted(value)}."))
         return {}
     return value
 
@@ -393,6 +393,6 @@ def _list(value: Any, path: str, problems: list[Problem]) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        problems.append(Problem(path, f"a list is wanted, not {quoted(value)}."))
+        problems.append(Problem(path, f"expected a list, not {quoted(value)}."))
         return []
     return value

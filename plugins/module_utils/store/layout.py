@@ -184,7 +184,7 @@ def stores_in(stores_dir: str) -> list[str]:
 def name_problem(name: str) -> str:
     """Why a name cannot be that of an operator, account or user in nsc's layout; empty where it can."""
     if not name:
-        return "a name is wanted"
+        return "a name is required"
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
         return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no / and no \\"
     if not is_text(name):

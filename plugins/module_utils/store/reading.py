@@ -195,7 +195,7 @@ def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
     except NatsSecurityError as error:
         return Problem(path, f"this is left as it is, it does not hold a JWT: {error}")
     if claims.kind != kind:
-        return Problem(path, f"this holds a JWT of {claims.kind} claims, one of {kind} claims is wanted.")
+        return Problem(path, f"this holds a JWT of {claims.kind} claims, expected one of {kind} claims.")
     return Found(token, claims, "" if token == text else SURROUNDED)
 
 

@@ -128,7 +128,7 @@ def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, An
 
 
 def _earlier_keys(outcome: Outcome, account: str, user: str) -> set[str]:
-    """The keys that a user had before, by a rotation or because it was removed and made anew."""
+    """The keys that a user had before, by a rotation or because it was removed and made again."""
     names, trust = outcome.plan.names, outcome.store.trust
     record = names.record.get(record_of_users(names.accounts.get(account, "")), {})
     turned = names.turned.get((account, user))

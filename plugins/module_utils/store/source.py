@@ -246,7 +246,7 @@ class _Check:
             line = key.start_mark.line + 1
             if key.id != "scalar" or key.tag not in (_MERGE, *_TEXTS):
                 shown = key.value if key.id == "scalar" else f"a {key.id}"
-                raise self._error(key, f"{quoted(shown)} is no text where a key is wanted; quote it")
+                raise self._error(key, f"{quoted(shown)} is no text where a key is expected; quote it")
             if key.value in lines:
                 raise _said_twice(self._path, key.value, lines[key.value], line)
             lines[key.value] = line

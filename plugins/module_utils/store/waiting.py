@@ -64,7 +64,7 @@ def read_waiting(layout: Layout, path: str) -> Waiting:
 
 
 def files_of(waiting: Waiting, store: Store) -> dict[str, str]:
-    """The JWTs that came back, by the paths of their files, from the operator down. What was replaced in the store meanwhile is omitted: it is asked anew."""
+    """The JWTs that came back, by the paths of their files, from the operator down. What was replaced in the store meanwhile is omitted: it is asked again."""
     files = {}
     for request in waiting.returned.requests if waiting.returned is not None else ():
         account, user = _place_of(request.what)

@@ -175,7 +175,7 @@ def _check_key(user: _User) -> None:
     if is_known and not key:
         raise NatsSecurityError(
             f"it has the key {wanted}, whose seed is not on this host ({user.path} is not there). Bring the creds file back, or revoke the user and "
-            "have it made anew (state: absent, revoke: true), or take born: delivered where the signing host has the seed."
+            "have it made again (state: absent, revoke: true), or take born: delivered where the signing host has the seed."
         )
     if not key and len(hosts) > 1:
         raise NatsSecurityError(

@@ -74,7 +74,7 @@ def check_paths(options: Sequence[PathOption]) -> None:
             continue  # as if it was omitted
         problem = path_problem(option.path)
         if not problem and not is_folder and option.path.endswith("/"):
-            problem = "it ends with a slash, and the path of a file is wanted"
+            problem = "it ends with a slash, where the path of a file is expected"
         if problem:
             path = ascii(option.path if len(option.path) <= 200 else option.path[:200] + "...")
             raise NatsSecurityError(f"{option.shown}: {path} cannot be used: {problem}.")

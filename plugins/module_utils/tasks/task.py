@@ -212,7 +212,7 @@ def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any
         place = masking.place_of_secret(shown.get(name), name)
         if place is not None and option.get("type") == "path":
             raise NatsSecurityError(
-                f"{place} has a seed in it, where the path of a file is wanted. A seed itself goes into an option whose name ends in seed."
+                f"{place} has a seed in it, where the path of a file is expected. A seed itself goes into an option whose name ends in seed."
             )
         if place is not None:
             raise NatsSecurityError(
@@ -276,7 +276,7 @@ def of_type(pair: KeyPair, key_type: str, option: str) -> KeyPair:
     """The key pair. NatsSecurityError where it is of another type than a task wants there; an empty type is any."""
     if key_type and pair.type != key_type:
         raise NatsSecurityError(
-            f"{option}: this is the {pair.type} key {pair.public_key}, the key of {a_or_an(key_type)} is wanted."
+            f"{option}: this is the {pair.type} key {pair.public_key}, expected the key of {a_or_an(key_type)}."
         )
     return pair
 

@@ -293,7 +293,7 @@ def _decode(text: str, kind: str, where: str, subject: str) -> tuple[str, Claims
         raise NatsSecurityError(f"{subject} is not a JWT of {a_or_an(kind)}: {error}") from None
     if claims.kind != kind:
         raise NatsSecurityError(
-            f"{where} holds the JWT of {a_or_an(claims.kind)} ({claims.name or claims.subject}), one of {a_or_an(kind)} is wanted."
+            f"{where} holds the JWT of {a_or_an(claims.kind)} ({claims.name or claims.subject}), expected one of {a_or_an(kind)}."
         )
     return token, claims
 

@@ -4,7 +4,7 @@
 
 `find_token` and `find_seed` find what the Go library finds, and so any client of NATS. `token_in` and `seed_in` read what editors make of such a file
 too: other line ends, a byte order mark, blank lines, blanks around a line. Every file that is read goes through these. A file of a JWT or of creds that
-clients do not read is written anew: `is_same` says which.
+clients do not read is written again: `is_same` says which.
 """
 
 from __future__ import annotations

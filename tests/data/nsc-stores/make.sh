@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-# Makes the stores in this folder anew with nsc: NSC=/path/to/nsc ./make.sh. Their keys are for tests and protect nothing.
+# Makes the stores in this folder again with nsc: NSC=/path/to/nsc ./make.sh. Their keys are for tests and protect nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 nsc=${NSC:?the path of an nsc binary}

@@ -18,7 +18,7 @@ short_description: Receive what happens in a NATS cluster, and what ends soon
 description:
   - Subscribes to what servers publish to the system account, and looks regularly what ends soon in a store or among creds files.
   - Every event has a O(type), and C(time) in RFC 3339. docs/events.md of the collection lists what else each type has.
-  - A lost connection is made anew. An event V(disconnected) says why it was lost, and V(connected) how long it took; what happened in between is not known.
+  - A lost connection is re-established. An event V(disconnected) says why it was lost, and V(connected) how long it took; events in between are unknown.
   - Events wait for the rulebook in a queue of bounded size. Those for which there is no room are counted, and an event V(dropped) has the counts.
   - A message that cannot be read is an event V(unreadable).
   - No event has a seed, a creds file or a JWT in it.
@@ -30,7 +30,7 @@ options:
     elements: str
   creds_path:
     description:
-      - The creds file of a user of the system account, read anew for each connection. One of this, O(creds), O(system_signer_path) and O(system_signer_seed)
+      - The creds file of a user of the system account, read again for each connection. One of this, O(creds), O(system_signer_path) and O(system_signer_seed)
         is needed with O(servers).
     type: path
   creds:
@@ -39,7 +39,7 @@ options:
   system_signer_path:
     description:
       - The seed file of the system account or of one of its signing keys, or a folder of them. With it users are made, in memory only, that may subscribe to
-        what is wanted and no more, valid for an hour. They replace each other without missing a message.
+        what is needed and no more, valid for an hour. They replace each other without missing a message.
     type: path
   system_signer_seed:
     description: The seed itself.
@@ -85,18 +85,18 @@ options:
     type: str
     default: 10s
   events:
-    description: The types of events that are wanted. V(connect) and V(disconnect) are only sent if they are named here.
+    description: The types of events to send. V(connect) and V(disconnect) are only sent if they are named here.
     type: list
     elements: str
     choices: [auth_error, connect, disconnect, account_update, account_delete, server_start, server_shutdown, lame_duck]
     default: [auth_error, account_update, account_delete, server_start, server_shutdown, lame_duck]
   accounts:
-    description: The public keys or names of accounts. Events about another account are left out; those that are not about one stay.
+    description: The public keys or names of accounts. Events about another account are omitted; those that are not about an account are kept.
     type: list
     elements: str
     default: []
   users:
-    description: The public keys or names of users. Events about another client are left out.
+    description: The public keys or names of users. Events about another client are omitted.
     type: list
     elements: str
     default: []

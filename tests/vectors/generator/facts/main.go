@@ -8,7 +8,7 @@
 //	go run ./facts -claims ../../unit/go_claims.json -syntax ../../unit/go_syntax_cases.json
 //
 // The texts stay those of the file that is there; what Go says of each is
-// asked anew. So a new text is written under either heading, and moves to the
+// asked again. So a new text is written under either heading, and moves to the
 // right one.
 //
 //go:debug urlstrictcolons=1
