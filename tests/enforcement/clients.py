@@ -26,7 +26,7 @@ LET_IN = "let in"
 CLOSED = "closed without a word"
 
 _NAMES = itertools.count(1)
-_TIMEOUT = 5.0
+_TIMEOUT = 60.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -192,7 +192,7 @@ leafnodes {{ listen: "127.0.0.1:{node.leafnode_port}" }}
         yield node
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def _running_already(config: pytest.Config, urls: list[str]) -> Deployment:

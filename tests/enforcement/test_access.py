@@ -118,7 +118,7 @@ def test_jwt_from_before_the_revocation_is_refused_and_the_one_issued_after_it_l
 
 
 def test_user_is_disconnected_when_its_jwt_expires(connect: Callable[..., Client], store: Store) -> None:
-    login = _signed(store, "ACCESS", nkey.create("user"), User(), expires=int(time.time()) + 5)
+    login = _signed(store, "ACCESS", nkey.create("user"), User(), expires=int(time.time()) + 10)
     assert connect(login).wait_for_close(60) == ["User Authentication Expired"]
 
 

@@ -223,7 +223,7 @@ def test_account_that_shares_more_than_its_limits_is_refused(
 def test_clients_are_disconnected_when_their_account_expires(
     push: Callable[..., Any], connect: Callable[..., Client], answer: Callable[..., str]
 ) -> None:
-    with push(Account(), expires=int(time.time()) + 5) as login:
+    with push(Account(), expires=int(time.time()) + 10) as login:
         assert connect(login).wait_for_close(60) == ["Account Authentication Expired"]
         assert answer(login) == "Authorization Violation"
 

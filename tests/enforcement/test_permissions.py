@@ -167,12 +167,21 @@ def test_responder_may_answer_only_so_long(connect: Callable[..., Client]) -> No
     responder.subscribe("questions")
     asker.subscribe("answers.*")
     assert (responder.flush(), asker.flush()) == ([], [])
-    for pause, errors in ((0, []), (0.4, ['Permissions Violation for Publish to "answers.mine"'])):
+
+    def errors_of_answer(pause: float) -> list[str]:
         asker.publish("questions", reply="answers.mine")
         responder.wait()
         time.sleep(pause)
         responder.publish("answers.mine")
-        assert responder.flush() == errors
+        return responder.flush()
+
+    refused = ['Permissions Violation for Publish to "answers.mine"']
+    # On a busy machine it may take several questions until one is answered in time.
+    deadline = time.monotonic() + 60
+    while errors := errors_of_answer(0):
+        assert errors == refused
+        assert time.monotonic() < deadline
+    assert errors_of_answer(0.4) == refused
     assert len(asker.taken()) == 1
 
 

@@ -67,7 +67,8 @@ def test_server_accepts_what_a_program_signed(site: Site, elsewhere: Elsewhere) 
     client = f"""
 import asyncio, nats
 async def connect():
-    client = await nats.connect("nats://127.0.0.1:{port}", user_credentials={site / "keys/creds/ACME/APP/u0.creds"!r}, allow_reconnect=False)
+    creds = {site / "keys/creds/ACME/APP/u0.creds"!r}
+    client = await nats.connect("nats://127.0.0.1:{port}", user_credentials=creds, allow_reconnect=False, connect_timeout=60)
     await client.flush()
     await client.close()
 asyncio.run(connect())

@@ -11,9 +11,6 @@ import json
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +19,8 @@ import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from support.plays import Play, run_playbook
-from support.servers import SERVER
+from support.ports import free_ports
+from support.servers import running
 from support.sites import SEED
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -357,9 +355,7 @@ def test_wrong_variable_is_refused(document: Operation, variables: dict[str, Any
 @contextlib.contextmanager
 def server(folder: pathlib.Path, material: dict[str, Any]) -> Iterator[str]:
     """A nats-server that knows what the fact says and nothing else; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     config = folder / "server.conf"
     config.write_text(
         f'listen: "127.0.0.1:{port}"\n'
@@ -368,27 +364,21 @@ def server(folder: pathlib.Path, material: dict[str, Any]) -> Iterator[str]:
         "resolver: MEMORY\n"
         f"resolver_preload: {json.dumps(material['resolver_preload'])}\n"
     )
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen([SERVER, "-c", config], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, (folder / "server.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with running(config, port) as started:
+        yield started.url
 
 
 async def _order(url: str, creds: pathlib.Path) -> bytes:
     """The answer that PARTNER's buyer gets to an order from SHOP."""
-    shop = await nats.connect(url, user_credentials=str(creds / "SHOP/orders.creds"), allow_reconnect=False)
-    buyer = await nats.connect(url, user_credentials=str(creds / "PARTNER/buyer.creds"), allow_reconnect=False)
-    admin = await nats.connect(url, user_credentials=str(creds / "SYS/sys.creds"), allow_reconnect=False)
+    shop = await nats.connect(
+        url, user_credentials=str(creds / "SHOP/orders.creds"), allow_reconnect=False, connect_timeout=60
+    )
+    buyer = await nats.connect(
+        url, user_credentials=str(creds / "PARTNER/buyer.creds"), allow_reconnect=False, connect_timeout=60
+    )
+    admin = await nats.connect(
+        url, user_credentials=str(creds / "SYS/sys.creds"), allow_reconnect=False, connect_timeout=60
+    )
 
     async def take(message: Any) -> None:
         await message.respond(b"taken: " + message.data)
@@ -396,7 +386,7 @@ async def _order(url: str, creds: pathlib.Path) -> bytes:
     await shop.subscribe("orders.create", cb=take)
     await shop.flush()  # twice, see the interop tests
     await shop.flush()
-    answer = await buyer.request("shop.orders.create", b"tea", timeout=5)
+    answer = await buyer.request("shop.orders.create", b"tea", timeout=60)
     for client in (shop, buyer, admin):
         await client.close()
     return bytes(answer.data)

@@ -101,7 +101,7 @@ def _connected(url: str, creds: str, work: Any = None) -> Iterator[None]:
 
     thread = threading.Thread(target=lambda: asyncio.run(stay()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield
     finally:

@@ -148,7 +148,7 @@ def test_running_server_has_the_options_and_the_digest(kit: Kit) -> None:
     result = kit.site.run("server_config", **options(kit, **wanted, site_config="max_payload: 2MB"))
 
     def varz() -> dict[str, Any]:
-        with urllib.request.urlopen(result["monitoring_url"] + "/varz", timeout=5) as answer:
+        with urllib.request.urlopen(result["monitoring_url"] + "/varz", timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 

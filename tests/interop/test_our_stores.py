@@ -8,16 +8,15 @@ import asyncio
 import contextlib
 import copy
 import pathlib
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import nats
 import pytest
 from conftest import payload
-from support.servers import SERVER
+from support.ports import free_ports
+from support.servers import running
 from support.sites import changed
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -232,40 +231,26 @@ def test_nsc_reads_names_of_any_kind(home: Home, name: str) -> None:
 @contextlib.contextmanager
 def server(home: Home) -> Iterator[str]:
     """A nats-server with a full resolver that knows the system account only; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     # What nsc itself writes for such a server, as it finds it in the store.
     home.nsc("generate", "config", "--nats-resolver", "--config-file", home.folder / "resolver.conf")
     config = home.folder / "server.conf"
     config.write_text(f'listen: "127.0.0.1:{port}"\ninclude "resolver.conf"\n')
-    with (home.folder / "server.log").open("w") as log:
-        process = subprocess.Popen([SERVER, "-c", config], cwd=home.folder, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, (home.folder / "server.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    with running(config, port) as started:
+        yield started.url
 
 
 async def _deliver(url: str, publisher: pathlib.Path, subscriber: pathlib.Path) -> list[str]:
     """The subjects on which a subscriber gets what a publisher sends on its own."""
-    sender = await nats.connect(url, user_credentials=str(publisher), allow_reconnect=False)
-    receiver = await nats.connect(url, user_credentials=str(subscriber), allow_reconnect=False)
+    sender = await nats.connect(url, user_credentials=str(publisher), allow_reconnect=False, connect_timeout=60)
+    receiver = await nats.connect(url, user_credentials=str(subscriber), allow_reconnect=False, connect_timeout=60)
     subscription = await receiver.subscribe("their.prices.>")
     # Twice: the ping of nats-py's flush overtakes a subscription that is still to be written.
     await receiver.flush()
     await receiver.flush()
     await sender.publish("prices.tea", b"3")
     await sender.flush()
-    message = await subscription.next_msg(timeout=5)
+    message = await subscription.next_msg(timeout=60)
     await sender.close()
     await receiver.close()
     return [message.subject]

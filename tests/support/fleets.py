@@ -173,6 +173,7 @@ async def client(url: str, creds: str) -> Any:
     return await nats.connect(
         url,
         allow_reconnect=False,
+        connect_timeout=60,
         error_cb=silent,
         user_jwt_cb=lambda: bytearray(jwt.encode()),
         signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),

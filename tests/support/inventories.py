@@ -117,7 +117,7 @@ class Cluster:
         for name in names or tuple(self.processes):
             process = self.processes.pop(name)
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
     def held(self, name: str) -> dict[str, int]:
         """The connections that each account is allowed on a server, by the account's name."""

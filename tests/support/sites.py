@@ -95,7 +95,7 @@ class Modules:
 
     def stop(self) -> None:
         """End the process that the others come from."""
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
 
 @dataclasses.dataclass
