@@ -67,6 +67,27 @@ def test_what_means_the_same_is_kept_and_a_change_has_reasons(operator: Operator
     assert [one.key for one in dropped.claims.body.signing_keys] == [key.public_key]
 
 
+def test_nothing_is_taken_over_from_a_jwt_of_a_foreign_signer(operator: Operator, account: Account) -> None:
+    other = Operator.create("OTHER")
+    entry = {"key": nkey.create("account").public_key}
+    planted = other.account("APP", key=nkey.from_public_key(account.public_key), signing_keys=[entry])
+    message = refusal(operator.account, "APP", key=account.key, existing=planted.jwt)
+    assert message.startswith(
+        f"existing: its JWT is about {account.public_key}, and its signer is {other.public_key}, "
+    )
+    claims = dataclasses.replace(operator.claims, id="")
+    claims.body.signing_keys.append(other.public_key)
+    planted = codec.encode(claims, other.key, claims.issued_at + 1)
+    message = refusal(Operator.create, "ACME", key=operator.key, existing=planted)
+    assert f"its signer is {other.public_key}, no key of the operator ACME" in message
+
+    signing = nkey.create("operator")
+    wider = Operator.create("ACME", key=operator.key, existing=operator.jwt, signing_keys=[signing.public_key])
+    by_signing_key = wider.with_key(signing).account("APP", key=account.key, existing=account.jwt)
+    assert by_signing_key.claims.issuer == signing.public_key
+    assert wider.account("APP", key=account.key, existing=by_signing_key.jwt).claims.issuer == operator.public_key
+
+
 def test_a_user_is_renewed_in_its_window(account: Account) -> None:
     # One that had an hour of life in the beginning, and has five minutes of it left.
     user = account.user("u", expires_in="1h")

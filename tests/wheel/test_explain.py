@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
 import time
 
 import pytest
@@ -197,7 +200,10 @@ def test_who_signed(tmp_path: pathlib.Path, operator: Operator, account: Account
         == f"The account APP is signed by {operator.public_key}, which is no key that may sign it."
     )
     wrong = Explained(creds, "--operator", files["account"])
-    assert (wrong.code, "--operator wants the JWT of an operator" in wrong.errors) == (3, True)
+    assert (wrong.code, "this is the JWT of an account; --operator is for that of an operator" in wrong.errors) == (
+        3,
+        True,
+    )
 
 
 def test_revoked(tmp_path: pathlib.Path, operator: Operator, account: Account) -> None:
@@ -296,6 +302,18 @@ def test_a_terminal_is_not_commanded(account: Account) -> None:
     assert "\nline" not in found.text
 
 
+def test_output_takes_what_its_encoding_has(tmp_path: pathlib.Path, account: Account) -> None:
+    path = put(tmp_path, account.user("w\u8ba2").creds)
+    command = [sys.executable, "-m", "natsops_jwt", "explain", str(path)]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, env=latin, capture_output=True, check=True)
+    assert b'creds of a user "w\\u8ba2"' in done.stdout
+    with pathlib.Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr.count(b"\n")) == (3, 1)
+    assert b"standard output cannot be written" in done.stderr
+
+
 def test_others_who_may_read_a_secret_are_mentioned(tmp_path: pathlib.Path, account: Account) -> None:
     path = put(tmp_path, account.user("u").creds)
     path.chmod(0o644)
@@ -319,5 +337,5 @@ def test_the_function_is_the_program(account: Account) -> None:
     explained = explain(user.creds, [account.jwt])
     assert explained.is_valid
     assert explained.kind == "creds"
-    assert str(explained) in Explained("-", stdin=user.creds).text or "verified" in str(explained)
+    assert f"{explain(user.creds)}\n" == Explained("-", stdin=user.creds).text
     assert explain(user.creds, at=1).is_valid

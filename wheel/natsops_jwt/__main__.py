@@ -19,6 +19,7 @@ from .core.base.excerpts import excerpt
 from .core.claims import Claims
 from .core.disk.files import MAX_BYTES, read_text
 from .core.rules import validity
+from .core.token import codec
 from .explaining import Explanation, explain
 
 VALID, REFUSED, WRONG_ARGUMENTS, UNREADABLE = range(4)
@@ -38,8 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NatsSecurityError as error:
         print(f"natsops-jwt: {error}", file=sys.stderr)
         return UNREADABLE
-    with contextlib.suppress(BrokenPipeError):
-        print(_as_json(explanation) if options.json else explanation, flush=True)
+    try:
+        _write(_as_json(explanation) if options.json else str(explanation))
+    except OSError as error:
+        print(f"natsops-jwt: standard output cannot be written: {error.strerror}.", file=sys.stderr)
+        return UNREADABLE
     for warning in _mode_warnings(options.file, explanation):
         print(f"natsops-jwt: {warning}", file=sys.stderr)
     return VALID if explanation.is_valid else REFUSED
@@ -97,13 +101,20 @@ def _parent(path: str, kind: str) -> str:
     claims: Claims = validity.read_text(text, _shown(path)).claims
     if claims.kind != kind:
         raise NatsSecurityError(
-            f"{_shown(path)}: --{kind} wants the JWT of an {kind}, this is one of {claims.kind} claims."
+            f"{_shown(path)}: this is the JWT of {codec.one_of((claims.kind,))}; --{kind} is for that of an {kind}."
         )
     return text
 
 
 def _shown(path: str) -> str:
     return "standard input" if path == "-" else excerpt(path)  # a seed may have been pasted in its place
+
+
+def _write(text: str) -> None:
+    """Print a text; with escapes for what the encoding of the output does not have. OSError, but for a reader that has gone."""
+    encoding = sys.stdout.encoding or "utf-8"
+    with contextlib.suppress(BrokenPipeError):
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _as_json(explanation: Explanation) -> str:

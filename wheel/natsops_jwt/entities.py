@@ -27,7 +27,7 @@ from .core.keys import nkey
 from .core.keys.nkey import KeyPair
 from .core.rules.chain import chain_of, problems_at
 from .core.rules.server import far_time_problem
-from .core.rules.trust import allowed_issuers_of_operator, keys_of, revoked_until, signing_key
+from .core.rules.trust import allowed_issuers_of_operator, foreign, keys_of, revoked_until, signing_key
 from .core.rules.validity import read_text
 from .core.token import codec, decorated
 
@@ -73,9 +73,11 @@ class Operator(_Entity):
 
         `options` are the claims in the words of the module nats_operator (`signing_keys`, `system_account`, `operator_service_urls` and so on) and
         `expires_in`, `expires_at` and `renew_before`. `existing` is the JWT that there is: it is kept while it says the same and is not due for
-        renewal, and its signing keys are never dropped by omission. NatsSecurityError lists everything that is wrong.
+        renewal, and its signing keys are never dropped by omission, so one that another key signed is refused. NatsSecurityError lists everything that
+        is wrong.
         """
         pair = _key_for("operator", key, existing)
+        _refuse_foreign(existing, pair.public_key, f"operator {name}", frozenset([pair.public_key]))
         problems: list[Problem] = []
         claims = _claims(OperatorClaims, name, pair, options, problems)
         return cls(*_issue(_Wanted(claims, pair, existing), options, problems))
@@ -94,9 +96,11 @@ class Operator(_Entity):
         """An account of this operator; a new key if omitted.
 
         `options` are the claims in the words of the module nats_account (`limits`, `exports`, `imports`, `signing_keys` and so on), other accounts by
-        their public keys; the rest as for `create`. Revocations and signing keys of `existing` are never dropped by omission.
+        their public keys; the rest as for `create`. Revocations and signing keys of `existing` are never dropped by omission, so one that no key of
+        this operator signed is refused.
         """
         pair = _key_for("account", key, existing)
+        _refuse_foreign(existing, pair.public_key, f"operator {self.name}", keys_of(self.claims))
         problems: list[Problem] = []
         claims = _claims(AccountClaims, name, pair, options, problems)
         for entry in claims.body.signing_keys:
@@ -255,6 +259,18 @@ def _key_for(key_type: str, key: KeyPair | None, existing: str) -> KeyPair:
             f"key: this is {codec.one_of((key.type,))} key, {codec.one_of((key_type,))} key is wanted."
         )
     return key
+
+
+def _refuse_foreign(existing: str, subject: str, parent: str, keys: frozenset[str]) -> None:
+    """NatsSecurityError for the JWT of an operator or account that no key of its parent signed: its signing keys and revocations would be taken over."""
+    if not existing:
+        return
+    claims = codec.decode_any_kind(decorated.token_in(existing))
+    if claims.subject == subject and claims.issuer not in keys:
+        raise NatsSecurityError(
+            f"existing: {foreign(claims.subject, claims.issuer, parent, keys)}. If that is an earlier key of yours, omit existing: then the new JWT takes "
+            "over nothing from this one, no revocation and no signing key."
+        )
 
 
 def _account_half(importer: str) -> KeyPair:
