@@ -375,6 +375,7 @@ def test_playbook_adopts_loose_files(disk: Disk, play: Play) -> None:
     adopted = yaml.safe_load(adopting.document.read_text())
     assert [account["name"] for account in adopted["accounts"]] == ["APP", "PARTNER", "SYS"]
     disk.site.keep("store", src=str(adopting.document), **disk.place)
+    assert "changed=0 " in Adopting(play, place).run("--check")
 
 
 @pytest.mark.attack
