@@ -46,7 +46,7 @@ options:
     default: listed
   account:
     description:
-      - The public key of the account. It may be omitted with O(identity_keys), for all accounts.
+      - The public key of the account. It may be omitted with O(identity_keys), for all accounts, if O(users), O(revoked) and O(issuers) are omitted too.
     type: str
   users:
     description:

@@ -282,6 +282,14 @@ def test_connections_by_jwts_of_identity_keys_are_found_in_all_accounts(place: P
 
 
 def test_account_may_be_omitted_for_identity_keys_alone(place: Place) -> None:
-    for more in ({}, {"identity_keys": False}, {"state": "absent"}, {"users": ["*"]}):
+    widened = {"identity_keys": True, "state": "absent"}
+    others = ({"users": ["*"]}, {"revoked": {"*": "now"}}, {"issuers": [place.account.public_key]})
+    for more in (
+        {},
+        {"identity_keys": False},
+        {"state": "absent"},
+        *others,
+        *({**widened, **other} for other in others),
+    ):
         message = place.site.refuse("connections", **place.fleet.task(**more))
         assert message.startswith("account: name the account; only with identity_keys: true may it be omitted")

@@ -81,6 +81,12 @@ CASES = {
         "none.invalid has no address",
         lambda _site: {"cluster": {"name": "C", "host": "localhost", "port": -1}},
     ),
+    "name with an empty label": Case(
+        lambda _site: {"cluster": {"name": "C", "host": "host..invalid", "port": -1}},
+        "cluster",
+        "host..invalid is not the name of a host",
+        lambda _site: {"cluster": {"name": "C", "host": "localhost", "port": -1}},
+    ),
     "monitoring on another host": Case(
         lambda _site: {"monitoring": {"host": _ELSEWHERE, "port": -1}},
         "monitoring",

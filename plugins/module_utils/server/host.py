@@ -91,6 +91,8 @@ def _unlistenable(host: str, port: int) -> str:
         found = socket.getaddrinfo(host or None, max(port, 0), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         return f"{host} has no address on this host: {error.strerror}."
+    except UnicodeError:  # a label that is empty or too long
+        return f"{host} is not the name of a host."
     numbers = [_bind_error(family, address) for family, _type, _protocol, _name, address in found]
     if 0 in numbers:
         return ""
@@ -104,12 +106,12 @@ def _unlistenable(host: str, port: int) -> str:
 
 def _bind_error(family: int, address: tuple[object, ...]) -> int:
     """The errno of binding to an address without listening; 0 where that is possible."""
-    with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Go does
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Go does
             bound.bind(address)
-        except OSError as error:
-            return error.errno or 0
+    except OSError as error:  # of the socket too, where the kernel has no IPv6
+        return error.errno or 0
     return 0
 
 

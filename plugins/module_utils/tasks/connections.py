@@ -66,11 +66,12 @@ def _sought(module: CarefulModule) -> connections.Sought:
     """Which connections are meant."""
     params = module.params
     by_identity_keys = bool(params["identity_keys"])
-    if params["account"] is None and not by_identity_keys:
-        raise NatsSecurityError(
-            "account: name the account; only with identity_keys: true may it be omitted, for all accounts."
-        )
     named = params["account"] is not None
+    others = [name for name in ("users", "revoked", "issuers") if params[name] is not None]
+    if not named and (not by_identity_keys or others):
+        raise NatsSecurityError(
+            "account: name the account; only with identity_keys: true may it be omitted, for all accounts, and without users, revoked and issuers."
+        )
     account = parse_public_key(module, params["account"], "account", "account").public_key if named else ""
     users: dict[str, int | None] = {}
     for index, key in enumerate(params["users"] or ()):
@@ -82,7 +83,7 @@ def _sought(module: CarefulModule) -> connections.Sought:
         parse_public_key(module, key, f"issuers[{index}]", "account").public_key
         for index, key in enumerate(params["issuers"] or ())
     )
-    if all(params[name] is None for name in ("users", "revoked", "issuers")) and not by_identity_keys:
+    if not others and not by_identity_keys:
         users["*"] = None
     return connections.Sought(account, users, issuers, by_identity_keys)
 
