@@ -196,7 +196,8 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.store import apply
-from ansible_collections.natsops.security.plugins.module_utils.store.inventory import only_store, take_inventory
+from ansible_collections.natsops.security.plugins.module_utils.store.inventory import take_inventory
+from ansible_collections.natsops.security.plugins.module_utils.store.layout import only_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.stores import lock_timeout, named_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run

@@ -19,7 +19,8 @@ FILES = sorted(UTILS.rglob("*.py"))
 
 def _layers() -> list[str]:
     """The layers, the topmost first."""
-    return re.findall(r"^\| `(\w+)/` \|", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("\nElsewhere:")[0]
+    return re.findall(r"^\| `(\w+)/` \|", table, flags=re.MULTILINE)
 
 
 def _imports(file: Path) -> Iterator[Path]:

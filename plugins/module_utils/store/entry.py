@@ -13,9 +13,8 @@ from ..reconcile.creds import read_creds
 from ..reconcile.place import SURROUNDED, Found
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from . import reading
-from .inventory import existing_store
 from .layout import Layout, name_problem
-from .reading import Store
+from .reading import Store, existing_store
 from .record import verified
 
 #: How many names a message shows.

@@ -1,12 +1,14 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A store told: as the document that would make it, with when everything ends, which seeds are there, and what is wrong. Changes nothing."""
+"""What a store holds: the document that would make it, with when everything ends, which seeds are there, and what is wrong. Changes nothing.
+
+Each function returns what it finds of one entity and of those below it, as a `_Part`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-from typing import Any
+from typing import Any, Iterable, Iterator, Mapping, NamedTuple
 
 from .. import rules
 from ..base import units
@@ -17,405 +19,424 @@ from ..claims.options import show_options
 from ..keys.keyring import Keyring
 from ..reconcile import strict, verdict
 from ..reconcile.activations import activation_at_hand, covering_export
-from ..reconcile.place import SURROUNDED, Record, Trust
+from ..reconcile.place import SURROUNDED, Record, Trust, UserFiles
 from ..reconcile.place import Found as Stored
 from ..reconcile.rotation import record_of_curve_key, record_of_users, retiring_keys, role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
-from ..rules import Issue
 from ..rules.imports import without_to
 from ..token import decorated
 from . import reading
-from .layout import Layout, stores_in
+from .layout import Layout
 from .reading import Store
 from .record import verified
 
 
-@dataclasses.dataclass
-class Inventory:
+class Inventory(NamedTuple):
     """What a store holds."""
 
     definition: dict[str, Any]
-    entities: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    is_managed: bool = False
-    strict_mode: dict[str, Any] | None = None
+    entities: list[dict[str, Any]]
+    problems: list[dict[str, Any]]
+    is_managed: bool
+    strict_mode: dict[str, Any] | None
+
+
+class _Problem(NamedTuple):
+    """What is wrong at a place of the document or in a file, and whether it keeps something from working."""
+
+    path: str
+    message: str
+    blocking: bool
+
+
+class _Part(NamedTuple):
+    """What is found of an entity: its part of the document, the entities, and what is wrong."""
+
+    document: dict[str, Any]
+    entities: list[dict[str, Any]]
+    problems: list[_Problem]
+
+
+class _Context(NamedTuple):
+    """What everything is found from: the store, the keys at hand, the names of accounts by key, and the time."""
+
+    store: Store
+    ring: Keyring
+    trust: Trust
+    names: dict[str, str]
+    now: int
+
+
+class _Roles(NamedTuple):
+    """The roles of signing keys on record, and those that several keys of one account have."""
+
+    record: dict[str, str]
+    repeated: list[str]
+
+
+class _Account(NamedTuple):
+    """An account whose users are read: its place in the document, its signing keys and their roles, and the keys of users that a rotation retires, by name."""
+
+    name: str
+    claims: Claims
+    path: str
+    keys: Mapping[str, SigningKey]
+    roles: _Roles
+    retiring: Mapping[str, str]
+    files: UserFiles
 
 
 def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
     """Read a store. NatsSecurityError where there is none; other faults are in the problems."""
-    store = existing_store(layout)
-    return _Teller(verified(store, Named(), ring.has), ring, now).tell()
+    store = verified(reading.existing_store(layout), Named(), ring.has)
+    names = {stored.claims.subject: name for name, stored in store.accounts.items()}
+    context = _Context(store, ring, store.trust or Trust(Record()), names, now)
+    operator = _operator(context)
+    accounts = [
+        _account(context, name, stored, f"accounts[{index}]")
+        for index, (name, stored) in enumerate(store.accounts.items())
+    ]
+    parts = [operator, *accounts]
+    entities = [entity for part in parts for entity in part.entities]
+    problems = [
+        *(problem for part in parts for problem in part.problems),
+        *_problems_across(store),
+        *(_Problem(problem.path, problem.message, True) for problem in store.problems),
+        *_lost(context),
+        *_files(store),
+    ]
+    return Inventory(
+        {"operator": operator.document, "accounts": [account.document for account in accounts]},
+        entities,
+        [problem._asdict() for problem in dict.fromkeys(problems)],
+        store.is_managed,
+        _strict_mode(store, entities),
+    )
 
 
-def existing_store(layout: Layout) -> Store:
-    """What is in a store, not verified yet. NatsSecurityError where there is none."""
-    store = reading.read_store(layout)
-    if not store.exists:
-        if store.problems:
-            raise NatsSecurityError(str(store.problems[0]))
-        names = stores_in(layout.stores_dir)
-        raise NatsSecurityError(
-            f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
-        )
-    return store
+def _strict_mode(store: Store, entities: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """What servers refuse, or would refuse, under a strict operator."""
+    if store.operator is None:
+        return None
+    users: dict[str, list[tuple[str, str]]] = {}
+    for entity in entities:
+        if entity["kind"] == "user" and not entity.get("revoked"):
+            users.setdefault(entity["account"], []).append((entity["name"], entity["issuer"]))
+    operator = store.operator.claims
+    accounts = {name: stored.claims for name, stored in store.accounts.items()}
+    found = strict.refused(operator, accounts, lambda name: users.get(name, ()))
+    return strict.show(found, operator.body.strict_signing_key_usage)
 
 
-class _Teller:
-    """The work of take_inventory, a step a method."""
+def _problems_across(store: Store) -> list[_Problem]:
+    accounts = {name: stored.claims for name, stored in store.accounts.items()}
+    paths = {name: f"accounts[{index}]" for index, name in enumerate(accounts)}
+    system = store.operator.claims.body.system_account if store.operator is not None else ""
+    found = verdict.across(accounts, paths, system, {})
+    return [
+        *(_Problem(problem.path, problem.message, True) for problem in found.problems),
+        *(_Problem(warning.path, warning.message, False) for warning in found.warnings),
+    ]
 
-    def __init__(self, store: Store, ring: Keyring, now: int) -> None:
-        self.store, self.ring, self.now = store, ring, now
-        self.trust = store.trust or Trust(Record())
-        self.layout = store.layout
-        self.found = Inventory({}, is_managed=store.is_managed)
-        self.names = {stored.claims.subject: name for name, stored in store.accounts.items()}
 
-    def tell(self) -> Inventory:
-        accounts = []
-        operator = self.tell_operator(self.store.operator)
-        for index, (name, stored) in enumerate(self.store.accounts.items()):
-            accounts.append(self.tell_account(name, stored, f"accounts[{index}]"))
-        self.check_across()
-        self.tell_strict_mode()
-        for problem in self.store.problems:
-            self.problem(problem.path, problem.message, True)
-        self.tell_record()
-        for path, mode in sorted(self.store.modes.items()):
-            self.problem(path, f"its mode is {mode:04o}, others may have a look at it.", False)
-        if self.store.journal:
-            self.problem(self.layout.journal, "a run did not end; the next one completes it.", False)
-        self.found.definition = {"operator": operator, "accounts": accounts}
-        return self.found
+def _lost(context: _Context) -> Iterator[_Problem]:
+    """What the store has lost since the last run, and the next one restores."""
+    store, trust = context.store, context.trust
+    if trust.roles_fault:
+        yield _Problem(store.layout.roles, trust.roles_fault + ".", False)
+    for name, stored in [("", store.operator), *store.accounts.items()]:
+        if stored is not None and stored.fault not in ("", SURROUNDED):
+            yield _Problem(store.where(name), stored.fault + ".", False)
+    for name in trust.record.accounts:
+        if name not in store.accounts:
+            message = "there is no JWT of the account, only one on record: it is put back for a document that has the account."
+            yield _Problem(store.layout.account_jwt(name), message, False)
 
-    def tell_strict_mode(self) -> None:
-        """What servers refuse, or would refuse, under a strict operator."""
-        operator = self.store.operator
-        if operator is None:
-            return
-        users: dict[str, list[tuple[str, str]]] = {}
-        for entity in self.found.entities:
-            if entity["kind"] == "user" and not entity.get("revoked"):
-                users.setdefault(entity["account"], []).append((entity["name"], entity["issuer"]))
-        accounts = {name: stored.claims for name, stored in self.store.accounts.items()}
-        found = strict.refused(operator.claims, accounts, lambda name: users.get(name, ()))
-        self.found.strict_mode = strict.show(found, operator.claims.body.strict_signing_key_usage)
 
-    def tell_record(self) -> None:
-        """What the store has lost since the last run, and the next one restores."""
-        if self.trust.roles_fault:
-            self.problem(self.layout.roles, self.trust.roles_fault + ".", False)
-        for name, stored in [("", self.store.operator), *self.store.accounts.items()]:
-            if stored is not None and stored.fault not in ("", SURROUNDED):
-                self.problem(self.store.where(name), stored.fault + ".", False)
-        for name in self.trust.record.accounts:
-            if name not in self.store.accounts:
-                message = "there is no JWT of the account, only one on record: it is put back for a document that has the account."
-                self.problem(self.layout.account_jwt(name), message, False)
+def _files(store: Store) -> Iterator[_Problem]:
+    """What is wrong with files whatever they hold. Complete once all of the store is read."""
+    for path, mode in sorted(store.modes.items()):
+        yield _Problem(path, f"its mode is {mode:04o}, others may have a look at it.", False)
+    if store.journal:
+        yield _Problem(store.layout.journal, "a run did not end; the next one completes it.", False)
 
-    # ---- operator
 
-    def tell_operator(self, stored: Stored | None) -> dict[str, Any]:
-        if stored is None:
-            if not self.store.problems:
-                self.problem(self.layout.operator_jwt, "there is no JWT of the operator.", True)
-            return {"name": self.layout.name}
-        claims = stored.claims
-        told = _described(claims)
-        told.pop("signing_keys", None)
-        self.tell_identity(told, claims)
-        if claims.body.signing_keys:
-            record = self.store.role_keys(claims.subject)
-            keys = sorted(claims.body.signing_keys)
-            found = [self.tell_signing_key(SigningKey(key=key), {}, record, [], "") for key in keys]
-            told["signing_keys"] = [item for item in found if item is not None]
-        system = claims.body.system_account
-        if system:
-            told["system_account"] = self.names.get(system, system)
-            if system not in self.names:
-                self.problem("operator.system_account", f"the account {system} is not in the store.", False)
-        self.add("operator", claims.name, "", claims, "operator")
-        self.check(claims, "operator")
-        return {"name": claims.name, **told}
+# ---- operator
 
-    def tell_identity(self, told: dict[str, Any], claims: Claims, seed: bool | None = None) -> None:
-        """What the document says of a key and an end."""
-        if not (self.ring.has(claims.subject) if seed is None else seed):
-            told["public_key"] = claims.subject
-        if claims.expires:
-            told["expires_at"] = units.show_time(claims.expires)
 
-    def tell_signing_key(
-        self, key: SigningKey, shown: dict[str, Any], record: dict[str, str], repeated: list[str], account: str
-    ) -> dict[str, Any] | None:
-        """A signing key as the document has it; None for one that a rotation keeps beside the one that signs."""
-        role, generation = role_of(record, key.key)
-        role = key.role or role
-        entity = {
-            "kind": "signing_key",
-            "name": role,
-            "account": account,
-            "public_key": key.key,
-            "seed": self.ring.has(key.key),
-            "generation": generation,
-        }
-        self.found.entities.append(entity)
-        if generation != "current":
-            return None
-        told = {word: value for word, value in shown.items() if word not in ("key", "role")}
-        if role:
-            told["role"] = role
-        if not role or role in repeated:
-            told["public_key"] = key.key
-        return told
+def _operator(context: _Context) -> _Part:
+    store = context.store
+    if store.operator is None:
+        missing = _Problem(store.layout.operator_jwt, "there is no JWT of the operator.", True)
+        return _Part({"name": store.layout.name}, [], [] if store.problems else [missing])
+    claims = store.operator.claims
+    document = _described(claims)
+    document.pop("signing_keys", None)
+    document.update(_identity(claims, context.ring.has(claims.subject)))
+    entities: list[dict[str, Any]] = []
+    problems: list[_Problem] = []
+    if claims.body.signing_keys:
+        roles = _Roles(store.role_keys(claims.subject), [])
+        keys = [SigningKey(key=key) for key in sorted(claims.body.signing_keys)]
+        entities += [_signing_key_entity(context, key, roles, "") for key in keys]
+        document["signing_keys"] = [_signing_key(key, {}, roles) for key in keys if _is_current(key, roles)]
+    system = claims.body.system_account
+    if system:
+        document["system_account"] = context.names.get(system, system)
+        if system not in context.names:
+            message = f"the account {system} is not in the store."
+            problems.append(_Problem("operator.system_account", message, False))
+    entities.append(_entity(context, claims, kind="operator", name=claims.name, account="", path="operator"))
+    problems += _check(context, claims, "operator")
+    return _Part({"name": claims.name, **document}, entities, problems)
 
-    # ---- accounts
 
-    def tell_account(self, name: str, stored: Stored, path: str) -> dict[str, Any]:
-        claims = stored.claims
-        body: Account = claims.body
-        told = {"name": name, **_described(claims)}
-        self.tell_identity(told, claims)
-        record = self.store.role_keys(claims.subject)
-        _unused, following, retiring = split(record)
-        idle = {*following.values(), *retiring.values()}
-        roles = [key.role for key in body.signing_keys if key.role and key.key not in idle]
-        repeated = [role for role in roles if roles.count(role) > 1]
-        shown = {item["key"]: item for item in told.pop("signing_keys", [])}
-        keys = sorted(body.signing_keys, key=lambda key: key.key)
-        if keys:
-            found = [self.tell_signing_key(key, shown[key.key], record, repeated, name) for key in keys]
-            told["signing_keys"] = [item for item in found if item is not None]
-        users, by_key = self.tell_users(name, stored, path, record, repeated)
-        if body.imports:
-            told["imports"] = self.tell_imports(claims)
-        for export in told.get("exports", []):
-            if "revocations" in export:
-                export["revocations"] = {self.names.get(key, key): at for key, at in export["revocations"].items()}
-        if "revocations" in told:
-            told["revocations"] = {by_key.get(key, key): at for key, at in told["revocations"].items()}
-        authorization = told.get("authorization", {})
-        before = set(retiring_keys(self.store.role_keys(record_of_users(claims.subject))).values())
-        for word, names in (("auth_users", by_key), ("allowed_accounts", self.names)):
-            if word in authorization:
-                authorization[word] = [names.get(key, key) for key in authorization[word] if key not in before]
-        self.tell_curve_key(claims, authorization, name)
-        if users:
-            told["users"] = users
-        self.add("account", name, "", claims, path)
-        self.check_account(claims, path)
-        return told
+def _identity(claims: Claims, has_seed: bool) -> dict[str, Any]:
+    """What the document says of a key and an end."""
+    shown: dict[str, Any] = {} if has_seed else {"public_key": claims.subject}
+    if claims.expires:
+        shown["expires_at"] = units.show_time(claims.expires)
+    return shown
 
-    def tell_curve_key(self, claims: Claims, authorization: dict[str, Any], account: str) -> None:
-        """The curve key of an auth callout, by its role where that is on record, and those that a rotation keeps beside it."""
-        record = self.store.role_keys(record_of_curve_key(claims.subject))
-        for key in record.values():
-            role, generation = role_of(record, key)
-            if key == authorization.get("xkey"):
-                authorization["xkey"] = {"role": role}
-            self.found.entities.append(
-                {
-                    "kind": "curve_key",
-                    "name": role,
-                    "account": account,
-                    "public_key": key,
-                    "seed": self.ring.has(key),
-                    "generation": generation,
-                }
-            )
 
-    def check_account(self, claims: Claims, path: str) -> None:
-        self.check(claims, path)
-        operator = self.store.operator
-        if operator is None:
-            return
-        found = rules.issues_between(operator.claims, claims)
-        self.issues([issue for issue in found if not (self.store.is_managed and issue.path == "issuer")], path)
+def _is_current(key: SigningKey, roles: _Roles) -> bool:
+    """Whether a key is in the document: a rotation keeps others beside the one that signs."""
+    return role_of(roles.record, key.key)[1] == "current"
 
-    def tell_imports(self, claims: Claims) -> list[dict[str, Any]]:
-        told = []
-        for item in claims.body.imports:
-            if item is None:
-                continue
-            shown = show_options(item)
-            shown.pop("to", None)
-            shown["subject"], local = without_to(item)
-            if local:
-                shown["local_subject"] = local
-            shown["account"] = self.names.get(item.account, item.account)
-            exporter = self.names.get(item.account)
-            if item.token and exporter is not None:
-                activation = self.derived_activation(item, exporter, claims.subject)
-                if activation is not None:
-                    del shown["token"]
-                    if activation.expires:
-                        shown["activation"] = {"expires_at": units.show_time(activation.expires)}
-            told.append(shown)
-        return told
 
-    def derived_activation(self, item: Any, name: str, importer: str) -> Claims | None:
-        """The activation of an import where it is one that would be derived from the document as it is; None where it has to be told."""
-        exporter = self.store.accounts[name]
-        body: Account = exporter.claims.body
-        export: Export | None = covering_export(body.exports, item)
-        if export is None or not export.token_required:
-            return None
-        stored, _unused = activation_at_hand(item.token, importer, item, self.trust.account_keys[name])
-        if stored is None:
-            return None
-        revoked_at = rules.revoked_until(export.revocations, importer)
-        if revoked_at >= stored.claims.issued_at:
-            return None
-        signers = [exporter.claims.subject, *(key.key for key in body.signing_keys)]
-        said = "" if stored.claims.issuer == exporter.claims.subject else exporter.claims.subject
-        if stored.claims.issuer not in signers or stored.claims.body.issuer_account not in (
-            said,
-            exporter.claims.subject,
-        ):
-            return None
-        return stored.claims
+def _signing_key(key: SigningKey, shown: dict[str, Any], roles: _Roles) -> dict[str, Any]:
+    """A signing key as the document has it."""
+    role = key.role or role_of(roles.record, key.key)[0]
+    document = {word: value for word, value in shown.items() if word not in ("key", "role")}
+    if role:
+        document["role"] = role
+    if not role or role in roles.repeated:
+        document["public_key"] = key.key
+    return document
 
-    # ---- users
 
-    def tell_users(
-        self, account: str, stored: Stored, path: str, record: dict[str, str], repeated: list[str]
-    ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-        """The users as the document has them, and their names by key."""
-        told: list[dict[str, Any]] = []
-        by_key = {}
-        keys = {key.key: key for key in stored.claims.body.signing_keys}
-        revocations = stored.claims.body.revocations
-        retiring = retiring_keys(self.store.role_keys(record_of_users(stored.claims.subject)))
-        files = self.store.user_files(account)
-        for name in files.users:
-            file = self.layout.user_jwt(account, name)
-            found = self.store.read_user(account, name)
-            if not isinstance(found, Stored):
-                if found is not None:
-                    self.problem(found.path, found.message, True)
-                continue
-            claims = found.claims
-            said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
-            fault = user_fault(self.trust, UserFile(account, stored.claims.subject, name), said, self.ring.has)
-            if fault:
-                self.problem(file, f"this is left as it is: {fault}", True)
-                continue
-            where = f"{path}.users[{len(told)}]"
-            revoked_at = rules.revoked_until(revocations, claims.subject)
-            if revoked_at >= claims.issued_at:
-                self.problem(
-                    file, "this user is revoked: it is not in the document, which would issue it again.", False
-                )
-                self.add("user", name, account, claims, file, revoked=True)
-                continue
-            key = keys.get(claims.issuer)
-            by_key[claims.subject] = name
-            told.append(self.tell_user(account, name, claims, key, record, repeated, where, name in files.creds))
-            if retiring.get(name, claims.subject) != claims.subject:
-                self.found.entities[-1]["retiring"] = retiring[name]
-            self.check_user(stored.claims, claims, where)
-        return told, by_key
+def _signing_key_entity(context: _Context, key: SigningKey, roles: _Roles, account: str) -> dict[str, Any]:
+    role, generation = role_of(roles.record, key.key)
+    shown = {"kind": "signing_key", "name": key.role or role, "account": account, "public_key": key.key}
+    return {**shown, "seed": context.ring.has(key.key), "generation": generation}
 
-    def tell_user(
-        self,
-        account: str,
-        name: str,
-        claims: Claims,
-        key: SigningKey | None,
-        record: dict[str, str],
-        repeated: list[str],
-        path: str,
-        has_creds: bool,
-    ) -> dict[str, Any]:
-        is_scoped = key is not None and key.template is not None
-        told = _described(claims)
-        if not is_scoped and claims.body.is_scoped:
-            told.update(show_options(claims.body))
-        told.pop("issuer_account", None)
-        seed = self.ring.has(claims.subject)
-        held = seed or (has_creds and self.creds_hold_seed(account, name, claims))
-        self.tell_identity(told, claims, held)
-        if seed and not has_creds:
-            told["creds"] = False
-        if key is not None:
-            role = key.role or role_of(record, key.key)[0]
-            if role and role not in repeated:
-                told["signing_key_role"] = role
-            elif is_scoped:
-                told["signing_key_role"] = key.key
-        self.add("user", name, account, claims, path, creds=has_creds, seed=held)
-        return {"name": name, **told}
 
-    def creds_hold_seed(self, account: str, name: str, claims: Claims) -> bool:
-        text = reading.read_file(self.store, self.layout.creds(account, name))
-        try:
-            return text is not None and decorated.seed_in(text).public_key == claims.subject
-        except NatsSecurityError:
-            return False
+# ---- accounts
 
-    def check_user(self, account: Claims, claims: Claims, path: str) -> None:
-        self.check(claims, path)
-        operator = self.store.operator
-        is_strict = operator is not None and operator.claims.body.strict_signing_key_usage
-        self.issues(rules.user_issues(account, claims, self.now, is_strict), path)
 
-    # ---- common
+def _account(context: _Context, name: str, stored: Stored, path: str) -> _Part:
+    store, names, claims = context.store, context.names, stored.claims
+    body: Account = claims.body
+    document = {"name": name, **_described(claims), **_identity(claims, context.ring.has(claims.subject))}
+    roles = _roles(store, claims)
+    shown = {item["key"]: item for item in document.pop("signing_keys", [])}
+    keys = sorted(body.signing_keys, key=lambda key: key.key)
+    entities = [_signing_key_entity(context, key, roles, name) for key in keys]
+    if keys:
+        document["signing_keys"] = [_signing_key(key, shown[key.key], roles) for key in keys if _is_current(key, roles)]
+    retiring = retiring_keys(store.role_keys(record_of_users(claims.subject)))
+    account = _Account(name, claims, path, {key.key: key for key in keys}, roles, retiring, store.user_files(name))
+    users, problems = _users(context, account)
+    entities += [entity for user in users for entity in user.entities]
+    by_key = {user.entities[0]["public_key"]: user.document["name"] for user in users if user.document}
+    if body.imports:
+        document["imports"] = _imports(context, claims)
+    for export in document.get("exports", []):
+        if "revocations" in export:
+            export["revocations"] = {names.get(key, key): at for key, at in export["revocations"].items()}
+    if "revocations" in document:
+        document["revocations"] = {by_key.get(key, key): at for key, at in document["revocations"].items()}
+    authorization = document.get("authorization", {})
+    before = set(retiring.values())
+    for word, by_name in (("auth_users", by_key), ("allowed_accounts", names)):
+        if word in authorization:
+            authorization[word] = [by_name.get(key, key) for key in authorization[word] if key not in before]
+    curve_keys = _curve_keys(context, claims, name)
+    for entity in curve_keys:
+        if entity["public_key"] == authorization.get("xkey"):
+            authorization["xkey"] = {"role": entity["name"]}
+    if any(user.document for user in users):
+        document["users"] = [user.document for user in users if user.document]
+    entities += [*curve_keys, _entity(context, claims, kind="account", name=name, account="", path=path)]
+    return _Part(document, entities, [*problems, *_check(context, claims, path), *_check_under(store, claims, path)])
 
-    def check(self, claims: Claims, path: str) -> None:
-        if isinstance(claims.body, Account):
-            claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
-        self.issues([*rules.library_issues(claims, self.now), *rules.server_issues(claims, self.now)], path)
 
-    def check_across(self) -> None:
-        accounts = {name: stored.claims for name, stored in self.store.accounts.items()}
-        paths = {name: f"accounts[{index}]" for index, name in enumerate(accounts)}
-        operator = self.store.operator
-        system = operator.claims.body.system_account if operator is not None else ""
-        found = verdict.across(accounts, paths, system, {})
-        for problem in found.problems:
-            self.problem(problem.path, problem.message, True)
-        for warning in found.warnings:
-            self.problem(warning.path, warning.message, False)
+def _roles(store: Store, claims: Claims) -> _Roles:
+    record = store.role_keys(claims.subject)
+    _unused, following, retiring = split(record)
+    idle = {*following.values(), *retiring.values()}
+    roles = [key.role for key in claims.body.signing_keys if key.role and key.key not in idle]
+    return _Roles(record, [role for role in roles if roles.count(role) > 1])
 
-    def issues(self, issues: list[Issue], path: str) -> None:
-        for issue in issues:
-            self.problem(f"{path}.{issue.path}" if issue.path else path, issue.message, issue.blocking)
 
-    def problem(self, path: str, message: str, blocking: bool) -> None:
-        told = {"path": path, "message": message, "blocking": blocking}
-        if told not in self.found.problems[-20:]:
-            self.found.problems.append(told)
+def _curve_keys(context: _Context, claims: Claims, account: str) -> list[dict[str, Any]]:
+    """The curve keys of an auth callout whose role is on record: the one that is used, and those that a rotation keeps beside it."""
+    record = context.store.role_keys(record_of_curve_key(claims.subject))
+    found = []
+    for key in record.values():
+        role, generation = role_of(record, key)
+        shown = {"kind": "curve_key", "name": role, "account": account, "public_key": key}
+        found.append({**shown, "seed": context.ring.has(key), "generation": generation})
+    return found
 
-    def add(self, kind: str, name: str, account: str, claims: Claims, path: str, **more: Any) -> None:
-        left = claims.expires - self.now
-        self.found.entities.append(
-            {
-                "kind": kind,
-                "name": name,
-                "account": account,
-                "path": path,
-                "public_key": claims.subject,
-                "seed": self.ring.has(claims.subject),
-                "issuer": claims.issuer,
-                "issued_at": units.show_time(claims.issued_at),
-                "expires": units.show_time(claims.expires) if claims.expires else None,
-                "expires_in_seconds": left if claims.expires else None,
-                **more,
-            }
-        )
+
+def _imports(context: _Context, claims: Claims) -> list[dict[str, Any]]:
+    found = []
+    for item in claims.body.imports:
+        if item is None:
+            continue
+        shown = show_options(item)
+        shown.pop("to", None)
+        shown["subject"], local = without_to(item)
+        if local:
+            shown["local_subject"] = local
+        shown["account"] = context.names.get(item.account, item.account)
+        exporter = context.names.get(item.account)
+        if item.token and exporter is not None:
+            activation = _derived_activation(context, item, exporter, claims.subject)
+            if activation is not None:
+                del shown["token"]
+                if activation.expires:
+                    shown["activation"] = {"expires_at": units.show_time(activation.expires)}
+        found.append(shown)
+    return found
+
+
+def _derived_activation(context: _Context, item: Any, name: str, importer: str) -> Claims | None:
+    """The activation of an import where it is one that would be derived from the document as it is; None where the document has to have it."""
+    exporter = context.store.accounts[name]
+    own = exporter.claims.subject
+    body: Account = exporter.claims.body
+    export: Export | None = covering_export(body.exports, item)
+    if export is None or not export.token_required:
+        return None
+    stored, _unused = activation_at_hand(item.token, importer, item, context.trust.account_keys[name])
+    if stored is None or rules.revoked_until(export.revocations, importer) >= stored.claims.issued_at:
+        return None
+    issuer = stored.claims.issuer
+    usual = "" if issuer == own else own
+    if issuer not in (own, *(key.key for key in body.signing_keys)):
+        return None
+    return stored.claims if stored.claims.body.issuer_account in (usual, own) else None
+
+
+# ---- users
+
+
+def _users(context: _Context, account: _Account) -> tuple[list[_Part], list[_Problem]]:
+    """What is found of each user, without a document for one that is revoked; and what is wrong with all of them."""
+    users: list[_Part] = []
+    problems: list[_Problem] = []
+    number = 0
+    for name in account.files.users:
+        found = context.store.read_user(account.name, name)
+        if not isinstance(found, Stored):
+            if found is not None:
+                problems.append(_Problem(found.path, found.message, True))
+            continue
+        user = _user(context, account, name, found.claims, f"{account.path}.users[{number}]")
+        number += bool(user.document)
+        if user.entities:
+            users.append(user)
+        problems += user.problems
+    return users, problems
+
+
+def _user(context: _Context, account: _Account, name: str, claims: Claims, path: str) -> _Part:
+    file = context.store.layout.user_jwt(account.name, name)
+    said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
+    fault = user_fault(context.trust, UserFile(account.name, account.claims.subject, name), said, context.ring.has)
+    if fault:
+        return _Part({}, [], [_Problem(file, f"this is left as it is: {fault}", True)])
+    if rules.revoked_until(account.claims.body.revocations, claims.subject) >= claims.issued_at:
+        revoked = _entity(context, claims, kind="user", name=name, account=account.name, path=file, revoked=True)
+        message = "this user is revoked: it is not in the document, which would issue it again."
+        return _Part({}, [revoked], [_Problem(file, message, False)])
+    has_creds = name in account.files.creds
+    has_seed = context.ring.has(claims.subject)
+    held = has_seed or (has_creds and _creds_hold_seed(context.store, account.name, name, claims))
+    document = {"name": name, **_user_document(account, claims), **_identity(claims, held)}
+    if has_seed and not has_creds:
+        document["creds"] = False
+    role = _signing_role(account, claims)
+    if role:
+        document["signing_key_role"] = role
+    entity = _entity(
+        context, claims, kind="user", name=name, account=account.name, path=path, creds=has_creds, seed=held
+    )
+    if account.retiring.get(name, claims.subject) != claims.subject:
+        entity["retiring"] = account.retiring[name]
+    operator = context.store.operator
+    is_strict = operator is not None and operator.claims.body.strict_signing_key_usage
+    found = rules.user_issues(account.claims, claims, context.now, is_strict)
+    return _Part(document, [entity], [*_check(context, claims, path), *_problems(found, path)])
+
+
+def _user_document(account: _Account, claims: Claims) -> dict[str, Any]:
+    """The claims of a user as the document has them. Those of a scoped user are in the scope."""
+    key = account.keys.get(claims.issuer)
+    document = _described(claims)
+    if claims.body.is_scoped and (key is None or key.template is None):
+        document.update(show_options(claims.body))
+    document.pop("issuer_account", None)
+    return document
+
+
+def _signing_role(account: _Account, claims: Claims) -> str:
+    """What the document names the signing key of a user by; empty where it names none."""
+    key = account.keys.get(claims.issuer)
+    if key is None:
+        return ""
+    role = key.role or role_of(account.roles.record, key.key)[0]
+    if role and role not in account.roles.repeated:
+        return role
+    return key.key if key.template is not None else ""
+
+
+def _creds_hold_seed(store: Store, account: str, name: str, claims: Claims) -> bool:
+    text = store.creds_text(account, name)
+    try:
+        return text is not None and decorated.seed_in(text).public_key == claims.subject
+    except NatsSecurityError:
+        return False
+
+
+# ---- common
+
+
+def _check(context: _Context, claims: Claims, path: str) -> list[_Problem]:
+    """What is wrong with one token alone."""
+    if isinstance(claims.body, Account):
+        claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
+    found = [*rules.library_issues(claims, context.now), *rules.server_issues(claims, context.now)]
+    return _problems(found, path)
+
+
+def _check_under(store: Store, claims: Claims, path: str) -> list[_Problem]:
+    """What is wrong with an account of this operator."""
+    if store.operator is None:
+        return []
+    found = rules.issues_between(store.operator.claims, claims)
+    return _problems([issue for issue in found if not (store.is_managed and issue.path == "issuer")], path)
+
+
+def _problems(issues: Iterable[rules.Issue], path: str) -> list[_Problem]:
+    return [_Problem(f"{path}.{issue.path}" if issue.path else path, issue.message, issue.blocking) for issue in issues]
+
+
+def _entity(context: _Context, claims: Claims, **shown: Any) -> dict[str, Any]:
+    """A token as a result: `shown` has its kind, name, account and path, and what only its kind has."""
+    return {
+        "public_key": claims.subject,
+        "seed": context.ring.has(claims.subject),
+        "issuer": claims.issuer,
+        "issued_at": units.show_time(claims.issued_at),
+        "expires": units.show_time(claims.expires) if claims.expires else None,
+        "expires_in_seconds": claims.expires - context.now if claims.expires else None,
+        **shown,
+    }
 
 
 def _described(claims: Claims) -> dict[str, Any]:
-    told = describe(claims)
-    for word in ("subject", "scoped", "name"):
-        told.pop(word, None)
-    return told
-
-
-def only_store(stores_dir: str) -> str:
-    """The name of the one store in a folder. NatsSecurityError where there is none, or more than one."""
-    names = stores_in(stores_dir)
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise NatsSecurityError(f"There is no store in {os.path.abspath(stores_dir)}.")
-    raise NatsSecurityError(f"There are several stores in {stores_dir}: say which, of {', '.join(names)}.")
+    hidden = ("subject", "scoped", "name")
+    return {word: value for word, value in describe(claims).items() if word not in hidden}

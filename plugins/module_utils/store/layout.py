@@ -181,6 +181,16 @@ def stores_in(stores_dir: str) -> list[str]:
     return [name for name in list_folder(stores_dir) if is_file(os.path.join(stores_dir, name, ".nsc"))]
 
 
+def only_store(stores_dir: str) -> str:
+    """The name of the one store in a folder. NatsSecurityError where there is none, or more than one."""
+    names = stores_in(stores_dir)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise NatsSecurityError(f"There is no store in {os.path.abspath(stores_dir)}.")
+    raise NatsSecurityError(f"There are several stores in {stores_dir}: say which, of {', '.join(names)}.")
+
+
 def name_problem(name: str) -> str:
     """Why a name cannot be that of an operator, account or user in nsc's layout; empty where it can."""
     if not name:

@@ -20,7 +20,7 @@ from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, is_file, is_folder, 
 from ..disk.writing import is_rest
 from ..reconcile.place import SURROUNDED, Found, Trust, UserFiles
 from ..token import codec, decorated
-from .layout import STATE, Layout
+from .layout import STATE, Layout, stores_in
 
 if TYPE_CHECKING:
     from .renaming import Moves
@@ -148,6 +148,19 @@ def read_store(layout: Layout, to_come: Mapping[str, str] | None = None, moves: 
         if found is not None:
             store.accounts[name] = found
             note_mode(store, folder, FOLDER_MODE)
+    return store
+
+
+def existing_store(layout: Layout) -> Store:
+    """What is in a store, not verified yet. NatsSecurityError where there is none."""
+    store = read_store(layout)
+    if not store.exists:
+        if store.problems:
+            raise NatsSecurityError(str(store.problems[0]))
+        names = stores_in(layout.stores_dir)
+        raise NatsSecurityError(
+            f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
+        )
     return store
 
 

@@ -12,7 +12,7 @@ from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..disk import files
 from ..store import apply
-from ..store.inventory import only_store
+from ..store.layout import only_store
 from ..store.source import parse_source, read_source
 from . import access_sources, cluster_options
 from .access_sources import Source

@@ -23,7 +23,7 @@ from ..disk.files import FILE_MODE, read_text
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..store.apply import lock
-from ..store.inventory import only_store
+from ..store.layout import only_store
 from .attributes import set_attributes
 from .placing import Placing, place_of, put_store
 from .stores import lock_timeout, named_store

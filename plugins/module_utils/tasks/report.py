@@ -17,7 +17,7 @@ from ..report import metrics, model, page
 from ..report.comparison import read_comparison
 from ..report.entities import SigningKeys
 from ..store import apply, reading
-from ..store.inventory import only_store
+from ..store.layout import only_store
 from ..store.record import verified
 from . import access_tasks
 from .policy import policy_of, rules_spec
