@@ -172,7 +172,7 @@ rulebook: $(VENV)/rulebook.done
 	python -m pytest tests/rulebook $(PYTEST_ARGS)
 
 # Exit code 3 says that there can be no hosts. There is one set of them on a machine, and a second run waits, from whichever checkout it is. What
-# molecule knows of earlier ones is forgotten, and they end whatever becomes of the tests.
+# molecule knows of earlier ones is forgotten, and they end even if the tests fail.
 molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/$(VENV)/molecule
 molecule: $(VENV)/molecule.done
 	@if reason=$$($(LAB) possible /var/tmp/natsops-lab); then \

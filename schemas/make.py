@@ -549,7 +549,7 @@ The address may also be a path, relative to the document, such as that of the fi
 them, in which any value may be a template. Let the editor know the tags of Ansible: `"yaml.customTags": ["!unsafe", "!vault"]`.
 
 The schema says what each option may be
-by itself. What NATS demands of subjects, and of options together, `nats_store --check` reports. Whatever is omitted, or `null`, takes its default.
+by itself. `nats_store` in check mode reports what NATS requires of subjects and of combinations of options. What is omitted or `null` takes its default.
 
 ## Values
 

@@ -16,7 +16,7 @@ options:
       - The schemes are V(nats), V(tls), and V(ws) and V(wss) for websockets. A URL without a scheme is a V(nats) URL.
       - Where one of the URLs is a V(tls) or V(wss) URL, or an option that begins with C(tls_) is set, the user logs in over TLS only, on every server of the
         list and on every new connection. A server that does not offer TLS is sent nothing. With V(nats) URLs alone, TLS is used where a server asks
-        for it, which whoever is on the network can prevent.
+        for it, which an attacker on the network can prevent.
       - No further addresses are learned from servers. A user or password in a URL is an error.
       - One of this and O(account_server_url) is needed.
     type: list

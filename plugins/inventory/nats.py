@@ -29,7 +29,7 @@ extends_documentation_fragment:
   - natsops.security.connection
   - natsops.security.connection.tls
 notes:
-  - Nobody connects to an account server, so O(account_server_url) is an error here.
+  - Clients do not connect to an account server, so O(account_server_url) is an error here.
   - The cache holds what is listed above, and no creds, seed or JWT. It belongs to the servers and the choices of a source, so a change of these asks again.
 options:
   plugin:

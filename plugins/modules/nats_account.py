@@ -82,7 +82,7 @@ EXAMPLES = r"""
     expires_in: 180d
     renew_before: 30d
 
-- name: Revoke a user, whatever its JWT says
+- name: Revoke a user
   natsops.security.nats_account:
     name: PARTNER
     key_path: /etc/nats/partner.nk

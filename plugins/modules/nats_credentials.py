@@ -155,7 +155,7 @@ users:
       description: Whether this task changed something of the user.
       type: bool
     due:
-      description: Whether the file has to be written or corrected whatever its JWT is.
+      description: Whether the file has to be written or corrected regardless of its JWT.
       type: bool
     notify:
       description: Whether handlers have to run.

@@ -11,7 +11,7 @@ module: nats_diagnose
 version_added: 0.1.0
 short_description: Find out why NATS servers refuse a user, and what to do
 description:
-  - Connects to every server as the user, for real, and disconnects. A server that refuses a user answers C(Authorization Violation) whatever the reason is.
+  - Really connects to every server as the user, and disconnects. A server that refuses a user answers C(Authorization Violation) for any reason.
     This module returns the reason for each server, with an advice, and in what servers differ.
   - What the creds show by themselves is found without anything else. With a store (O(store_path)) or the JWT of the account (O(jwts)), what the account says
     about the user is compared too. With access to the system account (O(creds_path) or O(system_signer_path) and their like), what each server really holds,

@@ -178,7 +178,7 @@ findings:
       path: expires_at
       place: /etc/nats/stores/ACME/accounts/APP/users/orders.jwt
       about: [user APP/orders]
-      reason: Creds that were copied work until their JWT expires. Where users expire, a copy that nobody noticed ends by itself.
+      reason: Creds that were copied work until their JWT expires. Where users expire, an unnoticed copy becomes useless by itself.
       reference: NIST SP 800-53 IA-5(1), AC-2(3)
 excepted:
   description: The same for findings that an exception covers, each with its C(exception), which has C(owner), C(reason), C(until) and C(path).
@@ -201,7 +201,7 @@ rules:
       checked: 12
       findings: 1
       excepted: 0
-      reason: Creds that were copied work until their JWT expires. Where users expire, a copy that nobody noticed ends by itself.
+      reason: Creds that were copied work until their JWT expires. Where users expire, an unnoticed copy becomes useless by itself.
       reference: NIST SP 800-53 IA-5(1), AC-2(3)
 problems:
   description: What could not be read or is not at hand, in sentences, as RV(natsops.security.nats_access_info#module:problems).

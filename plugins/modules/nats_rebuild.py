@@ -11,7 +11,7 @@ module: nats_rebuild
 version_added: 0.1.0
 short_description: Rebuild the store of a NATS operator from loose files or live servers
 description:
-  - Makes a store with its keystore from whatever JWTs, seeds and creds are left, in files of any name and any form, as C(nsc fix) does from C(.jwt),
+  - Makes a store with its keystore from the JWTs, seeds and creds that are left, in files of any name and any form, as C(nsc fix) does from C(.jwt),
     C(.nk) and C(.creds) files. They may also be in the configuration of a server, in JSON or in YAML.
   - With O(servers), the JWTs of all accounts are read from servers with a full resolver, and that of the operator from their configuration. The keys may be
     in the keystore O(keys_dir), in O(paths), or in signers elsewhere. No server has the JWTs of users, so these are missing where their creds are not given.

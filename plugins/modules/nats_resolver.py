@@ -115,7 +115,7 @@ EXAMPLES = r"""
     signer_path: /etc/nats/keys
     state: exact
 
-- name: Remove one account, whoever is connected
+- name: Remove one account, even while clients are connected
   natsops.security.nats_resolver:
     servers: [nats://localhost:4222]
     creds_path: /etc/nats/sys.creds

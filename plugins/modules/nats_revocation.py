@@ -74,7 +74,7 @@ options:
         type: str
   remove_signing_keys:
     description:
-      - Signing keys of the account that were stolen, by public key or, in a store, by role. Whatever they signed is no longer valid.
+      - Signing keys of the account that were stolen, by public key or, in a store, by role. Nothing that they signed is valid any longer.
       - In a store their seeds and the JWTs of the users that they signed go to the archive, and RV(users_to_issue) names these users.
         The next run of M(natsops.security.nats_store) with the document makes a new key for the role and issues them again.
     type: list
@@ -125,7 +125,7 @@ EXAMPLES = r"""
     revocations:
       - user: dashboard
 
-- name: Revoke whatever was issued for any user before an incident
+- name: Revoke everything that was issued for any user before an incident
   natsops.security.nats_revocation:
     store: ACME
     account: APP
@@ -245,7 +245,7 @@ claims:
 unsigned:
   description:
     - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. While it waits, nobody is revoked yet, and RV(revocations), RV(revoked) and RV(users_to_issue) are what is asked for.
+      C(issuers). Null if nothing does. While it waits, no user is revoked yet, and RV(revocations), RV(revoked) and RV(users_to_issue) are what is asked for.
   returned: with O(unsigned_path), unless O(state=listed)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
@@ -266,7 +266,7 @@ problems:
   returned: when there is any, with O(store)
   type: list
   elements: dict
-  sample: [{"path": "revocations[0].user", "message": "there is no user gust in the account APP, there are app, guest."}]
+  sample: [{"path": "revocations[0].user", "message": "there is no user gust in the account APP; available: app, guest."}]
 """
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once

@@ -123,7 +123,7 @@ options:
         type: str
       phase:
         description:
-          - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and whatever the current key signs stays valid.
+          - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and what the current key signs stays valid.
           - V(resign) has the next key sign, and everything of the document that the current key signed is signed again by it. The current key is retiring
             from then on; it stays in the JWT, so tokens that it signed are valid still.
           - V(retire) takes the key that is retiring out of the JWT, and its seed goes to the archive. Refused while something that it signed is in the store.
@@ -439,7 +439,7 @@ problems:
   returned: when there is any
   type: list
   elements: dict
-  sample: [{"path": "accounts[1].users[0].signing_key_role", "message": "APP has no signing key with the role writer, there are main, reader."}]
+  sample: [{"path": "accounts[1].users[0].signing_key_role", "message": "APP has no signing key with the role writer; available: main, reader."}]
 """
 
 import gc

@@ -11,7 +11,7 @@ module: nats_store_info
 version_added: 0.1.0
 short_description: Read a store of NATS keys and JWTs as a document
 description:
-  - Reads a store in the layout of C(nsc), whoever made it, as the document that M(natsops.security.nats_store) makes it from, and reports when its
+  - Reads a store in the layout of C(nsc), made by any tool, as the document that M(natsops.security.nats_store) makes it from, and reports when its
     tokens expire, which seeds are there and what is wrong.
   - M(natsops.security.nats_store) accepts the document and finds nothing to change, unless there are problems that block. So an existing operation
     can be taken into version control.

@@ -36,7 +36,7 @@ def key_type_of(value: Any) -> str | None:
     """The option `type`: a type of key, or None for any."""
     if value is None or value in nkey.KEY_TYPES:
         return None if value is None else str(value)
-    raise NatsSecurityError(f"type: {quoted(value)} is not a type of key; there are {', '.join(nkey.KEY_TYPES)}.")
+    raise NatsSecurityError(f"type: {quoted(value)} is not a type of key; available: {', '.join(nkey.KEY_TYPES)}.")
 
 
 def public_key_of(text: str, key_type: str | None) -> str:

@@ -1032,7 +1032,7 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
         ),
         (
             {"stream": "a", "access": ["watch"]},
-            "actions[0].access: there is no watch of stream, there are read, manage.",
+            "actions[0].access: there is no watch of stream; available: read, manage.",
         ),
         ({"kv": "a.b"}, "actions[0].kv: 'a.b' is no name of a stream or bucket"),
     ],

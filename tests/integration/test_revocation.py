@@ -124,7 +124,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
         ({"revocations": [{"user": ""}]}, "an empty text is no name"),
         (
             {"revocations": [{"export": "orders.delete", "account": "ACCOUNT"}]},
-            "has no export orders.delete, there are",
+            "has no export orders.delete; available:",
         ),
         (
             {"revocations": [{"export": "orders.create", "account": "USER"}]},
@@ -332,13 +332,13 @@ def test_store_keeps_an_expired_entry_whose_user_has_not_expired(store: Store) -
 @pytest.mark.parametrize(
     ("revocation", "message"),
     [
-        ({"user": "gust"}, "there is no user gust in the account APP, there are app, dashboard, guest"),
+        ({"user": "gust"}, "there is no user gust in the account APP; available: app, dashboard, guest"),
         ({"user": "SHOP"}, "is the key of PARTNER/shop, which is no user of the account APP"),
         ({"user": "PARTNER"}, "there is no user PARTNER"),
         ({"user": "PARTNER KEY"}, "is an account public key, expected a user public key"),
         ({"export": "orders", "account": "PARTNR"}, "there is no account PARTNR here"),
         ({"export": "orders", "account": "APP"}, "is the exporting account itself"),
-        ({"export": "prices", "account": "PARTNER"}, "has no export prices, there are orders.* (service)"),
+        ({"export": "prices", "account": "PARTNER"}, "has no export prices; available: orders.* (service)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

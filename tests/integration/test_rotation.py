@@ -213,7 +213,7 @@ def test_teams_that_keep_users_alone_follow_a_rotation(store: Store) -> None:
     ("rotations", "message"),
     [
         ([turning("retire")], "still signs for the role main: first sign again what it signed (phase: resign)"),
-        ([turning("add", role="none")], "rotations[0].role: there is no role none here; there are main, reader."),
+        ([turning("add", role="none")], "rotations[0].role: there is no role none here; available: main, reader."),
         ([turning("add", account="NONE")], "rotations[0].account: the document has no account NONE."),
         ([turning("add"), turning("resign")], "rotations[1]"),
         ([turning("add", public_key="UX")], "rotations[0].public_key"),

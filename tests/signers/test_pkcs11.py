@@ -110,7 +110,7 @@ def test_pin_comes_from_a_file_or_the_environment(
     [
         ({"pin": "wrong-pin"}, "the PIN is wrong. Correct it (pin, pin_path, pin_variable)"),
         ({"pin": "1"}, "the PIN is wrong. Correct it (pin, pin_path, pin_variable)"),
-        ({"token_label": "nowhere"}, f"there is no token nowhere in {SOFTHSM}; there are nats."),
+        ({"token_label": "nowhere"}, f"there is no token nowhere in {SOFTHSM}; available: nats."),
         ({"key_label": "nowhere"}, "the token nats has no public key nowhere"),
         ({"key_label": "operator", "key_id": "02"}, "the token nats has no public key operator"),
         ({"key_label": "twice"}, "the token nats has more than one public key twice: give both key_label and key_id."),

@@ -67,7 +67,7 @@ def test_key_that_is_rotated_goes_on_with_the_version_that_signs(bao: Bao) -> No
     assert second.public_key != first.public_key
     with pytest.raises(NatsSecurityError, match="it holds the key"):
         signer_of(bao.signer("rotated", public_key=first.public_key)).sign(b"data")
-    with pytest.raises(NatsSecurityError, match="the key has no version 3; there are 1, 2"):
+    with pytest.raises(NatsSecurityError, match="the key has no version 3; available: 1, 2"):
         signer_of(bao.signer("rotated", key_version=3))
 
 

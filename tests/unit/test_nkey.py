@@ -87,7 +87,7 @@ def test_raw_seed_of_another_length_is_refused(raw: bytes) -> None:
 
 
 def test_unknown_key_type_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(NatsSecurityError, match="no key type 'usr'; there are operator, account, user"):
+    with pytest.raises(NatsSecurityError, match="no key type 'usr'; available: operator, account, user"):
         nkey.create("usr")
 
 

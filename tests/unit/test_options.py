@@ -259,7 +259,11 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
             {"limits": {"conections": 5}},
             "limits.conections: there is no such option here; did you mean connec",
         ),
-        (Account, {"limits": {"zzz": 5}}, "limits.zzz: there is no such option here, there are connections, data, dis"),
+        (
+            Account,
+            {"limits": {"zzz": 5}},
+            "limits.zzz: there is no such option here; available: connections, data, dis",
+        ),
         (Account, {"type": "account"}, "type: there is no such option here"),
         (Account, {"limits": []}, "limits: expected a dictionary, not []."),
         (Account, {"limits": "no"}, "limits: expected a dictionary, not 'no'."),

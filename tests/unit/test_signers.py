@@ -281,7 +281,7 @@ def test_what_a_signer_says_is_shown_without_secrets() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "signers[3].type: None is not a type of signer; there are command, transit, pkcs11."),
+        ({}, "signers[3].type: None is not a type of signer; available: command, transit, pkcs11."),
         ({"type": "kms"}, "signers[3].type: 'kms' is not a type of signer"),
         ({"type": "command"}, "signers[3]: a signer of type command needs argv."),
         ({"type": "command", "argv": ["x"]}, "signers[3]: a signer of type command needs public_key."),

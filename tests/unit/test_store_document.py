@@ -377,7 +377,7 @@ def test_an_unknown_option_is_reported_with_all_that_there_are(
 ) -> None:
     found = planned({"operator": {"name": "ACME"}, **document}, tmp_path)[1]
     (message,) = [problem for problem in found if problem.startswith(f"{place}.zzz: ")]
-    listed = message.partition("there are ")[2].rstrip(".").split(", ")
+    listed = message.partition("available: ")[2].rstrip(".").split(", ")
     assert set(words) <= set(listed)
     assert listed == sorted(listed)
 

@@ -50,6 +50,8 @@ INSTEAD = {
     r"(brings?|brought|bringing)\b[^.|]*\bin line|puts? right|mends?|mended": "reconcile, correct, fix",
     r"(comes?|came|coming) into force": "takes effect",
     r"wish(es)?|strangers?": "wanted; foreign",
+    r"takes (Java|root|Go)": "requires",
+    r"[,;] there are [^ ]*(known|names|join)": "; available: ...",
     r"anew": "again; re-established",
     r"(is|are) wanted, not|is wanted\\.(?=\"\))": "expected a list, not ...; a name is required",
 }
@@ -57,6 +59,8 @@ INSTEAD = {
 INSTEAD_IN_DOCUMENTATION = {
     r"nobody|somebody|whoever": "no client, no user, an attacker: say who",
     r"go(es)? on with": "continue with, keep",
+    r"whatever": "every, any, regardless of",
+    r"(is|are) gone on with": "is continued",
     r"foretold|foretells?": "predict",
 }
 #: Their comments and docstrings also speak of callers and clients in general.

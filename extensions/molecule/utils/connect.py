@@ -23,7 +23,7 @@ async def attempt(creds: str, url: str) -> str | None:
         client = await nats.connect(
             url, user_credentials=creds, allow_reconnect=False, connect_timeout=5, error_cb=note
         )
-    except Exception as error:  # what is said is the result, whatever it is
+    except Exception as error:  # any answer is the result
         return "; ".join([*said, str(error) or type(error).__name__])
     await client.close()
     return None

@@ -9,7 +9,7 @@
 #   lab.sh up LAB CONTROL NAME,ADDRESS,ROOT...  start these hosts; LAB is a folder, CONTROL the network namespace that reaches them
 #   lab.sh cut LAB CONTROL NAME              a power cut of one host
 #   lab.sh boot LAB CONTROL NAME             and its start
-#   lab.sh down LAB CONTROL                  end all of it, whatever there is
+#   lab.sh down LAB CONTROL                  end all of it
 set -euo pipefail
 
 packages=systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,ca-certificates,tzdata

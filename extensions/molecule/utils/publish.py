@@ -29,7 +29,7 @@ PATIENCE = 60.0  # seconds for a message to be confirmed at all
 
 
 async def connect(creds: str, urls: list[str], name: str) -> Client:
-    """A connection that comes back whatever the servers do."""
+    """A connection that is re-established whenever it is lost."""
 
     async def ignore(_error: Exception) -> None:
         """What goes wrong shows in the numbers."""

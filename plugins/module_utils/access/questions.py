@@ -117,7 +117,7 @@ def _word_problems(verb: _Verb, said: dict[str, Any], path: str) -> Iterator[Pro
     known = (*verb.required, *verb.one_of, *verb.optional)
     for word in said:
         if word not in known:
-            yield Problem(f"{path}.{word}", f"there is no such word here, there are {', '.join(known)}.")
+            yield Problem(f"{path}.{word}", f"there is no such word here; available: {', '.join(known)}.")
     for word in verb.required:
         if word not in said:
             yield Problem(f"{path}.{word}", "this is required.")

@@ -54,6 +54,10 @@ def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
 # ---- options to objects
 
 
+#: So many options a message about a value of the wrong type lists.
+_FEW = 4
+
+
 def read_options(cls: type, options: Any, path: str, problems: list[Problem], beside: tuple[str, ...] = ()) -> Any:
     """The object that the options describe; what they omit, or give as null, has its default.
 
@@ -61,10 +65,11 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem], be
     that there are at the same place and that somebody else reads; a message about an unknown name lists them too.
     """
     target = cls()
-    if not isinstance(options, dict):
-        problems.append(Problem(path, f"expected a dictionary, not {quoted(options)}."))
-        return target
     known = _options_by_name(cls)
+    if not isinstance(options, dict):
+        members = f" with {', '.join(known)}" if len(known) <= _FEW else ""
+        problems.append(Problem(path, f"expected a dictionary{members}, not {quoted(options)}."))
+        return target
     for name, value in options.items():
         where = _join(path, excerpt(str(name)))
         if not isinstance(name, str) or name not in known:
@@ -144,7 +149,7 @@ def _suggestion(name: str, known: Any) -> str:
     import difflib  # not where there is nothing to suggest: it takes a millisecond
 
     close = difflib.get_close_matches(str(name)[:100], list(known), 1)
-    return f"; did you mean {close[0]}?" if close else ", there are {}.".format(", ".join(sorted(known)))
+    return f"; did you mean {close[0]}?" if close else "; available: {}.".format(", ".join(sorted(known)))
 
 
 # ---- objects to options

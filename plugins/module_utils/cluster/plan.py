@@ -144,7 +144,7 @@ def operator_problems(cluster: Cluster, operator: Claims | None) -> list[str]:
 
 
 def _names_of(server: Server) -> str:
-    return " and ".join(f"{operator.name} ({operator.subject})" for operator in server.operators) or "nobody"
+    return " and ".join(f"{operator.name} ({operator.subject})" for operator in server.operators) or "no operator"
 
 
 def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:

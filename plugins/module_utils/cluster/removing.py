@@ -73,7 +73,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     signer = task.signer(sorted(allowed))
     if signer is not None and signer.public_key not in allowed:
         raise NatsSecurityError(
-            f"The signer {signer.public_key} can't sign the removal of accounts; the servers trust {', '.join(sorted(allowed)) or 'nobody'}."
+            f"The signer {signer.public_key} can't sign the removal of accounts; the servers trust {', '.join(sorted(allowed)) or 'no key'}."
         )
     if signer is not None and (isinstance(signer, KeyPair) or not task.check):
         # Nothing to delete: servers only say whether they would. In check mode a key elsewhere is not asked to sign.

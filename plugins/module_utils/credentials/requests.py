@@ -89,7 +89,7 @@ def _read_host(host: str, items: Any, problems: list[str]) -> Iterator[Request]:
         request = Request(host, place, _with_defaults(item))
         for seen, what, word in ((paths, os.path.normpath(item["path"]), "path"), (users, request.id, "user")):
             if what in seen:
-                problems.append(f"{place}: the {word} {what} is there already, at {seen[what]}.")
+                problems.append(f"{place}: the {word} {what} is used already, at {seen[what]}; change one of them.")
             seen[what] = f"credentials_users[{index}]"
         yield request
 
@@ -98,7 +98,7 @@ def _item_problems(item: Any) -> list[str]:
     if not isinstance(item, Mapping):
         return [f": a dictionary is expected, not {quoted(item)}."]
     problems = [
-        f".{word}: there is no such option here, there are {', '.join(_WORDS)}." for word in item if word not in _WORDS
+        f".{word}: there is no such option here; available: {', '.join(_WORDS)}." for word in item if word not in _WORDS
     ]
     for word in ("account", "name", "path"):
         if not isinstance(item.get(word), str) or not item[word]:

@@ -85,7 +85,7 @@ def _read_action(asked: dict[str, Any], path: str, problems: list[Problem]) -> A
         for kind in said.get("access") or ():
             if kind not in _ACCESS[word]:
                 problems.append(
-                    Problem(f"{path}.access", f"there is no {kind} of {word}, there are {', '.join(_ACCESS[word])}.")
+                    Problem(f"{path}.access", f"there is no {kind} of {word}; available: {', '.join(_ACCESS[word])}.")
                 )
     return Action(said, list(dict.fromkeys(_needs(word, said))), word in _ACCESS)
 

@@ -191,7 +191,7 @@ def from_raw_seed(key_type: str, raw: bytes) -> KeyPair:
     """The key pair of a type that grows from 32 raw bytes. NatsSecurityError for an unknown type or another length."""
     require_nkeys()
     if key_type not in PREFIXES:
-        raise NatsSecurityError("There is no key type {!r}; there are {}.".format(key_type, ", ".join(KEY_TYPES)))
+        raise NatsSecurityError("There is no key type {!r}; available: {}.".format(key_type, ", ".join(KEY_TYPES)))
     if len(raw) != 32:
         raise NatsSecurityError(f"A raw seed has 32 bytes, this one has {len(raw)}.")
     if key_type == "curve":

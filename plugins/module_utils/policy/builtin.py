@@ -27,7 +27,7 @@ class _Said(NamedTuple):
 _SAID = {
     "user-expiry": _Said(
         1,
-        "Creds that were copied work until their JWT expires. Where users expire, a copy that nobody noticed ends by itself.",
+        "Creds that were copied work until their JWT expires. Where users expire, an unnoticed copy becomes useless by itself.",
         f"NIST SP 800-53 IA-5(1), AC-2(3); {_IN_DEPTH}",
     ),
     "no-bearer-users": _Said(

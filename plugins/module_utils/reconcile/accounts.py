@@ -178,7 +178,7 @@ def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | 
 #: How a signing key goes without an outage.
 _WAY = (
     "That goes for users whose JWT this run would issue again, too, until their clients have it. Instead, keep the role in signing_keys and have the key "
-    "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once nobody is connected by the old key. "
+    "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once no client connects by the old key. "
     "For users that another role is to sign, keep both roles until their clients have the new creds. To have the outage, set cut_off: true in the task."
 )
 

@@ -197,7 +197,7 @@ def looks_like_key(text: str) -> bool:
 
 def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
     names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
-    return f"there is no {kind} {excerpt(name)} here, there are {names}; name one that is not described here by its public key."
+    return f"there is no {kind} {excerpt(name)} here; available: {names}. Name an account that is not in the document by its public key."
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:
@@ -407,4 +407,4 @@ def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
         for word in said if isinstance(said, dict) else ():
             if word not in ACTIVATION_WORDS:
                 known = ", ".join(sorted(ACTIVATION_WORDS))
-                yield Problem(f"{path}.{excerpt(str(word))}", f"there is no such option here, there are {known}.")
+                yield Problem(f"{path}.{excerpt(str(word))}", f"there is no such option here; available: {known}.")

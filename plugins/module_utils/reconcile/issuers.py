@@ -49,7 +49,7 @@ def account_issuers(
         key = roles.get(wanted.role) or (wanted.role if wanted.role in known else "")
         if not key:
             names = ", ".join(sorted(roles)) or "none"
-            problem = f"the operator has no signing key with the role {wanted.role}, there are {names}."
+            problem = f"the operator has no signing key with the role {wanted.role}; available: {names}."
             return Issuers([], problem=problem, path="signing_key_role")
         return Issuers([key], whose=f"the role {wanted.role} of the operator {operator.name or operator.subject}")
     allowed = [*body.signing_keys, *([] if strict else [operator.subject]), *([own] if self_signed else [])]

@@ -231,7 +231,7 @@ class _Known:
         if self.given.place.trust is None:
             return f"{excerpt(name)} is no public key; only a store knows users by name, so write the public key of the user, or *."
         return (
-            f"there is no user {excerpt(name)} in the account {self.wanted.name}, there are {_some(self.files)}; "
+            f"there is no user {excerpt(name)} in the account {self.wanted.name}; available: {_some(self.files)}; "
             "a user that is gone is named by public key."
         )
 
@@ -251,7 +251,7 @@ class _Known:
                 place, f"several exports are called {excerpt(wanted.export)}, name one by its subject: {_some(shown)}."
             )
         return Problem(
-            place, f"the account {self.wanted.name} has no export {excerpt(wanted.export)}, there are {_some(shown)}."
+            place, f"the account {self.wanted.name} has no export {excerpt(wanted.export)}; available: {_some(shown)}."
         )
 
     def _importer(self, wanted: WantedRevocation, index: int) -> _Target | Problem:
@@ -278,7 +278,10 @@ class _Known:
     def _no_such_account(self, name: str) -> str:
         if self.given.place.trust is None:
             return f"{excerpt(name)} is no public key; only a store knows accounts by name, so write the public key of the account, or *."
-        return f"there is no account {excerpt(name)} here, there are {_some(self.given.place.accounts)}; name one that is not described here by its public key."
+        return (
+            f"there is no account {excerpt(name)} here; available: {_some(self.given.place.accounts)}. "
+            "Name an account that is not in the document by its public key."
+        )
 
 
 def _time(data: dict[str, Any], word: str) -> int:

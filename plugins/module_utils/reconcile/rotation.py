@@ -122,7 +122,7 @@ def turn(
         slot = slots.get(one.role)
         if slot is None:
             known = ", ".join(sorted(roles)) or "none"
-            problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; there are {known}."))
+            problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; available: {known}."))
             continue
         found = _turn_slot(slot, one, present, at_hand)
         if isinstance(found, str):

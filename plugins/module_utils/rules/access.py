@@ -149,12 +149,12 @@ def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
         return
     known = ", ".join(CONNECTION_TYPES)
     if len(unknown) == len(names):
-        yield _refused(path, f"are none that servers know, so every connection is refused; there are {known}.")
+        yield _refused(path, f"are none that servers know, so every connection is refused; available: {known}.")
         return
     for index, name in enumerate(names):
         if name.upper() in CONNECTION_TYPES:
             continue
-        yield _odd(f"{path}[{index}]", f"{quoted(name)} is no way to connect that servers know; there are {known}.")
+        yield _odd(f"{path}[{index}]", f"{quoted(name)} is no way to connect that servers know; available: {known}.")
 
 
 def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:

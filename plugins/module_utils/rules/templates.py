@@ -109,7 +109,7 @@ def function_problem(function: str) -> str:
         return ""
     match = _TAG.fullmatch(function)
     if match is None:
-        return f"{quoted('{{' + function + '}}')} is no function of scopes; there are {', '.join(FUNCTIONS)}"
+        return f"{quoted('{{' + function + '}}')} is no function of scopes; available: {', '.join(FUNCTIONS)}"
     name = match[2]
     if not name or name != name.strip() or not function.startswith(("tag(", "account-tag(")):
         right = "{{" + (match[1] or "").lower() + "tag(" + (name.strip().lower() or "x") + ")}}"

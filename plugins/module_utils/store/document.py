@@ -198,7 +198,7 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
     named = {account.name for account in accounts if account.state != ABSENT}
     if system and system not in named and not nkey.is_public_key(system, "account"):
         names = (", ".join(sorted(named)) or "none") if len(named) <= 12 else f"{len(named)} others"
-        message = f"there is no account {excerpt(system)} in accounts, there are {names}; name one that is not described here by its public key."
+        message = f"there is no account {excerpt(system)} in accounts; available: {names}. Name an account that is not in the document by its public key."
         problems.append(Problem("operator.system_account", message))
         operator.system_account = ""
     return operator
@@ -373,9 +373,9 @@ def _public_key(options: dict[str, Any], path: str, key_type: str, problems: lis
     return ""
 
 
-def _check_once(seen: dict[str, str], what: str, path: str, told: str, problems: list[Problem]) -> None:
+def _check_once(seen: dict[str, str], what: str, path: str, shown: str, problems: list[Problem]) -> None:
     if what and what in seen:
-        problems.append(Problem(path, f"{told} is there already, at {seen[what]}."))
+        problems.append(Problem(path, f"{shown} is used already, at {seen[what]}; change one of them."))
     else:
         seen[what] = path
 

@@ -157,7 +157,7 @@ def of_store(layout: Layout) -> Source:
     store = reading.read_store(layout)
     if not store.exists:
         names = ", ".join(stores_in(layout.stores_dir)) or "none"
-        raise NatsSecurityError(f"There is no store {layout.name} in {layout.stores_dir}, there are {names}.")
+        raise NatsSecurityError(f"There is no store {layout.name} in {layout.stores_dir}; available: {names}.")
     found = Source()
     if store.operator is None:
         found.problems.append(f"{layout.operator_jwt}: there is no JWT of the operator.")
@@ -300,7 +300,7 @@ def _read_user(
         what = f"the role {user.role}" if user.role else "no template, which the strict operator wants"
         problems.append(
             Problem(
-                join(place, "signing_key_role"), f"{wanted.name} has no signing key with {what}; there are {roles}."
+                join(place, "signing_key_role"), f"{wanted.name} has no signing key with {what}; available: {roles}."
             )
         )
         return None

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_rebuild: a store from whatever JWTs, seeds and creds are left, and a report of what is missing."""
+"""The task of nats_rebuild: a store from the JWTs, seeds and creds that are left, and a report of what is missing."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def signer_of(options: Mapping[str, Any], where: str = "signers[0]") -> External
     given = {name: value for name, value in options.items() if value is not None}
     kind = given.get("type")
     if kind not in TYPES:
-        raise NatsSecurityError(f"{where}.type: {_shown(kind)} is not a type of signer; there are {', '.join(TYPES)}.")
+        raise NatsSecurityError(f"{where}.type: {_shown(kind)} is not a type of signer; available: {', '.join(TYPES)}.")
     _check_options(given, kind, where)
     key_type = _key_type(given, where)
     try:

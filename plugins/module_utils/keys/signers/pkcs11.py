@@ -105,7 +105,7 @@ class Pkcs11:
         except pkcs11.exceptions.NoSuchToken:
             labels = ", ".join(sorted({token.label for token in library.get_tokens() if token.label})) or "none"
             raise NatsSecurityError(
-                f"there is no token {self._where.token_label} in {self._where.library_path}; there are {labels}."
+                f"there is no token {self._where.token_label} in {self._where.library_path}; available: {labels}."
             ) from None
         except pkcs11.exceptions.MultipleTokensReturned:
             raise NatsSecurityError(f"there is more than one token {self._where.token_label}.") from None

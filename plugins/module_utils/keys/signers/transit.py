@@ -67,7 +67,7 @@ class Transit:
         version = str(self._version or found["latest_version"])
         if version not in found["keys"]:
             there = ", ".join(sorted(found["keys"], key=int))
-            raise NatsSecurityError(f"the key has no version {version}; there are {there}.")
+            raise NatsSecurityError(f"the key has no version {version}; available: {there}.")
         self._version = int(version)
         return base64.b64decode(found["keys"][version]["public_key"], validate=True)
 
