@@ -270,6 +270,6 @@ changelog: $(VENV)/lint.done
 	antsibull-changelog release --version "$$(sed -n 's/^version: //p' galaxy.yml)"
 
 clean:
-	@[ ! -e .demo/server/nats-server.pid ] || $(BIN)/python playbooks/files/quickstart_server.py stop .demo/server/nats-server.conf
+	@[ ! -e .demo/server/nats-server.pid ] || python3 playbooks/files/quickstart_server.py stop .demo/server/nats-server.conf
 	rm -rf .venv .venv-* .ansible .demo .docs .fuzz .servers .hypothesis .mypy_cache .pytest_cache .ruff_cache collections tests/output
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
