@@ -116,7 +116,7 @@ _MOMENT = f"{_DATE}(?:[Tt ]{_HOUR}:{_MINUTE}:(?:{_MINUTE}|60)(?:\\.[0-9]+)?(?:[Z
 
 def definitions() -> dict[str, Schema]:
     """What values of a kind may be, under `$defs`."""
-    units, exact = _core("base.units"), _core("claims.declaration").LARGEST_EXACT
+    units, exact = _core("base.units"), _core("claims.kinds").LARGEST_EXACT
     low, high = units.INT64_MIN, units.INT64_MAX
     count, count_text = _integer(-1, high)
     below, text_below = _integer(1, exact)

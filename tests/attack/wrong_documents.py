@@ -15,9 +15,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Operator,
     SigningKey,
     User,
+    kinds,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims import declaration as kinds
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Kind
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import Kind
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import shown_fields
 
 Options = dict[str, Any]
@@ -86,7 +87,7 @@ _NAMES = {"limits.jetstream_tiers": "R1", "mappings": "m.a"}
 _SAMPLES = {"latency": {"results": "lat"}, "trace": {"destination": "t"}, "mappings": {"subject": "m.b"}}
 
 
-def _wrapped(field: kinds.Field, name: str, inner: Any) -> Any:
+def _wrapped(field: Field, name: str, inner: Any) -> Any:
     shape = field.kind.shape
     if shape == "list":
         return [inner]

@@ -19,14 +19,15 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     SigningKey,
     User,
     authorization,
+    kinds,
     no_access,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims import declaration as kinds
 from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (
     AuthorizationRequest,
     AuthorizationResponse,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, Kind, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import Kind
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import fold_name, zero_object
 from ansible_collections.natsops.security.tests.unit.raw_tokens import key
 

@@ -20,7 +20,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Export,
     body_type,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import LARGEST_EXACT, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import LARGEST_EXACT
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, issue
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 from ansible_collections.natsops.security.tests.unit.raw_tokens import ACCOUNT, OPERATOR, SERVER, USER

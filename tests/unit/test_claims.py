@@ -19,7 +19,8 @@ import pytest
 from ansible_collections.natsops.security.plugins.module_utils import claims as model
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import authorization
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import ALWAYS, Field, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import ALWAYS
 from ansible_collections.natsops.security.plugins.module_utils.claims.wire import (
     decode_object,
     encode_object,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, SigningKey, User
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Kind
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import Kind
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options, shown_fields
 from ansible_collections.natsops.security.plugins.module_utils.reconcile import claims as reading
 from ansible_collections.natsops.security.plugins.module_utils.store.document import (

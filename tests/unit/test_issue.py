@@ -31,7 +31,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.authorizat
     AuthorizationRequest,
     AuthorizationResponse,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
 from ansible_collections.natsops.security.plugins.module_utils.decision import issue as issue_module
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Issued, Policy, decide, issue

@@ -20,7 +20,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     body_type,
 )
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import (
     Problem,
     argument_spec,

@@ -29,8 +29,8 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     no_access,
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
-from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import Field, fields_of
+from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import NOW as FROM_NOW
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, issue
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey

@@ -15,8 +15,7 @@ from .core.base import units
 from .core.base.errors import NatsSecurityError
 from .core.base.recognition import hide, may_hold_secrets
 from .core.base.texts import without_halves
-from .core.claims import Account, Claims, User
-from .core.claims import declaration as kinds
+from .core.claims import Account, Claims, User, kinds
 from .core.claims.comparison import describe
 from .core.claims.declaration import fields_of
 from .core.keys import nkey

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
 from ..base.units import UNLIMITED
-from . import declaration as kinds
-from .declaration import LARGEST_EXACT, Kind, WrittenZero, declare, unknown_fields, wrong_type
+from . import kinds
+from .declaration import declare, unknown_fields
+from .go_json import valid_text, wrong_type
+from .kinds import LARGEST_EXACT, Kind, WrittenZero
 from .permissions import Permissions, ScopeTemplate, TemplateLimits
 from .wire import (
     decode_object,
@@ -266,7 +268,7 @@ def _decode_signing_keys(raw: Any, path: str) -> list[SigningKey]:
     keys: dict[str, SigningKey] = {}
     for index, item in enumerate(raw):
         if isinstance(item, str):
-            name = kinds.valid_text(item)
+            name = valid_text(item)
             keys[name] = SigningKey(key=name)
         elif isinstance(item, dict):
             where = f"{path}[{index}]"

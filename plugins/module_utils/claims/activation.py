@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..base.errors import NatsSecurityError
-from . import declaration as kinds
+from . import kinds
 from .declaration import declare, unknown_fields
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from . import declaration as kinds
-from .declaration import Kind, declare, decode_strings, encode_strings, unknown_fields, wrong_type
+from . import kinds
+from .declaration import declare, unknown_fields
+from .go_json import decode_strings, encode_strings, wrong_type
+from .kinds import Kind
 from .wire import nested, optional
 
 _UINT64 = kinds.integer(0, (1 << 64) - 1)

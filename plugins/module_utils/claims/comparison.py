@@ -9,10 +9,11 @@ from typing import Any, Iterator
 
 from ..base import units
 from ..base.excerpts import excerpt, is_placeholder
-from . import declaration as kinds
+from . import kinds
 from .account import Account, as_read_by_servers, through_float
-from .declaration import Field, Kind
+from .declaration import Field, fields_of
 from .envelope import Claims, Generic
+from .kinds import Kind
 from .options import member, show_options, show_value, shown_fields
 from .permissions import UserAccess
 from .user import User
@@ -184,7 +185,7 @@ def carry_over_unknown(old: Any, new: Any) -> None:
     if getattr(old, "unknown", None):
         own = set(map(fold_name, new.unknown))
         new.unknown = {**{name: old.unknown[name] for name in old.unknown if fold_name(name) not in own}, **new.unknown}
-    for field in kinds.fields_of(new.__class__):
+    for field in fields_of(new.__class__):
         for before, after in _pairs(field, getattr(old, field.attribute), getattr(new, field.attribute)):
             carry_over_unknown(before, after)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from . import declaration as kinds
+from . import kinds
 from .account import Account
 from .activation import Activation
 from .declaration import declare, unknown_fields

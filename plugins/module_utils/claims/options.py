@@ -9,8 +9,9 @@ import json
 from typing import Any, NamedTuple
 
 from ..base.excerpts import excerpt, quoted
-from . import declaration as kinds
-from .declaration import Field, Kind, fields_of
+from . import kinds
+from .declaration import Field, fields_of
+from .kinds import Kind
 
 #: A message may repeat what somebody wrote.
 _LONGEST = 2000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base.units import UNLIMITED
-from . import declaration as kinds
+from . import kinds
 from .declaration import declare, unknown_fields
 from .wire import inline, list_of, nested, optional, zero_object
 

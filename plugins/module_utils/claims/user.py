@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from . import declaration as kinds
+from . import kinds
 from .declaration import declare, unknown_fields
 from .permissions import UserAccess
 from .wire import inline, is_zero

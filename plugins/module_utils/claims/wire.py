@@ -15,7 +15,9 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
-from .declaration import ALWAYS, Kind, Unwritable, decode_any, encode_any, fields_of, valid_text, wrong_type
+from .declaration import fields_of
+from .go_json import Unwritable, decode_any, encode_any, valid_text, wrong_type
+from .kinds import ALWAYS, Kind
 
 # ---- writing
 

@@ -16,7 +16,8 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, Export, Generic, Operator, SigningKey, User, unknown_fields_of
 from ..claims.comparison import carry_over_unknown, describe, differences, identities
-from ..claims.declaration import NOW, copy_with
+from ..claims.declaration import copy_with
+from ..claims.kinds import NOW
 from ..keys.nkey import KeyPair
 from ..token import codec
 

@@ -9,7 +9,7 @@ from typing import Mapping, NamedTuple, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Activation, Claims, Export, Import
-from ..claims.declaration import NOW
+from ..claims.kinds import NOW
 from ..claims.options import Problem
 from ..keys.new import NewToken
 from ..rules import revoked_until, subject_is_contained

@@ -14,7 +14,7 @@ from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
 from ..claims.comparison import identities
-from ..claims.declaration import parse_text
+from ..claims.kinds import parse_text
 from ..claims.options import Problem, known_only, option_names, read_options
 from ..decision.issue import Policy
 from ..keys import nkey

@@ -15,7 +15,8 @@ from typing import Any, Iterable, Iterator, NamedTuple
 from ..base import units
 from ..base.excerpts import excerpt
 from ..claims import Account, Claims, Export
-from ..claims.declaration import NOW, copy_with
+from ..claims.declaration import copy_with
+from ..claims.kinds import NOW
 from ..claims.options import Problem
 from ..decision.issue import CLOCK_TOLERANCE, Decision, Policy
 from ..rules import subject_is_contained

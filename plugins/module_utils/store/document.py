@@ -10,7 +10,7 @@ from typing import Any, Iterator, Sequence
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..claims import SigningKey
-from ..claims.declaration import parse_text
+from ..claims.kinds import parse_text
 from ..claims.options import Problem, known_only, option_names
 from ..keys import nkey
 from ..reconcile.claims import looks_like_key

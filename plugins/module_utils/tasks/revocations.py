@@ -9,7 +9,7 @@ from typing import Any
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..claims.declaration import NOW
+from ..claims.kinds import NOW
 from ..keys.keyring import Keyring
 from ..reconcile.place import Found
 from ..reconcile.plan import Plan, Revocation

@@ -23,7 +23,8 @@ from ..base.excerpts import quoted
 from ..base.recognition import may_hold_secrets
 from ..base.units import INT64_MAX, UNLIMITED
 from ..claims import KINDS, Account, Claims, Generic, Operator, User, body_type, check_scope_numbers
-from ..claims.declaration import copy_with, decode_any, encode_any
+from ..claims.declaration import copy_with
+from ..claims.go_json import decode_any, encode_any
 from ..claims.operator import check_account_server_url
 from ..claims.wire import decode_object, encode_object, escape_html, fold_name, refuse_twins, write_members
 from ..keys import nkey
