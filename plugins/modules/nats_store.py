@@ -114,12 +114,18 @@ options:
         type: str
       role:
         description:
-          - The role of the signing key, or of the curve key of an auth callout in C(authorization.xkey). Exactly one of this and O(rotations[].user) is needed.
+          - The role of the signing key, or of the curve key of an auth callout in C(authorization.xkey). Exactly one of this, O(rotations[].user) and
+            O(rotations[].operator) is needed.
         type: str
       user:
         description:
           - The name of a user of O(rotations[].account), whose key is rotated. Its JWT is about its key, so a new key takes a new JWT, with the same claims,
             and the JWT of the key before stays valid until that key is revoked.
+        type: str
+      operator:
+        description:
+          - The name of the operator in the document, whose identity key is rotated. Its JWT is about this key, so it is another operator for servers
+            afterwards. Accounts, users and signing keys stay the same.
         type: str
       phase:
         description:
@@ -133,6 +139,9 @@ options:
             does both at once. There is no V(add), as no JWT has two keys.
           - Of the curve key of an auth callout, V(add) makes the next key, for the service to have its seed beside that of the current one; V(resign) puts it
             into the account in place of the current one, as an account has one curve key; V(retire) archives the old seed.
+          - Of the operator's identity key, V(add) makes the next key and puts it among the signing keys of the JWT, so that servers that are restarted with it
+            trust both; V(resign) has it sign the accounts that the identity key signed; V(retire) issues the JWT of the operator about it, with the same
+            signing keys, and archives the old seed. There is no V(replace).
         type: str
         required: true
         choices: [add, resign, retire, replace]
@@ -330,8 +339,8 @@ entities:
   elements: dict
   contains:
     kind:
-      description: V(store), V(operator), V(account), V(user), V(activation), V(signing_key), V(user_key) for a key that a user had before, or
-        V(curve_key) for a key of an auth callout in its rotation.
+      description: V(store), V(operator), V(account), V(user), V(activation), V(signing_key), V(user_key) for a key that a user had before,
+        V(curve_key) for a key of an auth callout in its rotation, or V(identity_key) for one that the operator had before.
       type: str
       sample: user
     name:
@@ -393,6 +402,7 @@ rotations:
   description:
     - The keys of the roles in O(rotations), the C(current) one, and where there is one the C(next) one and the one that is C(retiring). C(retired) are
       those that left the JWT in this task. A rotation of a user's key has C(user) in place of C(role), and C(retired) are the keys that were revoked.
+      That of the operator's identity key has C(operator) in place of C(account) and C(role).
   returned: success, with O(rotations)
   type: list
   elements: dict
@@ -476,6 +486,7 @@ def main() -> None:
                         "account": {"type": "str"},
                         "role": {"type": "str"},
                         "user": {"type": "str"},
+                        "operator": {"type": "str"},
                         "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
                         "public_key": {"type": "str", "no_log": False},
                         "next_public_key": {"type": "str", "no_log": False},

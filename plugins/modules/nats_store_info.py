@@ -72,7 +72,8 @@ entities:
   elements: dict
   contains:
     kind:
-      description: V(operator), V(account), V(user), V(signing_key) or V(curve_key), of an auth callout where its role is on record.
+      description: V(operator), V(account), V(user), V(signing_key), V(curve_key), of an auth callout where its role is on record, or V(identity_key), of the
+        operator while it is rotated.
       type: str
       sample: user
     name:

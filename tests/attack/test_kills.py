@@ -88,9 +88,8 @@ def numbers(kind: str, name: str, calls: int, every: bool) -> range:
     return range(1 + sum(map(ord, name)) % step, calls + 1, step)
 
 
-def try_all(name: str, kind: str, acme: Site, memory: pathlib.Path, modules: FaultyModules, every: bool) -> None:
+def try_all(name: str, kind: str, trial: Trial, every: bool) -> None:
     """Hit the calls of a scenario one after the other."""
-    trial = Trial(SCENARIOS[name], acme, memory, modules)
     calls = "all" if kind == "error" else "changes"
     clean = trial.run(kind="count", calls=calls)
     assert not clean.result.get("failed"), clean.result
@@ -126,11 +125,11 @@ def assert_one_message(ended: Ended, hit: str) -> None:
 @pytest.mark.parametrize("kind", list(STEP))
 @pytest.mark.parametrize("name", list(SCENARIOS))
 def test_some_calls(name: str, kind: str, acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules) -> None:
-    try_all(name, kind, acme, memory, modules_with_faults, every=False)
+    try_all(name, kind, Trial(SCENARIOS[name], acme, memory, modules_with_faults), every=False)
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("kind", list(STEP))
 @pytest.mark.parametrize("name", list(SCENARIOS))
 def test_every_call(name: str, kind: str, acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules) -> None:
-    try_all(name, kind, acme, memory, modules_with_faults, every=True)
+    try_all(name, kind, Trial(SCENARIOS[name], acme, memory, modules_with_faults), every=True)

@@ -1,24 +1,34 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The playbook natsops.security.rotate, killed before each of its tasks in turn: the next run completes it, and no client is refused meanwhile."""
+"""Rotations that are killed: the next run completes them.
+
+The playbook natsops.security.rotate before each of its tasks in turn, while no client is refused; and the phases of the operator's identity key at every call
+that changes files.
+"""
 
 from __future__ import annotations
 
+import copy
 import json
+import pathlib
 import subprocess
+from typing import Any
 
 import pytest
+from support.faults import FaultyModules
 from support.fleets import lets_in
 from support.inventories import Clients, Cluster, account_of_users, changed_tasks
 from support.kills import KILLED, killing
 from support.plays import BIN
+from support.scenarios import DOCUMENT, Scenario, store
+from support.sites import Site
+from test_kills import Trial, try_all
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
-pytestmark = [pytest.mark.playbook, pytest.mark.server]
+pytestmark = [pytest.mark.playbook, pytest.mark.server, pytest.mark.attack]
 
 
-@pytest.mark.attack
 def test_run_that_is_killed_before_any_task_is_completed_by_the_next(cluster: Cluster, clients: Clients) -> None:
     url = f"nats://127.0.0.1:{cluster.ports[0]}"
     number, tasks = 1, 0
@@ -57,3 +67,54 @@ def test_run_that_is_killed_before_any_task_is_completed_by_the_next(cluster: Cl
         assert changed_tasks(again) == [], number
         number += 3
     assert tasks > 20
+
+
+PHASES = ("add", "resign", "retire")
+
+
+def of_operator(site: Site, *phases: str) -> dict[str, Any]:
+    """A phase of the rotation of the identity key of an operator that has signed accounts; none of it: the document alone."""
+    document = copy.deepcopy(DOCUMENT)
+    del document["operator"]["signing_keys"]
+    if phases and not (site.folder / "old").exists():
+        site.write("old", site.claims("stores/ACME/ACME.jwt").subject)
+    rotations = [{"operator": "ACME", "phase": phase, "public_key": site.text("old")} for phase in phases]
+    return store(site, document, rotations=rotations)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_phase_of_the_operator_that_is_killed_is_completed(
+    phase: str, acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules
+) -> None:
+    before = ("", *PHASES)[: PHASES.index(phase) + 1]
+    earlier = tuple(("store", lambda site, name=name: of_operator(site, *filter(None, [name]))) for name in before)
+    scenario = Scenario("store", lambda site: of_operator(site, phase), earlier)
+    try_all(phase, "kill before", Trial(scenario, acme, memory, modules_with_faults), every=True)
+
+
+def test_document_alone_completes_the_last_phase(
+    acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules
+) -> None:
+    """Once the next key is on record as the operator, and before that the JWT of the old one stays."""
+    earlier = tuple(
+        ("store", lambda site, name=name: of_operator(site, *filter(None, [name]))) for name in ("", *PHASES[:2])
+    )
+    trial = Trial(
+        Scenario("store", lambda site: of_operator(site, "retire"), earlier), acme, memory, modules_with_faults
+    )
+    calls = trial.run(kind="count", calls="changes").calls
+    subjects = set()
+    for number in range(1, calls + 1):
+        trial.reset()
+        old = trial.site.text("old")
+        trial.run(kind="kill before", at=number, calls="changes")
+        document = of_operator(trial.site)
+        assert not trial.modules.run("store", document).result.get("failed"), number
+        assert trial.modules.run("store", document, check=True).result["changed"] is False, number
+        found = trial.site.claims("stores/ACME/ACME.jwt")
+        seeds = list((trial.site.folder / "keys/keys").rglob(f"{found.subject}.nk"))
+        assert seeds, number
+        subjects.add(found.subject == old)
+        assert not trial.run().result.get("failed"), number
+        assert trial.site.claims("stores/ACME/ACME.jwt").subject != old, number
+    assert subjects == {True, False}

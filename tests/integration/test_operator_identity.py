@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A new identity key of the operator, as the README of the role rotation describes it: with the same signing keys, so that nobody is refused."""
+"""Rotation of the operator's identity key by nats_store: each phase on two servers whose users reconnect, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from support.servers import Server
 from support.sites import Site
 
 from ansible_collections.natsops.security.plugins.filter.nats_server_config import nats_server_config
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 pytestmark = pytest.mark.server
 
 USER = {"users": [{"name": "u"}]}
+NAMES = ("SYS", "APP")
 
 
 class World:
-    """A store whose accounts the operator's identity key signs, and one that a signing key signs, with two servers."""
+    """A store whose accounts the operator's identity key signs, with two servers."""
 
     def __init__(self, site: Site, folder: pathlib.Path) -> None:
         self.site = site
@@ -31,15 +33,13 @@ class World:
             "operator": {"name": "ACME", "system_account": "SYS"},
             "accounts": [{"name": "SYS", **USER}, {"name": "APP", **USER}],
         }
-        self.apply()
-        self.document["operator"]["signing_keys"] = ["main"]
-        self.document["accounts"].append({"name": "SIGNED", "signing_key_role": "main", **USER})
         self.ports, self.routes = free_ports(2), free_ports(2)
         self.servers = [Server(folder / f"n{number}/server.conf", port) for number, port in enumerate(self.ports)]
         self.creds: list[str] = []
 
-    def apply(self) -> dict[str, Any]:
-        return self.site.run("store", definition=self.document, **self.folders)
+    def apply(self, *rotations: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """The result of the task, which check mode has predicted."""
+        return self.site.run("store", definition=self.document, rotations=list(rotations), **self.folders, **options)
 
     def claims(self, name: str = "") -> Any:
         return self.site.claims(f"stores/ACME/accounts/{name}/{name}.jwt" if name else "stores/ACME/ACME.jwt")
@@ -81,7 +81,7 @@ class World:
 
     def see_that_users_come_in(self) -> None:
         """With the creds of now, and those of before, on every server."""
-        present = [self.site.text(f"keys/creds/ACME/{name}/u.creds") for name in ("SYS", "APP", "SIGNED")]
+        present = [self.site.text(f"keys/creds/ACME/{name}/u.creds") for name in NAMES]
         for server in self.servers:
             assert all(lets_in(server.url, creds) for creds in (*self.creds, *present))
 
@@ -111,67 +111,131 @@ def world(site: Site, tmp_path: pathlib.Path) -> Iterator[World]:
             server.stop()
 
 
+def turning(phase: str, key: str, **more: Any) -> dict[str, Any]:
+    return {"operator": "ACME", "phase": phase, "public_key": key, **more}
+
+
 def test_operator_gets_a_new_identity_key_and_nobody_is_refused(world: World) -> None:
     site, old = world.site, world.claims()
-    (signing,) = old.body.signing_keys
-    names = ("SYS", "APP", "SIGNED")
-    keys = {name: world.claims(name).subject for name in names}
-    world.creds = [site.text(f"keys/creds/ACME/{name}/u.creds") for name in names]
+    keys = {name: world.claims(name).subject for name in NAMES}
+    world.creds = [site.text(f"keys/creds/ACME/{name}/u.creds") for name in NAMES]
+    assert [world.claims(name).issuer for name in NAMES] == [old.subject, old.subject]
 
-    # Its signing key signs what the identity key signed.
-    assert [world.claims(name).issuer for name in names] == [old.subject, old.subject, signing]
-    for account in world.document["accounts"]:
-        account["signing_key_role"] = "main"
-    world.apply()
+    # The next key is trusted beside the old one, and signs nothing yet.
+    (shown,) = world.apply(turning("add", old.subject))["rotations"]
+    new = shown["next"]
+    assert shown == {"operator": "ACME", "current": old.subject, "next": new, "retiring": None, "retired": []}
+    assert world.claims().subject == old.subject
+    assert world.claims().body.signing_keys == [new]
+    assert not world.apply(turning("add", old.subject), prune=True)["changed"]
+    for number in range(2):
+        world.restart(number)
+
+    # What the old key signed is signed anew.
+    (shown,) = world.apply(turning("resign", old.subject))["rotations"]
+    assert (shown["current"], shown["retiring"]) == (new, old.subject)
+    assert [world.claims(name).issuer for name in NAMES] == [new, new]
+    assert not world.apply(prune=True)["changed"]
+    info = site.start("store_info", {**world.folders, "store": "ACME"})
+    assert {one["generation"]: one["public_key"] for one in info["entities"] if one["kind"] == "identity_key"} == {
+        "current": new,
+        "retiring": old.subject,
+    }
+    assert info["problems"] == []
+    assert info["definition"]["operator"].get("signing_keys", []) == []
     assert site.start("resolver", world.resolver())["changed"]
+    world.see_that_users_come_in()
 
-    # The new operator has the signing keys of the old one, so servers trust what they sign by either JWT.
-    site.run(
-        "operator",
-        name="ACME",
-        key_path=site / "next.nk",
-        jwt_path=site / "next.jwt",
-        signing_keys=[{"public_key": signing}],
-        system_account=keys["SYS"],
-    )
-    pair = site.key("next.nk")
-    path = f"keys/keys/O/{pair.public_key[1:3]}/{pair.public_key}.nk"
-    (site.folder / path).parent.mkdir(parents=True, exist_ok=True)
-    site.write(path, pair.seed, 0o600)
-    site.write("stores/ACME/ACME.jwt", site.text("next.jwt"), 0o600)
-    world.document["operator"].update(
-        public_key=pair.public_key, signing_keys=[{"role": "main", "public_key": signing}]
-    )
-    accounts = {name: site.text(f"stores/ACME/accounts/{name}/{name}.jwt") for name in names}
-    world.apply()
-    assert {name: site.text(f"stores/ACME/accounts/{name}/{name}.jwt") for name in names} == accounts
+    # The JWT of the operator is about the new key.
+    (shown,) = world.apply(turning("retire", old.subject))["rotations"]
+    assert shown == {"operator": "ACME", "current": new, "next": None, "retiring": None, "retired": [old.subject]}
+    assert (world.claims().subject, world.claims().issuer, world.claims().body.signing_keys) == (new, new, [])
+    assert any(path.name.startswith(f"{old.subject}.nk") for path in (site.folder / "keys/.natsops/archive").rglob("*"))
+    assert not world.apply(turning("add", old.subject), prune=True)["changed"]
+    assert not world.apply(turning("retire", old.subject))["changed"]
     for number in range(2):
         world.restart(number)
     assert not site.start("resolver", world.resolver())["changed"]
     info = site.start("resolver_info", world.resolver())
-    trusted = {one["public_key"] for server in info["servers"] for one in server["operators"]}
-    assert trusted == {pair.public_key}
-    assert {name: world.claims(name).subject for name in names} == keys
-
-    # The document need not name the keys any more.
-    world.document["operator"].update(signing_keys=["main"])
-    del world.document["operator"]["public_key"]
-    assert not world.apply()["changed"]
+    assert {one["public_key"] for server in info["servers"] for one in server["operators"]} == {new}
+    assert {name: world.claims(name).subject for name in NAMES} == keys
 
 
-def test_what_the_identity_key_signed_keeps_it(site: Site, tmp_path: pathlib.Path) -> None:
+def test_what_signing_keys_signed_stays_as_it_is(site: Site, tmp_path: pathlib.Path) -> None:
+    world = World(site, tmp_path)
+    world.apply()
+    world.document["operator"]["signing_keys"] = ["main", "other"]
+    world.document["accounts"].append({"name": "SIGNED", "signing_key_role": "other", **USER})
+    world.apply()
+    old = world.claims()
+    signed = site.text("stores/ACME/accounts/SIGNED/SIGNED.jwt")
+    for phase in ("add", "resign"):
+        world.apply(turning(phase, old.subject))
+    assert {world.claims(name).issuer for name in NAMES} <= set(old.body.signing_keys)
+    world.apply(turning("retire", old.subject))
+    assert site.text("stores/ACME/accounts/SIGNED/SIGNED.jwt") == signed
+    assert set(world.claims().body.signing_keys) == set(old.body.signing_keys)
+    # Roles are on record for the new key as they were, so the next rotations work.
+    (shown,) = world.apply({"role": "other", "phase": "add"})["rotations"]
+    assert shown["current"] == world.claims("SIGNED").issuer
+    (shown,) = world.apply({"operator": "ACME", "phase": "add"})["rotations"]
+    assert shown["current"] == world.claims().subject != old.subject
+
+
+def test_operator_is_not_replaced_by_hand(site: Site, tmp_path: pathlib.Path) -> None:
     world = World(site, tmp_path)
     world.apply()
     pair = site.make_key("next.nk", "operator")
     world.document["operator"]["public_key"] = pair.public_key
     message = site.refuse("store", definition=world.document, **world.folders)
     assert f"there is a token about {world.claims().subject} already, expected one about {pair.public_key}" in message
-    signing = [{"public_key": key} for key in world.claims().body.signing_keys]
-    site.run(
-        "operator", name="ACME", key_path=site / "next.nk", jwt_path=site / "stores/next.jwt", signing_keys=signing
-    )
+    site.run("operator", name="ACME", key_path=site / "next.nk", jwt_path=site / "stores/next.jwt")
     site.write("stores/ACME/ACME.jwt", site.text("stores/next.jwt"), 0o600)
     message = site.refuse("store", definition=world.document, seeds=[pair.seed], **world.folders)
-    for name in ("SYS", "APP"):
+    for name in NAMES:
         assert f"accounts/{name}/{name}.jwt: this is left as it is: its JWT is about" in message
-    assert "accounts/SIGNED" not in message
+
+
+def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path) -> None:
+    world = World(site, tmp_path)
+    world.apply()
+    old = world.claims().subject
+    other = nkey.create("operator").public_key
+
+    def refused(*rotations: dict[str, Any]) -> str:
+        before = site.snapshot()
+        message = site.refuse("store", definition=world.document, rotations=list(rotations), **world.folders)
+        assert site.snapshot() == before
+        return message
+
+    message = refused(
+        {"operator": "OTHER", "phase": "add"},
+        {"operator": "ACME", "account": "APP", "phase": "add"},
+        turning("replace", old),
+        turning("add", old, next_public_key=old),
+        turning("add", world.claims("APP").subject),
+    )
+    assert "rotations[0].operator: the operator of the document is ACME, not OTHER." in message
+    assert "rotations[1]: operator excludes account, role and user" in message
+    assert "rotations[2].phase: servers trust what the JWT has that they were started with" in message
+    assert "rotations[3].next_public_key: this is the key that is to go." in message
+    assert "rotations[4].public_key" in message
+    assert f"{old} still signs for the operator's identity" in refused(turning("retire", old))
+    message = refused(turning("add", other))
+    assert f"{other} is no key of the operator's identity, and none that it had before: it has {old}." in message
+    assert "To rotate it, name the operator in place of a role" in refused({"role": old, "phase": "add"})
+    world.document["operator"]["public_key"] = old
+    assert "operator.public_key: the document names the identity key of the operator" in refused(turning("add", old))
+    del world.document["operator"]["public_key"]
+
+    # An account that the document does not have keeps the old key in place.
+    world.apply(turning("add", old))
+    app = world.document["accounts"].pop()
+    world.apply(turning("resign", old))
+    assert "has signed the account APP, which the document does not have signed again" in refused(
+        turning("retire", old)
+    )
+    world.document["accounts"].append(app)
+    world.apply()
+    world.apply(turning("retire", old))
+    assert world.claims("APP").issuer == world.claims().subject != old

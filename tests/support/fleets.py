@@ -163,8 +163,8 @@ class Fleet:
         return {"servers": self.urls, "system_signer_seed": self.realm.system.seed, **more}
 
 
-async def client(url: str, creds: str) -> Any:
-    """A client of nats-py, connected as the user of these creds."""
+async def client(url: str | list[str], creds: str, **options: Any) -> Any:
+    """A client of nats-py, connected as the user of these creds. The options are those of nats.connect."""
     pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
 
     async def silent(_unused: Exception) -> None:
@@ -172,9 +172,7 @@ async def client(url: str, creds: str) -> Any:
 
     return await nats.connect(
         url,
-        allow_reconnect=False,
-        connect_timeout=60,
-        error_cb=silent,
+        **{"allow_reconnect": False, "connect_timeout": 60, "error_cb": silent, **options},
         user_jwt_cb=lambda: bytearray(jwt.encode()),
         signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),
     )

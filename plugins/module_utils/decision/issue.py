@@ -46,6 +46,8 @@ class Policy:
     #: The revocations of the wanted claims are all that there are to be; none of the existing token is retained beside them.
     exact_revocations: bool = False
     remove_signing_keys: frozenset[str] = frozenset()
+    #: The key that the existing token is about, where the wanted claims have another one in its place.
+    replaces: str = ""
 
     def __post_init__(self) -> None:
         if self.expires_in is not None and self.expires_at is not None:
@@ -142,7 +144,7 @@ def decide(
     Where the key pair that may have signed the existing token is at hand, to keep that costs less. The decision is the same.
     """
     existing = existing.strip() if existing else None
-    old, is_verbatim = _read(existing, wanted, signer)
+    old, is_verbatim = _read(existing, wanted, signer, policy.replaces)
     unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
     # What is there to the byte is not compared, which takes as long as all the rest.
     claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
@@ -171,7 +173,7 @@ def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str
     return f"It would expire after {last}: issued at {issued_at}, for {policy.expires_in} seconds. Use a shorter time."
 
 
-def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple[Claims | None, bool]:
+def _read(existing: str | None, wanted: Claims, signer: KeyPair | None, replaces: str) -> tuple[Claims | None, bool]:
     """What the existing token says, and whether that is what is wanted to the byte: asked of users only, which are many, and retain nothing."""
     if existing is None:
         return None, False
@@ -180,16 +182,16 @@ def _read(existing: str | None, wanted: Claims, signer: KeyPair | None) -> tuple
         if old is not None:
             return old, True
     old = codec.decode_any_kind(existing)
-    _check_is_about_the_same(old, wanted)
+    _check_is_about_the_same(old, wanted, replaces)
     return old, False
 
 
-def _check_is_about_the_same(old: Claims, wanted: Claims) -> None:
+def _check_is_about_the_same(old: Claims, wanted: Claims, replaces: str) -> None:
     if old.kind != wanted.kind:
         raise NatsSecurityError(
             f"There is a token with {old.kind} claims already, expected {wanted.kind} claims: it is left as it is."
         )
-    if old.subject != wanted.subject:
+    if old.subject not in (wanted.subject, replaces):
         raise NatsSecurityError(
             f"There is a token about {old.subject} already, expected one about {wanted.subject}: it is left as it is. Was the key replaced?"
         )
@@ -248,6 +250,8 @@ def _reasons(old: Claims, changes: list[str], issuer: str, policy: Policy, now: 
     reasons = []
     if getattr(old.body, "version", codec.VERSION) == 1:
         reasons.append(f"the token is of version 1, tokens of version {codec.VERSION} are written")
+    if policy.replaces and old.subject == policy.replaces:
+        reasons.append(f"subject: {old.subject}, its rotation is complete")
     if old.issuer != issuer:
         reasons.append(f"issuer: {old.issuer} -> {issuer}")
     reasons += changes

@@ -53,6 +53,7 @@ def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem
     claims.body.signing_keys = [
         *(one.key or names.operator_roles.get(one.role, "") for one in wanted.signing_keys),
         *(key for _unused, key in names.of(names.operator).kept),
+        *filter(None, [names.following_operator]),
     ]
     claims.body.system_account = names.accounts.get(wanted.system_account, wanted.system_account)
     return claims

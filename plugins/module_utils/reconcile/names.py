@@ -17,9 +17,11 @@ from .rotation import (
     NONE,
     AtHand,
     Generations,
+    Slot,
     TurnedUser,
     join_record,
     record_of_curve_key,
+    record_of_identity,
     record_of_users,
     split,
     turn,
@@ -33,6 +35,8 @@ class Names:
     """Public keys, or placeholders, by name; and what the place has to record of roles."""
 
     operator: str = ""
+    identity: Slot = Slot("")  # the operator's identity key, and those beside it while it is rotated
+    replaced_operator: str = ""  # the identity key that the JWT of the operator is about no longer after this run
     operator_roles: dict[str, str] = dataclasses.field(default_factory=dict)
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # by account
@@ -49,13 +53,20 @@ class Names:
         """The signing keys of an owner that are rotated."""
         return self.generations.get(owner, NONE)
 
+    @property
+    def following_operator(self) -> str:
+        """The identity key that is to take the place of the operator's. Until then the JWT has it among the signing keys, so that servers trust it."""
+        return self.identity.next or (self.identity.current if self.identity.retiring else "")
+
     def that_sign(self, claims: Claims) -> Claims:
-        """The claims of an operator or account with only those signing keys that sign: neither the next ones nor those that are retiring."""
-        idle = self.of(claims.subject).idle
+        """The claims of an operator or account with only those keys that sign: neither the next ones nor those that are retiring."""
+        following = self.following_operator if claims.subject == self.operator else ""
+        idle = self.of(claims.subject).idle | {following} - {""}
         if not idle:
             return claims
         keys = [key for key in claims.body.signing_keys if getattr(key, "key", key) not in idle]
-        found: Claims = copy_with(claims, body=copy_with(claims.body, signing_keys=keys))
+        subject = following if following and self.identity.retiring else claims.subject
+        found: Claims = copy_with(claims, subject=subject, body=copy_with(claims.body, signing_keys=keys))
         return found
 
 
@@ -65,16 +76,15 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
     operator = wanted.operator
     asked: dict[str, list[Rotation]] = {}
     for one in wanted.rotations:
-        if not one.user:
+        if not (one.user or one.is_of_operator):
             asked.setdefault(one.account, []).append(one)
     if operator is not None:
-        pinned = place.trust.record.operator if place.trust is not None else ""
-        new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))
-        names.operator = _key(operator.key or pinned, place.operator, new)
-        names.problems += _key_problems(operator.key, place.operator, operator.place)
+        recorded_under = _name_operator(
+            names, (place, ring), operator, [one for one in wanted.rotations if one.is_of_operator]
+        )
         old = place.operator.claims.body.signing_keys if place.operator is not None else []
-        entries = [SigningKey(key=key) for key in old]
-        roles = _Roles(place, ring, names.operator, f"{operator.name}/signing_keys", "operator")
+        entries = [SigningKey(key=key) for key in old if key not in names.identity]
+        roles = _Roles(place, ring, recorded_under, f"{operator.name}/signing_keys", "operator")
         names.operator_roles = _turned(
             names, names.operator, roles, (wanted_keys(operator), entries), asked.get("", ())
         )
@@ -105,6 +115,60 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
             names.problems += _not_managed(owner, rotations)
     names.problems += _shared_keys(wanted, place, names)
     return names
+
+
+def _name_operator(
+    names: Names, at_hand: tuple[Place, Keyring], operator: WantedOperator, rotations: Sequence[Rotation]
+) -> str:
+    """The identity key of the operator after its rotation. Returns the key that its signing keys are on record under.
+
+    The JWT is about one key. So the one that follows is among its signing keys until it has signed what the one before signed; then a JWT is issued
+    that is about it. A run that was killed in between has recorded it as the operator already.
+    """
+    place, ring = at_hand
+    found = place.operator
+    pinned = place.trust.record.operator if place.trust is not None else ""
+    new = "" if operator.state == EXISTING else started_or_new(place, ring, NewKey("operator", operator.name))
+    key = _key(operator.key or pinned, found, new)
+    names.operator, names.identity = key, Slot(key)
+    if (
+        found is not None
+        and pinned != key
+        and pinned in found.claims.body.signing_keys
+        and operator.key in ("", pinned)
+    ):
+        names.operator, names.identity, names.replaced_operator = pinned, Slot(pinned), key
+        return pinned
+    names.problems += _key_problems(operator.key, found, operator.place)
+    owner = record_of_identity(key)
+    record = names.record.pop(owner, {})
+    if operator.state == EXISTING:
+        names.problems += _not_managed("", rotations)
+        rotations = ()
+    if operator.key:
+        path = join(operator.place, "public_key")
+        message = "the document names the identity key of the operator: remove this, then the key can be rotated."
+        names.problems += [Problem(path, message) for _unused in rotations]
+    turned = turn(
+        {"": record.get("", key)},
+        record,
+        [key, *found.claims.body.signing_keys] if found is not None else (),
+        rotations,
+        AtHand(
+            lambda _unused: started_or_new(place, ring, NewKey("operator", f"{operator.name} (next)")),
+            lambda one: any(signer.public_key == one for signer in ring.signers),
+            lambda one: _has_gone(place, one),
+        ),
+    )
+    names.problems += turned.problems
+    names.identity = Slot(
+        turned.roles[""], turned.generations.next.get("", ""), turned.generations.retiring.get("", "")
+    )
+    if key in turned.generations.retired:
+        names.operator, names.replaced_operator = names.identity.current, key
+    elif names.following_operator:
+        names.record[owner] = join_record(turned.roles, turned.generations)
+    return key
 
 
 def started_or_new(place: Place, ring: Keyring, new: NewKey) -> str:
@@ -162,8 +226,8 @@ def _no_rotation(owner: str, one: Rotation) -> str:
             "to it, and remove this one (state: absent)."
         )
     return (
-        f"{owner} is the identity key of the operator, which all that servers trust begins with. It is not rotated. Let signing keys sign everything "
-        "(strict_signing_key_usage) and keep its seed offline; if it is compromised, make a new operator that servers trust beside this one."
+        f"{owner} is the identity key of the operator, and no key of a role. To rotate it, name the operator in place of a role "
+        "(operator: NAME, or rotate_operator of the playbook natsops.security.rotate)."
     )
 
 

@@ -34,22 +34,32 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
     """Decide for the operator."""
     found = given.place.operator
     old: Operator = found.claims.body if found is not None else Operator()
+    replaced = given.names.replaced_operator
+    if replaced:
+        old = dataclasses.replace(old, signing_keys=[key for key in old.signing_keys if key != given.names.operator])
     generations = given.names.of(given.names.operator)
     named = [one.key or given.names.operator_roles.get(one.role, "") for one in wanted.signing_keys]
-    named += [key for _unused, key in generations.kept]
+    named += [*(key for _unused, key in generations.kept), given.names.following_operator]
     owner = Owner(given.names.operator, wanted.place, "", [SigningKey(key=key) for key in old.signing_keys], named)
     removal = removed_signing_keys(given, owner, wanted.remove_signing_keys, "operator")
     problems: list[Problem] = []
     claims = wanted_claims.operator_claims(wanted, given.names, problems)
     policy = dataclasses.replace(
         wanted_claims.policy(wanted.options, wanted.place, problems, given.how.now),
-        remove_signing_keys=frozenset(removal.keys),
+        remove_signing_keys=frozenset(removal.keys | ({claims.subject} if replaced else set())),
+        replaces=replaced,
     )
     final = [*claims.body.signing_keys, *(key for key in old.signing_keys if key not in removal.keys)]
-    issuers = operator_issuers(claims.subject, [key for key in final if key not in generations.idle])
+    idle = generations.idle | {given.names.following_operator}
+    issuers = operator_issuers(claims.subject, [key for key in final if key not in idle])
     subject = Subject("operator", wanted.name, "", wanted.place, given.place.where(), "operator")
     made = decided(given, subject, claims, found, issuers, policy)
     findings = removal.findings.judge(Verdict(tuple(problems)))
+    if replaced:
+        findings.entities.append(
+            Entity("identity_key", wanted.name, "", REMOVED, ("its rotation is complete",), replaced, 0)
+        )
+        findings.removals.append(Removal("", "", [replaced]))
     as_it_will_be = dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=final))
     if isinstance(made, Verdict):
         return OperatorPlan(None, as_it_will_be, findings.judge(made))

@@ -147,7 +147,12 @@ class Plan:
 
     def new_keys(self) -> list[NewKey]:
         """The keys that are to be made, each once."""
-        named = [self.names.operator, *self.names.operator_roles.values(), *self.names.accounts.values()]
+        named = [
+            self.names.operator,
+            self.names.following_operator,
+            *self.names.operator_roles.values(),
+            *self.names.accounts.values(),
+        ]
         following = [generations.next for generations in self.names.generations.values()]
         curves = self.names.curves.values()
         for keys in (*self.names.roles.values(), *following, *curves, *self.user_keys.values()):

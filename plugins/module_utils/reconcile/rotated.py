@@ -24,12 +24,14 @@ def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
             continue  # a user signs nothing
         owner = given.names.accounts.get(one.account, "") if one.account else given.names.operator
         retired = given.names.of(owner).retired
+        if one.is_of_operator:
+            retired = frozenset(filter(None, [given.names.replaced_operator]))
         left = [*_left(given, plan, one, retired)] if retired else []
         if left:
             more = f" and {len(left) - _MOST} more" if len(left) > _MOST else ""
             yield Problem(
                 one.place,
-                f"the key that retires in the role {one.role} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed again: "
+                f"the key that retires in {one.slot} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed again: "
                 "servers would refuse them. Put them into the document, or remove them.",
             )
 

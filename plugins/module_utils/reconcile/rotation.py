@@ -20,6 +20,8 @@ _NEXT, _RETIRING = " (next)", " (retiring)"
 _USERS = "/users"
 #: The same of the curve key of its auth callout.
 _CURVE = "/curve"
+#: The same of the operator's identity key, in the place of a role without a name.
+_IDENTITY = "/identity"
 
 
 class Slot(NamedTuple):
@@ -171,27 +173,25 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
     current, following, retiring = slot
     key = asked.key or retiring or current
     if current not in present:
-        return f"the role {asked.role} has no key yet: there is nothing to rotate."
+        return f"{asked.slot} has no key yet: there is nothing to rotate."
     if key not in slot:
         if key in present:
-            return f"{key} is a signing key here, and not one of the role {asked.role}, which has {current}."
+            return f"{key} is a signing key here, and not one of {asked.slot}, which has {current}."
         if at_hand.has_gone(key):
             return slot
-        return f"{key} is no key of the role {asked.role}, and none that it had before: it has {current}."
+        return f"{key} is no key of {asked.slot}, and none that it had before: it has {current}."
     if key == following:
-        return f"{key} is the key that is to follow in the role {asked.role}: it cannot go before it has come."
+        return f"{key} is the key that is to follow in {asked.slot}: it cannot go before it has come."
     if key == current and retiring:
         return (
-            f"another rotation of the role {asked.role} is under way: {retiring} is retiring still. "
+            f"another rotation of {asked.slot} is under way: {retiring} is retiring still. "
             "Complete that first (phase: retire)."
         )
     if asked.following and asked.following not in (following, current) and (following or key == retiring):
-        return (
-            f"{following or current} is the key that follows in the role {asked.role} already, not {asked.following}."
-        )
+        return f"{following or current} is the key that follows in {asked.slot} already, not {asked.following}."
     if asked.phase != RETIRE and key == current and not following:
         if asked.following in present:
-            return f"{asked.following} is a key here already: it cannot follow in the role {asked.role}."
+            return f"{asked.following} is a key here already: it cannot follow in {asked.slot}."
         if not asked.following and at_hand.is_elsewhere(current):
             return f"{current} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
         following = asked.following or at_hand.make(asked.role)
@@ -200,7 +200,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
     if asked.phase == RESIGN:
         return slot if key == retiring else Slot(following, "", current)
     if asked.phase == RETIRE and key == current:
-        return f"{key} still signs for the role {asked.role}: first sign again what it signed (phase: resign)."
+        return f"{key} still signs for {asked.slot}: first sign again what it signed (phase: resign)."
     return Slot(current if key == retiring else following)
 
 
@@ -230,6 +230,11 @@ def record_of_users(account_key: str) -> str:
 def record_of_curve_key(account_key: str) -> str:
     """What the curve key of an account's auth callout is recorded under, by its role."""
     return account_key + _CURVE
+
+
+def record_of_identity(operator_key: str) -> str:
+    """What the identity keys of an operator are recorded under while they are rotated."""
+    return operator_key + _IDENTITY
 
 
 def owner_of(recorded: str) -> str:

@@ -137,7 +137,8 @@ class WantedOperator:
 
 @dataclasses.dataclass(frozen=True)
 class Rotation:
-    """A phase of the rotation of a signing key, of an account, or with an empty name of the operator; or of the key of a user of an account.
+    """A phase of the rotation of a signing key, of an account, or with an empty name of the operator; or of the key of a user of an account; or, without
+    role and user, of the operator's identity key.
 
     Without `key` it is the one that signs, or that the user has, now. `following` is the key that comes, where its seed is elsewhere; otherwise it is made.
     """
@@ -149,6 +150,16 @@ class Rotation:
     key: str = ""
     following: str = ""
     user: str = ""  # of a user, in place of a role
+
+    @property
+    def is_of_operator(self) -> bool:
+        """Whether it is of the operator's identity key."""
+        return not (self.account or self.role or self.user)
+
+    @property
+    def slot(self) -> str:
+        """What has the key, for messages about signing keys and the operator's identity key."""
+        return f"the role {self.role}" if self.role else "the operator's identity"
 
 
 @dataclasses.dataclass

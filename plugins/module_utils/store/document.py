@@ -14,6 +14,7 @@ from ..claims.kinds import parse_text
 from ..claims.options import Problem, known_only, option_names
 from ..keys import nkey
 from ..reconcile.claims import looks_like_key
+from ..reconcile.rotation import REPLACE
 from ..reconcile.wanted import (
     ABSENT,
     ACCOUNT_WORDS,
@@ -90,11 +91,14 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
     for index, item in enumerate(value or ()):
         path = f"rotations[{index}]"
         account, role, user = item["account"] or "", item["role"] or "", item["user"] or ""
+        operator = item["operator"] or ""
         key_type = "user" if user else "account" if account else "operator"
         if role and account in named and named[account].curve_role == role:
             key_type = "curve"
         before = len(problems)
-        problems += _slot_problems(path, account, role, user)
+        problems += (
+            _slot_problems(path, account, role, user) if not operator else _operator_problems(path, item, wanted)
+        )
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
         given = _public_key({"public_key": item["next_public_key"]}, path, key_type, problems)
         if given and given == key:
@@ -106,7 +110,7 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
             problems.append(
                 Problem(path + ".user", f"the document has no user {excerpt(user)} in the account {account}.")
             )
-        what = f"the user {user}" if user else f"the role {role}"
+        what = f"the user {user}" if user else f"the role {role}" if role else "the operator"
         _check_once(slots, f"{account}/{what}", path, what, problems)
         if len(problems) == before:
             rotations.append(Rotation(path, account, role, item["phase"], key, given, user))
@@ -121,6 +125,24 @@ def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Pr
         yield Problem(path, "name the role of a signing key, or a user.")
     elif user and not account:
         yield Problem(path + ".account", "the account of the user is required.")
+
+
+def _operator_problems(path: str, item: dict[str, Any], wanted: Wanted) -> Iterator[Problem]:
+    """What is wrong with the rotation of the operator's identity key."""
+    name = wanted.operator.name if wanted.operator is not None else ""
+    if item["account"] or item["role"] or item["user"]:
+        yield Problem(
+            path, "operator excludes account, role and user: this is a rotation of the operator's identity key."
+        )
+    elif item["operator"] != name:
+        yield Problem(
+            path + ".operator", f"the operator of the document is {excerpt(name)}, not {excerpt(item['operator'])}."
+        )
+    elif item["phase"] == REPLACE:
+        yield Problem(
+            path + ".phase",
+            "servers trust what the JWT has that they were started with, so the operator's identity key is not replaced at once: use add, resign and retire.",
+        )
 
 
 def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:

@@ -21,7 +21,7 @@ from ..reconcile import strict, verdict
 from ..reconcile.activations import activation_at_hand, covering_export
 from ..reconcile.place import SURROUNDED, Record, Trust, UserFiles
 from ..reconcile.place import Found as Stored
-from ..reconcile.rotation import record_of_curve_key, record_of_users, retiring_keys, role_of, split
+from ..reconcile.rotation import record_of_curve_key, record_of_identity, record_of_users, retiring_keys, role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
 from ..rules.imports import without_to
 from ..token import decorated
@@ -173,11 +173,12 @@ def _operator(context: _Context) -> _Part:
     document = _described(claims)
     document.pop("signing_keys", None)
     document.update(_identity(claims, context.ring.has(claims.subject)))
-    entities: list[dict[str, Any]] = []
+    identities = store.role_keys(record_of_identity(claims.subject))
+    entities = [{**entity, "name": claims.name} for entity in _rotated(context, identities, "identity_key", "")]
     problems: list[_Problem] = []
     if claims.body.signing_keys:
         roles = _Roles(store.role_keys(claims.subject), [])
-        keys = [SigningKey(key=key) for key in sorted(claims.body.signing_keys)]
+        keys = [SigningKey(key=key) for key in sorted(claims.body.signing_keys) if key not in identities.values()]
         entities += [_signing_key_entity(context, key, roles, "") for key in keys]
         document["signing_keys"] = [_signing_key(key, {}, roles) for key in keys if _is_current(key, roles)]
     system = claims.body.system_account
@@ -272,10 +273,15 @@ def _roles(store: Store, claims: Claims) -> _Roles:
 def _curve_keys(context: _Context, claims: Claims, account: str) -> list[dict[str, Any]]:
     """The curve keys of an auth callout whose role is on record: the one that is used, and those that a rotation keeps beside it."""
     record = context.store.role_keys(record_of_curve_key(claims.subject))
+    return _rotated(context, record, "curve_key", account)
+
+
+def _rotated(context: _Context, record: dict[str, str], kind: str, account: str) -> list[dict[str, Any]]:
+    """Keys that are on record beside the signing keys, by role, each with its generation."""
     found = []
     for key in record.values():
         role, generation = role_of(record, key)
-        shown = {"kind": "curve_key", "name": role, "account": account, "public_key": key}
+        shown = {"kind": kind, "name": role, "account": account, "public_key": key}
         found.append({**shown, "seed": context.ring.has(key), "generation": generation})
     return found
 

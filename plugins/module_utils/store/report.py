@@ -92,6 +92,15 @@ def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
             "retiring": turned.retiring or None,
             "retired": sorted(turned.retired),
         }
+    if one.is_of_operator:
+        current, following, retiring = (key_of(key, outcome.made) or None for key in names.identity)
+        return {
+            "operator": outcome.store.layout.name,
+            "current": current,
+            "next": following,
+            "retiring": retiring,
+            "retired": [names.replaced_operator] if names.replaced_operator else [],
+        }
     owner = names.accounts.get(one.account, "") if one.account else names.operator
     roles = names.roles.get(one.account, {}) if one.account else names.operator_roles
     generations = names.of(owner)

@@ -45,6 +45,7 @@ def _unfinished(plan: Plan, store: Store) -> list[Removal]:
     used = {key for removal in plan.removals for key in removal.keys}
     for step in (plan.operator, *plan.accounts.values()):
         if step is not None:
+            used.add(step.claims.subject)
             used.update(getattr(key, "key", key) for key in step.claims.body.signing_keys)
     removals = []
     for entry in store.journal:

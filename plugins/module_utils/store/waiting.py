@@ -94,7 +94,8 @@ def removed_by(waiting: Waiting, files: Mapping[str, str]) -> list[dict[str, Any
 
 
 def _signing_keys(claims: Claims) -> list[str]:
-    return [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
+    keys = [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
+    return [*keys, claims.subject] if claims.kind == "operator" else keys
 
 
 def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> None:
