@@ -17,7 +17,9 @@ description:
     listen. Claims of accounts in O(operator.resolver_preload) that its version does not enforce are warned of; the collection has a list of them in
     C(docs/server-versions.md).
   - Passwords, tokens, keys and URLs with a login are written to files of their own (C(*-secrets.conf)), and are never shown in a result, a difference or a log.
-  - Options that are named like blocks of NATS's configuration take the settings that NATS has for them, under NATS's names.
+  - Options that are named like blocks of NATS's configuration take the settings that NATS has for them, under NATS's names. Durations are written as C(90s) or
+    C(1h30m); sizes as a number of bytes, as C(64M), which is 64 MiB, or as C(64MiB). A value that nats-server would refuse is refused here. A name that
+    nats-server 2.15 does not know is refused too, unless O(binary_path) names a server, which then decides.
   - Without O(config_dir) nothing is written. The options are validated, and with O(return_content=true) the result has the configuration for a container,
     a Helm chart or a file.
   - It needs nothing but Python on the host.

@@ -280,9 +280,11 @@ def test_server_has_the_last_word_and_nothing_is_replaced(kit: Kit) -> None:
     """What this module does not know of, and the server refuses when it reads it, or when it starts."""
     secret = {"authorization": {"user": "route", "password": "not-to-be-seen"}}
     kit.site.run("server_config", **options(kit, cluster={**CLUSTER, **secret}))
-    message = kit.site.refuse("server_config", **options(kit, cluster={**CLUSTER, **secret, "ping_interval": "soon"}))
+    message = kit.site.refuse(
+        "server_config", **options(kit, cluster={**CLUSTER, **secret}, leafnodes={"min_version": "soon"})
+    )
     assert f"{SERVER} does not take the new configuration, so that of {kit.site / 'etc'} stays: " in message
-    assert 'invalid duration "soon"' in message
+    assert "invalid leafnode's minimum version" in message
     assert "not-to-be-seen" not in message
 
     # An OCSP responder has to be asked before the server starts. It reads the configuration without that.
@@ -337,8 +339,10 @@ def test_server_is_asked_as_the_user_of_the_service(kit: Kit, folder_of_nobody: 
     secret = {**CLUSTER, "authorization": {"user": "route", "password": "p"}}
     common = {"service_user": "nobody", "site_config": "max_subs: 5", "data_dir": folder_of_nobody}
     assert kit.site.run("server_config", **options(kit, cluster=secret, **common))["validated"]
-    message = kit.site.refuse("server_config", **options(kit, cluster={**secret, "ping_interval": "soon"}, **common))
-    assert 'invalid duration "soon"' in message
+    message = kit.site.refuse(
+        "server_config", **options(kit, cluster=secret, leafnodes={"min_version": "soon"}, **common)
+    )
+    assert "invalid leafnode's minimum version" in message
 
 
 # ---- check mode, content and the filter

@@ -439,6 +439,46 @@ REFUSED: dict[str, Case] = {
         "jetstream",
         "refuse JetStream on the system account",
     ),
+    # ---- the kind of a value
+    "size with a unit that the server does not take": Case(
+        same(jetstream={"max_memory_store": "64MB"}),
+        "jetstream.max_memory_store",
+        "with K, M, G or T (powers of 1024) and nothing else behind it, such as 64M, and is '64MB'.",
+        checked_by_t=True,
+    ),
+    "size of a fraction": Case(
+        same(jetstream={"max_file": "1.5G"}), "jetstream.max_file", "a number of bytes", checked_by_t=True
+    ),
+    "number with a unit": Case(
+        same(jetstream={"limits": {"max_ack_pending": "1k"}}),
+        "jetstream.limits.max_ack_pending",
+        "a whole number without a unit, and is '1k'.",
+        checked_by_t=True,
+    ),
+    "duration of days": Case(
+        same(resolver={"interval": "1d"}),
+        "resolver.interval",
+        "a duration with its unit, such as 30s or 1h30m, and is '1d'.",
+        checked_by_t=True,
+    ),
+    "number in the place of a boolean": Case(
+        same(jetstream={"strict": 1}), "jetstream.strict", "true or false, and is 1.", checked_by_t=True
+    ),
+    "URL that is none": Case(
+        lambda kit: {"leafnodes": {"remotes": [{"urls": ["nats://[::1"], "account": kit.app}]}},
+        "leafnodes.remotes[0].urls",
+        "a URL or a list of URLs.",
+        checked_by_t=True,
+    ),
+    "one route that is no list": Case(
+        site('cluster { name: C, listen: "127.0.0.1:-1", routes: "nats://127.0.0.1:1" }'),
+        "site_config line 1: cluster.routes",
+        "a list of URLs.",
+        checked_by_t=True,
+    ),
+    "size of the site with a unit": Case(
+        site('max_payload: "1MB"'), "site_config line 1: max_payload", "without a unit", checked_by_t=True
+    ),
 }
 
 
@@ -478,6 +518,15 @@ ACCEPTED: dict[str, Callable[[Kit], Options]] = {
     },
     "the same operator again": lambda kit: {"trusted_operators": [kit.operator()["jwt"], *_older(kit)]},
     "plain": same(),
+    # As templates have them before ansible-core 2.19.
+    "numbers and booleans that came as text": same(
+        jetstream={"max_mem": "1048576", "strict": "True", "limits": {"max_ack_pending": "5"}}
+    ),
+    "sizes and durations": same(jetstream={"max_mem": "64M", "max_file": 1048576, "sync": "2m"}),
+    "password that is a number": same(leafnodes={"listen": ALONE, "authorization": {"user": "a", "password": 12345}}),
+    "duration of a number, of seconds": same(leafnodes={"listen": ALONE, "reconnect": 5}),
+    "duration of a number, of the site": site("ping_interval: 20"),
+    "sizes as claims have them": same(jetstream={"max_mem": "64MiB", "max_file": "1 GiB"}),
     "cache": same(resolver={"type": "cache", "ttl": "1h"}),
     "memory": same(resolver={"type": "memory"}),
     "memory without a system account": lambda kit: {"operator": kit.operator(""), "resolver": {"type": "memory"}},

@@ -14,7 +14,7 @@ from ..base import go_syntax
 from ..base.errors import NatsSecurityError
 from ..base.units import NANOSECONDS
 from ..claims.options import Problem
-from . import language, reading, secrets, startup
+from . import language, reading, secrets, settings, startup
 
 MAIN = "nats-server.conf"
 SITE = "site.conf"
@@ -173,7 +173,7 @@ SECRET_FILES = tuple(f"{part}{_SECRETS}" for part in PARTS)
 
 def server_configuration(options: Mapping[str, Any]) -> Configuration:
     """The files for these options, which have every name of OPTIONS, None for what is omitted. NatsSecurityError for what cannot be written."""
-    members = {part: _MEMBERS[part](options) for part in PARTS}
+    members = {part: settings.as_taken(_MEMBERS[part](options), "") for part in PARTS}
     files = {
         MAIN: f"{_HEADER} Settings of your own belong in {SITE}: it comes last, so its settings take precedence.\n"
     }
@@ -374,6 +374,10 @@ def configuration_problems(
     The paths of problems are in the words of the options, or a line of a file.
     """
     found = list(_option_problems(options, host.foretold))
+    if not host.version:  # a server may know more than what is declared here
+        for part in PARTS:
+            unknown = settings.unknown(configuration.members[part], "", ())
+            found.extend(Problem(_option(path), message) for path, message in unknown)
     try:
         document = effective(configuration, folder, read_file)
     except NatsSecurityError as error:

@@ -3,7 +3,7 @@
 """What nats-server 2.15 checks when it starts in operator mode, and `nats-server -t` does not. Pure.
 
 Each rule names the function of nats-server that it follows. The rules look at a configuration as the server reads it, so that they hold for what
-a site adds as well. A value of the wrong type, or from the environment, is passed over: `nats-server -t` looks at types.
+a site adds as well. What type a value has to be is declared in `settings`; a value from the environment is passed over.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..base.errors import NatsSecurityError
 from ..keys import nkey
 from ..rules.subjects import is_subset, is_valid_subject
 from ..token import codec
+from . import settings
 from .reading import Document, Path, Unknown
 
 #: The path of a member, and what is wrong with it.
@@ -224,6 +225,7 @@ def problems(document: Document, host: Host) -> Found:
     top = Block(document.data)
     named = top.value("operator", "operators", "root", "roots", "root_operator", "root_operators")
     server = Server(top, tuple(map(_operator, named if isinstance(named, list) else [named])) or (Operator(),), host)
+    yield from settings.problems(document.data)
     for rule in _RULES:
         yield from rule(server)
 
