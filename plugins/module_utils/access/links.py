@@ -271,8 +271,8 @@ def _problems(tree: Tree, account: Entry, item: Import, said: ImportSubjects, dr
     else:
         refused = [
             problem
-            for export, export_origin in exports
-            for problem in (_refused_by(tree, account, item, said, export, export_origin),)
+            for offered in exports
+            for problem in (_refused_by(tree, account, item, said, offered),)
             if problem is not None
         ]
         for problem in refused:
@@ -280,8 +280,9 @@ def _problems(tree: Tree, account: Entry, item: Import, said: ImportSubjects, dr
 
 
 def _refused_by(
-    tree: Tree, account: Entry, item: Import, said: ImportSubjects, export: Export, origin: Origin
+    tree: Tree, account: Entry, item: Import, said: ImportSubjects, offered: tuple[Export, Origin]
 ) -> Problem | None:
+    export, origin = offered
     if export.account_token_position:
         return _position_problem(account, said.remote, export, origin)
     if export.token_required:

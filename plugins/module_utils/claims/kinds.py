@@ -135,12 +135,11 @@ def _with_raw(kind: Kind, is_usual: Callable[[Any], bool]) -> Kind:
 def _number(
     parse: Callable[[Any], int] = units.parse_integer,
     show: Callable[[int], Any] = same,
-    low: int = units.INT64_MIN,
-    high: int = units.INT64_MAX,
+    bounds: tuple[int, int] = (units.INT64_MIN, units.INT64_MAX),
     type_: str = "str",
     accepts: tuple[Any, ...] = (),
 ) -> Kind:
-    return Kind(encode_integer(low, high), decode_integer(low, high), 0, parse, show, {"type": type_}, accepts=accepts)
+    return Kind(encode_integer(*bounds), decode_integer(*bounds), 0, parse, show, {"type": type_}, accepts=accepts)
 
 
 def _from(low: int, high: int = units.INT64_MAX) -> Callable[[int], bool]:
@@ -247,14 +246,14 @@ def integer(low: int, high: int) -> Kind:
     """A whole number in the bounds of its Go type."""
     accepts = ("integer", low, high)
     return _number(
-        lambda value: units.parse_integer(value, low, high), low=low, high=high, type_="int", accepts=accepts
+        lambda value: units.parse_integer(value, low, high), bounds=(low, high), type_="int", accepts=accepts
     )
 
 
 def percentage(low: int = units.INT64_MIN, high: int = units.INT64_MAX) -> Kind:
     """1 to 100, of which 0 in a token is another spelling for 100; the bounds are those of its Go type."""
     accepts = ("percentage", low, high)
-    return _with_raw(_number(_parse_percentage, lambda value: value or 100, low, high, "int", accepts), _from(0, 100))
+    return _with_raw(_number(_parse_percentage, lambda value: value or 100, (low, high), "int", accepts), _from(0, 100))
 
 
 def _parse_percentage(value: Any) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
@@ -215,13 +215,22 @@ def users_referred_to(wanted: WantedAccount) -> set[str]:
 # ---- users
 
 
+class UserKeys(NamedTuple):
+    """The keys that a user's claims name, and whether the key that signs them has a scope."""
+
+    subject: str
+    issuer_account: str
+    is_scoped: bool
+
+
 def user_claims(
-    wanted: WantedUser, place: str, subject: str, issuer_account: str, is_scoped: bool, problems: list[Problem]
+    wanted: WantedUser, place: str, keys: UserKeys, problems: list[Problem]
 ) -> tuple[Claims, dict[Any, Verdict]]:
     """What is asked for of a user, and a dictionary for what the rules say of it.
 
     The body of users that are alike is one and the same object, not to be changed, and so is the dictionary.
     """
+    subject, issuer_account, is_scoped = keys
     options = _claim_options(wanted.options)
     claims = _envelope(wanted.options, place, wanted.name, subject, problems)
     if is_scoped:

@@ -237,9 +237,8 @@ class _Common:
     def _claims(self, one: _User, issuer: str, scope: SigningKey | None, has_templates: bool) -> Claims:
         problems: list[Problem] = []
         named = wanted_claims.issuer_account(self.account.subject, issuer, one.said.issuer_account)
-        wanted, checked = wanted_claims.user_claims(
-            one.user, one.place, one.subject, named, scope is not None, problems
-        )
+        keys = wanted_claims.UserKeys(one.subject, named, scope is not None)
+        wanted, checked = wanted_claims.user_claims(one.user, one.place, keys, problems)
         # Users that are alike have the same faults: they are looked for once. Templates make of each user another one.
         alike = (self.account.subject, issuer, wanted.not_before, one.user.name if has_templates else "")
         if alike not in checked:

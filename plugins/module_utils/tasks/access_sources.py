@@ -305,8 +305,8 @@ def _read_user(
         )
         return None
     is_scoped = entry is not None and entry.template is not None
-    issuer_account = "" if signer == account.subject else account.subject
-    claims, _unused = wanted_claims.user_claims(user, place, subject, issuer_account, is_scoped, problems)
+    keys = wanted_claims.UserKeys(subject, "" if signer == account.subject else account.subject, is_scoped)
+    claims, _unused = wanted_claims.user_claims(user, place, keys, problems)
     claims.issuer = signer
     return claims
 
