@@ -121,6 +121,63 @@ def test_key_that_was_made_elsewhere_is_followed_by_one_from_there(store: Store)
     assert "was a key of a user already" in store.refused(of("resign", next_public_key=old))
 
 
+@pytest.mark.parametrize("user", ["orders", "dashboard"])
+def test_user_that_the_document_does_not_have_keeps_all_but_its_key(store: Store, user: str) -> None:
+    index = ["orders", "dashboard"].index(user)
+    more = {"permissions": {"publish": {"allow": ["orders.>"]}}} if user == "orders" else {"tags": ["shop"]}
+    store.document["accounts"][APP]["users"][index].update(expires_in="90d", **more)
+    store.run()
+    before = store.site.claims(creds(user))
+    del store.document["accounts"][APP]["users"][index]
+    assert "what it does not have is removed (prune)" in store.refused(of("resign", user), prune=True)
+    store.run(of("resign", user))
+    after = store.site.claims(creds(user))
+    assert after.subject == key(store, user) != before.subject
+    assert (after.body, after.expires, after.issuer) == (before.body, before.expires, before.issuer)
+    assert not store.run()["changed"]
+    assert not store.run(of("resign", user, public_key=before.subject))["changed"]
+    assert shown(store, user)["retiring"] == before.subject
+    store.run(of("retire", user))
+    assert list(store.claims("APP").body.revocations) == [before.subject]
+    store.run(of("replace", user))
+    assert after.subject in store.claims("APP").body.revocations
+    assert key(store, user) == store.site.key(creds(user)).public_key != after.subject
+
+
+def test_user_that_is_revoked_gets_no_key_unless_the_document_has_it(store: Store) -> None:
+    options = {"stores_dir": store.site / "stores", "keys_dir": store.site / "keys", "store": "ACME"}
+    store.site.run("revocation", **options, account="APP", revocations=[{"user": "orders"}])
+    del store.document["accounts"][APP]["users"][0]
+    for phase in ("resign", "replace"):
+        assert "rotations[0].user: orders is revoked, and the document does not have it" in store.refused(of(phase))
+
+
+def test_account_that_is_taken_as_it_is_rotates_nothing(store: Store) -> None:
+    users = [{"name": "orders"}]
+    for account in ({"name": "APP", "state": "existing"}, {"name": "APP", "state": "existing", "users": users}):
+        team = {"operator": {"name": "ACME", "state": "existing"}, "accounts": [account]}
+        for phase in ("resign", "retire", "replace"):
+            for asked, whose in ((of(phase), "the key of its user orders is"), ({"account": "APP", "role": "main", "phase": phase}, "its keys are")):
+                message = store.refused(asked, definition=team)
+                assert f"rotations[0].account: the document takes the account APP as it is (state: existing), so {whose} not rotated" in message
+                assert "Rotate with the document that manages the account." in message
+
+
+def test_user_of_a_team_is_rotated_by_whose_document_manages_the_account(store: Store) -> None:
+    team = {
+        "operator": {"name": "ACME", "state": "existing"},
+        "accounts": [{"name": "APP", "state": "existing", "users": [{"name": "team", "tags": ["x"]}]}],
+    }
+    store.run(definition=team)
+    old = key(store, "team")
+    store.run(of("resign", "team"))
+    assert not store.run(definition=team)["changed"]
+    store.run(of("retire", "team"))
+    assert not store.run(definition=team)["changed"]
+    assert key(store, "team") != old
+    assert list(store.claims("APP").body.revocations) == [old]
+
+
 def test_user_that_goes_is_revoked_by_both_keys(store: Store) -> None:
     old = key(store)
     store.run(of("resign"))
@@ -158,7 +215,7 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
     [
         (of("add"), "a JWT is about one key"),
         (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
-        (of("resign", "nobody"), "rotations[0].user: the document has no user nobody in the account APP."),
+        (of("resign", "nobody"), "rotations[0].user: neither the document nor the store has a user nobody in the account APP."),
         (of("resign", role="main"), "role and user exclude each other"),
         ({"account": "APP", "phase": "resign"}, "name the role of a signing key, or a user."),
         ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is required."),

@@ -13,9 +13,9 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..claims import Account, Activation, Claims, Import, Operator, SigningKey, User, no_access
-from ..claims.comparison import identities
+from ..claims.comparison import describe, identities
 from ..claims.kinds import parse_text
-from ..claims.options import Problem, known_only, option_names, read_options
+from ..claims.options import Problem, known_only, option_names, read_options, show_options
 from ..decision.issue import Policy
 from ..keys import nkey
 from ..keys.new import Placeholder
@@ -221,6 +221,20 @@ class UserKeys(NamedTuple):
     subject: str
     issuer_account: str
     is_scoped: bool
+
+
+def describe_user(claims: Claims, is_scoped: bool) -> dict[str, Any]:
+    """The claims of a user as options of a document, without its name, its key, the role of its signer and its expiry.
+
+    `is_scoped` is whether the key that signed it has a scope; without one, permissions and limits that are all unset are options too.
+    """
+    described = describe(claims)
+    for word in ("subject", "scoped", "name"):
+        described.pop(word, None)
+    if not is_scoped and claims.body.is_scoped:
+        described.update(show_options(claims.body))
+    described.pop("issuer_account", None)
+    return described
 
 
 def user_claims(

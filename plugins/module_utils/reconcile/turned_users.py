@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from typing import Callable, Iterable
 
+from ..base.excerpts import excerpt
+from ..base.units import show_time
 from ..claims import Account
 from ..claims.options import Problem
 from ..keys.new import NewKey
+from ..rules import revoked_until
 from ..token import decorated
+from .claims import describe_user
 from .creds import holder_of_creds
 from .given import Given
+from .members import read_user
 from .names import started_or_new
-from .rotation import ADD, REPLACE, RESIGN, RETIRE, TurnedUser, record_of_users, retiring_keys, with_retiring
+from .place import Found
+from .rotation import ADD, REPLACE, RESIGN, RETIRE, TurnedUser, record_of_users, retiring_keys, role_of, with_retiring
 from .trust import peek
-from .wanted import Rotation, WantedAccount, WantedUser, join
+from .wanted import PRESENT, Rotation, WantedAccount, WantedUser, join
 
 
 def turn_users(given: Given) -> list[Problem]:
@@ -27,18 +33,43 @@ def turn_users(given: Given) -> list[Problem]:
     names = given.names
     accounts = {account.name: account for account in given.wanted.accounts}
     for one in given.wanted.rotations:
-        account = accounts.get(one.account)
-        user = next((user for user in account.users if user.name == one.user), None) if account and one.user else None
-        if account is None or user is None:
+        account = accounts.get(one.account) if one.user else None
+        if account is None:
             continue
-        turned = turn_user(given, account, user, one)
-        if isinstance(turned, Problem):
-            problems.append(turned)
+        described = next((user for user in account.users if user.name == one.user), None)
+        user = described or _as_found(given, account, one)
+        turned = user if isinstance(user, Problem) else turn_user(given, account, user, one)
+        if isinstance(user, Problem) or isinstance(turned, Problem):
+            problems += [problem for problem in (turned,) if isinstance(problem, Problem)]
             continue
+        if described is None:
+            account.users.append(user)
         names.turned[account.name, user.name] = turned
         owner = record_of_users(names.accounts[account.name])
         names.record[owner] = with_retiring(names.record.get(owner, {}), user.name, turned.retiring)
     return problems
+
+
+def _as_found(given: Given, account: WantedAccount, asked: Rotation) -> WantedUser | Problem:
+    """A user that the document does not describe, as its JWT describes it: it keeps all but its key."""
+    place = join(asked.place, "user")
+    named = f"{excerpt(asked.user)} in the account {account.name}"
+    found = read_user(given, account.name, asked.user)
+    if not isinstance(found, Found):
+        return found or Problem(place, f"neither the document nor the store has a user {named}.")
+    if given.how.prune:
+        return Problem(place, f"the document has no user {named}, and what it does not have is removed (prune).")
+    claims, stored = found.claims, given.place.accounts[account.name].claims
+    if revoked_until(stored.body.revocations, claims.subject) >= claims.issued_at:
+        return Problem(place, f"{asked.user} is revoked, and the document does not have it: a new key would let it in again.")
+    signer = next((key for key in stored.body.signing_keys if key.key == claims.issuer), None)
+    role = signer.role if signer else ""
+    role = role or role_of(given.names.record.get(stored.subject, {}), claims.issuer)[0]
+    options = describe_user(claims, signer is not None and signer.template is not None)
+    if claims.expires:
+        options["expires_at"] = show_time(claims.expires)
+    has_creds = asked.user in given.place.user_files(account.name).creds
+    return WantedUser(len(account.users), asked.user, "", role, PRESENT, has_creds, options, "")
 
 
 def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rotation) -> TurnedUser | Problem:

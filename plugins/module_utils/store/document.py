@@ -13,6 +13,7 @@ from ..claims import SigningKey
 from ..claims.kinds import parse_text
 from ..claims.options import Problem, known_only, option_names
 from ..keys import nkey
+from ..keys.new import read_new_key
 from ..reconcile.claims import looks_like_key
 from ..reconcile.rotation import REPLACE
 from ..reconcile.wanted import (
@@ -82,11 +83,14 @@ def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
     return problems
 
 
-def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Problem]]:
-    """The rotations that a task asks for, of signing keys and of users, and what is wrong with them."""
+def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tuple[list[Rotation], list[Problem]]:
+    """The rotations that a task asks for, of signing keys and of users, and what is wrong with them.
+
+    In check mode the key that follows may be the placeholder that an earlier task of the play has returned.
+    """
     problems: list[Problem] = []
     rotations = []
-    named = {account.name: account for account in wanted.accounts if account.state == PRESENT}
+    named = {account.name: account for account in wanted.accounts if account.state != ABSENT}
     slots: dict[str, str] = {}
     for index, item in enumerate(value or ()):
         path = f"rotations[{index}]"
@@ -100,21 +104,42 @@ def read_rotations(value: Any, wanted: Wanted) -> tuple[list[Rotation], list[Pro
             _slot_problems(path, account, role, user) if not operator else _operator_problems(path, item, wanted)
         )
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
-        given = _public_key({"public_key": item["next_public_key"]}, path, key_type, problems)
+        given = _following_key(item["next_public_key"], path, key_type, check_mode, problems)
         if given and given == key:
             problems.append(Problem(f"{path}.next_public_key", "this is the key that is to go."))
         if account and account not in named:
             problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
             continue
-        if user and account and user not in {one.name for one in named[account].users if one.state == PRESENT}:
+        if account and named[account].state == EXISTING:
+            problems.append(Problem(path + ".account", _not_rotated(account, user)))
+            continue
+        if user and account and user in {one.name for one in named[account].users if one.state == ABSENT}:
             problems.append(
-                Problem(path + ".user", f"the document has no user {excerpt(user)} in the account {account}.")
+                Problem(path + ".user", f"the document removes the user {excerpt(user)} of the account {account}.")
             )
         what = f"the user {user}" if user else f"the role {role}" if role else "the operator"
         _check_once(slots, f"{account}/{what}", path, what, problems)
         if len(problems) == before:
             rotations.append(Rotation(path, account, role, item["phase"], key, given, user))
     return rotations, problems
+
+
+def _following_key(value: Any, path: str, key_type: str, check_mode: bool, problems: list[Problem]) -> str:
+    """The key that follows in a rotation; empty for none."""
+    new = read_new_key(value) if check_mode and isinstance(value, str) else None
+    if new is not None and new.type == key_type:
+        return new
+    return _public_key({"next_public_key": value}, path, key_type, problems, "next_public_key")
+
+
+def _not_rotated(account: str, user: str) -> str:
+    """Why nothing is rotated in an account that the document takes as it is, and how it is rotated."""
+    whose = f"the key of its user {excerpt(user)} is" if user else "its keys are"
+    how = " It does not have to describe the user." if user else ""
+    return (
+        f"the document takes the account {account} as it is (state: existing), so {whose} not rotated: a rotation ends with a change of the account. "
+        f"Rotate with the document that manages the account.{how}"
+    )
 
 
 def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Problem]:
@@ -385,13 +410,15 @@ def _state(options: dict[str, Any], path: str, states: tuple[str, ...], problems
     return state
 
 
-def _public_key(options: dict[str, Any], path: str, key_type: str, problems: list[Problem]) -> str:
-    text = _text(options, "public_key", path, problems).strip()
+def _public_key(
+    options: dict[str, Any], path: str, key_type: str, problems: list[Problem], word: str = "public_key"
+) -> str:
+    text = _text(options, word, path, problems).strip()
     if text:
         try:
             return nkey.from_public_key(text, key_type).public_key
         except NatsSecurityError as error:
-            problems.append(Problem(path + ".public_key", str(error)))
+            problems.append(Problem(f"{path}.{word}", str(error)))
     return ""
 
 

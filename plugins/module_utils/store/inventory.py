@@ -19,6 +19,7 @@ from ..claims.options import show_options
 from ..keys.keyring import Keyring
 from ..reconcile import strict, verdict
 from ..reconcile.activations import activation_at_hand, covering_export
+from ..reconcile.claims import describe_user
 from ..reconcile.place import SURROUNDED, Record, Trust, UserFiles
 from ..reconcile.place import Found as Stored
 from ..reconcile.rotation import record_of_curve_key, record_of_identity, record_of_users, retiring_keys, role_of, split
@@ -381,11 +382,7 @@ def _user(context: _Context, account: _Account, name: str, claims: Claims, path:
 def _user_document(account: _Account, claims: Claims) -> dict[str, Any]:
     """The claims of a user as the document has them. Those of a scoped user are in the scope."""
     key = account.keys.get(claims.issuer)
-    document = _described(claims)
-    if claims.body.is_scoped and (key is None or key.template is None):
-        document.update(show_options(claims.body))
-    document.pop("issuer_account", None)
-    return document
+    return describe_user(claims, key is not None and key.template is not None)
 
 
 def _signing_role(account: _Account, claims: Claims) -> str:

@@ -50,7 +50,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         refuse_secrets(definition, f"src {params['src']}")
     document, problems = read_document(definition)
     problems += with_user_keys(document, params["user_public_keys"])
-    document.rotations, wrong = read_rotations(params["rotations"], document)
+    document.rotations, wrong = read_rotations(params["rotations"], document, module.check_mode)
     problems += wrong
     operator = document.operator.name if document.operator is not None else ""
     where = named_store(params, lambda _unused: operator or "?")
