@@ -74,7 +74,9 @@ options:
         description: The public key of the account. Creds of another one are an error.
         type: str
       public_key:
-        description: The key that the user has where it is signed. With another one, or none, on this host the task fails, as keys are never replaced.
+        description:
+          - The key that the user has where it is signed. With another one, or none, on this host the task fails, unless a rotation made that key here with
+            O(users[].rotated_key), and the creds are of one of O(users[].earlier_keys).
         type: str
       claimed_by:
         description: Hosts that ask for the same user, this one included. With more than one no key is made, as each would make another one.
@@ -88,10 +90,17 @@ options:
         description: The content of a creds file that was made elsewhere.
         type: str
       earlier_keys:
-        description: Public keys that the user had before a rotation. Creds of one of them at O(users[].path) are replaced by O(users[].creds).
+        description:
+          - Public keys that the user had before a rotation. Creds of one of them at O(users[].path) are replaced by O(users[].creds), or by those of the key
+            that a rotation made on this host.
         type: list
         elements: str
         default: []
+      rotated_key:
+        description:
+          - With O(state=prepared), the public key that a rotation takes away. Where the creds are of it, a new key is made beside them, which the creds get as
+            soon as its JWT is there, and nothing else is made.
+        type: str
       notify:
         description: Whether handlers have to run when the file changes. Until O(state=notified) that is kept in an empty file beside it.
         type: bool
@@ -145,6 +154,9 @@ users:
     public_key:
       description: The key of the user on this host. A placeholder in check mode where it would be made, null where there is none.
       type: str
+    next_public_key:
+      description: The key that follows in a rotation, made on this host. A placeholder in check mode where it would be made. Otherwise null.
+      type: str
     expires:
       description: When the JWT in the file expires. Null where it never does, or is not there.
       type: str
@@ -195,6 +207,7 @@ def main() -> None:
                     "account_public_key": {"type": "str", "no_log": False},
                     "public_key": {"type": "str", "no_log": False},
                     "earlier_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+                    "rotated_key": {"type": "str", "no_log": False},
                     "claimed_by": {"type": "list", "elements": "str", "default": []},
                     "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
                     "creds": {"type": "str", "no_log": True},

@@ -121,6 +121,7 @@ options:
         description:
           - The name of a user of O(rotations[].account), whose key is rotated. Its JWT is about its key, so a new key takes a new JWT, with the same claims,
             and the JWT of the key before stays valid until that key is revoked.
+          - The document need not describe the user, but it has to manage its account, in which the old key is revoked.
         type: str
       operator:
         description:
@@ -154,8 +155,9 @@ options:
         description:
           - The public key that follows, where a signer holds it elsewhere, see O(signers). If omitted, the key is made in the keystore. It has to be given
             where a signer holds the key that is to go, so that no key of an HSM is followed by a seed in a file.
-          - Of a user, the key that follows where its seed is made elsewhere. It has to be given where the seed of the key that is to go is not here. A new key
-            in the C(public_key) of the user, or in O(user_public_keys), is the same.
+          - Of a user, the key that follows where its seed is made elsewhere, such as
+            RV(natsops.security.nats_credentials#module:users[].next_public_key). It has to be given where the seed of the key that is to go is not here. A
+            new key in the C(public_key) of the user, or in O(user_public_keys), is the same.
         type: str
   prune:
     description:

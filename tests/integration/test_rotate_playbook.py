@@ -12,7 +12,7 @@ from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks, key_of_user
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
@@ -153,6 +153,63 @@ def test_key_of_a_user_is_revoked_when_nobody_is_connected_by_it(cluster: Cluste
     rotate(cluster, rotate_user="APP/guest")
     assert all(lets_in(url, clients.creds("guest")) for url in urls)
     assert not any(lets_in(url, creds) for url in urls)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("is_described", [True, False])
+def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
+    cluster: Cluster, clients: Clients, is_described: bool
+) -> None:
+    """The seed of neither leaves the host; the user is in the document of the accounts, or in the variables of its host alone."""
+    urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
+    name = f"born-{is_described}"
+    path = cluster.folder / f"{name}.creds"
+    users = [{"account": "APP", "name": name, "path": str(path), "claims": None if is_described else {"tags": ["x"]}}]
+    host = {"ansible_connection": "local", "credentials_users": users}
+    other = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    inventory = cluster.folder / "applications.yml"
+    inventory.write_text(
+        yaml.safe_dump({"nats_clients": {"hosts": {"app1": host}}, "elsewhere": {"hosts": {"x": other}}})
+    )
+    document = account_of_users()
+    if is_described:
+        document["accounts"][1]["users"].append({"name": name})
+    also = ["-i", str(inventory)]
+    given = {"operator_definition": document, "rotate_user": f"APP/{name}"}
+    variables = {"credentials_operator": "ACME", "credentials_stores_dir": str(cluster.folder / "stores")}
+    keys = {"credentials_keys_dir": str(cluster.folder / "keys")}
+    cluster.run(*also, playbook="natsops.security.credentials", **variables, **keys)
+    old, creds = key_of_user(cluster, name), path.read_text()
+    connected = clients.connect(name, creds=creds)
+    assert old in rotate(cluster, *also, succeeds=False, **given)
+
+    before = snapshot(cluster)
+    output = rotate(cluster, *also, "--check", **given, rotate_key=old)
+    assert (snapshot(cluster), path.read_text()) == (before, creds)
+    assert f"(a new user key: APP/{name} (next))" in output
+    output = rotate(cluster, *also, succeeds=False, **given, rotate_key=old)
+    assert f"The key {old} of APP/{name} does not go yet" in output, output[-4000:]
+    new = codec.decode(decorated.find_token(path.read_text()))
+    assert new.subject == key_of_user(cluster, name) == decorated.find_seed(path.read_text()).public_key != old
+    assert new.body.tags == ([] if is_described else ["x"])
+    assert all(one.is_connected for one in connected)
+    assert all(lets_in(url, text) for url in urls for text in (creds, path.read_text()))
+    for one in connected:
+        clients.do(one.close())
+    connected = clients.connect(name, creds=path.read_text())
+    rotate(cluster, *also, **given, rotate_key=old)
+    assert all(one.is_connected for one in connected)
+    assert not any(lets_in(url, creds) for url in urls)
+    assert all(lets_in(url, path.read_text()) for url in urls)
+    assert changed_tasks(cluster.run(*also, playbook="natsops.security.rotate", **given, rotate_key=old)) == []
+    seeds = [decorated.find_seed(text).seed for text in (creds, path.read_text())]
+    elsewhere = [one for one in cluster.folder.rglob("*") if one.is_file() and one != path]
+    assert [one for one in elsewhere if any(seed in one.read_text(errors="replace") for seed in seeds)] == []
+
+    rotate(cluster, *also, **given, rotate_key=new.subject, rotate_compromised=True)
+    assert all(one.is_closed for one in connected)
+    assert all(lets_in(url, path.read_text()) for url in urls)
+    cluster.run(operator_definition=account_of_users())
 
 
 @pytest.mark.attack

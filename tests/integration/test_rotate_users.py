@@ -157,9 +157,15 @@ def test_account_that_is_taken_as_it_is_rotates_nothing(store: Store) -> None:
     for account in ({"name": "APP", "state": "existing"}, {"name": "APP", "state": "existing", "users": users}):
         team = {"operator": {"name": "ACME", "state": "existing"}, "accounts": [account]}
         for phase in ("resign", "retire", "replace"):
-            for asked, whose in ((of(phase), "the key of its user orders is"), ({"account": "APP", "role": "main", "phase": phase}, "its keys are")):
+            for asked, whose in (
+                (of(phase), "the key of its user orders is"),
+                ({"account": "APP", "role": "main", "phase": phase}, "its keys are"),
+            ):
                 message = store.refused(asked, definition=team)
-                assert f"rotations[0].account: the document takes the account APP as it is (state: existing), so {whose} not rotated" in message
+                assert (
+                    f"rotations[0].account: the document takes the account APP as it is (state: existing), so {whose} not rotated"
+                    in message
+                )
                 assert "Rotate with the document that manages the account." in message
 
 
@@ -215,7 +221,10 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
     [
         (of("add"), "a JWT is about one key"),
         (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
-        (of("resign", "nobody"), "rotations[0].user: neither the document nor the store has a user nobody in the account APP."),
+        (
+            of("resign", "nobody"),
+            "rotations[0].user: neither the document nor the store has a user nobody in the account APP.",
+        ),
         (of("resign", role="main"), "role and user exclude each other"),
         ({"account": "APP", "phase": "resign"}, "name the role of a signing key, or a user."),
         ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is required."),
@@ -237,6 +246,135 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     assert f"another rotation of the user APP/orders is under way: {old} is retiring still" in message
     store.run(of("replace", public_key=key(store)))
     assert len(store.claims("APP").body.revocations) == 2
+
+
+# ---- keys that are made on the hosts of applications
+
+
+class Host:
+    """A host with a user whose key it has made; the signing host has its public key alone."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.path = store, store.site / "host.creds"
+        self.user = {"name": "born", "tags": ["x"]}
+        account = {"name": "APP", "state": "existing", "users": [self.user]}
+        self.team = {"operator": {"name": "ACME", "state": "existing"}, "accounts": [account]}
+        self.distribute()
+
+    def keep(self, state: str = "present", **more: Any) -> dict[str, Any]:
+        """The user in the result of nats_credentials."""
+        found = self.store.site.run("credentials", state=state, users=[{**self.item, "path": self.path, **more}])
+        return dict(found["users"][0], changed=found["changed"])
+
+    @property
+    def item(self) -> dict[str, Any]:
+        return {"account": "APP", "name": "born"}
+
+    def distribute(self) -> bool:
+        """What the role credentials does. Whether it changed the file."""
+        known = self.signed()
+        key = self.keep(
+            "prepared", **{word: value for word, value in known.items() if word in ("public_key", "earlier_keys")}
+        )["public_key"]
+        signed = self.signed(user_public_keys={"APP/born": key})
+        del signed["expires"]
+        return bool(self.keep(**signed)["changed"])
+
+    def signed(self, **options: Any) -> dict[str, Any]:
+        arguments = {"stores_dir": self.store.site / "stores", "keys_dir": self.store.site / "keys"}
+        asked = {**arguments, "definition": self.team, "return_users": ["APP/born"], **options}
+        result = self.store.site.start("store", asked, check=not options)
+        found = result["users"]["APP/born"]
+        return {} if found["public_key"].startswith("(") else found
+
+    @property
+    def key(self) -> str:
+        """The key of the creds, whose seed is that of the JWT."""
+        found = self.store.site.claims("host.creds").subject
+        assert self.store.site.key("host.creds").public_key == found
+        return str(found)
+
+
+def test_key_that_a_host_made_is_followed_by_one_that_it_makes(store: Store) -> None:
+    host = Host(store)
+    old = host.key
+    assert f"the seed of {old} is not here" in store.refused(of("resign", "born"))
+    asked = host.keep("prepared", rotated_key=old)
+    new = asked["next_public_key"]
+    assert (asked["changed"], asked["public_key"]) == (True, old)
+    assert store.site.mode(".host.creds.natsops-key") == "0600"
+    again = host.keep("prepared", rotated_key=old)
+    assert (again["changed"], again["next_public_key"]) == (False, new)
+
+    # A run that was killed here: creds are renewed as before, and the key waits on.
+    host.user["tags"] = ["y"]
+    assert host.distribute()
+    assert host.key == old
+    assert not host.distribute()
+    assert host.keep("prepared", rotated_key=old)["next_public_key"] == new
+
+    # Signed, and killed before it is distributed: the creds on the host are valid.
+    store.run(of("resign", "born", public_key=old, next_public_key=new))
+    assert (key(store, "born"), host.key) == (new, old)
+    assert host.keep("prepared", rotated_key=old)["next_public_key"] == new
+    assert not store.run(of("resign", "born", public_key=old, next_public_key=new))["changed"]
+
+    assert host.distribute()
+    assert host.key == new
+    assert store.site.claims("host.creds").body.tags == ["y"]
+    assert not (store.site.folder / ".host.creds.natsops-key").exists()
+    assert not host.distribute()
+    asked = host.keep("prepared", rotated_key=old)
+    assert (asked["changed"], asked["next_public_key"]) == (False, None)
+    store.run(of("retire", "born"))
+    assert list(store.claims("APP").body.revocations) == [old]
+    assert not host.distribute()
+
+
+def test_key_that_a_host_made_and_that_is_compromised(store: Store) -> None:
+    host = Host(store)
+    old = host.key
+    new = host.keep("prepared", rotated_key=old)["next_public_key"]
+    store.run(of("replace", "born", public_key=old, next_public_key=new))
+    assert list(store.claims("APP").body.revocations) == [old]
+    assert host.distribute()
+    assert host.key == new
+    assert not store.run(of("replace", "born", public_key=old, next_public_key=new))["changed"]
+
+
+def test_creds_of_a_key_that_is_no_earlier_one_are_not_replaced(store: Store) -> None:
+    host = Host(store)
+    old, before = host.key, store.site.text("host.creds")
+    new = host.keep("prepared", rotated_key=old)["next_public_key"]
+    refused = store.site.start(
+        "credentials", {"users": [{**host.item, "path": host.path, "public_key": new, "jwt": "x"}]}
+    )
+    assert f"holds the creds of {old}, and beside it" in refused["msg"]
+    other = store.site.make_key("other.nk", "user").public_key
+    given = {"public_key": other, "earlier_keys": [old], "jwt": "x"}
+    refused = store.site.start("credentials", {"users": [{**host.item, "path": host.path, **given}]})
+    assert f"this host has the key {old} for it" in refused["msg"]
+    assert store.site.text("host.creds") == before
+
+
+def test_check_mode_goes_on_with_the_placeholder_of_the_next_key(store: Store) -> None:
+    host = Host(store)
+    given = {**host.item, "path": host.path, "rotated_key": host.key}
+    asked = store.site.start("credentials", {"state": "prepared", "users": [given]}, check=True)
+    new = asked["users"][0]["next_public_key"]
+    assert new == "(a new user key: APP/born (next))"
+    arguments = {"stores_dir": store.site / "stores", "keys_dir": store.site / "keys", "definition": store.document}
+    rotations = [of("resign", "born", public_key=host.key, next_public_key=new)]
+    found = store.site.start("store", {**arguments, "rotations": rotations}, check=True)
+    assert found["rotations"][0] == {
+        "account": "APP",
+        "user": "born",
+        "current": new,
+        "next": None,
+        "retiring": host.key,
+        "retired": [],
+    }
+    assert "rotations[0].next_public_key: " in store.refused(*rotations)
 
 
 # ---- the curve key of an auth callout

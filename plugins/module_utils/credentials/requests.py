@@ -326,7 +326,7 @@ def with_store(item: Mapping[str, Any], store: Mapping[str, Any], creds: Mapping
         "public_key": user.get("public_key"),
         "jwt": user.get("jwt") if content is None else None,
         "creds": content,
-        "earlier_keys": user.get("earlier_keys") if content is not None else None,
+        "earlier_keys": user.get("earlier_keys"),
         "notify": bool(item["notify"]),
     }
     return {word: value for word, value in options.items() if value is not None}

@@ -61,7 +61,9 @@ def _as_found(given: Given, account: WantedAccount, asked: Rotation) -> WantedUs
         return Problem(place, f"the document has no user {named}, and what it does not have is removed (prune).")
     claims, stored = found.claims, given.place.accounts[account.name].claims
     if revoked_until(stored.body.revocations, claims.subject) >= claims.issued_at:
-        return Problem(place, f"{asked.user} is revoked, and the document does not have it: a new key would let it in again.")
+        return Problem(
+            place, f"{asked.user} is revoked, and the document does not have it: a new key would let it in again."
+        )
     signer = next((key for key in stored.body.signing_keys if key.key == claims.issuer), None)
     role = signer.role if signer else ""
     role = role or role_of(given.names.record.get(stored.subject, {}), claims.issuer)[0]
@@ -148,7 +150,8 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
     if not given.ring.has(current) and holder_of_creds(creds) != current:
         return Problem(
             asked.place,
-            f"the seed of {current} is not here, it was made elsewhere. Make the key that follows there, and name it: next_public_key.",
+            f"the seed of {current} is not here, it was made elsewhere. Make the key that follows there, and name it: next_public_key. The playbook "
+            "natsops.security.rotate does so on the host that has the user in credentials_users, if the creds there are of this key.",
         )
     return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))
 

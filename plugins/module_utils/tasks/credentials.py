@@ -156,7 +156,8 @@ def _checked_birth(module: CarefulModule, user: _User) -> _User:
         keep_secrets_of(module, waiting.seed)
     if user.held is not None:
         pair = files.pair_of(user.path, user.held)
-        if waiting is not None and waiting.public_key != pair.public_key:
+        wanted = user.item["public_key"] or user.item["rotated_key"]
+        if waiting is not None and pair.public_key not in (waiting.public_key, wanted, *user.item["earlier_keys"]):
             raise NatsSecurityError(
                 f"{user.path} holds the creds of {pair.public_key}, and beside it {files.key_beside(user.path)} holds the seed of "
                 f"{waiting.public_key}. Remove the one that is not needed."
@@ -184,8 +185,20 @@ def _check_key(user: _User) -> None:
 
 
 def _key_of(user: _User) -> str:
+    held, waiting = user.held, user.waiting
+    if held is None or _is_turned(user):
+        return waiting.public_key if waiting is not None else ""
+    return held.public_key
+
+
+def _is_turned(user: _User) -> bool:
+    """Whether a rotation is about to replace the creds: the signing host has signed for the key that waits beside them, and knows theirs as an earlier one."""
+    held, waiting = user.held, user.waiting
     return (
-        user.held.public_key if user.held is not None else user.waiting.public_key if user.waiting is not None else ""
+        held is not None
+        and waiting is not None
+        and waiting.public_key == user.item["public_key"]
+        and held.public_key in user.item["earlier_keys"]
     )
 
 
@@ -197,6 +210,7 @@ def _show(user: _User, **more: Any) -> dict[str, Any]:
         "id": user.id,
         "path": user.path,
         "public_key": _key_of(user) or None,
+        "next_public_key": None,
         "expires": user.held.expires if user.held is not None else None,
         "digest": user.held.digest if user.held is not None else None,
         "changed": False,
@@ -209,15 +223,36 @@ def _show(user: _User, **more: Any) -> dict[str, Any]:
 def _prepare(module: CarefulModule, user: _User) -> dict[str, Any]:
     if user.item["state"] == "absent":
         return _remove(module, user)
+    if user.item["rotated_key"]:
+        return _rotate(module, user)
     if _key_of(user):
-        return _show(user, due=user.held is None or user.waiting is not None or user.is_off)
+        return _show(user, due=user.held is None or _replaces(user) or user.is_off)
+    return _show(user, changed=True, due=True, public_key=_make_key(module, user, user.id))
+
+
+def _replaces(user: _User) -> bool:
+    """Whether the key that waits is the one that the creds are to have; that of a rotation which has not been signed for waits on."""
+    return user.waiting is not None and user.waiting.public_key == _key_of(user)
+
+
+def _rotate(module: CarefulModule, user: _User) -> dict[str, Any]:
+    """Make the key that follows the one that is to go, where the creds here are of that one."""
+    if user.held is None or user.held.public_key != user.item["rotated_key"]:
+        return _show(user)
+    if user.waiting is not None:
+        return _show(user, next_public_key=user.waiting.public_key)
+    return _show(user, changed=True, next_public_key=_make_key(module, user, f"{user.id} (next)"))
+
+
+def _make_key(module: CarefulModule, user: _User, label: str) -> str:
+    """Make a key that waits for its JWT; in check mode its placeholder."""
     if module.check_mode:
         foreseen.write(files.key_beside(user.path))
-        return _show(user, changed=True, due=True, public_key=str(NewKey("user", user.id)))
+        return str(NewKey("user", label))
     pair = nkey.create("user")
     keep_secrets_of(module, pair.seed)
     module.snapshot.put(files.key_beside(user.path), pair.seed + "\n", 0o600)
-    return _show(user, changed=True, due=True, public_key=pair.public_key)
+    return pair.public_key
 
 
 def _remove(module: CarefulModule, user: _User) -> dict[str, Any]:
@@ -245,7 +280,7 @@ def _write(module: CarefulModule, user: _User) -> dict[str, Any]:
     elif user.is_off and text is not None and not module.check_mode:
         with reported(user.path, f"The attributes of {user.path} cannot be set"):
             files.set_attributes(user.path, user.owner, user.mode)
-    if text is not None and not module.check_mode:
+    if text is not None and not module.check_mode and (user.waiting is None or _replaces(user)):
         discard(files.key_beside(user.path))
     told = _show(user if text is None else user._replace(held=files.held_in(text)))
     has_to_notify = user.item["notify"] and (is_new or user.has_to_notify)
@@ -265,7 +300,7 @@ def _creds(user: _User) -> str | None:
     """The creds file as it is to be; None where check mode does not know it."""
     if user.item["creds"] is not None:
         return str(user.item["creds"])
-    pair = user.waiting if user.held is None else seed_in(user.held.text)
+    pair = user.waiting if user.held is None or _is_turned(user) else seed_in(user.held.text)
     if user.item["jwt"] is None or pair is None:
         return None
     return format_creds(user.item["jwt"], pair)
