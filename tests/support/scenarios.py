@@ -120,6 +120,14 @@ def _signed(site: Site) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ("key_path", "creds_path")}
 
 
+def _held(site: Site) -> str:
+    """The key that the creds on the host had before the rotation."""
+    path = site.folder / "old-born"
+    if not path.exists():
+        site.write(path.name, site.claims("host.creds").subject)
+    return path.read_text()
+
+
 def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"definition": document, "stores_dir": site / "stores", "keys_dir": site / "keys", **more}
 
@@ -153,6 +161,19 @@ def rotated(site: Site, **phases: str) -> dict[str, Any]:
     return store(site, callout_document(), rotations=[*rotations, *(curve if callout else [])])
 
 
+def signing_keys_rotated(site: Site, phase: str) -> dict[str, Any]:
+    """The same phase of a signing key of the operator, and of two of an account, one of them with a scope."""
+    path = site.folder / "old-signing-keys"
+    if not path.exists():
+        account = codec.decode(site.text("stores/ACME/accounts/APP/APP.jwt"))
+        one, two = (codec.decode(site.text(f"stores/ACME/accounts/APP/users/{user}.jwt")) for user in ("one", "two"))
+        site.write(path.name, " ".join((account.issuer, one.issuer, two.issuer)))
+    slots = ({"role": "main"}, {"account": "APP", "role": "main"}, {"account": "APP", "role": "reader"})
+    keys = path.read_text().split()
+    rotations = [{**slot, "phase": phase, "public_key": key} for slot, key in zip(slots, keys, strict=True)]
+    return store(site, callout_document(), rotations=rotations)
+
+
 def revocation(site: Site) -> dict[str, Any]:
     return {
         "jwt_path": site / "app.jwt",
@@ -174,6 +195,11 @@ def revocation_in_store(site: Site) -> dict[str, Any]:
     }
 
 
+_ON_HOST = (
+    ("credentials", lambda site: credentials(site, "prepared")),
+    ("user", _signed),
+    ("credentials", lambda site: credentials(site, "present", jwt=site.text("u.jwt"))),
+)
 _BEFORE_ROTATION = (("store", lambda site: store(site, DOCUMENT)), ("store", with_old_keys))
 _CHANGED = {"permissions": {"publish": {"allow": ["a"]}}}
 SCENARIOS = {
@@ -212,6 +238,9 @@ SCENARIOS = {
             ("user", lambda site: {**_signed(site), **_CHANGED}),
         ),
     ),
+    "credentials key that follows": Scenario(
+        "credentials", lambda site: credentials(site, "prepared", rotated_key=_held(site)), _ON_HOST
+    ),
     "nkey": Scenario(
         "nkey", lambda site: {"path": site / "k.nk", "type": "user", "public_key_path": site / "k.pub", "mode": "u=rw"}
     ),
@@ -242,6 +271,13 @@ SCENARIOS = {
         "store",
         lambda site: rotated(site, one="retire", callout="retire"),
         (*_BEFORE_ROTATION, ("store", lambda site: rotated(site, one="resign", callout="resign"))),
+    ),
+    "signing keys rotated": Scenario("store", lambda site: signing_keys_rotated(site, "resign"), _BEFORE_ROTATION),
+    "signing keys replaced": Scenario("store", lambda site: signing_keys_rotated(site, "replace"), _BEFORE_ROTATION),
+    "signing keys retired": Scenario(
+        "store",
+        lambda site: signing_keys_rotated(site, "retire"),
+        (*_BEFORE_ROTATION, ("store", lambda site: signing_keys_rotated(site, "resign"))),
     ),
     "store changed": Scenario(
         "store",

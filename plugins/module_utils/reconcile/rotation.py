@@ -34,11 +34,16 @@ class Slot(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Generations:
-    """The keys of an operator or account that are in its JWT and sign nothing by now, by role; and those that leave it."""
+    """The keys of an operator or account that are in its JWT and sign nothing by now, by role; and those that leave it, by role."""
 
     next: Mapping[str, str] = dataclasses.field(default_factory=dict)
     retiring: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    retired: frozenset[str] = frozenset()
+    leaving: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def retired(self) -> frozenset[str]:
+        """The keys that leave the JWT."""
+        return frozenset(self.leaving.values())
 
     @property
     def idle(self) -> frozenset[str]:
@@ -118,7 +123,7 @@ def turn(
         role: _slot(key, _in(following.get(role), present, key), _in(retiring.get(role), present, key), present)
         for role, key in roles.items()
     }
-    retired: set[str] = set()
+    leaving: dict[str, str] = {}
     problems = []
     for one in rotations:
         slot = slots.get(one.role)
@@ -131,12 +136,13 @@ def turn(
             problems.append(Problem(one.place, found))
             continue
         if one.phase in (RETIRE, REPLACE):
-            retired.update(key for key in slot if key and key in present and key not in found)
+            for key in set(slot) & present - set(found):
+                leaving[one.role] = key
         slots[one.role] = found
     generations = Generations(
         {role: slot.next for role, slot in slots.items() if slot.next},
         {role: slot.retiring for role, slot in slots.items() if slot.retiring},
-        frozenset(retired),
+        leaving,
     )
     return Turned({role: slot.current for role, slot in slots.items()}, generations, problems)
 
@@ -172,7 +178,9 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
     """The slot after a phase, or why that cannot be."""
     current, following, retiring = slot
     key = asked.key or retiring or current
-    if current not in present:
+    # A run that was killed has put the key that follows on record, and not into the JWT.
+    is_begun = bool(retiring) and current not in present
+    if current not in present and not is_begun:
         return f"{asked.slot} has no key yet: there is nothing to rotate."
     if key not in slot:
         if key in present:
@@ -199,7 +207,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
         return slot if key == retiring else Slot(current, following)
     if asked.phase == RESIGN:
         return slot if key == retiring else Slot(following, "", current)
-    if asked.phase == RETIRE and key == current:
+    if asked.phase == RETIRE and (key == current or is_begun):
         return f"{key} still signs for {asked.slot}: first sign again what it signed (phase: resign)."
     return Slot(current if key == retiring else following)
 
@@ -258,9 +266,15 @@ def with_new_names(record: Mapping[str, str], names: Mapping[str, str]) -> dict[
     return {names.get(user, user) + _RETIRING: key for user, key in retiring_keys(record).items()}
 
 
-def not_revoked_yet(
-    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]
+def until_written(
+    before: Mapping[str, Mapping[str, str]],
+    after: Mapping[str, Mapping[str, str]],
+    generations: Mapping[str, Generations],
 ) -> dict[str, dict[str, str]]:
-    """The record as it is written before the tokens are: with the keys of users that retire, until their revocation is in the JWT of the account."""
+    """The record as it is written before the tokens are: with the keys of users that retire, until their revocation is in the JWT of the account, and with
+    the keys of roles that leave, which are in a JWT until it is written. So a run that is killed in between leaves what the next one needs."""
     kept = {owner: dict(keys) for owner, keys in before.items() if owner.endswith(_USERS)}
+    for owner, found in generations.items():
+        if found.leaving:
+            kept[owner] = {role + _RETIRING: key for role, key in found.leaving.items()}
     return {owner: {**kept.get(owner, {}), **after.get(owner, {})} for owner in [*after, *(kept.keys() - after.keys())]}

@@ -268,7 +268,11 @@ class _Common:
         text = self.given.place.creds_text(self.wanted.name, one.user.name) if self._may_be_old(one) else None
         holder = holder_of_creds(text) if text is not None else ""
         if not holder or holder == one.subject or holder not in self._old_keys(one):
-            return (*self._creds_in_place(one, is_issued), False)
+            return self._creds_in_place(one, is_issued)
+        return self._creds_of_old_key(one, holder, is_issued)
+
+    def _creds_of_old_key(self, one: _User, holder: str, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
+        """The same where the file is of a key that the user had before."""
         reasons = () if is_issued else (f"the creds file is of the key {holder}, which the user had before",)
         return reasons, one.user.creds and self.given.ring.has(one.subject), True
 
@@ -284,30 +288,33 @@ class _Common:
         keys = {turned.retiring, *turned.retired, self.retiring.get(one.user.name, ""), one.said.subject}
         return {key for key in keys if key} | set(self.body.revocations)
 
-    def _creds_in_place(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool]:
-        """Why the creds file is written or its mode corrected, and whether it is written."""
+    def _creds_in_place(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
+        """The same where nothing suggests that the file is of another key."""
         if not one.user.creds:
-            return (), False
+            return (), False, False
         given, name = self.given, one.user.name
         file = given.place.where(self.wanted.name, name, creds=True)
         text = given.place.creds_text(self.wanted.name, name) if name in self.files.creds else None
         if text is None:
             if not given.ring.has(one.subject):
-                return (), False
-            return (() if one.token is None else ("there is no creds file yet",)), True
+                return (), False, False
+            return (() if one.token is None else ("there is no creds file yet",)), True, False
         seed = given.ring.seed_text(one.subject)
         if seed and one.token is not None and text == decorated.creds_text(one.token, seed):
-            return given.place.file_reasons(file), is_issued
+            return given.place.file_reasons(file), is_issued, False
         creds = read_creds(text, one.subject, one.token)
         if creds.problem or creds.holder is None:
+            holder = holder_of_creds(text)
+            if holder in self.body.revocations:  # by a run that was killed before it wrote the file
+                return self._creds_of_old_key(one, holder, is_issued)
             self._problem(file, creds.problem)
-            return (), False
+            return (), False, False
         if not seed:
             # The creds file alone has the seed, so it is where it comes from when the file is written again.
             given.ring.add(creds.holder)
         if creds.is_same:
-            return given.place.file_reasons(file), is_issued
-        return (() if is_issued else ("the creds file holds something else than the JWT and the seed",)), True
+            return given.place.file_reasons(file), is_issued, False
+        return (() if is_issued else ("the creds file holds something else than the JWT and the seed",)), True, False
 
 
 @dataclasses.dataclass

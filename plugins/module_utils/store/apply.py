@@ -33,7 +33,7 @@ from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
-from ..reconcile.rotation import not_revoked_yet, while_waiting
+from ..reconcile.rotation import until_written, while_waiting
 from ..reconcile.signing import Made, Tokens, key_of, sign_plan, unsigned_of
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
@@ -357,7 +357,7 @@ class _Work:
             self.put_modes_right()
             self.archive()
             self.write_record()
-            self.forget_revoked()
+            self.forget_retired()
             discard(self.layout.journal)
         self.outcome.made = self.made
         return self.outcome
@@ -409,13 +409,15 @@ class _Work:
         """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
         if self.store.trust is not None and self.store.trust.replaced:
             put_away(self.layout, self.layout.record, True, self.when)
-        self.write_roles(not_revoked_yet(self.record.roles or {}, roles))
+        self.write_roles(until_written(self.record.roles or {}, roles, self.plan.names.generations))
 
-    def forget_revoked(self) -> None:
-        """Take the keys of users that are revoked by now out of the record."""
-        record = self.plan.names.record
-        if not_revoked_yet(self.record.roles or {}, record) != not_revoked_yet({}, record):
-            self.write_roles(record)
+    def forget_retired(self) -> None:
+        """Take the keys that have left their JWTs, and those of users that are revoked by now, out of the record."""
+        names = self.plan.names
+        if until_written(self.record.roles or {}, names.record, names.generations) != until_written(
+            {}, names.record, {}
+        ):
+            self.write_roles(names.record)
 
     def write_roles(self, record: Mapping[str, Mapping[str, str]]) -> None:
         """Record who the operator is, and roles."""
