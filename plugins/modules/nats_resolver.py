@@ -155,7 +155,7 @@ accounts:
       elements: str
     servers:
       description:
-        - What each server has of it by now, by the server's name. V(held) before already, V(updated), V(removed), V(absent), V(on demand) for a cache resolver,
+        - What each server holds then, by the server's name. V(held) before already, V(updated), V(removed), V(absent), V(on demand) for a cache resolver,
           V(no answer), V(not sent), or what the server answered when it refused.
       type: dict
   sample:

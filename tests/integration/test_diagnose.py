@@ -422,7 +422,7 @@ def test_check_mode_and_failing_where_it_is_wanted(place: Place) -> None:
         ({"user_creds": "x", "servers": []}, "servers: there is no URL of a server in it."),
         (
             {"user_creds": "x", "servers": None, "account_server_url": "http://127.0.0.1:9"},
-            "nobody connects to an account",
+            "clients do not connect to an account",
         ),
         ({"user_creds": "x", "connect_timeout": "soon"}, "connect_timeout: "),
         ({"user_creds": "x", "store_path": "/none/X"}, "store_path: /none/X is no store"),

@@ -131,7 +131,7 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(world: World) ->
     for number in range(2):
         world.restart(number)
 
-    # What the old key signed is signed anew.
+    # What the old key signed is signed again.
     (shown,) = world.apply(turning("resign", old.subject))["rotations"]
     assert (shown["current"], shown["retiring"]) == (new, old.subject)
     assert [world.claims(name).issuer for name in NAMES] == [new, new]

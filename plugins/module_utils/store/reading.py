@@ -159,7 +159,7 @@ def existing_store(layout: Layout) -> Store:
             raise NatsSecurityError(str(store.problems[0]))
         names = stores_in(layout.stores_dir)
         raise NatsSecurityError(
-            f"There is no store {layout.name} in {layout.stores_dir}, there are {', '.join(names) or 'none'}."
+            f"There is no store {layout.name} in {layout.stores_dir}; available: {', '.join(names) or 'none'}."
         )
     return store
 
