@@ -206,7 +206,9 @@ servers:
         - What the cause is based on, V(creds), V(server) (it holds or answers it), V(store) (the store shows it, and the server was not asked), or V(none).
       type: str
     notes:
-      description: What else was noticed, such as a clock that is wrong, or an account that is older than that in the store.
+      description:
+        - What else was noticed, such as a clock that is wrong, an account that is older than that in the store, or claims of the user and its account that
+          the server is too old to enforce.
       type: list
       elements: str
     clock_difference:

@@ -210,7 +210,8 @@ problems:
   elements: str
   sample: []
 notes:
-  description: What is noticed about the policy, such as an exception that covers nothing or ends soon, and a selection that selects nothing.
+  description: What is noticed about the policy, such as an exception that covers nothing or ends soon, and a selection that selects nothing; and
+    claims that not every server enforces that C(assert_server_version) of the operator lets run.
   returned: always, unless the policy or the source is refused
   type: list
   elements: str

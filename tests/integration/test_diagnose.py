@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.fleets import FULL, Fleet, Realm, client, make_certificates, tls_config
 from support.ports import free_ports
-from support.servers import PATIENCE, running
+from support.servers import PATIENCE, running, server_version
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
@@ -115,6 +115,20 @@ def place(fleet: Fleet, site: Site) -> Place:
     found = Place(fleet, site)
     found.account()
     return found
+
+
+@pytest.mark.parametrize("system", [True, False])
+def test_claims_that_the_server_is_too_old_to_enforce_are_noted(place: Place, system: bool) -> None:
+    """On a server of this version none; `make servers` runs this on older ones too."""
+    denied = Permissions(subscribe=Permission(deny=["*.secret"]))
+    result = place.diagnose(place.creds(permissions=denied), system=system)
+    version = server_version()
+    is_enforced = version >= (2, 12, 7) or (2, 11, 16) <= version < (2, 12)
+    for one in result["servers"]:
+        found = [note for note in one["notes"] if "permissions.subscribe.deny" in note]
+        assert len(found) == (0 if is_enforced else 1), one
+        for note in found:
+            assert f"of user orders is not enforced by the server {one['name']} (nats-server {one['version']})" in note
 
 
 # ---- by the creds alone

@@ -71,6 +71,20 @@ def test_document_without_a_key(site: Site) -> None:
     assert finding["reference"]
 
 
+@pytest.mark.parametrize(("asserted", "noted"), [("2.10.0", True), ("2.11.0", False), (None, False)])
+def test_claims_that_not_every_server_enforces_are_noted(site: Site, asserted: str | None, noted: bool) -> None:
+    definition = copy.deepcopy(DEFINITION)
+    definition["accounts"][1]["trace"] = {"destination": "traces"}
+    if asserted:
+        definition["operator"]["assert_server_version"] = asserted
+    notes = site.start("policy", {"definition": definition, "fail_on": "none"})["notes"]
+    expected = (
+        f"assert_server_version of the operator ACME is {asserted}, which lets servers run by which trace of account APP is not enforced: "
+        "servers enforce it since nats-server 2.11.0. Set it to 2.11.0 or later, or do not rely on that claim."
+    )
+    assert notes == ([expected] if noted else [])
+
+
 @pytest.mark.parametrize(
     ("fail_on", "level", "fails"),
     [("none", 2, False), (1, 2, False), (2, 2, True), ("2", 1, False), ("none", 0, False)],

@@ -11,6 +11,7 @@ from typing import Any, Sequence
 from ..base import units
 from ..claims import Claims
 from ..cluster.channel import Tls
+from ..rules import server_versions
 from . import abilities, attempts, findings, network
 from .abilities import Action, Answered
 from .attempts import Attempt
@@ -99,9 +100,11 @@ def _alone(evidence: Evidence, attempt: Attempt) -> Any:
 
 def _notes(case: Case | None) -> list[str]:
     """What is worth to be known of a server whatever came of it."""
-    if case is None or case.seen is None:
+    if case is None:
         return []
-    found = []
+    found = _not_enforced(case)
+    if case.seen is None:
+        return found
     if case.ahead is not None and abs(case.ahead) >= CLOCK_TOLERANCE:
         found.append(f"The clock of {case.server} is {clock_difference(case.ahead)}.")
     held, stored = _held(case), case.known.stored
@@ -111,6 +114,17 @@ def _notes(case: Case | None) -> list[str]:
             f"The account on {case.server} is {word} than the store's: {units.show_time(held.issued_at)}, and {units.show_time(stored.issued_at)}."
         )
     return found
+
+
+def _not_enforced(case: Case) -> list[str]:
+    """What in the JWTs of the user and its account the server is too old to enforce."""
+    info, account = case.attempt.info, _held(case) or case.known.stored
+    if info is None:
+        return []
+    titles = [(f"user {case.user.name or case.user.subject}", case.user)]
+    if account is not None:
+        titles.append((f"account {account.name or account.subject}", account))
+    return server_versions.not_enforced(titles, {case.server: info.version})
 
 
 # ---- the result

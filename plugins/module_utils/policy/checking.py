@@ -10,6 +10,8 @@ from typing import Iterable, Iterator
 from ..access.show import claim_name
 from ..access.tree import Entry, Tree
 from ..base.errors import NatsSecurityError
+from ..claims import Operator
+from ..rules.server_versions import not_enforced_by_all
 from .builtin import COMPLETE, EXPIRED, OF_POLICY
 from .checks_access import account_of
 from .checks_claims import has_known_age
@@ -168,6 +170,17 @@ def _notes(tree: Tree, policy: Policy, used: set[int]) -> Iterator[str]:
         for name, selection in (("applies_to", rule.applies_to), ("leaves_out", rule.leaves_out)):
             if selection is not None and not selection.is_everything and not _selects_any(tree, rule, selection):
                 yield f"{rule.path}.{name}: nothing here is selected by it."
+    yield from _not_enforced(tree)
+
+
+def _not_enforced(tree: Tree) -> Iterator[str]:
+    """Which claims not every server enforces that the operator lets run. A rule that such a claim satisfies may not hold there."""
+    operator = tree.operator
+    if operator is None or not isinstance(operator.claims.body, Operator):
+        return
+    titles = ((claim_name(tree, entry), entry.claims) for entry in (*tree.accounts.values(), *tree.users))
+    for text in not_enforced_by_all(titles, operator.claims.body.assert_server_version):
+        yield f"assert_server_version of the operator {operator.title} {text}"
 
 
 def _selects_any(tree: Tree, rule: Rule, selection: Selection) -> bool:
