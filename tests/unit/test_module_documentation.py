@@ -55,34 +55,19 @@ def documented(tmp_path_factory: pytest.TempPathFactory, collections_path: pathl
     return {name.rpartition(".")[2]: told for name, told in json.loads(done.stdout).items()}
 
 
-def as_told(spec: dict[str, Any]) -> dict[str, Any]:
-    """An argument spec in the form of documentation."""
-    told = {}
-    for name, option in spec.items():
-        told[name] = {
+def without_words(options: dict[str, Any], below: str) -> dict[str, Any]:
+    """Options, of an argument spec or of documentation, with what both have; `below` is the member that has the options of an option."""
+    found = {}
+    for name, option in options.items():
+        found[name] = {
             "type": option.get("type", "str"),
             "required": option.get("required", False),
             "default": option.get("default"),
             "choices": option.get("choices"),
             "elements": option.get("elements"),
-            "suboptions": as_told(option["options"]) if "options" in option else None,
+            "below": without_words(option[below], below) if below in option else None,
         }
-    return told
-
-
-def as_declared(documented_options: dict[str, Any]) -> dict[str, Any]:
-    """Documentation without what is for people only."""
-    told = {}
-    for name, option in documented_options.items():
-        told[name] = {
-            "type": option.get("type", "str"),
-            "required": option.get("required", False),
-            "default": option.get("default"),
-            "choices": option.get("choices"),
-            "elements": option.get("elements"),
-            "suboptions": as_declared(option["suboptions"]) if "suboptions" in option else None,
-        }
-    return told
+    return found
 
 
 def every_option(options: dict[str, Any], key: str, path: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -96,7 +81,7 @@ def every_option(options: dict[str, Any], key: str, path: str = "") -> list[tupl
 
 @pytest.mark.parametrize("name", MODULES)
 def test_options_are_documented_as_they_are_declared(name: str, documented: dict[str, Any]) -> None:
-    assert as_declared(documented[name]["doc"]["options"]) == as_told(options_of(name))
+    assert without_words(documented[name]["doc"]["options"], "suboptions") == without_words(options_of(name), "options")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -150,7 +135,7 @@ def test_modules_are_made_by_running_their_task(name: str) -> None:
 
 @pytest.mark.parametrize("body", [Operator, Account, User, Activation])
 def test_documentation_of_claims_follows_from_their_declarations(body: type) -> None:
-    assert as_declared(documentation(body)) == as_told(argument_spec(body))
+    assert without_words(documentation(body), "suboptions") == without_words(argument_spec(body), "options")
 
 
 @pytest.mark.parametrize("name", MODULES)

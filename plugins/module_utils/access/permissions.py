@@ -367,6 +367,11 @@ def may_publish(tree: Tree, access: Access, subject: str) -> Verdict:
         allowed = _first(lists.publish_allow, tokens)
         if allowed is None:
             return Verdict(False, "no permission allows it")
+    return _verdict(allowed, denied)
+
+
+def _verdict(allowed: Rule | None, denied: Rule | None) -> Verdict:
+    """Without a rule that allows it there is none, and everything is allowed that is not denied."""
     if denied is not None:
         return Verdict(False, f"{denied} is denied", denied)
     if allowed is None:
@@ -430,11 +435,7 @@ def may_subscribe(access: Access, subject: str, queue: str = "") -> Verdict:
         if allowed is None:
             return Verdict(False, _why_not_allowed(matching, queue))
     denied = _denying(lists.subscribe_deny, tokens, queue)
-    if denied is not None:
-        return Verdict(False, f"{denied} is denied", denied)
-    if allowed is None:
-        return Verdict(True, "everything that is not denied is allowed")
-    return Verdict(True, f"{allowed} is allowed", allowed)
+    return _verdict(allowed, denied)
 
 
 def _allowing(matching: list[Rule], queue: str) -> Rule | None:

@@ -130,7 +130,7 @@ def sources(tree: Tree, account: str, wanted: Subjects) -> list[Flow]:
     found = [Flow(account, wanted, OWN, (), True), *_requests_to(tree, account, wanted, ())]
     for link in links_into(tree, account):
         if link.kind == STREAM and link.works:
-            back = _remote_of_stream(link, wanted)
+            back = _before(link, wanted)
             if back.possible:
                 found.append(
                     Flow(
@@ -147,7 +147,7 @@ def _requests_to(tree: Tree, account: str, wanted: Subjects, links: tuple[Link, 
     for link in links_out_of(tree, account):
         if link.kind != SERVICE or not link.works or _export_of(link) in map(_export_of, links):
             continue
-        back = _local_of_service(link, before.possible)
+        back = _before(link, before.possible)
         if back.possible:
             exact = back.certain == back.possible and before.certain == before.possible and link.is_certain
             path = (link, *links)
@@ -156,23 +156,15 @@ def _requests_to(tree: Tree, account: str, wanted: Subjects, links: tuple[Link, 
                 yield further._replace(exact=further.exact and exact)
 
 
-def _remote_of_stream(link: Link, wanted: Subjects) -> transforms.Preimage:
+def _before(link: Link, wanted: Subjects) -> transforms.Preimage:
+    """What has to be published at one end of a link, to arrive at the other one as wanted: streams come from the exporter, requests from the importer."""
+    sent, received = (link.remote, link.local) if link.kind == STREAM else (link.local, link.remote)
     if link.is_same:
-        same = intersection(wanted, union_of([link.remote]))
+        same = intersection(wanted, union_of([sent]))
         return transforms.Preimage(same, same)
     if link.transform is not None:
         return transforms.preimage(link.transform, wanted)
-    all_or_none = union_of([link.remote]) if is_in(link.local, wanted) else ()
-    return transforms.Preimage(all_or_none, all_or_none)
-
-
-def _local_of_service(link: Link, wanted: Subjects) -> transforms.Preimage:
-    if link.is_same:
-        same = intersection(wanted, union_of([link.local]))
-        return transforms.Preimage(same, same)
-    if link.transform is not None:
-        return transforms.preimage(link.transform, wanted)
-    all_or_none = union_of([link.local]) if is_in(link.remote, wanted) else ()
+    all_or_none = union_of([sent]) if is_in(received, wanted) else ()
     return transforms.Preimage(all_or_none, all_or_none)
 
 

@@ -218,7 +218,7 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
 def _check_record(held: Held, contents: Contents) -> None:
     """What the last run left decides whom the next one trusts: it has to be of this operator, and signed by it."""
     layout, files = contents.layout, contents.files
-    identity = _json(files.get(layout.recorded_store, "{}")).get("operator")
+    identity = json_in(files.get(layout.recorded_store, "{}")).get("operator")
     if held.operator is not None and identity not in (None, held.operator.subject):
         held.problems.append(f"{layout.recorded_store} is that of the operator {identity}.")
     recorded: dict[str, Claims] = {}
@@ -245,10 +245,11 @@ def _may_have_signed(operator: Claims, account: Claims, contents: Contents) -> b
 
 def is_managed(contents: Contents) -> bool:
     """Whether nsc made the store without the operator's key, as its marker says."""
-    return bool(_json(contents.files.get(contents.layout.marker, "")).get("managed"))
+    return bool(json_in(contents.files.get(contents.layout.marker, "")).get("managed"))
 
 
-def _json(text: str) -> dict[str, Any]:
+def json_in(text: str) -> dict[str, Any]:
+    """The JSON object that a text holds; empty where it holds none."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

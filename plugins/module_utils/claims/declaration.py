@@ -38,7 +38,7 @@ class Field(NamedTuple):
 def declare(
     name: str,
     kind: Kind,
-    *told: str,
+    *words: str,
     default: Any = dataclasses.MISSING,
     always: bool = False,
     option: bool = True,
@@ -51,7 +51,7 @@ def declare(
 ) -> Any:
     """Declare a dataclass field.
 
-    `name` is the JSON name, `told` what people read, `default` what a new claim has (the zero of the kind unless given).
+    `name` is the JSON name, `words` what people read, `default` what a new claim has (the zero of the kind unless given).
     `always` writes the zero too, `option=False` keeps the field out of the options, and out of what is
     shown and compared unless it is `shown`, `flat` puts what is inline into the options directly. `version_added` is the version of this collection
     that has the field first, where that is not the first of all. `enforced_since` is the version of nats-server that first does what the field says, where
@@ -59,7 +59,7 @@ def declare(
     same of single values of a list.
     """
     flags = (always, option, option or shown, required, flat)
-    metadata = {"declaration": (name, kind, tuple(told), flags, version_added, enforced_since, values_since or {})}
+    metadata = {"declaration": (name, kind, tuple(words), flags, version_added, enforced_since, values_since or {})}
     if default is dataclasses.MISSING:
         default = kind.zero_value
     if callable(default):

@@ -14,7 +14,7 @@ from ..claims.options import Problem
 from .wanted import Rotation, WantedKey, join
 
 #: What a rotation does: make the next key; let it sign what the one before signed; take the one before out of the JWT; or all of it at once.
-ADD, RESIGN, RETIRE, REPLACE = PHASES = ("add", "resign", "retire", "replace")
+ADD, RESIGN, RETIRE, REPLACE = ("add", "resign", "retire", "replace")
 _NEXT, _RETIRING = " (next)", " (retiring)"
 #: What the retiring keys of an account's users are recorded under, after the key of the account.
 _USERS = "/users"

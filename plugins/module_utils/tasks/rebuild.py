@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Iterable, Sequence
 
 from ..backup.collect import collect
-from ..backup.contents import Contents, Held, counted, look_into, refusal
+from ..backup.contents import Contents, Held, counted, json_in, look_into, refusal
 from ..backup.rebuild import Rebuild, Rebuilt, Sought, Source, rebuild
 from ..backup.recorded import record_files
 from ..base.errors import NatsSecurityError
@@ -116,7 +115,7 @@ def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
     found.update(record_files(store.contents, store.operator, held.accounts))
     recorded = text_of(where.recorded_store)
     if recorded is not None:
-        identity = _json(recorded).get("operator")
+        identity = json_in(recorded).get("operator")
         if identity != store.operator:
             raise NatsSecurityError(
                 f"{where.recorded_store} has the operator {identity} on record for this store, and what was found is that of {store.operator}: "
@@ -133,14 +132,6 @@ def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
     return Contents(store.contents.name, found)
 
 
-def _json(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _operator_keys(held: Held) -> list[str]:
     operator = held.operator
     return [operator.subject, *operator.body.signing_keys] if operator is not None else []
@@ -148,7 +139,7 @@ def _operator_keys(held: Held) -> list[str]:
 
 def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[str, Any]:
     """What is missing in the store, and what was not used for it."""
-    recorded = _json(text_of(where.recorded_roles) or text_of(where.roles) or "")
+    recorded = json_in(text_of(where.recorded_roles) or text_of(where.roles) or "")
     named = {key for roles in recorded.values() if isinstance(roles, dict) for key in roles.values()}
     return {
         "operator": {"name": held.operator.name if held.operator is not None else "", "public_key": store.operator},
