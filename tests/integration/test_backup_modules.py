@@ -336,13 +336,16 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         "restore_key_path": str(tmp_path / "curve.nk"),
     }
 
-    def roles(*names: str) -> list[str]:
+    def roles(*names: str, arguments: tuple[str, ...] = ()) -> list[str]:
         tasks = [{"ansible.builtin.include_role": {"name": f"natsops.security.{name}"}} for name in names]
-        done = play(tasks, **variables)
+        done = play(tasks, *arguments, **variables)
         assert done.returncode == 0, done.output
         return [name.rpartition(" : ")[2] for name, changed in done.changed.items() if changed]
 
     made = ["Reconcile the store with the document", "Back up the store", "Copy the backup to the controller"]
+    foreseen = [*made[:2], "Show that the backup would be copied to the controller"]
+    assert roles("operator", "backup", arguments=("--check",)) == foreseen
+    assert list(site.folder.iterdir()) == []
     assert roles("operator", "backup") == made
     assert roles("operator", "backup") == []
     before = {path: path.read_text() for path in site.folder.rglob("*") if path.is_file() and path.name != "lock"}

@@ -19,7 +19,7 @@ from ..backup.contents import Contents, counted, look_into, refusal
 from ..backup.gather import gather
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..disk.files import FILE_MODE, read_text
+from ..disk.files import FILE_MODE, is_file, read_text
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..store.apply import lock
@@ -44,6 +44,10 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
     path, form = params["path"], _form(module)
     where = named_store(params, only_store)
     check_folder(module, path, "path")
+    if module.check_mode and not is_file(where.marker):
+        refuse_missing(module, "store", where.marker)
+        empty: dict[str, Any] = {"operator": None, "holds": {}, "missing_seeds": {}, "problems": []}
+        return {"changed": True, "path": path, "store": where.name, **empty, "diff": {"before": {}, "after": {}}}
     with lock(where, lock_timeout(params), create=False, shared=True):
         contents = gather(where)
     held = look_into(contents)
