@@ -427,6 +427,19 @@ def test_curve_key_of_a_role_is_made_and_goes_through_its_phases(store: Store) -
         assert not store.run(again)["changed"]
 
 
+def test_curve_key_of_a_new_account_is_on_record(store: Store) -> None:
+    users = [{"name": "service"}]
+    authorization = {"auth_users": ["service"], "xkey": {"role": "callout"}}
+    account = {"name": "AUTH", "signing_keys": ["main"], "users": users, "authorization": authorization}
+    store.document["accounts"].append(account)
+    store.run()
+    assert not store.run()["changed"]
+    info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
+    (entity,) = [one for one in info["entities"] if one["kind"] == "curve_key"]
+    assert (entity["name"], entity["account"]) == ("callout", "AUTH")
+    assert entity["public_key"] == store.claims("AUTH").body.authorization.xkey
+
+
 def test_curve_key_that_is_there_is_taken_for_the_role(store: Store) -> None:
     old = store.site.make_key("callout.nk", "curve")
     with_callout(store, old.public_key)

@@ -11,6 +11,7 @@ import dataclasses
 from typing import Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..claims.options import Problem
+from ..keys.new import read_new_key
 from .wanted import Rotation, WantedKey, join
 
 #: What a rotation does: make the next key; let it sign what the one before signed; take the one before out of the JWT; or all of it at once.
@@ -243,6 +244,13 @@ def record_of_curve_key(account_key: str) -> str:
 def record_of_identity(operator_key: str) -> str:
     """What the identity keys of an operator are recorded under while they are rotated."""
     return operator_key + _IDENTITY
+
+
+def with_owner(recorded: str, key_of: Callable[[str], str]) -> str:
+    """The same with the key that was made for an account in the place of its placeholder."""
+    owner, slash, what = recorded.rpartition("/")
+    new = read_new_key(owner) if slash else None
+    return recorded if new is None else key_of(new) + slash + what
 
 
 def owner_of(recorded: str) -> str:

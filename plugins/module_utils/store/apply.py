@@ -33,7 +33,7 @@ from ..keys.new import NewKey, Placeholder, resolve
 from ..reconcile.engine import reconcile
 from ..reconcile.place import Found, Record
 from ..reconcile.plan import EXTRA, KEPT, REMOVED, Plan, UserStep
-from ..reconcile.rotation import until_written, while_waiting
+from ..reconcile.rotation import until_written, while_waiting, with_owner
 from ..reconcile.signing import Made, Tokens, key_of, sign_plan, unsigned_of
 from ..reconcile.trust import named_keys
 from ..reconcile.wanted import How, Wanted
@@ -423,7 +423,10 @@ class _Work:
         """Record who the operator is, and roles."""
         layout, is_managed = self.layout, self.store.is_managed
         operator = key_of(self.plan.names.operator, self.made)
-        roles = resolve({owner: roles for owner, roles in record.items() if roles}, self.made)
+        named = {
+            with_owner(owner, lambda key: key_of(key, self.made)): roles for owner, roles in record.items() if roles
+        }
+        roles = resolve(named, self.made)
         text = json.dumps(roles, indent=1, sort_keys=True) + "\n"
         files = []
         known = self.record
