@@ -98,7 +98,7 @@ class Cluster:
             config.write_text(
                 f"server_name: {name}\nlisten: 127.0.0.1:{self.ports[index]}\n"
                 f"cluster {{ name: c, listen: 127.0.0.1:{self.ports[3 + index]}, routes: [{routes}] }}\n"
-                f"operator: {store / 'ACME.jwt'}\nsystem_account: {system.subject}\n"
+                f"operator: {store / 'ACME.jwt'}\nsystem_account: {system.subject}\nauthorization {{ timeout: 30 }}\n"
                 f'resolver {{ type: full, dir: "{self.folder / name}", allow_delete: true, interval: "1s" }}\n'
                 f"resolver_preload: {{ {system.subject}: {(store / 'accounts/SYS/SYS.jwt').read_text()} }}\n"
             )
