@@ -195,7 +195,7 @@ def _refuse_unknown(config: Iterable[str], known: Iterable[str]) -> None:
         if name not in known:
             near = difflib.get_close_matches(str(name), list(known), 1)
             raise NatsSecurityError(
-                f"{hide(str(name))} is no option of natsops.security.nats"
+                f"{hide(str(name))} is not an option of natsops.security.nats"
                 + (f", did you mean {near[0]}?" if near else ".")
             )
 

@@ -132,7 +132,7 @@ verified:
   type: bool
   sample: true
 wrong_issuer:
-  description: Whether the issuer is no key of the one that should have signed. Null where that is not among O(parents).
+  description: Whether the issuer is not a key of the one that should have signed. Null where that is not among O(parents).
   returned: success
   type: bool
   sample: false

@@ -378,7 +378,7 @@ _MALFORMED: dict[str, Any] = {
     "a server of numbers": _with("server", [1]),
     "no id": _with("server.id", None),
     "an id of numbers": _with("server.id", 5),
-    "an id that is no key": _with("server.id", "n1"),
+    "an id that is not a key": _with("server.id", "n1"),
     "an id of a user": _with("server.id", nkey.create("user").public_key),
     "a name that is none": _with("server.name", {"x": 1}),
     "a name of two lines": _with("server.name", "n1\r\nfatal: x"),
@@ -630,7 +630,7 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
     ("data", "words"),
     [
         (b"x" * (channel.LONGEST_LINE + 3), "a line of more than"),
-        (b"SSH-2.0-OpenSSH\r\n", "it is no NATS server: it begins with 'SSH-2.0-OpenSSH'"),
+        (b"SSH-2.0-OpenSSH\r\n", "it is not a NATS server: it begins with 'SSH-2.0-OpenSSH'"),
         (b"INFO nonsense\r\n", "its INFO cannot be read: INFO is not JSON"),
         (b"INFO []\r\n", "INFO is an array, where an object is expected"),
         (b"INFO \xff\r\n", "INFO is not UTF-8"),
@@ -773,7 +773,7 @@ def test_what_an_account_server_holds_is_no_jwt(site: Site, data: bytes) -> None
     with hostile_server(answers(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + data)) as server:
         task = {"account_server_url": f"http://127.0.0.1:{server.port}", "jwts": [token]}
         (difference,) = site.run("resolver_info", **task)["differences"]
-        assert "is no JWT: " in difference or "does not have it" in difference
+        assert "is not a JWT: " in difference or "does not have it" in difference
 
 
 def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
@@ -919,10 +919,10 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
         (other, "of account claims for A"),
         (user, "of user claims for U"),
         (operator, "of operator claims for O"),
-        (_unsigned(lines), "no JWT"),
-        (_unsigned(key.public_key), "no JWT"),
-        (token[:-4] + "AAAA", "no JWT"),
-        (token + "\r\n" + other, "no JWT"),
+        (_unsigned(lines), "not a JWT"),
+        (_unsigned(key.public_key), "not a JWT"),
+        (token[:-4] + "AAAA", "not a JWT"),
+        (token + "\r\n" + other, "not a JWT"),
     ):
         pretender = Pretender(
             realm, {"LOOKUP": lambda answer, held=held: [held.encode()]}, accounts={key.public_key: token}
@@ -971,7 +971,7 @@ def test_operator_that_a_server_made_up_is_not_believed() -> None:
     forged = codec.encode(dataclasses.replace(realm.operator_claims), other, realm.born)
     of_account = realm.system_jwt
     for operator, words in (
-        (forged, f"is signed by {other.public_key}, which is no key of"),
+        (forged, f"is signed by {other.public_key}, which is not a key of"),
         (of_account, "a JWT of account claims"),
     ):
         pretender = Pretender(realm, {"VARZ": _with("data.trusted_operators_jwt", [operator])})

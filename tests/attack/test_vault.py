@@ -260,7 +260,7 @@ def with_another(seeds: dict[str, str]) -> dict[str, str]:
     ("change", "said"),
     [
         (swapped, "has the seed of"),
-        (with_another, "which is no key of this operator"),
+        (with_another, "which is not a key of this operator"),
         (lambda seeds: {**seeds, next(iter(seeds)): ""}, "Not a seed"),
         (lambda seeds: {**seeds, next(iter(seeds)): next(iter(seeds.values()))[:-1]}, "Not a whole seed"),
         (lambda seeds: {**seeds, "name": "x"}, "is not a public key"),
@@ -427,7 +427,7 @@ def test_runs_at_the_same_time_lose_no_seed(realm: Realm) -> None:
     processes = [start(realm, definition=document) for document in [*documents, others]]
     outputs = [process.communicate()[0].decode() for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 2], "\n".join(outputs)
-    assert "no key of this operator" in outputs[2]
+    assert "not a key of this operator" in outputs[2]
     assert len(realm.vaulted) == 5
     assert before.items() < realm.vaulted.items()
     assert set(realm.vaulted) == realm.operator_keys

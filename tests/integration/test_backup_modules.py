@@ -203,7 +203,7 @@ def test_backup_that_is_not_what_it_says_is_refused(machine: Machine) -> None:
     whole = json.loads(good)
     other = nkey.create("curve")
     cases = [
-        ("it is no sealed backup, or is cut off", good[: len(good) // 2]),
+        ("it is not a sealed backup, or is cut off", good[: len(good) // 2]),
         ("though it is sealed to it: it was changed", changed_at(good, good.index('"content"') + 500)),
         ("it is not what it says outside: it was changed", json.dumps({**whole, "sha256": "0" * 64})),
         ("it is not what it says outside: it was changed", json.dumps({**whole, "store": "OTHER"})),

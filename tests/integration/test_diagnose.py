@@ -432,14 +432,14 @@ def test_check_mode_and_failing_where_it_is_wanted(place: Place) -> None:
         ({"user_creds": "x", "user": "A/u"}, "mutually exclusive: user_creds_path|user_creds|user"),
         ({"user": "A/u"}, "missing parameter(s) required by 'user': store_path"),
         ({"user_creds_path": "/none"}, "user_creds_path: there is no file /none."),
-        ({"user_creds": "x", "servers": ["http://h"]}, "servers[0]: http://h is no URL that begins with"),
+        ({"user_creds": "x", "servers": ["http://h"]}, "servers[0]: http://h is not a URL that begins with"),
         ({"user_creds": "x", "servers": []}, "servers: there is no URL of a server in it."),
         (
             {"user_creds": "x", "servers": None, "account_server_url": "http://127.0.0.1:9"},
             "clients do not connect to an account",
         ),
         ({"user_creds": "x", "connect_timeout": "soon"}, "connect_timeout: "),
-        ({"user_creds": "x", "store_path": "/none/X"}, "store_path: /none/X is no store"),
+        ({"user_creds": "x", "store_path": "/none/X"}, "store_path: /none/X is not a store"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value[:30],
 )
@@ -524,7 +524,7 @@ def test_seed_that_is_nowhere(site: Site, stored: dict[str, Any]) -> None:
     [
         ("NONE/orders", "user: there is no account NONE in "),
         ("APP/nobody", "user: there is no user nobody in the account APP of "),
-        ("orders", "user: 'orders' is no user: write ACCOUNT/USER"),
+        ("orders", "user: 'orders' is not a user: write ACCOUNT/USER"),
         ("../APP/orders", "user: there is no account .. in "),
         ("APP/../../x", "user: there is no user ../../x in "),
         ("UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK", "user: there is no user UDAUGD"),
@@ -1036,8 +1036,8 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
             {"publish": "a", "kv": "b"},
             "actions[0]: expected one of publish, subscribe, request, stream, kv, object_store",
         ),
-        ({"publish": "a..b"}, "actions[0].publish: 'a..b' is no subject: it has white space or an empty token."),
-        ({"publish": ""}, "actions[0].publish: '' is no subject: it is empty."),
+        ({"publish": "a..b"}, "actions[0].publish: 'a..b' is not a subject: it has white space or an empty token."),
+        ({"publish": ""}, "actions[0].publish: '' is not a subject: it is empty."),
         ({"publish": "a", "queue": "q"}, "actions[0].queue: only a subscription has a queue group."),
         ({"publish": "a", "inbox": "i"}, "actions[0].inbox: only what is answered has an inbox, not publish."),
         (
@@ -1048,7 +1048,7 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
             {"stream": "a", "access": ["watch"]},
             "actions[0].access: there is no watch of stream; available: read, manage.",
         ),
-        ({"kv": "a.b"}, "actions[0].kv: 'a.b' is no name of a stream or bucket"),
+        ({"kv": "a.b"}, "actions[0].kv: 'a.b' is not a name of a stream or bucket"),
     ],
     ids=str,
 )

@@ -176,7 +176,7 @@ def test_an_update_of_an_account_and_what_is_none_are_events(place: Place, site:
             await system.flush()
             problems = [await events.next("unreadable") for _unused in range(4)]
             await system.close()
-            assert problems[0]["problem"] == "the message is no JWT that verifies"
+            assert problems[0]["problem"] == "the message is not a JWT that verifies"
             assert problems[1]["problem"] == "the message is not JSON"
             assert "eyJ" not in json.dumps(problems)
             body = Account(revocations={revoked: int(time.time())})

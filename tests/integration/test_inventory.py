@@ -210,7 +210,7 @@ def test_half_a_cluster_is_a_warning_or_an_error(inventories: Inventories, world
     ("options", "message"),
     [
         ({"servers": ["nats://127.0.0.1:1"]}, "No server could be connected to. nats://127.0.0.1:1"),
-        ({"server": ["nats://127.0.0.1:1"]}, "server is no option of natsops.security.nats, did you mean servers?"),
+        ({"server": ["nats://127.0.0.1:1"]}, "server is not an option of natsops.security.nats, did you mean servers?"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_source(inventories: Inventories, options: Any, message: str) -> None:

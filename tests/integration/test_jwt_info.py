@@ -160,7 +160,7 @@ def test_wrong_issuer(chain: Site) -> None:
     chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, foreign, options)
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", parents=parents(chain))
     assert (result["valid"], result["verified"], result["wrong_issuer"]) == (False, False, True)
-    assert result["problems"] == [f"the user U is signed by {foreign.public_key}, which is no key that may sign it"]
+    assert result["problems"] == [f"the user U is signed by {foreign.public_key}, which is not a key that may sign it"]
 
 
 def test_account_signed_by_the_identity_key_of_a_strict_operator(chain: Site) -> None:

@@ -24,8 +24,8 @@ OPERATORS: dict[str, dict[str, Any]] = {
     "renewal without a life": {"renew_before": "3d"},
     "renewal longer than the life": {"expires_in": "3d", "renew_before": "4d"},
     "life that is none": {"expires_in": "soon"},
-    "end that is no time": {"expires_at": "tomorrow"},
-    "start that is no time": {"not_before": "2020-13-45"},
+    "end that is not a time": {"expires_at": "tomorrow"},
+    "start that is not a time": {"not_before": "2020-13-45"},
     "strict without a signing key": {"strict_signing_key_usage": True},
 }
 
@@ -130,7 +130,7 @@ USERS: dict[str, dict[str, Any]] = {
     "MQTT without bearer": {"allowed_connection_types": ["MQTT"]},
     "limits of a user that are none": {"limits": {"payload": "big"}},
     "user with an end in a far century": {"expires_at": "2999-12-31T00:00:00Z"},
-    "user with a start that is no time": {"not_before": "never"},
+    "user with a start that is not a time": {"not_before": "never"},
     "user with renewal and no life": {"renew_before": "1h"},
 }
 

@@ -222,7 +222,7 @@ def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path)
     assert "rotations[4].public_key" in message
     assert f"{old} still signs for the operator's identity" in refused(turning("retire", old))
     message = refused(turning("add", other))
-    assert f"{other} is no key of the operator's identity, and none that it had before: it has {old}." in message
+    assert f"{other} is not a key of the operator's identity, and none that it had before: it has {old}." in message
     assert "To rotate it, name the operator in place of a role" in refused({"role": old, "phase": "add"})
     world.document["operator"]["public_key"] = old
     assert "operator.public_key: the document names the identity key of the operator" in refused(turning("add", old))

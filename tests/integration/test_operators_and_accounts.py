@@ -124,7 +124,7 @@ def test_operator_may_be_signed_by_a_signing_key_of_its_own(acme: Site) -> None:
     assert result["reasons"] == [f"issuer: {identity} -> {signing}"]
     foreign = acme.make_key("foreign.nk", "operator")
     message = acme.refuse("operator", **options, signer_path=acme / "foreign.nk")
-    assert message.startswith(f"The signer {foreign.public_key} is no key of the operator, which are {identity} or ")
+    assert message.startswith(f"The signer {foreign.public_key} is not a key of the operator, which are {identity} or ")
 
 
 def test_operator_of_which_only_the_public_key_is_here_is_signed_by_a_signing_key(acme: Site) -> None:
@@ -481,14 +481,14 @@ def test_signer_that_the_operator_does_not_allow_is_refused(acme: Site, app: dic
     foreign = acme.make_key("foreign.nk", "operator")
     message = acme.refuse("account", **dict(app, signer_path=acme / "foreign.nk"))
     assert message == (
-        f"The signer {foreign.public_key} is no key of the operator ACME, which are {acme.key('acme-signing.nk').public_key}."
+        f"The signer {foreign.public_key} is not a key of the operator ACME, which are {acme.key('acme-signing.nk').public_key}."
     )
 
 
 def test_account_is_not_signed_by_a_user_key(acme: Site, app: dict[str, Any]) -> None:
     user = acme.make_key("u.nk", "user")
     message = acme.refuse("account", **dict(app, signer_path=acme / "u.nk"))
-    assert message.startswith(f"The signer {user.public_key} is no key of the operator ACME, which are O")
+    assert message.startswith(f"The signer {user.public_key} is not a key of the operator ACME, which are O")
 
 
 def test_rotated_signing_key_is_a_reason(acme: Site, app: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ def test_damaged_report_is_replaced_and_not_compared_with(site: Site) -> None:
     assert site.run("report", definition=SMALL, json_path=path)["changes"] == []
     site.write("r.json", '{"natsops_report": 1, "accounts": [')
     message = site.refuse("report", definition=SMALL, previous_path=path, html_path=site / "r.html")
-    assert message == f"previous_path {path}: this is no report of nats_report in JSON."
+    assert message == f"previous_path {path}: this is not a report of nats_report in JSON."
 
 
 @pytest.mark.parametrize(

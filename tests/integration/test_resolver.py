@@ -436,7 +436,7 @@ def test_system_account_with_jetstream_is_not_pushed_as_no_server_would_start_ag
     task = one.task(jwts=[one.realm.account(one.realm.system, "SYS", body, age=5)])
     message = site.refuse("resolver", {"check": True}, **task)
     assert message == site.refuse("resolver", **task)
-    assert "limits.jetstream: turn JetStream on, which the system account cannot have; leave them out." in message
+    assert "limits.jetstream: turn JetStream on, which the system account cannot have; omit them." in message
     assert one.nodes[0].stored(one.realm.system) == before
 
 
@@ -499,7 +499,7 @@ def test_signing_keys_of_the_system_account_connect(site: Site, start: Any) -> N
         system_signer_seed=nkey.create("account").seed,
         system_account_jwt=realm.system_jwt,
     )
-    assert "is no key of the system account" in message
+    assert "is not a key of the system account" in message
 
 
 def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
@@ -840,7 +840,7 @@ def test_account_server_is_read_and_pushed_to(site: Site) -> None:
         older = realm.account(key, "app", age=500)
         assert "is newer on the cluster" in site.refuse("resolver", **dict(task, jwts=[older]))
         foreign = Realm("OTHER").account(key, "app", age=10)
-        assert "no key of the operator" in site.refuse("resolver", **dict(task, jwts=[foreign]))
+        assert "not a key of the operator" in site.refuse("resolver", **dict(task, jwts=[foreign]))
         found = site.run("resolver_info", account_server_url=url, public_keys=[key.public_key])
         assert _account(found, key)["jwt"] == jwt
         assert "can't remove accounts" in site.refuse("resolver", **dict(task, state="absent"))

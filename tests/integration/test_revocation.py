@@ -121,7 +121,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
         ({"revocations": [{"user": "USER"}, {"user": "USER", "at": PAST}]}, "an entry has one time, remove one"),
         ({"revocations": [{"user": "USER"}, {"user": "USER"}]}, "is there already, at revocations[0]"),
         ({"revocations": [{"user": "USER", "at": "yesterday"}]}, "'yesterday' is not a time"),
-        ({"revocations": [{"user": ""}]}, "an empty text is no name"),
+        ({"revocations": [{"user": ""}]}, "an empty text is not a name"),
         (
             {"revocations": [{"export": "orders.delete", "account": "ACCOUNT"}]},
             "has no export orders.delete; available:",
@@ -333,7 +333,7 @@ def test_store_keeps_an_expired_entry_whose_user_has_not_expired(store: Store) -
     ("revocation", "message"),
     [
         ({"user": "gust"}, "there is no user gust in the account APP; available: app, dashboard, guest"),
-        ({"user": "SHOP"}, "is the key of PARTNER/shop, which is no user of the account APP"),
+        ({"user": "SHOP"}, "is the key of PARTNER/shop, which is not a user of the account APP"),
         ({"user": "PARTNER"}, "there is no user PARTNER"),
         ({"user": "PARTNER KEY"}, "is an account public key, expected a user public key"),
         ({"export": "orders", "account": "PARTNR"}, "there is no account PARTNR here"),

@@ -104,11 +104,11 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     old = claims(cluster).subject
     program = Program(cluster, clients)
     output = " ".join(rotate(cluster, succeeds=False).split())
-    assert f"rotation_key: say which key of the operator ACME is to go. By now {old} is its identity key" in output
+    assert f"rotation_key: name the key of the operator ACME to retire. Currently {old} is its identity key" in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_operator="OTHER", rotate_key=old).split())
     assert "rotation_operator: the operator in the store is ACME, not OTHER." in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old).split())
-    assert "rotation_slot and rotation_operator exclude each other" in output
+    assert "rotation_slot and rotation_operator are mutually exclusive" in output
     before = snapshot(cluster)
     assert f'"old": "{old}"' in rotate(cluster, "--check", rotate_key=old)
     assert snapshot(cluster) == before

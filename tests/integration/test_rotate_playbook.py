@@ -40,10 +40,10 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
     urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
     old = issuer(cluster, "app")
     output = rotate(cluster, succeeds=False, rotate_slot="APP/main")
-    assert f"rotation_key: say which key of APP/main is to go. By now {old} signs for it" in output
+    assert f"rotation_key: name the key of APP/main to retire. Currently {old} signs for it" in output
     output = rotate(cluster, succeeds=False, rotate_slot="APP/none")
     assert (
-        "APP/none is no role of a signing key in the store. Write ACCOUNT/ROLE, or ROLE for a key of the operator; there are"
+        "APP/none is not a role of a signing key in the store. Write ACCOUNT/ROLE, or ROLE for a key of the operator; there are"
         in output
     )
     assert "SYS/main" in output
@@ -216,7 +216,9 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
 def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, clients: Clients) -> None:
     output = rotate(cluster, succeeds=False, rotate_user="APP/u1")
     assert f"rotation_key: say which key of APP/u1 is to go. It has {key_of_user(cluster, 'u1')}, and no" in output
-    assert "rotation_user: APP/none is no user in the store." in rotate(cluster, succeeds=False, rotate_user="APP/none")
+    assert "rotation_user: APP/none is not a user in the store." in rotate(
+        cluster, succeeds=False, rotate_user="APP/none"
+    )
     connected, old = clients.connect("u1"), key_of_user(cluster, "u1")
     creds = clients.creds("u1")
     rotate(cluster, rotate_user="APP/u1", rotate_key=old, rotate_compromised=True)

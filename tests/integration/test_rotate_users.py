@@ -225,13 +225,13 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
             of("resign", "nobody"),
             "rotations[0].user: neither the document nor the store has a user nobody in the account APP.",
         ),
-        (of("resign", role="main"), "role and user exclude each other"),
+        (of("resign", role="main"), "role and user are mutually exclusive"),
         ({"account": "APP", "phase": "resign"}, "name the role of a signing key, or a user."),
         ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is required."),
         (of("resign", public_key="UX"), "rotations[0].public_key"),
         (
             of("resign", public_key="UAHJLSMYZDJCBHQ2SARL37IEALR3TI7VVPZ2MJ7F4SZKNOG7HJJIYW5T"),
-            "is no key of the user APP/orders",
+            "is not a key of the user APP/orders",
         ),
     ],
 )

@@ -244,7 +244,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
 def test_key_that_the_role_never_had_is_no_mistake_that_passes(store: Store, phase: str, account: str | None) -> None:
     unknown = nkey.create("account" if account else "operator").public_key
     message = store.refused(turning(phase, account=account, public_key=unknown))
-    assert f"{unknown} is no key of the role main, and none that it had before: it has " in message
+    assert f"{unknown} is not a key of the role main, and none that it had before: it has " in message
 
 
 def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None:

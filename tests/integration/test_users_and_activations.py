@@ -237,7 +237,7 @@ def test_account_by_public_key_where_its_jwt_is_elsewhere(acme: Site, user: dict
 def test_foreign_key_does_not_sign(acme: Site, user: dict[str, Any]) -> None:
     foreign = acme.make_key("foreign.nk", "account")
     message = acme.refuse("user", **dict(user, signer_path=acme / "foreign.nk"))
-    assert message.startswith(f"The signer {foreign.public_key} is no key of the account APP, which are ")
+    assert message.startswith(f"The signer {foreign.public_key} is not a key of the account APP, which are ")
 
 
 def test_user_of_a_scope_has_no_permissions_of_its_own(acme: Site, user: dict[str, Any]) -> None:
@@ -287,7 +287,8 @@ def test_role_that_does_not_exist_is_refused(acme: Site, user: dict[str, Any]) -
 def test_signer_of_another_role_is_refused(acme: Site, user: dict[str, Any]) -> None:
     message = acme.refuse("user", **user, signing_key_role="reader")
     assert (
-        f"The signer {acme.key('app-signing.nk').public_key} is no key of the role reader of the account APP" in message
+        f"The signer {acme.key('app-signing.nk').public_key} is not a key of the role reader of the account APP"
+        in message
     )
 
 

@@ -141,22 +141,22 @@ REFUSED: dict[str, Case] = {
         "site_config line 1: resolver_pinned_accounts[0]",
         "not the public key of an account",
     ),
-    "sentinel that is no bearer": Case(
+    "sentinel that is not a bearer": Case(
         lambda kit: {"default_sentinel": kit.user(permissions={"publish": {"allow": ["a"]}})},
         "default_sentinel",
-        "this user is no bearer",
+        "this user is not a bearer",
     ),
     "sentinel with limits of its own": Case(
         lambda kit: {"default_sentinel": kit.user(issuer_account=kit.app, limits={"subscriptions": 5})},
         "default_sentinel",
-        "this user is no bearer",
+        "this user is not a bearer",
     ),
     "sentinel that is an account": Case(
         lambda kit: {"default_sentinel": kit.operator()["resolver_preload"][kit.app]},
         "default_sentinel",
         "the JWT of a bearer user",
     ),
-    "sentinel that is no JWT": Case(same(default_sentinel="guest"), "default_sentinel", "the JWT of a bearer user"),
+    "sentinel that is not a JWT": Case(same(default_sentinel="guest"), "default_sentinel", "the JWT of a bearer user"),
     "sentinel that was tampered with": Case(
         lambda kit: {"default_sentinel": kit.user(bearer_token=True)[:-6] + "AAAAAA"},
         "default_sentinel",
@@ -199,7 +199,7 @@ REFUSED: dict[str, Case] = {
     "memory resolver with a foreign system account": Case(
         lambda kit: {"resolver": {"type": "memory"}, "operator": _foreign(kit)},
         "operator.resolver_preload",
-        "which is no key of the operator that may sign accounts",
+        "which is not a key of the operator that may sign accounts",
     ),
     "memory resolver with an expired system account": Case(
         lambda kit: {"resolver": {"type": "memory"}, "operator": _expired(kit)},
@@ -366,7 +366,7 @@ REFUSED: dict[str, Case] = {
         "websocket.no_auth_user",
         "cannot be used in operator mode",
     ),
-    "origin that is no URL": Case(
+    "origin that is not a URL": Case(
         same(websocket={"listen": ALONE, "no_tls": True, "allowed_origins": ["https://ok.example", "example.com"]}),
         "websocket.allowed_origins[1]",
         "is no origin",
@@ -470,7 +470,7 @@ REFUSED: dict[str, Case] = {
         "a URL or a list of URLs.",
         checked_by_t=True,
     ),
-    "one route that is no list": Case(
+    "one route that is not a list": Case(
         site('cluster { name: C, listen: "127.0.0.1:-1", routes: "nats://127.0.0.1:1" }'),
         "site_config line 1: cluster.routes",
         "a list of URLs.",

@@ -627,7 +627,7 @@ def test_expired_token_without_a_window_is_renewed_when_it_has_a_life() -> None:
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ({"expires_in": 1, "expires_at": 1}, "expires_in and expires_at exclude each other."),
+        ({"expires_in": 1, "expires_at": 1}, "expires_in and expires_at are mutually exclusive."),
         ({"renew_before": 1}, "renew_before needs expires_in"),
         ({"renew_before": 1, "expires_at": NOW}, "renew_before needs expires_in"),
         ({"renew_before": DAY, "expires_in": DAY}, "renew_before (1d) has to be shorter than expires_in (1d)"),

@@ -140,7 +140,7 @@ def test_subjects_match_as_in_a_server(subject: str, patterns: Any, answer: bool
         (lambda: nats_jwt(USER, APP, "+soon"), "valid_at: 'soon' is not a duration"),
         (lambda: nats_jwt(USER, APP, [["now"]]), "valid_at: "),
         (lambda: nats_expiry(ORDERS.seed), "nats_expiry: the input: "),
-        (lambda: nats_expiry(USER, [ACME, FOREIGN]), "which is no key that may sign it"),
+        (lambda: nats_expiry(USER, [ACME, FOREIGN]), "which is not a key that may sign it"),
         (lambda: nats_public_key(ORDERS.seed, "account"), "This is the seed of a user key, expected an account key."),
         (lambda: nats_public_key(ORDERS.seed, "usr"), "type: 'usr' is not a type of key"),
         (lambda: nats_public_key(ORDERS.seed[1:]), "nats_public_key: "),

@@ -544,7 +544,7 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
             {"rule": "user-expiry", "applies_to": {"users": "A/b"}},
             "rules[0].applies_to.users: expected a list of texts",
         ),
-        ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is no user"),
+        ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is not a user"),
         ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule is about"),
         ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule is about the"),
         ({"rule": "source-complete", "id": "x"}, "rules[0].id: source-complete takes level only."),
@@ -572,7 +572,7 @@ def test_rule_that_is_wrong(rule: Any, message: str) -> None:
         ({"rule": "expired-exception"}, "exceptions[0].rule: there is no rule expired-exception"),
         ({"rule": "naming"}, "exceptions[0].rule: there is no rule naming"),  # no such rule is checked
         ({"untill": "x"}, "exceptions[0].untill: there is no member untill; did you mean until?"),
-        ({"applies_to": {"users": ["x"]}}, "exceptions[0].applies_to.users[0]: 'x' is no user"),
+        ({"applies_to": {"users": ["x"]}}, "exceptions[0].applies_to.users[0]: 'x' is not a user"),
     ],
 )
 def test_exception_that_is_wrong(members: Any, message: str) -> None:

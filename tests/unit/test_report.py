@@ -222,10 +222,10 @@ def test_json_is_read_again_and_has_a_line_for_each_entity(small: dict[str, Any]
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nothing", "no report of nats_report"),
-        ("[]", "no report of nats_report"),
-        ("{}", "no report of nats_report"),
-        ("[" * 100_000, "no report of nats_report"),
+        ("nothing", "not a report of nats_report"),
+        ("[]", "not a report of nats_report"),
+        ("{}", "not a report of nats_report"),
+        ("[" * 100_000, "not a report of nats_report"),
         ('{"natsops_report": 99}', "the form 99"),
         ('{"natsops_report": 1}', "operator|comparison|accounts"),
         ('{"natsops_report": 1, "operator": 3}', "operator of the report"),

@@ -141,7 +141,7 @@ def test_newer_token_is_not_overwritten_but_one_of_another_operator_is() -> None
     foreign = nkey.create("operator")
     (reason,) = _push(_jwt(), {"n1": _jwt(NOW + 10, signer=foreign)}).reasons
     assert reason == f"what n1 holds is signed by {foreign.public_key}, which the servers do not trust"
-    assert _push(_jwt(), {"n1": "rubbish"}).reasons[0].startswith("what n1 holds is no JWT: ")
+    assert _push(_jwt(), {"n1": "rubbish"}).reasons[0].startswith("what n1 holds is not a JWT: ")
 
 
 # ---- what is refused

@@ -302,7 +302,7 @@ def test_what_a_signer_says_is_shown_without_secrets() -> None:
         ({"type": "transit"}, "signers[3]: a signer of type transit needs key."),
         (
             {"type": "transit", "key": "op", "token": "t", "token_path": "/t"},
-            "signers[3]: token and token_path exclude each other.",
+            "signers[3]: token and token_path are mutually exclusive.",
         ),
         ({"type": "transit", "key": "op"}, "signers[3]: there is no token for Vault or OpenBao"),
         ({"type": "transit", "key": "op", "token_path": "/nonexistent"}, "signers[3].token_path: there is no file"),
@@ -324,7 +324,7 @@ def test_what_a_signer_says_is_shown_without_secrets() -> None:
         ),
         (
             {"type": "pkcs11", "library_path": "/x", "token_label": "n", "key_id": "01", "pin": "1", "pin_path": "/p"},
-            "signers[3]: pin and pin_path exclude each other.",
+            "signers[3]: pin and pin_path are mutually exclusive.",
         ),
         (
             {"type": "pkcs11", "library_path": "/x", "token_label": "nats", "key_id": "01", "pin_variable": "NOT_SET"},

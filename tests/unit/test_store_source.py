@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The YAML or JSON file of a document: what is said twice, is no text as a key, or is made to bring down its reader is refused with its line."""
+"""The YAML or JSON file of a document: what is said twice, is not a text as a key, or is made to bring down its reader is refused with its line."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ REFUSED = {
     "a: &a {x: 1}\nc:\n  <<: *a\n  <<: *a": "'<<' at line 3 and again in the same dictionary at line 4",
     "a: &a {x: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}": "at line 3: two of the dictionaries that it merges have 'x'",
     # no text as a key
-    "a: {no: 1}": "at line 1: 'no' is no text where a key is expected; quote it",
-    "a:\n  1: 2": "at line 2: '1' is no text",
-    "2020-01-01: a": "'2020-01-01' is no text",
-    "? [a]\n: b": "'a sequence' is no text",
+    "a: {no: 1}": "at line 1: 'no' is not a text where a key is expected; quote it",
+    "a:\n  1: 2": "at line 2: '1' is not a text",
+    "2020-01-01: a": "'2020-01-01' is not a text",
+    "? [a]\n: b": "'a sequence' is not a text",
     # values that look like something that they are not
     "a: b\nnot_before: 2020-13-45": "at line 2: '2020-13-45' looks like a number, a time or the like",
     "a: !!bool x": "at line 1: 'x' looks like",

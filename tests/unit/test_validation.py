@@ -135,7 +135,7 @@ def test_claims_as_they_begin_have_no_issues(body: Any) -> None:
 def test_times_of_every_claim_type_are_held_against_the_given_time(body: Any) -> None:
     assert _lines(library_issues(_claims(body, expires=NOW - 1, not_before=NOW + 1), NOW)) == [
         "T expires: expired at 2023-11-14T22:13:19Z; it has to be issued again.",
-        "T not_before: is not valid before 2023-11-14T22:13:21Z; leave it out to be valid at once.",
+        "T not_before: is not valid before 2023-11-14T22:13:21Z; omit it to be valid at once.",
     ]
     assert library_issues(_claims(body, expires=NOW, not_before=NOW), NOW) == []
 
@@ -662,7 +662,7 @@ def test_a_user_is_refused_unless_a_key_of_its_account_signed_it(user: Claims, s
 def test_a_scoped_user_that_has_its_own_access_is_told_what_to_leave_out() -> None:
     user = _signed(User(UserAccess(permissions=_publish("a")), issuer_account=IN_ACCOUNT), SIGNER)
     assert _lines(user_issues(_account(ScopeTemplate()), user, NOW)) == [
-        "B the user has its own permissions, limits, and the scope reader of the key that signs it has to tell all; leave them out."
+        "B the user has its own permissions, limits, and the scope reader of the key that signs it has to have all of them; omit them."
     ]
     assert user_issues(_account(ScopeTemplate()), _signed(User(no_access(), IN_ACCOUNT), SIGNER), NOW) == []
 

@@ -52,6 +52,9 @@ INSTEAD = {
     r"wish(es)?|strangers?": "wanted; foreign",
     r"takes (Java|root|Go)": "requires",
     r"[,;] there are [^ ]*(known|names|join)": "; available: ...",
+    r"exclude each other": "are mutually exclusive",
+    r"; leave (it|them|out)": "omit it",
+    r"(?<!there )is no (URL|JWT|subject|bearer)": "is not a URL",
     r"anew": "again; re-established",
     r"(is|are) wanted, not|is wanted\\.(?=\"\))": "expected a list, not ...; a name is required",
 }

@@ -165,7 +165,7 @@ def test_loading(operator: Operator, account: Account) -> None:
     assert Operator.load(operator.jwt, operator.key).account("B").claims.issuer == operator.public_key
     assert "do not belong together" in refusal(User.load, user.jwt, account.user("w").key.seed)
     assert "JWT of an account" in refusal(Operator.load, account.jwt, operator.key)
-    assert "no key that may sign it" in refusal(Account.load, account.jwt, account.key, Operator.create("F").jwt)
+    assert "not a key that may sign it" in refusal(Account.load, account.jwt, account.key, Operator.create("F").jwt)
 
 
 def test_a_user_whose_seed_is_elsewhere(account: Account) -> None:

@@ -197,7 +197,7 @@ def test_who_signed(tmp_path: pathlib.Path, operator: Operator, account: Account
     assert bad.code == 1
     assert (
         bad.line("NOT VALID")
-        == f"The account APP is signed by {operator.public_key}, which is no key that may sign it."
+        == f"The account APP is signed by {operator.public_key}, which is not a key that may sign it."
     )
     wrong = Explained(creds, "--operator", files["account"])
     assert (wrong.code, "this is the JWT of an account; --operator is for that of an operator" in wrong.errors) == (

@@ -72,7 +72,7 @@ def _mappings_of(tree: Tree, account: Entry) -> Mappings:
 
 def _mapping_refusal(source: str, destinations: list[WeightedMapping]) -> str:
     if not is_valid_subject(source):
-        return f"{source!r} is no subject"
+        return f"{source!r} is not a subject"
     seen = set()
     for destination in destinations:
         if destination.subject in seen:

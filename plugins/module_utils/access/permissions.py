@@ -319,7 +319,7 @@ def _publish_rules(drafted: list[Rule], ignored: list[Ignored], is_deny: bool) -
         if is_deny and len(words) == 2 and all(map(is_valid_subject, words)):
             yield rule._replace(subject=words[0])
         else:
-            ignored.append(Ignored(rule.subject, "it is no subject", rule.origin))
+            ignored.append(Ignored(rule.subject, "it is not a subject", rule.origin))
 
 
 def _subscribe_rules(drafted: list[Rule], ignored: list[Ignored]) -> Iterator[Rule]:
@@ -332,7 +332,7 @@ def _subscribe_rules(drafted: list[Rule], ignored: list[Ignored]) -> Iterator[Ru
         if 1 <= len(words) <= 2 and all(map(is_valid_subject, words)):
             yield rule._replace(subject=words[0], queue="".join(words[1:]))
         else:
-            ignored.append(Ignored(rule.subject, "it is no subject with or without a queue group", rule.origin))
+            ignored.append(Ignored(rule.subject, "it is not a subject with or without a queue group", rule.origin))
 
 
 def _with_callout(lists: Lists, account: Entry) -> Lists:

@@ -129,7 +129,7 @@ def _word_problems(verb: _Verb, said: dict[str, Any], path: str) -> Iterator[Pro
     if "inbox" in said and "request" not in said:
         yield Problem(f"{path}.inbox", "only a request has an inbox.")
     if "user" in said and "account" in said:
-        yield Problem(path, "user and account exclude each other.")
+        yield Problem(path, "user and account are mutually exclusive.")
 
 
 # ---- words
@@ -146,7 +146,7 @@ def _read_account(tree: Tree, value: Any) -> Entry:
 def _read_subject(_tree: Tree, value: Any) -> str:
     subject = _text(value, "a subject, such as orders.new or orders.>")
     if not is_valid_subject(subject):
-        raise ValueError(f"{subject!r} is no subject: {_why_not(subject)}.")
+        raise ValueError(f"{subject!r} is not a subject: {_why_not(subject)}.")
     return subject
 
 
@@ -162,7 +162,7 @@ def _why_not(subject: str) -> str:
 def _read_queue(_tree: Tree, value: Any) -> str:
     queue = _text(value, "the name of a queue group")
     if fields(queue) != [queue]:
-        raise ValueError(f"{queue!r} is no queue group: it is empty or has white space.")
+        raise ValueError(f"{queue!r} is not a queue group: it is empty or has white space.")
     return queue
 
 

@@ -114,7 +114,7 @@ class Tree:
             return _only(by_key[name], f"user {name}", "")
         account_name, slash, user_name = name.partition("/")
         if not slash:
-            raise NatsSecurityError(f"{name!r} is no user: write ACCOUNT/USER, or the public key of a user.")
+            raise NatsSecurityError(f"{name!r} is not a user: write ACCOUNT/USER, or the public key of a user.")
         account = self.find_account(account_name)
         users = self.users_of.get(account.key, [])
         named = self._by_title(("users", account.key), users)

@@ -86,7 +86,7 @@ def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
         return _from_natscli(text, operator) if _is_natscli(text) else _from_sealed(text, keys, operator)
     if not keys.pairs:
         raise NatsSecurityError(
-            "The backup cannot be opened: it is no backup, or sealed by nats, and no curve key is given."
+            "The backup cannot be opened: it is not a backup, or sealed by nats, and no curve key is given."
         )
     for pair in keys.pairs[:-1]:
         try:

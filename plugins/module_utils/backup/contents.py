@@ -65,7 +65,7 @@ def look_into(contents: Contents, operator: str | None = None) -> Held:
     for name, account in held.accounts.items():
         if held.operator is not None and not _may_have_signed(held.operator, account, contents):
             held.problems.append(
-                f"{contents.layout.account_jwt(name)} is signed by {account.issuer}, which is no key of the operator."
+                f"{contents.layout.account_jwt(name)} is signed by {account.issuer}, which is not a key of the operator."
             )
     for (name, user), claims in held.users.items():
         parent = held.accounts.get(name)
@@ -73,7 +73,7 @@ def look_into(contents: Contents, operator: str | None = None) -> Held:
         if parent is None:
             held.problems.append(f"{path} has no account.")
         elif not did_sign(parent, claims):
-            held.problems.append(f"{path} is signed by {claims.issuer}, which is no key of the account {name}.")
+            held.problems.append(f"{path} is signed by {claims.issuer}, which is not a key of the account {name}.")
     return held
 
 
@@ -208,7 +208,7 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
             held.problems.append(f"{path} is missing: there is no operator.")
         return
     if not did_sign(claims, claims):
-        held.problems.append(f"{path} is signed by {claims.issuer}, which is no key of the operator itself.")
+        held.problems.append(f"{path} is signed by {claims.issuer}, which is not a key of the operator itself.")
     if expected is not None and claims.subject != expected:
         held.problems.append(
             f"{path} is that of the operator {claims.name} {claims.subject}, and {expected} is expected."
@@ -235,7 +235,7 @@ def _check_record(held: Held, contents: Contents) -> None:
         held.problems.append(f"{layout.recorded('')} is not a JWT of the operator {held.operator.subject}.")
     for path, claims in recorded.items():
         if not _may_have_signed(operator, claims, contents):
-            held.problems.append(f"{path} is signed by {claims.issuer}, which is no key of the operator.")
+            held.problems.append(f"{path} is signed by {claims.issuer}, which is not a key of the operator.")
 
 
 def _may_have_signed(operator: Claims, account: Claims, contents: Contents) -> bool:

@@ -124,7 +124,7 @@ def _keys(contents: Contents, held: Held, public_keys: list[str]) -> list[dict[s
 
 def _put_account(files: dict[str, str], layout: Layout, account: Any, where: str, problems: list[str]) -> None:
     if not isinstance(account, dict):
-        problems.append(f"{where} is no account.")
+        problems.append(f"{where} is not an account.")
         return
     name = _name(account, where, problems)
     where = f"the account {name}"
@@ -132,7 +132,7 @@ def _put_account(files: dict[str, str], layout: Layout, account: Any, where: str
     _put_keys(files, layout, account, where, problems)
     for number, user in enumerate(_list(account, "users")):
         if not isinstance(user, dict):
-            problems.append(f"{where}: users[{number}] is no user.")
+            problems.append(f"{where}: users[{number}] is not a user.")
             continue
         user_name = _name(user, f"{where}: users[{number}]", problems)
         token = _token(user, f"the user {name}/{user_name}", problems)

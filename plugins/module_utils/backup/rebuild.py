@@ -356,7 +356,7 @@ def _why_superseded(other: Token, token: Token) -> str:
 def _why_orphan(token: Token) -> str:
     claims = token.claims
     if claims.kind == "operator":
-        return f"it is signed by {claims.issuer}, which is no key of its own."
+        return f"it is signed by {claims.issuer}, which is not a key of its own."
     if claims.kind == "account":
         return f"no operator that was found has the key {claims.issuer}, which signed it."
     account = getattr(claims.body, "issuer_account", "") or claims.issuer

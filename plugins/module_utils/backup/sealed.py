@@ -68,7 +68,7 @@ def read_sealed(text: str) -> Sealed:
     except SaidTwiceError as error:
         raise NatsSecurityError(f"The backup cannot be opened: {error}.") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise NatsSecurityError("The backup cannot be opened: it is no sealed backup, or is cut off.") from None
+        raise NatsSecurityError("The backup cannot be opened: it is not a sealed backup, or is cut off.") from None
     if not nkey.is_public_key(key, "curve"):
         raise NatsSecurityError("The backup cannot be opened: the key that sealed it is not a public curve key.")
     about = {name: value for name, value in whole.items() if name not in ("content", "recipients", "key")}

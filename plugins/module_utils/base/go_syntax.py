@@ -289,7 +289,7 @@ def _is_zone(data: bytes) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        # Path() would drop the slash of Europe/Prague/, which is no file.
+        # Path() would drop the slash of Europe/Prague/, which is not a file.
         with open(path.encode("utf-8", "surrogatepass"), "rb") as file:
             return file.read(5)
     except (OSError, ValueError):  # ValueError: a NUL

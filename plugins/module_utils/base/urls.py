@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Users and passwords in URLs: found, so that they can be masked, and removed from what is shown. Also in what is no URL."""
+"""Users and passwords in URLs: found, so that they can be masked, and removed from what is shown. Also in what is not a URL."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def _parse_time_of_day(value: Any) -> str:
         return parse_text(value)
     if not (is_number or re.fullmatch("[1-9][0-9]{3,4}", value)) or not _HOUR <= int(value) < _DAY:
         raise ValueError(
-            f"{quoted(value)} is no time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
+            f"{quoted(value)} is not a time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
         )
     seconds = int(value)
     return f"{seconds // _HOUR:02}:{seconds % _HOUR // 60:02}:{seconds % 60:02}"

@@ -106,7 +106,7 @@ def bring_in_line(
     problems = plan.expiry_problems(wanted, now)
     if allowed is not None:
         problems += [
-            f"The {one.title} is signed by {one.issuer}, which is no key of the operator of the task."
+            f"The {one.title} is signed by {one.issuer}, which is not a key of the operator of the task."
             for one in wanted
             if one.issuer not in allowed
         ]

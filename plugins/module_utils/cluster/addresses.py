@@ -88,12 +88,12 @@ def _address(url: str, place: str, ports: dict[str, int]) -> Address:
     scheme = url.partition("://")[0].lower() if "://" in url else ""
     if scheme not in ports:
         raise NatsSecurityError(
-            f"{place}: {shown} is no URL that begins with {' or '.join(f'{one}://' for one in ports)}."
+            f"{place}: {shown} is not a URL that begins with {' or '.join(f'{one}://' for one in ports)}."
         )
     parts = _URL.fullmatch(url)
     if parts is None or "@" in parts["target"] or _BAD_ESCAPE.search((parts["user"] or "") + parts["target"]):
         raise NatsSecurityError(
-            f"{place}: {shown} is no URL, {wanted}: an IPv6 address stands in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
+            f"{place}: {shown} is not a URL, {wanted}: an IPv6 address stands in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
         )
     if parts["fragment"] is not None:
         raise NatsSecurityError(f"{place}: {shown} has a fragment (#), which no server sees.")
@@ -101,7 +101,7 @@ def _address(url: str, place: str, ports: dict[str, int]) -> Address:
     if not _is_host(host):
         raise NatsSecurityError(f"{place}: {shown} has no valid host, {wanted}.")
     if not 1 <= port <= 65535:
-        raise NatsSecurityError(f"{place}: {shown} has a port that is no number from 1 to 65535.")
+        raise NatsSecurityError(f"{place}: {shown} has a port that is not a number from 1 to 65535.")
     credentials = urllib.parse.unquote(parts["user"] or "")
     return Address(scheme, host.strip("[]").replace("%25", "%"), port, parts["target"], shown, credentials)
 

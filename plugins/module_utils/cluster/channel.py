@@ -159,7 +159,7 @@ async def _upgrade(wire: _Wire, info: Info, tls: Tls, address: Address) -> None:
 async def _read_info(stream: _Wire | _Websocket) -> Info:
     line = await _read_line(stream)
     if line[:5] != b"INFO ":
-        raise Refused(f"it is no NATS server: it begins with {one_line(line[:80].decode('utf-8', 'replace'))!r}")
+        raise Refused(f"it is not a NATS server: it begins with {one_line(line[:80].decode('utf-8', 'replace'))!r}")
     try:
         return _checked_info(parse(line[5:], "INFO"))
     except Unreadable as error:
@@ -349,7 +349,7 @@ async def _resolve(host: str, port: int) -> list[Any]:
         except OSError as error:
             problem = error
         except UnicodeError:
-            problem = OSError(f"{host} is no name of a host")
+            problem = OSError(f"{host} is not a name of a host")
         with contextlib.suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(_settle, future, found, problem)
 

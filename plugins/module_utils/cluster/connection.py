@@ -89,7 +89,7 @@ class Options:
 
     @property
     def addresses(self) -> list[Address]:
-        """Where servers listen. NatsSecurityError for what is no URL of a server, or rules out the TLS that the others want."""
+        """Where servers listen. NatsSecurityError for what is not a URL of a server, or rules out the TLS that the others want."""
         if not self.servers:
             raise NatsSecurityError("servers: there is no URL of a server in it.")
         found = [server_address(url, f"servers[{index}]") for index, url in enumerate(self.servers)]
@@ -516,7 +516,7 @@ class Connection:
         try:
             await self._client.publish(subject, payload, reply=reply)
         except nats.errors.BadSubjectError:
-            raise NatsSecurityError(f"{subject!r} is no subject to send a request to.") from None
+            raise NatsSecurityError(f"{subject!r} is not a subject to send a request to.") from None
         except (OSError, nats.errors.Error):
             self._note_loss()
 

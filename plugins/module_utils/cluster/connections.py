@@ -243,7 +243,7 @@ def moment(text: str) -> float:
     try:
         return units.parse_time(text) + (float(f"0.{fraction.group(1)}") if fraction else 0.0)
     except ValueError:
-        raise Unreadable(f"{one_line(text)} is no time") from None
+        raise Unreadable(f"{one_line(text)} is not a time") from None
 
 
 def describe(found: Found, since: float) -> dict[str, Any]:

@@ -250,7 +250,7 @@ def read_held(account: str, token: str) -> Claims | str:
     try:
         claims = codec.decode(token)
     except NatsSecurityError as error:
-        return f"no JWT: {error}"
+        return f"not a JWT: {error}"
     if claims.kind != "account" or claims.subject != account:
         return f"a JWT of something else, of {claims.kind} claims for {claims.subject}"
     return claims

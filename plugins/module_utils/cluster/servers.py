@@ -132,11 +132,13 @@ def _read_operator(part: Part) -> Claims:
     try:
         claims = codec.decode(part.text())
     except NatsSecurityError as error:
-        raise Unreadable(f"{part.place} is no JWT: {error}") from None
+        raise Unreadable(f"{part.place} is not a JWT: {error}") from None
     if claims.kind != "operator":
         raise Unreadable(f"{part.place} is a JWT of {claims.kind} claims, where one of an operator is expected")
     if claims.issuer not in (claims.subject, *claims.body.signing_keys):
-        raise Unreadable(f"{part.place} is signed by {claims.issuer}, which is no key of the operator {claims.subject}")
+        raise Unreadable(
+            f"{part.place} is signed by {claims.issuer}, which is not a key of the operator {claims.subject}"
+        )
     return claims
 
 

@@ -65,7 +65,7 @@ def change_beside(path: str) -> str:
 def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Account) -> Held | None:
     """The creds at a path, of a user that has one of the names, the first one by now; None where there is no file.
 
-    NatsSecurityError for what is no creds file, or one of another user or account.
+    NatsSecurityError for what is not a creds file, or one of another user or account.
     """
     if is_link(path):
         raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")

@@ -51,7 +51,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         if self.expires_in is not None and self.expires_at is not None:
-            raise NatsSecurityError("expires_in and expires_at exclude each other.")
+            raise NatsSecurityError("expires_in and expires_at are mutually exclusive.")
         if self.renew_before and self.expires_in is None:
             raise NatsSecurityError(
                 "renew_before needs expires_in: a token that ends at a fixed time, or never, cannot be renewed before."

@@ -99,7 +99,7 @@ def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str
     unknown = unknown_fields_of(claims)
     if unknown:
         raise NatsSecurityError(
-            f"{what}: the token has fields that this version does not know ({', '.join(unknown)}), so nobody could read what is to be signed."
+            f"{what}: the token has fields that this version does not know ({', '.join(unknown)}), so what is to be signed cannot be read."
         )
     text = codec.signing_input(claims, nkey.from_public_key(claims.issuer), claims.issued_at)
     shown = None if existing is None or isinstance(claims.body, User) else existing.strip()

@@ -79,7 +79,7 @@ def _read_action(asked: dict[str, Any], path: str, problems: list[Problem]) -> A
         problems.append(Problem(f"{path}.access", f"only {', '.join(_ACCESS)} have it, not {word}."))
     for name in ("publish", "subscribe", "request", "inbox"):
         if name in said and not is_valid_subject(said[name]):
-            problems.append(Problem(f"{path}.{name}", f"{said[name]!r} is no subject: it {_why(said[name])}."))
+            problems.append(Problem(f"{path}.{name}", f"{said[name]!r} is not a subject: it {_why(said[name])}."))
     if word in _ACCESS:
         _check_name(said[word], f"{path}.{word}", problems)
         for kind in said.get("access") or ():
@@ -98,7 +98,7 @@ def _check_name(name: str, path: str, problems: list[Problem]) -> None:
     """A stream or bucket: one token of a subject."""
     if fields(name) != [name] or any(sign in name for sign in ".*>/\\"):
         problems.append(
-            Problem(path, f"{name!r} is no name of a stream or bucket: one token without . * > / and blanks.")
+            Problem(path, f"{name!r} is not a name of a stream or bucket: one token without . * > / and blanks.")
         )
 
 

@@ -103,7 +103,7 @@ async def _clocks(connection: Connection, count: int) -> dict[str, float]:
         try:
             return units.parse_time(text) + (float(f"0.{fraction.group(1)}") if fraction else 0.0)
         except ValueError:
-            raise Unreadable("server.time is no time") from None
+            raise Unreadable("server.time is not a time") from None
 
     answers = await connection.ask(PING, b"", answered_by(count), connection.timeout)
     arrived = time.time()

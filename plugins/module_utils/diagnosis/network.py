@@ -123,7 +123,7 @@ def _refused(attempt: Attempt, error: Refused) -> Finding:
         return _wrong_port(attempt, "gateways, from servers of other clusters")
     return Finding(
         findings.WRONG_PORT,
-        f"{shown} is no websocket: {error}.",
+        f"{shown} is not a websocket: {error}.",
         "Use the port that the server has for websockets, websocket.port in its configuration; or a nats:// URL for the port for clients.",
     )
 

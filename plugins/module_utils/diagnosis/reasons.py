@@ -546,7 +546,7 @@ def _type_findings(case: Case, access: UserAccess, said: str, basis: str) -> Ite
     if wanted == "MQTT" and not access.bearer_token:
         yield Finding(
             findings.MQTT_NEEDS_BEARER,
-            f"{_capital(case.name)} is no bearer, and MQTT clients cannot sign: they send the JWT as their password.",
+            f"{_capital(case.name)} is not a bearer, and MQTT clients cannot sign: they send the JWT as their password.",
             "Issue the user as a bearer, with MQTT as its only allowed_connection_types.",
             basis,
         )

@@ -244,7 +244,7 @@ def _decode(payload: bytes) -> Any:
     try:
         return codec.decode(payload.decode("ascii").strip())
     except (UnicodeDecodeError, NatsSecurityError):
-        raise Unreadable("the message is no JWT that verifies") from None
+        raise Unreadable("the message is not a JWT that verifies") from None
 
 
 def _parse(payload: bytes) -> Part:

@@ -139,7 +139,7 @@ class KeyPair:
     def seal(self, data: bytes, recipient: str, nonce: bytes | None = None) -> bytes:
         """The data in a box that only the recipient's curve key opens, in the form of nkeys' xkeys.go.
 
-        The nonce is for tests; leave it out to get 24 random bytes. NatsSecurityError where either key is not a curve key.
+        The nonce is for tests; omit it to get 24 random bytes. NatsSecurityError where either key is not a curve key.
         """
         raw = self._curve_secret("seal")
         nonce = os.urandom(_NONCE_BYTES) if nonce is None else nonce

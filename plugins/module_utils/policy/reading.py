@@ -259,7 +259,7 @@ def _read_selection(
         problems.append(Problem(f"{inner}.users", "this rule is about accounts; select them by accounts or tags."))
     for number, user in enumerate(found.users):
         if "/" not in user and not re.fullmatch("U[A-Z2-7]{55}", user) and user != "*":
-            message = f"{quoted(user)} is no user: write ACCOUNT/USER, with wildcards or without, or a public key."
+            message = f"{quoted(user)} is not a user: write ACCOUNT/USER, with wildcards or without, or a public key."
             problems.append(Problem(f"{inner}.users[{number}]", message))
     return found
 

@@ -118,7 +118,7 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
                 f"sign with a signing key, {_listed(issuers.allowed)}."
             )
         whose = issuers.whose or "those that may sign it"
-        return f"the signer {named} is no key of {whose}, which are {_listed(issuers.allowed)}."
+        return f"the signer {named} is not a key of {whose}, which are {_listed(issuers.allowed)}."
     if earlier in issuers.allowed:
         return _signing(earlier, issuers)
     return _signing(next(filter(ring.has, issuers.allowed), issuers.allowed[0]), issuers)

@@ -210,7 +210,9 @@ class _Known:
         token = self.users.get(key)
         owner = self._owner_elsewhere(key) if token is None else ""
         if owner:
-            return Problem(place, f"{key} is the key of {owner}, which is no user of the account {self.wanted.name}.")
+            return Problem(
+                place, f"{key} is the key of {owner}, which is not a user of the account {self.wanted.name}."
+            )
         return _Target(wanted, None, key, token.name if token is not None else self.noted_name(key), token)
 
     def noted_name(self, key: str) -> str:
@@ -230,7 +232,7 @@ class _Known:
 
     def _no_such_user(self, name: str) -> str:
         if self.given.place.trust is None:
-            return f"{excerpt(name)} is no public key; only a store knows users by name, so write the public key of the user, or *."
+            return f"{excerpt(name)} is not a public key; only a store knows users by name, so write the public key of the user, or *."
         return (
             f"there is no user {excerpt(name)} in the account {self.wanted.name}; available: {_some(self.files)}; "
             "a user that is gone is named by public key."
@@ -278,7 +280,7 @@ class _Known:
 
     def _no_such_account(self, name: str) -> str:
         if self.given.place.trust is None:
-            return f"{excerpt(name)} is no public key; only a store knows accounts by name, so write the public key of the account, or *."
+            return f"{excerpt(name)} is not a public key; only a store knows accounts by name, so write the public key of the account, or *."
         return (
             f"there is no account {excerpt(name)} here; available: {_some(self.given.place.accounts)}. "
             "Name an account that is not in the document by its public key."

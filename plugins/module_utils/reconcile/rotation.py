@@ -188,7 +188,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
             return f"{key} is a signing key here, and not one of {asked.slot}, which has {current}."
         if at_hand.has_gone(key):
             return slot
-        return f"{key} is no key of {asked.slot}, and none that it had before: it has {current}."
+        return f"{key} is not a key of {asked.slot}, and none that it had before: it has {current}."
     if key == following:
         return f"{key} is the key that is to follow in {asked.slot}: it cannot go before it has come."
     if key == current and retiring:

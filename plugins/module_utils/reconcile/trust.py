@@ -306,7 +306,7 @@ def _find_roles(evidence: Evidence, trust: Trust) -> None:
                 name = stored.claims.name
                 trust.problem(
                     evidence.roles_at,
-                    f"this gives the role {role} to {key}, which is no key of the {stored.claims.kind} {name} ({owner}) as its JWT has them. "
+                    f"this gives the role {role} to {key}, which is not a key of the {stored.claims.kind} {name} ({owner}) as its JWT has them. "
                     "Remove the role from the file.",
                 )
 

@@ -107,7 +107,7 @@ def _turn(
             # A run that was killed may have left its seed, and the key before that.
             is_left = asked.phase != RESIGN and is_stored(key)
             return TurnedUser(current, "", tuple(filter(None, (key, retiring)))) if is_left else slot
-        return f"{key} is no key of the user {asked.account}/{asked.user}, which has {current}."
+        return f"{key} is not a key of the user {asked.account}/{asked.user}, which has {current}."
     if asked.phase == RETIRE:
         return f"{key} is the key that the user {asked.account}/{asked.user} has: give it another one first (phase: resign)."
     if asked.phase == REPLACE:

@@ -213,7 +213,7 @@ def _user(name: str, before: tuple[Model, Model], after: tuple[Model, Model]) ->
             values = [_listed([one[word]] if isinstance(one.get(word), str) else one.get(word)) for one in (new, old)]
             yield Change(CHANGED, name, f"has {label} {values[0]}, before {values[1]}")
     if bool(old.get("bearer")) != bool(new.get("bearer")):
-        yield Change(CHANGED, name, "is a bearer now" if new.get("bearer") else "is no bearer any more")
+        yield Change(CHANGED, name, "is a bearer now" if new.get("bearer") else "is not a bearer any more")
     may = [_permissions(*one) for one in (before, after)]
     for word in ("publish", "receive"):
         if may[0].get(word) != may[1].get(word):

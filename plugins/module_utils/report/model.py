@@ -106,7 +106,7 @@ def read_model(text: str, place: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or NAME not in found:
-        raise NatsSecurityError(f"{place}: this is no report of nats_report in JSON.")
+        raise NatsSecurityError(f"{place}: this is not a report of nats_report in JSON.")
     if found[NAME] != FORM:
         raise NatsSecurityError(
             f"{place}: the report has the form {found[NAME]!r}, and this version of the collection reads {FORM}; write it again."

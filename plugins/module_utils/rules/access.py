@@ -120,7 +120,7 @@ def limit_issues(path: str, limits: NatsLimits) -> Iterator[Issue]:
 def data_issues(path: str, data: int) -> Iterator[Issue]:
     """There is no place in the server that reads it."""
     if data > 0:
-        yield _odd(path, f"is {data}, which no server counts; leave it out, or limit payload.")
+        yield _odd(path, f"is {data}, which no server counts; omit it, or limit payload.")
 
 
 def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue]:
@@ -139,7 +139,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
     if access.times:
         yield from _hours_issues(f"{path}times", access.times)
     elif access.times_location:  # validateTimes
-        yield _odd(f"{path}times_location", "has no effect without times; add these, or leave it out.")
+        yield _odd(f"{path}times_location", "has no effect without times; add these, or omit it.")
 
 
 def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
@@ -154,7 +154,7 @@ def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
     for index, name in enumerate(names):
         if name.upper() in CONNECTION_TYPES:
             continue
-        yield _odd(f"{path}[{index}]", f"{quoted(name)} is no way to connect that servers know; available: {known}.")
+        yield _odd(f"{path}[{index}]", f"{quoted(name)} is not a way to connect that servers know; available: {known}.")
 
 
 def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:

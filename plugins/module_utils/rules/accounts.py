@@ -69,7 +69,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
         yield warns(
             "library",
             "limits",
-            "are what an operator grants, and this account signs itself; leave them out, or let the operator sign it.",
+            "are what an operator grants, and this account signs itself; omit them, or let the operator sign it.",
         )
 
 
@@ -88,7 +88,7 @@ def _info_issues(path: str, described: Any) -> Iterator[Issue]:
         problem = str(error)
     if problem:
         yield _error(
-            f"{path}info_url", f"is no URL of a page ({problem}); write one such as https://example.com/orders."
+            f"{path}info_url", f"is not a URL of a page ({problem}); write one such as https://example.com/orders."
         )
 
 
@@ -121,7 +121,7 @@ def _tier_issues(limits: OperatorLimits) -> Iterator[Issue]:
     if not limits.jetstream_tiers:
         return
     if limits.jetstream != JetStreamLimits():
-        yield _error("limits.jetstream", "stands beside jetstream_tiers; leave out one of the two.")
+        yield _error("limits.jetstream", "stands beside jetstream_tiers; omit one of the two.")
     if "" in limits.jetstream_tiers:
         yield _error("limits.jetstream_tiers", "have one without a name; name it by its replicas, such as R1 or R3.")
 
@@ -174,18 +174,18 @@ def _one_export_issues(path: str, export: Export) -> Iterator[Issue]:
     if is_stream and export.response_type:
         yield _error(
             f"{path}.response_type",
-            f"{quoted(export.response_type)} stands at a stream, which is not answered; leave it out.",
+            f"{quoted(export.response_type)} stands at a stream, which is not answered; omit it.",
         )
     if is_stream and export.allow_trace:
         yield _error(f"{path}.allow_trace", "is set at a stream; only exports of services have it.")
     if export.latency is not None:
         if not is_service:
-            yield _error(f"{path}.latency", "is measured of services only; leave it out.")
+            yield _error(f"{path}.latency", "is measured of services only; omit it.")
         yield from _latency_issues(f"{path}.latency", export.latency)
     if export.response_threshold < 0:
         yield _error(f"{path}.response_threshold", "is negative; write a duration such as 2s.")
     if export.response_threshold > 0 and not is_service:
-        yield _error(f"{path}.response_threshold", "is set at a stream, which is not answered; leave it out.")
+        yield _error(f"{path}.response_threshold", "is set at a stream, which is not answered; omit it.")
     yield from _subject_issues(f"{path}.subject", export.subject)
     problem = _position_problem(export.subject, export.account_token_position)
     if problem:
@@ -319,7 +319,7 @@ def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
         for problem in renaming_problems(item.local_subject, item.subject):
             yield _error(f"{path}.local_subject", problem)
         if item.to:
-            yield _error(f"{path}.local_subject", "stands beside to, which it replaces; leave out to.")
+            yield _error(f"{path}.local_subject", "stands beside to, which it replaces; omit to.")
     if item.share and item.type != "service":
         yield _error(f"{path}.share", "is set at a stream; only imports of services tell who asks.")
 

@@ -33,7 +33,7 @@ def chain_of(claims: Claims, parents: list[Claims]) -> Chain:
         if len(links) == 1:
             wrong_issuer = is_wrong
         if is_wrong:
-            problems.append(f"{_name(links[-1])} is signed by {links[-1].issuer}, which is no key that may sign it")
+            problems.append(f"{_name(links[-1])} is signed by {links[-1].issuer}, which is not a key that may sign it")
         if parent is None or parent in links:
             break
         links.append(parent)

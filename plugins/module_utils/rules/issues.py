@@ -51,7 +51,7 @@ def shown(text: str) -> str:
 
 
 def key_problem(text: str, key_type: str) -> str:
-    """Why the text is no public key of the type, as a message; empty where it is one, or the placeholder of a new one."""
+    """Why the text is not a public key of the type, as a message; empty where it is one, or the placeholder of a new one."""
     if isinstance(text, NewKey):
         return "" if text.type == key_type else f"{text} is of another type; expected the key of {_a(key_type)}."
     return _text_problem(text, key_type)

@@ -56,7 +56,7 @@ def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
         yield times_out(
             "library",
             "not_before",
-            f"is not valid before {units.show_time(claims.not_before)}; leave it out to be valid at once.",
+            f"is not valid before {units.show_time(claims.not_before)}; omit it to be valid at once.",
         )
 
 
@@ -127,7 +127,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
         except ValueError:
             yield _error(
                 f"{path}times_location",
-                f"{quoted(access.times_location)} is no time zone that this host knows; write a name such as Europe/Prague or UTC.",
+                f"{quoted(access.times_location)} is not a time zone that this host knows; write a name such as Europe/Prague or UTC.",
             )
 
 
@@ -138,7 +138,7 @@ def _clock_issues(path: str, text: str) -> Iterator[Issue]:
     try:
         parse_clock(text)
     except ValueError:
-        yield _error(path, f"{quoted(text)} is no time of day; write hours, minutes and seconds, such as 08:00:00.")
+        yield _error(path, f"{quoted(text)} is not a time of day; write hours, minutes and seconds, such as 08:00:00.")
 
 
 # ---- activations (activation_claims.go)

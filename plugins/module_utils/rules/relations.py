@@ -70,7 +70,7 @@ def _system_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]
     tiers = limits.jetstream_tiers
     name = "jetstream_tiers" if tiers else "jetstream"
     if any(limit.memory_storage or limit.disk_storage for limit in (tiers.values() if tiers else (limits.jetstream,))):
-        yield _refused(f"limits.{name}", "turn JetStream on, which the system account cannot have; leave them out.")
+        yield _refused(f"limits.{name}", "turn JetStream on, which the system account cannot have; omit them.")
 
 
 def _strict_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
@@ -164,8 +164,8 @@ def _own_access_issues(user: Claims, scope: str) -> Iterator[Issue]:
     if not body.is_scoped:
         yield _refused(
             "",
-            f"the user has its own {', '.join(_own_access(body.access))}, and the scope {scope} of the key that signs it has to tell all; "
-            "leave them out.",
+            f"the user has its own {', '.join(_own_access(body.access))}, and the scope {scope} of the key that signs it has to have all of them; "
+            "omit them.",
         )
 
 
@@ -242,7 +242,7 @@ def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     if not access.bearer_token and _MQTT & {name.upper() for name in access.allowed_connection_types}:
         yield _odd(
             "allowed_connection_types",
-            "have MQTT, whose clients cannot sign, so servers refuse this user there; set bearer_token, or leave MQTT out.",
+            "have MQTT, whose clients cannot sign, so servers refuse this user there; set bearer_token, or omit MQTT.",
         )
 
 

@@ -53,7 +53,7 @@ def far_time_problem(time: int, now: int) -> str:
     """Why a token may not begin or end at a time, both in unix seconds: Go's time.Duration holds 292 years, and overflows. Empty where it may."""
     if time - now <= units.LONGEST_SPAN:
         return ""
-    return f"{units.show_time(time)} is more than 292 years from now, which servers take for the past; write an earlier time, or leave it out."
+    return f"{units.show_time(time)} is more than 292 years from now, which servers take for the past; write an earlier time, or omit it."
 
 
 def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
@@ -107,7 +107,7 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
         )
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
         if time > 0:  # validateTrustedOperators looks at no times.
-            yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; leave it out.")
+            yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; omit it.")
 
 
 # ---- users

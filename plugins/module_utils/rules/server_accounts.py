@@ -62,7 +62,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
     if account.authorization.xkey and not account.authorization.auth_users:  # HasExternalAuthorization
         yield _odd(
             "authorization.xkey",
-            "has no effect without auth_users, which turn auth callout on; add these, or leave it out.",
+            "has no effect without auth_users, which turn auth callout on; add these, or omit it.",
         )
     if account.trace is not None:
         destination = account.trace.destination
@@ -89,7 +89,7 @@ def _account_limit_issues(limits: OperatorLimits) -> Iterator[Issue]:
         if name and not re.fullmatch("R[1-5]", name):  # tierName in jetstream.go
             yield _odd(
                 f"limits.jetstream_tiers.{name}",
-                "is no number of replicas, so no stream belongs to it; name it R1 to R5, such as R3.",
+                "is not a number of replicas, so no stream belongs to it; name it R1 to R5, such as R3.",
             )
     if limits.jetstream_tiers:
         has_storage = any(tier.memory_storage or tier.disk_storage for tier in limits.jetstream_tiers.values())
@@ -132,12 +132,12 @@ def _export_issues(path: str, export: Export, services: list[str], covering: Sub
     if export.token_required and export.account_token_position:  # checkAuth
         yield _odd(
             f"{path}.token_required",
-            "has no effect beside account_token_position, servers ask for no token then; leave out one of the two.",
+            "has no effect beside account_token_position, servers ask for no token then; omit one of the two.",
         )
     if export.revocations and (not export.token_required or export.account_token_position):  # checkAuth
         yield _odd(
             f"{path}.revocations",
-            "revoke nothing, importing this takes no token; set token_required, or leave them out.",
+            "revoke nothing, importing this takes no token; set token_required, or omit them.",
         )
     yield from _revocation_issues(f"{path}.revocations", export.revocations, "account")
     if export.latency is not None and export.type == "service":
@@ -167,7 +167,7 @@ def _latency_issues(path: str, export: Export, latency: ServiceLatency, other: s
     if export.response_type in ("Stream", "Chunked"):
         yield _refused(
             path,
-            f"is not measured of a service that answers as {export.response_type}; leave out latency or response_type.",
+            f"is not measured of a service that answers as {export.response_type}; omit latency or response_type.",
         )
     if any(subject_problems(results)) or has_wildcards(results):
         return

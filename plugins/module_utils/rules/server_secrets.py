@@ -19,7 +19,7 @@ _SECRET_NAME = re.compile(
     r"|(prev_)?(key|ek|encryption_key)|encryption_password|srk_password"
     r"|.*_(pass|password|passphrase|secret|seed)|passphrase|secret"
 )
-# The user and password of a URL end at its last @. An unescaped / or blank in them is no URL for Go, and the password stands there all the same; as
+# The user and password of a URL end at its last @. An unescaped / or blank in them is not a URL for Go, and the password stands there all the same; as
 # it does without the scheme, or in URL(...) of a resolver.
 _LOGIN_IN_URL = re.compile(r":.*@", re.DOTALL)
 _SECRET_IN_TEXT = re.compile(

@@ -200,7 +200,7 @@ def _last_versions(cls: type) -> Iterator[Version]:
 
 
 def newer_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claims]]:
-    """Of tokens, given with what they are called, those that may have something newer, decoded. Signatures are not looked at; what is no token is passed
+    """Of tokens, given with what they are called, those that may have something newer, decoded. Signatures are not looked at; what is not a token is passed
     over."""
     for title, token in tokens:
         try:

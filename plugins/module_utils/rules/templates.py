@@ -109,7 +109,7 @@ def function_problem(function: str) -> str:
         return ""
     match = _TAG.fullmatch(function)
     if match is None:
-        return f"{quoted('{{' + function + '}}')} is no function of scopes; available: {', '.join(FUNCTIONS)}"
+        return f"{quoted('{{' + function + '}}')} is not a function of scopes; available: {', '.join(FUNCTIONS)}"
     name = match[2]
     if not name or name != name.strip() or not function.startswith(("tag(", "account-tag(")):
         right = "{{" + (match[1] or "").lower() + "tag(" + (name.strip().lower() or "x") + ")}}"
@@ -236,7 +236,7 @@ def _make_texts(found: Texts, index: int, subject: str, functions: list[str], ch
         if is_valid_subject(text):
             found.subjects.append((index, text))
         else:
-            problem = problem or f"it becomes {quoted(text)}, which is no subject"
+            problem = problem or f"it becomes {quoted(text)}, which is not a subject"
     return problem
 
 
@@ -254,5 +254,5 @@ def _fill_in(around: list[str], choices: list[list[str]], made: int) -> Filled:
             valid += 1
         elif wrong is None:
             wrong = text
-    problem = "" if wrong is None else f"it becomes {quoted(wrong)}, which is no subject"
+    problem = "" if wrong is None else f"it becomes {quoted(wrong)}, which is not a subject"
     return Filled(made if valid and wrong is None else valid, problem)

@@ -79,7 +79,7 @@ def placeholder(token: str) -> Placeholder | None:
         arguments = function.arguments(token)
         if arguments is not None:
             return _READERS.get(name, _read_wildcard_and_number)(token, name, _SEPARATOR.split(arguments))
-    raise ValueError(f"{excerpt(token)} is no function that servers know; available: {', '.join(_FUNCTIONS)}")
+    raise ValueError(f"{excerpt(token)} is not a function that servers know; available: {', '.join(_FUNCTIONS)}")
 
 
 def _looks_like_function(token: str) -> bool:

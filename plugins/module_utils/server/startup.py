@@ -257,7 +257,7 @@ def _body(payload: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def subject_of(token: Any) -> str:
-    """The public key of the operator that a JWT is about, not verified; empty for what is no JWT of an operator."""
+    """The public key of the operator that a JWT is about, not verified; empty for what is not a JWT of an operator."""
     return _operator(token).public_key
 
 
@@ -391,7 +391,7 @@ def _memory_rules(server: Server) -> Found:
     ):
         yield (
             at,
-            f"the JWT of the system account is signed by {issuer}, which is no key of the operator that may sign accounts.",
+            f"the JWT of the system account is signed by {issuer}, which is not a key of the operator that may sign accounts.",
         )
 
 
@@ -421,7 +421,7 @@ def _sentinel_rules(server: Server) -> Found:
         return
     scoped = bool(body.get("issuer_account")) and not any(body.get(name) not in (None, 0, "") for name in _USER_LIMITS)
     if not body.get("bearer_token") and not (scoped and not body.get("pub") and not body.get("sub")):
-        yield at, "it must be the JWT of a bearer user, and this user is no bearer (bearer_token)."
+        yield at, "it must be the JWT of a bearer user, and this user is not a bearer (bearer_token)."
 
 
 def _verifies(token: str) -> bool:

@@ -183,7 +183,7 @@ def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
     for signer in ring.signers:
         if signer.public_key in keys:
             continue
-        problem = f"it holds {signer.public_key}, which is no key of the operator or of an account here"
+        problem = f"it holds {signer.public_key}, which is not a key of the operator or of an account here"
         if signer.type == "operator" and isinstance(plan.names.operator, NewKey):
             plan.problems.append(
                 Problem(

@@ -145,7 +145,9 @@ def _not_rotated(account: str, user: str) -> str:
 def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Problem]:
     """What is wrong with whose key is to be rotated."""
     if role and user:
-        yield Problem(path, "role and user exclude each other: a rotation is of a signing key or of the key of a user.")
+        yield Problem(
+            path, "role and user are mutually exclusive: a rotation is of a signing key or of the key of a user."
+        )
     elif not (role or user):
         yield Problem(path, "name the role of a signing key, or a user.")
     elif user and not account:

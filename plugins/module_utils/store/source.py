@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A document read from a YAML or JSON file. YAML needs PyYAML, which is there wherever ansible-core is.
 
-Stricter than both in what would be lost or become something else in silence: a key that comes twice, also through merge keys, and one that is no text.
+Stricter than both in what would be lost or become something else in silence: a key that comes twice, also through merge keys, and one that is not a text.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class _Check:
         self._typed: list[Any] = []  # values that are no texts
 
     def check(self, root: Any) -> None:
-        """NatsSecurityError for a duplicate, a key that is no text, what contains itself, or is too deep or too much."""
+        """NatsSecurityError for a duplicate, a key that is not a text, what contains itself, or is too deep or too much."""
         waiting = [(root, False)]
         while waiting:
             node, is_done = waiting.pop()
@@ -246,7 +246,7 @@ class _Check:
             line = key.start_mark.line + 1
             if key.id != "scalar" or key.tag not in (_MERGE, *_TEXTS):
                 shown = key.value if key.id == "scalar" else f"a {key.id}"
-                raise self._error(key, f"{quoted(shown)} is no text where a key is expected; quote it")
+                raise self._error(key, f"{quoted(shown)} is not a text where a key is expected; quote it")
             if key.value in lines:
                 raise _said_twice(self._path, key.value, lines[key.value], line)
             lines[key.value] = line

@@ -70,7 +70,7 @@ def vault_problems(vault: Vault, layout: Layout, wanted: Wanted, ring: Keyring) 
     in_use = set(_keys_of(store))
     known = {*in_use, *_keys_named(wanted), *moved}
     problems = [
-        f"{vault.file} has the seed of {key}, which is no key of this operator. Each operator has a vault of its own."
+        f"{vault.file} has the seed of {key}, which is not a key of this operator. Each operator has a vault of its own."
         for key in vault.pairs
         if key not in known
     ]
@@ -130,7 +130,7 @@ def movable(outcome: Outcome, ring: Keyring, with_accounts: bool) -> list[str]:
 def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: float) -> None:
     """Take seeds out of the keystore that the vault holds, by public key, under the store's lock.
 
-    NatsSecurityError, and none is taken out, where the keystore has another seed than the vault, or something that is no seed.
+    NatsSecurityError, and none is taken out, where the keystore has another seed than the vault, or something that is not a seed.
     """
     with lock(layout, timeout, create=True, shared=False):
         ring = Keyring((), [layout.keys_dir])

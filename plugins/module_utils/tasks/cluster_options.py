@@ -114,7 +114,7 @@ def store_layout(module: CarefulModule) -> Layout | None:
     if not os.path.isfile(layout.marker):
         if not module.check_mode or os.path.isdir(layout.root):
             raise NatsSecurityError(
-                f"store_path: {path} is no store: it is the folder of one operator in nsc's layout, with a file .nsc."
+                f"store_path: {path} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
             )
         refuse_missing(module, "store_path", layout.marker)
     return layout
@@ -257,7 +257,7 @@ def _inbox_prefix(text: str) -> str:
         re.fullmatch(r"[^.*>]+", token) for token in prefix.split(".")
     ):
         raise NatsSecurityError(
-            f"inbox_prefix: {text!r} is no subject without wildcards, such as _INBOX_sys, of up to 256 printable ASCII characters."
+            f"inbox_prefix: {text!r} is not a subject without wildcards, such as _INBOX_sys, of up to 256 printable ASCII characters."
         )
     return prefix
 
@@ -323,7 +323,7 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
         )
     if account is not None and pair.public_key not in scopes:
         raise NatsSecurityError(
-            f"The system signer {pair.public_key} is no key of the system account, which has {', '.join(scopes)}."
+            f"The system signer {pair.public_key} is not a key of the system account, which has {', '.join(scopes)}."
         )
     return pair, scopes.get(pair.public_key, False)
 

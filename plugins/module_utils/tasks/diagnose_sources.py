@@ -157,7 +157,7 @@ def _find_user(layout: Layout, name: str) -> tuple[str, str]:
             )
         return account, user
     if not is_public_key(name, "user"):
-        raise NatsSecurityError(f"user: {name!r} is no user: write ACCOUNT/USER, or the public key of a user.")
+        raise NatsSecurityError(f"user: {name!r} is not a user: write ACCOUNT/USER, or the public key of a user.")
     found = _find_key(layout, name)
     if found is None:
         raise NatsSecurityError(f"user: there is no user {name} in {layout.root}.")

@@ -77,7 +77,7 @@ def _validated(given: Mapping[str, Any]) -> dict[str, Any]:
         if params[name] is not None and not params[name]:
             raise NatsSecurityError(f"{name} is empty.")
     if params["held_events"] < 1:
-        raise NatsSecurityError(f"held_events: {params['held_events']} is no number of events from 1.")
+        raise NatsSecurityError(f"held_events: {params['held_events']} is not a number of events from 1.")
     return params
 
 

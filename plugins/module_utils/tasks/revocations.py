@@ -52,12 +52,12 @@ def _change(params: dict[str, Any]) -> RevocationChange:
             at = NOW
         name = item["user"] if item["user"] is not None else item["account"]
         if not name or not (item["user"] is not None or item["export"]):
-            problems.append(f"{place}: an empty text is no name.")
+            problems.append(f"{place}: an empty text is not a name.")
         entries.append(WantedRevocation(place, name or "", at, item["export"] or ""))
     longest = _longest_life(params, problems)
     keys = params["remove_signing_keys"] or []
     if state == LIST and (entries or keys or params["prune_expired"]):
-        problems.append("state=listed changes nothing: leave out revocations, remove_signing_keys and prune_expired.")
+        problems.append("state=listed changes nothing: omit revocations, remove_signing_keys and prune_expired.")
     if state == "absent" and keys:
         problems.append("remove_signing_keys is for state=present.")
     if state != LIST and not (entries or keys or params["prune_expired"]):

@@ -219,7 +219,7 @@ def ours(
     if lost:
         where = f" in {source.path}" if source.path is not None else ""
         module.warn(
-            f"{source.option}: nothing was taken over from the JWT{where}, whose signer {claims.issuer} is no key of the {parent.name}. "
+            f"{source.option}: nothing was taken over from the JWT{where}, whose signer {claims.issuer} is not a key of the {parent.name}. "
             f"It has signing keys and revocations: {', '.join(lost)}. The new one has only those that the task lists."
         )
     return Existing(None, f"force is set, and {fault}")

@@ -307,7 +307,7 @@ def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -
 
 
 def peek(token: str) -> dict[str, Any]:
-    """The payload of a token that nobody verified, for finding out what it is about; empty for what is no token."""
+    """The payload of a token that nobody verified, for finding out what it is about; empty for what is not a token."""
     try:
         return _read_payload(_chunks(token)[1])
     except NatsSecurityError:

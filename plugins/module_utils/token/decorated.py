@@ -41,7 +41,7 @@ def _decorate_token(token: str, kind: str) -> str:
 
 
 def format_creds(token: str, user: KeyPair) -> str:
-    """The creds file of a user (FormatUserConfig). NatsSecurityError where the token is no user's, or not of this key."""
+    """The creds file of a user (FormatUserConfig). NatsSecurityError where the token is not a user's, or not of this key."""
     claims = decode(token)
     if claims.kind != "user":
         raise NatsSecurityError(f"A creds file holds the JWT of a user; this is one of {claims.kind} claims.")

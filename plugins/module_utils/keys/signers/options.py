@@ -84,7 +84,7 @@ def _check_options(given: Mapping[str, Any], kind: str, where: str) -> None:
             raise NatsSecurityError(f"{where}: a signer of type {kind} needs {' or '.join(names)}.")
     for names in _EXCLUSIVE:
         if all(name in given for name in names):
-            raise NatsSecurityError(f"{where}: {' and '.join(names)} exclude each other.")
+            raise NatsSecurityError(f"{where}: {' and '.join(names)} are mutually exclusive.")
 
 
 def _key_type(given: Mapping[str, Any], where: str) -> str:
