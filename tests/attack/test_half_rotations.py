@@ -73,7 +73,8 @@ def try_all(name: str, acme: Site, memory: pathlib.Path, modules: FaultyModules,
     clean = trial.run(kind="count", calls="changes")
     assert not clean.result.get("failed"), clean.result
     expected = files_in(trial.site.folder)
-    for number in numbers("kill before", name, clean.calls, every):
+    tried = numbers("kill before", name, clean.calls, every)
+    for number in tried if every else tried[::4]:
         trial.reset()
         before = keys_of_users(trial.site)
         trial.run(kind="kill before", at=number, calls="changes")
@@ -88,7 +89,7 @@ def try_all(name: str, acme: Site, memory: pathlib.Path, modules: FaultyModules,
         assert_valid(trial.site)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["users rotated", "signing keys replaced"])
 def test_some_calls(name: str, acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules) -> None:
     try_all(name, acme, memory, modules_with_faults, every=False)
 

@@ -20,6 +20,8 @@ from support.sites import SEED, Site
 
 #: In `make test` one call in so many is hit, another one for each scenario.
 STEP = {"kill before": 17, "kill after": 23, "error": 61}
+#: Scenarios that `make attack` alone hits.
+ONLY_ATTACK = ("signing keys rotated", "signing keys retired", "credentials key that follows")
 #: What a message says of a fault in our code, and not of the file system.
 FAULTS_OF_OURS = ("Traceback", "This is a fault of natsops.security")
 
@@ -123,7 +125,9 @@ def assert_one_message(ended: Ended, hit: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(STEP))
-@pytest.mark.parametrize("name", list(SCENARIOS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.attack if name in ONLY_ATTACK else ()) for name in SCENARIOS]
+)
 def test_some_calls(name: str, kind: str, acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules) -> None:
     try_all(name, kind, Trial(SCENARIOS[name], acme, memory, modules_with_faults), every=False)
 

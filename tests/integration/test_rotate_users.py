@@ -121,7 +121,7 @@ def test_key_that_was_made_elsewhere_is_followed_by_one_from_there(store: Store)
     assert "was a key of a user already" in store.refused(of("resign", next_public_key=old))
 
 
-@pytest.mark.parametrize("user", ["orders", "dashboard"])
+@pytest.mark.parametrize("user", ["orders", pytest.param("dashboard", marks=pytest.mark.attack)])
 def test_user_that_the_document_does_not_have_keeps_all_but_its_key(store: Store, user: str) -> None:
     index = ["orders", "dashboard"].index(user)
     more = {"permissions": {"publish": {"allow": ["orders.>"]}}} if user == "orders" else {"tags": ["shop"]}
