@@ -232,7 +232,7 @@ def test_what_speaks_against_a_rename_is_said(store: Store) -> None:
         ),
         (
             {"users": [{"name": "a", "renamed_from": "shop"}, {"name": "b", "renamed_from": "shop"}]},
-            ["users[1] (b).renamed_from: a rename from shop is there already"],
+            ["users[1] (b).renamed_from: the old name shop is used already, at"],
         ),
         (
             {"users": [{"name": "orders", "renamed_from": "shop"}]},

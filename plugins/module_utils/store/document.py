@@ -227,7 +227,7 @@ def _check_renames(
                     "otherwise rename one in a run, and the other one in the next.",
                 )
             )
-        _check_once(seen, before, path, f"a rename from {before}", problems)
+        _check_once(seen, before, path, f"the old name {before}", problems)
 
 
 def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Problem]) -> WantedOperator:
