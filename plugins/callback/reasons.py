@@ -77,7 +77,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.reasons import To
 
 
 class CallbackModule(CallbackBase):
-    """Prints what tasks leave notes of."""
+    """Prints the notes that tasks leave."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -89,7 +89,7 @@ class CallbackModule(CallbackBase):
         self._told: list[Told] = []
 
     def v2_playbook_on_start(self, _playbook: Any) -> None:
-        """Have tasks leave notes."""
+        """Enable notes, so that tasks leave them."""
         notes.expect()
 
     def _print(self, _result: Any, **_unused: Any) -> None:
@@ -102,7 +102,7 @@ class CallbackModule(CallbackBase):
     v2_runner_on_ok = v2_runner_on_failed = v2_runner_item_on_ok = v2_runner_item_on_failed = _print
 
     def v2_playbook_on_stats(self, _stats: Any) -> None:
-        """Write the file with Markdown."""
+        """Write the Markdown file."""
         path = self.get_option("markdown_path")
         if not path:
             return

@@ -78,7 +78,7 @@ def nats_access(
 ) -> Any:
     """The answers to questions about a document or about JWTs."""
     try:
-        # Some checks distinguish Ansible's own types of text and dictionaries from plain ones.
+        # Convert Ansible's own types of strings and dictionaries to native ones, because some checks distinguish them.
         source, questions = json.loads(json.dumps([source, questions]))
         found = _read(source)
         when = int(time.time()) if at is None else units.parse_time(at)
@@ -100,8 +100,8 @@ def _read(source: Any) -> Source:
 
 
 class FilterModule:
-    """The filters of this file."""
+    """The filters for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By name."""
+        """The filters by name."""
         return {"nats_access": nats_access}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters: what the hosts of a play ask for, as one order for the host that signs; and what comes back, as the tasks of one host."""
+"""Filters: combine the requests of the hosts of a play into one order for the signing host, and split the results for each host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 def nats_credentials_order(
     hosts: dict[str, Any], definition: dict[str, Any], prepared: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """One document for all hosts, and what each of them is to have."""
+    """One document with the users of all hosts, and the users of each host."""
     try:
         wanted = requests.read_requests(hosts)
         keys = None if prepared is None else {host: _keys_of(result) for host, result in prepared.items()}
@@ -34,7 +34,7 @@ def _keys_of(result: Any) -> dict[str, str]:
 
 
 def nats_credentials_items(items: list[dict[str, Any]], store: Any, creds: Any = None) -> list[dict[str, Any]]:
-    """The users of one host as the module nats_credentials has them, with what the store has of them and the creds that were read for them."""
+    """The users of one host in the form of the module nats_credentials, with their entries in the store and their creds."""
     found = {
         read["credentials_item"]["id"]: base64.b64decode(read["content"]).decode("utf-8", "replace")
         for read in (creds or {}).get("results") or ()
@@ -44,22 +44,22 @@ def nats_credentials_items(items: list[dict[str, Any]], store: Any, creds: Any =
 
 
 def nats_credentials_due(items: list[dict[str, Any]], prepared: Any, signed: Any) -> list[Any]:
-    """The users of one host whose creds files have to be looked at again."""
+    """The users of one host whose creds files must be checked again."""
     return requests.due(items, prepared or {}, signed or {})
 
 
 def nats_credentials_notified(items: list[dict[str, Any]], *results: Any) -> list[str]:
-    """The handlers that have to run on one host."""
+    """The handlers that must run on one host."""
     return requests.notified(items, *(result or {} for result in results))
 
 
 def nats_credentials_facts(items: list[dict[str, Any]], signed: Any) -> dict[str, dict[str, Any]]:
-    """What monitoring needs of the users of one host."""
+    """The facts about the users of one host, for monitoring."""
     return requests.facts(items, signed or {})
 
 
 def nats_credentials_problems(tried: Any, asked: Any, operator: str) -> list[str]:
-    """Why the users of one host cannot connect."""
+    """Messages about the users of one host that cannot connect."""
     asked = {} if not asked or asked.get("skipped") else asked
     return trying.problems(tried or {}, asked, operator, int(time.time()))
 
@@ -68,7 +68,7 @@ class FilterModule:
     """The filters for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Their names."""
+        """The filters by name."""
         return {
             "nats_credentials_order": nats_credentials_order,
             "nats_credentials_items": nats_credentials_items,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters: the public key of whatever has one, and a creds file of a JWT and a seed."""
+"""Filters: the public key of a key, a JWT or creds, and the creds file for a JWT and a seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.tokens import key
 
 
 def nats_public_key(key: Any, type: str | None = None) -> str:  # noqa: A002 - the option of nats_nkey
-    """The public key of a seed, a JWT, creds, or of a public key that is written correctly."""
+    """The public key of a seed, a JWT or creds, or the public key itself, validated."""
     try:
         return public_key_of(text_of(key, "the input"), key_type_of(type))
     except NatsSecurityError as error:
@@ -23,7 +23,7 @@ def nats_public_key(key: Any, type: str | None = None) -> str:  # noqa: A002 - t
 
 
 def nats_creds(token: Any, seed: Any) -> str:
-    """The creds file of a user."""
+    """The text of the creds file for the JWT and the seed of a user."""
     try:
         read, given = read_token(token), text_of(seed, "seed")
         try:
@@ -39,5 +39,5 @@ class FilterModule:
     """The filters for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Their names."""
+        """The filters by name."""
         return {"nats_public_key": nats_public_key, "nats_creds": nats_creds}

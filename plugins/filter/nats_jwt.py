@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters: what a token says, whether it holds, and when it expires."""
+"""Filters: the claims of a token, whether it is valid, and when it expires."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.tokens import mom
 
 
 def nats_jwt(token: Any, parents: Any = None, valid_at: Any = None) -> dict[str, Any]:
-    """What the module nats_jwt_info returns of a token."""
+    """The same information about a token as the module nats_jwt_info returns."""
     now = int(time.time())
     try:
         read = read_token(token)
@@ -28,7 +28,7 @@ def nats_jwt(token: Any, parents: Any = None, valid_at: Any = None) -> dict[str,
 
 
 def nats_expiry(token: Any, parents: Any = None, remaining: bool = False) -> str | int | None:
-    """When a token expires, or in how many seconds; None for never."""
+    """When a token expires; with `remaining`, the number of seconds until then. None if it does not expire."""
     try:
         end = validity.end_of(read_token(token).claims, read_parents(parents))
     except NatsSecurityError as error:
@@ -42,5 +42,5 @@ class FilterModule:
     """The filters for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Their names."""
+        """The filters by name."""
         return {"nats_jwt": nats_jwt, "nats_expiry": nats_expiry}

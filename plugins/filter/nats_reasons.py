@@ -13,7 +13,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 
 
 def nats_reasons(result: Any, module: str = "nats_store", most_lines: int = MOST_LINES) -> list[str]:
-    """The lines for a result."""
+    """The lines that describe the changes in a result."""
     if not isinstance(result, Mapping):
         raise refusal("nats_reasons: expected the result of a task, as `register` has it.")
     results = result["results"] if isinstance(result.get("results"), list) else [result]
@@ -25,5 +25,5 @@ class FilterModule:
     """The filter for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Its name."""
+        """The filter by name."""
         return {"nats_reasons": nats_reasons}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter: what a renewal did and what it could not do, for a program that alerts."""
+"""Filter: a summary of a renewal and its failures, for an alerting program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import a
 
 
 def nats_renewal_summary(info: Any, results: list[Any], failed: dict[str, str], within: str) -> dict[str, Any]:
-    """What was issued, what ends soon and who has to act, and the hosts that failed."""
+    """A summary of what was issued, what expires soon and who must act, and which hosts failed."""
     try:
         seconds = units.parse_seconds(within)
     except ValueError as error:
@@ -30,5 +30,5 @@ class FilterModule:
     """The filter for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Its name."""
+        """The filter by name."""
         return {"nats_renewal_summary": nats_renewal_summary}

@@ -24,10 +24,10 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 
 
 def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str]:
-    """The configuration for these options."""
+    """The configuration for these options as one text; with `files`, the text of each file by name."""
     if not isinstance(options, dict):
         raise refusal("nats_server_config: expected a dictionary of options.")
-    # Ansible fills the defaults of suboptions into the specification itself, and this process makes other configurations after this one.
+    # The specification is copied, because Ansible writes the defaults of suboptions into it, and this process creates other configurations later.
     validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     if validated.error_messages:
         raise refusal("nats_server_config: " + " ".join(validated.error_messages))
@@ -40,7 +40,7 @@ def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str
 
 def _configuration(options: dict[str, Any]) -> Configuration:
     configuration = server_configuration(options)
-    # Nothing is on disk, so an included file counts as empty.
+    # There are no files on disk, so an included file counts as empty.
     host = startup.Host(int(time.time()))
     problems = configuration_problems(options, configuration, "", lambda _path: "", host)
     if problems:
@@ -52,5 +52,5 @@ class FilterModule:
     """The filter for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Its name."""
+        """The filter by name."""
         return {"nats_server_config": nats_server_config}

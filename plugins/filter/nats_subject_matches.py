@@ -16,7 +16,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 
 
 def nats_subject_matches(subject: Any, patterns: Any) -> bool:
-    """Whether one of the patterns matches the subject, and where that is a pattern itself, all that it matches."""
+    """Whether one of the patterns matches the subject. If the subject has wildcards, the pattern must match every subject that it matches."""
     try:
         narrow = _subject(text_of(subject, "the subject"), "the subject")
         texts = texts_of(patterns, "patterns")
@@ -39,5 +39,5 @@ class FilterModule:
     """The filter for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Its name."""
+        """The filter by name."""
         return {"nats_subject_matches": nats_subject_matches}

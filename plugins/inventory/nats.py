@@ -124,12 +124,12 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.asking import Asking
 
-#: What a source is about, so that its cache is not taken for another.
+#: The options that distinguish the caches of sources.
 _CACHED_BY = ("servers", "expected_servers", "leafnodes", "gateways", "tls_server_name")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
-    """The inventory for Ansible."""
+    """The inventory plugin for Ansible."""
 
     NAME = "natsops.security.nats"
 
@@ -158,7 +158,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._add(host)
 
     def _cached(self, path: str, cache: bool, asking: Asking) -> dict[str, Any]:
-        """What the cluster says, or said when it was asked last."""
+        """The hosts and warnings of the cluster, from the cache if it is enabled and has them."""
         if not self.get_option("cache"):
             return _look(asking)
         about = json.dumps([asking.params[name] for name in _CACHED_BY]).encode()
@@ -184,7 +184,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 def _plain(value: Any) -> Any:
-    """An option as a module has it: texts without what Ansible knows of their origin, or decrypted."""
+    """An option as a module receives it: strings are decrypted, and lose the tags in which Ansible keeps their origin."""
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if value is None or isinstance(value, (bool, int, dict)) else str(value)
@@ -201,7 +201,7 @@ def _refuse_unknown(config: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _look(asking: Asking) -> dict[str, Any]:
-    """Connect and ask. NatsSecurityError with what is wrong, of the options or the cluster."""
+    """Connect and read the hosts of the cluster. NatsSecurityError for problems with the options or the cluster."""
     params = asking.params
     problem = connections.nats_problem() or (
         "The Python library nkeys is missing: `pip install nkeys`." if nkey.NKEYS_IMPORT_ERROR is not None else ""
@@ -226,7 +226,7 @@ def _look(asking: Asking) -> dict[str, Any]:
 
 
 def _check_together(params: dict[str, Any]) -> None:
-    """NatsSecurityError for options that do not go together, as modules have these rules."""
+    """NatsSecurityError for options that cannot be combined, or are needed together, by the same rules as for modules."""
     for group in cluster_options.EXCLUSIVE:
         given = [name for name in group if params.get(name) is not None]
         if len(given) > 1:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lookup: Creds files of users, from a store."""
+"""Lookup: creds files of users, from a store."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class LookupModule(LookupBase):
     """The lookup for Ansible."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **options: Any) -> list[str]:
-        """The JWT of each."""
+        """The JWT of each name."""
         self.set_options(var_options=variables, direct=options)
         try:
             return look_up(terms, self.get_options(), _token)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What lookups in a store share: each store is read once for all the names of a lookup, while no run writes to it."""
+"""Shared code of the lookups in a store: each store is read once for all names of a lookup, with a lock that keeps other runs from writing to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import t
 
 
 def look_up(terms: list[Any], options: dict[str, Any], find: Callable[[Entries, Name], str]) -> list[str]:
-    """What `find` returns of each name, with the options of the fragment `store`. NatsSecurityError."""
+    """The result of `find` for each name. `options` are those of the documentation fragment `store`. NatsSecurityError if a name cannot be found."""
     nkey.require_nkeys()
     names = [parse_name(text_of(term, f"the name {index + 1}")) for index, term in enumerate(terms)]
     found: dict[str, Entries] = {}

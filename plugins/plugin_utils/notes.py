@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How what tasks have to say reaches the callback `natsops.security.reasons`, also where `no_log` hides their results from callbacks.
+"""Notes that pass the changes of tasks to the callback `natsops.security.reasons`, even if `no_log` hides the results of the tasks from callbacks.
 
-A task runs in a process of its own, and what comes back is a result that is censored before a callback sees it. So the action plugin of the task leaves
-a note, and the callback picks it up: a file in a folder of this run of Ansible, which only its user can open and which Ansible removes at its end.
-A note has names and reasons. It is made of the module's result, in which the module has masked secrets already.
+A task runs in its own process, and Ansible censors its result before a callback receives it. So the action plugin of the task leaves a note, which the
+callback collects: a file in a folder of this run of Ansible, which only its user can open and which Ansible removes at the end of the run.
+A note has names and reasons. It is created from the module's result, in which the module has already masked secrets.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ansible import constants
 from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Change, Told, changes_of, summary_of
 
 try:
-    from ansible.utils.vars import transform_to_native_types  # as Ansible hands results to callbacks
-except ImportError:  # before ansible-core 2.19, where results are of native types
+    from ansible.utils.vars import transform_to_native_types  # as Ansible does for results that it passes to callbacks
+except ImportError:  # ansible-core before 2.19, in which results have native types
 
     def transform_to_native_types(value: Any) -> Any:
-        """The value."""
+        """The value, unchanged."""
         return value
 
 
@@ -33,12 +33,12 @@ def _folder() -> str:
 
 
 def expect() -> None:
-    """Have tasks leave notes from now on."""
+    """Create the folder of notes, so that tasks leave notes from now on."""
     os.makedirs(_folder(), mode=0o700, exist_ok=True)
 
 
 def leave(result: Mapping[str, Any], task: Any, host: str) -> None:
-    """Leave a note of what a task did, where somebody expects one."""
+    """Leave a note about the result of a task, if `expect` was called in this run."""
     folder = _folder()
     if not os.path.isdir(folder):
         return
@@ -68,7 +68,7 @@ def _text_of(warning: Any) -> Any:
 
 
 def collect() -> list[Told]:
-    """The notes that were left since the last call, those of one task in no order."""
+    """The notes that were left since the last call. Those of the same task are in no order."""
     found = []
     folder = _folder()
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():

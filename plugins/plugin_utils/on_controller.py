@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that name no file and no signer elsewhere, done on the controller: the module's own code, in the process of the task, with no connection.
+"""Run tasks without files and external signers on the controller: the module's own code runs in the process of the task, without a connection.
 
-What they do depends on no host. So nothing is packed, copied and started, which takes a module 0.3 seconds, and seeds leave the controller by no connection.
-The module is an AnsibleModule as everywhere, of a class that takes its arguments from the task and keeps its result.
+Such tasks do not depend on a host. So no module is packed, copied and started, which takes 0.3 seconds, and seeds do not leave the controller.
+The module is an AnsibleModule as usual, of a class that takes its arguments from the task and keeps its result.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ _MODULES = "ansible_collections.natsops.security.plugins.modules."
 
 
 class NeedsHost(Exception):
-    """The task is about a file or a signer of its host."""
+    """The task uses a file or a signer of its host."""
 
 
 def run(task: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
-    """The result of a task, by its module, whose `main` takes what makes the module. NeedsHost, before anything is done."""
+    """Run the module of a task, and return its result. The `main` of the module receives the function that creates the AnsibleModule.
+
+    NeedsHost, before anything is done, if the task needs its host.
+    """
     name = task.action.rpartition(".")[2]
     result: dict[str, Any] = {}
     settings = {"module_name": task.action, "check_mode": bool(task.check_mode), "diff": bool(task.diff)}
@@ -38,7 +41,7 @@ def run(task: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
     make = functools.partial(ModuleOnController, {**plain(task.args), **internal}, result)
     try:
         importlib.import_module(_MODULES + name).main(make)
-    except SystemExit:  # as every AnsibleModule ends
+    except SystemExit:  # every AnsibleModule ends with it
         if not _shows_invocation(task_vars):
             result.pop("invocation", None)
         return as_data(result)
@@ -46,15 +49,15 @@ def run(task: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shows_invocation(task_vars: dict[str, Any]) -> bool:
-    """Whether results have the arguments of their modules, which ansible-core leaves to a setting from 2.21 on."""
+    """Whether results include the arguments of the module, which is a setting since ansible-core 2.21."""
     try:
         return bool(constants.config.get_config_value("INJECT_INVOCATION", variables=task_vars))
-    except AnsibleError:  # there is no such setting
+    except AnsibleError:  # the setting does not exist
         return True
 
 
 class ModuleOnController(CarefulModule):
-    """A module that takes its arguments from a task, and puts what it returns into a dictionary. NeedsHost where they name a file or a signer."""
+    """A module that takes its arguments from a task, and writes its result into a dictionary. NeedsHost if the arguments name a file or a signer."""
 
     def __init__(self, arguments: dict[str, Any], result: dict[str, Any], **declared: Any) -> None:
         self._arguments = arguments
@@ -69,36 +72,36 @@ class ModuleOnController(CarefulModule):
         self._guard_params()
 
     def _log_invocation(self) -> None:
-        """Log nothing: a host logs which modules ran on it, and this one runs in Ansible itself."""
+        """Log nothing: hosts log the modules that run on them, and this one runs in Ansible itself."""
 
     def _set_cwd(self) -> None:
-        """Stay in the folder that Ansible is in."""
+        """Stay in the current folder of Ansible."""
 
     def warn(self, warning: str, **_how: Any) -> None:
-        """Warn without secrets. Those of AnsibleModule are kept for the process, and would be repeated in each item of a loop."""
+        """Add a warning without secrets. AnsibleModule keeps warnings for the whole process, so they would be repeated in each item of a loop."""
         self._warnings[self.hide_secrets(warning)] = None
 
     def _leave_with(self, result: dict[str, Any]) -> None:
         tracker = getattr(self, "_new_secrets", None)
-        if tracker is not None:  # of ansible-core 2.22, which has one for the task as well
+        if tracker is not None:  # since ansible-core 2.22, which has another one for the task
             tracker.unregister()
         if self._warnings:
             result["warnings"] = list(self._warnings)
         self._result.update(result if MASKS_OUTPUT else self._without_no_log(result))
 
     def _without_no_log(self, result: dict[str, Any]) -> dict[str, Any]:
-        """The result as AnsibleModule leaves it before ansible-core 2.22. That and later ones mask what is printed, and leave results as they are."""
+        """The result without values of no_log options, as AnsibleModule returns it before ansible-core 2.22. Later versions mask the output instead."""
         kept = {name: value for name, value in result.items() if value is None or isinstance(value, bool)}
         return {**remove_values(result, self.no_log_values), **kept}
 
 
 def needs_host(spec: dict[str, Any], params: dict[str, Any]) -> bool:
-    """Whether the options of a task name a file, or a signer: a program, a service or a device that its host reaches."""
+    """Whether the options of a task name a file or an external signer, which is a program, a service or a device that its host can access."""
     return bool(params.get("signers")) or next(paths.path_options(spec, params), None) is not None
 
 
 def plain(value: Any) -> Any:
-    """A value as a module on a host gets it, of Python's own types: texts without the marks by which Ansible takes them for templates or not."""
+    """A value with native Python types, as a module on a host receives it: strings lose the tags by which Ansible decides whether they are templates."""
     if isinstance(value, str):
         return str.__str__(value)
     if value is None or isinstance(value, (bool, int, float)):
@@ -111,4 +114,4 @@ def plain(value: Any) -> Any:
         return value.decode("utf-8", "surrogateescape")
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    return str.__str__(str(value))  # one from a vault, decrypted
+    return str.__str__(str(value))  # a value from a vault, decrypted

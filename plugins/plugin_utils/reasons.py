@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task changed and why, by names, from the result of any module of this collection: lines for a terminal, Markdown for a comment.
+"""Describe what a task changed and why, from the result of any module of this collection: lines for a terminal, Markdown for a comment.
 
-Pure: a result in, text out. What stands in the lines are names, actions and reasons. Tokens, keys and options never do.
+Pure: from a result to text. The lines have names, actions and reasons, but never tokens, keys or options.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 
-#: More lines than these are counted, not shown.
+#: The maximum number of lines that are shown; further lines are only counted.
 MOST_LINES = 100
-#: So many names are listed in one line.
+#: The maximum number of names in one line.
 _MOST_NAMES = 20
 _UNCHANGED = ("kept", "unchanged", "absent", "none", "")
-#: What a line begins with in Markdown, as in a diff.
+#: The first character of a line in Markdown, by action, as in a diff.
 _SIGNS = {"created": "+", "added": "+", "removed": "-", "extra": " "}
 
 
 class Change(NamedTuple):
-    """What happened to one thing, or would happen in check mode."""
+    """The change of one entity, such as an account; in check mode the change that would be made."""
 
     name: str
     action: str
@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What one task has to say: where and what it was, whether it changed anything, and what."""
+    """The note of one task: its host and name, whether it changed anything, and the changes."""
 
     host: str
     task: str
@@ -46,11 +46,11 @@ class Told(NamedTuple):
     changes: tuple[Change, ...]
     summary: str
     warnings: tuple[str, ...] = ()
-    error: str = ""  # empty where no_log hides it
+    error: str = ""  # empty if no_log hides it
 
 
 def _one_line(text: str) -> str:
-    """The text without secrets and without what moves the cursor or breaks a line: names of accounts on live servers come from others."""
+    """The text without secrets, control characters and line breaks, because names of accounts on live servers are not trusted."""
     return hide("".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text))
 
 
@@ -58,7 +58,7 @@ def _one_line(text: str) -> str:
 
 
 def changes_of(result: Mapping[str, Any], module: str, named: str = "") -> tuple[Change, ...]:
-    """The changes in a result of a module; `named` is what its task calls the thing, where the result does not."""
+    """The changes in the result of a module. `named` is the name in the task, which is used if the result has none."""
     if "entities" in result and "summary" in result:
         found = list(_of_store(result))
     elif "revocations" in result:
@@ -129,7 +129,7 @@ def _single(result: Mapping[str, Any], module: str, named: str) -> Change:
 
 
 def lines(changes: Iterable[Change], most: int = MOST_LINES) -> list[str]:
-    """A line for each change; users of one account that are created or extra for the same reasons share one."""
+    """One line per change. Users of one account that are created or extra for the same reasons share a line."""
     shown = [str(change) for change in _together(changes)]
     if len(shown) > most:
         shown[most:] = [f"... and {len(shown) - most} more"]
@@ -137,14 +137,14 @@ def lines(changes: Iterable[Change], most: int = MOST_LINES) -> list[str]:
 
 
 def _together(changes: Iterable[Change]) -> list[Change]:
-    """The changes, those that are extra last. Users of an account that are created or extra for the same reasons are one."""
+    """The changes, with those that are extra last. Users of one account that are created or extra for the same reasons are merged."""
     groups: dict[Any, list[Change]] = {}
     for change in changes:
         account, slash, _user = change.name.partition("/")
         alike = slash and change.action in ("created", "extra")
         groups.setdefault((account, change.action, change.reasons) if alike else change, []).append(change)
     found = [group[0] if len(group) == 1 else _as_one(group) for group in groups.values()]
-    return sorted(found, key=lambda change: change.action == "extra")  # what only stays comes last
+    return sorted(found, key=lambda change: change.action == "extra")
 
 
 def _as_one(group: Sequence[Change]) -> Change:
@@ -156,7 +156,7 @@ def _as_one(group: Sequence[Change]) -> Change:
 
 
 def summary_of(result: Mapping[str, Any]) -> str:
-    """How many of each action, of a store: `1 changed, 20 kept`. Empty for other results."""
+    """The number of entities by action in the result of a store, such as `1 changed, 20 kept`. Empty for other results."""
     summary = result.get("summary")
     if "entities" not in result or not isinstance(summary, Mapping):
         return ""
@@ -164,7 +164,7 @@ def summary_of(result: Mapping[str, Any]) -> str:
 
 
 def markdown(told: Iterable[Told], is_check: bool) -> str:
-    """A comment on a merge request: what was changed or, where the whole run is in check mode, would change, task by task."""
+    """A comment on a merge request, in Markdown: the changes by task. With `is_check`, the whole run is in check mode, and they would be made."""
     every = [one for one in told if one.changes or one.failed or one.changed or one.warnings]
     if not every:
         return f"## NATS: nothing {'would change' if is_check else 'changed'}\n"
@@ -192,7 +192,7 @@ def _longest_fence(text: str) -> int:
 
 
 def _code(text: str) -> str:
-    """Text that stands in Markdown as it is, whatever is in it."""
+    """Any text as inline code in Markdown, so that nothing in it is interpreted."""
     text = _one_line(text)
     fence = "`" * (1 + _longest_fence(text))
     space = " " if fence != "`" or text[:1] == " " else ""

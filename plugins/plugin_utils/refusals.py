@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What plugins on the controller share: the texts that they take, the values that they return, and what they refuse.
+"""Shared code of plugins on the controller: the texts that they accept, the values that they return, and their errors.
 
-Nothing masks what they say for them, as a module masks its own result.
+Plugins must mask secrets in their errors themselves, because only the results of modules are masked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 
 try:
-    # Since ansible-core 2.19 a text is a template only where it is marked as one, and those of a plugin are not.
+    # Since ansible-core 2.19, a string is only templated if it is marked as a template. Strings that a plugin returns are not.
     from ansible.template import trust_as_template as _since_2_19
 except ImportError:
     from ansible.utils.unsafe_proxy import wrap_var as _wrap
@@ -27,25 +27,25 @@ _Value = TypeVar("_Value")
 
 
 def refusal(problem: object) -> AnsibleFilterError:
-    """The error of a filter or a test, without the secrets that somebody may have given to it."""
+    """The error of a filter or a test, with secrets of its input masked."""
     return AnsibleFilterError(hide(str(problem)))
 
 
 def lookup_refusal(problem: object) -> AnsibleLookupError:
-    """The same of a lookup."""
+    """The error of a lookup, with secrets of its input masked."""
     return AnsibleLookupError(hide(str(problem)))
 
 
 def text_of(value: Any, what: str) -> str:
-    """A text that a template passes on, as plain text. NatsSecurityError for anything else, which is not shown."""
-    # ansible-core before 2.19 passes undefined values and values from a vault on as they are: the text of the one is an error, that of the other its secret.
+    """A string from a template, as a plain string. NatsSecurityError for anything else; the message does not show the value."""
+    # ansible-core before 2.19 passes on undefined values and values from a vault as they are. str() raises an error for the former, and decrypts the latter.
     if isinstance(value, (str, Undefined)) or getattr(value, "__ENCRYPTED__", False):
         return str(value)
     raise NatsSecurityError(f"{what}: expected a text, not {_kind_of(value)}.")
 
 
 def texts_of(value: Any, what: str) -> list[str]:
-    """Several such texts: a list of them, or one."""
+    """Strings from a template, which passes a list of them or a single one. NatsSecurityError for anything else."""
     if value is None:
         return []
     if isinstance(value, (list, tuple)):
@@ -54,8 +54,8 @@ def texts_of(value: Any, what: str) -> list[str]:
 
 
 def as_data(value: _Value) -> _Value:
-    """A value with texts of others in it, which Ansible never takes for templates: those of ansible-core before 2.19 template what a fact holds. Later ones
-    do not, and cannot wrap the lists and dictionaries that they pass on to plugins."""
+    """A value with untrusted strings, marked so that Ansible does not template it. This is only needed before ansible-core 2.19, which templates facts.
+    Later versions do not, and cannot wrap the lists and dictionaries that they pass to plugins."""
     if _since_2_19 is not None:
         return value
     wrapped: _Value = _wrap(value)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of modules that the roles of this collection run: whoever uses a role knows its variables, and none of the module's options."""
+"""Messages of modules that run in roles of this collection: they name the variables of the role, because users of a role do not know module options."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", "one of the following i
 
 
 def say_variables(result: dict[str, Any], task: Any) -> None:
-    """Have the message of a task that failed name the variables of the role of this collection that runs it, in the place of options."""
+    """Replace module options by the variables of the role in the message of a failed task, if a role of this collection runs it."""
     if not result.get("failed"):
         return
     variables = _variables(task)
     if isinstance(result.get("msg"), str):
         result["msg"] = with_variables(result["msg"], variables)
-    # From ansible-core 2.19 on, what is printed of a failure is this, as the module returns it.
+    # Since ansible-core 2.19, Ansible prints this event for a failure, as the module returns it.
     summary: Any = result.get("exception")
     event: Any = getattr(summary, "event", None)
     if hasattr(event, "__dataclass_fields__") and isinstance(getattr(event, "msg", None), str):
@@ -41,7 +41,7 @@ def _variables(task: Any) -> dict[str, str]:
 
 
 def variables_of(given: dict[str, Any], documented: set[str], prefix: str) -> dict[str, str]:
-    """The documented variable that each option of a task is given by, where there is just one, or one that is called like the option."""
+    """The documented variable in the value of each option, by option. If there are several, it is the one with the name of the option, or none."""
     found = {}
     for option, value in given.items():
         names = documented.intersection(re.findall(r"\w+", value)) if isinstance(value, str) else set()
@@ -52,9 +52,9 @@ def variables_of(given: dict[str, Any], documented: set[str], prefix: str) -> di
 
 
 def with_variables(message: str, variables: dict[str, str]) -> str:
-    """The message with variables for the options that lines of it begin with, or that it lists."""
+    """The message with options replaced by variables, at the beginning of lines and in lists of options."""
     if message.startswith(_ABOUT_SEVERAL):
-        message = message.replace(", _vault", "")  # between nats_store and its action plugin
+        message = message.replace(", _vault", "")  # an internal option of nats_store and its action plugin
     if not variables:
         return message
     options = "|".join(map(re.escape, sorted(variables, key=len, reverse=True)))

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A file on the controller that holds seeds by public key, encrypted by Ansible's own vault: `ansible-vault view` shows it, `edit` changes it.
+"""A file on the controller with seeds by public key, encrypted with Ansible Vault: `ansible-vault view` shows it, `ansible-vault edit` changes it.
 
-It is read as it is now and written as a whole, atomically, and only while it is still what was read. Knows nothing of keys: what it holds is texts.
+The file is written as a whole, atomically, and only if it has not changed since it was read. This module does not interpret keys and seeds.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from ansible_collections.natsops.security.plugins.module_utils.base.errors impor
 from ansible_collections.natsops.security.plugins.module_utils.base.excerpts import quoted
 from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
 
-#: Hundred thousand seeds, encrypted, are half of it.
+#: The maximum size of a vault. A hundred thousand encrypted seeds take half of it.
 _MOST_BYTES = 128 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """What a vault held when it was read: its text as it is, None where there was no file, and its seeds by public key."""
+    """The content of a vault when it was read: its encrypted text, or None if the file did not exist, and its seeds by public key."""
 
     text: str | None
     seeds: dict[str, str]
 
 
 class SeedVault:
-    """The vault at a path, and the secrets of Ansible that open it, each with its label."""
+    """The vault at a path, and the vault secrets that decrypt it, each with its label."""
 
     def __init__(self, path: str, secrets: list[tuple[str, Any]]) -> None:
         self.path = path
         self._secrets = secrets
 
     def read(self) -> Content:
-        """What it holds now. NatsSecurityError where it cannot be read, is encrypted otherwise, or holds something else."""
+        """The current content. NatsSecurityError if the file cannot be read or decrypted, or is not a dictionary of seeds."""
         text = files.read_text(self.path, "The vault", _MOST_BYTES)
         return Content(text, {}) if text is None else Content(text, self._parse(self._decrypt(text)))
 
     def add(self, seeds: dict[str, str]) -> dict[str, str]:
-        """Have these seeds in it as well, durably; what it holds afterwards, as it was read back and decrypted.
+        """Add these seeds durably, and return all seeds, as read back and decrypted.
 
-        NatsSecurityError where it has another seed of one of the keys; it is then left as it is. Overtaken where it is changed at the same time.
+        NatsSecurityError if the vault has another seed of one of the keys; it is then not changed. Overtaken if it is changed at the same time.
         """
         held = self.read()
         for public_key, seed in seeds.items():
             if held.seeds.get(public_key, seed) != seed:
                 raise NatsSecurityError(f"{self.path} has another seed of {public_key} already. It is left as it is.")
-        # As YAML has them: results of modules have types of Ansible's own before ansible-core 2.19.
+        # Converted to native types for YAML: before ansible-core 2.19, results of modules have types of Ansible.
         wanted = {**held.seeds, **json.loads(json.dumps(seeds))}
         if wanted != held.seeds:
             writing.put(self.path, self._encrypt(yaml.safe_dump(wanted)), files.FILE_MODE, held.text)
@@ -65,7 +65,7 @@ class SeedVault:
             raise NatsSecurityError(f"{self.path} is not encrypted with ansible-vault. It is left as it is.")
         try:
             return bytes(VaultLib(self._secrets).decrypt(text)).decode("utf-8")
-        except (AnsibleError, ValueError) as error:  # what it says is about Ansible's own secrets, or repeats the text
+        except (AnsibleError, ValueError) as error:  # its message is about Ansible's own secrets, or repeats the text
             raise NatsSecurityError(
                 f"{self.path} cannot be decrypted: the password is another one, or the file was changed or cut off. It is left as it is."
             ) from error
@@ -95,7 +95,7 @@ class SeedVault:
 
 
 def _load(text: str) -> tuple[Any, str]:
-    """What YAML says, and a key that it has twice; empty where there is none."""
+    """The parsed YAML, and a key that occurs twice; empty if there is none."""
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -109,5 +109,5 @@ def _load(text: str) -> tuple[Any, str]:
 
 
 def password(text: str) -> list[tuple[str, Any]]:
-    """A password as Ansible has the secrets of vaults."""
+    """A password in the form of Ansible's vault secrets."""
     return [(constants.DEFAULT_VAULT_IDENTITY, VaultSecret(text.encode("utf-8")))]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and tokens that templates pass to filters and tests. Whatever is wrong with one is a NatsSecurityError; the plugin makes its own error of that."""
+"""Keys and tokens that templates pass to filters and tests. All errors are NatsSecurityError; the plugin converts them into its own error."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import t
 
 
 def read_token(value: Any) -> validity.Read:
-    """The token in the input of a filter or test: plain, decorated or creds."""
+    """The token in the input of a filter or test: a plain or decorated JWT, or creds."""
     return validity.read_text(text_of(value, "the input"), "the input")
 
 
 def read_parents(value: Any) -> list[Claims]:
-    """The JWTs above a token, one text or a list of them."""
+    """The claims of the JWTs above a token, from one string or a list of strings."""
     texts = texts_of(value, "parents")
     return [validity.read_text(text, f"parents[{index}]").claims for index, text in enumerate(texts)]
 
 
 def moments_of(value: Any, option: str, now: int) -> list[int]:
-    """Times in unix seconds: one, or a list of them, each as `validity.parse_moment` reads it."""
+    """Times in unix seconds, from one value or a list of values, each as `validity.parse_moment` accepts it."""
     given = [] if value is None else value if isinstance(value, (list, tuple)) else [value]
     return [validity.parse_moment(one, option, now) for one in given]
 
@@ -40,7 +40,7 @@ def key_type_of(value: Any) -> str | None:
 
 
 def public_key_of(text: str, key_type: str | None) -> str:
-    """The public key of a seed, a seed file, a creds file, a JWT, or a public key, checked; of one type if that is given."""
+    """The public key of a seed, a seed file, a creds file or a JWT, or the public key itself, validated. With `key_type`, it must be of that type."""
     word = text.strip()
     if decorated.token_in(text).startswith("eyJ"):
         return _public_key_of_token(text, key_type)
@@ -62,7 +62,7 @@ def _public_key_of_token(text: str, key_type: str | None) -> str:
 
 
 def is_key(text: str, key_type: str | None) -> bool:
-    """Whether a text is exactly one public key or seed, of one type if that is given."""
+    """Whether a text is exactly one public key or seed. With `key_type`, it must be of that type."""
     read = nkey.from_seed if text.startswith("S") else nkey.from_public_key
     try:
         read(text, key_type)

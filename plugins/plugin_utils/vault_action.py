@@ -1,15 +1,15 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The controller's part of the module nats_store: its vault, a file here, while the module runs where the keystore is.
+"""The action plugin's part of the module nats_store with a vault: the vault is a file on the controller, the module runs on the host of the keystore.
 
-Seeds go through this file alone, and into no variable or result:
+On the controller, seeds only pass through this code, and never become part of a variable or a result:
 
-1. The vault is read, and its seeds go to the module among its arguments.
-2. The module makes the store, and returns the seeds that belong in the vault, sealed for this task.
+1. The vault is read, and its seeds are passed to the module as an argument.
+2. The module creates the store, and returns the seeds that belong in the vault, sealed for this task.
 3. They are written to the vault, which is read back, decrypted and compared with them, key by key.
-4. The module takes just these seeds out of the keystore, where they are still the same.
+4. The module removes exactly these seeds from the keystore, if they are unchanged there.
 
-A run that is killed anywhere has the seeds in the keystore, in the vault, or in both, and the next run goes on from there.
+If a run is killed at any point, the seeds are in the keystore, in the vault, or in both, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class VaultAction(NormalAction):
         return result
 
     def _vault(self) -> SeedVault:
-        """The vault that the task names, with what opens it."""
+        """The vault that the task names, with the secrets that decrypt it. NatsSecurityError for invalid options."""
         if self._task.async_val:
             raise NatsSecurityError("it cannot be combined with async.")
         path = str(self._task.args["vault_file"])
@@ -73,7 +73,7 @@ class VaultAction(NormalAction):
         return SeedVault(self._loader.path_dwim(path), password(str(given)))
 
     def _vault_secrets(self) -> list[tuple[str, Any]]:
-        """The vault passwords of the play; ansible-core before 2.19 keeps them in the loader of files."""
+        """The vault secrets of the play. ansible-core before 2.19 keeps them in the file loader."""
         try:
             from ansible.parsing.vault import VaultSecretsContext
         except ImportError:
@@ -84,11 +84,11 @@ class VaultAction(NormalAction):
 
     @contextlib.contextmanager
     def _alone_with(self, vault: SeedVault) -> Iterator[None]:
-        """Hold the lock of the vault's folder, so that two tasks do not wait for each other's seeds. Without one, `put` refuses to overwrite."""
+        """Hold the lock of the vault's folder, so that tasks change the vault one after the other. Without it, `put` would refuse to overwrite changes."""
         try:
             timeout = parse_duration(str(self._task.args.get("lock_timeout", "60s"))) / NANOSECONDS
         except ValueError:
-            timeout = 0.0  # the module has the message for it
+            timeout = 0.0  # the module reports the error
         with lock_folders([os.path.dirname(os.path.realpath(vault.path))], timeout):
             yield
 
@@ -125,7 +125,7 @@ class VaultAction(NormalAction):
 
 
 def _add(vault: SeedVault, seeds: dict[str, str]) -> None:
-    """Write seeds to the vault. NatsSecurityError where it does not hold every one of them afterwards."""
+    """Write seeds to the vault, and retry if it is changed at the same time. NatsSecurityError if it does not hold all of them afterwards."""
     for attempt in range(_ATTEMPTS):
         try:
             found = vault.add(seeds)
@@ -142,8 +142,8 @@ def _add(vault: SeedVault, seeds: dict[str, str]) -> None:
 
 
 def _opened(sealed: str, key: bytes, public_key: str) -> str:
-    """The seed that `keys.sealing.seal` has sealed."""
-    # Where Ansible has a vault it has this too, and where it has none nothing of it is needed.
+    """The seed that was sealed by `keys.sealing.seal`."""
+    # Ansible Vault requires this library, so it is installed wherever a vault is used.
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A document of nats_store as YAML that people keep: sizes as people write them, what identifies an entry first, templates of scopes marked `!unsafe`.
+"""Format a document of nats_store as readable YAML: sizes with units, identifying fields first, and templates of scopes marked `!unsafe`.
 
-Pure: a document in, text out. It passes yamllint as it comes.
+Pure: from a document to text. The text passes yamllint.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _TEMPLATES = ("{{", "{%", "{#")
 
 
 class _Unsafe(str):
-    """A text that Ansible must not take for a template."""
+    """A string that Ansible must not template."""
 
 
 class _Short(list):  # type: ignore[type-arg]
-    """A list that stands on one line."""
+    """A list that is written on one line."""
 
 
 def written(document: dict[str, Any], origin: str = "") -> str:
-    """The document as YAML; `origin` is a line about where it comes from."""
+    """The document as YAML. `origin` is a comment about its source, which is put at the beginning."""
     head = [f"yaml-language-server: $schema={_SCHEMA}", *origin.splitlines()]
     lines = ["---", *(f"# {line}".rstrip() for line in ("yamllint disable rule:line-length", *head, "yamllint enable"))]
     body = yaml.dump(_tidy(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=60)
@@ -60,7 +60,7 @@ def _is_short(items: list[Any]) -> bool:
 
 
 def _sizes(cls: type) -> set[str]:
-    """The names of the options that are sizes, at any depth."""
+    """The names of all options that are sizes, including nested ones."""
     found = set()
     for field, _holders in shown_fields(cls):
         if field.kind.of is not None:
@@ -74,14 +74,14 @@ _SIZES = _sizes(Operator) | _sizes(Account) | _sizes(User)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are indented below their keys, and nothing is written as an alias."""
+    """A dumper that indents lists below their keys, and writes no aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> Any:  # noqa: ARG002 (of PyYAML)
-        """Never without an indent."""
+        """Always indent lists."""
         return super().increase_indent(flow, False)
 
     def ignore_aliases(self, _data: Any) -> bool:
-        """Repeat what is there twice."""
+        """Always true: values that occur twice are written twice."""
         return True
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests: whether a token has expired or holds long enough, and whether a text is a key of NATS."""
+"""Tests: whether a token has expired or is valid long enough, and whether a text is an NKey."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def expired(token: Any, at: Any = None) -> bool:
 
 
 def valid_for(token: Any, duration: Any, parents: Any = None) -> bool:
-    """Whether a token holds now and for this long, under the JWTs above it."""
+    """Whether a token is valid now and until the end of this duration, together with the JWTs above it."""
     now = int(time.time())
     try:
         chain = chain_of(read_token(token).claims, read_parents(parents))
@@ -51,7 +51,7 @@ def _seconds(duration: Any) -> int:
 
 
 def nats_nkey(key: Any, type: str | None = None) -> bool:  # noqa: A002 - the option of the module nats_nkey
-    """Whether a text is a public key or a seed, of one type if that is given."""
+    """Whether a text is a public key or a seed. With `type`, it must be of that type."""
     try:
         key_type = key_type_of(type)
         text = text_of(key, "the input")
@@ -64,5 +64,5 @@ class TestModule:
     """The tests for Ansible."""
 
     def tests(self) -> dict[str, Callable[..., bool]]:
-        """Their names."""
+        """The tests by name."""
         return {"expired": expired, "valid_for": valid_for, "nats_nkey": nats_nkey}

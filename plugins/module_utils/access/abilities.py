@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What users may publish and receive, as sets that are worked out once for all users with the same permissions."""
+"""What users may publish and receive, as sets that are computed once for all users with the same permissions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def account_key(access: Access) -> str:
 
 
 def how_much(wanted: Subjects, found: Subjects) -> str:
-    """Whether all, some or none of the wanted subjects are found."""
+    """Whether all, some or none of the wanted subjects are found: ALL, SOME or NONE."""
     if not found:
         return NONE
     return ALL if is_subset(wanted, found) else SOME
 
 
 def published(tree: Tree, access: Access) -> Preimage:
-    """What a user may publish, as it calls it: before mappings."""
+    """The subjects that a user may publish to, before mappings of its account apply."""
     allowed_ones = allowed(tree, access)
     if access.account is None:
         return Preimage(allowed_ones, allowed_ones)
@@ -62,7 +62,7 @@ def received(tree: Tree, access: Access) -> Subjects:
 
 
 def members(tree: Tree) -> list[tuple[Preimage, list[Access]]]:
-    """The users who can connect, by what they may publish."""
+    """The users that can connect, grouped by what they may publish."""
     if "members" not in tree.memory:
         found: dict[Preimage, list[Access]] = {}
         for user in tree.users:
@@ -75,5 +75,5 @@ def members(tree: Tree) -> list[tuple[Preimage, list[Access]]]:
 
 
 def accesses(tree: Tree, account: str) -> list[Access]:
-    """What the users of an account may do."""
+    """The access of each user of an account."""
     return [access_of(tree, user) for user in tree.users_of.get(account, ())]

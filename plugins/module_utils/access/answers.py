@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The answers to questions: what a server does, with the claim that each step of it comes from.
+"""The answers to questions: what a server does, with the claim that causes each step.
 
-What is not certain, because a mapping leaves it to chance or a claim is not here, has `certain: false`. What a reader of the claims would not expect of a
-server is among the `oddities`.
+An answer that is not certain, because a mapping is random or a claim is not known, has `certain: false`. Server behaviour that a reader of the claims would
+not expect is listed in `oddities`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .tree import Tree
 
 
 def answer(tree: Tree, question: Question) -> dict[str, Any]:
-    """The answer to one question. NatsSecurityError where the question turns out to be none."""
+    """The answer to one question. NatsSecurityError if the question cannot be answered."""
     found = _ANSWERS[question.verb](tree, question)
     shown = {"question": question.asked, **found}
     return {"name": question.name, **shown} if question.name else shown

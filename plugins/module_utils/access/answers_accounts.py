@@ -19,7 +19,7 @@ from .tree import Entry, Tree, account_body
 
 
 def reaches(tree: Tree, question: Question) -> dict[str, Any]:
-    """What reaches an account from outside: streams that it imports, requests to its services, answers to its own requests."""
+    """What reaches an account from outside: streams that it imports, requests to its services, responses to its own requests."""
     account = question.about["account"]
     ways = [_flow_in(tree, flow) for flow in sources(tree, account.key, EVERYTHING) if flow.links]
     ways += [_answers_of(tree, link) for link in links_into(tree, account.key) if link.kind == SERVICE and link.works]
@@ -46,7 +46,7 @@ def _flow_in(tree: Tree, flow: Flow) -> dict[str, Any]:
 
 
 def _answers_of(tree: Tree, link: Link) -> dict[str, Any]:
-    """The answers to requests to a service of another account."""
+    """The responses to requests to a service of another account."""
     return {
         "kind": "answer",
         "from": tree.account_title(link.exporter),
@@ -61,7 +61,7 @@ def _answers_of(tree: Tree, link: Link) -> dict[str, Any]:
 
 
 def unused_exports(tree: Tree, question: Question) -> dict[str, Any]:
-    """The exports that no account here imports in a way that works."""
+    """The exports for which no account in the tree has a working import."""
     account = question.account
     found = []
     for entry in tree.accounts.values() if account is None else [account]:
@@ -80,7 +80,7 @@ def unused_exports(tree: Tree, question: Question) -> dict[str, Any]:
 
 
 def unused_of(tree: Tree, entry: Entry) -> list[tuple[str, Export]]:
-    """The exports of one account that no account here imports in a way that works, each with its path."""
+    """The exports of one account for which no account in the tree has a working import, each with its path."""
     used: dict[str, bool] = {}
     for link in links_out_of(tree, entry.key):
         if link.export_origin is not None:

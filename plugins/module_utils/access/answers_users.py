@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about one user, or each: what it may do, what is in force for it, and where its messages go."""
+"""Answers about one user, or every user: what it may do, which access is in effect, and where its messages go."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _may_publish(tree: Tree, access: Access, subject: str) -> dict[str, Any]:
 
 
 def publish_notes(access: Access) -> list[str]:
-    """What else holds for what a user may publish."""
+    """Notes on what a user may publish."""
     notes = list(access.notes)
     if access.lists.response is not None:
         notes.append("Its response permission also lets it answer requests that it receives.")
@@ -88,7 +88,7 @@ def _modal(allowed: bool, certain: bool) -> str:
 def _verdict(tree: Tree, access: Access, outcome: Mapped) -> Verdict:
     if outcome.subject is not None:
         return may_publish(tree, access, outcome.subject)
-    # A server looks for a permission for the empty subject then (selectMappedSubject).
+    # For a dropped message, a server looks for a permission for the empty subject (selectMappedSubject).
     allowed = access.lists.publish_allow is None
     return Verdict(allowed, "a mapping drops the message" + ("" if allowed else ", and no permission allows that"))
 
@@ -133,7 +133,7 @@ def _may_subscribe(tree: Tree, access: Access, subject: str, queue: str) -> dict
 
 
 def _add_inbox(tree: Tree, access: Access, found: dict[str, Any], inbox: str) -> None:
-    """A request needs its answer too."""
+    """Add whether the user may receive the response to its request, because a request is of no use without it."""
     verdict = may_subscribe(access, inbox)
     found["steps"].append(show.verdict_step(tree, access, verdict, f"subscribe to {inbox} for the answer"))
     found["inbox"] = inbox
@@ -152,7 +152,7 @@ def _add_inbox(tree: Tree, access: Access, found: dict[str, Any], inbox: str) ->
 
 
 def path(tree: Tree, question: Question) -> dict[str, Any]:
-    """Where a message of a user goes, and who may get it."""
+    """Where a message of a user goes, and which users may receive it."""
     word = question.chosen("publish", "request")
     subject = require_literal(question, word)
     access = access_of(tree, question.user)
@@ -179,7 +179,7 @@ def _arrivals(tree: Tree, access: Access, subject: str) -> Iterator[Arrival]:
 
 
 def _receivers(tree: Tree, there: Arrival) -> dict[str, Any]:
-    """The users who can get the message, if they subscribe; and servers themselves, in the system account."""
+    """The users that receive the message if they subscribe, and whether servers themselves receive it (in the system account)."""
     tokens = pattern(there.subject)
     wanted = union_of([tokens])
     names, oddities = [], []
@@ -219,7 +219,7 @@ def _arrival_oddities(there: Arrival) -> Iterator[str]:
 
 
 def _closed_ways(tree: Tree, account: str, subject: str) -> Iterator[dict[str, Any]]:
-    """Imports that would take the message on, and why they do not."""
+    """Imports that match the message but do not work, and why."""
     outcomes = [pattern(outcome.subject) for outcome, _hops in mapped_hops(tree, account, subject) if outcome.subject]
     for link in (*links_into(tree, account), *links_out_of(tree, account)):
         mine, kind = (link.local, SERVICE) if link.importer == account else (link.remote, STREAM)
@@ -228,7 +228,7 @@ def _closed_ways(tree: Tree, account: str, subject: str) -> Iterator[dict[str, A
 
 
 def effective(tree: Tree, question: Question) -> dict[str, Any]:
-    """What is in force for users."""
+    """The effective access of users."""
     return {"users": [show.effective(tree, access_of(tree, user)) for user in users_of(tree, question)]}
 
 

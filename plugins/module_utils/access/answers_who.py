@@ -45,7 +45,7 @@ JETSTREAM_RIGHTS = {
 
 
 def who_may(tree: Tree, question: Question) -> dict[str, Any]:
-    """The users who may do something with some or all of a set of subjects, by which ways."""
+    """The users that may do something with some or all of a set of subjects, and by which ways."""
     word = question.chosen("publish", "subscribe", "receive", "request")
     wanted = union_of([pattern(question.about[word])])
     ways = _WAYS[word](tree, question, wanted)
@@ -82,7 +82,7 @@ def _ways_to_publish(tree: Tree, question: Question, wanted: Subjects) -> _Ways:
 
 
 def _groups(tree: Tree, wanted: Subjects) -> Iterator[tuple[Access, Subjects, Subjects]]:
-    """Every user who may publish some of the subjects, with what, perhaps and surely; worked out once for all with the same permissions."""
+    """Every user that may publish some of the subjects, with the possible and the certain subjects. Computed once for all users with the same permissions."""
     for may, found in members(tree):
         possible = intersection(wanted, may.possible)
         if possible:
@@ -106,7 +106,7 @@ def _way(tree: Tree, access: Access, wanted: Subjects, possible: Subjects, certa
 
 
 def ways_of_flow(tree: Tree, flow: Flow, wanted: Subjects) -> _Ways:
-    """The users who may publish what arrives in the account by one way."""
+    """The users that may publish what arrives in the account by one flow."""
     links = [shown for link in flow.links for shown in show.link_steps(tree, link)]
     notes = [note for link in flow.links for note in show.link_notes(link)]
     for access in accesses(tree, flow.account):
@@ -183,7 +183,7 @@ def _way_to_receive(tree: Tree, access: Access, wanted: Subjects, flow: Flow) ->
 
 
 def _wide_notes(access: Access, found: Subjects) -> Iterator[str]:
-    """Where servers let through more than the permissions say."""
+    """A note if servers deliver more than the permissions state."""
     allow = access.lists.subscribe_allow
     if allow is not None:
         more = difference(found, union_of(rule.pattern for rule in allow))
@@ -200,7 +200,7 @@ _WAYS: dict[str, Callable[[Tree, Question, Subjects], _Ways]] = {
 
 
 def jetstream(tree: Tree, question: Question) -> dict[str, Any]:
-    """The users, of any account, who may use the JetStream API of an account, and what for."""
+    """The users, of any account, that may use the JetStream API of an account, and for which operations."""
     account = question.about["account"]
     users: dict[str, dict[str, Any]] = {}
     for right, subjects in JETSTREAM_RIGHTS.items():

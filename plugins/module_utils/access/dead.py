@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Permissions that no subject can meet: what servers pass over, what something else denies altogether, and what denies nothing that is allowed."""
+"""Permissions without effect: those that servers ignore, those that other permissions deny completely, and denials of what is not allowed anyway."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tree import Entry, Tree
 
 
 class Dead(NamedTuple):
-    """A permission that no subject can meet, and why."""
+    """A permission without effect, and why."""
 
     subject: str
     reason: str
@@ -22,14 +22,14 @@ class Dead(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A dead permission with where it is said, and the users that it is dead for."""
+    """A dead permission with its place, and the users for whom it is dead."""
 
     dead: Dead
     users: list[Entry]
 
 
 def find_dead(tree: Tree, users: list[Entry]) -> list[Found]:
-    """Those of the users, each where it is said. One of a scope, or of an account's defaults, counts where it is dead for all of these users."""
+    """The dead permissions of the users, each once by its place. A permission of a scope, or of an account's defaults, has to be dead for all of its users."""
     found: dict[tuple[str, str], Found] = {}
     holders: dict[tuple[str, str], int] = {}
     for user in users:
@@ -43,7 +43,7 @@ def find_dead(tree: Tree, users: list[Entry]) -> list[Found]:
 
 
 def dead_permissions(tree: Tree, users: list[Entry]) -> list[dict[str, Any]]:
-    """find_dead(), for people and programs."""
+    """The result of find_dead() as dictionaries."""
     return [_shown(tree, one) for one in find_dead(tree, users)]
 
 
@@ -90,7 +90,7 @@ def _dead_publish(tree: Tree, access: Access) -> Iterator[Dead]:
 
 
 def _publishable(tree: Tree, access: Access) -> Subjects:
-    """What servers compare permissions with: every subject but those that mappings always change."""
+    """The subjects that servers compare with permissions: all except those that mappings always change."""
     account = access.account
     if account is None or not mappings_of(tree, account).installed:
         return EVERYTHING

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Imports of one account from another: whether servers install them, why not, and between which subjects they lead.
+"""Imports of one account from another: whether servers install them, why not, and which subjects they connect.
 
-From updateAccountClaimsWithRefresh, addServiceImport, addMappedStreamImportWithClaim and checkAuth in accounts.go. What servers import on their own is
-among them: information about the system for every account, and the JetStream API.
+From updateAccountClaimsWithRefresh, addServiceImport, addMappedStreamImportWithClaim and checkAuth in accounts.go. Imports that servers add on their own
+are included: information about the system for every account, and the JetStream API.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SERVICE = "service"
 
 
 class Problem(NamedTuple):
-    """Why an import does not work, and where that is said. Where `perhaps` is set, it depends on what servers did before."""
+    """Why an import does not work, and the claim that causes it. If `perhaps` is set, it may work: this depends on what is not known here."""
 
     message: str
     origin: Origin
@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """One import, as servers have it."""
+    """One import, as servers hold it."""
 
     kind: str  # STREAM or SERVICE
     importer: str  # public keys
@@ -52,8 +52,8 @@ class Link:
     export: Export | None
     export_origin: Origin | None
     problems: tuple[Problem, ...] = ()
-    #: From remote to local subjects for a stream, from local to remote ones for a service. None where they are the same, or where the target is
-    #: one subject whatever the source is.
+    #: From remote to local subjects for a stream, from local to remote subjects for a service. None if they are the same, or if the target is
+    #: one fixed subject.
     transform: Transform | None = None
     is_same: bool = False
     implicit: bool = False  # not in any JWT
@@ -61,12 +61,12 @@ class Link:
 
     @property
     def works(self) -> bool:
-        """Whether servers install it, as far as that can be told."""
+        """Whether servers install it, as far as is known."""
         return not any(not problem.perhaps for problem in self.problems)
 
     @property
     def is_certain(self) -> bool:
-        """Whether it surely does what `works` says."""
+        """Whether the value of `works` is certain."""
         return not self.problems or not self.works
 
     @property
@@ -76,7 +76,7 @@ class Link:
 
 
 def links_into(tree: Tree, importer: str) -> list[Link]:
-    """The imports of an account, those that do not work too."""
+    """The imports of an account, including those that do not work."""
     memory: dict[str, list[Link]] = tree.memory.setdefault("links into", {})
     if importer not in memory:
         account = tree.accounts.get(importer)
@@ -85,7 +85,7 @@ def links_into(tree: Tree, importer: str) -> list[Link]:
 
 
 def links_out_of(tree: Tree, exporter: str) -> list[Link]:
-    """The imports from an account by others, those that do not work too."""
+    """The imports from an account by other accounts, including those that do not work."""
     memory: dict[str, list[Link]] = tree.memory.setdefault("links out of", {})
     if exporter not in memory:
         importers = _importers(tree).get(exporter, {})
@@ -94,7 +94,7 @@ def links_out_of(tree: Tree, exporter: str) -> list[Link]:
 
 
 def _importers(tree: Tree) -> dict[str, dict[str, None]]:
-    """Who imports from an account, by its public key."""
+    """The public keys of the accounts that import from an account (in the order of the tree), by the public key of the exporting account."""
     found: dict[str, dict[str, None]] = tree.memory.get("importers", {})
     if "importers" not in tree.memory:
         tree.memory["importers"] = found
@@ -108,7 +108,7 @@ def _importers(tree: Tree) -> dict[str, dict[str, None]]:
 
 
 def _links_of(tree: Tree, account: Entry) -> Iterator[Link]:
-    """In the order in which servers add them: their own, those of the JWT, and last the JetStream API."""
+    """The imports in the order in which servers add them: their own, those of the JWT, and the JetStream API last."""
     added: set[tuple[str, ...]] = set()
     for link in _system_links(tree, account):
         added.add((SERVICE, link.exporter, text(link.local)))
@@ -186,7 +186,7 @@ def _service(draft: Link, said: ImportSubjects) -> Link:
 
 
 def _renaming_oddity(forward: Transform) -> str:
-    """What is odd about the way back that servers take."""
+    """What is unexpected about the reverse transform of a server; empty if nothing is."""
     if not forward.is_renaming:
         return "not every part of its subject is in the local one, so that servers make up the rest on the way back"
     sample = tuple(f"{index}" if token == ONE else token for index, token in enumerate(forward.source))
@@ -207,7 +207,7 @@ _FEW = 16
 
 
 class _Exports:
-    """The exports of a kind of an account, laid out so that thousands of imports find theirs."""
+    """The exports of one kind of an account, indexed so that thousands of imports find theirs quickly."""
 
     def __init__(self, exporter: Entry, kind: str, implicit: Iterable[Export]) -> None:
         self._listed = [
@@ -218,18 +218,18 @@ class _Exports:
         self._exact: dict[str, list[int]] = {}
         for number, (export, _origin) in enumerate(self._listed):
             self._exact.setdefault(export.subject, []).append(number)
-        # The JWT's own export of the same subject counts.
+        # An export of the JWT takes precedence over an implicit export of the same subject.
         self._listed += [
             (export, Origin(exporter, ""))
             for export in implicit
             if export.type == kind and export.subject not in self._exact
         ]
-        # To lay out a few takes longer than to compare them.
+        # For a few exports, building the index takes longer than comparing each of them.
         subjects = [export.subject for export, _origin in self._listed]
         self._covering = SubjectIndex(subjects, as_server=True) if len(subjects) > _FEW else None
 
     def for_import(self, subject: str) -> list[tuple[Export, Origin]]:
-        """The exports that a server may ask about an import: that of the very subject, or else any that covers it (checkStreamExportApproved)."""
+        """The exports that a server may check an import against: the export of exactly this subject, or else all that cover it (checkStreamExportApproved)."""
         numbers = self._exact.get(subject)
         if numbers is None:
             covering = self._find(subject)
@@ -292,7 +292,7 @@ def _refused_by(
 
 def _position_problem(account: Entry, subject: str, export: Export, origin: Origin) -> Problem | None:
     tokens, position = subject.split("."), export.account_token_position
-    # Where the import has the very subject of the export, servers compare nothing, and refuse.
+    # If the import has exactly the subject of the export, servers refuse it without comparing the token.
     if subject != export.subject and position <= len(tokens) and tokens[position - 1] == account.key:
         return None
     return Problem(f"token {position} of {subject} is not the importing account's key, {account.key}", origin)
@@ -364,7 +364,7 @@ def _system_links(tree: Tree, account: Entry) -> Iterator[Link]:
 
 
 def _jetstream_links(tree: Tree, account: Entry) -> Iterator[Link]:
-    """configJetStream. Servers answer for accounts without JetStream too, unless these import the API of another account."""
+    """configJetStream. Servers also answer for accounts without JetStream, unless the account imports the API of another account."""
     if tree.servers.jetstream and account.key != tree.system_account and not _is_shadowed(account):
         yield from _implicit_link(tree, account, _JETSTREAM, _JETSTREAM)
 
@@ -389,7 +389,7 @@ def _implicit_link(tree: Tree, account: Entry, local: str, remote: str) -> Itera
 
 
 def _is_shadowed(account: Entry) -> bool:
-    """serviceImportShadowed: an account without JetStream of its own that imports the API of another one."""
+    """serviceImportShadowed: whether the account has no JetStream of its own and imports the API of another account."""
     body = account_body(account)
     tiers = body.limits.jetstream_tiers.values()
     if any(limit.memory_storage or limit.disk_storage for limit in (*tiers, body.limits.jetstream)):
@@ -402,25 +402,25 @@ def _is_shadowed(account: Entry) -> bool:
     return any(is_subset("$JS.API.INFO", local) for local in locals_)
 
 
-# ---- where it leads
+# ---- subjects on the other side
 
 
 def remote_subjects(link: Link, local: Pattern) -> list[str]:
-    """What a request becomes in the exporting account (processServiceImport)."""
+    """The subjects that a request may have in the exporting account (processServiceImport)."""
     if link.is_same:
         return [text(local)]
     return [text(link.remote)] if link.transform is None else apply(link.transform, local)
 
 
 def local_subjects(link: Link, remote: Pattern) -> list[str]:
-    """What a message of a stream becomes in the importing account (processMsgResults)."""
+    """The subjects that a message of a stream may have in the importing account (processMsgResults)."""
     if link.is_same:
         return [text(remote)]
     return [text(link.local)] if link.transform is None else apply(link.transform, remote)
 
 
 def shadow_of(link: Link, subscription: Pattern) -> Pattern | None:
-    """The subscription that a server adds in the exporting account for one in the importing account; None for none (addShadowSubscriptions)."""
+    """The subscription that a server adds in the exporting account for one in the importing account; None if it adds none (addShadowSubscriptions)."""
     shared = common_pattern(subscription, link.local)
     if shared is None:
         return None

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an account's mappings make of subjects, by chance where weights say so (AddWeightedMappings and selectMappedSubject in accounts.go).
+"""How an account's mappings change subjects, randomly if they have weights (AddWeightedMappings and selectMappedSubject in accounts.go).
 
-A server maps what a client publishes before it looks at the client's permissions, and once more what requests of other accounts become in this account.
+A server maps the subject of a published message before it checks the client's permissions. It also maps the subjects of requests that arrive from other
+accounts.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from .tree import Entry, Tree, account_body
 
 
 class Target(NamedTuple):
-    """One of the destinations of a mapping; None drops the message."""
+    """One of the destinations of a mapping. Without a transform, the message is dropped."""
 
     transform: Transform | None
     percent: int
 
 
 class Mapping(NamedTuple):
-    """The mapping of one source, as servers have it in this cluster."""
+    """The mapping of one source, as servers of this cluster hold it."""
 
     source: Pattern
     targets: tuple[Target, ...]
@@ -35,7 +36,7 @@ class Mapping(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """What one subject may become; None where the message is dropped. `certain` says that it is the only outcome."""
+    """What one subject may become; None if the message is dropped. `certain` is true if it is the only outcome."""
 
     subject: str | None
     mapping: Mapping | None
@@ -43,7 +44,7 @@ class Mapped(NamedTuple):
 
 
 class Mappings(NamedTuple):
-    """Those of an account, and why servers have not installed others."""
+    """The installed mappings of an account, and the refused ones with the reason."""
 
     installed: tuple[Mapping, ...]
     refused: tuple[tuple[Origin, str], ...]
@@ -85,7 +86,7 @@ def _mapping_refusal(source: str, destinations: list[WeightedMapping]) -> str:
 
 
 def _chosen(destinations: list[WeightedMapping], cluster: str) -> list[WeightedMapping]:
-    """The destinations of this cluster, or where it has none those of all clusters."""
+    """The destinations of this cluster; if it has none, those without a cluster."""
     own = [one for one in destinations if one.cluster and one.cluster == cluster]
     return own or [one for one in destinations if not one.cluster]
 
@@ -97,7 +98,7 @@ def _targets(source: str, chosen: list[WeightedMapping], destinations: list[Weig
         total += percent
         yield Target(transforms.make_transform(source, destination.subject), percent)
     if total < 100:
-        # The rest keeps its subject, unless the source is a destination itself: then it is lost.
+        # The rest keeps its subject, unless the source is itself a destination: then the rest is dropped.
         keeps = all(destination.subject != source for destination in destinations)
         yield Target(transforms.make_transform(source, with_references(source)) if keeps else None, 100 - total)
 
@@ -106,7 +107,7 @@ def _targets(source: str, chosen: list[WeightedMapping], destinations: list[Weig
 
 
 def mapped(tree: Tree, account: Entry, subject: str) -> list[Mapped]:
-    """What a subject becomes in an account. Of mappings whose sources overlap, a server takes any."""
+    """What a subject may become in an account. If sources of mappings overlap, a server uses any of these mappings."""
     tokens = pattern(subject)
     found: dict[str | None, Mapping] = {}
     for mapping in mappings_of(tree, account).installed:
@@ -114,7 +115,7 @@ def mapped(tree: Tree, account: Entry, subject: str) -> list[Mapped]:
             for target in mapping.targets:
                 outcomes = [None] if target.transform is None else transforms.apply(target.transform, tokens)
                 for outcome in outcomes:
-                    # What has an empty token matches no subscription and no permission.
+                    # A subject with an empty token matches no subscription and no permission.
                     whole = outcome is not None and "" not in outcome.split(".")
                     found.setdefault(outcome if whole else None, mapping)
     if not found:
@@ -126,7 +127,7 @@ def mapped(tree: Tree, account: Entry, subject: str) -> list[Mapped]:
 
 
 def mapped_set(tree: Tree, account: Entry, subjects: Subjects) -> transforms.Image:
-    """What the subjects of a set may become."""
+    """What the subjects of a set may become in an account."""
     installed = mappings_of(tree, account).installed
     if not installed:
         return transforms.Image(subjects, True)
@@ -141,7 +142,7 @@ def mapped_set(tree: Tree, account: Entry, subjects: Subjects) -> transforms.Ima
 
 
 def unmapped_set(tree: Tree, account: Entry, subjects: Subjects, when_lost: bool = False) -> Preimage:
-    """The subjects that become one of a set, surely and perhaps. `when_lost` says whether one that is dropped counts."""
+    """The subjects that mappings turn into a subject of a set, certainly and possibly. `when_lost` sets whether a dropped subject counts."""
     installed = mappings_of(tree, account).installed
     if not installed:
         return Preimage(subjects, subjects)

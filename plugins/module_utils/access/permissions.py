@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one user may publish, subscribe to and receive, and how it may connect: what nats-server makes of its token, its scope and its account.
+"""What one user may publish, subscribe to and receive, and how it may connect, as nats-server derives it from its token, its scope and its account.
 
 From processClientOrLeafAuthentication in auth.go, buildInternalNkeyUser in accounts.go, and setPermissions, pubAllowedFullCheck, canSubscribeInternal and
 checkDenySub in client.go.
@@ -22,29 +22,29 @@ from . import subjects as sets
 from .subjects import EVERYTHING, ONE, REST, Pattern, Subjects, contains, difference, pattern, union, union_of
 from .tree import Entry, Tree, account_body, account_key_of
 
-#: What a server allows where `max` and `ttl` of response permissions are 0 (DEFAULT_ALLOW_RESPONSE_...), in messages and nanoseconds.
+#: What a server allows if `max` and `ttl` of response permissions are 0 (DEFAULT_ALLOW_RESPONSE_...), in messages and nanoseconds.
 _RESPONSE_MESSAGES = 1
 _RESPONSE_EXPIRES = 120 * units.NANOSECONDS
 
-#: Nobody may be in this queue group (processSubEx).
+#: Clients cannot join this queue group (processSubEx).
 _SYSTEM_QUEUE = "_sys_"
 #: The service that an auth callout answers; its account's users may not publish to it.
 _CALLOUT_SUBJECT = "$SYS.REQ.USER.AUTH"
-#: Clients may not publish here (processInboundClientMsg), whatever their permissions are: to what gateways use nobody, to what Raft uses only the
-#: system account.
+#: Reserved subjects (processInboundClientMsg), regardless of permissions: no client may publish to those of gateways, and only clients of the system
+#: account may publish to those of Raft.
 _GATEWAY_REPLIES = (pattern("_GR_.>"), pattern("$GR.>"))
 _RAFT = pattern("$NRG.>")
 
 
 class Origin(NamedTuple):
-    """Where something is said: in the claims of an entry, at a path in words of the options."""
+    """The place of a value: the claims of an entry, and the path in them, in names of the options."""
 
     entry: Entry
     path: str
 
 
 class Rule(NamedTuple):
-    """One subject of a list of permissions, as it holds for the user."""
+    """One subject of a list of permissions, as it applies to the user."""
 
     subject: str
     origin: Origin
@@ -60,7 +60,7 @@ class Rule(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """A subject of a list of permissions that a server passes over, and why."""
+    """A subject of a list of permissions that a server ignores, and why."""
 
     subject: str
     reason: str
@@ -68,7 +68,7 @@ class Ignored(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """Permissions as a server holds them. None for a list that allows everything."""
+    """Permissions as a server holds them. None is a list that allows everything."""
 
     publish_allow: list[Rule] | None
     publish_deny: list[Rule]
@@ -80,14 +80,14 @@ class Lists(NamedTuple):
 
 
 class Access(NamedTuple):
-    """Everything that a server lets a user do."""
+    """Everything that a server allows a user to do."""
 
     user: Entry
     account: Entry | None
     lists: Lists
-    #: The access that counts: that of the user, or of the scope of the key that signed it.
+    #: The effective access: that of the user, or that of the scope of the key that signed it.
     granted: UserAccess
-    scope: str  # the role of that key, or the key; empty where there is none
+    scope: str  # the role of that key, or the key; empty without a scope
     source: str  # where the permissions come from: user, scope, default_permissions or none
     refusals: list[str]  # why the user cannot connect at all
     ignored: list[Ignored]
@@ -95,7 +95,7 @@ class Access(NamedTuple):
 
     @property
     def limits(self) -> dict[str, int]:
-        """Subscriptions and bytes of a message, the lower of user and account; -1 is unlimited (applyAccountLimits)."""
+        """The number of subscriptions and the size of a message in bytes, the lower limit of user and account; -1 is unlimited (applyAccountLimits)."""
         mine: NatsLimits = self.granted.limits
         if self.account is None:
             return {"subscriptions": mine.subscriptions, "payload": mine.payload}
@@ -112,7 +112,7 @@ def _lower(one: int, other: int) -> int:
 
 
 def access_of(tree: Tree, user: Entry) -> Access:
-    """What the user may do. Computed once for each."""
+    """What the user may do. Computed once for each user."""
     memory: dict[int, Access] = tree.memory.setdefault("access", {})
     found = memory.get(id(user))
     if found is None:
@@ -160,7 +160,7 @@ def _access_of(tree: Tree, user: Entry) -> Access:
 
 
 def _scope_of(tree: Tree, account: Entry, user: Entry) -> tuple[SigningKey, int] | None:
-    """The scoped key that signed the user, and its number in the account. That of the account's own key counts under a strict operator only."""
+    """The scoped key that signed the user, and its index in the account. A scope of the account's own key counts under a strict operator only."""
     issuer = user.claims.issuer
     if issuer == account.key and not tree.is_strict:
         return None
@@ -197,7 +197,7 @@ def _said(path: str, message: str) -> str:
 
 
 def account_refusals(tree: Tree, account: Entry) -> list[str]:
-    """Why servers do not load an account (verifyAccountClaims), so that its users are refused and nothing can be imported from it."""
+    """Why servers do not load an account (verifyAccountClaims); empty if they do. Users of such an account are refused, and imports from it do not work."""
     memory: dict[str, list[str]] = tree.memory.setdefault("accounts", {})
     if account.key not in memory:
         memory[account.key] = list(_account_refusals(tree, account))
@@ -239,7 +239,7 @@ class _Draft:
 
     @property
     def is_empty(self) -> bool:
-        """Whether a server takes the default permissions of the account instead (buildPermissionsFromJwt)."""
+        """Whether there are no permissions, so that a server uses the default permissions of the account (buildPermissionsFromJwt)."""
         lists = (self.publish_allow, self.publish_deny, self.subscribe_allow, self.subscribe_deny)
         return not any(lists) and self.permissions.response is None
 
@@ -294,7 +294,7 @@ def _filled_in_lists(
 
 
 def _held(draft: _Draft) -> tuple[Lists, list[Ignored]]:
-    """What setPermissions keeps of the lists."""
+    """The lists as setPermissions keeps them, and the subjects that it ignores."""
     ignored: list[Ignored] = []
     response = draft.permissions.response
     allows_all = not draft.publish_allow and response is None
@@ -346,7 +346,7 @@ def _with_callout(lists: Lists, account: Entry) -> Lists:
 
 
 class Verdict(NamedTuple):
-    """Whether something is allowed, and what decides: one rule, or in words where no rule does."""
+    """Whether something is allowed, and why. `rule` is the rule that decides, if one does."""
 
     allowed: bool
     reason: str
@@ -354,7 +354,7 @@ class Verdict(NamedTuple):
 
 
 def may_publish(tree: Tree, access: Access, subject: str) -> Verdict:
-    """Whether the user may publish to a subject, after mappings; answers to requests are for may_respond()."""
+    """Whether the user may publish to a subject, after mappings. Response permissions are not considered: see can_respond()."""
     tokens = pattern(subject)
     for reserved in reserved_subjects(tree, access):
         if contains(reserved, tokens):
@@ -371,7 +371,7 @@ def may_publish(tree: Tree, access: Access, subject: str) -> Verdict:
 
 
 def _verdict(allowed: Rule | None, denied: Rule | None) -> Verdict:
-    """Without a rule that allows it there is none, and everything is allowed that is not denied."""
+    """The verdict. Without an allowing rule, the user has no list of allowed subjects, and everything is allowed that is not denied."""
     if denied is not None:
         return Verdict(False, f"{denied} is denied", denied)
     if allowed is None:
@@ -384,7 +384,7 @@ def _first(listed: Iterable[Rule], tokens: Pattern) -> Rule | None:
 
 
 def reserved_subjects(tree: Tree, access: Access) -> tuple[Pattern, ...]:
-    """What nobody, or nobody outside of the system account, may publish to."""
+    """The subjects that this user cannot publish to because servers reserve them; users of the system account may publish to those of Raft."""
     is_system = access.account is not None and access.account.key == tree.system_account
     return _GATEWAY_REPLIES if is_system else (*_GATEWAY_REPLIES, _RAFT)
 
@@ -398,7 +398,7 @@ def publish_set(tree: Tree, access: Access) -> Subjects:
 
 
 def can_respond(access: Access) -> bool:
-    """Whether the user may answer requests by its response permission, wherever they want their answer."""
+    """Whether the user may answer requests by its response permission, on any reply subject."""
     return access.lists.response is not None
 
 
@@ -406,7 +406,7 @@ def can_respond(access: Access) -> bool:
 
 
 def covers_subscription(wide: Pattern, subscription: Pattern) -> bool:
-    """Whether a server takes the permission for the subscription (Sublist.Match): its wildcards are tokens that `*` and `>` match, so `*` takes `>`."""
+    """Whether a permission covers a subscription for a server (Sublist.Match), which treats wildcards of the subscription as tokens: `*` matches `>`."""
     for index, token in enumerate(wide):
         if index >= len(subscription):
             return False
@@ -418,12 +418,12 @@ def covers_subscription(wide: Pattern, subscription: Pattern) -> bool:
 
 
 def queue_matches(queue: str, permitted: str) -> bool:
-    """queueMatches in client.go: the names are equal, or a name with wildcards contains the other one."""
+    """queueMatches in client.go: whether the names are equal, or the permitted name has wildcards and matches the other one."""
     return queue == permitted or (rules.has_wildcards(permitted) and is_subset(queue, permitted))
 
 
 def may_subscribe(access: Access, subject: str, queue: str = "") -> Verdict:
-    """Whether the user may subscribe, in a queue group or in none."""
+    """Whether the user may subscribe, with or without a queue group."""
     lists = access.lists
     tokens = pattern(subject)
     if queue == _SYSTEM_QUEUE:
@@ -439,7 +439,7 @@ def may_subscribe(access: Access, subject: str, queue: str = "") -> Verdict:
 
 
 def _allowing(matching: list[Rule], queue: str) -> Rule | None:
-    """canSubscribeInternal: where there are permissions for queue groups, only these count for a member of one."""
+    """The rule that allows the subscription. If rules for queue groups match, only these count for a queue subscription (canSubscribeInternal)."""
     groups = [rule for rule in matching if rule.queue]
     if queue and groups:
         return next((rule for rule in groups if queue_matches(queue, rule.queue)), None)
@@ -466,12 +466,12 @@ def _denying(denied: list[Rule], tokens: Pattern, queue: str) -> Rule | None:
 
 
 def is_filtered(access: Access, subject: Pattern, queue: str = "") -> Rule | None:
-    """The permission for which a server does not deliver a message to a subscription that it has accepted; None where it does (checkDenySub)."""
+    """The rule because of which a server does not deliver a message to a subscription that it accepted; None if it delivers it (checkDenySub)."""
     return _denying(access.lists.subscribe_deny, subject, queue)
 
 
 def receive_set(access: Access, queue: str | None = None) -> Subjects:
-    """All subjects of which messages can reach the user, by subscriptions of every kind, or only in a queue group (empty: in none)."""
+    """All subjects whose messages can reach the user: by any subscription, or only by those in a queue group (empty: without a queue group)."""
     lists = access.lists
     if queue is not None:
         return _receive_set(lists, queue)
@@ -489,7 +489,7 @@ def _receive_set(lists: Lists, queue: str) -> Subjects:
     plain = [rule for rule in lists.subscribe_allow if not rule.queue]
     if not queue or not groups:
         return difference(_reached(plain, denying), union_of(denying))
-    # A permission without a queue group does not count for a subscription that one for another group covers as well.
+    # A permission without a queue group does not count for a subscription that a permission for another queue group also covers.
     mine = [rule for rule in groups if queue_matches(queue, rule.queue)]
     others = [rule.pattern for rule in groups if not queue_matches(queue, rule.queue)]
     plain = [rule for rule in plain if not any(covers_subscription(other, _widest(rule.pattern)) for other in others)]
@@ -497,7 +497,7 @@ def _receive_set(lists: Lists, queue: str) -> Subjects:
 
 
 def _reached(allowing: Iterable[Rule], denying: list[Pattern]) -> Subjects:
-    """What subscriptions bring that the permissions allow. One that ends in `*` also allows `>` at its end, unless that is denied."""
+    """What the allowed subscriptions receive. A permission that ends in `*` also allows `>` in its place, unless that is denied."""
     return union_of(_widened(rule.pattern, denying) for rule in allowing)
 
 
@@ -512,7 +512,7 @@ def _widest(allowed: Pattern) -> Pattern:
 
 
 def subscribe_oddity(access: Access, subject: Pattern) -> str:
-    """What is odd about it that messages of a subject can reach the user: the permission that servers take for more than it says; empty where nothing is."""
+    """Why a subject reaches the user although no permission contains it: the permission that servers read more widely; empty if there is none."""
     allowing = access.lists.subscribe_allow or ()
     if any(contains(rule.pattern, subject) for rule in allowing):
         return ""
@@ -523,7 +523,7 @@ def subscribe_oddity(access: Access, subject: Pattern) -> str:
 
 
 def anything(tree: Tree, account: Entry) -> Access:
-    """The access of a user of an account that nothing restricts, for questions about accounts of which no users are known."""
+    """The access of an unrestricted user of an account, for questions about accounts without known users."""
     return Access(
         account, account, Lists(None, [], None, []), UserAccess(), "", "none", account_refusals(tree, account), [], []
     )

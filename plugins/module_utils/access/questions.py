@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The questions that people may ask, as dictionaries of one verb: `{may: {user: APP/orders, publish: orders.new}}`. What is wrong with one is said with its
-path, before any of them is answered.
+"""The questions that users may ask, as dictionaries of one verb: `{may: {user: APP/orders, publish: orders.new}}`. All questions are validated before one is
+answered, and problems are reported with their paths.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .tree import Entry, Tree
 
 
 class Question(NamedTuple):
-    """A question that can be answered: its verb, and what it is about. `asked` is how it was put."""
+    """A valid question: its verb, and what it is about. `asked` is the question as it was written."""
 
     verb: str
     about: dict[str, Any]
@@ -25,23 +25,23 @@ class Question(NamedTuple):
 
     @property
     def user(self) -> Entry:
-        """The user of the question."""
+        """The user that the question names."""
         user: Entry = self.about["user"]
         return user
 
     @property
     def account(self) -> Entry | None:
-        """The account of the question, if it names one."""
+        """The account that the question names; None if it names none."""
         account: Entry | None = self.about.get("account")
         return account
 
     def chosen(self, *words: str) -> str:
-        """Which of some words the question has."""
+        """The first of the words that the question has."""
         return next(word for word in words if word in self.about)
 
 
 class _Verb(NamedTuple):
-    """What a verb takes: words that are required, one of some words, and words that may be there. `alone` says that `true` is enough."""
+    """What a verb accepts: required words, exactly one word of `one_of`, and optional words. `alone` means that `true` is accepted instead of a dictionary."""
 
     required: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
@@ -60,12 +60,12 @@ VERBS = {
     "jetstream": _Verb(("account",)),
 }
 
-#: Where requests want their answers, where a question does not say.
+#: The default inbox of requests.
 INBOX = "_INBOX.>"
 
 
 def read_questions(tree: Tree, asked: Any, path: str = "questions") -> list[Question]:
-    """The questions of a list. NatsSecurityError says everything that is wrong with them."""
+    """The questions of a list. NatsSecurityError lists every problem with them."""
     if not isinstance(asked, list):
         raise NatsSecurityError(f"{path}: expected a list of questions, not {asked!r}.")
     problems: list[Problem] = []
@@ -192,7 +192,7 @@ _READERS: dict[str, Callable[[Tree, Any], Any]] = {
 
 
 def require_literal(question: Question, word: str) -> str:
-    """The one subject of a question. NatsSecurityError where it has wildcards."""
+    """The subject of a question. NatsSecurityError if it has wildcards."""
     subject: str = question.about[word]
     if not is_literal(pattern(subject)):
         raise NatsSecurityError(

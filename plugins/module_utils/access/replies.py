@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether somebody who received a request can answer it, and whether the answer comes back.
+"""Whether a user that received a request can answer it, and whether the response comes back.
 
-From addRespServiceImport and processServiceImportResponse in accounts.go, and responseAllowed in client.go: a request through a service has a reply
-subject of the server's own in the exporting account, and each account on the way back maps the subject once more.
+From addRespServiceImport and processServiceImportResponse in accounts.go, and responseAllowed in client.go: in the exporting account, a request through a
+service has a reply subject that the server generates, and the mappings of each account on the way back apply to the response.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from .subjects import Pattern, common_pattern, contains, is_subset, pattern, tex
 from .transforms import Transform, apply
 from .tree import Tree
 
-#: What servers make of the reply subject of a request that goes through a service; with latency tracking it has two tokens more.
+#: The reply subject that servers generate for a request that goes through a service; with latency tracking it has two more tokens.
 SERVICE_REPLY = pattern("_R_.*.*")
 _TRACKED_REPLY = pattern("_R_.*.*.*.*")
-#: Clients may not ask for answers there (isReservedReply).
+#: Prefixes that clients cannot use for reply subjects (isReservedReply).
 _RESERVED = ("_R_.", "$JS.ACK.", "_GR_.", "$GR.")
 
 YES, NO, PERHAPS = "yes", "no", "perhaps"
 
 
 class Reply(NamedTuple):
-    """Whether an answer comes back, why or why not, and what holds for it."""
+    """Whether a response comes back, why or why not, and under which conditions."""
 
     comes: str  # YES, NO or PERHAPS
     reason: str
-    subject: str  # where it has to be published
-    many: bool  # whether more than one answer to a request comes back
+    subject: str  # the subject that it has to be published to
+    many: bool  # whether more than one response to a request comes back
     by_response_permission: bool = False
 
 
 def reply_to(tree: Tree, responder: Access, arrival: Arrival, requestor: str, inbox: str) -> Reply:
-    """Whether the answer of a user that received a request comes back to an inbox in the account of the requestor, by its public key."""
+    """Whether the response of a user that received a request comes back to an inbox in the account of the requestor, a public key."""
     services = [link for link in arrival.links if link.kind == SERVICE]
     if not services or arrival.kind != SERVICE:
         return _reply_within(tree, responder, arrival, requestor, inbox)
@@ -67,15 +67,15 @@ def reply_to(tree: Tree, responder: Access, arrival: Arrival, requestor: str, in
 
 
 def answers_left(most: int, copies: int) -> int:
-    """How many answers a response permission for so many allows to a client that got the request in several copies, by as many subscriptions.
+    """How many of the `most` responses of a response permission remain to a client that received the request in several copies, by as many subscriptions.
 
-    A server asks itself with each further copy whether the client may answer, and counts that as an answer (deliverMsg, responseAllowed).
+    With each further copy, a server checks whether the client may answer, and counts this check as a response (deliverMsg, responseAllowed).
     """
     return most - (copies - 1) % (most + 1)
 
 
 def _reply_within(tree: Tree, responder: Access, arrival: Arrival, requestor: str, inbox: str) -> Reply:
-    """An answer that is published to the inbox itself, in the account of the responder."""
+    """The reply for a response that is published to the inbox itself, in the account of the responder."""
     verdicts = []
     by_response = False
     for outcome in mapped(tree, tree.accounts[arrival.account], inbox):
@@ -114,7 +114,7 @@ def _may_answer(tree: Tree, responder: Access, subject: Pattern, unchanged: str)
 
 
 def _unchanged(tree: Tree, account: str, subject: Pattern) -> str:
-    """Whether mappings of an account leave the subjects of a pattern alone."""
+    """Whether mappings of an account keep the subjects of a pattern: YES, NO or PERHAPS."""
     found = YES
     for mapping in mappings_of(tree, tree.accounts[account]).installed:
         if common_pattern(mapping.source, subject) is None:
@@ -136,7 +136,7 @@ def _is_identity(transform: Transform) -> bool:
 
 
 def _way_back(tree: Tree, importers: list[str], inbox: str) -> tuple[str, str]:
-    """Whether mappings of the accounts on the way leave reply subjects alone; the first account is the requestor's."""
+    """Whether mappings of the accounts on the way back keep reply subjects: YES, NO or PERHAPS, and the reason for NO. The first account is the requestor's."""
     found = YES
     for key in importers[1:]:
         here = _unchanged(tree, key, SERVICE_REPLY)
@@ -150,5 +150,5 @@ def _way_back(tree: Tree, importers: list[str], inbox: str) -> tuple[str, str]:
 
 
 def is_reserved(reply: str) -> bool:
-    """Whether servers refuse a request that wants its answer there."""
+    """Whether servers refuse a request with this reply subject."""
     return reply.startswith(_RESERVED)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a message goes: through mappings, streams and services, to which account under which subject; and where the messages of an account come from.
+"""Where a message goes through mappings, streams and services: to which accounts, under which subjects. Also where the messages of an account come from.
 
-From processInboundClientMsg, processMsgResults and processServiceImport in client.go. A message of a stream goes one account far, and only what was
-published in the exporting account itself goes there. A request goes on through services, and through each export once.
+From processInboundClientMsg, processMsgResults and processServiceImport in client.go. A message of a stream passes to the next account only, and only if it
+was published in the exporting account itself. A request passes through any number of services, and through each export once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOCAL_JETSTREAM = (pattern("$JS.API.DIRECT.GET.>"), pattern("$JS.API.CONSUMER.M
 
 
 class Hop(NamedTuple):
-    """One step on the way: by an import, or by a mapping of the account it is in. `subject` is what the message is called after it."""
+    """One step of a message, by an import or by a mapping of the account. `subject` is the subject of the message after the step."""
 
     account: str
     subject: str
@@ -38,8 +38,8 @@ class Arrival(NamedTuple):
     subject: str
     kind: str  # OWN, STREAM or SERVICE
     hops: tuple[Hop, ...]
-    certain: bool  # False where chance decides, or something is not known
-    published: str = ""  # what a message of a stream is called in the exporting account
+    certain: bool  # False if the outcome is random, or something is not known
+    published: str = ""  # the subject of a message of a stream in the exporting account
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -48,7 +48,7 @@ class Arrival(NamedTuple):
 
 
 def mapped_hops(tree: Tree, account: str, subject: str) -> list[tuple[Mapped, tuple[Hop, ...]]]:
-    """What a subject becomes by the mappings of an account, with the hop, if there is one."""
+    """What the mappings of an account may turn a subject into, each with the hop, if a mapping applies."""
     found: list[tuple[Mapped, tuple[Hop, ...]]] = []
     for outcome in mapped(tree, tree.accounts[account], subject):
         changed = outcome.mapping is not None and outcome.subject is not None
@@ -58,7 +58,7 @@ def mapped_hops(tree: Tree, account: str, subject: str) -> list[tuple[Mapped, tu
 
 
 def deliver(tree: Tree, account: str, subject: str, hops: tuple[Hop, ...] = (), certain: bool = True) -> list[Arrival]:
-    """Where a message goes that was published in an account, after its mappings."""
+    """The arrivals of a message that was published in an account, after its mappings."""
     return list(_deliver(tree, Arrival(account, subject, OWN, hops, certain), frozenset()))
 
 
@@ -113,9 +113,9 @@ def is_received(arrival: Arrival, subscription: Pattern) -> bool:
 
 
 class Flow(NamedTuple):
-    """Messages on their way between an account and another: what they are called in this one, and the imports from the publisher on.
+    """Messages between two accounts: their subjects in `account`, and the imports in the order from the publisher.
 
-    Where it is not exact, there may be fewer subjects than these.
+    If it is not exact, the real set may have fewer subjects.
     """
 
     account: str
@@ -126,7 +126,7 @@ class Flow(NamedTuple):
 
 
 def sources(tree: Tree, account: str, wanted: Subjects) -> list[Flow]:
-    """What has to be published where, after the mappings of the account there, to arrive in an account as one of a set of subjects."""
+    """What has to be published in which account, after the mappings of that account, to arrive in `account` as one of a set of subjects."""
     found = [Flow(account, wanted, OWN, (), True), *_requests_to(tree, account, wanted, ())]
     for link in links_into(tree, account):
         if link.kind == STREAM and link.works:
@@ -157,7 +157,7 @@ def _requests_to(tree: Tree, account: str, wanted: Subjects, links: tuple[Link, 
 
 
 def _before(link: Link, wanted: Subjects) -> transforms.Preimage:
-    """What has to be published at one end of a link, to arrive at the other one as wanted: streams come from the exporter, requests from the importer."""
+    """What has to be sent at one end of a link to arrive at the other end as wanted: the exporter sends streams, the importer sends requests."""
     sent, received = (link.remote, link.local) if link.kind == STREAM else (link.local, link.remote)
     if link.is_same:
         same = intersection(wanted, union_of([sent]))
@@ -169,7 +169,7 @@ def _before(link: Link, wanted: Subjects) -> transforms.Preimage:
 
 
 def destinations(tree: Tree, account: str, published: Subjects) -> list[Flow]:
-    """Where messages go that were published in an account as one of a set of subjects, after its mappings."""
+    """Where messages go that were published in an account with one of a set of subjects, after its mappings."""
     found = [Flow(account, published, OWN, (), True)]
     for link in links_out_of(tree, account):
         if link.kind == STREAM and link.works:
@@ -218,7 +218,7 @@ def _remote_of_service(link: Link, published: Subjects) -> transforms.Image:
 
 
 def follow(tree: Tree, links: tuple[Link, ...], published: Subjects) -> transforms.Image:
-    """What messages that are published as one of a set are called when these imports have taken them on."""
+    """The subjects of messages, published with one of a set of subjects, after they passed through these imports."""
     exact = True
     for link in links:
         moved = _local_of_stream(link, published) if link.kind == STREAM else _remote_of_service(link, published)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Answers as dictionaries: claims by what they are called, their path in words of the options, and the file or document that they are in."""
+"""Answers as dictionaries: claims by name, their path in names of the options, and the file or document that they are in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALLOWS, DENIES, LEADS = "allows", "denies", "leads on"
 
 
 def step(tree: Tree, origin: Origin, effect: str, words: str) -> dict[str, str]:
-    """One step of the way to an answer, with the claim that decides it."""
+    """One step towards an answer, with the claim that decides it."""
     return {
         "claim": claim_name(tree, origin.entry),
         "path": origin.entry.at(origin.path),
@@ -41,7 +41,7 @@ def claim_name(tree: Tree, entry: Entry) -> str:
 
 
 def refusal_steps(tree: Tree, access: Access) -> list[dict[str, str]]:
-    """Why a user cannot connect."""
+    """The steps that show why a user cannot connect."""
     return [step(tree, Origin(access.user, ""), DENIES, reason) for reason in access.refusals]
 
 
@@ -65,7 +65,7 @@ def permissions_origin(access: Access) -> Origin:
 
 
 def hop_steps(tree: Tree, hop: Hop) -> list[dict[str, str]]:
-    """What takes a message from one subject or account to the next."""
+    """The steps of a hop: the mapping or import that takes a message from one subject or account to the next."""
     if hop.mapping is not None:
         words = f"a mapping of {tree.account_title(hop.account)} makes it {hop.subject}"
         return [step(tree, hop.mapping.origin, LEADS, words)]
@@ -73,7 +73,7 @@ def hop_steps(tree: Tree, hop: Hop) -> list[dict[str, str]]:
 
 
 def link_steps(tree: Tree, link: Link, subject: str = "") -> list[dict[str, str]]:
-    """The import, and the export that allows it."""
+    """The steps of a link: the import, and the export that allows it."""
     importer, exporter = tree.account_title(link.importer), tree.account_title(link.exporter)
     called = subject or text(link.remote if link.kind == SERVICE else link.local)
     there = exporter if link.kind == SERVICE else importer
@@ -105,7 +105,7 @@ def closed(tree: Tree, link: Link) -> dict[str, Any]:
 
 
 def link_notes(link: Link) -> list[str]:
-    """What is uncertain or odd about an import."""
+    """What is uncertain or unexpected about an import."""
     notes = [problem.message for problem in link.problems if problem.perhaps]
     return [*notes, link.oddity] if link.oddity else notes
 
@@ -162,7 +162,7 @@ def effective(tree: Tree, access: Access) -> dict[str, Any]:
 
 
 def shown_jetstream(account: Account) -> dict[str, Any]:
-    """What the account may use of JetStream; nothing where JetStream is off."""
+    """The JetStream limits of the account; empty if JetStream is off."""
     limits = account.limits
     tiers = {name: show_options(tier) for name, tier in limits.jetstream_tiers.items()}
     if tiers:
@@ -201,5 +201,5 @@ def _response(lists: Lists) -> dict[str, Any] | None:
 
 
 def part(subjects: sets.Subjects) -> list[dict[str, object]]:
-    """A set of subjects."""
+    """A set of subjects as dictionaries."""
     return sets.show(subjects)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of subjects: unions, intersections and differences of patterns with `*` and `>`, exact. Pure.
+"""Sets of subjects: exact unions, intersections and differences of patterns with `*` and `>`. Pure.
 
-A set is a tuple of terms, each a pattern without some other patterns. That is closed under all three operations, because two patterns have at most one
-pattern in common. Whether a term is empty is easy to tell, because there are infinitely many tokens: a subject of new tokens at all `*` of a pattern is in
-no other pattern than in one that contains the whole of it.
+A set is a tuple of terms, each a pattern without some other patterns. This form is closed under all three operations, because two patterns have at most one
+pattern in common. Whether a term is empty is easy to decide, because there are infinitely many tokens: a subject with unused tokens in place of every `*`
+of a pattern is in no other pattern than one that contains the whole of it.
 
 A token that has a wildcard among other characters, such as `a*`, is a token like any other, as in nats-server.
 """
@@ -22,7 +22,7 @@ REST = ">"
 
 
 class Term(NamedTuple):
-    """All subjects of a pattern but those of some others. The exceptions lie within the pattern."""
+    """All subjects of a pattern except those of some other patterns. The exceptions lie within the pattern."""
 
     pattern: Pattern
     without: tuple[Pattern, ...] = ()
@@ -38,12 +38,12 @@ EVERYTHING: Subjects = (Term((REST,)),)
 
 
 def pattern(subject: str) -> Pattern:
-    """The tokens of a subject. It is not checked: rules.subjects.is_valid_subject does that."""
+    """The tokens of a subject. It is not validated here: rules.subjects.is_valid_subject does that."""
     return tuple(subject.split("."))
 
 
 def text(tokens: Pattern) -> str:
-    """The pattern as it is written."""
+    """The pattern as text."""
     return ".".join(tokens)
 
 
@@ -53,7 +53,7 @@ def is_literal(tokens: Pattern) -> bool:
 
 
 def common_pattern(one: Pattern, other: Pattern) -> Pattern | None:
-    """The pattern of all subjects that match both; None where there is none."""
+    """The pattern of all subjects that match both; None if there is none."""
     if one == other:
         return one
     found: list[str] = []
@@ -118,7 +118,7 @@ def difference(one: Subjects, other: Subjects) -> Subjects:
 
 
 def _minus(left: Term, right: Term) -> Iterator[Term]:
-    """What of one term is not in another: what is outside of its pattern, and what that one leaves out."""
+    """The subjects of one term that are not in another: those outside of its pattern, and its exceptions."""
     shared = common_pattern(left.pattern, right.pattern)
     if shared is None:
         yield left
@@ -134,7 +134,7 @@ def _minus(left: Term, right: Term) -> Iterator[Term]:
 
 
 def _term(whole: Pattern, holes: Iterable[Pattern]) -> Term | None:
-    """The term in its shortest form; None where nothing is left."""
+    """The term in its shortest form; None if it is empty."""
     without = _widest(shared for shared in (common_pattern(whole, hole) for hole in holes) if shared is not None)
     if _is_covered(whole, without):
         return None
@@ -144,7 +144,7 @@ def _term(whole: Pattern, holes: Iterable[Pattern]) -> Term | None:
 
 
 def _widest(patterns: Iterable[Pattern]) -> tuple[Pattern, ...]:
-    """The patterns but those that another one contains."""
+    """The patterns without those that another pattern contains."""
     found = list(dict.fromkeys(patterns))
     if len(found) < 2:
         return tuple(found)
@@ -157,7 +157,7 @@ def _is_covered(whole: Pattern, holes: tuple[Pattern, ...]) -> bool:
         return False
     if whole[-1] != REST:
         return any(contains(hole, whole) for hole in holes)
-    # Subjects of different lengths may be in different patterns; beyond the longest of these, only > matters.
+    # Subjects of different lengths may be in different patterns. Beyond the longest pattern, only > matters.
     start = whole[:-1]
     longest = max(len(hole) for hole in holes)
     return all(
@@ -185,7 +185,7 @@ def is_same(one: Subjects, other: Subjects) -> bool:
 
 
 def simplified(subjects: Subjects) -> Subjects:
-    """The same set in fewer terms, in order: without what the others cover, and `a.*` and `a.*.>` as `a.>`."""
+    """The same set in fewer terms, sorted: without terms that others cover, and with `a.*` and `a.*.>` as `a.>`."""
     terms = _merged(sorted(map(_filled(subjects), set(subjects)), key=lambda term: (len(term.without), term.pattern)))
     for term in sorted(terms, key=lambda term: (-len(term.pattern), -len(term.without))):
         others = tuple(other for other in terms if other is not term)
@@ -195,7 +195,7 @@ def simplified(subjects: Subjects) -> Subjects:
 
 
 def _filled(subjects: Subjects) -> Callable[[Term], Term]:
-    """A term without the holes that other terms of the set fill."""
+    """A function that removes from a term the holes that other terms of the set fill."""
 
     def filled(term: Term) -> Term:
         others = tuple(other for other in subjects if other != term)
@@ -217,7 +217,7 @@ def _merged(terms: list[Term]) -> list[Term]:
 
 
 def show(subjects: Subjects) -> list[dict[str, object]]:
-    """The set for people and programs: patterns, each with what it leaves out."""
+    """The set as dictionaries: patterns, each with its exceptions."""
     return [
         {"subject": text(term.pattern), "except": sorted(text(hole) for hole in term.without)}
         for term in simplified(subjects)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How nats-server turns one subject into another, for mappings and imports under a local subject (subject_transform.go). Pure.
 
-What a server refuses to turn into what is for rules.transforms; here the transforms that it accepts are applied, to subjects and to sets of subjects.
+Which transforms a server refuses is in rules.transforms. Here the transforms that it accepts are applied to subjects and to sets of subjects.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 from ..rules.transforms import Placeholder, placeholder, renaming_problem, transform_problem, with_wildcards
 from .subjects import ONE, REST, Pattern, Subjects, Term, common_pattern, difference, pattern, text, union, union_of
 
-#: Of as many random or hashed values each is an outcome of its own; more are one `*`.
+#: Up to this many random or hashed values are separate outcomes; more are shown as one `*`.
 _MOST_VALUES = 16
 
 
 class Transform(NamedTuple):
-    """A transform that a server accepts: the source, and the tokens of the destination with what they stand for; None stands for itself."""
+    """A transform that a server accepts: the source, and the tokens of the destination with their placeholders; None for a literal token."""
 
     source: Pattern
     destination: Pattern
@@ -25,14 +25,14 @@ class Transform(NamedTuple):
 
     @property
     def is_renaming(self) -> bool:
-        """Whether each wildcard of the source is in the destination once, and nothing else is: it can be reversed without a loss."""
+        """Whether the destination has each wildcard of the source once and no other placeholder, so that it can be reversed without loss."""
         used = [number for part in self.parts if part is not None for number in part.wildcards]
         plain = all(part is None or part.function == "wildcard" for part in self.parts)
         return plain and sorted(used) == list(range(1, self.source.count(ONE) + 1))
 
 
 def make_transform(source: str, destination: str) -> Transform:
-    """The transform of NewSubjectTransform. ValueError says why a server has none."""
+    """The transform of NewSubjectTransform. ValueError with the reason if a server refuses it."""
     problem = transform_problem(source, destination)
     if problem:
         raise ValueError(problem)
@@ -40,7 +40,7 @@ def make_transform(source: str, destination: str) -> Transform:
 
 
 def make_renaming(source: str, destination: str) -> Transform:
-    """The transform of NewSubjectTransformStrict, for imports. ValueError says why a server has none."""
+    """The transform of NewSubjectTransformStrict, for imports. ValueError with the reason if a server refuses it."""
     problem = renaming_problem(source, destination)
     if problem:
         raise ValueError(problem)
@@ -53,10 +53,10 @@ def _make(source: str, destination: str) -> Transform:
 
 
 def reverse(transform: Transform) -> Transform:
-    """The transform that a server takes for the way back (subjectTransform.reverse).
+    """The transform that a server uses as the reverse (subjectTransform.reverse).
 
-    It numbers the references in the order of the destination, which is the way back for two of them and wrong for most orders of three or more:
-    then this is the wrong transform that the server has. ValueError where it has none.
+    It numbers the references in the order of the destination. This is correct for two references and wrong for most orders of three or more: then
+    the result is the same wrong transform as in the server. ValueError if the server has none.
     """
     references = [
         token
@@ -81,10 +81,10 @@ def _is_untokenized(token: str) -> bool:
 
 
 def apply(transform: Transform, subject: Pattern) -> list[str]:
-    """What a subject of the source may become; several where chance decides (TransformTokenizedSubject).
+    """What a subject of the source may become; several subjects if the outcome is random (TransformTokenizedSubject).
 
-    Also a subject with wildcards is transformed token by token, as the server does with subscriptions. A random or hashed number of too many values
-    is given as `*`.
+    A subject with wildcards is also transformed token by token, as the server does with subscriptions. A random or hashed number with too many values
+    is returned as `*`.
     """
     outcomes = [""]
     last = len(transform.destination) - 1
@@ -102,7 +102,7 @@ def apply(transform: Transform, subject: Pattern) -> list[str]:
 
 def _values(part: Placeholder, transform: Transform, subject: Pattern) -> list[str]:
     positions = [index for index, token in enumerate(transform.source) if token == ONE]
-    # A reference to a wildcard that is not there is one to the first token, as of any key that a map of Go does not have.
+    # A reference to a missing wildcard refers to the first token, because a Go map returns 0 for a missing key.
     indexes = [positions[number - 1] if 1 <= number <= len(positions) else 0 for number in part.wildcards]
     if part.function == "random":
         return _numbers(abs(part.number))
@@ -126,12 +126,12 @@ def _partitions(part: Placeholder, indexes: list[int], transform: Transform, sub
     whole = _partition(".".join(subject), part.number)
     if ONE in transform.source or transform.source[-1] == REST:
         return [whole]
-    # selectMappedSubject does not always take a literal subject apart, and then hashes nothing.
+    # selectMappedSubject does not always split a literal subject into tokens, and then hashes the empty string.
     return list(dict.fromkeys((_partition("", part.number), whole)))
 
 
 def _partition(key: str, count: int) -> str:
-    """FNV-1a of 32 bits (getHashPartition)."""
+    """The partition of a key, by 32-bit FNV-1a (getHashPartition)."""
     value = 2166136261
     for byte in key.encode("utf-8", "surrogatepass"):
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
@@ -197,14 +197,14 @@ _CUTS = {
 
 
 class Image(NamedTuple):
-    """What a set becomes. Where it is not exact, it has more subjects than can be there."""
+    """What a set becomes. If it is not exact, it may have more subjects than the real image."""
 
     subjects: Subjects
     is_exact: bool
 
 
 def image(transform: Transform, subjects: Subjects) -> Image:
-    """What the subjects of a set become that match the source."""
+    """What those subjects of a set become that match the source."""
     found: list[Term] = []
     is_exact = True
     for term in subjects:
@@ -222,7 +222,7 @@ def image(transform: Transform, subjects: Subjects) -> Image:
 
 
 def _image_of(transform: Transform, within: Pattern) -> Pattern:
-    """The narrowest pattern of all that the subjects of a pattern within the source become."""
+    """The narrowest pattern that contains everything that the subjects of a pattern within the source become."""
     positions = [index for index, token in enumerate(transform.source) if token == ONE]
     found: list[str] = []
     for token, part in zip(transform.destination, transform.parts):
@@ -241,7 +241,7 @@ def _image_of(transform: Transform, within: Pattern) -> Pattern:
 
 
 def _is_literal_enough(transform: Transform, within: Pattern) -> bool:
-    """Whether the image of a pattern is a pattern, though the transform can not be reversed: nothing comes twice, nothing is computed."""
+    """Whether the image of a pattern is a pattern although the transform cannot be reversed: no open wildcard is used twice, and nothing is computed."""
     plain = all(part is None or part.function == "wildcard" for part in transform.parts)
     positions = [index for index, token in enumerate(transform.source) if token == ONE]
     used = [number for part in transform.parts if part is not None for number in part.wildcards]
@@ -252,7 +252,7 @@ def _is_literal_enough(transform: Transform, within: Pattern) -> bool:
 
 
 class Preimage(NamedTuple):
-    """The subjects that surely become one of a set, and those that may; the two differ where a function decides."""
+    """The subjects that certainly become one of a set, and those that possibly do. They differ if the transform has functions."""
 
     certain: Subjects
     possible: Subjects
@@ -264,7 +264,7 @@ def preimage(transform: Transform, subjects: Subjects) -> Preimage:
     if not all(part is None or part.function == "wildcard" for part in transform.parts):
         moved = _image_of(transform, transform.source)
         reached = [term for term in subjects if common_pattern(term.pattern, moved) is not None]
-        # What is split may leave nothing, and a subject with an empty token is none.
+        # A split may leave an empty token, and a subject with an empty token is not valid.
         splits = any(part is not None and part.function == "split" for part in transform.parts)
         is_whole = not splits and any(
             not term.without and common_pattern(term.pattern, moved) == moved for term in reached
@@ -281,7 +281,7 @@ def preimage(transform: Transform, subjects: Subjects) -> Preimage:
 
 
 def _preimage_of(transform: Transform, wanted: Pattern) -> Pattern | None:
-    """The pattern of what becomes one of a pattern; None where nothing does."""
+    """The pattern of the subjects that become one of the wanted pattern; None if none does."""
     found = list(transform.source)
     positions = [index for index, token in enumerate(transform.source) if token == ONE]
     for index, (token, part) in enumerate(zip(transform.destination, transform.parts)):
@@ -309,7 +309,7 @@ def _preimage_of(transform: Transform, wanted: Pattern) -> Pattern | None:
 
 
 def _token_at(wanted: Pattern, index: int) -> str | None:
-    """What a pattern asks of a token: `*` for any; None where it has no such token."""
+    """The token that a pattern requires at an index: `*` for any; None if the pattern ends before it."""
     if index < len(wanted) and wanted[index] != REST:
         return wanted[index]
     return ONE if wanted[-1] == REST and index >= len(wanted) - 1 else None

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the questions are about: verified claims of one operator, its accounts and its users, each with the place that it comes from."""
+"""The input of questions: verified claims of one operator, its accounts and its users, each with the place that it comes from."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..claims import Account, Claims, as_read_by_servers
 
 
 class Entry(NamedTuple):
-    """Claims with where they are: the path of a file, or words such as `definition`; and in a document the path in it, such as `accounts[0]`."""
+    """Claims with their place: the path of a file, or a word such as `definition`, and in a document the path in it, such as `accounts[0]`."""
 
     claims: Claims
     place: str = ""
     path: str = ""
-    name: str = ""  # by which the store or the document knows it, where that is not the name in the claims
+    name: str = ""  # the name in the store or the document, if it differs from the name in the claims
 
     @property
     def key(self) -> str:
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The name for people; the public key where there is none."""
+        """The name for messages; the public key if it has no name."""
         return self.name or self.claims.name or self.claims.subject
 
     def at(self, inner: str) -> str:
@@ -36,15 +36,15 @@ class Entry(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Servers:
-    """What is known of the servers, beyond the tokens."""
+    """What is known about the servers besides the tokens."""
 
-    now: int  # unix seconds
-    cluster: str = ""  # the name of their cluster, for mappings that hold in some cluster only
+    now: int  # Unix seconds
+    cluster: str = ""  # the name of their cluster, for mappings that apply to one cluster only
     jetstream: bool = True
 
 
 class Tree:
-    """The claims of one operator, indexed. What has to be computed once is kept in `memory`, by the functions that compute it."""
+    """The claims of one operator, indexed. Functions keep what they compute once in `memory`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Tree:
     ) -> None:
         self.operator = operator
         self.servers = servers
-        #: What could not be used, or is not known, in sentences.
+        #: Sentences about what could not be used or is not known.
         self.problems = list(problems)
         self.accounts: dict[str, Entry] = {}
         for account in accounts:
@@ -71,24 +71,24 @@ class Tree:
         self.users_of: dict[str, list[Entry]] = {key: [] for key in self.accounts}
         for user in self.users:
             self.users_of.setdefault(account_key_of(user), []).append(user)
-        #: Imports, by the account's key and their number, whose activation is made when what is here is issued.
+        #: Imports, by the account's key and their index, whose activation tokens are created when these claims are issued.
         self.being_made: frozenset[tuple[str, int]] = frozenset()
-        #: How long tokens of a document live from when they are issued, in seconds, by public key. Their claims expire as if that was now.
+        #: The lifetimes of tokens of a document from their issuance on, in seconds, by public key. Their claims expire as if they were issued now.
         self.lifetimes: dict[str, int] = {}
         self.memory: dict[Any, Any] = {}
 
     @property
     def system_account(self) -> str:
-        """The public key of the system account; empty where that is not known."""
+        """The public key of the system account; empty if it is not known."""
         return self.operator.claims.body.system_account if self.operator is not None else ""
 
     @property
     def is_strict(self) -> bool:
-        """Whether servers take tokens of signing keys only."""
+        """Whether servers accept only tokens that signing keys signed."""
         return self.operator is not None and self.operator.claims.body.strict_signing_key_usage
 
     def account_of(self, user: Entry) -> Entry | None:
-        """The account of a user; None where it is not there."""
+        """The account of a user; None if it is not in the tree."""
         return self.accounts.get(account_key_of(user))
 
     def title_of(self, user: Entry) -> str:
@@ -97,18 +97,18 @@ class Tree:
         return f"{account.title if account is not None else account_key_of(user)}/{user.title}"
 
     def account_title(self, key: str) -> str:
-        """The name of an account; its key where it is not there."""
+        """The name of an account; its key if it is not in the tree."""
         return self.accounts[key].title if key in self.accounts else key
 
     def find_account(self, name: str) -> Entry:
-        """The account of a name or public key. NatsSecurityError where there is none, or more than one."""
+        """The account with a name or public key. NatsSecurityError if there is none, or more than one."""
         if name in self.accounts:
             return self.accounts[name]
         named = self._by_title("accounts", self.accounts.values())
         return _only(named.get(name, []), f"account {name}", f"the accounts are {_listed(named)}")
 
     def find_user(self, name: str) -> Entry:
-        """The user of ACCOUNT/USER, or of a public key. NatsSecurityError where there is none, or more than one."""
+        """The user ACCOUNT/USER, or with a public key. NatsSecurityError if there is none, or more than one."""
         by_key = self._by_key()
         if name in by_key:
             return _only(by_key[name], f"user {name}", "")
@@ -157,6 +157,6 @@ def account_key_of(user: Entry) -> str:
 
 
 def account_body(entry: Entry) -> Account:
-    """What an account says."""
+    """The body of the claims of an account."""
     body: Account = entry.claims.body
     return body

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Contents as a compressed tar archive with a manifest that says what it holds: `tar -xzf` puts the files where nsc has them.
+"""Packs contents as a compressed tar archive with a manifest. `tar -xzf` extracts the files to nsc's layout.
 
-The same contents at the same time are the same bytes.
+The same contents with the same time result in the same bytes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .contents import Contents, Held, counted, glance, look_into, path_problem, 
 FORMAT = "natsops.security backup"
 VERSION = 1
 MANIFEST = "natsops-backup.json"
-#: More than any store has: what a small file unpacks to must not fill the memory.
+#: The maximum unpacked size, larger than any store. It protects the memory against small files that unpack to huge ones.
 MOST_BYTES = 1 << 30
 _GZIP = 31  # zlib's wbits for a gzip header
 
 
 class Archive(NamedTuple):
-    """What an archive holds, verified against its manifest. The time is in unix seconds."""
+    """The contents of an archive, verified against its manifest. `created` is in unix seconds."""
 
     contents: Contents
     held: Held
@@ -36,7 +36,7 @@ class Archive(NamedTuple):
 
 
 def write_archive(contents: Contents, created: int) -> bytes:
-    """The archive of contents. They are not verified: that is done when it is read. NatsSecurityError for a path that has no place in a backup."""
+    """The archive of contents, which are only verified when the archive is read. NatsSecurityError for a path that is not allowed in a backup."""
     problems = [f"{problem}." for path in contents.files if (problem := path_problem(path, contents.name))]
     if problems:
         raise refusal("There can be no backup:", problems)
@@ -63,9 +63,9 @@ def _manifest(contents: Contents, files: dict[str, bytes], created: int) -> dict
 
 
 def read_archive(data: bytes, operator: str | None = None) -> Archive:
-    """The contents of an archive. NatsSecurityError where it is cut off or is not what its manifest says, or holds another operator than the expected one.
+    """Read an archive. NatsSecurityError if it is truncated, differs from its manifest, or has another operator than the expected one.
 
-    What does not verify up to the operator is in `held.problems`.
+    Files that do not verify up to the operator are in `held.problems`.
     """
     files = tar.unpack(_decompress(data))
     manifest = _read_manifest(files.pop(MANIFEST, None))

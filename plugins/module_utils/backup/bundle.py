@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Backups in any of their forms: written sealed or encrypted, read whatever it is."""
+"""Writes backups in each format, and reads a backup of any format."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from .sealed import open_sealed, read_sealed, seal
 
 
 class Keys(NamedTuple):
-    """What may open a backup: curve keys with their seeds, and a password."""
+    """The keys to open a backup: curve key pairs, and a password."""
 
     pairs: Sequence[KeyPair] = ()
     password: str | None = None
 
 
 def write_sealed(contents: Contents, recipients: Sequence[str], created: int) -> str:
-    """The backup, sealed to curve keys. The name of the store, the time, and a digest of what is in it are there for everybody to read."""
+    """The backup, sealed to curve keys. The name of the store, the time and a digest of the contents are not encrypted."""
     about = {"created": units.show_time(created), "store": contents.name, "sha256": digest(contents)}
     return seal(write_archive(contents, created), recipients, about)
 
 
 def write_encrypted(contents: Contents, password: str, created: int) -> str:
-    """The backup, encrypted as by ansible-vault."""
+    """The backup, encrypted in the format of ansible-vault."""
     return vault.encrypt(write_archive(contents, created), password)
 
 
 def write_for_nats(contents: Contents, pair: KeyPair) -> str:
-    """The backup for `nats auth operator restore --key`, sealed with a curve key. NatsSecurityError where contents have no place in it."""
+    """The backup for `nats auth operator restore --key`, sealed with a curve key. NatsSecurityError as from `write_natscli`."""
     return natscli.seal_natscli(natscli.write_natscli(contents), pair)
 
 
 def is_current_for_nats(text: str, contents: Contents, pair: KeyPair) -> bool:
-    """The same as `is_current`, of a backup for nats. NatsSecurityError for anything but one of this store that the key opens."""
+    """The same as `is_current`, for a backup for nats. NatsSecurityError for anything except a backup of this store that the key opens."""
     opened = natscli.open_natscli(text, pair)
     _require_store(natscli.read_natscli(opened).name, contents)
     return opened == natscli.write_natscli(contents)
@@ -54,15 +54,15 @@ def _require_store(store: object, contents: Contents) -> None:
 
 
 def digest(contents: Contents) -> str:
-    """SHA-256 of all that a backup holds, in hexadecimal digits: the same for the same files, whenever and to whomever they are sealed."""
+    """The SHA-256 digest of the contents of a backup, in hexadecimal digits. It does not depend on the time and the recipients."""
     whole = json.dumps([contents.name, sorted(contents.files.items())], separators=(",", ":"))
     return hashlib.sha256(whole.encode("ascii")).hexdigest()
 
 
 def is_current(text: str, contents: Contents, recipients: Sequence[str], password: str | None) -> bool:
-    """Whether a file that is there is the backup of the same contents, for the same recipients or by the same password, so that no other is needed.
+    """Whether an existing file is a backup of the same contents for the same recipients, or with the same password, so that no new one is needed.
 
-    NatsSecurityError for anything but a backup of this store: that is not to be replaced.
+    NatsSecurityError for anything except a backup of this store, which must not be replaced.
     """
     if password is not None:
         return read_bundle(text, Keys(password=password)).contents == contents
@@ -72,9 +72,9 @@ def is_current(text: str, contents: Contents, recipients: Sequence[str], passwor
 
 
 def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
-    """What a backup of any form holds. NatsSecurityError where it does not open, is not what it says, or is of another operator than the expected one.
+    """Read a backup of any format. NatsSecurityError if it cannot be opened, was changed, or has another operator than the expected one.
 
-    What does not verify up to the operator is in `held.problems` of the result.
+    Files that do not verify up to the operator are in `held.problems` of the result.
     """
     if not text.strip():
         raise NatsSecurityError("The backup cannot be opened: the file is empty.")

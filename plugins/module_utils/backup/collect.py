@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The texts of files in any folders, for a store that is rebuilt from them. Reads files only; what cannot be read is in the report."""
+"""Reads the text of all files in folders, to rebuild a store from them. Writes nothing; files that cannot be read are reported."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ..disk.files import FileError, check_regular, is_folder, list_folder, no_fi
 from ..store.layout import STATE
 from .rebuild import Source
 
-#: An account that a resolver has deleted (dirstore.go), and what was removed from a store or keystore.
+#: The suffix of an account JWT that a resolver deleted (dirstore.go), and the end of the path of the archive of a store or keystore.
 _DELETED, _ARCHIVE = ".jwt.deleted", f"/{STATE}/archive"
 
 
 def collect(paths: Sequence[str], unreadable: list[str]) -> Iterator[Source]:
-    """The text of each of these files, and of each file below these folders. Symbolic links in folders are not followed, and what was removed from a store
-    or a resolver is read only where it is one of the paths itself: it would come back.
+    """Yield the text of each file in `paths`, and of each file below the folders in `paths`.
 
-    NatsSecurityError where one of the paths is nothing, or no file or folder. What else cannot be read is added to `unreadable`.
+    Symbolic links in folders are not followed. Files that were removed from a store or a resolver are read only if `paths` names them, because rebuilding
+    would restore them. NatsSecurityError if one of the paths does not exist, or is neither a file nor a folder. Other files that cannot be read are added
+    to `unreadable`.
     """
     for index, path in enumerate(paths):
         place = f"paths[{index}]"
@@ -33,7 +34,7 @@ def collect(paths: Sequence[str], unreadable: list[str]) -> Iterator[Source]:
 
 
 def _below(top: str, unreadable: list[str]) -> Iterator[Source]:
-    """Folders wait in a list, so no tree is too deep."""
+    """Yield the text of each file below a folder. Iterative, so that the depth of the tree is not limited."""
     folders = [top]
     while folders:
         folder = folders.pop()
@@ -46,7 +47,7 @@ def _below(top: str, unreadable: list[str]) -> Iterator[Source]:
             path = f"{folder.rstrip('/')}/{name}"
             status = status_of(path)
             if status is None:
-                continue  # gone meanwhile
+                continue  # removed in the meantime
             if name.endswith(_DELETED) or path.endswith(_ARCHIVE):
                 unreadable.append(f"{path}: it was removed before; to bring it back, name it in paths.")
             elif stat.S_ISDIR(status.st_mode):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of one store and of the keystore that goes with it, and what they hold, verified up to the operator."""
+"""The files of one store and its keystore, and the tokens, seeds and creds in them, verified up to the operator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..rules import did_sign
 from ..store.layout import STATE, Layout
 from ..token import codec, decorated
 
-#: The folders of a backup, as nsc has them in its data folder.
+#: The top folders of a backup, with the names that nsc uses in its data folder.
 STORES, KEYS = "stores", "keys"
 
 
@@ -28,35 +28,35 @@ class Contents(NamedTuple):
 
     @property
     def layout(self) -> Layout:
-        """The paths in it."""
+        """The paths of the store in the contents."""
         return Layout(STORES, KEYS, self.name)
 
 
 @dataclasses.dataclass
 class Held:
-    """What files hold. Claims are by the names of their files, seeds and creds by their paths; problems are for people, with the path."""
+    """What the files contain. Claims are by the names of their files; seeds and creds have the paths of their files. Problems are messages with the path."""
 
     operator: Claims | None = None
     accounts: dict[str, Claims] = dataclasses.field(default_factory=dict)
     users: dict[tuple[str, str], Claims] = dataclasses.field(default_factory=dict)
     seeds: dict[str, str] = dataclasses.field(default_factory=dict)  # by public key
     creds: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
-    others: list[str] = dataclasses.field(default_factory=list)  # what is none of these, by path
+    others: list[str] = dataclasses.field(default_factory=list)  # the paths of all other files
     problems: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def named_keys(self) -> dict[str, str]:
-        """The public keys that the tokens name, and what each is for."""
+        """The public keys that the tokens name, each with a description of its purpose."""
         return dict(_named_keys(self))
 
     @property
     def missing_seeds(self) -> dict[str, str]:
-        """Those of them whose seeds are not here."""
+        """The named keys without a seed in the files, each with a description of its purpose."""
         return {key: what for key, what in self.named_keys.items() if key not in self.seeds}
 
 
 def look_into(contents: Contents, operator: str | None = None) -> Held:
-    """What the files hold. Whatever does not verify is in the problems; with a public key, an operator of another one too."""
+    """What the files contain. Files that do not verify are in the problems; so is an operator with another public key than the given one."""
     held = Held()
     for path in sorted(contents.files, key=_order):
         _take(held, contents, path)
@@ -78,7 +78,7 @@ def look_into(contents: Contents, operator: str | None = None) -> Held:
 
 
 def path_problem(path: str, name: str) -> str:
-    """Why a path has no place in a backup of the store of a name; empty where it has one."""
+    """Why a path is not allowed in a backup of the store with this name; empty if it is."""
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\0" in path or "\\" in path:
         return f"{path!r} is not a path in a backup"
@@ -92,12 +92,12 @@ def path_problem(path: str, name: str) -> str:
 
 
 def _order(path: str) -> tuple[int, str]:
-    """Tokens, then seeds, then creds, which repeat both: so these need not be verified again."""
+    """The sort key of a path: tokens, then seeds, then creds, which consist of both and therefore need no further verification."""
     return (0 if path.startswith(f"{STORES}/") else 2 if path.startswith(f"{KEYS}/creds/") else 1), path
 
 
 class _Place(NamedTuple):
-    """What a path is for."""
+    """The kind of file at a path."""
 
     kind: str  # operator, account, user, seed, creds or other
     account: str = ""
@@ -119,9 +119,9 @@ def _place(path: str, contents: Contents) -> _Place:
 
 
 def glance(contents: Contents) -> Held:
-    """What the files seem to hold: of users only the public key that their JWT names is looked at, and nothing of them or of seeds is verified.
+    """What the files contain, without verifying users and seeds. Of users, only the public key in their JWT is read.
 
-    Takes 0.17 s for 10,000 users where look_into takes 1.6.
+    Takes 0.17 s for 10,000 users, compared to 1.6 s for `look_into`.
     """
     held = Held()
     for path, text in contents.files.items():
@@ -140,7 +140,7 @@ def glance(contents: Contents) -> Held:
 
 
 def counted(contents: Contents) -> dict[str, int]:
-    """How many files there are for each kind of thing, whatever is in them."""
+    """The number of files of each kind, independent of their content."""
     kinds = [_place(path, contents).kind for path in contents.files]
     return {name: kinds.count(kind) for name, kind in _COUNTED.items()}
 
@@ -185,7 +185,7 @@ def _seed(text: str, name: str, layout: Layout, path: str) -> str:
 
 
 def _are_creds_of(held: Held, contents: Contents, account: str, user: str, text: str) -> bool:
-    """Whether creds are those of a token and a seed that are known to be right. Saves 0.1 ms for each of them."""
+    """Whether creds consist of a token and a seed that are already verified. Saves 0.1 ms for each creds file."""
     claims = held.users.get((account, user))
     seed = held.seeds.get(claims.subject) if claims is not None else None
     if seed is None:
@@ -216,7 +216,7 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
 
 
 def _check_record(held: Held, contents: Contents) -> None:
-    """What the last run left decides whom the next one trusts: it has to be of this operator, and signed by it."""
+    """Check that the record belongs to this operator and is signed by it, because it determines which tokens the next run trusts."""
     layout, files = contents.layout, contents.files
     identity = json_in(files.get(layout.recorded_store, "{}")).get("operator")
     if held.operator is not None and identity not in (None, held.operator.subject):
@@ -239,17 +239,17 @@ def _check_record(held: Held, contents: Contents) -> None:
 
 
 def _may_have_signed(operator: Claims, account: Claims, contents: Contents) -> bool:
-    # Accounts of a store that nsc made without the operator's key sign themselves until the operator does.
+    # In a managed store, which nsc created without the operator's key, accounts are self-signed until the operator signs them.
     return did_sign(operator, account) or (account.issuer == account.subject and is_managed(contents))
 
 
 def is_managed(contents: Contents) -> bool:
-    """Whether nsc made the store without the operator's key, as its marker says."""
+    """Whether the store is managed, which means that nsc created it without the operator's key. This is in its marker file."""
     return bool(json_in(contents.files.get(contents.layout.marker, "")).get("managed"))
 
 
 def json_in(text: str) -> dict[str, Any]:
-    """The JSON object that a text holds; empty where it holds none."""
+    """The JSON object in a text; empty if the text is not one."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -276,7 +276,7 @@ def _named_keys(held: Held) -> Iterator[tuple[str, str]]:
 
 
 def refusal(what: str, problems: list[str]) -> NatsSecurityError:
-    """The error for problems of a whole, the first ten of them."""
+    """An error that lists the first ten problems and the number of others. `what` is the first sentence of the message."""
     shown = " ".join(hide(problem) for problem in problems[:10])
     more = f" And {len(problems) - 10} more." if len(problems) > 10 else ""
     return NatsSecurityError(f"{what} {shown}{more}")

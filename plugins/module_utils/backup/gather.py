@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The contents of a backup, read from a store and its keystore. The caller holds the store's lock."""
+"""Reads the contents of a backup from a store and its keystore. The caller must hold the store's lock."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from .contents import KEYS, STORES, Contents, glance
 
 
 def gather(layout: Layout) -> Contents:
-    """All files of a store with its archive; of the keystore its journal and record, the seeds that its tokens or its journal name, and its creds.
+    """All files of a store including its archive, and from the keystore its journal and record, its creds, and the seeds of the keys in its tokens and its
+    journal.
 
-    A keystore may be shared: seeds of other operators stay there, and so does its archive, which does not say whose they were. NatsSecurityError where
-    there is no store, or a file of it cannot be read.
+    A keystore may be shared, so the seeds of other operators are not included. Its archive is not included either, because it does not show to which
+    operator a seed belonged. NatsSecurityError if there is no store. FileError if a file cannot be read.
     """
     if not is_file(layout.marker):
         raise NatsSecurityError(
@@ -55,11 +56,11 @@ def _take(files: dict[str, str], path: str, name: str) -> None:
 
 
 def _journalled(journal: str) -> Iterator[str]:
-    """The keys that a killed run had begun to make."""
+    """The keys in the journal that an interrupted run began to create."""
     for line in journal.splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
-            continue  # torn
+            continue  # an incomplete line
         if isinstance(entry, dict) and entry.get("key"):
             yield str(entry["key"])

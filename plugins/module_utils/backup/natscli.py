@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The backup of `nats auth operator backup` (jwt-auth-builder.go: types.go and key.go), read and written.
+"""Reads and writes the backup format of `nats auth operator backup` (jwt-auth-builder.go: types.go and key.go).
 
-It holds the tokens and the seeds of an operator, its accounts and users, and of the signing keys that it has the seeds of. It has no place for
-anything else: roles of signing keys without a scope, a journal, curve keys of an auth callout. Creds are made of tokens and seeds.
+It contains the tokens and the seeds of an operator, its accounts and its users, and the available seeds of signing keys. It cannot contain anything else,
+such as roles of signing keys without a scope, a journal, or curve keys of an auth callout. Creds are created from tokens and seeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REFUSED = "The backup of nats cannot be read:"
 
 
 def read_natscli(text: str) -> Contents:
-    """The contents of a backup that is not sealed. NatsSecurityError, with every problem, where it is none."""
+    """The contents of a backup that is not sealed. NatsSecurityError with the problems if it is not valid."""
     try:
         whole = json.loads(text, object_pairs_hook=each_once)
     except SaidTwiceError as error:
@@ -51,12 +51,12 @@ def read_natscli(text: str) -> Contents:
 
 
 def is_natscli(whole: Any) -> bool:
-    """Whether JSON has the shape of such a backup."""
+    """Whether a JSON value has the shape of such a backup."""
     return isinstance(whole, dict) and {"name", "token", "key", "accounts"} <= set(whole)
 
 
 def open_natscli(text: str, pair: KeyPair) -> str:
-    """The backup that `--key` sealed: to the key's own public key, in base64. NatsSecurityError for another key or a changed text."""
+    """Open a backup that is sealed with `--key`: to the public key of the same key, in base64. NatsSecurityError for another key or a changed text."""
     try:
         return pair.open(base64.b64decode("".join(text.split()), validate=True), pair.public_key).decode("utf-8")
     except ValueError:
@@ -66,14 +66,14 @@ def open_natscli(text: str, pair: KeyPair) -> str:
 
 
 def seal_natscli(text: str, pair: KeyPair) -> str:
-    """The same as `--key` of nats makes it, which `nats auth operator restore --key` opens."""
+    """Seal a backup as nats does with `--key`. `nats auth operator restore --key` opens the result."""
     return base64.b64encode(pair.seal(text.encode("utf-8"), pair.public_key)).decode("ascii")
 
 
 def write_natscli(contents: Contents) -> str:
     """The backup that `nats auth operator restore` reads.
 
-    NatsSecurityError where contents do not verify, or a seed that it takes is missing: it has no place for an operator, account or user without one.
+    NatsSecurityError if the contents do not verify, or if the seed of the operator, an account or a user is missing, because the format requires these seeds.
     """
     held = look_into(contents)
     problems = list(held.problems)
@@ -181,7 +181,7 @@ def _put_keys(
 
 
 def _seeds(entity: dict[str, Any]) -> Iterator[str]:
-    """The seeds of an entity, its own first; one that the other side had no seed of is empty."""
+    """The seeds of an entity, its own first. Keys without a seed are empty in the backup, and are skipped."""
     for key in [entity.get("key"), *_list(entity, "signingKeys")]:
         seed = key.get("key") if isinstance(key, dict) else None
         if seed:

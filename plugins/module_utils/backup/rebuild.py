@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stores rebuilt from whatever tokens and seeds turn up: in loose files of any name, creds, server configurations, or pulled from a live resolver.
+"""Rebuilds stores from tokens and seeds in loose files of any name, in creds, in server configurations, or pulled from a live resolver.
 
-What belongs where follows from signatures alone, not from names of files or from what a token says of its account (as `nsc fix` trusts it). Of several
-tokens about one key the newest counts that its operator or account has signed by a key that it has now. Everything else is in the report.
+Only signatures determine what belongs together, not file names or the account that a token names (which `nsc fix` trusts). Of several tokens about one
+key, the newest is used that is signed by a current key of its operator or account. Everything else is reported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..token import codec, decorated
 from .contents import KEYS, STORES, Contents, Held, counted
 
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-#: Characters that no part of a name of a file may have.
+#: Characters that are not allowed in a file name.
 _UNUSABLE = re.compile(r"[/\\\0]")
 
 
@@ -33,7 +33,7 @@ _KINDS = ("operator", "account", "user")
 
 
 class Source(NamedTuple):
-    """A text that was found, and where, for people."""
+    """A text, and a description of where it was found, for messages."""
 
     where: str
     text: str
@@ -41,59 +41,59 @@ class Source(NamedTuple):
 
 @dataclasses.dataclass
 class Token:
-    """One token that verifies, and where it was found first."""
+    """A token with a verified signature, and where it was found first."""
 
     text: str
     claims: Claims
     where: str
 
 
-#: The tokens about each key, the newest first.
+#: The tokens by their subject, the newest first.
 BySubject = Dict[str, List[Token]]
 
 
 @dataclasses.dataclass
 class Rebuilt:
-    """A store, and what is missing in it or was not taken into it. Every line is for people."""
+    """A rebuilt store, and a report of what is missing in it or was not used."""
 
     contents: Contents
     operator: str  # its public key
     about: str  # the operator and where its JWT was found
-    keys: dict[str, str] = dataclasses.field(default_factory=dict)  # what each key that the tokens name is for
+    keys: dict[str, str] = dataclasses.field(default_factory=dict)  # the purpose of each key that the tokens name
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
-    missing_seeds: dict[str, str] = dataclasses.field(default_factory=dict)  # what each is for, by public key
+    missing_seeds: dict[str, str] = dataclasses.field(default_factory=dict)  # the purpose of the key, by public key
     users_without_creds: list[str] = dataclasses.field(default_factory=list)
     revoked: list[str] = dataclasses.field(default_factory=list)  # users that their account has revoked
     superseded: list[str] = dataclasses.field(default_factory=list)
     renamed: list[str] = dataclasses.field(default_factory=list)
     without_role: dict[str, str] = dataclasses.field(
         default_factory=dict
-    )  # signing keys whose role no JWT says, and whose they are
+    )  # signing keys whose role is in no JWT, each with a description
 
 
 class Rebuild(NamedTuple):
-    """The stores, by operator, and what belongs to none of them."""
+    """The rebuilt stores, one for each operator, and a report of everything that belongs to none of them."""
 
     stores: list[Rebuilt]
     unreadable: list[str]
     orphans: list[str]
     unused_seeds: dict[str, str]  # where each was found, by public key
-    duplicates: list[str]  # JWTs that are in several files, but for those in creds
+    duplicates: list[str]  # JWTs that are in several files, except for those in creds
 
 
 @dataclasses.dataclass
 class _Heap:
-    """All that was found, before it is known what belongs together. Tokens are by their texts, seeds by public key."""
+    """All tokens and seeds that were found, before they are sorted. Tokens are by their texts, seeds by public key."""
 
     tokens: dict[str, Token] = dataclasses.field(default_factory=dict)
     seeds: dict[str, tuple[KeyPair, str]] = dataclasses.field(default_factory=dict)
     unreadable: list[str] = dataclasses.field(default_factory=list)
     duplicates: list[str] = dataclasses.field(default_factory=list)
-    with_seeds: set[str] = dataclasses.field(default_factory=set)  # where there are seeds too, as in creds
+    with_seeds: set[str] = dataclasses.field(default_factory=set)  # sources that contain seeds too, such as creds
 
 
 class Sought(NamedTuple):
-    """Which operator's store is wanted, by its public key, and under which name; None for whatever there is. `keystore` finds seeds that are in no source."""
+    """The wanted operator by public key, and the name for its store; None for any. `keystore` returns key pairs that are in no source."""
 
     operator: str | None = None
     name: str | None = None
@@ -104,7 +104,7 @@ ANYTHING = Sought()
 
 
 def rebuild(sources: Iterable[Source], sought: Sought = ANYTHING) -> Rebuild:
-    """Sort everything that was found into stores, one for each operator; the one that is sought comes first."""
+    """Sort everything that was found into stores, one for each operator. The wanted operator comes first."""
     heap = _Heap()
     for source in sources:
         _take_in(heap, source)
@@ -133,18 +133,18 @@ def rebuild(sources: Iterable[Source], sought: Sought = ANYTHING) -> Rebuild:
 
 
 def _by_kind(tokens: Iterable[Token]) -> dict[str, BySubject]:
-    """The tokens about each key by kind, the newest of each key first."""
+    """The tokens by kind and subject, the newest first."""
     found: dict[str, BySubject] = {kind: {} for kind in _KINDS}
     for token in sorted(tokens, key=lambda one: (-one.claims.issued_at, one.text)):
         found[token.claims.kind].setdefault(token.claims.subject, []).append(token)
     return found
 
 
-# ---- what is in a text
+# ---- reading texts
 
 
 def _take_in(heap: _Heap, source: Source) -> None:
-    """All that a text holds. What its name promises and it does not hold is damaged."""
+    """Add the tokens and seeds in a text to the heap. A file without the content that its suffix requires is reported as damaged."""
     texts = dict.fromkeys(_TOKEN.findall(source.text))
     pairs = list(_seeds_in(source.text))
     for pair in pairs:
@@ -166,7 +166,7 @@ def _take_in(heap: _Heap, source: Source) -> None:
         heap.unreadable.append(f"{source.where}: it holds what looks like a seed, and is mistyped or cut off.")
 
 
-#: What files of nsc have by the ends of their names.
+#: The required content of nsc's files by suffix.
 _PROMISED = {"jwt": ("JWT",), "nk": ("seed",), "creds": ("JWT", "seed")}
 
 
@@ -185,20 +185,20 @@ def _seeds_in(text: str) -> Iterator[KeyPair]:
         try:
             yield nkey.from_seed("".join(secret.split()))
         except NatsSecurityError:
-            continue  # a private key, or base64 of a text that has a seed
+            continue  # a private key, or the base64 encoding of a text with a seed
 
 
-# ---- what belongs together
+# ---- sorting
 
 
 def _operators(tokens: BySubject) -> list[Token]:
-    """The newest token of each operator that signed itself."""
+    """The newest self-signed token of each operator, sorted by name."""
     found = [token for same in tokens.values() if (token := _first_signed(same, same)) is not None]
     return sorted(found, key=_by_name)
 
 
 def _first_signed(tokens: Sequence[Token], parents: Sequence[Token]) -> Token | None:
-    """The first token that one of these parents has signed; of an operator that is itself."""
+    """The first token that one of the parents signed; None if there is none. For an operator, the token itself is the parent."""
     for token in tokens:
         own = [token] if token.claims.kind == "operator" else parents
         if any(did_sign(parent.claims, token.claims) for parent in own):
@@ -207,7 +207,7 @@ def _first_signed(tokens: Sequence[Token], parents: Sequence[Token]) -> Token | 
 
 
 class _Tree(NamedTuple):
-    """An operator, the accounts that it signed and the users that these signed, by account; the texts of all tokens about their keys."""
+    """An operator, its accounts, and its users by the public key of their account. `used` has the texts of all tokens about their keys."""
 
     operator: Token
     accounts: list[Token]
@@ -227,7 +227,7 @@ def _tree(operator: Token, found: dict[str, BySubject]) -> _Tree:
     by_key = {account.claims.subject: account for account in tree.accounts}
     tree.users.update({key: [] for key in by_key})
     for same in found["user"].values():
-        # Users of one key may be of several accounts; only accounts that a token names can have signed it.
+        # The same user key may be used in several accounts. Only the accounts that the tokens name can have signed them.
         for key in dict.fromkeys(_account_named(token) for token in same):
             user = _first_signed(same, [by_key[key]]) if key in by_key else None
             if user is not None:
@@ -241,19 +241,19 @@ def _account_named(user: Token) -> str:
 
 
 def _take(tree: _Tree, token: Token, same: Sequence[Token]) -> None:
-    """Use a token; the others about its key are superseded, or signed by a key that may no longer."""
+    """Use a token. The other tokens about its key are superseded, or signed by a key that may no longer sign."""
     tree.used.update(one.text for one in same)
     tree.superseded.extend(f"{_said(one)}: {_why_superseded(one, token)}" for one in same if one is not token)
 
 
 def _store(tree: _Tree, seed_of: Callable[[str], KeyPair | None], names: set[str], name: str | None) -> Rebuilt:
-    """The files of a store, with the seeds of its keys and the creds of its users. With a name, it is that of the store, whatever the operator's is."""
+    """The files of a store, with the seeds of its keys and the creds of its users. `name` is the name of the store; None to use that of the operator."""
     renamed: list[str] = []
     name = name or _file_name(tree.operator, names, renamed)
     layout = Layout(STORES, KEYS, name)
     files: dict[str, str] = {}
     held = _put_tokens(tree, layout, files, renamed)
-    # Every account here is signed by a key of the operator. In a managed store, as nsc has them, accounts would sign themselves.
+    # Every account here is signed by a key of the operator, so this is not a managed store of nsc, in which accounts are self-signed.
     marker = {"managed": False, "name": name, "kind": "operator", "version": "1"}
     files[layout.marker] = json.dumps(marker, separators=(",", ":"), ensure_ascii=False)
     files[layout.gitignore] = GITIGNORE
@@ -280,7 +280,7 @@ def _store(tree: _Tree, seed_of: Callable[[str], KeyPair | None], names: set[str
 
 
 def roles_of(accounts: Iterable[Claims]) -> dict[str, dict[str, str]]:
-    """The signing keys of accounts by role, by the public key of the account: those whose scope says it, and that no other of the account repeats."""
+    """The signing keys of accounts by role, by the public key of the account. Only roles that are in a scope and unique in the account are included."""
     found = {}
     for claims in accounts:
         named = [key for key in claims.body.signing_keys if key.role]
@@ -297,7 +297,7 @@ def _without_role(held: Held) -> dict[str, str]:
 
 
 def _put_tokens(tree: _Tree, layout: Layout, files: dict[str, str], renamed: list[str]) -> Held:
-    """Put all tokens under their names; what they say, by these names."""
+    """Add all tokens to the files under their names, and return their claims by these names."""
     held = Held(operator=tree.operator.claims)
     files[layout.operator_jwt] = tree.operator.text
     accounts: set[str] = set()
@@ -324,9 +324,9 @@ def _by_name(token: Token) -> tuple[str, int, str]:
 
 
 def _file_name(token: Token, taken: set[str], renamed: list[str]) -> str:
-    """The name of the files of a token: its own, unless that cannot be one or is taken; then its public key makes it another one."""
+    """The file name for a token: its own name or, if that is not valid or already taken, a name that includes its public key."""
     name = token.claims.name
-    # nsc takes names that differ in case only for one.
+    # nsc treats names that differ only in case as the same.
     usable = not name_problem(name) and name.casefold() not in taken
     found = name if usable else f"{_UNUSABLE.sub('_', name).strip()[:100]}-{token.claims.subject[:8]}".lstrip("-.")
     if name_problem(found) or found.casefold() in taken:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of nats_store leaves beside the files of nsc, for a store that was rebuilt: whose it is, the JWTs on record, and the roles of signing keys.
+"""The record of nats_store for a rebuilt store: the operator, the JWTs on record, and the roles of signing keys.
 
-With it the next run takes the store for its own, and has nothing to write but the roles that no JWT says.
+With this record the next run accepts the store as its own. It only has to write the roles that are in no JWT.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .rebuild import roles_of
 
 
 def record_files(contents: Contents, operator: str, accounts: Mapping[str, Claims]) -> dict[str, str]:
-    """The files of the record by path, of a verified store: the operator by its public key, and the accounts by the names of their files."""
+    """The files of the record of a verified store, by path. `operator` is its public key, `accounts` are by the names of their files."""
     layout = contents.layout
     files = {layout.recorded(""): contents.files[layout.operator_jwt]}
     files.update((layout.recorded(name), contents.files[layout.account_jwt(name)]) for name in accounts)

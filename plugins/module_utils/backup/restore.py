@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What restoring a backup would do to a place: what is missing there, what is the same, and what is newer or another and stays unless a task says so."""
+"""Compares a backup with existing files: which are missing, the same, or older, and which are newer or different and stay unless a task overrides this."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MISSING, SAME, OLDER, NEWER, OTHER = "missing", "same", "older", "newer", "other
 
 
 class Comparison(NamedTuple):
-    """Every path of a backup by what is there now: nothing, the same, an older or a newer token, or something else."""
+    """The state of each path of a backup: missing, the same, an older or a newer token, or something else."""
 
     states: dict[str, str]
 
@@ -24,17 +24,17 @@ class Comparison(NamedTuple):
 
     @property
     def conflicts(self) -> list[str]:
-        """What restoring would lose: newer tokens, and other seeds or files."""
+        """The paths whose existing files a restore would lose: newer tokens, and different seeds or other files."""
         return self.paths(NEWER, OTHER)
 
     @property
     def to_write(self) -> list[str]:
-        """What restoring writes where there is no conflict: what is missing, and tokens that are older there."""
+        """The paths that a restore writes without a conflict: missing files and older tokens."""
         return self.paths(MISSING, OLDER)
 
 
 def compare(contents: Contents, found: Callable[[str], str | None]) -> Comparison:
-    """Compare a backup with a place. `found` says what a path of the backup holds there; None where there is nothing."""
+    """Compare a backup with existing files. `found` returns the existing text for a path of the backup; None if there is no file."""
     return Comparison({path: _state(path, text, found(path)) for path, text in contents.files.items()})
 
 

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes sealed to one or more curve keys, in one file of JSON. Every box in it is one of nkeys (xkv1), which `nats auth nkey unseal` opens.
+"""Bytes sealed to one or more curve keys, in a JSON file. Every box in it has the format of nkeys (xkv1), which `nats auth nkey unseal` opens.
 
-A fresh curve key is made for each file. Its seed is sealed to every recipient, and the content to itself: so the content is there once, whoever may open it.
+Each file has a new curve key. The content is sealed to this key, and the seed of this key is sealed to every recipient. So the file has the content only
+once, independent of the number of recipients.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ VERSION = 1
 
 
 class Sealed(NamedTuple):
-    """A file that is not opened yet. What it says of itself is not verified before it is."""
+    """A file that is not opened yet. `about` cannot be verified before it is opened."""
 
     key: str  # the public key that sealed everything
     recipients: Mapping[str, bytes]
@@ -30,7 +31,7 @@ class Sealed(NamedTuple):
 
 
 def seal(content: bytes, recipients: Sequence[str], about: Mapping[str, Any]) -> str:
-    """The file, with what it is about for a person to see. NatsSecurityError where there is no recipient, or one is not a public curve key."""
+    """The text of the file, with `about` in plain text. NatsSecurityError if there is no recipient, or if one is not a public curve key."""
     if not recipients:
         raise NatsSecurityError("A backup is sealed to at least one curve key.")
     pair = nkey.create("curve")
@@ -53,7 +54,7 @@ def seal(content: bytes, recipients: Sequence[str], about: Mapping[str, Any]) ->
 
 
 def read_sealed(text: str) -> Sealed:
-    """The file of a text. NatsSecurityError where it is none, or is cut off."""
+    """Parse the text of a file. NatsSecurityError if it is not a sealed backup, or is truncated."""
     try:
         whole = json.loads(text, object_pairs_hook=each_once)
         if whole["format"] != FORMAT:
@@ -76,7 +77,7 @@ def read_sealed(text: str) -> Sealed:
 
 
 def open_sealed(sealed: Sealed, pairs: Sequence[KeyPair]) -> bytes:
-    """The content, by one of these curve keys. NatsSecurityError where it is sealed to none of them, or was changed."""
+    """The content, opened with one of the key pairs. NatsSecurityError if it is sealed to none of them, or was changed."""
     pair = next((pair for pair in pairs if pair.public_key in sealed.recipients), None)
     if pair is None:
         given = ", ".join(one.public_key for one in pairs) or "none"

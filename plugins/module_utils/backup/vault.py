@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes encrypted with a password as ansible-vault does (format 1.1, AES256), which opens them: `ansible-vault decrypt`.
+"""Encrypts bytes with a password in the format of ansible-vault (1.1, AES256). `ansible-vault decrypt` opens the result.
 
-The parts of Ansible that do this are not there for modules. Needs `cryptography`, as Ansible does.
+The code of Ansible that does this is not available to modules. Needs `cryptography`, as Ansible does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ except ImportError as _error:
     CRYPTOGRAPHY_IMPORT_ERROR = str(_error)
 
 HEADER = "$ANSIBLE_VAULT;"
-#: As in ansible.parsing.vault.VaultAES256: one derivation gives the key, that of the checksum, and the first counter.
+#: As in ansible.parsing.vault.VaultAES256: one derivation returns the cipher key, the HMAC key, and the initial counter.
 _ITERATIONS, _SALT, _KEY, _COUNTER = 10_000, 32, 32, 16
 _LINE = 80
 
@@ -43,7 +43,7 @@ def encrypt(content: bytes, password: str) -> str:
 
 
 def decrypt(text: str, password: str) -> bytes:
-    """What ansible-vault, or encrypt, made of it. NatsSecurityError for another format, another password or a changed text."""
+    """The content of a text from ansible-vault or `encrypt`. NatsSecurityError for another format, another password or a changed text."""
     _require()
     header, _unused, body = text.partition("\n")
     fields = header.strip().split(";")

@@ -1,3 +1,3 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every layer above may use and that knows nothing of NATS's tokens: errors, units, the syntax of Go's standard library."""
+"""Shared by all layers above, without knowledge of NATS tokens: errors, units, texts, and the syntax of Go's standard library."""

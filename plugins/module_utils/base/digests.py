@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands for a JWT or a seed where one of two that are compared stays where it is."""
+"""Digests of JWTs and seeds, to compare two of them on different hosts without transferring either."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import hashlib
 
 
 def digest(text: str) -> str:
-    """The SHA-256 of a text, in hexadecimal digits. JWTs and seeds hold more random bits than could be guessed."""
+    """The SHA-256 of a text, in hexadecimal digits. It does not disclose a JWT or seed, which has too many random bits to be guessed."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""JSON objects in which no name comes twice. Python keeps the last one and Go merges them, so that one text would mean different things, and writing it
-again would lose one of the two."""
+"""Rejects JSON objects with duplicate names. Python keeps the last value and Go merges the values, so the same text would mean different things, and
+writing it again would lose a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .excerpts import quoted
 
 
 class SaidTwiceError(ValueError):
-    """A name that an object has twice. A ValueError, as all that `json.loads` raises for what is not to be read."""
+    """A name that occurs twice in an object. It is a ValueError, like the errors that `json.loads` raises for invalid JSON."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"it has {quoted(key)} twice in one object")
@@ -19,7 +19,7 @@ class SaidTwiceError(ValueError):
 
 
 def each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these members, as `object_pairs_hook` of whatever reads JSON. SaidTwiceError for a name that comes again."""
+    """The object with these members, for use as the `object_pairs_hook` of a JSON decoder. SaidTwiceError for a duplicate name."""
     found = dict(members)
     if len(found) != len(members):
         seen: set[str] = set()

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Values as messages show them: quoted, without secrets, and cut short, so that no message is as large as what somebody wrote.
+"""Values as messages show them: quoted, without secrets, and shortened, so that a large input does not cause a large message.
 
-Secrets are hidden before a text is cut: of a part it cannot be told what it is a part of.
+Secrets are masked before a text is cut, because a part of a secret may not be recognized.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 from .recognition import hide
 
 _LONGEST = 100
-#: Longer than any secret that begins in what is shown, or than the part of it that is shown.
+#: How many characters are searched for secrets: far more than are shown, so that a secret that begins in the shown part is recognized.
 _LOOKED_AT = 10_000
-# A JWT may be a bearer's, and a part of one is no better.
+# A JWT may be a bearer token, so it is not shown, not even in part.
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{12,}[A-Za-z0-9_.-]*")
-#: The placeholder of a key that is to be made, as `keys/new.py` writes it. The public key takes its place in a text later, so it is never cut.
+#: The placeholder of a key that does not exist yet, as `keys/new.py` writes it. The public key replaces it in a text later, so it is never cut.
 _PLACEHOLDER = re.compile(r"\(a new (?:operator|account|user|curve) key: .+\)", re.DOTALL)
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text is the placeholder of a key that is to be made."""
+    """Whether a text is the placeholder of a key that does not exist yet."""
     return text.startswith("(a new ") and _PLACEHOLDER.fullmatch(text) is not None
 
 
@@ -32,26 +32,26 @@ def _shown(text: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """The text; only its beginning, with how long it is, where it is long. A placeholder stays whole."""
+    """The text with secrets masked. Of a long text, only the beginning and the length; a placeholder is never cut."""
     shown = _shown(text)
     is_whole = len(shown) <= _LONGEST or is_placeholder(shown)
     return shown if is_whole else f"{shown[: _LONGEST - 20]}... ({len(text)} characters)"
 
 
 def quoted(value: Any) -> str:
-    """The value as Python writes it, cut short where it is long or deeply nested."""
+    """The value as Python writes it, with secrets masked, shortened if it is long or deeply nested."""
     if isinstance(value, str):
         shown = _shown(value)
         return repr(shown) if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 20]!r}... ({len(value)} characters)"
-    import reprlib  # of a task in which nothing is wrong it would be a part of the start
+    import reprlib  # imported on demand: a task without errors does not need it
 
     class Parts(reprlib.Repr):
-        """Cuts the parts of a value short."""
+        """Shortens the parts of a value and masks secrets in its texts."""
 
         def repr_str(self, x: str, level: int) -> str:
             return super().repr_str(_shown(x), level)
 
     try:
         return Parts().repr(value)
-    except ValueError:  # a number of more digits than Python shows
+    except ValueError:  # a number with more digits than Python converts to text
         return f"a {type(value).__name__} of thousands of digits"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order in which Go's sort.Sort leaves a list, version 1.19 and later (src/sort/zsortinterface.go).
 
-It is not stable: from 13 elements on, those with the same key change places. The Go JWT library sorts exports and imports with it, so that a token that
-has 13 imports, two of them of one subject, is byte for byte the same only with the same algorithm.
+It is not stable: from 13 elements on, elements with the same key may change places. The Go JWT library sorts exports and imports with it, so a token with
+13 imports, two of which have the same subject, is byte for byte the same only with the same algorithm.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _MASK = (1 << 64) - 1
 
 
 def go_sorted(values: Sequence[Any], key: Callable[[Any], str]) -> list[Any]:
-    """The values in the order of sort.Sort, by a key that is a text."""
+    """The values in the order in which sort.Sort leaves them, by a key that is a text."""
     keyed = [(key(value), value) for value in values]
     if len(keyed) <= _MOST_INSERTED or len({text for text, _value in keyed}) == len(keyed):
-        # In these cases there is one order only, or Go's is stable.
+        # Go's order is stable for up to 12 elements, and distinct keys have only one order.
         return [value for _text, value in sorted(keyed, key=lambda item: item[0])]
     _sort(keyed, 0, len(keyed), len(keyed).bit_length())
     return [value for _text, value in keyed]
@@ -40,7 +40,7 @@ def _swap(items: _Items, one: int, other: int) -> None:
 
 
 def _sort(items: _Items, a: int, b: int, limit: int) -> None:
-    """pdqsort, a loop and one call of itself for the smaller part."""
+    """pdqsort: a loop that calls itself for the smaller part."""
     was_balanced = was_partitioned = True
     while True:
         length = b - a
@@ -54,7 +54,7 @@ def _sort(items: _Items, a: int, b: int, limit: int) -> None:
             _break_patterns(items, a, b)
             limit -= 1
         pivot, swaps = _choose_pivot(items, a, b)
-        if swaps == _MOST_SWAPS:  # descending, as it seems
+        if swaps == _MOST_SWAPS:  # probably descending
             items[a:b] = items[a:b][::-1]
             pivot = (b - 1) - (pivot - a)
             swaps = 0
@@ -105,7 +105,7 @@ def _heap_sort(items: _Items, a: int, b: int) -> None:
 
 
 def _partition(items: _Items, a: int, b: int, pivot: int) -> tuple[int, bool]:
-    """What is less than the pivot in front of it; whether it was so already."""
+    """Move the elements that are less than the pivot in front of it. The new position of the pivot, and whether they were there already."""
     _swap(items, a, pivot)
     i, j = a + 1, b - 1
     was_partitioned = True
@@ -139,7 +139,7 @@ def _partition_equal(items: _Items, a: int, b: int, pivot: int) -> int:
 
 
 def _partial_insertion_sort(items: _Items, a: int, b: int) -> bool:
-    """Whether the part is sorted after at most five elements were put in their places."""
+    """Move up to five elements to their places. Whether the part is sorted then."""
     i = a + 1
     for _unused in range(_MOST_STEPS):
         while i < b and not _less(items, i, i - 1):
@@ -178,7 +178,7 @@ def _break_patterns(items: _Items, a: int, b: int) -> None:
 
 
 def _choose_pivot(items: _Items, a: int, b: int) -> tuple[int, int]:
-    """The pivot, and how many elements were found in the wrong order for it."""
+    """The position of the pivot, and how many swaps were needed to find it."""
     length = b - a
     swaps = [0]
     i, j, k = (a + length // 4 * part for part in (1, 2, 3))

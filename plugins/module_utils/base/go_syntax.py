@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What Go's standard library, version 1.26, takes for a URL, a network, a time of day, a number or a time zone.
+"""What Go's standard library, version 1.26, accepts as a URL, a network, a time of day, a number, a duration or a time
+zone.
 
-The Go JWT library validates with it. Nothing here knows about claims. No message repeats the text: a URL may hold a
-password.
+The Go JWT library validates with it. Nothing here knows about claims. Messages do not repeat the text, because a URL
+may contain a password.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ _DURATION_UNITS = {
 
 
 class Url(NamedTuple):
-    """What of a url.URL matters here; hostname is the host without port and brackets.
+    """The parts of a url.URL that are used here. `hostname` is the host without port and brackets.
 
-    Host and path have lost their escapes; bytes that are no UTF-8 became surrogates, as in os.fsdecode(). A URL with an
-    opaque part has neither user nor host nor path.
+    Host and path are unescaped; bytes that are not UTF-8 become surrogates, as in os.fsdecode(). A URL with an opaque
+    part has no user, host or path.
     """
 
     scheme: str
@@ -69,8 +70,8 @@ class Url(NamedTuple):
 def parse_url(text: str) -> Url:
     """The parts of a URL, absolute or relative. ValueError where url.Parse returns an error (src/net/url/url.go).
 
-    As of Go 1.26 the host of an http or https URL has at most one colon outside of brackets. A program whose go.mod
-    asks for an older Go is not that strict (urlstrictcolons=0).
+    As of Go 1.26, the host of an http or https URL has at most one colon outside of brackets. A program whose go.mod
+    names an older Go version is less strict (urlstrictcolons=0).
     """
     url, fragment = text.partition("#")[::2]
     parts = _parse_url(url)
@@ -126,7 +127,7 @@ def check_location(name: str) -> None:
 
     ValueError where time.LoadLocation returns an error on Linux (src/time/zoneinfo.go). As in Go, the host decides
     which zones exist: those in ZONEINFO_DIRECTORIES, and those of the Python package tzdata in place of Go's
-    zoneinfo.zip. The variable ZONEINFO has no say. A host with neither can't judge: any name passes that could be one.
+    zoneinfo.zip. The variable ZONEINFO is ignored. On a host with neither, every well-formed name passes.
     """
     if name in ("", "UTC", "Local"):
         return
@@ -242,7 +243,7 @@ def _unescape(text: str) -> str:
 
 
 def _hostname(host: str) -> str:
-    """func splitHostPort, its first result."""
+    """The first result of func splitHostPort."""
     colon = host.rfind(":")
     if colon >= 0 and _PORT.fullmatch(host[colon:]):
         host = host[:colon]
@@ -250,7 +251,7 @@ def _hostname(host: str) -> str:
 
 
 def _number(digits: str) -> int:
-    """The number; one of more than 21 digits is cut to 21, since Python refuses to convert thousands of them."""
+    """The number. Digits after the 21st are dropped, since Python refuses to convert thousands of digits."""
     return int(digits.lstrip("0")[:21] or "0")
 
 
@@ -283,13 +284,13 @@ def _is_known_zone(name: str) -> bool:
 
 
 def _is_zone(data: bytes) -> bool:
-    """LoadLocationFromTZData, its first checks: the magic, and a version that Go reads."""
+    """The first checks of LoadLocationFromTZData: the magic number, and a version that Go reads."""
     return data[:5] in (b"TZif\0", b"TZif2", b"TZif3")
 
 
 def _read(path: str) -> bytes:
     try:
-        # Path() would drop the slash of Europe/Prague/, which is not a file.
+        # Path() would drop the trailing slash of Europe/Prague/, which is not a file.
         with open(path.encode("utf-8", "surrogatepass"), "rb") as file:
             return file.read(5)
     except (OSError, ValueError):  # ValueError: a NUL

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds seeds and private keys in a text, wherever somebody may have put one by mistake: in a path, a name, a document, a message.
+"""Finds seeds and private keys that were put into a text by mistake, such as a path, a name, a document or a message.
 
-A secret is recognised by what it decodes to: 58 characters of base32 with the bytes and the checksum of a seed are one, whatever stands before
-or after them. So a public key, which has just as many letters, never is. Found as well: a private key (`P...`), a seed without its first one to
-three characters (these say nothing but the type), either of them in lower case or broken into lines, and base64 of a text that has one.
+A secret is recognized by what it decodes to: 58 characters of base32 with the bytes and the checksum of a seed are a seed, regardless of what precedes
+or follows them. A public key, which looks similar, is therefore not reported. Also found are private keys (`P...`), seeds without their first one to
+three characters (which only encode the type), both of these in lower case or broken into lines, and base64 of a text that contains one.
 
-The time is linear in the length of the text: 5 ms for each form in 4 MiB without a secret. Works without nkeys, as its absence is reported by a
-task that may have seeds among its arguments.
+The time is linear in the length of the text: 5 ms for each form in 4 MiB without a secret. This file does not need nkeys, because a task that reports
+that nkeys is missing may have seeds among its arguments.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import binascii
 import re
 from typing import Iterator
 
-#: What is shown in the place of a secret, as Ansible does.
+#: Shown in place of a secret, as in Ansible.
 MASK = "********"
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -34,9 +34,9 @@ _CASES = (_classes(_ALPHABET), _classes(_ALPHABET.lower()))
 _BASE64_CLASS = _classes(_BASE64)
 _STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
-# The three characters that begin a seed are S, the letter of its type, and A, as the byte of the type ends in zeros. The rest is 55 characters,
-# of which the first bit is zero too and the last two bits are spare. Both halves of a private key are 107 characters behind the P, the one half of
-# a curve key 55.
+# A seed begins with three characters: S, the letter of its type, and A, because the byte of the type ends in zeros. The rest is 55 characters, whose
+# first bit is zero too and whose last two bits are unused. A private key has two halves, 107 characters after the P; that of a curve key has one half,
+# 55 characters.
 _TYPES = b"OAUNCX"
 _REST = 55
 _SEED_LENGTH = 58
@@ -45,30 +45,30 @@ _SEED_HEADS = [int(bytes((ord("S"), letter, ord("A"))).translate(_DIGITS), 32) <
 _PRIVATE_BYTE = 15
 _SEED_START = re.compile(rb"(?=S[OAUNCX]A[A-P]|P[A-D])")
 _PUBLIC_KEY_LENGTH = 56
-#: Up to this length every part of a run of letters is looked at as the rest of a seed; in a longer one only its beginning and its end.
+#: In a run of letters up to this length, every position is tried as the rest of a seed; in a longer one, those after a possible head and at both ends.
 _LONG_RUN = 300
 _AT_THE_ENDS = 8
 
-# A whole seed that is mistyped, or lacks characters at its end, has no checksum. A run of letters like these is not shown either where somebody
-# gives it to a task. 52 characters are the identifier of a JWT, 56 may be a mistyped public key.
+# A seed that is mistyped or lacks characters at its end has no valid checksum. A run of letters that looks like one is not shown either. A run of
+# 52 characters is the identifier of a JWT, and one of 56 may be a mistyped public key.
 _LOOKS_LIKE_A_SEED = re.compile(rb"S[OAUNCX]A[A-P][A-Z2-7]{36}|\AS[OAUNCX][A-Z2-7]{51}")
 _LOOKALIKE_LENGTH = 40
 _JWT_ID_LENGTH = 52
 
-# How a text breaks a long word: white space, also as JSON and YAML escape it.
+# What may break a long word: white space, also as JSON and YAML escape it.
 _ESCAPED_BREAKS = (b"\\n", b"\\r", b"\\t")
 _BREAKS = b" \t\r\n\x0b\x0c\\"
 _GAP = r"(?:\\[nrt]|[\s\\])*"
 _JWT_START = "eyJ"
 _JWT_WORD = re.compile(r"[A-Za-z0-9_-]*")
 _IS_USER = re.compile(rb'(?i)"type"\s*:\s*"user"')
-#: The fewest characters of base64 that hold a seed without its beginning.
+#: The fewest characters of base64 that can hold a seed without its first characters.
 _BASE64_LENGTH = 72
 
 
 def secrets_in(text: str) -> list[str]:
-    """The parts of a text that are seeds or private keys, as they stand there."""
-    data = text.encode("ascii", "replace")  # one byte a character, so that positions are the same
+    """The parts of a text that are seeds or private keys, as they are written there."""
+    data = text.encode("ascii", "replace")  # one byte per character, so that positions are the same
     found = [text[start:end] for start, end in _spans(data)]
     squeezed = data
     for escaped in _ESCAPED_BREAKS:
@@ -80,7 +80,7 @@ def secrets_in(text: str) -> list[str]:
 
 
 def lookalikes_in(text: str) -> list[str]:
-    """The parts of a text that look like a seed and are none, because characters are missing or mistyped."""
+    """The parts of a text that look like a seed but are not one, because characters are missing or mistyped."""
     data = text.encode("ascii", "replace")
     found = []
     for table in _CASES:
@@ -100,7 +100,7 @@ def may_hold_secrets(text: str) -> bool:
 
 
 def user_tokens_in(text: str) -> Iterator[tuple[str, bytes]]:
-    """The JWTs of users in a text, each with its payload. A bearer needs nothing else to connect."""
+    """The user JWTs in a text, each with its decoded payload. A bearer token alone is enough to connect."""
     start = text.find(_JWT_START)
     while start >= 0:
         header = _word_end(text, start)
@@ -116,19 +116,19 @@ def user_tokens_in(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def questionable_in(text: str) -> list[str]:
-    """What not to show of a text that somebody wrote: secrets, what looks like one, and the JWTs of users, any of whom may be a bearer."""
+    """The parts of a text that must not be shown: secrets, what looks like a seed, and user JWTs, any of which may be a bearer token."""
     return [*secrets_in(text), *lookalikes_in(text), *(token for token, _unused in user_tokens_in(text))]
 
 
 def hide(text: str) -> str:
-    """The text with MASK in the place of all that is questionable."""
+    """The text with MASK in place of everything that `questionable_in` finds."""
     for secret in sorted(questionable_in(text), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 
 
 def _lookalike_start(run: bytes) -> int | None:
-    """Where a run of letters begins to look like a seed. That may be so in the middle of a public key as well."""
+    """Where a run of letters begins to look like a seed; None if nowhere. Public keys in it are skipped, because their middle may look like one too."""
     match = _LOOKS_LIKE_A_SEED.search(run)
     while match is not None:
         before = max(match.start() - _PUBLIC_KEY_LENGTH + 1, 0)
@@ -151,7 +151,7 @@ def _may_be_the_end_of_one(run: bytes) -> bool:
 
 
 def _runs(data: bytes, table: bytes, length: int) -> Iterator[tuple[int, int]]:
-    """Where at least `length` characters of a class stand together."""
+    """The start and end of each run of at least `length` characters of a class."""
     classes, wanted = data.translate(table), b"x" * length
     start = classes.find(wanted)
     while start >= 0:
@@ -162,7 +162,7 @@ def _runs(data: bytes, table: bytes, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _spans(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where seeds and private keys stand unbroken."""
+    """The start and end of each unbroken seed and private key."""
     for table in _CASES:
         for start, end in _runs(data, table, _REST):
             for first, last in _spans_in_run(data[start:end].upper()):
@@ -174,13 +174,13 @@ def _spans_in_run(run: bytes) -> list[tuple[int, int]]:
         return []
     starts = _starts(run)
     if len(starts) > _LONG_RUN + len(run) // 100:
-        return [(0, len(run))]  # nothing that makes sense, and to look at all of it takes long
+        return [(0, len(run))]  # not a meaningful text, and searching all of it would take long
     spans = []
     for start in starts:
         end = _secret_end(run, start)
         if end:
             head = _head_before(run, start)
-            # The last 55 characters of a public key may have the checksum of a seed by accident, but not behind a head.
+            # The last 55 characters of a public key may have the checksum of a seed by accident, but not after a head.
             keys = (run[at : at + _PUBLIC_KEY_LENGTH] for at in (start - 1, start) if at >= 0)
             if head < start or not any(map(_is_public_key, keys)):
                 spans.append((head, end))
@@ -204,7 +204,7 @@ def _head_length(run: bytes, start: int) -> int:
 
 
 def _secret_end(run: bytes, start: int) -> int:
-    """Where the secret ends whose characters behind its head start here; 0 where there is none."""
+    """The end of the secret whose part after its head begins at `start`; 0 if there is none."""
     first = run[start : start + 1]
     if first > b"P" or first < b"A":
         return 0
@@ -223,7 +223,7 @@ def _secret_end(run: bytes, start: int) -> int:
 
 
 def _head_before(run: bytes, start: int) -> int:
-    """Where what is there of the head of a secret begins."""
+    """Where the head before `start` begins. The head may be incomplete or missing."""
     if run[start - 1 : start] == b"P":
         return start - 1
     at = start
@@ -249,7 +249,7 @@ def _is_public_key(text: bytes) -> bool:
 
 
 def _wrapped(squeezed: bytes, data: bytes) -> Iterator[bytes]:
-    """Secrets that are broken by white space, and base64 of a text with secrets, as they are without white space."""
+    """Secrets that are broken by white space, and base64 of texts with secrets, both returned without the white space."""
     for table in _CASES:
         for start, end in _runs(squeezed, table, _PUBLIC_KEY_LENGTH):
             for word in _whole_secrets(squeezed[start:end]):
@@ -284,7 +284,8 @@ def _decoded(word: str) -> bytes:
 
 
 def _holds_secrets(run: bytes) -> bool:
-    """Whether base64 is that of a text with a secret; the word before it may have become a part of it. A JWT begins with the object that it is."""
+    """Whether a run of base64 decodes to a text with a secret. It may begin with a part of another word, so it is decoded from each of the first four
+    characters, except for a JWT, which begins at its start."""
     standard = run.translate(_STANDARD_BASE64)
     for offset in (0,) if run.startswith(b"eyJ") else range(4):
         part = standard[offset:]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Texts that are none: JSON and YAML can write half of a surrogate pair, which no file, name or JWT can hold."""
+"""Finds texts that are not valid: JSON and YAML can express half of a surrogate pair, which no file, name or JWT can hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def is_text(text: str) -> bool:
-    """Whether a text has whole characters only. Python also has half of a pair for each byte of a file name that is not UTF-8."""
+    """Whether a text has no half of a surrogate pair. Python also uses such halves for bytes of file names that are not UTF-8."""
     if text.isascii():
         return True
     try:
@@ -20,8 +20,8 @@ def is_text(text: str) -> bool:
 
 
 def place_of_half(value: Any) -> str:
-    """Where in a value of lists and dictionaries the first text is that is none, as `accounts[0].name`; empty where all are texts."""
-    # One pass in C, as there may be very many.
+    """The path of the first invalid text in nested lists and dictionaries, such as `accounts[0].name`; empty if all are valid."""
+    # One pass in C first, because there may be very many texts.
     if is_text(json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)):
         return ""
     return _place(value, "")
@@ -46,7 +46,7 @@ def _place(value: Any, path: str) -> str:
 
 
 def without_halves(value: Any) -> Any:
-    """The value with escapes, as `\\ud800`, in the place of what is no character."""
+    """The value with halves of surrogate pairs replaced by escapes, such as `\\ud800`."""
     if isinstance(value, str):
         return value if is_text(value) else value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):

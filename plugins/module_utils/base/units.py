@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers, sizes, durations and times as people write them in a task, to the numbers in claims and back. No clock is read here."""
+"""Converts numbers, sizes, durations and times, as written in a task, to the numbers in claims and back. No clock is read here."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> int:
-    """A whole number in the bounds, from an int or its text. ValueError says which bounds."""
+    """A whole number within the bounds, from an int or its text. ValueError for anything else."""
     if isinstance(value, bool):
         raise ValueError(f"expected a whole number, not {str(value).lower()}")
     text = _text_of(value)
@@ -68,8 +68,8 @@ def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> in
 
 
 def _text_of(value: Any) -> str:
-    """A number, or the text of one."""
-    if isinstance(value, int) and value.bit_length() > 128:  # Python does not even show it
+    """The value as a text without surrounding white space. ValueError for a number that is too large."""
+    if isinstance(value, int) and value.bit_length() > 128:  # may have more digits than Python converts to text
         raise ValueError(f"{quoted(value)} is more than NATS can count")
     return str(value).strip()
 
@@ -99,7 +99,7 @@ def parse_size(value: Any) -> int:
 
 
 def show_size(size: int) -> str | int:
-    """Bytes as people write them, which parse_size reads back: `10GiB`, `500MB`, `unlimited`; the number where no unit divides it."""
+    """A number of bytes in the form that parse_size reads: `10GiB`, `500MB`, `unlimited`; the plain number if no unit divides it."""
     if size < 0:
         return "unlimited"
     for unit, power in (
@@ -166,7 +166,7 @@ def parse_time(value: Any) -> int:
 
 
 def show_time(seconds: int) -> str:
-    """RFC 3339 in UTC for unix seconds; the bare number where no calendar reaches."""
+    """Unix seconds as RFC 3339 in UTC, or as a plain number if they are outside of the years that Python supports."""
     try:
         return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
     except OverflowError:
@@ -174,7 +174,7 @@ def show_time(seconds: int) -> str:
 
 
 def show_duration(nanoseconds: int) -> str:
-    """The shortest text that parse_duration reads back: `90d`, `1h30m`, `1500ms`. A negative one gets a minus sign."""
+    """A duration in the form that parse_duration reads: `90d`, `1h30m`, `1s500ms`. A negative duration gets a minus sign."""
     if nanoseconds < 0:
         return "-" + show_duration(-nanoseconds)
     if not nanoseconds:
@@ -188,6 +188,6 @@ def show_duration(nanoseconds: int) -> str:
 
 
 def show_seconds(seconds: int) -> str:
-    """A span of seconds for a person, its two largest units: `6d`, `1h30m`, `90d12h`."""
+    """A span of seconds in its two largest units, for messages: `6d`, `1h30m`, `90d12h`."""
     parts = re.findall("[0-9]+[a-z]+", show_duration(abs(seconds) * NANOSECONDS)) or ["0s"]
     return ("-" if seconds < 0 else "") + "".join(parts[:2])

@@ -1,21 +1,21 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Users and passwords in URLs: found, so that they can be masked, and removed from what is shown. Also in what is not a URL."""
+"""Finds users and passwords in URLs, so that they can be masked, and removes them from what is shown. Texts that are not valid URLs are accepted too."""
 
 from __future__ import annotations
 
 import re
 import urllib.parse
 
-# In JSON too: a string ends with a quote. No scheme before it, so that the time is linear in the length of the text.
+# The text may be JSON, where a quote ends a string. The scheme is not matched, so that the time is linear in the length of the text.
 _WITH_PASSWORD = re.compile(r"://([^\s/?#@:\"]*:[^\s/?#@\"]+)@")
 
-#: A shorter password is masked with what is around it only: by itself it is a part of words.
+#: A shorter password is masked only together with its user and the @, because by itself it may be a part of other words.
 _SHORTEST = 4
 
 
 def without_credentials(url: str) -> str:
-    """The URL without anything that may be a user or a password: a password may have a / or @ that is not escaped."""
+    """The URL without everything between its scheme and its last @. A password may contain an unescaped / or @, so all of that may be user and password."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         scheme, rest = "", url
@@ -23,13 +23,13 @@ def without_credentials(url: str) -> str:
 
 
 def secrets_of(url: str) -> list[str]:
-    """What may be a password or token in a text that should be a URL, as it stands there and without its escapes."""
+    """What may be a password or token in a text that should be a URL, both as written and unescaped."""
     user, at, _unused = url.rpartition("@")
     return _variants(user.partition("://")[2] or user) if at else []
 
 
 def passwords_in(text: str) -> list[str]:
-    """The passwords in the URLs of any text, with their users."""
+    """The passwords in the URLs of a text, alone and with their users, both as written and unescaped."""
     return [secret for user in _WITH_PASSWORD.findall(text) for secret in _variants(user)] if "://" in text else []
 
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The data model of NATS claims: one dataclass a claim type, every field of the Go library declared once.
+"""The data model of NATS claims: one dataclass per claim type, with every field of the Go library declared once.
 
-The claims of auth callouts, which no task makes, are in `authorization.py`.
+The claims of auth callouts, which no task issues, are in `authorization.py`.
 """
 
 from __future__ import annotations

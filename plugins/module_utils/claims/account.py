@@ -33,7 +33,7 @@ _INFO_URL = ("Where to read more.",)
 
 @dataclasses.dataclass
 class JetStreamLimits:
-    """What an account, or one tier of it, may use of JetStream."""
+    """The JetStream limits of an account, or of one of its tiers."""
 
     memory_storage: int = declare("mem_storage", kinds.STORAGE, "Bytes in memory. 0 means none.")
     disk_storage: int = declare("disk_storage", kinds.STORAGE, "Bytes on disk. 0 means none.")
@@ -54,7 +54,7 @@ class JetStreamLimits:
 
 @dataclasses.dataclass
 class OperatorLimits:
-    """What the operator grants an account."""
+    """The limits that the operator sets for an account."""
 
     subscriptions: int = declare("subs", kinds.COUNT, "Subscriptions of one connection.", default=UNLIMITED)
     data: int = declare("data", kinds.SIZE, "Bytes in all.", default=UNLIMITED)
@@ -246,7 +246,7 @@ def _encode_signing_key(value: SigningKey) -> str:
 
 
 def through_float(raw: Any) -> Any:
-    """What Go's float64 leaves of numbers: it reads a scope into interface{} and writes it out again."""
+    """The value with its numbers converted through float64, as Go does when it reads a scope into interface{} and writes it again."""
     if isinstance(raw, dict):
         return {name: through_float(member) for name, member in raw.items()}
     if isinstance(raw, list):
@@ -299,7 +299,7 @@ _SIGNING_KEYS = Kind(
 
 @dataclasses.dataclass
 class Account:
-    """What an account JWT says under `nats`, as in the Go library's account_claims.go."""
+    """The content of an account JWT under `nats`, as in the Go library's account_claims.go."""
 
     KIND: ClassVar[str] = "account"
     SUBJECT_TYPE: ClassVar[str] = "account"
@@ -350,7 +350,7 @@ class Account:
 
 
 def check_scope_numbers(account: Account) -> None:
-    """NatsSecurityError for a number in a template that servers would read as another one, or that makes the whole account undecodable."""
+    """NatsSecurityError for a number in a template that servers would read as another number, or that makes the whole account undecodable."""
     for signing_key in account.signing_keys:
         if signing_key.template is None:
             continue
@@ -361,7 +361,7 @@ def check_scope_numbers(account: Account) -> None:
 
 
 def scope_number_problems(template: ScopeTemplate) -> dict[str, tuple[int, str]]:
-    """The numbers of a template, by their paths, that cannot be written so that servers read them, and why (SigningKeys.UnmarshalJSON, NewUserScope)."""
+    """The numbers of a template that servers would not read as they are: number and problem, by path (SigningKeys.UnmarshalJSON, NewUserScope)."""
     limits: TemplateLimits = template.limits
     response = template.permissions.response
     numbers = {
@@ -390,9 +390,9 @@ def scope_number_problems(template: ScopeTemplate) -> dict[str, tuple[int, str]]
 
 
 def as_read_by_servers(account: Account) -> Account:
-    """What servers make of an account: with tiers they pass over the other JetStream limits, and a limit that a scope omits is unlimited.
+    """A copy of an account as servers read it: if it has tiers, they ignore the other JetStream limits, and a limit that a scope omits is unlimited.
 
-    A decoded account is kept as it was written, so that it is written again to the same bytes; this copy is for comparing and validating.
+    A decoded account is kept as it was written, so that encoding it gives the same bytes. This copy is for comparing and validating.
     """
     limits = account.limits
     if limits.jetstream_tiers:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Activation claims: the leave of an account for another one to import what it exports privately."""
+"""Activation claims: the permission for an account to import a private export of another account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .declaration import declare, unknown_fields
 
 @dataclass
 class Activation:
-    """What an activation JWT says under `nats`, as in the Go library's activation_claims.go."""
+    """The content of an activation JWT under `nats`, as in the Go library's activation_claims.go."""
 
     KIND: ClassVar[str] = "activation"
     SUBJECT_TYPE: ClassVar[str] = "account"
@@ -34,13 +34,13 @@ class Activation:
 
 
 def activation_hash_id(issuer: str, subject: str, import_subject: str) -> str:
-    """The name under which tools file an activation: SHA-256 in padded base32 (ActivationClaims.HashID)."""
+    """The name under which tools store an activation: SHA-256 in padded base32 (ActivationClaims.HashID)."""
     if not issuer or not subject or not import_subject:
         raise NatsSecurityError("An activation without issuer, subject or import subject has no hash id.")
     tokens = import_subject.split(".")
     wildcard = next((index for index, token in enumerate(tokens) if token in ("*", ">")), None)
     cleaned = "_" if wildcard == 0 else ".".join(tokens[:wildcard])
-    # Where only dots stand before the wildcard nothing is left, and the Go library takes the whole subject.
+    # If only dots precede the wildcard, nothing is left, and the Go library uses the whole subject.
     cleaned = cleaned or import_subject
     text = f"{issuer}.{subject}.{cleaned}"
     return b32encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()).decode("ascii")

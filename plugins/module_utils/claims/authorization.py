@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Authorization requests and responses: what a server and an auth callout service tell each other."""
+"""Authorization requests and responses: the claims that a server and an auth callout service exchange."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHAINS = Kind(_encode_chains, _decode_chains, [], list, list, {"type": "list", 
 
 @dataclass
 class ServerID:
-    """The server that asks."""
+    """The server that sends the request."""
 
     name: str = declare("name", kinds.TEXT, always=True)
     host: str = declare("host", kinds.TEXT, always=True)
@@ -62,7 +62,7 @@ class ClientInformation:
 
 @dataclass
 class ConnectOptions:
-    """What the client sent to connect; holds secrets."""
+    """The options that the client sent to connect. They contain secrets."""
 
     jwt: str = declare("jwt", kinds.TEXT)
     nkey: str = declare("nkey", kinds.TEXT)
@@ -79,7 +79,7 @@ class ConnectOptions:
 
 @dataclass
 class ClientTLS:
-    """The client's TLS, certificates in PEM."""
+    """The client's TLS connection, with certificates in PEM."""
 
     version: str = declare("version", kinds.TEXT)
     cipher: str = declare("cipher", kinds.TEXT)
@@ -90,7 +90,7 @@ class ClientTLS:
 
 @dataclass
 class AuthorizationRequest:
-    """What a server asks an auth callout service, as in the Go library's authorization_claims.go."""
+    """The request of a server to an auth callout service, as in the Go library's authorization_claims.go."""
 
     KIND: ClassVar[str] = "authorization_request"
     SUBJECT_TYPE: ClassVar[str] = ""
@@ -110,7 +110,7 @@ class AuthorizationRequest:
 
 @dataclass
 class AuthorizationResponse:
-    """What an auth callout service answers: a user JWT, or why there is none."""
+    """The response of an auth callout service: a user JWT, or an error."""
 
     KIND: ClassVar[str] = "authorization_response"
     SUBJECT_TYPE: ClassVar[str] = ""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What claims mean: as a document for people, and in what they differ, in words of the options."""
+"""The meaning of claims as a readable document, and the differences between two claims, both in terms of the options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .permissions import UserAccess
 from .user import User
 from .wire import fold_name
 
-#: So many changes of one list are written out.
+#: How many changes of one list are listed at most.
 _MOST_CHANGES = 50
 
 _LIMITS = frozenset(
@@ -38,7 +38,7 @@ _LIMITS = frozenset(
 
 
 def describe(claims: Claims) -> dict[str, Any]:
-    """Claims as a document in words of the options, with defaults omitted; without the times and the issuer of the token."""
+    """Claims as a document in terms of the options, without defaults and without the times and the issuer of the token."""
     shown = {"subject": claims.subject, **show_options(claims)}
     body = claims.body
     if isinstance(body, Generic):
@@ -55,7 +55,7 @@ def describe(claims: Claims) -> dict[str, Any]:
 
 
 def show_claims(claims: Claims) -> dict[str, Any]:
-    """Claims as a result: as the options have them, with the times and issuer of the token."""
+    """Claims as a module returns them: in terms of the options, with the type, times and issuer of the token."""
     shown = describe(claims)
     shown.update(type=claims.kind, issuer=claims.issuer, issued_at=units.show_time(claims.issued_at))
     if claims.expires:
@@ -64,7 +64,7 @@ def show_claims(claims: Claims) -> dict[str, Any]:
 
 
 def differences(old: Claims, new: Claims) -> list[str]:
-    """In what two claims of one kind differ in meaning, a line each: `limits.connections: 10 -> 20`."""
+    """The differences in meaning between two claims of one kind, one line each: `limits.connections: 10 -> 20`."""
     found = list(_differences(old, new, ""))
     before, after = old.body, new.body
     if isinstance(before, Generic) or isinstance(after, Generic):
@@ -82,7 +82,7 @@ def differences(old: Claims, new: Claims) -> list[str]:
 
 
 def _data_of(body: Generic) -> Any:
-    """The data as it is when it has been written and read: numbers through float64, and the version, which is not compared."""
+    """The data as it is after writing and reading, with numbers converted through float64. The version is omitted, because it is not compared."""
     return through_float({name: value for name, value in (body.data or {}).items() if name != "version"})
 
 
@@ -139,7 +139,7 @@ def _say(kind: Kind, shown: Any) -> str:
 
 
 def identities(values: list[Any]) -> dict[str, Any]:
-    """The elements by what identifies them for people; a repeated identity gets a number."""
+    """The elements by a readable identity, such as type and subject. A repeated identity gets a number."""
     found: dict[str, Any] = {}
     numbers: dict[str, int] = {}
     for value in values:
@@ -180,8 +180,8 @@ def _map_differences(kind: Kind, before: dict[str, Any], after: dict[str, Any], 
 
 
 def carry_over_unknown(old: Any, new: Any) -> None:
-    """Put the undeclared members of a decoded object into the new one of the same type, and into the objects in it, so that they are written back. A
-    member that the new object has stays as it is, also where Go takes the two names for one (`fold_name`): a token with both could not be read."""
+    """Copy the undeclared members of a decoded object, at any depth, to the new object of the same type, so that they are written back. A member that the
+    new object already has is kept, also if Go considers two different names equal (`fold_name`), because a token with both could not be read."""
     if getattr(old, "unknown", None):
         own = set(map(fold_name, new.unknown))
         new.unknown = {**{name: old.unknown[name] for name in old.unknown if fold_name(name) not in own}, **new.unknown}

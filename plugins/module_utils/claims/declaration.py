@@ -1,11 +1,11 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a claim field is declared: once, with its JSON name, its kind of `kinds.py`, when it is omitted, and its documentation.
+"""How a claim field is declared: once, with its JSON name, its kind from `kinds.py`, when it is omitted, and its documentation.
 
-What walks whole claims is in `wire.py` (JSON) and `options.py` (options, argument specs, documentation).
+The code that walks whole claims is in `wire.py` (JSON) and `options.py` (options, argument specs, documentation).
 """
 
-# What declare() returns stands in dataclasses.
+# The fields that declare() returns are used in dataclasses.
 # pylint: disable=invalid-field-call
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .kinds import ALWAYS, Kind, same
 
 
 class Field(NamedTuple):
-    """A declared field: the attribute that holds it, which is also its option, and the rest of its declaration."""
+    """A declared field: the attribute that holds it, whose name is also that of its option, and the rest of its declaration."""
 
     attribute: str
     json: str
@@ -31,8 +31,8 @@ class Field(NamedTuple):
     flat: bool  # inline in the options too
     default: Callable[[], Any]
     version_added: str
-    enforced_since: tuple[str, ...]  # of nats-server; empty where every version from 2.10 on enforces the field
-    values_since: Mapping[str, tuple[str, ...]]  # the same of single values of a list
+    enforced_since: tuple[str, ...]  # versions of nats-server; empty if every version from 2.10 on enforces the field
+    values_since: Mapping[str, tuple[str, ...]]  # the same for single values of a list
 
 
 def declare(
@@ -51,12 +51,12 @@ def declare(
 ) -> Any:
     """Declare a dataclass field.
 
-    `name` is the JSON name, `words` what people read, `default` what a new claim has (the zero of the kind unless given).
-    `always` writes the zero too, `option=False` keeps the field out of the options, and out of what is
-    shown and compared unless it is `shown`, `flat` puts what is inline into the options directly. `version_added` is the version of this collection
-    that has the field first, where that is not the first of all. `enforced_since` is the version of nats-server that first does what the field says, where
-    that is later than 2.10.0; several, in order, where it came to older minor versions too: `("2.14.8", "2.15.1")` leaves out 2.15.0. `values_since` is the
-    same of single values of a list.
+    `name` is the JSON name, `words` is the documentation, and `default` is the value in new claims (by default, the zero of the kind). `always` writes the
+    zero too. `option=False` keeps the field out of the options and, unless it is `shown`, out of what is shown and compared. `flat` puts the fields of an
+    inline object directly into the options. `version_added` is the version of this collection that added the field, if it is not the first version.
+
+    `enforced_since` is the version of nats-server that first enforces the field, if it is later than 2.10.0. If the feature was backported to older minor
+    versions, it lists all of them in order: `("2.14.8", "2.15.1")` does not include 2.15.0. `values_since` is the same for single values of a list.
     """
     flags = (always, option, option or shown, required, flat)
     metadata = {"declaration": (name, kind, tuple(words), flags, version_added, enforced_since, values_since or {})}
@@ -68,7 +68,7 @@ def declare(
 
 
 def unknown_fields() -> Any:
-    """Declare where an object keeps the JSON members that nobody declared, so that they are written back."""
+    """Declare the attribute in which an object keeps undeclared JSON members, so that they are written back."""
     return dataclasses.field(default_factory=dict, repr=False)
 
 
@@ -97,14 +97,14 @@ def _help_of_versions(since: tuple[str, ...], values_since: Mapping[str, tuple[s
 
 
 def versions_in_words(since: tuple[str, ...]) -> str:
-    """The versions of an `enforced_since`: `2.12.0`, or `2.15.1 (in 2.14 since 2.14.8)`."""
+    """The versions of an `enforced_since` as text: `2.12.0`, or `2.15.1 (in 2.14 since 2.14.8)`."""
     before = [f"in {text.rpartition('.')[0]} since {text}" for text in since[:-1]]
     return f"{since[-1]} ({', '.join(before)})" if before else since[-1]
 
 
 def copy_with(value: Any, **changes: Any) -> Any:
-    """The declared object with some other attributes, the rest shared. As dataclasses.replace, whose call of the constructor takes longer than to
-    write a small object."""
+    """A copy of a declared object with some attributes changed and the rest shared. Unlike dataclasses.replace, it does not call the constructor, which
+    takes longer than encoding a small object."""
     copy = object.__new__(type(value))
     copy.__dict__.update(value.__dict__, **changes)
     return copy

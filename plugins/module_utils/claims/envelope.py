@@ -18,7 +18,7 @@ from .wire import unknown_members
 
 @dataclass
 class Generic:
-    """Claims of a type of somebody's own: whatever JSON object stands under `nats`, if any; its numbers are floats, as in Go."""
+    """Claims of a custom type: any JSON object under `nats`, or None. Its numbers are floats, as in Go."""
 
     KIND: ClassVar[str] = "generic"
     SUBJECT_TYPE: ClassVar[str] = ""
@@ -27,12 +27,12 @@ class Generic:
     data: dict[str, Any] | None = None
 
 
-#: The claim types that NATS has.
+#: The claim types of NATS.
 KINDS = ("operator", "account", "user", "activation", "authorization_request", "authorization_response")
 
 
 def body_type(kind: str) -> type:
-    """The dataclass of one of KINDS. Those of auth callouts are imported when they are asked for, as hardly any task is."""
+    """The dataclass of one of KINDS. Those of auth callouts are imported on demand, because few tasks need them."""
     if kind.startswith("authorization_"):
         from .authorization import AuthorizationRequest, AuthorizationResponse
 
@@ -42,7 +42,7 @@ def body_type(kind: str) -> type:
 
 @dataclass
 class Claims:
-    """What a token says. Times are unix seconds, 0 is never; `id`, `issued_at` and `issuer` are read from a token, and ignored when one is written."""
+    """The claims of a token. Times are in unix seconds, 0 means never. `id`, `issued_at` and `issuer` are read from a token, and ignored when writing one."""
 
     audience: str = declare("aud", kinds.TEXT, "Intended audience of the token.")
     expires: int = declare("exp", kinds.TIME, option=False)

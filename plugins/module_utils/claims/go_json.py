@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""JSON values as Go's encoding/json reads and writes them. What a claim field makes of them is its kind, in `kinds.py`."""
+"""JSON values as Go's encoding/json reads and writes them. The kinds in `kinds.py` define how claim fields use them."""
 
 # JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
 # pylint: disable=unidiomatic-typecheck
@@ -15,7 +15,7 @@ from ..base.errors import NatsSecurityError
 
 
 def wrong_type(path: str, wanted: str, value: Any) -> NatsSecurityError:
-    """The error for a JSON value of another type than the Go library reads there."""
+    """The error for a JSON value whose type is not the one that the Go library expects there."""
     found = {
         str: "a string",
         bool: "true or false",
@@ -53,7 +53,7 @@ def encode_any(value: Any) -> str:
 
 
 def decode_any(value: Any, path: str) -> Any:
-    """Any JSON value, its texts made valid."""
+    """Any JSON value, with its texts made valid as in `valid_text`."""
     if isinstance(value, str):
         return valid_text(value)
     if isinstance(value, dict):
@@ -102,7 +102,7 @@ def decode_integer(low: int, high: int) -> Callable[[Any, str], int]:
 
 
 class Unwritable(NatsSecurityError):
-    """A number that no token can hold: whoever reads it, Go and so every server too, refuses the whole token. `path` leads to it in the claims."""
+    """A number that no token can hold: Go, and so every server, refuses the whole token. `path` is the path of the number in the claims."""
 
     def __init__(self, path: str, value: int, low: int, high: int) -> None:
         super().__init__(
@@ -111,7 +111,7 @@ class Unwritable(NatsSecurityError):
         self.path, self.value, self.low, self.high = path, value, low, high
 
     def within(self, name: str) -> Unwritable:
-        """The same error, seen from the object that has what holds the number under a name."""
+        """The same error with a path that begins with the name of a member of the enclosing object."""
         path = f"{name}.{self.path}" if self.path else name
         return Unwritable(path, self.value, self.low, self.high)
 

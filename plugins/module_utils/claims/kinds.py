@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of claim fields: how a value is written to and read from JSON as NATS's Go library does it, and from and to a task's options."""
+"""The kinds of claim fields: how a value is converted to and from JSON, as in NATS's Go library, and to and from the options of a task."""
 
 # JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
 # pylint: disable=unidiomatic-typecheck
@@ -34,12 +34,12 @@ _Spec = Dict[str, Any]
 
 #: Equal to nothing: a field with this as its zero is always written.
 ALWAYS = object()
-#: The largest number that survives Go's float64, through which it reads scopes and generic claims.
+#: The largest number that float64 always holds exactly. Go reads the numbers in scopes and generic claims as float64.
 LARGEST_EXACT = (1 << 53) - 1
 
 
 class Kind(NamedTuple):
-    """What a field holds. `encode` and `decode` speak JSON, `parse` and `show` speak options; parse raises ValueError."""
+    """The kind of a field. `encode` and `decode` convert to and from JSON, `show` and `parse` to and from options. `parse` raises ValueError."""
 
     encode: Callable[[Any], str]
     decode: Callable[[Any, str], Any]
@@ -47,23 +47,24 @@ class Kind(NamedTuple):
     parse: Callable[[Any], Any]
     show: Callable[[Any], Any]
     spec: _Spec
-    of: type | None = None  # the dataclass of what is nested, listed or mapped
+    of: type | None = None  # the dataclass of nested objects, list elements or map values
     shape: str = "value"  # value, inline, object, list, map (of objects) or lists (a map of lists)
-    reads_null: bool = False  # its decoder is asked of null too, which otherwise changes nothing
+    reads_null: bool = False  # null is passed to its decoder too, and not ignored
     accepts: tuple[
         Any, ...
-    ] = ()  # what its options may be, for the JSON Schema: a word of schemas/make.py and its arguments
+    ] = ()  # what its option accepts, for the JSON Schema: a name from schemas/make.py and its arguments
 
     @property
     def zero_value(self) -> Any:
-        """The zero, or what makes a new one where it can change."""
+        """The zero, or a function that creates it if it is mutable."""
         if self.zero is ALWAYS:
             return self.of
         return type(self.zero) if isinstance(self.zero, (list, dict)) else self.zero
 
 
 def parse_text(value: Any) -> str:
-    """A text of Unicode characters. What YAML makes of a text without quotes, as of NO, 1.10 or 2027-01-31, is none: it would become another one."""
+    """A text of Unicode characters. ValueError for other types, such as those that YAML makes of an unquoted NO, 1.10 or 2027-01-31: the original text
+    is lost."""
     if not isinstance(value, str):
         advice = ". In YAML, quote it" if isinstance(value, (bool, int, float, datetime.date)) else ""
         raise ValueError(f"expected a text, not {_a_type(value)}{advice}")
@@ -112,9 +113,9 @@ _RAW = re.compile(r"raw\((.*)\)", re.DOTALL)
 
 
 def _with_raw(kind: Kind, is_usual: Callable[[Any], bool]) -> Kind:
-    """The kind with a way to show what a token may hold and an option may not, such as a limit of -5: `raw(-5)`, which is read back too.
+    """The kind with a notation for values that a token can hold and an option cannot, such as `raw(-5)` for a limit of -5. It is both shown and parsed.
 
-    So whatever is shown can be read. What servers make of it is for the rules.
+    So every value that is shown can be parsed. The rules check what servers do with it.
     """
 
     def parse(value: Any) -> Any:
@@ -167,25 +168,25 @@ TEXTS = Kind(
     accepts=("texts",),
 )
 COUNT = _with_raw(_number(units.parse_count, accepts=("count",)), _from(units.UNLIMITED))
-#: A limit of which 0 and all below mean none.
+#: A limit for which 0 and negative numbers mean unlimited.
 COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED, accepts=("count",))
 SIZE = _with_raw(_number(units.parse_size, accepts=("size",)), _from(units.UNLIMITED))
 SIZE_FROM_1 = _number(units.parse_size, lambda value: value if value > 0 else units.UNLIMITED, accepts=("size",))
 
 
-#: Bytes of which 0 means none.
+#: Bytes of storage: 0 means none, and negative numbers mean unlimited.
 STORAGE = _number(units.parse_size, lambda value: max(value, units.UNLIMITED), accepts=("size",))
 INTEGER = _number(units.parse_integer, type_="int", accepts=("integer", units.INT64_MIN, units.INT64_MAX))
 DURATION = _with_raw(_number(units.parse_duration, units.show_duration, accepts=("duration",)), _from(0))
 
 
 class WrittenZero(int):
-    """The 0 of a limit that a scope names. One that it omits, which is 0 too, servers read as unlimited (NewUserScope of the Go library), and when NATS's
-    own library writes a scope it omits both."""
+    """A limit of 0 that is written in a scope. An omitted limit is 0 too, but servers read it as unlimited (NewUserScope of the Go library). NATS's own
+    library omits both when it writes a scope."""
 
 
 def as_read_in_scope(value: int) -> int:
-    """What servers read for a limit of a scope."""
+    """The value that servers read for a limit of a scope."""
     return value if value or isinstance(value, WrittenZero) else units.UNLIMITED
 
 
@@ -212,7 +213,7 @@ def _in_scope(parse: Callable[[Any], int]) -> Kind:
 
 COUNT_IN_SCOPE = _in_scope(units.parse_count)
 SIZE_IN_SCOPE = _in_scope(units.parse_size)
-#: Numbers and spans of which all below 0 mean no limit, and 0 leaves it to the server.
+#: Numbers and durations for which negative values mean unlimited, and 0 means the default of the server.
 COUNT_OR_USUAL = _number(units.parse_count, lambda value: max(value, units.UNLIMITED), accepts=("count",))
 DURATION_OR_USUAL = _number(
     _parse_duration_or_none,
@@ -224,7 +225,8 @@ _HOUR, _DAY = 3600, 86400
 
 
 def _parse_time_of_day(value: Any) -> str:
-    """Hours, minutes and seconds, also where YAML 1.1 made seconds of them: it reads 18:00:00 without quotes as 64800. Other texts are for the rules."""
+    """Hours, minutes and seconds, also from the seconds that YAML 1.1 makes of them: it reads 18:00:00 without quotes as 64800. The rules check other
+    texts."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if not is_number and not (isinstance(value, str) and value.isascii() and value.isdigit()):
         return parse_text(value)
@@ -251,7 +253,7 @@ def integer(low: int, high: int) -> Kind:
 
 
 def percentage(low: int = units.INT64_MIN, high: int = units.INT64_MAX) -> Kind:
-    """1 to 100, of which 0 in a token is another spelling for 100; the bounds are those of its Go type."""
+    """1 to 100. In a token, 0 means 100 too. The bounds are those of its Go type."""
     accepts = ("percentage", low, high)
     return _with_raw(_number(_parse_percentage, lambda value: value or 100, (low, high), "int", accepts), _from(0, 100))
 
@@ -261,7 +263,7 @@ def _parse_percentage(value: Any) -> int:
 
 
 def choice(*values: str, same: dict[str, str] | None = None) -> Kind:
-    """One of some texts; `same` says which other text means the same as one of them."""
+    """One of several texts. `same` maps other texts to the one that has the same meaning."""
 
     def parse(value: Any) -> str:
         if value not in values:
@@ -334,7 +336,7 @@ EXPORT_TYPE = Kind(
     _decode_export_type,
     "",
     _parse_export_type,
-    lambda value: value or f"raw({json.dumps(value)})",  # one that a token omits
+    lambda value: value or f"raw({json.dumps(value)})",  # a type that the token omits
     {"type": "str", "choices": ["stream", "service"]},
     reads_null=True,
     accepts=("export type",),
@@ -390,7 +392,7 @@ def _decode_times(value: Any, path: str) -> dict[str, int]:
     return {valid_text(key): read(item, f"{path}.{key}") for key, item in value.items()}
 
 
-#: In wanted claims, a revocation that is to hold from when it is first issued; claims that are issued never have it.
+#: In wanted claims, the time of a revocation that takes effect when it is first issued. Issued claims never have it.
 NOW = units.INT64_MIN - 1
 
 

@@ -14,7 +14,7 @@ from .declaration import declare, unknown_fields
 
 @dataclass
 class Operator:
-    """What an operator JWT says under `nats`, as in the Go library's operator_claims.go."""
+    """The content of an operator JWT under `nats`, as in the Go library's operator_claims.go."""
 
     KIND: ClassVar[str] = "operator"
     SUBJECT_TYPE: ClassVar[str] = "operator"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declared objects from and to the options of a task, and what Ansible wants to know of them: argument specs and documentation."""
+"""Converts declared objects from and to the options of a task, and generates the argument specs and documentation of these options."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from . import kinds
 from .declaration import Field, fields_of
 from .kinds import Kind
 
-#: A message may repeat what somebody wrote.
+#: The maximum length of a message, which may repeat what the user wrote.
 _LONGEST = 2000
 
 
 class Problem(NamedTuple):
-    """What is wrong with an option. The path is in words of the options: `exports[2].response_threshold`."""
+    """A problem with an option. The path consists of option names: `exports[2].response_threshold`."""
 
     path: str
     message: str
@@ -46,7 +46,7 @@ def _options_by_name(cls: type) -> dict[str, tuple[Field, tuple[str, ...]]]:
 
 
 def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
-    """What a field of shown_fields holds."""
+    """The value of a field that shown_fields returned."""
     for holder in holders:
         value = getattr(value, holder)
     return getattr(value, attribute)
@@ -55,15 +55,15 @@ def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
 # ---- options to objects
 
 
-#: So many options a message about a value of the wrong type lists.
+#: How many options a message about a value of the wrong type lists at most.
 _FEW = 4
 
 
 def read_options(cls: type, options: Any, path: str, problems: list[Problem], beside: tuple[str, ...] = ()) -> Any:
-    """The object that the options describe; what they omit, or give as null, has its default.
+    """The object that the options describe. Options that are omitted or null have their default.
 
-    Everything that is wrong is appended to `problems`: unknown names, values that do not parse, required ones that are missing. `beside` are the options
-    that there are at the same place and that somebody else reads; a message about an unknown name lists them too.
+    All problems are appended to `problems`: unknown names, invalid values, missing required options. `beside` are options at the same place that other
+    code reads; a message about an unknown name lists them too.
     """
     target = cls()
     known = _options_by_name(cls)
@@ -136,7 +136,7 @@ def option_names(cls: type) -> frozenset[str]:
 
 
 def known_only(options: dict[str, Any], known: frozenset[str], path: str, problems: list[Problem]) -> dict[str, Any]:
-    """The options that there are at a place; the others are problems, each with all that there are."""
+    """The options with known names. Each other option is appended to `problems`, with a similar name or all known names."""
     unknown = options.keys() - known
     if not unknown:
         return options
@@ -147,7 +147,7 @@ def known_only(options: dict[str, Any], known: frozenset[str], path: str, proble
 
 
 def _suggestion(name: str, known: Any) -> str:
-    import difflib  # not where there is nothing to suggest: it takes a millisecond
+    import difflib  # imported on demand: it takes a millisecond
 
     close = difflib.get_close_matches(str(name)[:100], list(known), 1)
     return f"; did you mean {close[0]}?" if close else "; available: {}.".format(", ".join(sorted(known)))
@@ -157,9 +157,9 @@ def _suggestion(name: str, known: Any) -> str:
 
 
 def show_options(value: Any) -> dict[str, Any]:
-    """The options that describe an object, without those that have their default: what means the same looks the same.
+    """The options that describe an object, without those that have their default. Objects with the same meaning have the same options.
 
-    So lists whose order carries no meaning are sorted, and one of several spellings is chosen (facts about NATS, what counts as a change).
+    So lists whose order carries no meaning are sorted, and values with several spellings always have the same one.
     """
     shown: dict[str, Any] = {}
     for field, holders, default in _shown_defaults(value.__class__):
@@ -175,7 +175,7 @@ def _shown_defaults(cls: type) -> list[tuple[Field, tuple[str, ...], Any]]:
 
 
 def show_value(kind: Kind, value: Any) -> Any:
-    """What a field holds, as an option."""
+    """The value of a field, as an option."""
     if kind.of is None:
         return kind.show(value)
     if kind.shape in ("inline", "object"):
@@ -192,7 +192,7 @@ def _show_list(values: list[Any]) -> list[Any]:
 
 
 def sort_shown(shown: list[Any]) -> list[Any]:
-    """Shown elements by what identifies them for people, so that a change of something else leaves an element in its place."""
+    """Shown elements, sorted by what identifies them, so that an element keeps its place when something else in it changes."""
     return sorted(shown, key=_sort_key)
 
 
@@ -203,7 +203,7 @@ def _sort_key(shown: Any) -> tuple[str, str]:
     return str(first), json.dumps(shown, sort_keys=True)
 
 
-# ---- what Ansible wants to know
+# ---- argument specs and documentation
 
 
 def argument_spec(cls: type) -> dict[str, Any]:
@@ -230,12 +230,12 @@ def _spec_of(field: Field) -> dict[str, Any]:
 
 
 def _looks_secret(name: str) -> bool:
-    # Names at which Ansible asks for a decision, see PASSWORD_MATCH in ansible.module_utils.common.parameters.
+    # Names for which Ansible requires an explicit no_log, see PASSWORD_MATCH in ansible.module_utils.common.parameters.
     return any(word in name for word in ("token", "key", "pass", "secret"))
 
 
 def _told_default(field: Field) -> Any:
-    """The default as an option, where there is something to say."""
+    """The default as an option; None if the argument spec has none."""
     kind = field.kind
     if kind.of is not None or field.required:
         return None
@@ -248,7 +248,7 @@ def _told_default(field: Field) -> Any:
 
 
 def documentation(cls: type) -> dict[str, Any]:
-    """The options of an object as a module's DOCUMENTATION has them."""
+    """The options of an object in the format of a module's DOCUMENTATION."""
     return {name: _documentation_of(found[0]) for name, found in _options_by_name(cls).items()}
 
 

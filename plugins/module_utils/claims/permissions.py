@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What users and accounts share: permissions, the limits of a user, and a description with its URL."""
+"""What users, scopes and accounts share: permissions, and the limits and other restrictions of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wire import inline, list_of, nested, optional, zero_object
 
 @dataclass
 class Permission:
-    """Subjects, for one direction. Nothing allowed and nothing denied means everything is allowed."""
+    """Subjects, for publishing or subscribing. If nothing is allowed and nothing is denied, everything is allowed."""
 
     allow: list[str] = declare(
         "allow",
@@ -29,7 +29,7 @@ class Permission:
 
 @dataclass
 class ResponsePermission:
-    """The right to answer whoever asked, on the reply subject of the request."""
+    """The permission to answer requests, on their reply subjects."""
 
     max_messages: int = declare(
         "max",
@@ -76,7 +76,7 @@ class TimeRange:
 
 @dataclass
 class NatsLimits:
-    """The limits that a user has for itself."""
+    """The limits of a user without a scope."""
 
     subscriptions: int = declare("subs", kinds.COUNT, "Subscriptions at the same time.", default=UNLIMITED)
     data: int = declare("data", kinds.SIZE, "Bytes in all.", default=UNLIMITED)
@@ -93,7 +93,7 @@ _CONNECTION_TYPES_SINCE = {"IN_PROCESS": ("2.11.0",)}
 
 @dataclass
 class UserAccess:
-    """Everything that a scope's template says for its users, and that a user without a scope says for itself."""
+    """Everything that a scope's template defines for its users, and that a user without a scope defines itself."""
 
     permissions: Permissions = declare("", inline(Permissions), "What may be published and subscribed to.")
     source_networks: list[str] = declare(
@@ -131,14 +131,14 @@ class TemplateLimits:
 
 @dataclass
 class ScopeTemplate(UserAccess):
-    """What a scoped signing key says for its users: a UserAccess, except for what 0 means in its limits, and for the servers that enforce it."""
+    """What a scoped signing key defines for its users: a UserAccess, except for the meaning of 0 in its limits and for the servers that enforce it."""
 
     limits: TemplateLimits = declare(
         "", inline(TemplateLimits), "Limits, each V(unlimited) if omitted; 0 is not possible."
     )  # type: ignore[assignment] # a subtype of that in UserAccess, which mypy forbids for attributes
-    # processClientOrLeafAuthentication looks again once the template is filled in.
+    # Since these versions, processClientOrLeafAuthentication checks this again after it has applied the template.
     proxy_required: bool = declare("proxy_required", kinds.BOOL, _PROXY_REQUIRED, enforced_since=("2.14.8", "2.15.1"))
-    # It looked at connection types before the template was filled in.
+    # Before this version, it checked connection types before it applied the template.
     allowed_connection_types: list[str] = declare(
         "allowed_connection_types",
         kinds.TEXTS,
@@ -149,6 +149,6 @@ class ScopeTemplate(UserAccess):
 
 
 def no_access() -> UserAccess:
-    """The access of a scoped user: nothing at all, everything comes from the template of its signing key."""
+    """The access of a scoped user: nothing, because everything comes from the template of its signing key."""
     empty: UserAccess = zero_object(UserAccess)
     return empty

@@ -15,7 +15,7 @@ from .wire import inline, is_zero
 
 @dataclass
 class User:
-    """What a user JWT says under `nats`, as in the Go library's user_claims.go."""
+    """The content of a user JWT under `nats`, as in the Go library's user_claims.go."""
 
     KIND: ClassVar[str] = "user"
     SUBJECT_TYPE: ClassVar[str] = "user"
@@ -29,12 +29,12 @@ class User:
     type: str = declare("type", kinds.TEXT, option=False)
     version: int = declare("version", kinds.INTEGER, option=False)
     unknown: dict[str, Any] = unknown_fields()
-    #: A decoded body has a list that is empty rather than missing. Servers then refuse it under a scope; it is not written again.
+    #: Whether the decoded body has a list that is empty rather than missing. Servers refuse that in a scoped user. It is not written again.
     has_empty_lists: bool = False
 
     @property
     def is_scoped(self) -> bool:
         """Whether the body leaves everything to the scope of the key that signs it (HasEmptyPermissions of the Go library)."""
         access = self.access
-        # The number alone distinguishes most users from scoped ones, for speed.
+        # For speed, subscriptions are checked first: they distinguish most users from scoped ones.
         return not access.limits.subscriptions and not self.has_empty_lists and is_zero(access)

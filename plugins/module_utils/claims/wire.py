@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declared objects to JSON and back, byte for byte and rule for rule as the Go library's encoding/json does it."""
+"""Converts declared objects to JSON and back, byte for byte and by the same rules as Go's encoding/json."""
 
 # JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
 # pylint: disable=unidiomatic-typecheck
@@ -26,8 +26,8 @@ _HTML = (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u20
 
 @functools.lru_cache(maxsize=None)
 def _writing(cls: type) -> tuple[tuple[str, Any, Callable[[Any], str] | None, bool], ...]:
-    """For each field its attribute, its name as JSON with a colon, its encoder, whether its zero is written too; for what is inline the plan
-    of that, no encoder."""
+    """For each field: its attribute, its name as JSON with a colon, its encoder, and whether its zero is written too. An inline object has its own plan
+    in place of the name, and no encoder."""
     return tuple(
         (field.attribute, _writing(field.kind.of), None, True)
         if field.kind.shape == "inline" and field.kind.of is not None
@@ -41,7 +41,7 @@ def write_members(parts: list[str], value: Any, plan: Any = None) -> None:
     members = value.__dict__
     for attribute, name, encode, always in plan or _writing(value.__class__):
         member = members[attribute]
-        # Every zero is false, and nothing else is; most fields have it.
+        # Every zero is false, and no other value is. Most fields have their zero.
         if member or always:
             if encode is None:
                 write_members(parts, member, name)
@@ -56,7 +56,7 @@ def write_members(parts: list[str], value: Any, plan: Any = None) -> None:
 
 
 def escape_html(text: str) -> str:
-    """JSON as Go writes it: what could be mistaken for HTML or ends lines in JavaScript is escaped. Such characters stand in strings only."""
+    """JSON as Go writes it: characters that are special in HTML, or end lines in JavaScript, are escaped. They occur in strings only."""
     for character, escape in _HTML:
         if character in text:
             text = text.replace(character, escape)
@@ -89,18 +89,18 @@ class _Entry(NamedTuple):
 class _Reading(NamedTuple):
     containers: tuple[
         tuple[int, str], ...
-    ]  # of what is inline the number of its container, 0 for the object, and its attribute
+    ]  # for each inline object, the number of its container (0 is the object itself) and its attribute
     known: dict[str, _Entry]
     folded: dict[str, _Entry]
 
 
 def fold_name(name: str) -> str:
-    """The name as Go compares names of members: each character by itself, with K, long s and their like folded (src/encoding/json/fold.go)."""
+    """The name as Go compares member names: each character is folded by itself, also those like the Kelvin sign and the long s (src/encoding/json/fold.go)."""
     return name.lower() if name.isascii() else "".join(map(_fold_character, name))
 
 
 def _fold_character(character: str) -> str:
-    # Unicode's simple folding, of which Python has the full one: that makes ss of a sharp s.
+    # Unicode's simple case folding. Python has only the full one, which turns a sharp s into ss.
     folded = character.casefold()
     if len(folded) > 1:
         folded = character.lower()
@@ -108,7 +108,7 @@ def _fold_character(character: str) -> str:
 
 
 def refuse_twins(raw: dict[str, Any], path: str) -> None:
-    """NatsSecurityError where two names of an object are the same for Go, which would merge what they hold."""
+    """NatsSecurityError if two names of an object are equal for Go, which would merge their values."""
     seen: dict[str, str] = {}
     for name in raw:
         other = seen.setdefault(fold_name(name), name)
@@ -139,7 +139,7 @@ def _reading(cls: type) -> _Reading:
 
 @functools.lru_cache(maxsize=None)
 def _maker_of_zeros(cls: type) -> Callable[[], Any]:
-    """What makes a zero object: it has the constant zeros of the fields, and calls what makes those that can change."""
+    """A function that creates zero objects. It copies the immutable zeros of the fields and creates the mutable ones."""
     constants: dict[str, Any] = {}
     factories: list[tuple[str, Callable[[], Any]]] = []
     for field in fields_of(cls):
@@ -168,14 +168,14 @@ def _maker_of_zeros(cls: type) -> Callable[[], Any]:
 
 
 def zero_object(cls: type) -> Any:
-    """An object as Go has it before anything is read into it: every field its type's zero, whatever the default of a new claim is."""
+    """An object as in Go before anything is read into it: every field has the zero of its type, regardless of its default in new claims."""
     return _maker_of_zeros(cls)()
 
 
 def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
-    """Read an object into `start`, or into zeros. Names match whatever their case and null changes nothing, as in Go.
+    """Read an object into `start`, or into a zero object. As in Go, names match regardless of case, and null changes nothing.
 
-    Stricter than Go in one thing: no name may come twice, in whatever case. Go reads all of them one after the other into the same struct.
+    This is stricter than Go in one respect: no name may occur twice, regardless of case. Go reads all of them, one after the other, into the same struct.
     """
     value = zero_object(cls) if start is None else start
     if raw is None:
@@ -208,7 +208,7 @@ def decode_object(cls: type, raw: Any, path: str, start: Any = None) -> Any:
 
 
 def unknown_members(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of the JSON members in a decoded object that nobody declared."""
+    """The paths of the undeclared JSON members in a decoded object."""
     for name in getattr(value, "unknown", None) or ():
         yield path + "." + name if path else name
     for field in fields_of(value.__class__):
@@ -230,7 +230,7 @@ def unknown_members(value: Any, path: str = "") -> Iterator[str]:
 
 
 def is_zero(value: Any) -> bool:
-    """Whether every declared field of an object has its zero, at any depth, whatever undeclared members it has."""
+    """Whether every declared field of an object has its zero, at any depth. Undeclared members are ignored."""
     for field in fields_of(value.__class__):
         member = getattr(value, field.attribute)
         if field.kind.zero is ALWAYS:
@@ -241,7 +241,7 @@ def is_zero(value: Any) -> bool:
     return True
 
 
-# ---- the kinds of what is nested
+# ---- the kinds of nested objects
 
 
 def _not_a_value(value: Any) -> Any:
@@ -259,7 +259,7 @@ def _nested(
 
 
 def inline(cls: type) -> Kind:
-    """An embedded struct: its members stand among those of the object around it."""
+    """An embedded struct: its members are among those of the enclosing object."""
     return _nested(cls, _not_a_value, _not_read, ALWAYS, "inline", "dict")
 
 
@@ -282,7 +282,7 @@ def _subject_of(value: Any) -> str:
 
 
 def _encode_sorted(values: list[Any]) -> str:
-    # Exports and imports are sorted by subject when encoded; an element may be null. Up to 12 of them Go leaves equal ones in their order.
+    # Exports and imports are sorted by subject when encoded; an element may be null. Go's sort is stable for up to 12 elements.
     if len(values) <= 12:
         return _encode_list(sorted(values, key=_subject_of))
     from ..base.go_sort import go_sorted

@@ -1,5 +1,5 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A live cluster over NATS: which servers there are, which accounts they hold, and what reconciles them."""
+"""A live cluster over NATS: its servers, the accounts that they hold, and the code that reconciles these accounts."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The older way to keep accounts: an account server that URL resolvers ask over HTTP. Read and pushed, one account a request."""
+"""Accounts on an account server, which URL resolvers query over HTTP: the older way to distribute accounts. Each request reads or pushes one account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .answers import one_line
 from .channel import Tls, default_context
 from .plan import Wanted
 
-#: What an account server may answer at most, in bytes.
+#: The largest response that is read from an account server, in bytes.
 _MOST = codec.MAX_TOKEN_BYTES + 1
 
 
@@ -35,7 +35,7 @@ class Unreachable(NatsSecurityError):
 
 
 class PartlyDone(NatsSecurityError):
-    """Not every account was pushed; `result` is that of the task so far."""
+    """Not every account was pushed. `result` is the result of the task so far."""
 
     def __init__(self, message: str, result: dict[str, Any]) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class PartlyDone(NatsSecurityError):
 
 @dataclasses.dataclass(frozen=True)
 class AccountServer:
-    """Where an account server listens, how it is verified, and how long one exchange with it may take, in seconds."""
+    """The address of an account server, how its certificate is verified, and the timeout of one request in seconds."""
 
     address: Address
     timeout: float
@@ -52,12 +52,12 @@ class AccountServer:
 
     @property
     def shown(self) -> str:
-        """Its URL for people."""
+        """Its URL for messages, without user and password."""
         return self.address.shown
 
 
 def at_url(url: str, timeout: float, tls: Tls) -> AccountServer:
-    """The account server at a URL such as `http://localhost:9090/jwt/v1`. NatsSecurityError where that is no such URL, or is without a wanted TLS."""
+    """The account server at a URL such as `http://localhost:9090/jwt/v1`. NatsSecurityError if the URL is invalid, or rules out TLS although it is wanted."""
     address = account_server_address(url, "account_server_url")
     if tls.wanted and address.is_plain:
         raise NatsSecurityError(
@@ -67,7 +67,7 @@ def at_url(url: str, timeout: float, tls: Tls) -> AccountServer:
 
 
 def read_account(server: AccountServer, account: str) -> str:
-    """The token of an account on the server; "" where it has none."""
+    """The token of an account on the server; "" if the server has none."""
     status, text = _request(server, account, None)
     if status == 404:
         return ""
@@ -84,7 +84,7 @@ def read_account(server: AccountServer, account: str) -> str:
 
 
 def push_account(server: AccountServer, account: str, token: str) -> None:
-    """Push the token of an account. NatsSecurityError where the server does not take it, or does not have it afterwards."""
+    """Push the token of an account. NatsSecurityError if the server refuses it, or does not return it afterwards."""
     status, text = _request(server, account, token.encode("ascii"))
     if not 200 <= status < 300:
         raise NatsSecurityError(
@@ -99,7 +99,7 @@ def push_account(server: AccountServer, account: str, token: str) -> None:
 def bring_in_line(
     server: AccountServer, wanted: Sequence[Wanted], operator: Claims | None, check: bool
 ) -> dict[str, Any]:
-    """Push what the account server does not have; the result of the task. Everything is looked at before the first change."""
+    """Push the accounts that the account server lacks, and return the result of the task. All accounts are checked before the first change."""
     now = int(time.time())
     shown = server.shown
     allowed = None if operator is None else frozenset(allowed_issuers_of_operator(operator))
@@ -142,7 +142,7 @@ def bring_in_line(
 
 
 def _push(server: AccountServer, pushes: Sequence[Wanted], result: dict[str, Any]) -> None:
-    """Push one after the other. PartlyDone, with the result as far as it has come, where that ends early."""
+    """Push the accounts one by one. PartlyDone, with the result so far, if one of them cannot be pushed."""
     accounts = {account["public_key"]: account for account in result["accounts"]}
     for done, one in enumerate(pushes):
         try:
@@ -159,7 +159,7 @@ def _push(server: AccountServer, pushes: Sequence[Wanted], result: dict[str, Any
 
 
 def _push_patiently(server: AccountServer, one: Wanted) -> None:
-    """Push an account; again, after a pause, while the server cannot be reached and there is time."""
+    """Push an account, and retry after a pause while the server is unreachable, up to its timeout."""
     until, pause = time.monotonic() + server.timeout, 0.1
     while True:
         try:
@@ -173,10 +173,10 @@ def _push_patiently(server: AccountServer, one: Wanted) -> None:
 
 
 def _request(server: AccountServer, account: str, data: bytes | None) -> tuple[int, str]:
-    """Status and body of an answer. The time is that of the whole exchange, from the look-up of the name to the last byte.
+    """The status and body of the response. The timeout covers the whole exchange, from name resolution to the last byte.
 
-    Python's own limits are for single steps: a server that sends a byte a second never reaches them. So a thread does the exchange, and whoever
-    waits for it ends it.
+    Python's timeouts apply to single steps: a server that sends one byte per second never reaches them. So the exchange runs in a thread, and the
+    caller ends it after the timeout.
     """
     plan.require_account_key(account, "The account to ask for")
     results: queue.Queue[tuple[int, bytes] | Exception] = queue.Queue()
@@ -205,14 +205,14 @@ def _request(server: AccountServer, account: str, data: bytes | None) -> tuple[i
 
 
 def _end(sockets: Sequence[Any]) -> None:
-    """Wake the thread where it still reads or writes."""
+    """Shut the sockets down, so that a thread that still reads or writes returns."""
     for one in filter(None, sockets):
         with contextlib.suppress(OSError):
             socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
 class _Https(http.client.HTTPSConnection):
-    """HTTPS with the name that the certificate has to be for."""
+    """HTTPS that verifies the certificate against the configured server name."""
 
     def __init__(self, server: AccountServer, context: ssl.SSLContext) -> None:
         super().__init__(server.address.host, server.address.port, timeout=server.timeout, context=context)
@@ -220,7 +220,7 @@ class _Https(http.client.HTTPSConnection):
         self._name = server.tls.server_name or server.address.host
 
     def connect(self) -> None:
-        """Connect, and verify the server."""
+        """Connect, and verify the certificate of the server."""
         http.client.HTTPConnection.connect(self)
         self.sock = self._context_of_name.wrap_socket(self.sock, server_hostname=self._name)
 

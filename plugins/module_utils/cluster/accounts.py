@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The accounts of a live cluster made what a task wants: everything is looked at before the first change, and every change is looked at afterwards."""
+"""Reconcile the accounts of a live cluster with a task: everything is checked before the first change, and every change is verified afterwards."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
     "require_full",
 ]
 
-#: What reading, and a task of each state, need to publish to.
+#: The subjects that a user must be allowed to publish to, for reading and for each state of a task.
 READING = (*SUBJECTS, LOOKUP.format("*"), INFO.format("*"), CONNZ.format("*"), ACCOUNTZ)
 _PUSHING = (UPDATE.format("*"),)
 _DELETING = (JSZ.format("*"), STATZ, DELETE)
@@ -68,7 +68,7 @@ _WORDS = {
 
 
 def require_full(cluster: Cluster, expected: Sequence[str]) -> list[str]:
-    """What to warn of. NatsSecurityError where accounts that are pushed would not stay on a server."""
+    """Return warnings about servers that are ignored. NatsSecurityError if a server would not keep the accounts that are pushed."""
     unclear = [server for server in cluster.servers if server.unclear and _matters(server, expected)]
     if unclear:
         raise NatsSecurityError(" ".join(f"The server {server.name} {server.unclear}." for server in unclear))
@@ -88,10 +88,10 @@ def _matters(server: Server, expected: Sequence[str]) -> bool:
 
 
 async def bring_in_line(connection: Connection, task: Task) -> Outcome:
-    """Make the accounts of a cluster what the task wants, or tell in check mode what that would change.
+    """Reconcile the accounts of a cluster with the task. In check mode, only return what would change.
 
-    Everything is looked at before the first change. NatsSecurityError where something must not be changed, and nothing was; ClusterError
-    where a server did not take a change.
+    Everything is checked before the first change. NatsSecurityError if a change is refused, in which case nothing was changed; ClusterError
+    if a server did not apply a change.
     """
     cluster = await discover(connection, task.expected_servers)
     warnings = [*cluster.warnings, *require_full(cluster, task.expected_servers)]
@@ -116,7 +116,7 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
 
 @dataclasses.dataclass
 class _Pushes:
-    """What is to be pushed, and which of it servers have to load again, by public key."""
+    """The accounts to push with their claims, and the public keys of those that servers have to load again."""
 
     wanted: list[Wanted] = dataclasses.field(default_factory=list)
     claims: list[Claims] = dataclasses.field(default_factory=list)
@@ -126,7 +126,7 @@ class _Pushes:
 async def _change(
     connection: Connection, outcome: Outcome, pushes: _Pushes, removals: list[str], signer: Signer | None
 ) -> None:
-    """Do what is planned. Whatever goes wrong from here on is a ClusterError, with what became of the accounts."""
+    """Apply the plan. Every error from here on is a ClusterError, with the outcome of each account."""
     done = {account.public_key: account for account in outcome.accounts}
     for push in pushes.wanted:
         done[push.subject].action = "not pushed"
@@ -189,7 +189,7 @@ def _say_stuck(servers: Sequence[str]) -> list[str]:
 
 
 async def _check_imports(connection: Connection, task: Task, outcome: Outcome, pushes: _Pushes) -> list[str]:
-    """Which imports servers are going to drop: those of the accounts that are pushed, and those from them."""
+    """Warnings about imports that servers will drop: imports of the accounts that are pushed, and imports from these accounts."""
     keys = {one.subject for one in pushes.wanted}
     if not keys:
         return []
@@ -210,7 +210,7 @@ async def _check_imports(connection: Connection, task: Task, outcome: Outcome, p
 
 
 async def _read_unsettled(connection: Connection, wanted: Sequence[Wanted], outcome: Outcome) -> dict[str, Held]:
-    """What servers hold of the accounts of which not all of them hold what is wanted."""
+    """What servers hold, for each account whose wanted token is not on every server."""
     cluster = outcome.cluster
     count = len(cluster.full)
     answers = await look_up(connection, [one.subject for one in wanted], count)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The URLs of servers and of account servers: taken apart, checked, and shown without user and password."""
+"""The URLs of servers and account servers: parsed, validated, and shown without user and password."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import urllib.parse
 from ..base.errors import NatsSecurityError
 from ..base.urls import without_credentials
 
-#: The schemes of NATS servers, each with its port where the URL has none, as in nats.go.
+#: The schemes of NATS servers with their default ports, as in nats.go.
 SERVER_PORTS = {"nats": 4222, "tls": 4222, "ws": 80, "wss": 443}
-#: Those of account servers.
+#: The schemes of account servers with their default ports.
 ACCOUNT_SERVER_PORTS = {"http": 80, "https": 443}
-#: The schemes that are nothing but encrypted, and those that never are; `nats` is what the server announces.
+#: The schemes that always use TLS, and those that never do. With `nats`, the INFO of the server decides.
 _ENCRYPTED = ("tls", "wss", "https")
 _PLAIN = ("ws", "http")
 
@@ -33,7 +33,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """Where a server listens. `target` is path and query, `credentials` is `user:password` for an account server; `shown` is the URL for people."""
+    """The parsed URL of a server. `target` is path and query, `credentials` is `user:password` of an account server, `shown` is the URL for messages."""
 
     scheme: str
     host: str
@@ -44,22 +44,22 @@ class Address:
 
     @property
     def is_websocket(self) -> bool:
-        """Whether NATS is spoken in a websocket."""
+        """Whether the NATS protocol is carried over WebSocket."""
         return self.scheme in ("ws", "wss")
 
     @property
     def wants_tls(self) -> bool:
-        """Whether the URL itself asks for TLS."""
+        """Whether the scheme requires TLS."""
         return self.scheme in _ENCRYPTED
 
     @property
     def is_plain(self) -> bool:
-        """Whether the URL rules TLS out."""
+        """Whether the scheme excludes TLS."""
         return self.scheme in _PLAIN
 
 
 def server_address(url: str, place: str) -> Address:
-    """The address in the URL of a NATS server, or in `host:port`. NatsSecurityError, with its place, for anything else."""
+    """Parse the URL of a NATS server, or `host:port`. NatsSecurityError, which names `place`, for anything else."""
     address = _address(url if "://" in url else f"nats://{url}", place, SERVER_PORTS)
     if address.credentials:
         raise NatsSecurityError(
@@ -71,7 +71,7 @@ def server_address(url: str, place: str) -> Address:
 
 
 def account_server_address(url: str, place: str) -> Address:
-    """The address in the URL of an account server. NatsSecurityError, with its place, for anything else."""
+    """Parse the URL of an account server. NatsSecurityError, which names `place`, for anything else."""
     address = _address(url, place, ACCOUNT_SERVER_PORTS)
     if "?" in address.target:
         raise NatsSecurityError(f"{place}: {address.shown} has a query, where the path that accounts are under ends.")

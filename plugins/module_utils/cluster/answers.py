@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers answer, read as what it has to be. Whatever is something else is named with the place in the answer, and never believed.
+"""Responses of servers, parsed and validated. A value of an unexpected type or form is an error that names its place in the response.
 
-A server answers JSON with its own description under `server` and what it was asked for under `data`, or why not under `error`. Whoever is on the
-network may answer anything: a `Part` is a value with its place in an answer, and its methods return the value in the wanted type or raise
-Unreadable. Pure.
+A server responds with JSON: its own description under `server`, and the requested data under `data` or the reason for a failure under `error`.
+Responses come from the network and may contain anything. A `Part` is a value with its place in a response; its methods return the value in the
+expected type, or raise Unreadable. Pure.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from ..keys import nkey
 
 T = TypeVar("T")
 
-#: How much of a text that comes from the network is shown, in characters.
+#: The maximum length of a text from the network in a message, in characters.
 _SHOWN = 300
-#: Go's int64.
+#: The largest value of Go's int64.
 _LARGEST = 2**63 - 1
 
 
 class Unreadable(NatsSecurityError):
-    """An answer, or a part of it, is not what it has to be."""
+    """A response, or a part of it, does not have the expected form."""
 
 
 def one_line(text: str) -> str:
-    """A text from the network as a part of a message: one line, without control characters, and not without end."""
+    """A text from the network for a message: on one line, without control characters, and shortened."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: _SHOWN + 1]).split())
     return line[:_SHOWN] + "..." if len(line) > _SHOWN or len(text) > _SHOWN + 1 else line
 
 
 class Part:
-    """A value in an answer, and its place there, such as `data.conns`. A member that is missing, or null, is the default of each method."""
+    """A value in a response, and its place there, such as `data.conns`. Each method returns its default for a member that is missing or null."""
 
     __slots__ = ("place", "value")
 
@@ -48,7 +48,7 @@ class Part:
         return self.value is not None
 
     def __getitem__(self, name: str) -> Part:
-        """A member of an object."""
+        """A member of an object; its value is None if it is missing."""
         if self.value is None:
             return Part(None, f"{self.place}.{name}")
         if not isinstance(self.value, dict):
@@ -56,7 +56,7 @@ class Part:
         return Part(self.value.get(name), f"{self.place}.{name}")
 
     def items(self) -> list[Part]:
-        """The elements of an array."""
+        """The elements of an array; empty if it is missing."""
         if self.value is None:
             return []
         if not isinstance(self.value, list):
@@ -64,7 +64,7 @@ class Part:
         return [Part(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
 
     def text(self) -> str:
-        """A text; "" where it is missing."""
+        """A string; "" if it is missing."""
         if self.value is None:
             return ""
         if not isinstance(self.value, str):
@@ -72,14 +72,14 @@ class Part:
         return str(self.value)
 
     def label(self) -> str:
-        """A text that can be shown and compared as a name: one line without control characters."""
+        """A string that is used as a name: one line without control characters; "" if it is missing."""
         text = self.text()
         if len(text) > _SHOWN or not text.isprintable():
             self.refuse("a name of one line")
         return text
 
     def number(self) -> int:
-        """A whole number that is not negative; 0 where it is missing."""
+        """An integer that is not negative; 0 if it is missing."""
         if self.value is None:
             return 0
         if not isinstance(self.value, int) or isinstance(self.value, bool) or not 0 <= self.value <= _LARGEST:
@@ -87,7 +87,7 @@ class Part:
         return int(self.value)
 
     def flag(self) -> bool:
-        """True or false; false where it is missing."""
+        """A boolean; false if it is missing."""
         if self.value is None:
             return False
         if not isinstance(self.value, bool):
@@ -95,21 +95,21 @@ class Part:
         return bool(self.value)
 
     def key(self, key_type: str) -> str:
-        """A public key of a type, without the line ends that a key may have elsewhere; "" where it is missing or empty."""
+        """A public key of the given type; "" if it is missing or empty. Line ends, which keys may have elsewhere, are refused."""
         text = self.text()
         if text and ("\n" in text or "\r" in text or not nkey.is_public_key(text, key_type)):
             self.refuse(f"the public key of {'an' if key_type[0] in 'ao' else 'a'} {key_type}")
         return text
 
     def refuse(self, wanted: str) -> NoReturn:
-        """Raise Unreadable: something else is wanted here."""
+        """Raise Unreadable, with the place, the value and what is expected instead."""
         kinds = {type(None): "missing", dict: "an object", list: "an array"}
         value = kinds.get(type(self.value)) or one_line(json.dumps(self.value))
         raise Unreadable(f"{self.place} is {value}, where {wanted} is expected")
 
 
 def parse(raw: bytes, place: str) -> Part:
-    """The JSON of an answer. Unreadable where it is none, or says something twice."""
+    """Parse a response as JSON. Unreadable if it is not JSON, or has a member twice."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -125,7 +125,7 @@ def parse(raw: bytes, place: str) -> Part:
 
 
 def _int64(text: str) -> int:
-    # Also for NaN and Infinity, which Python reads as numbers; and of a million digits it would make a number for seconds.
+    # Also refuses NaN and Infinity, which Python reads as numbers, and long digit strings, whose conversion takes seconds.
     if len(text) > len(str(_LARGEST)) + 1 or text.endswith(("N", "y")):
         raise Unreadable("a number that is none")
     return int(text)
@@ -136,7 +136,7 @@ _NOTHING = Part(None, "the answer")
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What one server answers to one request. `server` is its id; "" where the answer names none that could be one. `problem` is why it cannot be read."""
+    """The response of one server to one request. `server` is the server's id, or "" if there is no valid id. `problem` is why it cannot be read."""
 
     server: str
     name: str = ""
@@ -151,12 +151,12 @@ class Answer:
 
     @property
     def data(self) -> Part:
-        """What it was asked for."""
+        """The requested data."""
         return Part(self.whole["data"].value, "data")
 
 
 def read_answer(raw: bytes) -> Answer:
-    """An answer of a server. It raises nothing: one that cannot be read has a problem."""
+    """Parse the response of a server. It raises no error: a response that cannot be read has a `problem`."""
     server = name = ""
     try:
         whole = parse(raw, "the answer")
@@ -172,25 +172,25 @@ def read_answer(raw: bytes) -> Answer:
 
 
 def count_servers(answers: Sequence[Answer]) -> int:
-    """How many servers answered, each answer that names none counted for one: who waits for it would wait in vain."""
+    """The number of servers that responded. A response without a server id counts as one server, because no other response will come in its place."""
     return len({answer.server or index for index, answer in enumerate(answers)})
 
 
 @dataclasses.dataclass(frozen=True)
 class Read(Generic[T]):
-    """What was read from answers, by server id; `problems` has why others could not be read, likewise, under "" where they name no server."""
+    """Values read from responses, by server id. `problems` has why other responses could not be read, also by server id, or under "" without one."""
 
     found: dict[str, T]
     problems: dict[str, str]
 
     def why_not(self, server: str) -> str:
-        """Why there is nothing of a server, to put behind what it did not do; "" where it did not answer at all."""
+        """Why there is no value of a server, as a suffix for a message; "" if the server did not respond."""
         problem = self.problems.get(server) or self.problems.get("")
         return f" (its answer cannot be read: {problem})" if problem else ""
 
 
 def read_each(answers: Iterable[Answer], read: Callable[[Answer], T]) -> Read[T]:
-    """The first answer of each server, read by a function that raises Unreadable where it is not what it has to be."""
+    """Apply `read` to the first response of each server. `read` raises Unreadable for a response of unexpected form."""
     found: dict[str, T] = {}
     problems: dict[str, str] = {}
     for answer in answers:

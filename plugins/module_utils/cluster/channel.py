@@ -1,11 +1,12 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes between nats-py and a server. What reaches nats-py has been read here first, and what it sends goes nowhere before the server has proved
-who it is, where TLS is expected.
+"""The transport between nats-py and a server. Everything that nats-py receives is validated here first, and where TLS is expected, nothing that it
+sends leaves this host before the server's certificate is verified.
 
-nats-py encrypts when the server's INFO asks for it, and INFO comes in the clear: whoever sits in between removes a word and is sent the JWT and the
-signed nonce. It also believes and buffers whatever comes. So a Channel is opened here, host name, TLS and INFO included, before nats-py sees it.
-It hands on whole frames of bounded size that follow the protocol, and of INFO only what is needed: no addresses of other servers are learned.
+nats-py uses TLS if the server's INFO asks for it, and INFO is sent in plaintext: an attacker on the path can remove a field from it and receive the
+JWT and the signed nonce. nats-py also accepts and buffers all input without limits. So a Channel is opened here, including name resolution, TLS and
+INFO, before nats-py uses it. It passes on only complete frames of bounded size that follow the protocol, and only the fields of INFO that are needed:
+the addresses of other servers are not among them.
 """
 
 from __future__ import annotations
@@ -28,31 +29,31 @@ from ..base.errors import NatsSecurityError
 from .addresses import Address
 from .answers import Part, Unreadable, one_line, parse
 
-#: The longest line of the protocol, and the largest message, in bytes. Lists of 100,000 accounts have 6 MB.
+#: The longest line of the protocol, and the largest message, in bytes. A list of 100,000 accounts has 6 MB.
 LONGEST_LINE = 1024 * 1024
 LARGEST_MESSAGE = 64 * 1024 * 1024
-#: How much is read ahead of what was asked for, in bytes.
+#: How much is read ahead, in bytes.
 _AHEAD = 1024 * 1024
-#: How long a server may leave what is sent to it unread, in seconds.
+#: How long a server may leave sent data unread, in seconds.
 _STALLED = 10.0
 
-_TO = rb"[ \t]+[!-~]+[ \t]+[0-9]{1,9}(?:[ \t]+[!-~]+)??"  # subject, subscription and, at times, where to reply
+_TO = rb"[ \t]+[!-~]+[ \t]+[0-9]{1,9}(?:[ \t]+[!-~]+)??"  # subject, subscription id and an optional reply subject
 _MESSAGE = re.compile(rb"MSG" + _TO + rb"[ \t]+([0-9]{1,9})")
 _MESSAGE_WITH_HEADERS = re.compile(rb"HMSG" + _TO + rb"[ \t]+([0-9]{1,9})[ \t]+([0-9]{1,9})")
 _ERROR = re.compile(rb"-ERR[ \t]+'?(.*?)'?[ \t]*")
 _HEADERS = re.compile(rb"NATS/1\.0(?: [0-9]{3}(?: [^\r\n]*)?)?\r\n(?:[^\r\n]+\r\n)*\r\n")
-#: What servers sign in, base64url or base64. Nothing that could be part of a token, which has dots.
+#: The nonce of a server, in base64url or base64. It has no dots, so a server cannot have a JWT signed as a nonce.
 _NONCE = re.compile(r"[A-Za-z0-9_+/=-]{1,128}")
 
 
-#: Why a server is refused: it does not speak the protocol, no websocket, no TLS, it asks for no signature, or the port is one for gateways.
+#: Why a server is refused: it does not speak the NATS protocol, or not over WebSocket, offers no TLS, sends no nonce, or the port is for gateways.
 NO_NATS, NO_WEBSOCKET, NO_TLS, NO_NONCE, NO_CLIENTS = "no_nats", "no_websocket", "no_tls", "no_nonce", "no_clients"
-#: Whom a port is for.
+#: The kinds of connections that a port accepts.
 CLIENT_PORT, LEAFNODE_PORT, ROUTE_PORT = "client", "leafnode", "route"
 
 
 class Refused(NatsSecurityError):
-    """A server that nothing is sent to: it does not prove who it is, or does not speak the protocol. `kind` is why, one of the words above."""
+    """A server that no credentials are sent to: it is not verified, or does not speak the protocol. `kind` is the reason, one of the constants above."""
 
     def __init__(self, message: str, kind: str = NO_NATS) -> None:
         super().__init__(message)
@@ -60,12 +61,12 @@ class Refused(NatsSecurityError):
 
 
 class _Broken(ConnectionError):
-    """The server breaks the protocol."""
+    """The server violates the protocol."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """Whether TLS is a must, and how servers are verified: by the system's certificates where there is no context."""
+    """Whether TLS is required, and how servers are verified. Without a context, the CA certificates of the system are used."""
 
     wanted: bool = False
     context: ssl.SSLContext | None = None
@@ -75,7 +76,7 @@ class Tls:
 
 @dataclasses.dataclass(frozen=True)
 class Info:
-    """What of a server's INFO matters. `client_ip` is the address that it sees this host under; what it does not say is ""."""
+    """The fields of a server's INFO that are used. `client_ip` is the address of this host as the server sees it. Missing texts are ""."""
 
     nonce: str
     max_payload: int
@@ -92,16 +93,16 @@ class Info:
 
     @property
     def line(self) -> bytes:
-        """An INFO for nats-py."""
+        """The INFO line for nats-py."""
         known = {"nonce": self.nonce, "auth_required": True, "max_payload": self.max_payload, "headers": self.headers}
         return b"INFO " + json.dumps(known).encode("ascii") + b"\r\n"
 
 
 async def open_channel(address: Address, tls: Tls, when_refused: Callable[[str], None]) -> Channel:
-    """A channel on which the user can be named: encrypted and verified where TLS is expected, the server's INFO read.
+    """Open a channel that is ready for CONNECT: INFO is read, and where TLS is expected, the channel is encrypted and the server verified.
 
-    Refused where the server is not what is expected, OSError where it cannot be reached. Cancel it to limit how long it takes. `when_refused` is
-    called with each permission violation, as the server sent it.
+    Refused if the server is not as expected, OSError if it cannot be reached. Cancel the task to limit the time. `when_refused` is called with the
+    text of each permissions violation, as the server sent it.
     """
     opened = await open_stream(address, tls)
     return Channel(opened.wire, opened.stream, opened.info, tls.wanted or address.wants_tls, when_refused)
@@ -109,18 +110,18 @@ async def open_channel(address: Address, tls: Tls, when_refused: Callable[[str],
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """A connection on which a user can be named, and the server's INFO. It is read and written as lines, by whoever does not speak as a client."""
+    """A connection that is ready for CONNECT, and the server's INFO. It is read and written by line, for protocols other than that of clients."""
 
     wire: _Wire
     stream: Any
     info: Info
 
     async def line(self) -> bytes:
-        """The next line of the protocol. ConnectionError once nothing more can come."""
+        """The next line of the protocol. ConnectionError after the end of the connection."""
         return await _read_line(self.stream)
 
     def send(self, data: bytes) -> None:
-        """Hand data over to be sent."""
+        """Queue data for sending."""
         self.stream.send(data)
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ class Opened:
 
 
 async def open_stream(address: Address, tls: Tls) -> Opened:
-    """A connection as in open_channel(), for whoever speaks another protocol than that of clients on it."""
+    """Open a connection as open_channel() does, for protocols other than that of clients."""
     wire = await dial(address)
     try:
         if tls.first or address.scheme == "wss":
@@ -192,14 +193,14 @@ def _checked_info(info: Part) -> Info:
 
 
 def _port(info: Part) -> str:
-    """The kind of clients of the port: clients are sent their address and the number of their connection, leaf nodes the number, routes neither."""
+    """The kind of port: INFO has the client's address and connection id on a client port, only the id on a leaf node port, neither on a route port."""
     if info["client_ip"] or not info["server_id"]:
         return CLIENT_PORT
     return LEAFNODE_PORT if info["client_id"] else ROUTE_PORT
 
 
 def _said(info: Part, name: str) -> str:
-    """What nothing but a diagnosis depends on: a server is not refused for it."""
+    """A text of INFO that is only used for diagnosis; "" if it is not a string. A server is not refused for it."""
     value = info[name].value
     return one_line(value) if isinstance(value, str) else ""
 
@@ -220,7 +221,7 @@ async def _read_line(stream: _Wire | _Websocket) -> bytes:
 
 
 class _Wire(asyncio.Protocol):
-    """A connection: what was received, and not yet taken, and whether it has ended."""
+    """A TCP connection: the data that was received but not yet consumed, and whether the connection has ended."""
 
     def __init__(self) -> None:
         self.received = bytearray()
@@ -232,14 +233,14 @@ class _Wire(asyncio.Protocol):
         self._writable.set()
         self._paused = False
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: Any) -> None:
         """Keep the transport."""
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Keep the data, and read no more when there is enough."""
+        """Keep the data, and pause reading when the buffer is full."""
         self.received += data
         if len(self.received) >= _AHEAD and not self._paused:
             self._paused = True
@@ -247,20 +248,20 @@ class _Wire(asyncio.Protocol):
         self._readable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wake whoever waits."""
+        """Note the end of the connection, and wake all waiting tasks."""
         self.error, self.ended = exc, True
         self._readable.set()
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """Let whoever sends wait."""
+        """Make senders wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let them go on."""
+        """Let senders continue."""
         self._writable.set()
 
-    # What a channel calls.
+    # Called by a channel.
 
     @property
     def is_encrypted(self) -> bool:
@@ -268,7 +269,7 @@ class _Wire(asyncio.Protocol):
         return self.transport.get_extra_info("ssl_object") is not None
 
     async def encrypt(self, tls: Tls, host: str) -> None:
-        """The TLS handshake. ssl.SSLError where the server is not the one that the name says."""
+        """Perform the TLS handshake. ssl.SSLError if the server's certificate is not valid for its name."""
         if self.ended:
             raise ConnectionResetError("the server closes the connection")
         context = tls.context or default_context()
@@ -276,7 +277,7 @@ class _Wire(asyncio.Protocol):
         self.transport = await loop.start_tls(self.transport, self, context, server_hostname=tls.server_name or host)
 
     async def more(self) -> None:
-        """Wait until more has been received. ConnectionError once nothing more can come."""
+        """Wait until more has been received. ConnectionError after the end of the connection."""
         self._readable.clear()
         if self.ended:
             raise (
@@ -290,12 +291,12 @@ class _Wire(asyncio.Protocol):
         await self._readable.wait()
 
     def send(self, data: bytes) -> None:
-        """Hand data over to be sent."""
+        """Queue data for sending."""
         if not self.ended:
             self.transport.write(data)
 
     async def sent(self) -> None:
-        """Wait until what was handed over is on its way, but for a bounded rest. The connection ends where the server does not take it."""
+        """Wait until the data is sent, except for a bounded rest. Close the connection if the server does not read it."""
         if not self._writable.is_set():
             try:
                 await asyncio.wait_for(self._writable.wait(), _STALLED)
@@ -309,14 +310,14 @@ class _Wire(asyncio.Protocol):
 
 
 def default_context(ca_path: str | None = None) -> ssl.SSLContext:
-    """Verifies servers and their host names: by the certificates in a file, those of the system if omitted. OSError for a file that has none."""
+    """A context that verifies servers and their host names by the CA certificates in a file, or those of the system. OSError for a file without any."""
     context = ssl.create_default_context(cafile=ca_path)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 async def dial(address: Address) -> _Wire:
-    """A connection to the first address of the host that takes it."""
+    """Connect to the first address of the host that accepts the connection."""
     loop = asyncio.get_running_loop()
     error: OSError = OSError(f"the host {address.host} has no address")
     for family, kind, protocol, _unused, where in await _resolve(address.host, address.port):
@@ -337,7 +338,7 @@ async def dial(address: Address) -> _Wire:
 
 
 async def _resolve(host: str, port: int) -> list[Any]:
-    """The addresses of a host. In a thread that nobody waits for: asyncio would wait for a name server that does not answer."""
+    """The addresses of a host. They are resolved in a daemon thread, because asyncio would wait at its end for a name server that does not respond."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[list[Any]] = loop.create_future()
 
@@ -374,7 +375,7 @@ _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
 
 async def _open_websocket(wire: _Wire, address: Address) -> _Websocket:
-    """The handshake of RFC 6455. Redirections are not followed."""
+    """Perform the handshake of RFC 6455. Redirects are not followed."""
     key = base64.b64encode(os.urandom(16)).decode("ascii")
     host = f"[{address.host}]" if ":" in address.host else address.host
     target = address.target if address.target.startswith("/") else "/" + address.target
@@ -401,21 +402,21 @@ async def _open_websocket(wire: _Wire, address: Address) -> _Websocket:
 
 
 class _Websocket:
-    """What a websocket carries: the bytes of binary messages, of which there may be any number to a line of NATS."""
+    """The payload of a WebSocket connection: the bytes of its binary messages. A line of the NATS protocol may span any number of messages."""
 
     def __init__(self, wire: _Wire) -> None:
         self._wire = wire
         self.received = bytearray()
 
     async def more(self) -> None:
-        """Wait until more has been received. ConnectionError once nothing more can come."""
+        """Wait until more has been received. ConnectionError after the end of the connection."""
         before = len(self.received)
         while len(self.received) == before:
             if not self._take_frame():
                 await self._wire.more()
 
     def _take_frame(self) -> bool:
-        """Take a frame off the wire; whether there was a whole one."""
+        """Consume one frame. Returns whether a whole frame was there."""
         raw = self._wire.received
         if len(raw) < 2:
             return False
@@ -446,7 +447,7 @@ class _Websocket:
         return True
 
     def send(self, data: bytes) -> None:
-        """Hand data over to be sent."""
+        """Queue data for sending."""
         self._wire.send(_frame(_BINARY, data))
 
 
@@ -463,11 +464,11 @@ def _frame(kind: int, data: bytes) -> bytes:
     return head + mask + (int.from_bytes(data, "big") ^ masks).to_bytes(length, "big")
 
 
-# ---- what nats-py calls
+# ---- the interface to nats-py
 
 
 class Channel:
-    """An open connection as nats-py's transport (nats.aio.transport.Transport)."""
+    """An open connection with the interface of nats-py's transport (nats.aio.transport.Transport)."""
 
     def __init__(
         self, wire: _Wire, stream: Any, info: Info, wants_tls: bool, when_refused: Callable[[str], None]
@@ -478,13 +479,13 @@ class Channel:
         self._stream = stream
         self._wants_tls = wants_tls
         self._when_refused = when_refused
-        self._held: list[bytes] = []  # what is handed on when nats-py reads again
+        self._held: list[bytes] = []  # frames that the next read() returns first
         self._outgoing = bytearray()
         self._is_greeted = False
         self._lines = 0
 
     def check_login(self, nonce: str) -> None:
-        """Refused where the user must not be named: nats-py talks over another connection than this one, or it is not encrypted though it has to be."""
+        """Refused if credentials must not be sent: nats-py uses another connection than this one, or the connection lacks the required TLS."""
         if nonce != self.info.nonce or (self._wants_tls and not self._wire.is_encrypted):
             raise Refused("the connection is not the one that was verified: nothing was sent to it")
 
@@ -497,12 +498,12 @@ class Channel:
         return True
 
     async def connect(self, *_unused: Any, **_unused_options: Any) -> None:
-        """It is open already."""
+        """Do nothing: the channel is already open."""
 
     connect_tls = connect
 
     async def readline(self) -> bytes:
-        """INFO first, and then what the server answers to the login: PONG or an error."""
+        """INFO at the first call, then the server's response to CONNECT: PONG or an error."""
         self._lines += 1
         if self._lines == 1:
             return self.info.line
@@ -514,7 +515,7 @@ class Channel:
                 self._held.append(frame)
 
     async def read(self, _unused: int) -> bytes:
-        """Whole frames."""
+        """All complete frames that are there, and at least one."""
         frames = self._held or [await self.next_frame()]
         self._held = []
         while (more := self._take_frame()) is not None:
@@ -522,7 +523,7 @@ class Channel:
         return b"".join(frames)
 
     async def next_frame(self) -> bytes:
-        """The next whole frame. ConnectionError once none can come."""
+        """The next complete frame. ConnectionError after the end of the connection."""
         while True:
             frame = self._take_frame()
             if frame:
@@ -531,7 +532,7 @@ class Channel:
                 await self._stream.more()
 
     def _take_frame(self) -> bytes | None:
-        """The next frame for nats-py; b"" where it is not for it, None where there is no whole one yet."""
+        """The next frame for nats-py; b"" if the frame is not for nats-py, None if it is not complete yet."""
         received = self._stream.received
         end = received.find(b"\r\n", 0, LONGEST_LINE + 2)
         if end < 0:
@@ -552,7 +553,7 @@ class Channel:
         return self._control(line)
 
     def _body_of(self, line: bytes) -> int | None:
-        """How many bytes follow a line; None where it is not the line of a message."""
+        """The length of the payload that follows a line, in bytes; None if it is not the line of a message."""
         if line[:3] not in (b"MSG", b"HMS"):
             return None
         found = _MESSAGE.fullmatch(line) or _MESSAGE_WITH_HEADERS.fullmatch(line)
@@ -593,8 +594,8 @@ class Channel:
         return _Broken(self.problem)
 
     def write(self, data: bytes) -> None:
-        """Send data. CONNECT goes out with the PING behind it: a server that refuses the user closes the connection, and a PING that comes after that
-        resets it before the reason is read."""
+        """Send data. CONNECT is sent together with the PING that follows it: a server that refuses the user closes the connection, and a later PING
+        would reset it before the reason is read."""
         self._outgoing += data
         self._is_greeted = self._is_greeted or data.startswith(b"PING")
         if self._is_greeted:
@@ -606,16 +607,16 @@ class Channel:
         self.write(b"".join(lines))
 
     async def drain(self) -> None:
-        """Wait until data is on its way. That the connection has ended is an error when it is read: nats-py also sends where nobody would see one."""
+        """Wait until the data is sent. The end of the connection is only an error when reading, because nats-py also sends where errors are lost."""
         await self._wire.sent()
 
     def close(self) -> None:
-        """Close at once: what was sent has been answered."""
+        """Close at once: the server has responded to all that was sent."""
         self._wire.abort()
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once: close() is immediate."""
 
     def at_eof(self) -> bool:
-        """Never: an end is an error when it is read."""
+        """Always false: the end of the connection is an error when reading."""
         return False

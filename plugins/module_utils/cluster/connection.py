@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A connection to a cluster as a user of its system account: requests that many servers answer. The only place that imports nats-py.
+"""A connection to a cluster as a user of its system account, for requests that many servers answer. The only module that imports nats-py.
 
-Whoever asks says how many answers are enough; who the servers are is for `servers.py`.
+The caller decides how many answers are enough. `servers.py` finds out which servers there are.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ try:
 except ImportError:
     NATS_IMPORT_ERROR = traceback.format_exc()
 else:
-    # Without a handler of its own, Python prints what a library logs on stderr.
+    # Without a handler, Python prints the log messages of a library on stderr.
     logging.getLogger("nats").addHandler(logging.NullHandler())
 
-#: Versions before this one send whatever is in a subject, line ends and the commands behind them included.
+#: Older versions do not validate subjects: they send line ends in a subject, and the commands after them.
 OLDEST_NATS = (2, 16)
-#: How long a temporary user lives, in seconds, and after which part of that it is replaced.
+#: The lifetime of a temporary user in seconds, and the fraction of it after which the user is replaced.
 LIFETIME = 120
 _RENEWED_AFTER = 0.75
-#: What servers see of who is connected.
+#: The name of the client and of temporary users, as servers show it.
 TEMPORARY_NAME = "natsops.security"
-#: How many requests wait for their answers at the same time.
+#: The maximum number of requests that wait for answers at the same time.
 WINDOW = 512
-#: How long to leave servers alone before a lost connection is re-established, in seconds: at first, and at most.
+#: The pause before a lost connection is re-established, in seconds: the first one, and the longest one.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-#: How much time a request among many may take in the long run, in seconds.
+#: The average time that each of many requests may take, in seconds.
 _SLOWEST = 0.1
-#: How many answers one request can have, and how many bytes the answers to requests that belong together.
+#: The maximum number of answers to one request, and the maximum size of the answers to all requests of one call, in bytes.
 MOST_ANSWERS = 1000
 MOST_BYTES = 256 * 1024 * 1024
 
 Result = TypeVar("Result")
 T = TypeVar("T")
-#: Whether the answers to the request of an index are all that can be expected.
+#: Whether the answers to a request, given by its index, are complete.
 Enough = Callable[[int, List[T]], bool]
 
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """A user to connect as. `renew_at` is when to connect again with another one, in unix seconds."""
+    """A user to connect as. `renew_at` is the time to connect again with a new user, in unix seconds."""
 
     jwt: str
     pair: KeyPair = dataclasses.field(repr=False)
@@ -89,7 +89,7 @@ class Options:
 
     @property
     def addresses(self) -> list[Address]:
-        """Where servers listen. NatsSecurityError for what is not a URL of a server, or rules out the TLS that the others want."""
+        """The addresses of the servers. NatsSecurityError for an invalid URL, or one that excludes TLS although TLS is wanted."""
         if not self.servers:
             raise NatsSecurityError("servers: there is no URL of a server in it.")
         found = [server_address(url, f"servers[{index}]") for index, url in enumerate(self.servers)]
@@ -102,8 +102,8 @@ class Options:
         return found
 
     def channel_tls(self, addresses: Sequence[Address]) -> Tls:
-        """How servers are verified. Where one URL asks for TLS, no server is connected to without it, as in nats.go: else whoever keeps the first one
-        from answering would have the next one asked in the clear."""
+        """How servers are verified. If one URL requires TLS, all servers are connected to with TLS, as in nats.go: otherwise an attacker who blocks the
+        first server could make the client connect to the next one in plaintext."""
         return Tls(bool(self._why_tls(addresses)), self.tls, self.tls_server_name, self.tls_handshake_first)
 
     def _why_tls(self, addresses: Sequence[Address]) -> str:
@@ -113,13 +113,16 @@ class Options:
 
 
 def new_inbox(prefix: str = "_INBOX") -> str:
-    """A prefix of subjects for answers that nobody else listens on."""
+    """A random prefix of subjects for answers, which no other client listens on."""
     return f"{prefix}.{secrets.token_hex(12)}"
 
 
 @dataclasses.dataclass(frozen=True)
 class TemporaryUser:
-    """A user of the system account that is made when it is needed, may do what the work needs, and expires soon. Calling it makes one."""
+    """A temporary user of the system account: created when it is needed, restricted to the subjects that are needed, and valid for a short time.
+
+    Calling it returns a Login with a new user.
+    """
 
     signer: KeyPair = dataclasses.field(repr=False)
     account: str
@@ -127,7 +130,7 @@ class TemporaryUser:
     inbox: str
     subjects: tuple[str, ...]
     lifetime: int = LIFETIME
-    listens: tuple[str, ...] = ()  # what it may subscribe to beside its answers
+    listens: tuple[str, ...] = ()  # what it may subscribe to in addition to its inbox
 
     def __call__(self) -> Login:
         """A new key pair, and a JWT for it that is valid from now on."""
@@ -145,7 +148,7 @@ class TemporaryUser:
 
 
 def login_of_creds(text: str, where: str) -> Callable[[], Login]:
-    """The user of a creds file. NatsSecurityError, with where it comes from, for anything else."""
+    """A function that returns the login of a creds file. NatsSecurityError, which names `where`, if the text is not the creds of a valid user."""
     try:
         pair, jwt = decorated.seed_in(text), decorated.token_in(text)
         claims = codec.decode(jwt)
@@ -162,7 +165,7 @@ def login_of_creds(text: str, where: str) -> Callable[[], Login]:
 
 
 class Interrupted(NatsSecurityError):
-    """Requests that could not all be sent and answered, with the answers that came, and which of the requests were sent at all, by their indexes."""
+    """Not all requests could be sent and answered. `answers` are those received so far, `sent` the indexes of the requests that were sent."""
 
     def __init__(self, message: str, answers: list[list[Any]], sent: frozenset[int]) -> None:
         super().__init__(message)
@@ -171,17 +174,17 @@ class Interrupted(NatsSecurityError):
 
 
 class NotPermitted(Interrupted):
-    """The server does not let the user send a request, or receive its answers."""
+    """The user has no permission to send a request, or to receive its answers."""
 
 
 class _Refusal(NatsSecurityError):
-    """The same, where it is noticed."""
+    """A permissions violation while requests are sent; `ask_many` raises NotPermitted for it."""
 
 
 class _Exchange(Generic[T]):
-    """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are enough.
+    """Requests and their answers: a request is `waiting` to be sent, or `flying` until its answers are complete.
 
-    Time is up when none has become enough for the timeout: answers alone do not count, as a server may send them for ever.
+    The time is up if no request was completed within the timeout. Single answers do not extend it, because a server may send them without end.
     """
 
     def __init__(
@@ -192,18 +195,18 @@ class _Exchange(Generic[T]):
         self.waiting = collections.deque(range(len(requests)))
         self.flying: dict[int, None] = {}  # in the order in which they were sent
         self.sent: set[int] = set()
-        self.unheard: set[int] = set()  # those that nobody listens to
+        self.unheard: set[int] = set()  # requests without responders
         self.stirred = asyncio.Event()
         self.heard = 0
         self.problem = ""
         self._bytes = 0
-        self._index_of: dict[int, int] = {}  # by serial number: each time that a request is sent it has a new one
+        self._index_of: dict[int, int] = {}  # by serial number, which is new each time that a request is sent
         self._read, self._enough, self._timeout = read, enough, timeout
         now = time.monotonic()
         self._until, self._at_last = now + timeout, now + 3 * timeout + len(requests) * _SLOWEST
 
     def send(self, serial: int) -> tuple[str, bytes]:
-        """The next request, which is sent with this serial number."""
+        """The next waiting request as (subject, payload); it becomes `flying` with this serial number."""
         index = self.waiting.popleft()
         self._index_of[serial] = index
         self.flying[index] = None
@@ -211,10 +214,10 @@ class _Exchange(Generic[T]):
         return self.requests[index]
 
     def receive(self, serial: int, message: Any) -> None:
-        """Take down an answer."""
+        """Record an answer."""
         index = self._index_of.get(serial)
         if index is None:
-            return  # late, for a request that was given up
+            return  # too late: the request was sent again since
         if not message.data and message.headers and message.headers.get("Status") == "503":
             self._land(index)
             self.unheard.add(index)
@@ -240,7 +243,7 @@ class _Exchange(Generic[T]):
         self._until = time.monotonic() + self._timeout
 
     def start_over(self) -> None:
-        """Have what is flying sent again."""
+        """Queue all requests that are `flying` again, for a new connection."""
         self._index_of.clear()
         for index in self.flying:
             self.answers[index].clear()
@@ -249,7 +252,7 @@ class _Exchange(Generic[T]):
         self._until = time.monotonic() + self._timeout
 
     async def is_heard(self) -> bool:
-        """Wait until there is something to do; false once time is up."""
+        """Wait until there is something to do. Returns false when the time is up."""
         left = min(self._until, self._at_last) - time.monotonic()
         timer = asyncio.get_running_loop().call_later(max(0.0, left), self.stirred.set)
         await self.stirred.wait()
@@ -258,14 +261,14 @@ class _Exchange(Generic[T]):
 
 
 class _Patience:
-    """How long a lost connection is retried, with longer and longer pauses."""
+    """The time limit for re-establishing a connection, and the growing pauses between attempts."""
 
     def __init__(self, timeout: float) -> None:
         self._until = time.monotonic() + timeout
         self._pause = _FIRST_PAUSE
 
     async def pause(self) -> bool:
-        """Wait; false once the time is up."""
+        """Wait before the next attempt. Returns false when the time is up."""
         left = self._until - time.monotonic()
         if left <= 0:
             return False
@@ -275,7 +278,7 @@ class _Patience:
 
 
 def run(options: Options, work: Callable[[Connection], Coroutine[Any, Any, Result]]) -> Result:
-    """Connect, do the work, and disconnect. NatsSecurityError where no server lets the user in."""
+    """Connect, do the work, disconnect, and return the result of the work. NatsSecurityError if no server accepts the user."""
 
     async def connected() -> Result:
         connection = Connection(options)
@@ -289,7 +292,7 @@ def run(options: Options, work: Callable[[Connection], Coroutine[Any, Any, Resul
 
 
 def nats_problem() -> str:
-    """Why nats-py cannot be used; "" where it can."""
+    """Why nats-py cannot be used; "" if it can."""
     if NATS_IMPORT_ERROR is not None:
         return "The Python library nats-py is missing: `pip install 'nats-py>=2.16'`."
     known = [nats.aio.client.__version__]
@@ -308,7 +311,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 class Connection:
-    """One connection at a time: re-established when it is lost, and when the user is about to expire."""
+    """A connection that is re-established when it is lost, and when its user is about to expire."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -323,42 +326,42 @@ class Connection:
         self._serial = 0
         self._host = ""
         self.renewals = 0
-        #: Whether the server said of the last request that nobody listens to its subject.
+        #: Whether the server reported no responders for the last request.
         self.nobody_listens = False
 
     @property
     def timeout(self) -> float:
-        """How long to wait for servers that do not answer, in seconds."""
+        """How long to wait for answers, in seconds."""
         return self._options.timeout
 
     @property
     def max_payload(self) -> int:
-        """The largest message that the server takes, in bytes."""
+        """The largest message that the server accepts, in bytes; 0 without a connection."""
         return self._channel.info.max_payload if self._channel is not None else 0
 
     @property
     def server_id(self) -> str:
-        """The id of the server that is connected to."""
+        """The id of the connected server; "" without a connection."""
         return self._channel.info.server_id if self._channel is not None else ""
 
     @property
     def host(self) -> str:
-        """The host in the URL of that server."""
+        """The host in the URL of the connected server."""
         return self._host
 
     @property
     def user(self) -> Claims:
-        """The claims of the user who connects."""
+        """The claims of the connecting user."""
         return codec.decode(self._options.login().jwt)
 
     @property
     def account(self) -> str:
-        """The public key of the account of that user."""
+        """The public key of the account of the connecting user."""
         user = self.user
         return str(user.body.issuer_account or user.issuer)
 
     async def open(self) -> None:
-        """Connect to the first server that lets the user in."""
+        """Connect to the first server that accepts the user. NatsSecurityError if none does."""
         missing = nats_problem()
         if missing:
             raise NatsSecurityError(missing)
@@ -414,7 +417,7 @@ class Connection:
             name=TEMPORARY_NAME,
             allow_reconnect=False,
             connect_timeout=self._options.connect_timeout,
-            flush_timeout=self._options.timeout,  # else it waits for ever for a connection that was lost
+            flush_timeout=self._options.timeout,  # otherwise it waits for a lost connection without end
             user_jwt_cb=token,
             signature_cb=signature,
             error_cb=_pass_over,
@@ -443,9 +446,9 @@ class Connection:
     async def ask(
         self, subject: str, payload: bytes, enough: Callable[[list[Answer]], bool], timeout: float, linger: float = 0
     ) -> list[Answer]:
-        """What the servers answer to one request, until that is enough and `linger` seconds have passed, or the time is up.
+        """The answers of the servers to one request. Returns when they are enough and `linger` seconds have passed, or when the time is up.
 
-        Nothing where nobody listens.
+        The list is empty if there are no responders.
         """
         answers = await self.ask_servers([(subject, payload)], lambda _unused, found: enough(found), timeout, linger)
         return answers[0]
@@ -453,7 +456,7 @@ class Connection:
     async def ask_servers(
         self, requests: Sequence[tuple[str, bytes]], enough: Enough[Answer], timeout: float, linger: float = 0
     ) -> list[list[Answer]]:
-        """What the servers answer to many requests, see `ask_many`."""
+        """The answers of the servers to many requests, by request; see `ask_many`."""
         return await self.ask_many(requests, enough, timeout, linger, read_answer)
 
     async def ask_many(
@@ -464,10 +467,10 @@ class Connection:
         linger: float = 0,
         read: Callable[[bytes], Any] = bytes,
     ) -> list[list[Any]]:
-        """The answers to many requests, each read by a function, in order; a bounded number of requests are on their way at the same time.
+        """The answers to many requests, by request and in the order of the requests; `read` parses each answer. A bounded number of requests is in flight.
 
-        Once none has been answered for the timeout, what is missing is taken not to come, and what was not sent yet is not sent. A connection that is
-        lost is re-established for as long as the timeout. Interrupted where that fails, and where the server refuses.
+        If no request is completed within the timeout, it stops: missing answers stay missing, and the remaining requests are not sent. A lost
+        connection is re-established, for up to the timeout. Interrupted if that fails, NotPermitted if the server refuses a request.
         """
         exchange = self._exchange = _Exchange(requests, read, enough, timeout)
         try:
@@ -524,7 +527,7 @@ class Connection:
         return self._renew_at is not None and time.time() >= self._renew_at
 
     async def _renew(self, patience: _Patience) -> None:
-        """Connect again. NatsSecurityError where that did not succeed for the time that there is."""
+        """Connect again. NatsSecurityError if that does not succeed in time."""
         reason = self._channel.problem if self._channel is not None else ""
         problem = ""
         await self.close()
@@ -544,7 +547,7 @@ class Connection:
 
 
 async def _pass_over(_unused: Exception) -> None:
-    """What nats-py reports is seen by other means, or is an error where it happens."""
+    """Ignore the error: the channel notices it, or the call that caused it raises it."""
 
 
 def _say_refusal(text: str, inbox: str) -> str:

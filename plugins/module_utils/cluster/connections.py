@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who is connected to an account on every server of a cluster, and connections that are closed until none is left.
+"""Find the connections of an account on all servers of a cluster, and close connections until none is left.
 
-A client says its own name, and beside its JWT may send a user name or a key that the server shows as its user. So nothing that a client says of itself
-decides: all connections of the account are read, and the JWT by which the server let each one in says whose it is.
+A client chooses its name, and can send a user name or a key in addition to its JWT, which the server then shows as its user. So nothing that a client
+sends about itself is used to select connections: all connections of the account are read, and the JWT that the server accepted identifies the user.
 """
 
 from __future__ import annotations
@@ -24,24 +24,27 @@ from .permitted import require_permission
 from .servers import SUBJECTS, Cluster, Server, discover
 
 KICK = "$SYS.REQ.SERVER.{}.KICK"
-#: What looking for connections, and closing them, need to publish to.
+#: The subjects that a user must be allowed to publish to, to find connections and to close them.
 LOOKING = (*SUBJECTS, CONNZ.format("*"))
 CLOSING = (*LOOKING, KICK.format("*"))
-#: ConnState of nats-server: open connections, or closed ones too, of which a server remembers some.
+#: ConnState of nats-server: open connections only, or also closed ones, of which a server remembers a limited number.
 _OPEN, _ALL = 0, 2
-#: How many connections a server is asked for at a time: each has a JWT.
+#: How many connections are requested from a server at a time. Each has a JWT.
 _PAGE = 1000
-#: How long to wait before servers are asked again, in seconds: at first, and at most.
+#: The pause before servers are asked again, in seconds: the first one, and the longest one.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-#: Why a server ends connections whose users it no longer lets in (ClosedState of nats-server); none where it has forgotten the connection.
+#: The reasons why a server closes connections of users that it no longer accepts (ClosedState of nats-server). "" if it no longer knows the connection.
 _CUT_OFF = ("Credentials Revoked", "Authentication Failure", "Authentication Expired", "Missing Account", "Kicked", "")
 _FRACTION = re.compile(r"\.([0-9]{1,9})")
 
 
 @dataclasses.dataclass(frozen=True)
 class Sought:
-    """Which connections of an account, or of all accounts, are meant: of users by public key, with the time up to which their JWTs count, in unix seconds,
-    None for all of them; `*` is every user. And those whose JWTs one of `issuers`, or the identity key of their account, signed."""
+    """The connections to select, of one account or of all accounts.
+
+    `users` has public keys of users, or `*` for every user, with the latest time of issue of their JWTs, in unix seconds; None selects all their JWTs.
+    Connections are also selected if one of `issuers` signed the JWT, and with `by_identity_keys` if the identity key of the account did.
+    """
 
     account: str  # "" for all accounts
     users: Mapping[str, int | None]
@@ -51,7 +54,7 @@ class Sought:
 
 @dataclasses.dataclass(frozen=True)
 class Client:
-    """A connection as its server describes it. Times are in unix seconds, with a fraction; `issued_at` is 0 where the server keeps the JWT to itself."""
+    """A connection as its server describes it. Times are in unix seconds, with a fraction; `issued_at` is 0 if the server does not show the JWT."""
 
     server: Server
     cid: int
@@ -69,20 +72,20 @@ class Client:
 
     @property
     def identity(self) -> tuple[str, int]:
-        """What distinguishes connections."""
+        """The server id and the connection id, which are unique together."""
         return self.server.id, self.cid
 
     def was_cut_off(self, since: float) -> bool:
-        """Whether the server ended it after a time, and not the client."""
+        """Whether the server, and not the client, closed it at or after a time in unix seconds."""
         return self.stopped >= max(since, 1) and self.reason in _CUT_OFF
 
     @property
     def is_by_identity_key(self) -> bool:
-        """Whether the identity key of its account signed its JWT; the temporary users of tasks do not count, as they end with their task."""
+        """Whether the identity key of its account signed its JWT. False for the temporary users of tasks, because they end with their task."""
         return self.issuer == self.account != "" and self.name != TEMPORARY_NAME
 
     def is_of(self, sought: Sought) -> bool:
-        """Whether it is one of those that are meant. A JWT that is not shown, as that of a bearer, was issued before the connection was made."""
+        """Whether it is selected. A JWT that is not shown, such as that of a bearer, is taken as issued when the connection was made."""
         if self.issuer in sought.issuers or (sought.by_identity_keys and self.is_by_identity_key):
             return True
         issued_at = self.issued_at or int(self.started)
@@ -94,7 +97,7 @@ class Client:
 
 @dataclasses.dataclass
 class Found:
-    """What was found: the servers that answered, connections that are open and those that were closed, and what servers did not answer, in words."""
+    """The servers that answered, with the open and the closed connections. `missing` are expected servers that did not answer, `problems` are messages."""
 
     cluster: Cluster
     open: list[Client] = dataclasses.field(default_factory=list)
@@ -105,7 +108,7 @@ class Found:
 
 
 async def look_for(connection: Connection, sought: Sought, expected: Sequence[str]) -> Found:
-    """The connections that are meant, on all servers that answer, with those that servers remember as closed."""
+    """The selected connections on all servers that answer, including closed ones that servers remember."""
     found = Found(await discover(connection))
     names = {name for server in found.cluster.servers for name in (server.name, server.id)}
     found.missing = [name for name in expected if name not in names]
@@ -114,21 +117,21 @@ async def look_for(connection: Connection, sought: Sought, expected: Sequence[st
 
 
 async def everybody(connection: Connection, cluster: Cluster) -> Found:
-    """The open connections of all accounts, on the servers of a cluster."""
+    """The open connections of all accounts on the servers of a cluster."""
     found = Found(cluster)
     await _read(connection, Sought("", {"*": None}), found, _OPEN)
     return found
 
 
 async def foresee_closing(connection: Connection, sought: Sought, expected: Sequence[str]) -> Found:
-    """The connections that servers would close. NatsSecurityError where the user may not have them closed."""
+    """The connections that servers would close. NatsSecurityError if the user has no permission to close them."""
     found = await look_for(connection, sought, expected)
     await require_permission(connection, [KICK.format(client.server.id) for client in found.open])
     return found
 
 
 async def close_all(connection: Connection, sought: Sought, expected: Sequence[str], patience: float) -> Found:
-    """Have servers close the connections that are meant, until none is left or time is up. What is left is in the outcome."""
+    """Close the selected connections until none is left or the time is up. The result has the connections that are still open."""
     found = await foresee_closing(connection, sought, expected)
     until, pause = time.monotonic() + patience, _FIRST_PAUSE
     seen = {client.identity: client for client in found.open}
@@ -136,7 +139,7 @@ async def close_all(connection: Connection, sought: Sought, expected: Sequence[s
         requests = [
             (KICK.format(client.server.id), json.dumps({"cid": client.cid}).encode("ascii")) for client in found.open
         ]
-        # One that is gone meanwhile is an error there, and none here: the next look says who is left.
+        # For a connection that has ended meanwhile, the server returns an error. It is ignored: the next read shows which ones are left.
         await connection.ask_servers(requests, lambda _unused, answers: bool(answers), connection.timeout)
         found.kicked.update(client.identity for client in found.open)
         await _read(connection, sought, found, _OPEN)
@@ -161,7 +164,7 @@ async def close_all(connection: Connection, sought: Sought, expected: Sequence[s
 
 
 async def _read(connection: Connection, sought: Sought, found: Found, state: int) -> None:
-    """Ask every server for the connections of the account, a page at a time."""
+    """Read the connections of the account from every server, page by page, into `found`."""
     clients: list[Client] = []
     found.problems = []
     offsets = {server.id: 0 for server in found.cluster.servers}
@@ -183,7 +186,7 @@ async def _read(connection: Connection, sought: Sought, found: Found, state: int
             offsets[id_] += len(page)
             if len(page) < _PAGE:
                 del offsets[id_]
-    # One that ends while pages are read moves others to an earlier page: what came twice counts once.
+    # When a connection ends while pages are read, others move to an earlier page. Duplicates count once.
     meant = {client.identity: client for client in clients if client.is_of(sought)}
     found.open = [client for client in meant.values() if not client.stopped]
     if state == _ALL:
@@ -199,7 +202,7 @@ def _read_page(answer: Answer) -> list[Part]:
         raise Unreadable(answer.error)
     page = answer.data["connections"].items()
     for part in page:
-        # What decides has to be what it should be.
+        # Validate the fields by which connections are selected.
         part["cid"].number()
         part["jwt"].text()
         part["issuer_key"].text()
@@ -210,7 +213,7 @@ def _read_page(answer: Answer) -> list[Part]:
 
 
 def _client(server: Server, part: Part) -> Client:
-    """One connection. What the client says of itself is shown on one line, whatever it is."""
+    """Parse one connection. Texts that the client chooses are reduced to one line."""
     said = codec.peek(part["jwt"].text()) if part["jwt"] else {}
     issued_at = said.get("iat")
     version = f"{_shown(part['lang'])} {_shown(part['version'])}".strip()
@@ -236,7 +239,7 @@ def _shown(part: Part) -> str:
 
 
 def moment(text: str) -> float:
-    """A time of nats-server in unix seconds with a fraction; 0 for none. Unreadable for anything else."""
+    """Parse a time of nats-server into unix seconds with a fraction; 0 for an empty text. Unreadable for anything else."""
     if not text:
         return 0.0
     fraction = _FRACTION.search(text)
@@ -247,7 +250,7 @@ def moment(text: str) -> float:
 
 
 def describe(found: Found, since: float) -> dict[str, Any]:
-    """A result: every connection, the open ones first, and how many seconds after `since` a server ended the last one."""
+    """The result of a task: all connections, the open ones first, and how many seconds after `since` a server closed the last one."""
     closed = sorted(found.closed, key=lambda client: client.stopped, reverse=True)
     ended = [client.stopped for client in closed if client.was_cut_off(since)]
     return {
@@ -261,7 +264,7 @@ def describe(found: Found, since: float) -> dict[str, Any]:
 
 
 def difference(found: Found, since: float | None) -> dict[str, Any]:
-    """The connections that a task ends, or that servers ended since a time, before and after."""
+    """The diff of a task: the connections that it closed, or that servers closed since a time, as before and after."""
     ended = {client.identity: client for client in (*found.open, *found.closed) if client.identity in found.kicked}
     ended.update(
         (client.identity, client) for client in found.closed if since is not None and client.was_cut_off(since)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers of a live cluster as hosts of an inventory: their names, variables and groups.
 
-Whatever a server says of itself is a name or a text here, and no more than that: names are made safe and distinct, and a leaf node, which anybody with
-creds of an account can connect, is never taken for a server of the cluster or for another host.
+What a server reports about itself is only used as text: names are made safe and unique, and a leaf node, which any user of an account can connect, is
+never mistaken for a server of the cluster or for another host.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from .servers import SUBJECTS, VARZ, Cluster, Server, answered_by, describe_serv
 
 ROUTEZ = "$SYS.REQ.SERVER.PING.ROUTEZ"
 LEAFZ = "$SYS.REQ.SERVER.PING.LEAFZ"
-#: What looking at all servers needs to publish to.
+#: The subjects that a user must be allowed to publish to, to read all servers.
 LOOKING = (*SUBJECTS, ROUTEZ, LEAFZ)
 
-#: Every server is in this group, and every leaf node in that one.
+#: The group of all servers, and the group of all leaf nodes.
 SERVERS, LEAFNODES = "nats_servers", "nats_leafnodes"
 _LEAFNODE = "leafnode_"
 _UNSAFE_IN_HOST = re.compile(r"[^A-Za-z0-9_.-]")
 _UNSAFE_IN_GROUP = re.compile(r"[^A-Za-z0-9_]")
-#: Names that mean something to Ansible.
+#: Names with a meaning in Ansible.
 _RESERVED = ("all", "localhost", "ungrouped")
 
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """Which servers are wanted: the names of those that have to be there, and whether leaf nodes and the clusters behind gateways are wanted too."""
+    """Which servers to include: the names of servers that must answer, and whether to include leaf nodes and the clusters behind gateways."""
 
     expected: Sequence[str] = ()
     leafnodes: bool = False
@@ -45,7 +45,7 @@ class Scope:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What a server says of itself beside what discovery needs. `host` is where it listens, an address or a wildcard."""
+    """What a server reports about itself in addition to discovery. `host` is the address that it listens on, or a wildcard."""
 
     host: str
     port: int
@@ -59,7 +59,7 @@ class Details:
 
 @dataclasses.dataclass(frozen=True)
 class Leafnode:
-    """A leaf node as the server that it connects to sees it; `name` is its own word."""
+    """A leaf node as the server that it connects to sees it. The leaf node chooses its `name`."""
 
     name: str
     account: str
@@ -68,7 +68,7 @@ class Leafnode:
 
 
 async def look_at_fleet(connection: Connection, scope: Scope) -> dict[str, Any]:
-    """The hosts of an inventory as plain data, `hosts` and `warnings`. NatsSecurityError where no server answers, or an expected one does not."""
+    """The hosts of an inventory as plain data: `hosts` and `warnings`. NatsSecurityError if no server answers, or an expected one does not."""
     cluster = await discover(connection, scope.expected)
     count = len(cluster.servers)
     details = await _ask(connection, VARZ, count, _read_details)
@@ -114,7 +114,7 @@ def _read_details(answer: Answer) -> Details:
 
 
 def _read_routes(answer: Answer) -> dict[str, str]:
-    """The addresses under which a server sees others, by their ids."""
+    """The addresses under which a server sees other servers, by server id."""
     if answer.error:
         raise Unreadable(answer.error)
     routes = answer.data["routes"].items()
@@ -122,7 +122,7 @@ def _read_routes(answer: Answer) -> dict[str, str]:
 
 
 def _read_leafnodes(answer: Answer) -> list[Leafnode]:
-    """The leaf nodes that connect to a server, without the hub of one that is a leaf node itself."""
+    """The leaf nodes that connect to a server. If the server is a leaf node itself, its hub is not among them."""
     if answer.error:
         raise Unreadable(answer.error)
     parts = [part for part in answer.data["leafs"].items() if not part["is_spoke"].flag()]
@@ -144,13 +144,13 @@ def _is_ip(text: str) -> bool:
     return True
 
 
-# ---- choosing
+# ---- selection
 
 
 def _wanted(
     cluster: Cluster, details: Mapping[str, Details], connected: str, scope: Scope
 ) -> list[tuple[Server, bool]]:
-    """The servers that are wanted, each with whether it is a leaf node: one of another cluster that no gateway reaches."""
+    """The servers to include, each with whether it is a leaf node, which is a server of another cluster without a gateway."""
     own = next((server.cluster for server in cluster.servers if server.id == connected), "")
     found = []
     for server in cluster.servers:
@@ -162,7 +162,7 @@ def _wanted(
 
 
 def _addresses(routes: Iterable[Mapping[str, str]], own: tuple[str, str]) -> dict[str, str]:
-    """Where each server is by its id, as others see it; `own` is the one that is connected to, and the host of its URL."""
+    """The address of each server as others see it, by server id. `own` is the id of the connected server with the host of its URL."""
     seen: dict[str, str] = {}
     for one in routes:
         seen.update({id_: ip for id_, ip in one.items() if id_ and ip})
@@ -172,9 +172,9 @@ def _addresses(routes: Iterable[Mapping[str, str]], own: tuple[str, str]) -> dic
 def _distinct(
     leafs: Mapping[str, Sequence[Leafnode]], servers: Mapping[str, Server]
 ) -> list[tuple[Leafnode, dict[str, Any]]]:
-    """Each leaf node once, with the accounts that it connects and the servers that it connects to.
+    """Each leaf node once, with its accounts and the servers that it connects to as variables.
 
-    One that bridges the system account answers for itself, and is among the servers.
+    A leaf node that bridges the system account is omitted: it answers requests itself, so it is among the servers.
     """
     found: dict[tuple[str, str], list[Leafnode]] = collections.defaultdict(list)
     for hub in sorted(leafs):
@@ -199,9 +199,9 @@ def _distinct(
 
 
 def distinct_names(wanted: Sequence[tuple[str, str]], unsafe: re.Pattern[str], taken: Iterable[str] = ()) -> list[str]:
-    """A safe name for each (text, what distinguishes it from others): letters, digits and what `unsafe` leaves, none of `taken`, no two alike.
+    """A safe and unique name for each pair of a text and a text that distinguishes it. Characters that match `unsafe` are replaced.
 
-    A text that is safe already keeps its name. Others that would be alike differ by a digest behind them.
+    A name that would be used twice, or is in `taken`, has a digest of the pair as suffix. A safe text that is unique is its own name.
     """
     plain = [_safe(text, unsafe) for text, _unused in wanted]
     used = collections.Counter([*plain, *taken])
@@ -217,7 +217,7 @@ def _safe(text: str, unsafe: re.Pattern[str]) -> str:
 
 
 def _group_names(values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The name of a group for each kind and value, such as (`tag`, `az:1`)."""
+    """The name of the group for each pair of kind and value, such as (`tag`, `az:1`)."""
     ordered = sorted(set(values))
     names = distinct_names([(f"nats_{kind}_{value}", value) for kind, value in ordered], _UNSAFE_IN_GROUP)
     return dict(zip(ordered, names))
@@ -229,7 +229,7 @@ def _group_names(values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str
 def server_hosts(
     servers: Sequence[tuple[Server, bool]], details: Mapping[str, Details], addresses: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Each server with its name in the inventory, its variables and its groups. Two servers of one name get names of their own."""
+    """Each server with its name in the inventory, its variables and its groups. Servers with the same name get different names."""
     kinds = {server.id: _kinds(server, details.get(server.id)) for server, _unused in servers}
     groups = _group_names(pair for pairs in kinds.values() for pair in pairs)
     taken = {*_RESERVED, SERVERS, LEAFNODES, "nats_jetstream", *groups.values()}
@@ -272,12 +272,12 @@ def _variables(server: Server, details: Details | None, seen_as: str) -> dict[st
 
 
 def _is_anywhere(host: str) -> bool:
-    """Whether a server listens on all addresses of its host, or does not say where."""
+    """Whether a server listens on all addresses of its host, or does not report its address."""
     return not host or (_is_ip(host) and ipaddress.ip_address(host).is_unspecified)
 
 
 def leafnode_hosts(leafnodes: Sequence[tuple[Leafnode, dict[str, Any]]], taken: Sequence[str]) -> list[dict[str, Any]]:
-    """Leaf nodes with names that begin with `leafnode_`, whatever they call themselves."""
+    """The leaf nodes as hosts. Their names in the inventory always begin with `leafnode_`."""
     wanted = [(_LEAFNODE + (leaf.name or leaf.ip), leaf.ip) for leaf, _unused in leafnodes]
     names = distinct_names(wanted, _UNSAFE_IN_HOST, taken)
     hosts = []
@@ -290,6 +290,6 @@ def leafnode_hosts(leafnodes: Sequence[tuple[Leafnode, dict[str, Any]]], taken: 
 
 
 def refuse_silent_servers(warnings: Sequence[str]) -> None:
-    """NatsSecurityError where something is missing of a cluster that has to answer as a whole."""
+    """NatsSecurityError with the warnings, if there are any, for the option `strict_cluster`."""
     if warnings:
         raise NatsSecurityError("strict_cluster: " + " ".join(warnings))

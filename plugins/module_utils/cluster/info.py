@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold, compared with each other and with what a task has. Changes nothing."""
+"""The accounts that servers hold, compared with each other and with the accounts of a task. Changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def look_at(
     expected_servers: Sequence[str],
     everything: bool,
 ) -> dict[str, Any]:
-    """The servers and their accounts as a result: those of the keys, or all that servers hold."""
+    """The result of a task: the servers, and the accounts with these keys. With `everything`, also all other accounts that servers hold."""
     cluster = await with_accounts(connection, await discover(connection, expected_servers))
     looked_at = sorted({*keys, *(cluster.listed if everything else ())})
     found = await look_up(connection, looked_at, len(cluster.full)) if cluster.full else {}
@@ -51,7 +51,7 @@ async def look_at(
 
 
 def compare_account_server(shown: str, found: dict[str, str], wanted: Sequence[Wanted]) -> dict[str, Any]:
-    """The accounts of an account server as a result."""
+    """The result of a task: the accounts that were found on an account server, compared with those of the task."""
     by_key = {one.subject: one for one in wanted}
     return _result(
         [
@@ -73,7 +73,7 @@ def _result(accounts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def describe_account(key: str, held: Held, wanted: Wanted | None, is_surplus: bool) -> dict[str, Any]:
-    """One account as a result, but for its claims, which are as they were decoded. `is_surplus` says that the task has accounts, and this is none of them."""
+    """One account of a result; its claims stay a Claims object. `is_surplus` is whether the task has accounts, but not this one."""
     found = {token: plan.read_held(key, token) for token in held.distinct}
     genuine = [token for token, claims in found.items() if isinstance(claims, Claims)]
     jwt = genuine[0] if genuine else None

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold of accounts, and which tokens they run them with. Changes nothing."""
+"""Read the account tokens that servers hold, and those that they have in memory. Changes nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LOOKUP = "$SYS.REQ.ACCOUNT.{}.CLAIMS.LOOKUP"
 INFO = "$SYS.REQ.ACCOUNT.{}.INFO"
 CONNZ = "$SYS.REQ.SERVER.{}.CONNZ"
 ACCOUNTZ = "$SYS.REQ.SERVER.PING.ACCOUNTZ"
-#: How many accounts are asked about at a time: what servers answer about one has 2 KB and more.
+#: How many accounts are requested at a time. The answer about one account has at least 2 KB.
 _BATCH = 1000
 
 
 async def look_up(connection: Connection, accounts: Sequence[str], servers: int) -> dict[str, list[str]]:
-    """The tokens that servers with a full resolver hold, "" for none, by account and in no order. `servers` is how many there are."""
+    """The tokens that servers with a full resolver hold, by account, in no order; "" is no token. `servers` is the number of these servers."""
     requests = [(LOOKUP.format(account), b"") for account in accounts]
     answers = await connection.ask_many(requests, lambda _unused, found: len(found) >= servers, connection.timeout)
     return {
@@ -33,9 +33,9 @@ async def look_up(connection: Connection, accounts: Sequence[str], servers: int)
 
 
 async def loaded_tokens(connection: Connection, cluster: Cluster, accounts: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The tokens by which servers run accounts that they have in memory, by account and server id.
+    """The tokens of accounts that servers have in memory, by account and server id.
 
-    One that does not hold an account is not asked to load it: it would fetch it.
+    Only servers that hold an account are made to load it: others would fetch it.
     """
     await load_accounts(
         connection,
@@ -52,7 +52,7 @@ async def loaded_tokens(connection: Connection, cluster: Cluster, accounts: Sequ
 
 
 async def load_accounts(connection: Connection, pairs: Sequence[tuple[Server, str]]) -> list[str]:
-    """Have servers load accounts, which they do when they are asked for the connections of these. What to warn of."""
+    """Make servers load accounts, by requesting the connections of these. Returns warnings."""
     requests = [
         (CONNZ.format(server.id), json.dumps({"acc": account, "limit": 1}).encode("ascii")) for server, account in pairs
     ]
@@ -66,19 +66,19 @@ async def load_accounts(connection: Connection, pairs: Sequence[tuple[Server, st
 
 
 def _read_loaded(answer: Answer) -> str:
-    """The token of an account that a server has in memory."""
+    """The token of an account that a server has in memory; "" if it has none."""
     return "" if answer.error else answer.data["jwt"].text()
 
 
 async def ask_all(connection: Connection, requests: Sequence[tuple[str, bytes]], count: int) -> list[list[Answer]]:
-    """The answers of so many servers to each request."""
+    """The answers to each request, which is complete when `count` servers have answered."""
     return await connection.ask_servers(
         requests, lambda _unused, found: count_servers(found) >= count, connection.timeout
     )
 
 
 async def who_holds(connection: Connection, cluster: Cluster, answers: dict[str, list[str]]) -> dict[str, Held]:
-    """Who holds which token of accounts that were looked up."""
+    """Which server holds which token, for accounts that were looked up."""
     if any(len(set(found)) > 1 for found in answers.values()) and any(
         server.accounts is None for server in cluster.full
     ):
@@ -93,19 +93,18 @@ async def who_holds(connection: Connection, cluster: Cluster, answers: dict[str,
 
 @dataclasses.dataclass(frozen=True)
 class Stuck:
-    """Accounts that servers have in memory as expired though their tokens are not: the names of these servers by account. What could not be seen is in
-    `warnings`."""
+    """The names of servers that have an account in memory as expired although its token is valid, by account. `warnings` has what could not be read."""
 
     servers: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
 async def stuck_accounts(connection: Connection, cluster: Cluster, accounts: Sequence[str], now: int) -> Stuck:
-    """Which of these accounts their users cannot connect to, because a server has loaded them as expired and does not load them again.
+    """The accounts, among these, that a server has loaded as expired and does not load again. Their users cannot connect.
 
-    It takes the token that it holds for the one that it has in memory (updateAccountWithClaimJWT in server.go). That happens in a race, where it hears
-    of an account over a route while a client makes it load it (processRemoteSub in route.go), and where a deleted account comes back with its old token
-    (removeCb in accounts.go). Looking an account up does not show it.
+    The server takes the token that it holds for the one that it has in memory (updateAccountWithClaimJWT in server.go). That happens in a race, when a
+    route announces an account while a client makes the server load it (processRemoteSub in route.go), and when a deleted account is pushed again with
+    its old token (removeCb in accounts.go). Looking up an account does not show it.
     """
     try:
         loaded = read_each(
@@ -135,23 +134,23 @@ async def stuck_accounts(connection: Connection, cluster: Cluster, accounts: Seq
 
 
 def _read_names(answer: Answer) -> frozenset[str]:
-    """The accounts that a server has in memory. Not all have public keys for names: `$G` is one of them."""
+    """The accounts that a server has in memory. Not all of their names are public keys, for example `$G`."""
     if answer.error:
         raise Unreadable(answer.error)
     return frozenset(part.text() for part in answer.data["accounts"].items())
 
 
 def _read_expired(answer: Answer) -> str:
-    """The token of an account that a server has in memory as expired and for good; "" for another one, and where it does not have it.
+    """The token of an account that a server has in memory as expired and does not load again; "" for any other account.
 
-    One that is incomplete is loaded again when a client comes.
+    An incomplete account is loaded again when a client connects.
     """
     token, is_stuck = read_memory(answer)
     return token if is_stuck else ""
 
 
 def read_memory(answer: Answer) -> tuple[str, bool]:
-    """The token by which a server runs an account, "" where it does not have it in memory, and whether it has it there as expired and for good."""
+    """The token of an account in a server's memory, "" if it is not there, and whether it is expired there and will not be loaded again."""
     if answer.error:
         return "", False
     expired, complete = answer.data["expired"].flag(), answer.data["complete"].flag()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the accounts of a task, also where it fails half-way."""
+"""The outcome of a task for each account, also if the task fails half-way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from .servers import Cluster, describe_server
 
 @dataclasses.dataclass
 class Account:
-    """What became of one account: `unchanged`, `pushed`, `removed`, `absent` or `extra`; in check mode what would become of it.
+    """The outcome for one account. `action` is `unchanged`, `pushed`, `removed`, `absent` or `extra`, in check mode what would be done.
 
-    After a failure also `not pushed` and `not removed`, and `unknown` where servers were asked for it and did not answer.
+    After a failure, it can also be `not pushed`, `not removed`, or `unknown` if servers did not answer the request. `servers` has the state of the
+    account by server name.
     """
 
     public_key: str
@@ -28,7 +29,7 @@ class Account:
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of all accounts; `before` and `after` are the claims of those that changed."""
+    """The outcome for all accounts. `before` and `after` are the claims of those that changed, by public key."""
 
     cluster: Cluster
     accounts: list[Account] = dataclasses.field(default_factory=list)
@@ -37,7 +38,7 @@ class Outcome:
     after: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def add_warnings(self, warnings: Iterable[str]) -> None:
-        """Warn of these, of each once."""
+        """Add warnings that are not there yet."""
         self.warnings += [warning for warning in dict.fromkeys(warnings) if warning not in self.warnings]
 
     @property
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def describe_outcome(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as a result."""
+    """The outcome as the result of a module."""
     return {
         "changed": outcome.changed,
         "accounts": [dataclasses.asdict(account) for account in outcome.accounts],
@@ -56,7 +57,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 class ClusterError(NatsSecurityError):
-    """A change that not every server took; with what became of all accounts as far as it was tried."""
+    """A change was not applied by every server. `outcome` has the state of all accounts so far."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -64,7 +65,7 @@ class ClusterError(NatsSecurityError):
 
 
 def say_progress(outcome: Outcome) -> str:
-    """How far the changes have come, in words."""
+    """The progress of the changes, as a sentence for a message."""
     count = dict.fromkeys(("pushed", "removed", "unknown", "not pushed", "not removed"), 0)
     for account in outcome.accounts:
         if account.action in count:
@@ -80,11 +81,11 @@ def say_progress(outcome: Outcome) -> str:
 
 
 def title_of(public_key: str, name: str) -> str:
-    """What to call an account in a message."""
+    """The account's name and public key for a message."""
     return f"{name} ({public_key})" if name else public_key
 
 
 def shorten(problems: list[str]) -> list[str]:
-    """The first of many problems."""
+    """The first ten problems without duplicates, and a sentence with the number of the others."""
     told = list(dict.fromkeys(problems))
     return told[:10] + ([f"The same holds for {len(told) - 10} more."] if len(told) > 10 else [])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the user who connects may publish what a change needs, asked before the first change: check mode never publishes it, and a real run that fails
-half-way leaves some accounts changed."""
+"""Check the publish permissions that a change needs before the first change. Check mode does not publish the change itself, and a run that fails half-way
+leaves some accounts changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..rules.subjects import is_subset
 from .answers import Part, read_each
 from .connection import Connection, NotPermitted
 
-#: What a server answers to a user about that user itself (userInfoReq in nats-server's events.go).
+#: The subject on which a server returns information about the requesting user (userInfoReq in nats-server's events.go).
 USER_INFO = "$SYS.REQ.USER.INFO"
 #: How many subjects one message lists; the rest are counted.
 _LISTED = 3
 
 
 async def require_permission(connection: Connection, subjects: Iterable[str]) -> None:
-    """NatsSecurityError where the user may not publish to some of these subjects, as far as that can be known before it is tried."""
+    """NatsSecurityError if the user has no permission to publish to some of these subjects, as far as that is known in advance."""
     needed = list(dict.fromkeys(subjects))
     if not needed:
         return
@@ -35,14 +35,14 @@ async def require_permission(connection: Connection, subjects: Iterable[str]) ->
 
 
 async def _permission(connection: Connection) -> Permission:
-    """What the user may publish to. A JWT without permissions may have those of a scope, or the account's defaults: the server knows them."""
+    """The publish permissions of the user. If the JWT has none, a scope or the defaults of the account may apply, so the server is asked."""
     own: Permission = connection.user.body.access.permissions.publish
     if own.allow or own.deny:
         return own
     try:
         answers = await connection.ask(USER_INFO, b"", bool, connection.timeout)
     except NotPermitted:
-        return Permission()  # it may not ask, so only trying shows what else it may not do
+        return Permission()  # the request is not permitted, so the permissions stay unknown
     found = read_each(answers, lambda answer: _read_permission(answer.data["permissions"]["publish"])).found
     return next(iter(found.values()), Permission())
 
@@ -54,6 +54,6 @@ def _read_permission(part: Part) -> Permission:
 
 
 def _allows(permission: Permission, subject: str) -> bool:
-    """canPublish of nats-server's client.go."""
+    """Whether publishing is allowed, as in canPublish of nats-server's client.go."""
     allowed = not permission.allow or any(is_subset(subject, one) for one in permission.allow)
     return allowed and not any(is_subset(subject, one) for one in permission.deny)

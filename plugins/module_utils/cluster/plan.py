@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be pushed to a cluster, why, and what must not be. Pure: reads no network, no file and no clock."""
+"""Decide which accounts to push to a cluster and why, and which must not be pushed. Pure: reads no network, no file and no clock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOLD = 20
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """The token of an account as it is to be on every server, and what it says about itself; `claims_of` verifies that."""
+    """The wanted token of an account, and some of its claims, which are not verified: `claims_of` verifies them. `where` is the source of the token."""
 
     token: str
     where: str
@@ -39,18 +39,18 @@ class Wanted:
 
     @property
     def title(self) -> str:
-        """The account for a person."""
+        """The account with its name and public key, for messages."""
         return f"account {self.name} ({self.subject})" if self.name else f"account {self.subject}"
 
 
-#: The members of a payload as the Go library writes them. Whatever has others is decoded with all the care of `token.py`.
+#: The members of a payload as the Go library writes them. A payload with other members is decoded and verified by `codec.decode`.
 _MEMBERS = {"aud", "exp", "jti", "iat", "iss", "name", "nbf", "sub", "nats"}
 
 
 def read_wanted(text: str, where: str) -> Wanted:
-    """An account's token, plain or decorated, not verified yet. NatsSecurityError, with where it comes from, for anything else.
+    """The token of an account, from plain or decorated text, not verified. NatsSecurityError, which names `where`, for anything else.
 
-    Its subject becomes a part of what servers are asked, before anything is verified: it is the public key of an account and nothing else.
+    The subject of the JWT becomes part of request subjects before the JWT is verified, so it must be exactly the public key of an account.
     """
     try:
         wanted = _read_wanted(decorated.token_in(text), where)
@@ -61,7 +61,7 @@ def read_wanted(text: str, where: str) -> Wanted:
 
 
 def require_account_key(key: str, what: str) -> None:
-    """NatsSecurityError where a text is not exactly the public key of an account: also where line ends are in it, which keys may have elsewhere."""
+    """NatsSecurityError if a text is not exactly the public key of an account. Line ends, which keys may have elsewhere, are refused too."""
     if "\n" in key or "\r" in key or not nkey.is_public_key(key, "account"):
         raise NatsSecurityError(f"{what} is {one_line(repr(key))}, where the public key of an account is expected.")
 
@@ -86,7 +86,7 @@ def _read_wanted(token: str, where: str) -> Wanted:
 
 
 def claims_of(wanted: Wanted) -> Claims:
-    """The claims of the token, its signature verified. NatsSecurityError, with where it comes from."""
+    """The verified claims of the token. NatsSecurityError, which names the source of the token, if it does not verify."""
     try:
         return codec.decode(wanted.token)
     except NatsSecurityError as error:
@@ -94,7 +94,7 @@ def claims_of(wanted: Wanted) -> Claims:
 
 
 def signature_problems(wanted: Iterable[Wanted]) -> list[str]:
-    """The tokens whose signatures are not those of their issuers."""
+    """Messages about tokens whose signatures do not verify."""
     problems = []
     issuers: dict[str, nkey.KeyPair] = {}
     for one in wanted:
@@ -105,7 +105,7 @@ def signature_problems(wanted: Iterable[Wanted]) -> list[str]:
             raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
             genuine = issuers[one.issuer].verify(signed.encode("ascii"), raw)
             if not genuine:
-                claims_of(one)  # a token of version 1 is signed otherwise
+                claims_of(one)  # tokens of version 1 are signed in another way
         except NatsSecurityError as error:
             problems.append(str(error) if str(error).startswith(one.where) else f"{one.where}: {error}")
         except ValueError:
@@ -114,7 +114,7 @@ def signature_problems(wanted: Iterable[Wanted]) -> list[str]:
 
 
 def refuse_all(problems: Iterable[str]) -> None:
-    """One NatsSecurityError for all problems; nothing where there are none."""
+    """Raise one NatsSecurityError with all problems, if there are any."""
     told = list(dict.fromkeys(problems))
     if told:
         more = f" There are {len(told) - _TOLD} more problems of this kind." if len(told) > _TOLD else ""
@@ -122,7 +122,7 @@ def refuse_all(problems: Iterable[str]) -> None:
 
 
 def operator_problems(cluster: Cluster, operator: Claims | None) -> list[str]:
-    """Why the servers are not those of the operator that the task has."""
+    """Messages about servers that trust another operator than that of the task, or have another system account."""
     if operator is None:
         return []
     problems = []
@@ -148,7 +148,7 @@ def _names_of(server: Server) -> str:
 
 
 def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
-    """The tokens that have expired, and the accounts that have two."""
+    """Messages about tokens that have expired, and about accounts with two different tokens."""
     problems = []
     first: dict[str, Wanted] = {}
     for one in wanted:
@@ -161,7 +161,7 @@ def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
 
 
 def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
-    """The tokens of issuers that servers do not trust: they would be stored, but the account would not be loaded."""
+    """Messages about tokens whose issuer a server does not trust: the server would store the token, but not load the account."""
     problems = []
     trust = _trust(cluster)
     for one in wanted:
@@ -173,7 +173,7 @@ def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
 
 
 def _trust(cluster: Cluster) -> list[tuple[frozenset[str], Server]]:
-    """The sets of keys that sign accounts, each with one of the servers where it holds."""
+    """The distinct sets of keys that may sign accounts, each with one of the servers that trust it."""
     distinct: dict[frozenset[str], Server] = {}
     for server in cluster.full:
         distinct.setdefault(server.issuers, server)
@@ -195,13 +195,13 @@ def _foreign_issuer(one: Wanted, server: Server) -> str:
 
 
 def claim_problems(title: str, claims: Claims, operators: Iterable[Claims], now: int) -> list[str]:
-    """What in the claims of an account makes servers of these operators refuse it, or not start with it."""
+    """Messages about claims for which servers of these operators would refuse the account, or would not start with it."""
     issues = [*library_issues(claims, now), *_operator_issues(claims, operators)]
     return [f"The {title}: {issue}" for issue in issues if issue.blocking and not issue.time_check]
 
 
 def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims]) -> list[str]:
-    """What in the claims of an account does not work on servers of these operators."""
+    """Messages about claims of an account that do not work on servers of these operators."""
     return [f"The {title}: {issue}" for issue in _operator_issues(claims, operators) if not issue.blocking]
 
 
@@ -212,19 +212,19 @@ def _operator_issues(claims: Claims, operators: Iterable[Claims]) -> list[Issue]
 
 @dataclasses.dataclass(frozen=True)
 class Held:
-    """What servers with a full resolver hold of one account: a token by server name; "" is none, None could not be told."""
+    """The tokens of one account on servers with a full resolver, by server name. "" is no token, None is unknown."""
 
     by_server: dict[str, str | None]
-    tokens: tuple[str, ...]  # as they came, in no order; "" is none
+    tokens: tuple[str, ...]  # as they were received, in no order; "" is no token
 
     @property
     def distinct(self) -> list[str]:
-        """The different tokens that there are, the most frequent one first."""
+        """The distinct tokens, the most frequent one first."""
         return [token for token, count in collections.Counter(filter(None, self.tokens)).most_common()]
 
 
 def assign(account: str, cluster: Cluster, answers: Sequence[str], loaded: dict[str, str] | None = None) -> Held:
-    """Who holds which token. Servers do not sign their answers to look-ups, so that follows from their lists of accounts,
+    """Which server holds which token. Answers to look-ups do not name the server, so that is derived from the servers' lists of accounts,
     and from the tokens of accounts in memory (`loaded`, by server id)."""
     by_server: dict[str, str | None] = {}
     unclear = []
@@ -246,7 +246,7 @@ def assign(account: str, cluster: Cluster, answers: Sequence[str], loaded: dict[
 
 
 def read_held(account: str, token: str) -> Claims | str:
-    """The claims of an account that a server was asked for; what its answer is instead, in words, where it is not the JWT of this account."""
+    """The claims in a token that a server returned for an account, or a text that says what it is if it is not a JWT of this account."""
     try:
         claims = codec.decode(token)
     except NatsSecurityError as error:
@@ -257,7 +257,7 @@ def read_held(account: str, token: str) -> Claims | str:
 
 
 def imported_from(token: str) -> set[str]:
-    """The accounts that an account imports from, by its token, which is not verified for it."""
+    """The public keys of the accounts that an account imports from, by its token, which is not verified."""
     nats = codec.public_payload(token).get("nats")
     imports = nats.get("imports") if isinstance(nats, dict) else None
     found = [item.get("account") for item in imports if isinstance(item, dict)] if isinstance(imports, list) else []
@@ -267,7 +267,7 @@ def imported_from(token: str) -> set[str]:
 def import_warnings(
     importers: Iterable[Claims], exporters: Mapping[str, Claims], system_accounts: Collection[str], now: int
 ) -> list[str]:
-    """Which imports servers are going to drop without a word. `exporters` are the accounts that there are, by public key."""
+    """Warnings about imports that servers drop without an error. `exporters` are the known accounts by public key."""
     known: dict[str, Exporter] = {}
     for key, claims in exporters.items():
         known[key] = Exporter(claims, key in system_accounts)
@@ -286,7 +286,7 @@ def import_warnings(
 
 
 def not_enforced(wanted: Iterable[Wanted], users: Iterable[tuple[str, str]], cluster: Cluster) -> list[str]:
-    """What of the accounts, and of the users, which are given as titles with tokens, some of the servers that keep accounts do not enforce."""
+    """Warnings about claims of accounts and users that some of the servers are too old to enforce. `users` are pairs of title and token."""
     servers = {server.name: server.version for server in cluster.servers if server.resolver in (FULL, CACHE)}
     versions = [server_versions.read_version(text) for text in servers.values()]
     if all(version is None or version >= server_versions.newest_version() for version in versions):
@@ -296,24 +296,24 @@ def not_enforced(wanted: Iterable[Wanted], users: Iterable[tuple[str, str]], clu
 
 
 def is_settled(token: str, answers: Collection[str], servers: int) -> bool:
-    """Whether all servers, and at least so many, hold exactly this token."""
+    """Whether at least `servers` answers came, and all of them are exactly this token."""
     return len(answers) >= servers and all(answer == token for answer in answers)
 
 
 @dataclasses.dataclass(frozen=True)
 class Push:
-    """A token that has to be pushed, and why."""
+    """A token to push, and the reasons."""
 
     wanted: Wanted
     claims: Claims
     reasons: list[str]
-    before: Claims | None  # what most servers hold now
+    before: Claims | None  # the claims that most servers hold now
 
 
 def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
-    """Why a token is pushed over what servers hold.
+    """Plan the push of a token over those that servers hold.
 
-    NatsSecurityError where it does not verify, or one of the servers holds a newer one of a trusted issuer.
+    NatsSecurityError if the token does not verify, or if a server holds a newer one of a trusted issuer.
     """
     new = claims_of(wanted)
     reasons: list[str] = []
@@ -344,7 +344,7 @@ def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
 
 
 def holders(held: Held, token: str) -> str:
-    """The servers that hold a token, in words."""
+    """The names of the servers that hold a token, as text for a message."""
     names = [name for name, found in held.by_server.items() if found == token]
     if names:
         return listed(names)
@@ -353,10 +353,10 @@ def holders(held: Held, token: str) -> str:
 
 
 def shortened(names: Sequence[str]) -> str:
-    """Names in words, the first of many."""
+    """The first names as a comma-separated text, with the number of the others."""
     return ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in words."""
+    """All names as text, such as "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

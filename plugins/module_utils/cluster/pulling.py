@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""All that servers know of an operator, for a store that is rebuilt from it: the JWTs of operators and accounts, and who is connected. Changes nothing.
+"""Read from servers what a store can be rebuilt from: the JWTs of operators and accounts, and the connected users. Changes nothing.
 
-Users are in no server: it knows those that are connected, and lets in others whose JWTs verify.
+Servers do not store users: they only know those that are connected, and accept every user whose JWT verifies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .servers import VARZ, answered_by, discover, with_accounts
 
 @dataclasses.dataclass
 class Pulled:
-    """JWTs with where each was found, in words; users that are connected; what servers hold and is none of this, and what they did not answer, in words."""
+    """The result of `pull`: `tokens` are pairs of the place and the JWT, `unreadable` are messages about what servers hold that is not a valid JWT."""
 
     tokens: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     connected: list[Client] = dataclasses.field(default_factory=list)
@@ -30,7 +30,7 @@ class Pulled:
 
 
 async def pull(connection: Connection, expected_servers: Sequence[str]) -> Pulled:
-    """The JWTs of all accounts that servers hold, and of the operators that they trust. NatsSecurityError where none has a full resolver."""
+    """The JWTs of all accounts that servers hold, and of the operators that they trust. NatsSecurityError if no server has a full resolver."""
     cluster = await discover(connection, expected_servers)
     if not cluster.full:
         kinds = ", ".join(f"{server.name}: {server.resolver}" for server in cluster.servers)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts pushed to all servers of a cluster, until every one of them was seen to hold and to run them."""
+"""Push accounts to all servers of a cluster, until every server is verified to hold and to run them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from .plan import Wanted
 from .servers import Cluster, missing_servers, with_accounts
 
 UPDATE = "$SYS.REQ.ACCOUNT.{}.CLAIMS.UPDATE"
-#: How long to leave servers alone before they are asked again, in seconds.
+#: The pause before servers are asked again, in seconds.
 _PAUSE = 0.25
-#: How many accounts servers are made to load at once: each one takes 20 KB there, whether anybody uses it or not.
+#: The maximum number of accounts that servers are made to load: each one takes 20 KB of their memory, even if it is not used.
 _MOST_LOADED = 1000
 
 
 async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[Wanted], stuck: Collection[str]) -> None:
-    """Push until every server holds and runs them, also those that `stuck` has the keys of. ClusterError where a server refuses, or that takes too long."""
+    """Push until every server holds and runs the accounts. `stuck` has the public keys of accounts that servers have loaded as expired.
+
+    ClusterError if a server refuses an account, or if the time is up.
+    """
     accounts = {account.public_key: account for account in outcome.accounts}
     cluster = outcome.cluster
     pending, unwritten = pushes, set(stuck)
-    behind: dict[str, str] = {}  # why, by account
+    behind: dict[str, str] = {}  # the reasons by account
     deadline = 0.0
     while pending:
         await _write_again(connection, cluster, [one for one in pending if one.subject in unwritten])
@@ -38,7 +41,7 @@ async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[W
         if refused:
             raise ClusterError(" ".join(shorten(refused)), outcome)
         if len(behind) < len(pending) or not deadline:
-            deadline = time.monotonic() + connection.timeout  # some have arrived meanwhile
+            deadline = time.monotonic() + connection.timeout  # there was progress
         pending = [one for one in pending if one.subject in behind]
         if not pending or time.monotonic() >= deadline:
             break
@@ -51,7 +54,7 @@ async def push_accounts(connection: Connection, outcome: Outcome, pushes: list[W
 async def _look_behind(
     connection: Connection, outcome: Outcome, pushes: list[Wanted], accounts: dict[str, Account]
 ) -> dict[str, str]:
-    """The accounts that not all servers hold, or run, after they were pushed; what is wrong where that is known."""
+    """The accounts that not all servers hold or run after the push, each with the reason, or "" if it is unknown."""
     cluster = outcome.cluster
     answers = await look_up(connection, [one.subject for one in pushes], len(cluster.full))
     settled = [one for one in pushes if plan.is_settled(one.token, answers[one.subject], len(cluster.full))]
@@ -71,8 +74,8 @@ async def _look_behind(
 
 
 async def _load(connection: Connection, outcome: Outcome, pushes: list[Wanted]) -> None:
-    """Have every server load what was pushed, so that it is seen here whether it can, and not where a client comes. What it loads while it hears of it
-    from another server may be loaded as expired; once it has it, it cannot."""
+    """Make every server load the pushed accounts, so that errors show up now and not when a client connects. A server that loads an account while
+    another server announces it may load it as expired; an account that is already loaded is safe from that."""
     servers = outcome.cluster.full
     if len(servers) < 2 or len(pushes) > _MOST_LOADED:
         return
@@ -84,8 +87,9 @@ async def _load(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
 
 
 async def _write_again(connection: Connection, cluster: Cluster, pushes: list[Wanted]) -> None:
-    """Have servers forget what they believe to have. A server that has the hash of a token does not write the file that was lost meanwhile, and one
-    that has the token in memory does not load it. With a line end behind it, which base64 passes over, it is another text, and the same JWT."""
+    """Push the tokens with a line end appended, so that servers write and load them again. A server that knows the hash of a token does not write its
+    file again if that was lost, and a server that has the token in memory does not load it again. With the line end, which base64 decoding ignores, it
+    is another text but the same JWT."""
     requests = [
         (UPDATE.format(one.subject), one.token.encode("ascii") + b"\n")
         for one in pushes
@@ -95,7 +99,7 @@ async def _write_again(connection: Connection, cluster: Cluster, pushes: list[Wa
 
 
 def _settle(account: Account, push: Wanted, cluster: Cluster) -> list[str]:
-    """Every server was seen to hold it, whatever it answered. What to warn of."""
+    """Mark an account as pushed that all servers hold. Returns warnings about servers that answered with something else."""
     questionable = [
         f"The server {server.name} holds the {push.title} that was pushed, but answered otherwise: {account.servers[server.name]}."
         for server in cluster.full
@@ -109,7 +113,7 @@ def _settle(account: Account, push: Wanted, cluster: Cluster) -> list[str]:
 async def _push_once(
     connection: Connection, outcome: Outcome, pushes: list[Wanted], accounts: dict[str, Account]
 ) -> list[str]:
-    """Push, and take down what every server answers. What servers refused, in words."""
+    """Push the accounts once, and record the answer of every server. Returns messages about refusals."""
     requests = [(UPDATE.format(push.subject), push.token.encode("ascii")) for push in pushes]
     try:
         answers = await ask_all(connection, requests, outcome.cluster.listening)
@@ -127,7 +131,7 @@ async def _push_once(
 
 
 def _take_down(account: Account, push: Wanted, answers: Sequence[Answer], cluster: Cluster) -> list[str]:
-    """Note in the account what servers answered when it was pushed. What was refused, in words."""
+    """Record the servers' answers to the push of an account. Returns messages about refusals."""
     read = read_each(answers, lambda answer: _read_update(answer, push.subject))
     names = {server.id: server.name for server in cluster.servers}
     names.update((answer.server, answer.name) for answer in answers if answer.server not in names)
@@ -144,7 +148,7 @@ def _take_down(account: Account, push: Wanted, answers: Sequence[Answer], cluste
 
 
 def _read_update(answer: Answer, account: str) -> str:
-    """What a server answers to a push, in words."""
+    """The answer of a server to a push as text; `updated` if it was successful."""
     if answer.error:
         return answer.error
     named = answer.data["account"]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts deleted from all servers of a cluster, unless they are in use, until none was seen to hold them."""
+"""Delete accounts from all servers of a cluster, unless they are in use, until every server is verified to hold none of them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ JSZ = "$SYS.REQ.ACCOUNT.{}.JSZ"
 STATZ = "$SYS.REQ.ACCOUNT.PING.STATZ"
 DELETE = "$SYS.REQ.CLAIMS.DELETE"
 _KEEPING = (FULL, CACHE)
-#: How long to leave servers alone before they are asked again, in seconds.
+#: The pause before servers are asked again, in seconds.
 _PAUSE = 0.25
-#: How many accounts one request to delete names at most.
+#: The maximum number of accounts in one request.
 _BATCH = 5000
 
 
 def plan_removals(task: Task, outcome: Outcome) -> list[str]:
-    """The accounts to remove. NatsSecurityError for the system account."""
+    """The public keys of the accounts to remove. NatsSecurityError for the system account."""
     cluster = outcome.cluster
     listed = cluster.listed
     if task.state == "absent":
@@ -57,7 +57,7 @@ def plan_removals(task: Task, outcome: Outcome) -> list[str]:
 
 
 async def prepare_removals(connection: Connection, task: Task, outcome: Outcome, removals: list[str]) -> Signer | None:
-    """Check that all may be removed, and add them to the outcome. The key that signs the deletion."""
+    """Check that all accounts can be removed, and add them to the outcome. Returns the signer of the deletion; None in check mode without one."""
     cluster = outcome.cluster
     answers = await look_up(connection, removals, len(cluster.full))
     if not task.force:
@@ -76,7 +76,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
             f"The signer {signer.public_key} can't sign the removal of accounts; the servers trust {', '.join(sorted(allowed)) or 'no key'}."
         )
     if signer is not None and (isinstance(signer, KeyPair) or not task.check):
-        # Nothing to delete: servers only say whether they would. In check mode a key elsewhere is not asked to sign.
+        # An empty request shows whether servers would accept a deletion. In check mode, an external signer is not asked to sign.
         plan.refuse_all(await _request_deletion(connection, cluster, [], signer))
     for key in removals:
         states = {
@@ -99,7 +99,7 @@ def _first_claims(account: str, found: Iterable[str]) -> Claims | None:
 
 
 async def report_extra(connection: Connection, task: Task, outcome: Outcome) -> None:
-    """Add the accounts that servers hold, that are none of the task's, and that therefore stay."""
+    """Add to the outcome, with a warning, the accounts that servers hold and that are not in the task. They are not removed."""
     cluster = outcome.cluster
     extra = sorted(cluster.listed - {one.subject for one in task.wanted} - cluster.system_accounts)
     answers = await look_up(connection, extra, len(cluster.full))
@@ -123,7 +123,7 @@ def _name(account: str, found: Iterable[str]) -> str:
 
 
 async def _refuse_in_use(connection: Connection, cluster: Cluster, titles: dict[str, str]) -> None:
-    """NatsSecurityError where one of the accounts, with what to call it, has connections or JetStream data, or a server gives no answer."""
+    """NatsSecurityError if an account has connections or JetStream data, or if a server does not answer. `titles` has the account's name for messages."""
     problems = []
     accounts = list(titles)
     for start in range(0, len(accounts), _BATCH):
@@ -164,7 +164,7 @@ def _require_all(servers: Iterable[Server], read: Read[Any], what: str) -> None:
 
 
 def _read_connections(answer: Answer) -> dict[str, int]:
-    """How many clients and leaf nodes accounts have."""
+    """The number of client and leaf node connections, by account."""
     if answer.error or not answer.data:
         raise Unreadable(answer.error or "data is missing")
     statistics: list[Part] = answer.data["account_statz"].items()
@@ -172,7 +172,8 @@ def _read_connections(answer: Answer) -> dict[str, int]:
 
 
 def _read_stored(answer: Answer) -> tuple[int, int]:
-    """The streams of an account, and the bytes of its messages. A server answers with an error for an account without JetStream (monitor.go, JszAccount)."""
+    """The number of streams of an account, and the size of their messages in bytes. For an account without JetStream, a server returns an error
+    (JszAccount in monitor.go)."""
     if re.search(r"jetstream (not )?enabled|not found", answer.error):
         return 0, 0
     if answer.error:
@@ -184,7 +185,7 @@ def _read_stored(answer: Answer) -> tuple[int, int]:
 
 
 async def _request_deletion(connection: Connection, cluster: Cluster, accounts: list[str], signer: Signer) -> list[str]:
-    """Ask servers to delete accounts. What they refused, in words."""
+    """Request the deletion of accounts. Returns messages about servers that refused or did not answer."""
     claims = Claims(name="delete", subject=signer.public_key, body=Generic({"accounts": list(accounts)}))
     request = codec.encode(claims, signer, int(time.time())).encode("ascii")
     answers = await connection.ask(DELETE, request, answered_by(cluster.listing), connection.timeout)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which servers a cluster has, what kind of resolver each one has, which operators it trusts and which accounts it holds."""
+"""The servers of a cluster, with the resolver of each one, the operators that it trusts and the accounts that it holds."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ VARZ = "$SYS.REQ.SERVER.PING.VARZ"
 SUBSZ = "$SYS.REQ.SERVER.PING.SUBSZ"
 LIST = "$SYS.REQ.CLAIMS.LIST"
 PACK = "$SYS.REQ.CLAIMS.PACK"
-#: What discovery needs to publish to.
+#: The subjects that a user must be allowed to publish to, for discovery.
 SUBJECTS = (PING, VARZ, SUBSZ, LIST)
 
-#: Longer than a network needs to bring the answers of servers that nobody counted on, in seconds.
+#: How long to wait for answers of further, unknown servers, in seconds. It is longer than the latency of a network.
 _LINGER = 0.1
-#: For servers that others know of, but that may have died: how long to wait for them, in seconds.
+#: How long to wait for servers that other servers know, but that may be down, in seconds.
 _PATIENCE = 2.0
 
-#: How long at least servers are given to list their accounts, in seconds.
+#: The minimum timeout for the list of accounts, in seconds.
 _LISTING = 30.0
 
 FULL, CACHE, OTHER, NONE, UNKNOWN = "full", "cache", "memory or url", "none", "unknown"
@@ -40,7 +40,7 @@ FULL, CACHE, OTHER, NONE, UNKNOWN = "full", "cache", "memory or url", "none", "u
 class Server:
     """A server that answered. Its resolver is FULL, CACHE, OTHER (a MEMORY or URL resolver), NONE (not in operator mode), or UNKNOWN.
 
-    `unclear` is what it did not say about itself, and why, in words.
+    `unclear` is a text about what it did not report, and why.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Server:
     resolver: str = NONE
     system_account: str = ""
     operators: tuple[Claims, ...] = ()
-    accounts: frozenset[str] | None = None  # those in its directory, where they were listed
+    accounts: frozenset[str] | None = None  # the accounts in its directory; None if they were not listed
     unclear: str = ""
 
     @property
@@ -75,28 +75,28 @@ class Cluster:
 
     @property
     def listening(self) -> int:
-        """How many servers answer when an account is pushed."""
+        """The number of servers that answer a push."""
         return sum(server.resolver != NONE for server in self.servers)
 
     @property
     def listing(self) -> int:
-        """How many servers answer when accounts are listed or deleted."""
+        """The number of servers that answer requests to list or delete accounts."""
         return sum(server.resolver in (FULL, CACHE) for server in self.servers)
 
     @property
     def system_accounts(self) -> frozenset[str]:
-        """The public key of the system account."""
+        """The public keys of the system accounts of the servers."""
         return frozenset(server.system_account for server in self.servers if server.system_account)
 
     @property
     def listed(self) -> frozenset[str]:
-        """The accounts that at least one server has in its directory, where they were listed."""
+        """The accounts that at least one server has in its directory; empty if they were not listed."""
         return frozenset(account for server in self.servers for account in server.accounts or ())
 
 
 @dataclasses.dataclass(frozen=True)
 class _Ping:
-    """How a server describes itself, and how many servers it knows of."""
+    """How a server describes itself, and the number of servers that it knows."""
 
     name: str
     host: str
@@ -162,7 +162,7 @@ def _read_list(answer: Answer) -> frozenset[str]:
 
 
 async def discover(connection: Connection, expected: Sequence[str] = ()) -> Cluster:
-    """The servers that answer now. NatsSecurityError where none does, or one of the expected, by name or id, is missing."""
+    """The servers that answer now. NatsSecurityError if none answers, or if an expected server, given by name or id, is missing."""
     pings = await _ping(connection, expected)
     if not pings.found:
         raise NatsSecurityError(_say_silence(connection, pings))
@@ -204,7 +204,7 @@ async def _ask_each(
 
 @dataclasses.dataclass(frozen=True)
 class _Resolvers:
-    """The ids of servers that keep every account, and of those that keep accounts at all; why it is not known of others."""
+    """The ids of servers with a full resolver, and of those with a full or cache resolver. `unclear` is why this is unknown of others."""
 
     full: set[str]
     keeping: set[str]
@@ -214,7 +214,7 @@ class _Resolvers:
 async def _listeners(
     connection: Connection, subject: str, varz: Read[tuple[str, tuple[Claims, ...]]], count: int
 ) -> tuple[set[str], dict[str, str]]:
-    """The ids of the servers that answer requests on a subject themselves, and why it is not known of others."""
+    """The ids of the servers that subscribe to a subject in their system account, and the reasons why this is unknown of others."""
     found: set[str] = set()
     unclear: dict[str, str] = {}
     for account in sorted({system_account for system_account, _unused in varz.found.values()} - {""}):
@@ -228,7 +228,7 @@ async def _listeners(
 async def with_accounts(connection: Connection, cluster: Cluster) -> Cluster:
     """The cluster with the accounts in the directories of its servers.
 
-    That is slow for the servers, which verify every token for it. NatsSecurityError where one with a full resolver does not answer.
+    The request is slow, because servers verify every token for it. NatsSecurityError if a server with a full resolver does not answer.
     """
     answers: list[Answer] = []
     if cluster.listing:
@@ -242,7 +242,7 @@ async def with_accounts(connection: Connection, cluster: Cluster) -> Cluster:
 
 
 async def missing_servers(connection: Connection, cluster: Cluster) -> list[str]:
-    """The names of the servers with a full resolver that do not answer any more."""
+    """The names of the servers with a full resolver that no longer answer."""
     ids = {server.id for server in cluster.full}
     answers = await connection.ask(
         PING, b"", lambda found: ids <= {answer.server for answer in found}, min(_PATIENCE, connection.timeout)
@@ -252,13 +252,13 @@ async def missing_servers(connection: Connection, cluster: Cluster) -> list[str]
 
 
 def answered_by(count: int) -> Callable[[Sequence[Answer]], bool]:
-    """Whether so many servers have answered."""
+    """A function that returns whether `count` servers have answered."""
     return lambda answers: count_servers(answers) >= count
 
 
 async def _ping(connection: Connection, expected: Sequence[str]) -> Read[_Ping]:
     wanted = set(expected)
-    read = functools.lru_cache(maxsize=None)(_known_by)  # each answer once, also where they do not end
+    read = functools.lru_cache(maxsize=None)(_known_by)  # parses each answer only once, even if answers do not end
 
     def enough(answers: list[Answer]) -> bool:
         readable = [answer for answer in answers if read(answer)]
@@ -271,13 +271,13 @@ async def _ping(connection: Connection, expected: Sequence[str]) -> Read[_Ping]:
 
 
 def _known_by(answer: Answer) -> int:
-    """How many servers one knows of; 0 where its answer cannot be read."""
+    """The number of servers that a server knows; 0 if its answer cannot be read."""
     ping = read_each([answer], _read_ping).found.get(answer.server)
     return ping.known if ping is not None else 0
 
 
 def _check_presence(pings: dict[str, _Ping], expected: Sequence[str]) -> list[str]:
-    """What to warn of. NatsSecurityError where one of the expected servers is missing."""
+    """Returns a warning if known servers did not answer. NatsSecurityError if an expected server is missing."""
     seen = {*pings, *(ping.name for ping in pings.values())}
     here = ", ".join(sorted(ping.name for ping in pings.values()))
     missing = [name for name in expected if name not in seen]
@@ -328,7 +328,7 @@ def _server(
 
 
 def describe_server(server: Server) -> dict[str, Any]:
-    """A server as a result."""
+    """A server as plain data for the result of a module."""
     return {
         "id": server.id,
         "name": server.name,

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task wants of the accounts of a cluster."""
+"""A task about the accounts of a cluster."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .plan import Wanted
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What is wanted: these accounts `present`, or `exact`ly these, or those with these public keys `absent`."""
+    """The wanted `state`: `present` for the accounts in `wanted`, `exact` for these and no others, `absent` for the public keys in `absent`."""
 
     state: str
     wanted: Sequence[Wanted] = ()
     absent: Sequence[str] = ()
     operator: Claims | None = None
-    #: Who signs deletions, by the public keys that may; None in check mode where the key is not made yet.
+    #: Returns the signer of deletions for a list of permitted public keys; in check mode None if the key does not exist yet.
     signer: Callable[[list[str]], Signer | None] | None = None
     force: bool = False
     check: bool = False
     expected_servers: Sequence[str] = ()
-    with_claims: bool = False  # whether the outcome has what changes in claims
-    #: The tokens of users that are made beside the accounts, with what they are called; read where a server is too old to enforce every claim.
+    with_claims: bool = False  # whether the outcome includes the claims before and after
+    #: Returns the users that are issued together with the accounts, as pairs of title and token. Used if a server is too old to enforce every claim.
     users: Callable[[], Iterable[tuple[str, str]]] = tuple
-    report_extra: bool = False  # with `present`, whether the outcome has accounts that are none of these
+    report_extra: bool = False  # with `present`, whether the outcome includes other accounts that servers hold

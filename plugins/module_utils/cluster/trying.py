@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether servers let a user in, and why not: what its JWT and that of its account show, and what the server answers.
+"""Whether servers accept a user, and if not, the reason: from its JWT, from the JWT of its account, and from the response of the server.
 
-A server says `Authorization Violation` whatever the reason is. What it holds of the account is known to the system account only, see `explained`.
+A server returns `Authorization Violation` for every reason. Only the system account can read which JWT of the account the server holds, see
+`explained`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WRONG_OPERATOR, UNKNOWN_ACCOUNT, NOT_LOADED = "wrong_operator", "unknown_account
 
 
 class Answer(NamedTuple):
-    """What came of a user on one server, or on all where its JWT is enough to know."""
+    """The result for a user on one server, or on all servers if its JWT decides. `reason` is one of the constants above."""
 
     reason: str
     message: str
@@ -33,7 +34,7 @@ class Answer(NamedTuple):
 
 
 def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
-    """Why no server lets a user in, by its JWT and that of its account at a time in unix seconds; None where nothing is known against it."""
+    """Why no server accepts a user, by its JWT and that of its account, at a time in unix seconds; None if no reason is found."""
     if user.expires and user.expires < now:
         return Answer(EXPIRED, f"its JWT expired at {units.show_time(user.expires)}: it is to be renewed")
     if user.not_before and user.not_before > now:
@@ -52,13 +53,13 @@ def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
 
 
 def try_servers(options: Options) -> list[Answer]:
-    """What each server of a list answers to the user of these options. NatsSecurityError for a list that cannot be used."""
+    """The result of connecting to each server of the options. NatsSecurityError for an invalid list of servers."""
     wants_tls = options.channel_tls(options.addresses).wanted
     return [_try(dataclasses.replace(options, servers=(_with_tls(url, wants_tls),)), url) for url in options.servers]
 
 
 def _with_tls(url: str, wants_tls: bool) -> str:
-    """The URL, with TLS where another one of the list asks for it: alone it would not know of that."""
+    """The URL, with the scheme `tls` if another URL of the list requires TLS, because each server is tried on its own."""
     if not wants_tls or server_address(url, "servers").wants_tls:
         return url
     return "tls://" + url.rpartition("://")[2]
@@ -76,12 +77,15 @@ def _try(options: Options, shown: str) -> Answer:
 
 
 async def _nothing_more(_unused: Connection) -> None:
-    """The user is in once the server has answered."""
+    """Do nothing: the server has accepted the user when this is called."""
 
 
 def explained(user: Mapping[str, Any], looked_up: Mapping[str, Any], operator: str, now: int) -> Answer:
-    """Why servers refuse a user, from a result of nats_resolver_info about its account, failed or not. `user` has `account`, its key, `public_key`,
-    `issuer` and `issued_at` in unix seconds; `operator` is the public key of its operator."""
+    """Why servers refuse a user, from a result of nats_resolver_info about its account, which may be that of a failed task.
+
+    `user` has `account`, which is the public key of the account, `public_key`, `issuer` and `issued_at` in unix seconds. `operator` is the public key
+    of its operator.
+    """
     if looked_up.get("failed") or "servers" not in looked_up:
         message = str(looked_up.get("msg") or "")
         if "authorization violation" in message.lower():
@@ -132,7 +136,7 @@ def _has_expired(claims: Mapping[str, Any], now: int) -> bool:
 
 
 def problems(tried: Mapping[str, Any], asked: Mapping[str, Any], operator: str, now: int) -> list[str]:
-    """What is in the way of the users in a result of nats_creds_info, one text each, with the reason that a program can look for in front."""
+    """A message for each user in a result of nats_creds_info who cannot connect. Messages begin with the reason as a word, for programs."""
     found = []
     for user in tried.get("users") or ():
         if user["connected"]:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The creds files of one host: what is at a path, the key that waits beside it, and whether something still has to read what changed.
+"""The creds files of one host: the file at a path, the key that waits beside it, and whether handlers still have to run.
 
-Beside `orders.creds` there may be `.orders.creds.natsops-key`, the seed of a new key whose JWT is not there yet, and `.orders.creds.natsops-changed`, an
-empty file that says that the handlers of a change have not run. Both are what a run that is killed anywhere leaves for the next one.
+Beside `orders.creds` there may be `.orders.creds.natsops-key`, the seed of a new key whose JWT is not issued yet, and `.orders.creds.natsops-changed`, an
+empty file that means that the handlers of a change have not run yet. With these files the next run completes one that was killed at any point.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class NoSuchName(NatsSecurityError):
 
 
 class Account(NamedTuple):
-    """The account that a user is to be of, and its operator, for messages. Without a key nothing is known of it."""
+    """The account to which a user must belong, and the name of its operator for messages. `key` is empty if the account's public key is unknown."""
 
     name: str
     key: str
@@ -37,7 +37,7 @@ class Account(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What a creds file holds: the text, its JWT, and the key and end that the JWT states. Nothing of it is verified but the form."""
+    """The contents of a creds file: the text, its JWT, and the public key and expiry in the JWT. Only the form is validated, not the signature."""
 
     text: str
     jwt: str
@@ -46,26 +46,26 @@ class Held(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """What the JWT is compared by where it is not there itself."""
+        """The digest of the JWT, for comparison where the JWT itself is not available."""
         return digest(self.jwt)
 
 
 def key_beside(path: str) -> str:
-    """Where the seed of a new key waits for its JWT."""
+    """The path of the seed of a new key that waits for its JWT."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.natsops-key")
 
 
 def change_beside(path: str) -> str:
-    """What is there while handlers have to run."""
+    """The path of the file that exists while handlers have to run."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.natsops-changed")
 
 
 def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Account) -> Held | None:
-    """The creds at a path, of a user that has one of the names, the first one by now; None where there is no file.
+    """The creds at a path, of a user with one of the names, of which the first is the current one; None if there is no file.
 
-    NatsSecurityError for what is not a creds file, or one of another user or account.
+    Raises NatsSecurityError if the file is not a creds file, or belongs to another user or account.
     """
     if is_link(path):
         raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")
@@ -92,7 +92,7 @@ def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Acc
 
 
 def held_in(text: str) -> Held:
-    """What the text of a creds file holds."""
+    """The contents of a creds file, from its text."""
     jwt = decorated.token_in(text)
     payload = codec.peek(jwt)
     end = payload.get("exp")
@@ -101,7 +101,7 @@ def held_in(text: str) -> Held:
 
 
 def pair_of(path: str, held: Held) -> KeyPair:
-    """The key pair of creds. NatsSecurityError where the seed is not that of the JWT."""
+    """The key pair of creds. Raises NatsSecurityError if the seed does not belong to the JWT."""
     try:
         pair = decorated.seed_in(held.text)
     except NatsSecurityError as error:
@@ -114,7 +114,7 @@ def pair_of(path: str, held: Held) -> KeyPair:
 
 
 def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
-    """The key pair that waits beside a path; None where there is none. NatsSecurityError for a file that holds something else."""
+    """The key pair that waits beside a path; None if there is none. Raises NatsSecurityError if the file is not the seed of a user."""
     beside = key_beside(path)
     if is_link(beside):
         raise NatsSecurityError(
@@ -136,7 +136,10 @@ def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
 
 
 def owner_of(item: dict[str, Any], path: str) -> Owner:
-    """Who a creds file is to belong to: the owner and group that are named, else whoever it belongs to, else who runs this. NatsSecurityError."""
+    """The owner and group that a creds file must have: those that the entry names, else the current ones of the file, else those of this process.
+
+    Raises NatsSecurityError if the names do not exist or this process may not set the owner.
+    """
     found = status_of(path)
     uid, gid = (os.geteuid(), os.getegid()) if found is None else (found.st_uid, found.st_gid)
     wanted = Owner(_number(item, "owner", uid), _number(item, "group", gid))
@@ -170,13 +173,13 @@ def _name_of(uid: int) -> str:
 
 
 def differs(path: str, owner: Owner, mode: int) -> bool:
-    """Whether a file that is there has another owner or mode."""
+    """Whether an existing file has another owner or mode."""
     status = status_of(path)
     return status is not None and (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (*owner, mode)
 
 
 def set_attributes(path: str, owner: Owner, mode: int) -> None:
-    """Give a file its owner and mode, the smaller access first. OSError."""
+    """Set the owner and mode of a file, and restrict its access before its owner changes. Raises OSError."""
     os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode) & mode)
     if (os.lstat(path).st_uid, os.lstat(path).st_gid) != tuple(owner):
         os.chown(path, *owner)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the hosts of a play ask for in `credentials_users`, made into one document for the host that signs. Pure; runs on the controller."""
+"""Combines the entries in `credentials_users` of all hosts of a play into one document for the signing host. Pure; runs on the controller."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _WORDS = (
     "notify",
     "revoke",
 )
-#: Options of a user in a document that an item has words of its own for.
+#: Options of a user in a document that an entry sets by options of its own, so they are not allowed in `claims`.
 _OF_ITEMS = ("name", "renamed_from", "state", "public_key", "creds", "signing_key_role")
 
 
 class Request(NamedTuple):
-    """One user on one host. `item` is the entry of credentials_users with its defaults."""
+    """One user on one host. `item` is the entry in credentials_users with its defaults, and `place` its place for messages."""
 
     host: str
     place: str
@@ -51,12 +51,12 @@ class Request(NamedTuple):
 
     @property
     def is_born_here(self) -> bool:
-        """Whether the host keeps a key of its own for the user."""
+        """Whether the host creates and keeps the key of the user."""
         return bool(self.item["born"] == HOST and self.item["state"] == PRESENT)
 
 
 class Order(NamedTuple):
-    """What the signing host is asked for: a document of nats_store, public keys and names by ACCOUNT/USER, and why hosts are missing in it."""
+    """The request to the signing host: a document of nats_store, the public keys by ACCOUNT/USER, the users, and why hosts are refused, by host."""
 
     definition: dict[str, Any]
     user_public_keys: dict[str, str]
@@ -65,7 +65,7 @@ class Order(NamedTuple):
 
 
 def read_requests(hosts: Mapping[str, Any]) -> list[Request]:
-    """The requests of all hosts. NatsSecurityError with everything that is wrong with them."""
+    """The requests of all hosts. Raises NatsSecurityError with everything that is wrong with them."""
     problems: list[str] = []
     requests = [request for host, items in hosts.items() for request in _read_host(host, items, problems)]
     problems += _claims_that_differ(requests)
@@ -162,7 +162,10 @@ def _attribute_problems(item: Mapping[str, Any]) -> list[str]:
 
 
 def read_mode(mode: Any) -> int:
-    """The mode of a creds file, 0600 by default; a number is one in octal that YAML has read, a text is octal. NatsSecurityError."""
+    """The mode of a creds file, 0600 by default. A string is read as octal; YAML has already read a number.
+
+    Raises NatsSecurityError if it is not a mode, lets the group or others write, or lets anyone execute.
+    """
     try:
         value = 0o600 if mode is None else mode if isinstance(mode, int) else int(str(mode), 8)
     except ValueError:
@@ -207,7 +210,7 @@ def _claims_that_differ(requests: Sequence[Request]) -> list[str]:
 
 
 def claimants(requests: Sequence[Request]) -> dict[str, list[str]]:
-    """The hosts on which each user is to have a key of its own, by ACCOUNT/USER."""
+    """The hosts that create and keep the key of each user, by ACCOUNT/USER."""
     found: dict[str, list[str]] = {}
     for request in requests:
         if request.is_born_here:
@@ -218,10 +221,10 @@ def claimants(requests: Sequence[Request]) -> dict[str, list[str]]:
 def compose(
     requests: Sequence[Request], base: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]] | None = None
 ) -> Order:
-    """One document for all hosts: the base, and their users in it. NatsSecurityError for a user that both describe.
+    """One document for all hosts: the base document with their users. Raises NatsSecurityError for a user that both describe.
 
-    `keys` has the public keys by host and ACCOUNT/USER, once the hosts have them. A user that has different ones on two hosts is omitted, and
-    these hosts are refused. A user that leaves keeps its JWT, unless it is to be revoked.
+    `keys` has the public keys by host and ACCOUNT/USER, once the hosts have created them. Hosts that have different keys for a user are refused, and their
+    users are omitted. A user with state=absent keeps its JWT unless it is to be revoked.
     """
     refused = _differing_keys(requests, keys or {})
     present = [request for request in requests if request.item["state"] == PRESENT and request.host not in refused]
@@ -249,7 +252,7 @@ def _differing_keys(requests: Sequence[Request], keys: Mapping[str, Mapping[str,
 
 
 def _dictionaries(said: Any, name: str) -> list[Any]:
-    """A list of dictionaries in a document, which nats_store reads in full later."""
+    """A list of dictionaries in a document. Raises NatsSecurityError for any other value. nats_store validates the contents later."""
     found = said.get(name) or [] if isinstance(said, Mapping) else None
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise NatsSecurityError(f"credentials_definition: {name}: expected a list of dictionaries.")
@@ -289,11 +292,11 @@ def _user(request: Request) -> dict[str, Any]:
     return user
 
 
-# ---- what the tasks of the role take
+# ---- values for the tasks of the role
 
 
 def show_order(requests: Sequence[Request], order: Order) -> dict[str, Any]:
-    """An order as a value for tasks, with the entries of every host."""
+    """An order as a value for tasks, with the entries of each host."""
     claimed = claimants(requests)
     hosts: dict[str, list[dict[str, Any]]] = {}
     for request in requests:
@@ -311,12 +314,12 @@ def show_order(requests: Sequence[Request], order: Order) -> dict[str, Any]:
     }
 
 
-#: What of an entry the module nats_credentials takes as it is.
+#: The options of an entry that are passed to the module nats_credentials unchanged.
 _FOR_MODULE = ("account", "name", "renamed_from", "path", "owner", "group", "mode", "state", "claimed_by")
 
 
 def with_store(item: Mapping[str, Any], store: Mapping[str, Any], creds: Mapping[str, str]) -> dict[str, Any]:
-    """An entry as the module nats_credentials takes it, with what a result of nats_store has of the user, or the creds of one that is delivered."""
+    """The options of nats_credentials for an entry, with the key and the JWT from a result of nats_store, or the creds of a user with born=delivered."""
     account = (store.get("accounts") or {}).get(item["account"]) or {}
     user = (store.get("users") or {}).get(item["id"]) or {}
     key, content = account.get("public_key"), creds.get(item["id"]) if item["born"] == DELIVERED else None
@@ -335,7 +338,7 @@ def with_store(item: Mapping[str, Any], store: Mapping[str, Any], creds: Mapping
 def due(
     items: Sequence[Mapping[str, Any]], prepared: Mapping[str, Any], signed: Mapping[str, Any]
 ) -> list[Mapping[str, Any]]:
-    """The entries of one host whose creds files the module has to look at: not those whose file has the JWT that the store has, and is as it should be."""
+    """The entries of one host whose creds files the module has to check. Those that are up to date and have the JWT of the store are omitted."""
     found = {user["id"]: user for user in prepared.get("users") or ()}
     return [item for item in items if item["state"] == PRESENT and _is_due(item, found, signed.get("users") or {})]
 
@@ -346,13 +349,13 @@ def _is_due(item: Mapping[str, Any], found: Mapping[str, Any], signed: Mapping[s
 
 
 def notified(items: Sequence[Mapping[str, Any]], *results: Mapping[str, Any]) -> list[str]:
-    """The handlers of the entries whose files changed, each once, in the order of the entries."""
+    """The handlers of the entries whose files changed, without duplicates, in the order of the entries."""
     changed = {user["id"] for result in results for user in result.get("users") or () if user.get("notify")}
     return list(dict.fromkeys(name for item in items if item["id"] in changed for name in item["notify"]))
 
 
 def facts(items: Sequence[Mapping[str, Any]], signed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What monitoring needs of the users of one host, by ACCOUNT/USER."""
+    """The path, public key and expiry of each user of one host, for monitoring, by ACCOUNT/USER."""
     users = signed.get("users") or {}
     return {
         item["id"]: {"path": item["path"], **{word: users[item["id"]][word] for word in ("public_key", "expires")}}

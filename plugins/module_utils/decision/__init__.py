@@ -1,3 +1,3 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a token is kept or a new one issued, and why."""
+"""Decides whether a token is kept or a new one is issued, and why; and documents of tokens that wait for their signature."""

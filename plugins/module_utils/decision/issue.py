@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a token is kept or a new one issued, and why: the one decision of this collection, pure. Reads no file, no clock, no environment.
+"""Decides whether a token is kept or a new one is issued, and why. The decision is pure: it reads no file, no clock and no environment.
 
-Check mode is the decision without the signature; diff mode is its `before` and `after` printed.
+Check mode is the decision without the signature; diff mode shows its `before` and `after`.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from ..token import codec
 if TYPE_CHECKING:
     from ..keys.signers import Signer
 
-#: By how many seconds the life of a token may be off what is wanted, because other tools round it.
+#: How many seconds the lifetime of a token may differ from the wanted one, because other tools round it.
 LIFE_TOLERANCE = 60
-#: Servers compare times with clocks of their own; further ahead than this many seconds is worth a warning.
+#: Servers compare times with their own clocks. A time more than this many seconds in the future causes a warning.
 CLOCK_TOLERANCE = 300
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """When a token is to be renewed, and what it may lose. Spans are in seconds, times in unix seconds, None is never."""
+    """When a token is renewed, and what may be removed from it. Spans are in seconds, times in unix seconds, None means never."""
 
     expires_in: int | None = None
     expires_at: int | None = None
     renew_before: int = 0
-    #: Renew up to this much earlier still, by how much depends on the token's subject: so that what is issued in one run is not all due on one day.
+    #: Renew up to this much earlier, depending on the token's subject, so that tokens issued in one run are not all due on one day.
     renew_spread: int = 0
     force: bool = False
-    #: Issue after this time only: a user whose JWT is not after its revocation stays revoked.
+    #: Issue after this time only, because a user whose JWT is not issued after its revocation stays revoked.
     issued_after: int = 0
     remove_revocations: frozenset[str] = frozenset()
-    #: The revocations of the wanted claims are all that there are to be; none of the existing token is retained beside them.
+    #: Issue exactly the revocations of the wanted claims, without those of the existing token.
     exact_revocations: bool = False
     remove_signing_keys: frozenset[str] = frozenset()
-    #: The key that the existing token is about, where the wanted claims have another one in its place.
+    #: The key that the existing token is about, if the wanted claims replace it with another key.
     replaces: str = ""
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Policy:
             )
 
     def renewal_window(self, subject: str) -> int:
-        """How long before its end a token about a key is renewed, in seconds. The same in every run."""
+        """How many seconds before its expiry the token about this key is renewed. The result is the same in every run."""
         if not self.renew_spread:
             return self.renew_before
         part = int.from_bytes(hashlib.sha256(subject.encode("utf-8", "replace")).digest()[:8], "big")
@@ -80,13 +80,13 @@ class Policy:
 
 
 class Decision(NamedTuple):
-    """What is to happen to a token. Without reasons it is kept."""
+    """Whether a token is kept or issued. Without reasons, it is kept."""
 
-    claims: Claims  # what the token says, or is to say
+    claims: Claims  # those of the existing token if it is kept, otherwise those to issue
     reasons: list[str]
     warnings: list[str]
     old: Claims | None
-    wanted: Claims  # with what is never dropped by omission
+    wanted: Claims  # including what is never removed by omission
     policy: Policy
     now: int
 
@@ -97,7 +97,7 @@ class Decision(NamedTuple):
 
     @property
     def before(self) -> dict[str, Any]:
-        """A document for people, of the existing token; empty when there is none."""
+        """The existing token as a readable document; empty if there is none."""
         if self.old is None:
             return {}
         shown = dict(describe(self.old), expires=_show_expiry(self.old, self.policy, self.now))
@@ -105,7 +105,7 @@ class Decision(NamedTuple):
 
     @property
     def after(self) -> dict[str, Any]:
-        """The same of the wanted one."""
+        """The wanted token as a readable document."""
         shown = dict(describe(self.wanted), expires=_show_wanted_expiry(self.policy))
         return {**shown, "issuer": self.claims.issuer} if self._changes_issuer else shown
 
@@ -115,17 +115,17 @@ class Decision(NamedTuple):
 
 
 class Issued(NamedTuple):
-    """The token that holds, and the decision that led to it."""
+    """The kept or new token, and the decision that led to it."""
 
     token: str
     decision: Decision
 
 
 def issue(wanted: Claims, existing: str | None, signer: Signer, policy: Policy, now: int) -> Issued:
-    """Keep the existing token when it verifies, is the signer's, means what is wanted and is not due for renewal; issue a new one otherwise.
+    """Keep the existing token if it verifies, was issued by the signer, means what is wanted and is not due for renewal; otherwise issue a new one.
 
-    `now` is in unix seconds; the times and issuer of `wanted` are not looked at. NatsSecurityError for an existing token that does not
-    verify or is about something else, and for whatever `codec.encode` refuses.
+    `now` is in unix seconds; the times and issuer of `wanted` are ignored. NatsSecurityError for an existing token that does not
+    verify or is about something else, and for everything that `codec.encode` refuses.
     """
     pair = signer if isinstance(signer, KeyPair) else None
     decision = decide(wanted, existing, signer.public_key, policy, now, pair)
@@ -139,14 +139,14 @@ def issue(wanted: Claims, existing: str | None, signer: Signer, policy: Policy, 
 def decide(
     wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int, signer: KeyPair | None = None
 ) -> Decision:
-    """What `issue` would do, without a key: the issuer is a public key. Errors as there, except those of signing.
+    """What `issue` would do, without a private key: the issuer is a public key. Errors as in `issue`, except those of signing.
 
-    Where the key pair that may have signed the existing token is at hand, to keep that costs less. The decision is the same.
+    With `signer`, the key pair that may have signed the existing token, keeping that token takes less time. The decision is the same.
     """
     existing = existing.strip() if existing else None
     old, is_verbatim = _read(existing, wanted, signer, policy.replaces)
     unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
-    # What is there to the byte is not compared, which takes as long as all the rest.
+    # A token that matches byte for byte is not compared, because that takes as long as everything else together.
     claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
     changes = [] if old is None or is_verbatim else differences(old, claims)
     reasons = ["there is no token yet"] if old is None else _reasons(old, changes, issuer, policy, now)
@@ -162,7 +162,7 @@ def decide(
 
 
 def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str:
-    """Why a token would have a time that nothing can read."""
+    """The message for a token that would have a time after the last one that can be read."""
     last = f"the last time that a token can hold, {units.INT64_MAX}"
     if old is not None and old.issued_at >= units.INT64_MAX:
         return (
@@ -174,7 +174,8 @@ def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str
 
 
 def _read(existing: str | None, wanted: Claims, signer: KeyPair | None, replaces: str) -> tuple[Claims | None, bool]:
-    """What the existing token says, and whether that is what is wanted to the byte: asked of users only, which are many, and retain nothing."""
+    """The claims of the existing token, and whether they are the wanted ones byte for byte. The latter is only tested for users, which are many and
+    retain nothing."""
     if existing is None:
         return None, False
     if isinstance(wanted.body, User):
@@ -198,7 +199,7 @@ def _check_is_about_the_same(old: Claims, wanted: Claims, replaces: str) -> None
 
 
 def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Policy, now: int) -> Claims:
-    """The wanted claims with what is never dropped by omission: revocations, signing keys, and members that nobody declared."""
+    """The wanted claims with what is never removed by omission: revocations, signing keys, and undeclared members."""
     body = copy_with(wanted.body)
     claims: Claims = copy_with(wanted, body=body)
     before = old.body if old is not None else None
@@ -230,7 +231,7 @@ def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Poli
 
 
 def _retained_revocations(wanted: dict[str, int], old: dict[str, int], policy: Policy, now: int) -> dict[str, int]:
-    """All of both, the later time of each (RevocationList.Revoke never moves one back), `now` only where there was none."""
+    """All revocations of both, each with its later time (RevocationList.Revoke never moves one back). NOW becomes `now` only for a new revocation."""
     if policy.exact_revocations:
         return dict(wanted)
     retained = {key: at for key, at in old.items() if key not in policy.remove_revocations}
@@ -288,7 +289,7 @@ def _say_time(at: int) -> str:
 
 
 def _show_wanted_expiry(policy: Policy) -> str:
-    # The same text whenever it is printed, so that check mode shows what the real run then shows.
+    # The text does not depend on the time, so that check mode shows the same as the real run.
     if policy.expires_in is not None:
         return f"{units.show_seconds(policy.expires_in)} after issue"
     return _say_time(policy.expires_at or 0)

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens that wait for their signature, as a document that travels to the machine with the key and back. Pure; nothing is signed by reading it.
+"""Tokens that wait for their signature, as a document that is taken to the machine with the key and back. Reading a document signs nothing.
 
-A person reads each request before signing: what changes (`before`, `after`), why, and which key has to sign. So that nobody signs anything but what is
-shown, all of it follows from two things, the bytes to be signed and the token that they replace, and is compared with them whenever the document is
-read. The checksum covers everything but the signatures: it stays the same on the whole way, and can be compared by voice.
+A person reads each request before signing it: what changes (`before`, `after`), why, and which key has to sign. To make sure that only what is shown is
+signed, everything shown is derived from the bytes to be signed and the token that they replace, and is compared with them whenever the document is read.
+The checksum covers everything except the signatures, so it is the same on both machines, and can be compared on the phone.
 
-The way: `requests_of` and `write_requests` where the tokens are decided; there `read_requests`, `sign_requests`, `write_requests`; back again
-`read_requests`, and `tokens` of it. A token that comes back is a candidate like any token that is found: `decide` keeps it where it still says what is
-wanted.
+The steps are: `request_of` and `write_requests` on the machine that decides on the tokens; `read_requests`, `sign_requests` and `write_requests` on the
+machine with the key; `read_requests` and its `tokens` on the first machine again. A token that comes back is a candidate like any existing token: `decide`
+keeps it if it still means what is wanted.
 """
 
 from __future__ import annotations
@@ -41,38 +41,38 @@ _MOST_PROBLEMS = 10
 class Request(NamedTuple):
     """One token that waits for its signature, or has it already."""
 
-    what: str  # what it is for people, and its name in the document: `account APP`
+    what: str  # a readable name, which identifies it in the document: `account APP`
     signing_input: str  # header.payload
-    claims: Claims  # that this says
+    claims: Claims  # those in the signing input
     existing: str | None = None  # the token that it replaces
     reasons: tuple[str, ...] = ()
     signature: bytes | None = None
 
     @property
     def before(self) -> dict[str, Any]:
-        """What the existing token says, for people."""
+        """The existing token as a readable document; empty if there is none."""
         return {} if self.existing is None else _described(codec.decode(self.existing))
 
     @property
     def after(self) -> dict[str, Any]:
-        """What the token will say, for people."""
+        """The token to be signed as a readable document."""
         return _described(self.claims)
 
     @property
     def token(self) -> str | None:
-        """The token, once it is signed."""
+        """The signed token; None if it has no signature yet."""
         return None if self.signature is None else codec.with_signature(self.signing_input, self.signature)
 
 
 class Requests(NamedTuple):
-    """A document of requests, verified where it was read. The time is in unix seconds."""
+    """A document of requests, which is verified when it is read. `created` is in unix seconds."""
 
     created: int
     requests: tuple[Request, ...]
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all but the signatures, in hexadecimal digits."""
+        """SHA-256 of everything except the signatures, in hexadecimal digits."""
         return _checksum(self.created, [_item(request) for request in self.requests])
 
     @property
@@ -82,20 +82,20 @@ class Requests(NamedTuple):
 
     @property
     def tokens(self) -> dict[str, str]:
-        """The tokens that are signed, by the name of their request."""
+        """The signed tokens, by the name of their request."""
         return {request.what: request.token for request in self.requests if request.token is not None}
 
 
 def request_of(what: str, decision: Decision, existing: str | None) -> Request:
-    """The request for the token that was decided on, in place of the existing one. NatsSecurityError as of codec.encode.
+    """The request for the token of a decision, which replaces the existing one. NatsSecurityError as in codec.encode.
 
-    The JWT of a user may be all that is needed to connect (a bearer's), so an existing one stays here, and is not shown where the key is.
+    The JWT of a user may be a bearer token, which alone is enough to connect. The existing JWT of a user is therefore not part of the request.
     """
     return request_for(what, decision.claims, decision.reasons, existing)
 
 
 def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str | None) -> Request:
-    """The same, of claims with their issuer and time, and the reasons."""
+    """The request for the token with these claims, which include the issuer and time. Otherwise as in `request_of`."""
     unknown = unknown_fields_of(claims)
     if unknown:
         raise NatsSecurityError(
@@ -107,7 +107,7 @@ def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str
 
 
 def write_requests(document: Requests) -> str:
-    """The document as JSON, one request after the other. NatsSecurityError where two requests have one name."""
+    """The document as JSON, one request after the other. NatsSecurityError if two requests have the same name, or if a name or reason cannot be shown."""
     problems = list(_name_problems(document.requests))
     if problems:
         raise _refusal(problems)
@@ -126,8 +126,8 @@ def write_requests(document: Requests) -> str:
 
 
 def read_requests(text: str, checksum: str | None = None) -> Requests:
-    """The document of a text. NatsSecurityError, with every problem, where anything in it does not follow from the bytes to be signed, is not known to
-    this version, or where a signature is not that of the key named. With a checksum it has to be the document of that.
+    """The document in a text. NatsSecurityError, with all problems, if anything in it does not follow from the bytes to be signed or is not known to this
+    version, or if a signature is not that of the named key. With `checksum`, the document has to have this checksum.
     """
     whole = _load(text)
     problems: list[str] = []
@@ -153,7 +153,7 @@ def read_requests(text: str, checksum: str | None = None) -> Requests:
 
 
 def sign_requests(document: Requests, signers: Sequence[Signer]) -> Requests:
-    """The document with the signatures of these signers in it. Each is asked once; signatures that are there stay."""
+    """The document with the signatures of these signers added. Each signer is called once; existing signatures are kept."""
     requests = list(document.requests)
     for signer in signers:
         numbers = [
@@ -175,7 +175,7 @@ def _described(claims: Claims) -> dict[str, Any]:
 
 
 def _item(request: Request) -> dict[str, Any]:
-    """A request as the document has it, without its signature: for a person from the top, for a machine from the bottom."""
+    """A request as in the document, without its signature: first the members for people, then those for programs."""
     return {
         "what": request.what,
         "reasons": list(request.reasons),

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a user who is let in may not do, for the actions that a task asks about. Pure: nothing is published to find out.
+"""What a connected user may not do, for the actions that a task lists. Pure: nothing is published to test it.
 
-An action is taken apart into what has to be published and subscribed to, and each part is answered from the claims that the server holds; where these are
-not known from what the server reports of the connected user; otherwise from the claims in the store, or from what the user's own JWT allows.
+An action is split into the subjects that have to be published and subscribed to. Each is checked against the first of these that is known: the claims that
+the server holds, the permissions that the server reports for the connected user, the claims in the store, the user's own JWT.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .findings import CREDS, SERVER, STORE, Finding
 from .reasons import Case
 
 READ, WRITE, WATCH, MANAGE = "read", "write", "watch", "manage"
-#: What an action is about: one of these words.
+#: The words of an action: each action has exactly one of them.
 ABOUT = ("publish", "subscribe", "request", "stream", "kv", "object_store")
-#: What clients do, by what they do it to.
+#: The kinds of access that clients need, by the type of object.
 _ACCESS = {"stream": (READ, MANAGE), "kv": (READ, WRITE, WATCH), "object_store": (READ, WRITE)}
 _API = "$JS.API."
 
@@ -43,7 +43,7 @@ class Need(NamedTuple):
 
 
 class Action(NamedTuple):
-    """What a task asks about: how it says it, and all that is needed for it."""
+    """An action of a task: the action as it was written, and everything that is needed for it."""
 
     asked: dict[str, Any]
     needs: list[Need]
@@ -54,7 +54,7 @@ class Action(NamedTuple):
 
 
 def read_actions(asked: Sequence[dict[str, Any]], path: str = "actions") -> list[Action]:
-    """The actions of a task. NatsSecurityError says everything that is wrong with them."""
+    """The actions of a task. NatsSecurityError lists every problem with them."""
     problems: list[Problem] = []
     found = [_read_action(one, f"{path}[{number}]", problems) for number, one in enumerate(asked)]
     if problems:
@@ -95,7 +95,7 @@ def _why(subject: str) -> str:
 
 
 def _check_name(name: str, path: str, problems: list[Problem]) -> None:
-    """A stream or bucket: one token of a subject."""
+    """Add a problem if the name of a stream or bucket is not one token of a subject."""
     if fields(name) != [name] or any(sign in name for sign in ".*>/\\"):
         problems.append(
             Problem(path, f"{name!r} is not a name of a stream or bucket: one token without . * > / and blanks.")
@@ -116,7 +116,7 @@ def _needs(word: str, said: dict[str, Any]) -> Iterator[Need]:
 
 
 def _subjects(word: str, name: str, kind: str) -> Iterator[str]:
-    """What clients publish to, as nats.go (kv.go, object.go, js.go) and nats-py do."""
+    """The subjects that clients publish to, as in nats.go (kv.go, object.go, js.go) and nats-py."""
     stream = {"stream": name, "kv": f"KV_{name}", "object_store": f"OBJ_{name}"}[word]
     consumers = (
         f"{_API}CONSUMER.CREATE.{stream}",
@@ -152,7 +152,7 @@ def _subjects(word: str, name: str, kind: str) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """What came of one action: what is missing for it, as needs with why; None where that is not known."""
+    """The result for one action: the missing needs, each with the answer that explains it; None if that is not known."""
 
     action: Action
     missing: list[tuple[Need, dict[str, Any]]] | None
@@ -173,7 +173,7 @@ class Answered:
 
 
 def answer(actions: Sequence[Action], case: Case, held: Claims | None) -> list[Answered]:
-    """What the user may do of what is asked. `held` is the account as the server holds it."""
+    """Which of the actions the user may do. `held` is the account as the server holds it."""
     source = _source(case, held)
     if source is None:
         return [Answered(action, None, findings.NOTHING) for action in actions]
@@ -182,7 +182,7 @@ def answer(actions: Sequence[Action], case: Case, held: Claims | None) -> list[A
 
 
 def _source(case: Case, held: Claims | None) -> tuple[Tree, Entry, str] | None:
-    """The claims to answer from, and what they are based on."""
+    """The claims to check against, and their basis; None if there are none."""
     operator = (
         case.seen.server.operators[0] if case.seen is not None and case.seen.server.operators else case.known.operator
     )
@@ -207,7 +207,7 @@ def _source(case: Case, held: Claims | None) -> tuple[Tree, Entry, str] | None:
 
 
 def _says_something(permissions: Permissions) -> bool:
-    """Whether servers take these, and not the default permissions of the account (buildPermissionsFromJwt)."""
+    """Whether servers use these permissions, and not the default permissions of the account (buildPermissionsFromJwt)."""
     lists = (permissions.publish, permissions.subscribe)
     return permissions.response is not None or any(one.allow or one.deny for one in lists)
 
@@ -223,7 +223,7 @@ def _tree(case: Case, operator: Claims | None, account: Claims, user: Claims) ->
 
 
 def _reported(said: Any) -> Permissions:
-    """Permissions as a server reports them (publicPermissions in client.go); all is allowed where it reports none."""
+    """Permissions from a server's report (publicPermissions in client.go). If it reports none, everything is allowed."""
     if not isinstance(said, dict):
         return Permissions()
     response = said.get("responses")
@@ -251,7 +251,7 @@ def _missing(tree: Tree, user: Entry, action: Action) -> Iterator[tuple[Need, di
 
 
 def jetstream_problem(actions: Sequence[Action], held: Claims | None) -> str:
-    """Why nothing of JetStream works in the account, whatever the permissions are; empty where that is not known."""
+    """Why JetStream does not work in the account, regardless of permissions; empty if no reason is known."""
     if held is None or not any(action.uses_jetstream for action in actions):
         return ""
     body: Account = held.body
@@ -263,7 +263,7 @@ def jetstream_problem(actions: Sequence[Action], held: Claims | None) -> str:
 
 
 def finding_of(answered: Sequence[Answered], case: Case, problem: str) -> Finding | None:
-    """What is missing, and where to add it; None where nothing is."""
+    """What is missing, and where to add it; None if nothing is."""
     if problem:
         return Finding(
             findings.JETSTREAM_DISABLED,

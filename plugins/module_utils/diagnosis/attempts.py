@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""One real connection to each server, as a client, a leaf node or an MQTT client, and what came of it.
+"""One real connection to each server, as a client, a leaf node or an MQTT client, and its outcome.
 
-What listens on a port but does not speak as it should is asked what it is: in TLS and in HTTP, without anything of the user.
+If the service on a port does not answer as expected, it is probed with TLS and HTTP, without sending anything that belongs to the user.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ..cluster.answers import Unreadable, one_line, parse
 from ..cluster.channel import Info, Opened, Refused, Tls, default_context, dial, open_channel, open_stream
 from .creds import Holder
 
-#: How a user connects; websockets are chosen by the URL.
+#: How a user connects. The URL selects websockets.
 CLIENT, LEAFNODE, MQTT = "client", "leafnode", "mqtt"
-#: What came of an attempt: let in, refused by the server in its words, not tried as the creds cannot be used, or a failure before that.
+#: The outcome of an attempt: accepted, refused by the server, not tried (the creds cannot be used, or the port is not the right one), or failed before that.
 LET_IN, TURNED_AWAY, HELD_BACK, FAILED = "let in", "turned away", "held back", "failed"
-#: What listens on a port: a server of NATS, TLS or HTTP, or something that stays silent.
+#: What listens on a port: a NATS, TLS or HTTP server, or a service that does not answer.
 SPEAKS_NATS, SPEAKS_TLS, SPEAKS_HTTP, SPEAKS_MONITORING, SPEAKS_WEBSOCKET, SILENT = (
     "nats",
     "tls",
@@ -41,7 +41,7 @@ SPEAKS_NATS, SPEAKS_TLS, SPEAKS_HTTP, SPEAKS_MONITORING, SPEAKS_WEBSOCKET, SILEN
 )
 USER_INFO = "$SYS.REQ.USER.INFO"
 
-#: What clients say of themselves, and leaf nodes do not: a server takes whoever has a language for a client (processLeafNodeConnect in leafnode.go).
+#: Fields that clients send and leaf nodes do not: a server regards a connection with `lang` as a client (processLeafNodeConnect in leafnode.go).
 _CLIENT = {
     "verbose": False,
     "pedantic": False,
@@ -51,25 +51,25 @@ _CLIENT = {
     "no_responders": True,
 }
 
-#: How long a server usually takes to say the first word, in seconds; one that takes longer is asked what it is.
+#: How long a server usually takes to send its first bytes, in seconds. If it takes longer, the port is probed.
 _USUAL = 0.5
 _LONGEST_ANSWER = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How to connect: in which way, verified how, and within which time in seconds."""
+    """How to connect: the way, the TLS settings, and the timeout in seconds."""
 
     way: str
     tls: Tls
     timeout: float
-    wants_info: bool = False  # whether to ask the server what it lets the user do
+    wants_info: bool = False  # whether to ask the server for the permissions of the user
 
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """What came of one server. `words` are the server's, or those of an error; `error` is what an attempt failed with; `speaks` what listens there
-    instead. `permissions` is what the server reports of a user that is let in, where it was asked."""
+    """The result for one server. `words` is the text from the server or of an error, `error` the exception of a failed attempt, and `speaks` what listens
+    there instead. `permissions` is what the server reports for an accepted user, if it was asked."""
 
     address: Address
     way: str
@@ -83,12 +83,12 @@ class Attempt:
 
     @property
     def shown(self) -> str:
-        """The URL for people."""
+        """The URL for messages."""
         return self.address.shown
 
     @property
     def connection_type(self) -> str:
-        """What servers call the way to connect."""
+        """The connection type, as in allowed_connection_types."""
         if self.way == CLIENT:
             return "WEBSOCKET" if self.address.is_websocket else "STANDARD"
         if self.way == LEAFNODE:
@@ -97,7 +97,7 @@ class Attempt:
 
 
 def try_all(addresses: Sequence[Address], holder: Holder, how: How) -> list[Attempt]:
-    """Connect to every server at the same time."""
+    """Connect to all servers at the same time. The attempts are in the order of the addresses."""
 
     async def all_of_them() -> list[Attempt]:
         return list(await asyncio.gather(*(_attempt(address, holder, how) for address in addresses)))
@@ -106,7 +106,7 @@ def try_all(addresses: Sequence[Address], holder: Holder, how: How) -> list[Atte
 
 
 async def _attempt(address: Address, holder: Holder, how: How) -> Attempt:
-    """Connect to one server; one that does not say a word in time is asked what it is meanwhile."""
+    """Connect to one server. If it sends nothing for a while, its port is probed at the same time."""
     trying = asyncio.ensure_future(_timed(_connect(address, holder, how), how.timeout))
     done, _unused = await asyncio.wait({trying}, timeout=_USUAL)
     speaks = ""
@@ -142,7 +142,7 @@ _NOWHERE = Address("nats", "", 0, "", "")
 
 
 def _is_of_network(error: BaseException | None) -> bool:
-    """Whether nothing was connected to, so that there is nobody to ask."""
+    """Whether no connection was made, so that probing the port is of no use."""
     if isinstance(error, (socket.gaierror, ConnectionRefusedError)):
         return True
     return (
@@ -174,7 +174,7 @@ async def _as_client(address: Address, holder: Holder, how: How) -> Attempt:
     try:
         if info.port != channels.CLIENT_PORT or holder.fault is not None:
             return found
-        await channel.readline()  # its INFO, which is known
+        await channel.readline()  # its INFO, which is already known
         channel.check_login(info.nonce)
         channel.write(_hello(holder, info, _CLIENT))
         channel.write(b"PING\r\n")
@@ -198,7 +198,7 @@ def _hello(holder: Holder, info: Info, more: dict[str, Any]) -> bytes:
 
 
 async def _ask_for_permissions(channel: channels.Channel, violations: list[str]) -> dict[str, Any] | None:
-    """What the server lets this user do, as it reports that to the user itself; None where it does not."""
+    """The permissions of this user, as the server reports them to the user itself; None if it does not report them."""
     inbox = f"_INBOX.{os.urandom(12).hex()}"
     channel.write(f"SUB {inbox} 1\r\nPUB {USER_INFO} {inbox} 0\r\n\r\nPING\r\n".encode("ascii"))
     try:
@@ -208,7 +208,7 @@ async def _ask_for_permissions(channel: channels.Channel, violations: list[str])
 
 
 async def _permissions_in(channel: channels.Channel, violations: list[str]) -> dict[str, Any] | None:
-    """The answer, which may come after the PONG; None where there will be none, since something is not permitted or nobody listens."""
+    """The response, which may arrive after the PONG; None if there is none, because of a permission violation or because no service listens."""
     while True:
         frame = await channel.next_frame()
         if (frame[:4] == b"PONG" and violations) or frame[:4] in (b"HMSG", b"-ERR"):
@@ -219,7 +219,7 @@ async def _permissions_in(channel: channels.Channel, violations: list[str]) -> d
 
 
 async def _as_leafnode(address: Address, holder: Holder, how: How) -> Attempt:
-    """What a remote of another server would be answered (leafConnectInfo in leafnode.go)."""
+    """Connect as a leaf node remote of another server does (leafConnectInfo in leafnode.go)."""
     if address.is_websocket:
         address = dataclasses.replace(address, target=address.target.rstrip("/") + "/leafnode")
     opened = await open_stream(address, how.tls)
@@ -248,7 +248,7 @@ async def _heard(opened: Opened, found: Attempt) -> Attempt:
 
 
 async def _as_mqtt(address: Address, holder: Holder, how: How) -> Attempt:
-    """A CONNECT of MQTT 3.1.1 with the JWT for a password: its clients have nothing to sign."""
+    """Connect by MQTT 3.1.1 with the JWT as the password, because MQTT has no nonce to sign."""
     found = Attempt(address, how.way, HELD_BACK)
     wire = await dial(address)
     try:
@@ -286,8 +286,8 @@ def _mqtt_connect(jwt: str) -> bytes:
 
 
 async def _what_listens(address: Address, timeout: float) -> str:
-    """What listens on a port, found out with nothing that belongs to the user: each way of asking has a connection of its own, and one that is answered
-    in its way decides."""
+    """What listens on a port, found without sending anything that belongs to the user. Each protocol is probed on a connection of its own, and the first
+    successful probe decides."""
     asking = {asyncio.ensure_future(ask(address)) for ask in (_first_words, _tls_words, _http_words)}
     try:
         for answer in asyncio.as_completed(asking, timeout=min(timeout, 2 * _USUAL)):
@@ -305,7 +305,7 @@ async def _what_listens(address: Address, timeout: float) -> str:
 
 
 async def _first_words(address: Address) -> str:
-    """NATS, where the server begins with INFO."""
+    """NATS, if the server begins with INFO."""
     wire = await dial(address)
     try:
         while len(wire.received) < 5:
@@ -316,7 +316,7 @@ async def _first_words(address: Address) -> str:
 
 
 async def _tls_words(address: Address) -> str:
-    """TLS, where the server takes a handshake. It is not verified: nothing is sent to it."""
+    """TLS, if the server accepts a handshake. Its certificate is not verified, because nothing is sent to it."""
     context = default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -329,7 +329,7 @@ async def _tls_words(address: Address) -> str:
 
 
 async def _http_words(address: Address) -> str:
-    """HTTP: the monitoring of a server, its websocket port, or something else."""
+    """HTTP: the monitoring port of a server, its websocket port, or another service; empty if it is not HTTP."""
     wire = await dial(address)
     try:
         wire.send(b"GET /healthz HTTP/1.0\r\n\r\n")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What creds show by themselves: a token that is none, a seed that is mistyped or belongs to another key. Nothing of it is sent anywhere before it is known
-to be a user's own.
+"""What creds show by themselves: an invalid token, or a seed that is mistyped or belongs to another key. Nothing of the creds is sent before they are known
+to be those of a user.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..token import codec, decorated
 from . import findings
 from .findings import CREDS, Finding
 
-#: Whose a public key is, in words; None where that is not known.
+#: Returns the owner of a public key for messages; None if it is not known.
 WhoseKey = Callable[[str], Optional[str]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """Who is to connect: a JWT with its claims, and the key pair that proves it. Without claims, or with a `fault`, it cannot be tried; with a `doubt` it
-    can, though other clients do not read the creds."""
+    """The user that connects: a JWT with its claims, and the key pair that signs for it. Without claims, or with a `fault`, the user is not connected. With
+    a `doubt` it is, although other clients cannot read the creds."""
 
     jwt: str = ""
     claims: Claims | None = None
@@ -35,12 +35,12 @@ class Holder:
 
     @property
     def is_bearer(self) -> bool:
-        """Whether its own JWT is enough to connect. Whether a scope says so is known with the account."""
+        """Whether its own JWT makes the user a bearer. Whether a scope does depends on the account."""
         return self.claims is not None and self.claims.kind == "user" and self.claims.body.access.bearer_token
 
 
 def read_creds(text: str, where: str, whose: WhoseKey) -> Holder:
-    """The user of creds, or what is wrong with them. `where` is how messages call them."""
+    """The user of creds, or what is wrong with them. `where` names the creds in messages."""
     token = decorated.token_in(text)
     claims, fault = _read_claims(token, where)
     if fault is not None:
@@ -58,7 +58,7 @@ def read_creds(text: str, where: str, whose: WhoseKey) -> Holder:
 
 
 def _unreadable(where: str) -> Finding:
-    """What an editor makes of a file: clients read it as the Go library does (userConfigRE in creds_utils.go), and this collection more than that."""
+    """The finding for creds that an editor changed: clients parse them like the Go library (userConfigRE in creds_utils.go), more strictly than here."""
     return Finding(
         findings.MALFORMED_CREDS,
         f"The JWT and the seed in {where} are right, and clients do not find them: there are blank lines, or blanks around lines.",
@@ -68,7 +68,7 @@ def _unreadable(where: str) -> Finding:
 
 
 def with_seed(token: str, claims: Claims | None, pair: KeyPair | None, where: str, whose: WhoseKey) -> Holder:
-    """The user of a JWT and a key pair that are to belong together."""
+    """The user of a JWT and a key pair. If the key pair is not that of the JWT, the user has a fault."""
     if claims is None or pair is None or pair.public_key == claims.subject:
         return Holder(token, claims, pair)
     found = whose(pair.public_key)
@@ -107,7 +107,7 @@ def _read_claims(token: str, where: str) -> tuple[Claims | None, Finding | None]
 
 
 def _about(token: str) -> str:
-    """Who an invalid token claims to be about."""
+    """The name and issue time in an invalid token, as a sentence; empty if it has none."""
     said: dict[str, Any] = codec.peek(token)
     name, issued = said.get("name"), said.get("iat")
     if not isinstance(name, str) or not isinstance(issued, int) or not name.isprintable() or len(name) > 100:

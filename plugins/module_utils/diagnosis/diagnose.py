@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""From attempts and evidence to the answer: a finding for each server, in what servers differ, and what each lets the user do. Pure."""
+"""The diagnosis from attempts and evidence: a finding for each server, how servers differ, and what each allows the user. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .reasons import CLOCK_TOLERANCE, Case, Known, account_of, clock_difference,
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosed:
-    """One server, and why it refuses the user."""
+    """The diagnosis of one server: whether and why it refuses the user."""
 
     case: Case | None
     attempt: Attempt
@@ -33,12 +33,12 @@ class Diagnosed:
 
     @property
     def connected(self) -> bool:
-        """Whether the server lets the user in, and does not close the connection at once."""
+        """Whether the server accepts the user and does not close the connection immediately."""
         return self.attempt.outcome == attempts.LET_IN and self.finding.cause != findings.SUBSCRIPTION_LIMIT
 
 
 def diagnose(tried: Sequence[Attempt], holder: Holder, evidence: Evidence, known: Known, tls: Tls) -> list[Diagnosed]:
-    """What came of each server."""
+    """The diagnosis of each server, in the order of the attempts."""
     holders = _holders(evidence, holder.claims)
     return [
         _diagnose_one(attempt, holder, evidence, dataclasses.replace(known, holders=holders), tls) for attempt in tried
@@ -46,7 +46,7 @@ def diagnose(tried: Sequence[Attempt], holder: Holder, evidence: Evidence, known
 
 
 def with_actions(diagnosed: Diagnosed, actions: Sequence[Action]) -> Diagnosed:
-    """The same with what the user may do of what is asked, on a server that lets it in."""
+    """The same diagnosis with the actions that the user may do, if the server accepts the user."""
     case = diagnosed.case
     if not actions or not diagnosed.connected or case is None:
         return diagnosed
@@ -59,13 +59,13 @@ def with_actions(diagnosed: Diagnosed, actions: Sequence[Action]) -> Diagnosed:
 
 
 def _held(case: Case) -> Claims | None:
-    """The account as the server holds it, where that is known."""
+    """The account as the server holds it; None if it is not known."""
     found = read_account(case.account_key, case.seen.token) if case.seen is not None else None
     return found if isinstance(found, Claims) else None
 
 
 def _holders(evidence: Evidence, user: Claims | None) -> tuple[str, ...]:
-    """The servers that have the account of the user."""
+    """The names of the servers that have the account of the user."""
     return tuple(seen.server.name for seen in evidence.seen.values() if user is not None and seen.token)
 
 
@@ -84,7 +84,7 @@ def _diagnose_one(attempt: Attempt, holder: Holder, evidence: Evidence, known: K
         finding = closed or holder.doubt or Finding(findings.CONNECTED, f"{attempt.shown} lets the user in.")
         return Diagnosed(case, attempt, finding, tuple(_notes(case)))
     if attempt.encrypted and attempt.info is not None and attempt.info.verifies_clients and not attempt.words:
-        # By TLS 1.3 a certificate of the client is verified after the handshake, and the connection reset before the reason is read.
+        # With TLS 1.3, the client certificate is verified after the handshake, and the connection is reset before the reason can be read.
         return Diagnosed(case, attempt, network.client_certificate(attempt, str(attempt.error)))
     if case is None:
         return Diagnosed(case, attempt, Finding(findings.REFUSED, attempt.words, "", findings.NOTHING))
@@ -92,14 +92,14 @@ def _diagnose_one(attempt: Attempt, holder: Holder, evidence: Evidence, known: K
 
 
 def _alone(evidence: Evidence, attempt: Attempt) -> Any:
-    """The only server, for a way to connect in which servers do not say who they are."""
+    """The evidence of the only server, for MQTT, where servers do not identify themselves."""
     if attempt.way == attempts.MQTT and len(evidence.seen) == 1:
         return next(iter(evidence.seen.values()))
     return None
 
 
 def _notes(case: Case | None) -> list[str]:
-    """What is worth to be known of a server whatever came of it."""
+    """Notes on a server, regardless of its finding."""
     if case is None:
         return []
     found = _not_enforced(case)
@@ -117,7 +117,7 @@ def _notes(case: Case | None) -> list[str]:
 
 
 def _not_enforced(case: Case) -> list[str]:
-    """What in the JWTs of the user and its account the server is too old to enforce."""
+    """The claims of the user and its account that the server is too old to enforce."""
     info, account = case.attempt.info, _held(case) or case.known.stored
     if info is None:
         return []
@@ -155,7 +155,7 @@ def describe(diagnosed: Diagnosed) -> dict[str, Any]:
 
 
 def _words(attempt: Attempt) -> str:
-    """What the server or the network said."""
+    """The error text of the server or the network."""
     error = attempt.error
     if isinstance(error, ssl.SSLError):
         return str(error.reason or error)
@@ -163,7 +163,7 @@ def _words(attempt: Attempt) -> str:
 
 
 def differences(diagnosed: Sequence[Diagnosed]) -> list[str]:
-    """In what servers differ: the causes, and the JWTs of the account that they hold."""
+    """How servers differ: in the causes, and in the JWTs of the account that they hold."""
     found = []
     by_cause: dict[str, list[str]] = {}
     by_account: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold of an account, which operators they trust and what time they have, over the system account. Changes nothing."""
+"""What servers hold of an account, which operators they trust and which time their clocks show, over the system account. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..cluster.connection import Connection, NotPermitted
 from ..cluster.looking import INFO, LOOKUP, ask_all, look_up, read_memory, who_holds
 from ..cluster.servers import FULL, LIST, PING, SUBJECTS, Cluster, Server, answered_by, discover
 
-#: What looking at an account needs to publish to.
+#: The subjects that a lookup of an account publishes to.
 LOOKING = (*SUBJECTS, LIST, LOOKUP.format("*"), INFO.format("*"))
 _FRACTION = re.compile(r"\.([0-9]{1,9})")
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """One server: what it trusts, how far its clock is ahead of this host's in seconds (None: not known), and the tokens of the account that it holds in its
-    directory and in memory ("" for none, None where that is not known). `stuck`: it has the account in memory as expired."""
+    """One server: the operators that it trusts, how far its clock is ahead of this host's in seconds (None: not known), and the tokens of the account that it
+    holds in its directory and in memory ("": none, None: not known). `stuck`: it has the account in memory as expired."""
 
     server: Server
     ahead: float | None = None
@@ -34,13 +34,13 @@ class Seen:
 
     @property
     def token(self) -> str | None:
-        """The token by which it judges users: that in memory, else that in its directory. One that keeps no directory has what it has loaded."""
+        """The token that it checks users against: that in memory, or else that in its directory. A server without a directory has only what it loaded."""
         return self.loaded or (self.loaded if self.held is None else self.held)
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What all servers that answer hold, by server id. `refusal` is why the system account's user was not let in; `warnings` what could not be seen."""
+    """What the servers that answer hold, by server ID. `refusal` is why the system account's user was refused; `warnings` is what could not be read."""
 
     seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Evidence:
     refusal: str = ""
 
     def of(self, server_id: str) -> Seen | None:
-        """What is known of a server."""
+        """What is known about a server; None if it did not answer."""
         return self.seen.get(server_id)
 
 
@@ -78,7 +78,7 @@ async def gather(connection: Connection, account: str) -> Evidence:
 
 
 async def _directories(connection: Connection, cluster: Cluster, account: str) -> dict[str, str | None]:
-    """The tokens in the directories of servers with a full resolver, by the name of the server."""
+    """The tokens in the directories of servers with a full resolver, by server name."""
     if not cluster.full:
         return {}
     found = await look_up(connection, [account], len(cluster.full))
@@ -87,13 +87,13 @@ async def _directories(connection: Connection, cluster: Cluster, account: str) -
 
 
 async def _memories(connection: Connection, cluster: Cluster, account: str) -> dict[str, tuple[str, bool]]:
-    """The tokens by which servers run the account, and whether they have it as expired, by server id; "" for one that has not loaded it."""
+    """The tokens of the account in the memory of servers ("" if not loaded), and whether they have it as expired, by server ID."""
     answers = await ask_all(connection, [(INFO.format(account), b"")], len(cluster.servers))
     return read_each(answers[0], read_memory).found
 
 
 async def _clocks(connection: Connection, count: int) -> dict[str, float]:
-    """How far the clocks of servers are ahead of this host's, in seconds, by server id: half of the time that an answer took may be wrong."""
+    """How far the clocks of servers are ahead of this host's, in seconds, by server ID. The error is up to half of the round-trip time."""
     asked = time.time()
     heard: dict[str, float] = {}
 
@@ -112,7 +112,7 @@ async def _clocks(connection: Connection, count: int) -> dict[str, float]:
 
 
 def read_account(account: str, token: str | None) -> Claims | str | None:
-    """The claims of the account in a token of a server; "" for none, None where that is not known, words for what it is instead."""
+    """The claims of the account in a token of a server; "" for no token, None if it is not known, or a description of what the token is instead."""
     if not token:
         return token
     return plan.read_held(account, token)

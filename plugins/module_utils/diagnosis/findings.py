@@ -1,12 +1,12 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a diagnosis says: a cause that a program can look for, a sentence, an advice, and what it is based on."""
+"""The findings of a diagnosis: a cause for programs, a message, advice, and the basis."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: What a finding is based on: the creds, what the server answers or holds, what only the store shows, or nothing but the refusal.
+#: The basis of a finding: the creds, what the server answers or holds, what only the store shows, or nothing but the refusal.
 CREDS, SERVER, STORE, NOTHING = "creds", "server", "store", "none"
 
 CONNECTED = "connected"
@@ -19,16 +19,16 @@ MALFORMED_TOKEN, NOT_A_USER, MALFORMED_SEED, WRONG_SEED = (
     "wrong_seed",
 )
 OF_SEEDS = (MALFORMED_SEED, WRONG_SEED)
-#: They are right, and clients do not find them in the file as it is.
+#: The JWT and the seed are valid, but clients do not find them in the file.
 MALFORMED_CREDS = "malformed_creds"
 EXPIRED, NOT_YET_VALID, INVALID_CLAIMS = "expired", "not_yet_valid", "invalid_claims"
-#: Its account, and who signed what.
+#: The account of the user, and the signers of both.
 UNKNOWN_ACCOUNT, ACCOUNT_OUTDATED, ACCOUNT_NOT_LOADED = "unknown_account", "account_outdated", "account_not_loaded"
 ACCOUNT_EXPIRED, ACCOUNT_NOT_YET_VALID, ACCOUNT_INVALID = "account_expired", "account_not_yet_valid", "account_invalid"
 UNTRUSTED_OPERATOR_KEY, OTHER_OPERATOR = "untrusted_operator_key", "other_operator"
 UNKNOWN_SIGNER, STRICT_MODE, SCOPE_CONFLICT = "unknown_signer", "strict_mode", "scope_conflict"
 REVOKED, BEARER_FORBIDDEN, AUTH_CALLOUT = "revoked", "bearer_forbidden", "auth_callout"
-#: How, from where and when it connects.
+#: How, from where and when the user connects.
 CONNECTION_TYPE, SOURCE_NETWORK, HOURS, PROXY_REQUIRED = "connection_type", "source_network", "hours", "proxy_required"
 MQTT_NEEDS_BEARER = "mqtt_needs_bearer"
 #: Limits.
@@ -44,14 +44,14 @@ TLS_UNTRUSTED, TLS_NAME, TLS_CLIENT_CERTIFICATE, TLS_FAILED = (
     "tls_client_certificate",
     "tls_failed",
 )
-#: It is connected, and may not do what is asked about.
+#: The user is connected, and may not do an action of the task.
 PERMISSION_MISSING, JETSTREAM_DISABLED = "permission_missing", "jetstream_disabled"
-#: Refused, and nothing that is known explains it.
+#: The user is refused for an unknown reason.
 REFUSED = "refused"
 
 
 class Finding(NamedTuple):
-    """The cause of one server's refusal, or of none. `message` and `advice` are sentences."""
+    """Why one server refuses the user, or that it does not. `message` and `advice` are sentences."""
 
     cause: str
     message: str

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a time lies in hours of the day, as nats-server compares them (validateTimes in jwt.go)."""
+"""Whether a time is within hours of the day, as nats-server compares them (validateTimes in jwt.go)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Sequence
 
 from ..claims.permissions import TimeRange
 
-#: Python 3.8 has no time zones of names.
+#: Python 3.8 has no zoneinfo.
 _zoneinfo: Any = None
 with contextlib.suppress(ImportError):
     _zoneinfo = importlib.import_module("zoneinfo")
 
 
 def is_open(times: Sequence[TimeRange], location: str, when: int) -> bool | None:
-    """Whether a time, in unix seconds, is in one of the ranges; None where this host does not know the time zone. "" is that of this host."""
+    """Whether a time, in Unix seconds, is in one of the ranges; None if this host does not know the time zone. "" is the time zone of this host."""
     zone = _zone(location)
     if zone is None:
         return None
@@ -27,13 +27,13 @@ def is_open(times: Sequence[TimeRange], location: str, when: int) -> bool | None
 
 
 def shown(location: str, when: int) -> str:
-    """The time of day in a zone, with its name."""
+    """The time of day in a zone, for messages; empty if this host does not know the zone."""
     zone = _zone(location)
     return f"{_local(zone, when):%H:%M:%S} there" if zone is not None else ""
 
 
 def _zone(location: str) -> Any:
-    """The zone: UTC needs no database. The server's own is taken for that of this host."""
+    """The zone; None if it is not known. UTC needs no database. The server's local zone is assumed to be that of this host."""
     if location in ("UTC", "Etc/UTC", "GMT"):
         return datetime.timezone.utc
     if location in ("", "Local"):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong between this host and a server, before a user is named: names, ports, and TLS. Pure."""
+"""Connection problems between this host and a server, before a user is named: names, ports, and TLS. Pure."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from . import attempts, findings
 from .attempts import CLIENT, LEAFNODE, Attempt
 from .findings import Finding
 
-#: The option that says how a user connects, for each way.
+#: The names of the ways to connect, for messages.
 _WAYS = {CLIENT: "clients", LEAFNODE: "leaf nodes", attempts.MQTT: "MQTT"}
-#: Alerts of TLS by which a server asks for a certificate that it did not get, or did not like (RFC 8446, section 6).
+#: TLS alerts for a missing or rejected client certificate (RFC 8446, section 6).
 _WANTS_CERTIFICATE = re.compile(
     r"certificate required|bad certificate|unknown ca|certificate unknown|handshake failure", re.IGNORECASE
 )
 
 
 def why_not_reached(attempt: Attempt, tls: channels.Tls) -> Finding | None:
-    """Why the server was not asked for the user, or not over what it takes; None where it was."""
+    """Why the server could not be reached, or that its port is not one for this way to connect; None if neither is the case."""
     if attempt.outcome == attempts.FAILED:
         return _failure(attempt, tls)
     info = attempt.info
@@ -129,7 +129,7 @@ def _refused(attempt: Attempt, error: Refused) -> Finding:
 
 
 def _by_what_speaks(attempt: Attempt, tls: channels.Tls) -> Finding | None:
-    """By what was found to listen there."""
+    """The finding for what listens on the port; None if it explains nothing."""
     shown, speaks = attempt.shown, attempt.speaks
     if speaks == attempts.SPEAKS_MONITORING:
         return _wrong_port(attempt, "monitoring, over HTTP")
@@ -188,7 +188,7 @@ def _tls_failure(attempt: Attempt, error: ssl.SSLError, tls: channels.Tls) -> Fi
 
 
 def client_certificate(attempt: Attempt, words: str) -> Finding:
-    """A server that verifies clients."""
+    """The finding for a server that requires a client certificate. `words` is the error."""
     return Finding(
         findings.TLS_CLIENT_CERTIFICATE,
         f"{attempt.shown} verifies clients, and does not take this one's certificate, or its having none ({words}).",

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a server refuses a user: the first thing that it has to refuse, in the order in which it looks (processClientOrLeafAuthentication in auth.go).
+"""Why a server refuses a user: the first check that fails, in the order of the server (processClientOrLeafAuthentication in auth.go).
 
-The account is looked at as the server holds it. Where the store has a newer JWT of it that the server would not refuse the user with, the cause is the old
-one. Pure.
+The account is checked as the server holds it. If the store has a newer JWT of the account with which this check does not fail, the cause is that the server
+has the old one. Pure.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from .attempts import Attempt
 from .evidence import Seen, read_account
 from .findings import CREDS, NOTHING, SERVER, STORE, Finding
 
-#: Clocks that differ by less are taken for equal, in seconds.
+#: Clocks that differ by less are treated as equal, in seconds.
 CLOCK_TOLERANCE = 2.0
 _RESOLVER = "nats_resolver or the role resolver"
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What is known beside the server: the account and the operator in the store, who else holds the account, and the time of this host, in unix seconds."""
+    """Other known facts: the account and the operator in the store, the servers that hold the account, and the time of this host in Unix seconds."""
 
     now: float
     stored: Claims | None = None
     operator: Claims | None = None
     holders: tuple[str, ...] = ()
     asked: bool = False  # whether servers were asked over the system account
-    owner: str = ""  # the account that has the user's issuer as a signing key, where the user does not name its account
-    system_refused: str = ""  # what refused the system account's user, where it was refused too
+    owner: str = ""  # the account that has the user's issuer as a signing key, if the user does not name its account
+    system_refused: str = ""  # why the system account's user was refused, if it was refused too
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One refused user on one server: `when` is the server's time as far as it is known, in unix seconds."""
+    """One user on one server."""
 
     user: Claims
     attempt: Attempt
@@ -52,7 +52,7 @@ class Case:
 
     @property
     def server(self) -> str:
-        """The server for people."""
+        """The server, for messages."""
         if self.seen is not None:
             return f"the server {self.seen.server.name}"
         info = self.attempt.info
@@ -60,27 +60,27 @@ class Case:
 
     @property
     def ahead(self) -> float | None:
-        """How far the server's clock is ahead of this host's, in seconds."""
+        """How far the server's clock is ahead of this host's, in seconds; None if it is not known."""
         return self.seen.ahead if self.seen is not None else None
 
     @property
     def when(self) -> int:
-        """The time that counts."""
+        """The time of the server in Unix seconds; the time of this host if the server's clock is not known."""
         return int(self.known.now + (self.ahead or 0.0))
 
     @property
     def account_key(self) -> str:
-        """The account that a server looks up for the user."""
+        """The public key of the account that a server looks up for the user."""
         return account_of(self.user)
 
     @property
     def name(self) -> str:
-        """The user for people."""
+        """The user, for messages."""
         return f"the user {self.user.name or self.user.subject}"
 
 
 def why_closed(case: Case) -> Finding | None:
-    """Why a server that lets the user in closes the connection at once, by what is known of the account; None where it does not (applyAccountLimits)."""
+    """Why a server that accepts the user closes the connection immediately, by what is known of the account; None if it does not (applyAccountLimits)."""
     held = read_account(case.account_key, case.seen.token) if case.seen is not None else None
     account, basis = (held, SERVER) if isinstance(held, Claims) else (case.known.stored, STORE)
     if not isinstance(account, Claims):
@@ -123,7 +123,7 @@ def why_refused(case: Case) -> Finding:
 
 
 def _own_findings(case: Case) -> Iterator[Finding]:
-    """What is wrong with the user by its own JWT."""
+    """What is wrong with the user's own JWT."""
     user, name = case.user, case.name
     if user.body.access.proxy_required:
         yield _proxy(case, "Its JWT", CREDS)
@@ -160,7 +160,7 @@ def _own_findings(case: Case) -> Iterator[Finding]:
 
 
 def _clock_words(case: Case) -> str:
-    """What is known of the server's clock, to put behind what a time is compared with."""
+    """What is known of the server's clock, to append to a message about a time."""
     if case.ahead is None:
         return f"; it is {units.show_time(int(case.known.now))} on this host, and the server's clock is not known"
     shown = units.show_time(case.when)
@@ -176,7 +176,7 @@ def clock_difference(ahead: float) -> str:
 
 
 def _by_its_words(case: Case) -> Finding | None:
-    """What the server says in words of its own."""
+    """The finding for an error text of the server; None if the text does not name the cause."""
     words = case.attempt.words.lower()
     if "maximum account active connections" in words:
         return Finding(
@@ -228,7 +228,7 @@ def _limit(case: Case) -> str:
 
 
 def _operator_findings(case: Case) -> Iterator[Finding]:
-    """Whether the server trusts another operator than that of the store."""
+    """The finding if the server does not trust the operator of the store."""
     operator, seen = case.known.operator, case.seen
     if operator is None or seen is None or not seen.server.operators:
         return
@@ -243,7 +243,7 @@ def _operator_findings(case: Case) -> Iterator[Finding]:
 
 
 def _by_held(case: Case, held: Claims) -> Finding:
-    """What is wrong with the user by the account that the server holds."""
+    """What is wrong with the user according to the account that the server holds."""
     stored = case.known.stored
     found = next(_account_findings(case, held, SERVER), None)
     if found is not None:
@@ -278,7 +278,7 @@ def _outdated(case: Case, held: Claims, stored: Claims, found: Finding, left: Fi
 
 
 def _not_held(case: Case) -> Finding:
-    """The account is not there."""
+    """The finding if the server does not have the account."""
     seen, stored = case.seen, case.known.stored
     if stored is None and case.known.owner:
         return _no_issuer_account(case, SERVER)
@@ -308,7 +308,7 @@ def _not_held(case: Case) -> Finding:
 
 
 def _by_store(case: Case) -> Finding:
-    """What the store shows, where it is not known what the server holds."""
+    """The finding according to the store, if it is not known what the server holds."""
     known = case.known
     if known.stored is None and known.owner:
         return _no_issuer_account(case, STORE)
@@ -328,7 +328,7 @@ def _by_store(case: Case) -> Finding:
 
 
 def _no_issuer_account(case: Case, basis: str) -> Finding:
-    """A signing key alone does not say whose it is."""
+    """The finding for a user without issuer_account that a signing key signed: the signing key does not name its account."""
     return Finding(
         findings.INVALID_CLAIMS,
         f"The JWT of {case.name} has no issuer_account, so servers look for an account {case.user.issuer}, which is a signing key of {case.known.owner}.",
@@ -364,7 +364,7 @@ def _validity(user: Claims) -> str:
 
 
 def _account_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
-    """What a server that has this JWT of the account has against the user, in its order."""
+    """Why a server that has this JWT of the account refuses the user, in the order of the server."""
     yield from _loading_findings(case, account, basis)
     yield from _callout_findings(case, account, basis)
     yield from _signer_findings(case, account, basis)
@@ -418,7 +418,7 @@ def _loading_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
 
 
 def _callout_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
-    """hasExternalAuth in accounts.go: the service decides, independently of the rest of the user."""
+    """With auth callout, the service decides, regardless of the user's claims (hasExternalAuth in accounts.go)."""
     authorization = account.body.authorization
     if authorization.auth_users and case.user.subject not in authorization.auth_users:
         yield Finding(
@@ -464,7 +464,7 @@ def _is_strict(case: Case) -> bool:
 
 
 def _signer_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
-    """Who signed the user (hasIssuer in accounts.go)."""
+    """What is wrong with the signer of the user (hasIssuer in accounts.go)."""
     user, title = case.user, _title(account)
     is_own = user.issuer == account.subject
     key = signing_key(account.body, user.issuer)
@@ -494,7 +494,7 @@ def _signer_findings(case: Case, account: Claims, basis: str) -> Iterator[Findin
 
 
 def access_by(account: Claims, user: Claims, strict: bool) -> tuple[UserAccess, str]:
-    """The access that counts for a user, and where it is said."""
+    """The effective access of a user, and its source, for messages."""
     key: SigningKey | None = signing_key(account.body, user.issuer)
     if key is not None and key.template is not None and (user.issuer != account.subject or strict):
         return key.template, f"The scope {key.role or key.key} of the account {_title(account)}"
@@ -502,7 +502,7 @@ def access_by(account: Claims, user: Claims, strict: bool) -> tuple[UserAccess, 
 
 
 def _access_findings(case: Case, account: Claims, basis: str) -> Iterator[Finding]:
-    """What the server checks once it knows who signed the user."""
+    """What the server checks after the signer of the user."""
     body: Account = account.body
     access, said = access_by(account, case.user, _is_strict(case))
     if access.proxy_required:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many files at once, in folders that only their owner can read. What syncs at the same time shares the commits of the file system's journal."""
+"""Writes many files at once, in folders that only their owner can read. Files synced at the same time share the commits of the file system's journal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SYNC_SECONDS = 0.0001
 
 
 class Write(NamedTuple):
-    """A file to create, or to replace where it holds `old`."""
+    """A file to create, or to replace if it holds `old`."""
 
     path: str
     text: str
@@ -30,9 +30,9 @@ class Write(NamedTuple):
 
 
 def write_all(files: Sequence[Write]) -> None:
-    """Create and replace files in order, each whole or not at all, durably; folders that are missing are made.
+    """Create and replace files in order, each completely or not at all, durably. Missing folders are created.
 
-    Overtaken where a file is not what `old` says. FileError where one cannot be written. Those before it are in place then.
+    Overtaken if a file does not hold its `old`. FileError if a file cannot be written. The files before it are in place then.
     """
     folders = sorted({file.path.rpartition("/")[0] for file in files})
     make_folders(folders)
@@ -70,7 +70,7 @@ def _sync(draft: Draft) -> None:
 
 
 def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
-    """Sync many at the same time, so that a file system with a journal takes many of them into one commit."""
+    """Sync many items at the same time, so that a journaling file system combines many of them in one commit."""
 
     def sync_share(first: int) -> None:
         for item in items[first::_SYNCING]:
@@ -79,7 +79,7 @@ def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
     start = time.perf_counter()
     for item in items[:1]:
         sync(item)
-    # Where that takes no time, as in memory, threads do.
+    # If a sync takes no time, as in memory, threads would take longer.
     if time.perf_counter() - start < _SYNC_SECONDS:
         for item in items[1:]:
             sync(item)
@@ -91,7 +91,7 @@ def _at_once(sync: Callable[[T], None], items: Sequence[T]) -> None:
 
 
 def make_folders(folders: Iterable[str]) -> None:
-    """Make folders that only their owner can read, durably. FileError where that fails."""
+    """Create folders that only their owner can read, durably. FileError if that fails."""
     parents = set()
     for folder in folders:
         missing = []
@@ -106,13 +106,13 @@ def make_folders(folders: Iterable[str]) -> None:
                     if not os.path.isdir(path):
                         raise
                 else:
-                    os.chmod(path, FOLDER_MODE)  # whatever the umask is
+                    os.chmod(path, FOLDER_MODE)  # regardless of the umask
             parents.add(os.path.dirname(path))
     _at_once(sync_folder, sorted(parents))
 
 
 def append(path: str, text: str) -> None:
-    """Add lines to a file, durably, on a line of their own whatever a killed run left of the last one. FileError where that fails."""
+    """Append lines to a file, durably. They begin on a new line, even if a killed run left the last line incomplete. FileError if that fails."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
     with reported(path, f"{path} cannot be written"):
         descriptor = os.open(path, flags, FILE_MODE)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Paths, reading and removing: what can be a path, what is there, and what it holds."""
+"""Checks paths, reads and removes files, and reports what is at a path."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Iterator, NamedTuple
 from ..base.errors import NatsSecurityError
 from ..base.texts import is_text
 
-#: The modes of what only its owner may read.
+#: The modes of files and folders that only their owner may read.
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 #: No token, seed or creds file is larger: a token has up to 1 MiB.
 MAX_BYTES = 4 * 1024 * 1024
-#: The longest name of a file in bytes (NAME_MAX), and the longest path (PATH_MAX less its end).
+#: The longest name of a file in bytes (NAME_MAX), and the longest path (PATH_MAX without the NUL at its end).
 MAX_NAME, MAX_PATH = 255, 4095
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -32,7 +32,7 @@ _KINDS = (
 
 
 class FileError(NatsSecurityError):
-    """What cannot be done with a file. `reason` and `number` (an errno, or 0) are for callers that word the message themselves."""
+    """An operation on a file that failed. `reason` and `number` (an errno, or 0) are for callers that word the message themselves."""
 
     def __init__(self, path: str, what: str, reason: str, number: int = 0) -> None:
         super().__init__(f"{what}: {reason}.")
@@ -48,7 +48,7 @@ class Content(NamedTuple):
 
 @contextlib.contextmanager
 def reported(path: str, what: str) -> Iterator[None]:
-    """FileError in place of every OSError. `what` says what fails, with the path: "/etc/nats/a.jwt cannot be written"."""
+    """Raise FileError in place of every OSError. `what` describes the failure, with the path: "/etc/nats/a.jwt cannot be written"."""
     try:
         yield
     except OSError as error:
@@ -56,21 +56,21 @@ def reported(path: str, what: str) -> Iterator[None]:
 
 
 def reason_of(error: OSError) -> str:
-    """Why the system refused, as a phrase."""
+    """The reason of a system error, as a phrase."""
     if error.errno == errno.ENOENT:
         return "its folder does not exist"
     return error.strerror or str(error)
 
 
 def no_file(mode: int) -> str:
-    """Why what is there cannot be read as a file, from its st_mode."""
+    """Why something with this st_mode cannot be read as a file, as a phrase."""
     if stat.S_ISDIR(mode):
         return os.strerror(errno.EISDIR)
     return next((f"it is {kind}, not a file" for is_kind, kind in _KINDS if is_kind(mode)), "it is not a file")
 
 
 def path_problem(path: str) -> str:
-    """Why a text cannot be a path at all; empty where it can."""
+    """Why a text cannot be a path, as a phrase; empty if it can."""
     if not path:
         return "it is empty"
     if "\0" in path:
@@ -87,7 +87,8 @@ def path_problem(path: str) -> str:
 
 
 def identity(path: str) -> tuple[int | str, ...]:
-    """What all paths of one file have in common, with links, hard links and `..` in them; of a file that is not there, those of its folder and its name."""
+    """An identity that all paths of a file share, also by way of symbolic links, hard links and `..`: device and inode. For a missing file, those of its
+    folder and its name."""
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     for found, rest in ((path, ()), (folder, (name,))):
@@ -101,7 +102,7 @@ def identity(path: str) -> tuple[int | str, ...]:
 
 
 def read_text(path: str, what: str, limit: int = MAX_BYTES) -> str | None:
-    """The text of a regular file, through symbolic links; None where there is none. FileError, with what the file is, where it cannot be read."""
+    """The text of a regular file, following symbolic links; None if there is no file. FileError, which names the file as `what`, if it cannot be read."""
     try:
         check_regular(path, "")
         content = read_content(path, limit=limit)
@@ -111,7 +112,7 @@ def read_text(path: str, what: str, limit: int = MAX_BYTES) -> str | None:
 
 
 def check_regular(path: str, what: str) -> bool:
-    """Whether there is a file, before it is opened: to open a device can have effects. FileError where it is something else than a regular file."""
+    """Whether there is a file. Checked before it is opened, because opening a device can have side effects. FileError if it is not a regular file."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -124,7 +125,10 @@ def check_regular(path: str, what: str) -> bool:
 
 
 def read_content(path: str, follow: bool = True, limit: int = MAX_BYTES) -> Content | None:
-    """What a regular file holds; None where there is none. Without `follow` a symbolic link is an error. Never waits, as for a pipe. FileError."""
+    """The content of a regular file; None if there is no file. Without `follow`, a symbolic link is an error. Never blocks, for example on a pipe.
+
+    FileError if it cannot be read.
+    """
     try:
         descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NOFOLLOW)
     except FileNotFoundError:
@@ -151,14 +155,14 @@ def read_content(path: str, follow: bool = True, limit: int = MAX_BYTES) -> Cont
 def _why_not_opened(path: str, error: OSError) -> str:
     with contextlib.suppress(OSError):
         mode = os.lstat(path).st_mode
-        # ELOOP is that of O_NOFOLLOW, ENXIO that of a socket.
+        # ELOOP is caused by O_NOFOLLOW, ENXIO by a socket.
         if (error.errno == errno.ELOOP and stat.S_ISLNK(mode)) or error.errno == errno.ENXIO:
             return no_file(mode)
     return reason_of(error)
 
 
 def _read_all(descriptor: int, size: int, limit: int) -> bytes:
-    """What there is from here on, but no more than one byte over the limit. A file of `size` bytes takes one call that reads and none that does not."""
+    """The rest of a file, but no more than one byte over the limit. Reading a file of `size` bytes takes a single call."""
     data = os.read(descriptor, min(size, limit) + 1)
     if len(data) == size:
         return data
@@ -172,7 +176,7 @@ def _read_all(descriptor: int, size: int, limit: int) -> bytes:
 
 
 def list_folder(folder: str) -> list[str]:
-    """The names in a folder in order; none where there is no folder. FileError where it cannot be read."""
+    """The sorted names in a folder; empty if there is no folder. FileError if it cannot be read."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
@@ -182,7 +186,7 @@ def list_folder(folder: str) -> list[str]:
 
 
 def status_of(path: str, follow: bool = False) -> os.stat_result | None:
-    """What the system says of a path; None where there is nothing. FileError where it does not tell: nobody may take that for nothing, as os.path does."""
+    """The status of a path; None if nothing is there. FileError if the system does not report it, which os.path would treat as if nothing were there."""
     try:
         return os.stat(path) if follow else os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -192,28 +196,28 @@ def status_of(path: str, follow: bool = False) -> os.stat_result | None:
 
 
 def _kind(path: str, follow: bool = False) -> int:
-    """What is at a path, as st_mode; 0 where there is nothing."""
+    """The st_mode of what is at a path; 0 if nothing is there."""
     status = status_of(path, follow)
     return 0 if status is None else status.st_mode
 
 
 def is_there(path: str) -> bool:
-    """Whether there is something at a path, a symbolic link that leads nowhere too. FileError where the system does not tell."""
+    """Whether something is at a path, including a symbolic link to nothing. FileError if the system does not report it."""
     return _kind(path) != 0
 
 
 def is_link(path: str) -> bool:
-    """Whether there is a symbolic link at a path. FileError where the system does not tell."""
+    """Whether a symbolic link is at a path. FileError if the system does not report it."""
     return stat.S_ISLNK(_kind(path))
 
 
 def is_file(path: str) -> bool:
-    """Whether there is a file at a path, or a link to one. FileError where the system does not tell."""
+    """Whether a regular file is at a path, or a link to one. FileError if the system does not report it."""
     return stat.S_ISREG(_kind(path, follow=True))
 
 
 def is_folder(path: str) -> bool:
-    """Whether there is a folder at a path, or a link to one. FileError where the system does not tell."""
+    """Whether a folder is at a path, or a link to one. FileError if the system does not report it."""
     return stat.S_ISDIR(_kind(path, follow=True))
 
 
@@ -221,7 +225,7 @@ def is_folder(path: str) -> bool:
 
 
 def set_mode(path: str) -> None:
-    """Let only its owner read a file or folder, where there is one; a symbolic link and what it leads to stay. FileError where that fails."""
+    """Let only its owner read a file or folder, if it exists. The target of a symbolic link is not changed. FileError if that fails."""
     with reported(path, f"The mode of {path} cannot be set"), contextlib.suppress(FileNotFoundError):
         mode = os.lstat(path).st_mode
         if not stat.S_ISLNK(mode):
@@ -229,15 +233,15 @@ def set_mode(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file durably. FileError where that fails."""
+    """Remove a file durably. FileError if that fails."""
     with reported(path, f"{path} cannot be removed"):
         os.unlink(path)
         sync_folder(os.path.dirname(path))
 
 
 def discard(path: str) -> bool:
-    """Remove a file durably where there is one, and whether there was. FileError where that fails."""
-    # To remove what is not there is an error of its own on a file system that is read-only.
+    """Remove a file durably if it exists; True if it did. FileError if that fails."""
+    # On a read-only file system, removing a missing file is an error other than ENOENT.
     if not is_there(path):
         return False
     remove(path)
@@ -245,7 +249,7 @@ def discard(path: str) -> bool:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable; folders that cannot be synced are left as they are. FileError where that fails."""
+    """Make the names in a folder durable. Does nothing if the file system cannot sync folders. FileError if that fails."""
     with reported(folder, f"The folder {folder} cannot be synced"):
         descriptor = os.open(folder or ".", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -258,7 +262,7 @@ def sync_folder(folder: str) -> None:
 
 
 def close(descriptor: int) -> None:
-    """Close a file that was read, or written and synced: then nothing depends on whether the system has something against it."""
+    """Close a file that was read, or written and synced. Errors are ignored, because nothing depends on them then."""
     try:  # noqa: SIM105 (contextlib.suppress takes as long as the closing, and a store has thousands of files)
         os.close(descriptor)
     except OSError:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the system would refuse, for check mode: whether a file could be written, copied or removed, and a folder made. Nothing is written, not even
-the time of a folder changes.
+"""Checks, for check mode, whether a file could be written, copied or removed, and whether a folder could be created. Nothing is written, and even the
+modification times of folders do not change.
 
-A folder that does not exist yet passes, as an earlier task may make it. Each error is the one that the writing itself raises.
+A folder that does not exist yet passes, because an earlier task may create it. Each error is the one that writing would raise.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import stat
 from .files import close, reported
 
 _UNNAMED = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_TMPFILE", 0)
-#: What open(2) answers where a file system has no files without a name.
+#: The errors of open(2) on a file system without O_TMPFILE.
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 
 
 def _enter(parent: str) -> None:
-    """OSError where no file could be created in a folder. One that does not exist passes."""
+    """OSError if no file could be created in a folder. A folder that does not exist passes."""
     parent = parent or "."
     if hasattr(os, "O_TMPFILE"):
         try:
@@ -37,24 +37,24 @@ def _enter(parent: str) -> None:
 
 
 def write(path: str) -> None:
-    """FileError where `writing.put` could not create or replace a file."""
+    """FileError if `writing.put` could not create or replace a file."""
     path = os.path.realpath(path)
     _try(path, os.path.dirname(path), "cannot be written")
 
 
 def copy(path: str, copy_path: str) -> None:
-    """FileError where a file could not be copied beside itself."""
+    """FileError if a file could not be copied to a path beside it."""
     with reported(path, f"{path} cannot be copied to {copy_path}"):
         _enter(os.path.dirname(copy_path))
 
 
 def removal(path: str) -> None:
-    """FileError where `files.remove` could not remove a file. Of a symbolic link the link is removed."""
+    """FileError if `files.remove` could not remove a file. A symbolic link is not followed, because the link itself is removed."""
     _try(path, os.path.dirname(path), "cannot be removed")
 
 
 def folder(path: str) -> None:
-    """FileError where `batch.make_folders` could not make a folder, or nothing could be written into the one that is there."""
+    """FileError if `batch.make_folders` could not create a folder, or if nothing could be written into an existing one."""
     missing = ""
     while path and not os.path.isdir(path):
         missing, path = path, os.path.dirname(path)
@@ -68,7 +68,7 @@ def folder(path: str) -> None:
 
 
 def is_reachable(path: str) -> bool:
-    """Whether the folder of a path exists or could be made: no file stands where a folder would have to be."""
+    """Whether the folder of a path exists or could be created, that is, whether no file is in the place of a folder."""
     path = os.path.dirname(os.path.realpath(path))
     while not os.path.lexists(path):
         path = os.path.dirname(path)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Taking turns: a lock on a file of its own, and locks on folders. The system drops a lock with the process that holds it, so none is left behind.
+"""Locks on lock files and on folders. The system releases a lock when the process that holds it ends, so none is left behind.
 
-A folder is locked by itself, without a file: that leaves nothing in it, and whoever may read the folder can wait.
+A folder is locked directly, without a lock file. This leaves nothing in it, and the permission to read the folder is enough to wait for its lock.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Iterable, Iterator
 from .files import FILE_MODE, FileError, close, no_file, reason_of, reported
 
 _POLL_SECONDS = 0.02
-# What the system answers where a file system has no such locks, or on NFS none on what is open for reading.
+# The errors of flock(2) on a file system without such locks, or on NFS for a file that is open for reading only.
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
 def lock_file(path: str, what: str, timeout: float, create: bool, shared: bool) -> Iterator[int | None]:
-    """Hold the lock of a file: its descriptor, or None where there is no such file and none is created. Its folder has to be there.
+    """Hold the lock of a file. Yields its descriptor, or None if the file does not exist and `create` is false. Its folder has to exist.
 
-    FileError, with who holds it, where that does not end within `timeout` seconds. `what` is what the file locks: "The store".
+    FileError, which names the holder, if the lock is not released within `timeout` seconds. `what` is what the file locks: "The store".
     """
     descriptor = _open_lock(path, create)
     if descriptor is None:
@@ -52,7 +52,7 @@ def lock_file(path: str, what: str, timeout: float, create: bool, shared: bool) 
 
 @contextlib.contextmanager
 def lock_folders(folders: Iterable[str], timeout: float) -> Iterator[None]:
-    """Hold the locks of folders, of those that there are, whatever they are called. FileError where that takes longer than `timeout` seconds."""
+    """Hold the locks of those folders that exist, each once even if it has several paths. FileError if one is not released within `timeout` seconds."""
     held: dict[tuple[int, int], tuple[int, str]] = {}
     try:
         for folder in folders:
@@ -70,7 +70,7 @@ def lock_folders(folders: Iterable[str], timeout: float) -> Iterator[None]:
                 close(descriptor)
             else:
                 held[status.st_dev, status.st_ino] = descriptor, folder
-        # In one order everywhere, so that no two tasks wait for one another.
+        # Always in the same order, so that two tasks never wait for each other.
         for identity in sorted(held):
             descriptor, folder = held[identity]
             _wait_for(descriptor, folder, f"The folder {folder}", timeout, False)
@@ -92,7 +92,7 @@ def _open_lock(path: str, create: bool) -> int | None:
     except OSError as error:
         if create or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise FileError(path, what, reason_of(error), error.errno or 0) from error
-        # To wait for others takes no right to write.
+        # Waiting for the lock does not need the permission to write.
         with reported(path, what):
             descriptor = os.open(path, flags & ~os.O_RDWR | os.O_RDONLY)
     try:
@@ -130,7 +130,7 @@ def _wait_for(descriptor: int, path: str, what: str, timeout: float, shared: boo
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds a lock: what it wrote into the file, or what the system knows when it only reads or has not written anything yet."""
+    """The holder of a lock: what it wrote into the file, or what the system reports if it only reads or has not written anything yet."""
     with contextlib.suppress(OSError):
         written = os.pread(descriptor, 4096, 0).decode("utf-8", "replace").strip()
         if written:
@@ -145,7 +145,7 @@ def _holder(descriptor: int) -> str:
 
 
 def write_holder(descriptor: int, text: str) -> None:
-    """Write into a lock who holds it. Not being able to is no reason to stop: whatever is written next shows the error."""
+    """Write the holder into a lock file. Errors are ignored, because the next write reports them."""
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode("utf-8", "replace"), 0)

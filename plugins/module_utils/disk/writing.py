@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear complete: created, replaced, copied. A file is written without a name, synced, and only then gets the name.
+"""Creates, replaces and copies files so that they appear complete. A file is written without a name, synced, and only then gets its name.
 
-Where the file system has no files without a name (O_TMPFILE), and on the way to replace a file, it has a name that follows from that of the file, so
-that the next run knows and removes what a killed run left.
+If the file system has no files without a name (O_TMPFILE), or to replace a file, a temporary name is used. It is derived from the name of the file, so that
+the next run finds and removes what a killed run left.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _UNNAMED = os.O_WRONLY | os.O_CLOEXEC | getattr(os, "O_TMPFILE", 0)
 _NAMED = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 _DESCRIPTORS = "/proc/self/fd"
 _BEFORE, _AFTER = ".natsops-", ".tmp"
-# What the system answers where a file system has no hard links.
+# The errors of link(2) on a file system without hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class Overtaken(FileError):
-    """A file is not any more what it was when the caller read it, so it is left as it is: something else changes it at the same time."""
+    """A file is no longer as the caller read it, because something else changed it at the same time. It is left as it is."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, f"{path} is left as it is", f"{reason}. Run the task again")
@@ -38,17 +38,17 @@ class Overtaken(FileError):
 
 
 class Owner(NamedTuple):
-    """Who a file belongs to, by numbers."""
+    """The numeric owner and group of a file."""
 
     uid: int
     gid: int
 
 
 def put(path: str, text: str, mode: int, old: str | None, owner: Owner | None = None) -> None:
-    """Create a file, or replace the one that holds `old`, atomically and durably. A symbolic link stays, its target is created or replaced.
+    """Create a file, or replace the one that holds `old`, atomically and durably. A symbolic link is kept, and its target is created or replaced.
 
-    The file has its mode and owner when it appears. Without an owner given, a file that is replaced keeps its own. Overtaken where the file does not
-    hold `old`, or with None where there is one. FileError where it cannot be written. In both cases what is there stays.
+    The file has its mode and owner when it appears. Without `owner`, a file that is replaced keeps its owner. Overtaken if the file does not hold `old`,
+    or if `old` is None and there is a file. FileError if it cannot be written. In both cases an existing file is left as it is.
     """
     path = os.path.realpath(path)
     with reported(path, f"{path} cannot be written"):
@@ -56,10 +56,10 @@ def put(path: str, text: str, mode: int, old: str | None, owner: Owner | None = 
 
 
 def back_up(path: str, mask: int = FILE_MODE) -> str:
-    """Copy a file beside itself, under a name like those of Ansible's own backups; the path of the copy. FileError where that fails.
+    """Copy a file beside itself, under a name like those of Ansible's own backups. The path of the copy. FileError if that fails.
 
-    The copy has the owner of the file, and of its mode what `mask` allows. It is complete and synced when it gets its name, and nothing that has
-    this name is replaced or followed.
+    The copy has the owner of the file, and the bits of its mode that `mask` allows. It is complete and synced when it gets its name. A file that already
+    has this name is not replaced, and a symbolic link is not followed.
     """
     copy = copy_beside(path)
     with reported(path, f"{path} cannot be copied to {copy}"):
@@ -71,7 +71,7 @@ def back_up(path: str, mask: int = FILE_MODE) -> str:
 
 
 def copy_beside(path: str) -> str:
-    """The path of a copy of a file that this process makes now."""
+    """The path of a copy of a file if this process makes it now."""
     return f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S~')}"
 
 
@@ -79,7 +79,7 @@ def _put(path: str, text: str, mode: int, old: str | None, owner: Owner | None) 
     draft = write_draft(path, text)
     try:
         if owner is not None:
-            # Only root may give files away; the task's own owner and group are set afterwards in any case.
+            # Only root may change the owner of a file; the owner and group of the task's options are set afterwards in any case.
             with contextlib.suppress(PermissionError):
                 os.fchown(draft.descriptor, *owner)
         os.fchmod(draft.descriptor, mode)
@@ -102,15 +102,15 @@ def _owner_of(path: str) -> Owner | None:
 
 
 def discard_rest(path: str) -> bool:
-    """Remove what a killed run left beside a file, and whether there was something."""
+    """Remove the incomplete file that a killed run left beside a file; True if there was one. FileError if that fails."""
     return discard(rest_of(os.path.realpath(path)))
 
 
-# ---- files on their way
+# ---- drafts
 
 
 class Draft(NamedTuple):
-    """A file that is written and not in its place yet. `named` is empty for a file without a name."""
+    """A file that is written but not in its place yet. `named` is its temporary path, empty for a file without a name."""
 
     descriptor: int
     named: str
@@ -118,7 +118,7 @@ class Draft(NamedTuple):
 
 
 def rest_of(path: str) -> str:
-    """The path of the incomplete file that a killed run may leave on the way to a file."""
+    """The temporary path of a file, where a killed run may leave an incomplete file."""
     folder, slash, name = path.rpartition("/")
     if len(os.fsencode(name)) > MAX_NAME - len(_BEFORE) - len(_AFTER):
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
@@ -131,11 +131,11 @@ def is_rest(name: str) -> bool:
 
 
 def write_draft(path: str, text: str) -> Draft:
-    """A file with a text in it on the way to a path, which only its owner can read; not synced. OSError where that fails."""
+    """A draft with a text for a path, which only its owner can read. It is not synced yet. OSError if that fails."""
     data = text.encode("utf-8")
     draft = _open_draft(path)
     try:
-        os.fchmod(draft.descriptor, FILE_MODE)  # whatever the umask is
+        os.fchmod(draft.descriptor, FILE_MODE)  # regardless of the umask
         written = os.write(draft.descriptor, data)
         while written < len(data):
             written += os.write(draft.descriptor, data[written:])
@@ -151,7 +151,7 @@ def _open_draft(path: str) -> Draft:
         try:
             return Draft(os.open(folder or slash or ".", _UNNAMED, FILE_MODE), "", path)
         except OSError as error:
-            # EOPNOTSUPP and EISDIR are those of open(2) for a file system or kernel without; EINVAL is that of some in user space.
+            # Without O_TMPFILE, open(2) fails with EOPNOTSUPP or EISDIR, and some file systems in user space with EINVAL.
             if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
                 raise
     named = rest_of(path)
@@ -167,7 +167,7 @@ def _has_unnamed() -> bool:
 
 @contextlib.contextmanager
 def names() -> Iterator[int]:
-    """The folder by way of which files without a name get one, for `publish`. OSError where it cannot be opened."""
+    """The descriptor of the folder through which `publish` names files without a name; -1 if there are none. OSError if it cannot be opened."""
     if not _has_unnamed():
         yield -1
         return
@@ -179,9 +179,9 @@ def names() -> Iterator[int]:
 
 
 def publish(draft: Draft, old: str | None, folder: int) -> None:
-    """Give a draft its place: that of no file, or of the file that holds `old`. Overtaken where something else is there; OSError.
+    """Put a draft in its place, where there is no file, or where a file holds `old`. Overtaken if something else is there; OSError if that fails.
 
-    `folder` is that of `names`.
+    `folder` is the descriptor from `names`.
     """
     if old is not None:
         _publish_in_place(draft, old, folder)
@@ -190,7 +190,7 @@ def publish(draft: Draft, old: str | None, folder: int) -> None:
         if draft.named:
             _rename_to_new(draft.named, draft.path)
         else:
-            # With a folder given, os.link follows the link that stands for the file.
+            # With src_dir_fd, os.link follows the symbolic link that stands for the file.
             os.link(str(draft.descriptor), draft.path, src_dir_fd=folder)
     except FileExistsError:
         raise Overtaken(draft.path, "something else created it at the same time") from None
@@ -202,7 +202,7 @@ def _rename_to_new(source: str, target: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Of tasks of this collection, only the one that holds the lock comes here.
+        # Among the tasks of this collection, only the one that holds the lock gets here.
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
         os.rename(source, target)
@@ -218,7 +218,7 @@ def _publish_in_place(draft: Draft, old: str, folder: int) -> None:
             os.unlink(named)
         os.link(str(draft.descriptor), named, src_dir_fd=folder)
     try:
-        # As late as can be: nsc, for one, takes no lock.
+        # Read as late as possible, because other tools, such as nsc, take no lock.
         content = read_content(draft.path, limit=max(MAX_BYTES, 4 * len(old)))
         if content is None or content.text != old:
             raise Overtaken(draft.path, "something else changed it at the same time")
@@ -230,7 +230,7 @@ def _publish_in_place(draft: Draft, old: str, folder: int) -> None:
 
 
 def drop(draft: Draft) -> None:
-    """Forget a draft that does not get its place."""
+    """Discard a draft that is not published."""
     close(draft.descriptor)
     if draft.named:
         with contextlib.suppress(OSError):

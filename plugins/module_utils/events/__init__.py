@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happens in a cluster, as it happens: what servers publish to the system account, and what ends soon, as events for a program that acts on them.
+"""Events of a cluster for a program that acts on them: messages that servers publish to the system account, and credentials that expire soon.
 
-Messages come from the network at whatever rate. So each is read as what it has to be, held in a queue of bounded size, and counted where that is full;
-a connection that is lost is re-established. What is missing between two events is an event itself.
+Messages come from the network at any rate. So each one is validated and held in a queue of bounded size; messages are counted and dropped while the
+queue is full. A lost connection is re-established. Gaps in the sequence of events are reported as events too.
 """
 
 from __future__ import annotations

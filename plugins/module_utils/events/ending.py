@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ends soon in a store, or among creds files, as one event for each look: whoever acts on it renews all of it at once."""
+"""What expires soon in a store or in creds files, as one event per look, because a rulebook that acts on it renews everything at once."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..store.layout import Layout
 from ..token import codec, decorated
 from .messages import EXPIRING, event, unreadable
 
-#: How long a run that changes the store is waited for, in seconds.
+#: How long to wait for a run that changes the store, in seconds.
 _PATIENCE = 60.0
-#: How many of them an event names.
+#: The maximum number of entities that an event lists.
 _SHOWN = 100
 _WORDS = ("kind", "name", "account", "public_key", "expires", "expires_in_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
 class Watched:
-    """What to look at: a store, creds files and folders of them; and how soon is soon, in seconds."""
+    """What to look at: a store, and creds files or folders with creds files. `within` is the time until expiry that is reported, in seconds."""
 
     within: int
     store: Layout | None = None
@@ -35,7 +35,7 @@ class Watched:
 
 
 def look(watched: Watched, now: int) -> list[dict[str, Any]]:
-    """The events of a look at what is watched: what ends soon, if anything does, and what cannot be read."""
+    """The events of one look: one with everything that expires soon, if there is anything, and one for each file that cannot be read."""
     due, events = [], []
     if watched.store is not None:
         try:
@@ -64,7 +64,7 @@ def _left(one: dict[str, Any]) -> int:
 
 
 def _files_of(path: str) -> list[str]:
-    """A file, or the creds files in a folder and those below it."""
+    """The file itself, or all creds files in a folder and its subfolders."""
     if not os.path.isdir(path):
         return [path]
     found = []

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Events that wait for whoever acts on them: a bounded number, and a count of those for which there was no room."""
+"""A bounded queue of events that wait to be handed on, with a count of those that were dropped."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .messages import DROPPED, event
 
 
 class Holding:
-    """A queue of events in order. What comes while it is full is counted by type, and the counts are an event as soon as there is room.
+    """A queue of events in order. While it is full, further events are dropped and counted by type; the counts are an event once the queue is empty.
 
-    It is made and emptied in one event loop, and filled from any thread.
+    It is created and read in one event loop, and filled from any thread.
     """
 
     def __init__(self, size: int) -> None:
@@ -36,7 +36,7 @@ class Holding:
         return len(self._events) >= self.size
 
     def put(self, one: dict[str, Any]) -> None:
-        """Hold an event, or count it."""
+        """Add an event, or drop and count it if the queue is full."""
         with self._lock:
             if self.is_full:
                 self._count(one["type"])
@@ -48,7 +48,7 @@ class Holding:
                     self._loop.call_soon_threadsafe(self._stirred.set)
 
     def drop(self, kind: str) -> None:
-        """Count an event of a type that there is no room for."""
+        """Count a dropped event of a type."""
         with self._lock:
             self._count(kind)
 
@@ -58,7 +58,7 @@ class Holding:
         self._dropped[kind] += 1
 
     async def get(self) -> dict[str, Any]:
-        """The next event, once there is one."""
+        """Wait for the next event, and return it."""
         while True:
             with self._lock:
                 found = self._take()
@@ -69,7 +69,8 @@ class Holding:
             await self._stirred.wait()
 
     def _take(self) -> dict[str, Any] | None:
-        # What was held before is older than what was dropped. In a flood that does not end, the count comes each time as many were handed on.
+        # The events in the queue are older than the dropped ones, so they come first. In a constant flood, the queue is never empty: then the counts
+        # come after every `size` events.
         if self._dropped and (not self._events or self._handed_on >= self.size):
             counts = dict(sorted(self._dropped.items()))
             self._dropped.clear()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A connection that listens to what servers publish, for as long as it is wanted. It speaks the protocol itself, on a verified channel: nats-py is not needed.
+"""A connection that listens to messages of servers until it is cancelled. It implements the protocol itself, on a verified channel, without nats-py.
 
-A lost connection is re-established. A user that is about to expire is replaced while the old connection is still read, so that no message is missed; those
-that come on both connections count once. Nobody who listens slowly holds a server up: frames are read whether or not there is room for their events.
+A lost connection is re-established. A user that is about to expire is replaced while the old connection is still read, so that no message is missed;
+messages that come on both connections count once. A full queue does not slow down the server: frames are read even if there is no room for their events.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from . import messages
 from .holding import Holding
 from .messages import Wanted
 
-#: The serial numbers of subscriptions: 1 is the inbox, those behind it are the subjects that are wanted.
+#: The subscription id of the inbox. The ids after it are those of the wanted subjects.
 _INBOX = 1
-#: How often a quiet connection is tried, and after how long without an answer it counts as lost, in seconds.
+#: The interval of pings on a quiet connection, and the time without data after which it counts as lost, in seconds.
 _TRIED_EVERY, _LOST_AFTER = 20.0, 60.0
-#: How long to leave servers alone before a lost connection is re-established, in seconds: at first, and at most.
+#: The pause before a lost connection is re-established, in seconds: the first one, and the longest one.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
-#: After how many frames others get their turn.
+#: The number of frames after which other tasks of the event loop run.
 _TURN = 100
-#: How many messages are remembered while two connections are open.
+#: The maximum number of messages that are remembered while two connections are open.
 _REMEMBERED = 10000
-#: What is wrong with a user who is not of the system account.
+#: The message for a user that is not of the system account.
 _NO_SYSTEM_USER = f"nobody listens on {PING} for this user: it is not one of the system account. Use creds or a system signer of the system account."
 
 
 @dataclasses.dataclass
 class _Session:
-    """A connection with its subscriptions. It is `replaced` once another one has taken over and it is read to its end, and `replaces` another one until it
-    has nothing more that came there too."""
+    """A connection with its subscriptions. It is `replaced` when a new connection has taken over and only its remaining messages are read. A new one
+    `replaces` the old one until its own messages can no longer be duplicates of those on the old one."""
 
     channel: Channel
     address: Address
@@ -56,13 +56,13 @@ class _Session:
     replaces: bool = False
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a PING, and count it until its PONG is read."""
         self.pings += 1
         self.channel.write(b"PING\r\n")
 
 
 class Listener:
-    """Listens, and puts events into `holding`."""
+    """Listens to messages of servers, and puts events into `holding`."""
 
     def __init__(self, options: Options, wanted: Wanted, holding: Holding) -> None:
         self._options, self._wanted, self._holding = options, wanted, holding
@@ -75,7 +75,7 @@ class Listener:
         self._session: Any = None
 
     async def open(self) -> None:
-        """Connect for the first time. NatsSecurityError where a server refuses the user, or none can be connected to for as long as the timeout."""
+        """Connect for the first time. NatsSecurityError if a server refuses the user, or if no server can be connected to within the timeout."""
         until, pause = time.monotonic() + self._options.timeout, _FIRST_PAUSE
         while self._session is None:
             try:
@@ -89,7 +89,7 @@ class Listener:
         self._report_connection(0.0)
 
     async def listen(self) -> None:
-        """Go on until cancelled."""
+        """Listen until cancelled."""
         reader: asyncio.Future[str] = asyncio.ensure_future(self._read(self._session))
         try:
             while True:
@@ -133,9 +133,9 @@ class Listener:
         )
 
     async def _subscribe(self, session: _Session, login: Login) -> None:
-        """Log in, subscribe, and ask which servers there are. NatsSecurityError for a user that may not."""
+        """Send CONNECT, subscribe, and request the list of servers. NatsSecurityError if the user has no permission for that."""
         channel = session.channel
-        await channel.readline()  # its INFO, which is known
+        await channel.readline()  # INFO, which the channel has read already
         channel.check_login(channel.info.nonce)
         channel.write(_hello(login, channel.info.nonce))
         channel.write(b"PING\r\n")
@@ -147,7 +147,7 @@ class Listener:
         lines += [f"SUB {subject} {sid}\r\n" for sid, (_unused, subject) in self._kinds.items()]
         lines.append(f"PUB {PING} {inbox}.1 0\r\n\r\n")
         channel.write("".join(lines).encode("ascii"))
-        # Answers and events that come before this PONG are read as well.
+        # Answers and events that come before this PONG are processed as well.
         session.ping()
         while session.pings:
             self._take(session, await channel.next_frame())
@@ -155,7 +155,7 @@ class Listener:
             raise NatsSecurityError(f"the server does not let the user do that: {session.refusals[0].rstrip('.')}")
 
     async def _reconnect(self) -> None:
-        """Connect again, however long that takes. What is wrong is reported once it has been tried for some time, and whenever it changes."""
+        """Connect again, without a time limit. The problem is reported after some attempts, and again when it changes."""
         pause, reported = _FIRST_PAUSE, ""
         while True:
             try:
@@ -170,7 +170,10 @@ class Listener:
                 return
 
     async def _replace(self, reader: asyncio.Future[str]) -> asyncio.Future[str]:
-        """Connect again as another user, and go on there once all that the old connection has was read. The old one stays where that fails."""
+        """Connect again as a new user, and continue there after all messages of the old connection are read. If that fails, the old connection stays.
+
+        Returns the reader of the connection in use.
+        """
         old = self._session
         self._overlap = set()
         try:
@@ -186,11 +189,11 @@ class Listener:
         reader.cancel()
         old.channel.close()
         self._session, new.replaces = new, True
-        new.ping()  # what comes behind its answer was sent to the new connection only
+        new.ping()  # messages after its PONG were only sent to the new connection
         return asyncio.ensure_future(self._read(new))
 
     async def _until_lost_or_due(self, reader: asyncio.Future[str]) -> str | None:
-        """Why the connection is lost; None where its user is to be replaced."""
+        """Wait until the connection is lost, and return the reason, or until its user must be replaced, and return None."""
         while True:
             session = self._session
             pause = _TRIED_EVERY
@@ -279,7 +282,7 @@ class Listener:
             self._holding.put(found)
 
     def _note_server(self, presence: messages.Presence) -> None:
-        """Report a server that started since this began to listen. One that only was away did not start."""
+        """Report a server that has started since listening began. A server that was only disconnected is not reported."""
         id_ = presence.about["id"]
         if id_ in self._servers:
             return
@@ -289,7 +292,7 @@ class Listener:
             self._holding.put(messages.server_start(presence))
 
     def _came_before(self, subject: str, payload: bytes) -> bool:
-        """Whether a message came on the other connection too, while there are two."""
+        """Whether a message has already come on the other connection, while two are open."""
         if self._overlap is None:
             return False
         digest = hashlib.sha256(subject.encode("ascii") + b"\0" + payload).digest()
@@ -301,7 +304,7 @@ class Listener:
 
 
 def _is_final(problem: str) -> bool:
-    """Whether it is of no use to try again."""
+    """Whether a problem is permanent, so that a retry is useless."""
     return any(
         words in problem.lower()
         for words in ("authorization violation", _NO_SYSTEM_USER.lower(), "does not let the user")

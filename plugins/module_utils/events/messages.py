@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of servers to the system account, as events: plain data without secrets, with the same words for the same thing. Pure.
+"""Convert messages of servers to the system account into events: plain data without secrets, with the same names for the same things. Pure.
 
-Formats are those of nats-server's events.go. A client chooses its name and, where it is refused, the JWT that it shows; no such word is taken for more.
+The formats are those of nats-server's events.go. A client chooses its name and, if it is refused, the JWT that it presents; such values are not trusted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..token import codec
 AUTH_ERROR, CONNECT, DISCONNECT = "auth_error", "connect", "disconnect"
 ACCOUNT_UPDATE, ACCOUNT_DELETE = "account_update", "account_delete"
 SERVER_START, SERVER_SHUTDOWN, LAME_DUCK = "server_start", "server_shutdown", "lame_duck"
-#: The events that servers publish, and the subjects that each comes from.
+#: The types of events that servers publish, with their subjects.
 SUBJECTS: dict[str, tuple[str, ...]] = {
     AUTH_ERROR: ("$SYS.SERVER.*.CLIENT.AUTH.ERR",),
     CONNECT: ("$SYS.ACCOUNT.*.CONNECT",),
@@ -38,7 +38,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     SERVER_SHUTDOWN: ("$SYS.SERVER.*.SHUTDOWN",),
     LAME_DUCK: ("$SYS.SERVER.*.LAMEDUCK",),
 }
-#: What the source reports of itself: these cannot be chosen, as others mean little without them.
+#: The events of the source itself. They are always reported, because the others are incomplete without them.
 CONNECTED, DISCONNECTED, DROPPED, UNREADABLE, EXPIRING = (
     "connected",
     "disconnected",
@@ -47,18 +47,18 @@ CONNECTED, DISCONNECTED, DROPPED, UNREADABLE, EXPIRING = (
     "expiring",
 )
 
-#: The value in a message of Unreadable, which may be a part of a bearer token.
+#: The value in a message of Unreadable. It may be a part of a bearer token.
 _VALUE = re.compile(r" is .*, where ", re.DOTALL)
 _TEMPLATE = re.compile(r"\{(?=[{%#])")
-#: A shorter text holds no seed and no JWT.
+#: A shorter text cannot contain a seed or a JWT.
 _LONG = 40
-#: How many accounts of a request an event names.
+#: The maximum number of accounts of a request that an event lists.
 _SHOWN = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """The types of events that are wanted, and of which accounts and users, each by public key or name; all of them where there is none."""
+    """The wanted types of events, and the accounts and users by public key or name. Without accounts or users, events of all of them are wanted."""
 
     types: frozenset[str]
     accounts: frozenset[str] = frozenset()
@@ -66,11 +66,11 @@ class Wanted:
 
     @property
     def subjects(self) -> list[tuple[str, str]]:
-        """What to subscribe to: (type, subject)."""
+        """What to subscribe to, as pairs of type and subject."""
         return [(kind, subject) for kind, subjects in SUBJECTS.items() if kind in self.types for subject in subjects]
 
     def takes(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event is wanted. Accounts and users decide only of events that are about one."""
+        """Whether an event is wanted. Accounts and users only filter events that are about one."""
         client = event.get("client")
         if self.users and client is not None and not self.users & {client["user"], client["user_name"]}:
             return False
@@ -81,24 +81,24 @@ class Wanted:
 
 
 def read_message(kind: str, subject: str, payload: bytes) -> dict[str, Any]:
-    """The event of a message. Unreadable, without the text of the message, where it is none."""
+    """The event for a message. Unreadable, without the text of the message, if it has an unexpected form."""
     found = _read_server(subject) if kind in (SERVER_SHUTDOWN, LAME_DUCK) else _READERS[kind](payload)
     return {"type": kind, "subject": subject, **found}
 
 
 def event(kind: str, **more: Any) -> dict[str, Any]:
-    """An event of the source itself."""
+    """An event of the source itself, with the current time."""
     return {"type": kind, "time": units.show_time(int(time.time())), **more}
 
 
 def unreadable(where: str, problem: str) -> dict[str, Any]:
-    """The event of what cannot be read: a message by its subject, or a file. Placeholders are omitted."""
+    """The event for something that cannot be read: a message, given by its subject, or a file. Secrets are masked, and the value is omitted."""
     return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, where ", problem)))
 
 
 def without_templates(value: Any) -> Any:
-    """The value with nothing in it that Ansible takes for a template: a rulebook hands events to playbooks as extra variables, which Ansible templates, and
-    who connects chooses the name of the client."""
+    """The value without anything that Ansible would template. A rulebook passes events to playbooks as extra variables, which Ansible templates, and a
+    client chooses its own name."""
     if isinstance(value, str):
         return _TEMPLATE.sub("{ ", value)
     if isinstance(value, list):
@@ -113,7 +113,7 @@ def without_templates(value: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Presence:
-    """A server that says that it is there, and how long it has been running by its own clock, in seconds."""
+    """A server that reports its presence. `started` is in unix seconds, `uptime` in seconds by the server's own clock."""
 
     about: dict[str, Any]
     started: float
@@ -121,7 +121,7 @@ class Presence:
 
 
 def read_presence(payload: bytes) -> Presence:
-    """What a server says of itself in STATSZ, or in its answer to a ping. Unreadable."""
+    """Parse what a server reports about itself in STATSZ, or in its answer to a ping. Unreadable if it has an unexpected form."""
     whole = _parse(payload)
     about = whole["server"]
     started, current = moment(whole["statsz"]["start"].text()), moment(about["time"].text())
@@ -129,7 +129,7 @@ def read_presence(payload: bytes) -> Presence:
 
 
 def server_start(presence: Presence) -> dict[str, Any]:
-    """The event of a server that was not there before."""
+    """The event for a server that has started."""
     started = units.show_time(int(presence.started))
     return event(SERVER_START, server=presence.about, started_at=started)
 
@@ -149,7 +149,7 @@ def _server(part: Part) -> dict[str, Any]:
 
 
 def _read_server(subject: str) -> dict[str, Any]:
-    """A server that shuts down: the message is empty, and its subject says which one it is."""
+    """A server that shuts down. The message is empty; the subject has the server's id."""
     key = _key(subject.split(".")[2], "server")
     if not key:
         raise Unreadable("the third token of the subject is not the public key of a server")
@@ -173,7 +173,7 @@ def _read_client(payload: bytes) -> dict[str, Any]:
 
 
 def _client(part: Part) -> dict[str, Any]:
-    """A client. What is not known of it is ""; of one that is refused, user and account are those of the JWT that it showed."""
+    """A client as plain data. Unknown values are "". For a refused client, user and account are those of the JWT that it presented."""
     said = codec.peek(part["jwt"].text()) if part["jwt"] else {}
     nats = said.get("nats")
     issuer_account = nats.get("issuer_account") if isinstance(nats, dict) else ""
@@ -201,7 +201,7 @@ def _key(value: Any, key_type: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A text of a client as one line without secrets, and not without end."""
+    """A text of a client as one line of limited length, with secrets masked; "" if it is not a string."""
     if not isinstance(value, str):
         return ""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in value[:256]).split())
@@ -251,7 +251,7 @@ def _parse(payload: bytes) -> Part:
     try:
         return parse(payload, "the message")
     except Unreadable as error:
-        # Not what stands there: it may be cut in the middle of a bearer token.
+        # The text after the colon is omitted: it may be a truncated bearer token.
         raise Unreadable(str(error).partition(": ")[0]) from None
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The source of events: listens, looks what ends soon, and hands events on, one after the other, to whoever takes them.
+"""The source of events: it listens to servers, checks what expires soon, and hands events on to a consumer, one after the other.
 
-Who takes them may block the event loop for seconds, as a rulebook does while Java starts or rules are matched. A server ends a connection that does not
-log in within two, or leaves unread what it is sent. So a thread with a loop of its own listens.
+The consumer may block the event loop for seconds, as a rulebook does while Java starts or rules are matched. A server closes a connection that does not
+send CONNECT within two seconds, or does not read its messages. So a thread with its own event loop listens.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .holding import Holding
 from .listening import Listener
 from .messages import Wanted, without_templates
 
-#: How long the thread may take to end, in seconds.
+#: The timeout for the end of the thread, in seconds.
 _ENDS_WITHIN = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What a source is to do: where to listen for what, what to look at and how often in seconds, and how many events to hold."""
+    """The configuration of a source: the connection and the wanted events, what to check for expiry and at which interval in seconds, and the queue size."""
 
     connection: Options | None
     wanted: Wanted
@@ -36,7 +36,7 @@ class Source:
 
 
 async def run(source: Source, hand_on: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-    """Go on until cancelled. NatsSecurityError where no server lets the user in at first; later that is an event."""
+    """Run until cancelled. NatsSecurityError if the first connection fails; later, a lost connection is an event."""
     holding = Holding(source.held)
     tasks: list[asyncio.Future[None]] = []
     elsewhere = _Elsewhere()
@@ -57,7 +57,7 @@ async def run(source: Source, hand_on: Callable[[dict[str, Any]], Awaitable[None
 
 
 class _Elsewhere:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -65,11 +65,11 @@ class _Elsewhere:
         self._thread.start()
 
     def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
-        """Have it done there."""
+        """Run a coroutine in that event loop, and return its future."""
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def stop(self) -> None:
-        """Cancel what is going on there, and end the thread."""
+        """Cancel all tasks of that event loop, and end the thread."""
         asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(_ENDS_WITHIN)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_ENDS_WITHIN)
@@ -92,7 +92,7 @@ async def _hand_on(holding: Holding, hand_on: Callable[[dict[str, Any]], Awaitab
 async def _look(source: Source, watched: Watched, holding: Holding) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        # In a thread: a large store takes seconds to read, and the lock of one that is being changed is waited for.
+        # In a thread, because reading a large store takes seconds, and waits for the lock of a store that is being changed.
         for event in await loop.run_in_executor(None, look, watched, int(time.time())):
             holding.put(event)
         await asyncio.sleep(source.look_every)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The keys at hand: those that came with the task, those in folders under the names of their public keys, and those that a signer elsewhere holds."""
+"""The available keys: those given to the task, those in folders under the names of their public keys, and those that an external signer holds."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def sharded(folder: str, public_key: str) -> str:
 
 
 class Keyring:
-    """Keys by public key. `given` came with the task; `folders` are looked in as nsc's keystore, `flat` ones also for PUBLICKEY.nk.
+    """Keys by public key. `given` are those of the task; `folders` are searched in the layout of nsc's keystore, `flat` ones also for PUBLICKEY.nk.
 
-    `signers` sign without their seeds being here, and are asked before a seed of the same key is read. With `asks_elsewhere`, what a key signs that is not
-    at hand may wait until it was signed elsewhere.
+    `signers` sign without their seeds being available here, and are preferred to a seed of the same key. With `asks_elsewhere`, a token whose key is not
+    available may wait until it is signed elsewhere.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class Keyring:
 
     @property
     def where(self) -> str:
-        """Where keys are looked for, for messages."""
+        """The places that are searched for keys, for messages."""
         given = (f"the given {pair.type} key {key}" for key, pair in self.given.items())
         signers = (f"{signer.name} for the key {key}" for key, signer in self._signers.items())
         return ", ".join([*self._folders, *given, *signers])
 
     @property
     def signers(self) -> list[ExternalSigner]:
-        """The signers that hold their keys elsewhere."""
+        """The external signers."""
         return list(self._signers.values())
 
     def has(self, public_key: str) -> bool:
-        """Whether the key can sign: its seed is at hand, or going to be made here, or a signer holds it."""
+        """Whether the key can sign: its seed is available or will be generated here, or a signer holds it."""
         return (
             isinstance(public_key, NewKey)
             or public_key in self.given
@@ -72,17 +72,17 @@ class Keyring:
         return bool(self._path(public_key))
 
     def add(self, pair: KeyPair) -> None:
-        """Have a key pair at hand."""
+        """Make a key pair available."""
         self.given[pair.public_key] = pair
         self._found.pop(pair.public_key, None)
 
     def signer(self, public_key: str) -> Signer:
-        """What signs for a public key: the signer that holds it, else its key pair. NatsSecurityError as `pair`."""
+        """The signer that holds a public key, otherwise its key pair. NatsSecurityError as in `pair`."""
         found = self._signers.get(public_key)
         return found if found is not None else self.pair(public_key)
 
     def contact_signers(self, public_keys: Iterable[str]) -> list[str]:
-        """What is wrong with the signers of these keys: each is contacted, and asked for no signature. Keys with a seed here are passed over."""
+        """Contact the signers of these keys without requesting a signature. The errors of those that fail. Keys without a signer are skipped."""
         faults = []
         for key in dict.fromkeys(public_keys):
             if key in self._signers:
@@ -93,7 +93,7 @@ class Keyring:
         return faults
 
     def pair(self, public_key: str) -> KeyPair:
-        """The key pair of a public key. NatsSecurityError where its seed is not at hand, or the file holds something else."""
+        """The key pair of a public key. NatsSecurityError if its seed is not available, or if the file holds something else."""
         if public_key not in self.given:
             path = self._path(public_key)
             text = read_text(path, "The seed") if path else None
@@ -103,7 +103,7 @@ class Keyring:
         return self.given[public_key]
 
     def find(self, public_key: str) -> KeyPair | None:
-        """The key pair of a public key, looked for once; None where its seed is not at hand, or the file holds something else."""
+        """The key pair of a public key, searched for only once; None if its seed is not available, or if the file holds something else."""
         if public_key not in self._found:
             self._found[public_key] = None
             with contextlib.suppress(NatsSecurityError):
@@ -111,7 +111,7 @@ class Keyring:
         return self._found[public_key]
 
     def seed_text(self, public_key: str) -> str:
-        """What the seed file of a public key holds; empty where there is none in the folders."""
+        """The content of the seed file of a public key; empty if there is none in the folders."""
         path = self._path(public_key)
         return (read_text(path, "The seed") or "") if path else ""
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan has in the place of what does not exist yet: a key that is to be made, a token that is to be signed.
+"""Placeholders in a plan for what does not exist yet: a key to be generated, or a token to be signed.
 
-Check mode and diff mode show a plan, so neither makes a key. A placeholder is a type of its own, equal to nothing but itself; as text it reads
-`(a new account key: APP)`. Rules ask for its type, they do not parse it, and `resolve` puts what was made in its place.
+Check mode and diff mode show a plan, so neither generates a key. A placeholder has a type of its own and is equal only to itself; as text it reads
+`(a new account key: APP)`. Rules check its type and do not parse it, and `resolve` replaces it with the key or token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Mapping
 
 
 class Placeholder(str):
-    """Text in the place of what does not exist yet. Equal to itself and to the same placeholder of another run only."""
+    """A text that represents what does not exist yet. Equal only to itself and to the same placeholder of another run."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Placeholder) and str.__eq__(self, other)
@@ -33,33 +33,33 @@ class Placeholder(str):
 
 
 class NewKey(Placeholder):
-    """A key that is to be made: `type` is operator, account, user or curve, `label` says what it is for."""
+    """A key to be generated: `type` is operator, account, user or curve, `label` describes what it is for."""
 
     __slots__ = ("label", "type")
     type: str
     label: str
 
     def __new__(cls, key_type: str, label: str) -> NewKey:
-        """The placeholder of the key of a type that a label stands for."""
+        """The placeholder of a key with this type and label."""
         key = str.__new__(cls, f"(a new {key_type} key: {label})")
         key.type, key.label = key_type, label
         return key
 
 
 def measured(key: NewKey) -> NewKey:
-    """The placeholder as long as the public key that takes its place: for measuring a token that cannot be signed yet."""
+    """The placeholder with a text as long as the public key that replaces it, to measure a token that cannot be signed yet."""
     same: NewKey = str.__new__(NewKey, "0" * 56)
     same.type, same.label = key.type, key.label
     return same
 
 
 class NewToken(Placeholder):
-    """A token that is to be signed while the one that holds it is."""
+    """A token to be signed together with the token that contains it."""
 
     __slots__ = ()
 
     def __new__(cls, label: str) -> NewToken:
-        """The placeholder of the token that a label stands for."""
+        """The placeholder of a token with this label."""
         return str.__new__(cls, f"(a new {label})")
 
 
@@ -67,7 +67,7 @@ _SHOWN = re.compile(r"\(a new (operator|account|user|curve) key: (.+)\)", re.DOT
 
 
 def read_new_key(text: str) -> NewKey | None:
-    """The placeholder that a task of a play in check mode has returned and a later one is given; None for any other text."""
+    """The placeholder in a text that an earlier task returned in check mode; None for any other text."""
     found = _SHOWN.fullmatch(text)
     return NewKey(found.group(1), found.group(2)) if found else None
 
@@ -95,7 +95,7 @@ def _collect(value: Any, found: dict[Placeholder, None]) -> None:
 
 
 def resolve(value: Any, made: Mapping[Placeholder, str]) -> Any:
-    """The value with what was made in the place of placeholders, at any depth of lists, dictionaries and dataclasses. What has none is shared."""
+    """The value with placeholders replaced as in `made`, at any depth of lists, dictionaries and dataclasses. Parts without placeholders are shared."""
     if isinstance(value, str):
         return made.get(value, value) if isinstance(value, Placeholder) else value
     if isinstance(value, list):

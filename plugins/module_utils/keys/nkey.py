@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""NATS key pairs of every type: made, parsed with their checksum, and used to sign, verify, seal and open.
+"""NATS key pairs of every type: generated, parsed with their checksum, and used to sign, verify, seal and open.
 
-`nkeys` checks no checksum and knows no curve keys; this file closes these gaps and calls PyNaCl, which nkeys stands on, directly.
+The Python library `nkeys` does not verify checksums and has no curve keys. This file adds both and calls PyNaCl, on which nkeys is based, directly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ try:
 except ImportError:
     NKEYS_IMPORT_ERROR = traceback.format_exc()
 else:
-    #: The leading byte of a public key, as in nkeys' strkey.go; nkeys for Python lacks curve.
+    #: The leading byte of a public key, as in nkeys' strkey.go; nkeys for Python has no curve keys.
     PREFIXES = {
         "operator": nkeys.PREFIX_BYTE_OPERATOR,
         "account": nkeys.PREFIX_BYTE_ACCOUNT,
@@ -41,7 +41,7 @@ _SEED_BYTE = 18 << 3
 _PRIVATE_BYTE = 15 << 3
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 # base32() spreads 64 digits of 5 bits over 64 bytes: the upper half moves away from the lower half, then the same within each half, down to
-# single digits. For each step the bits that move, and by what these have to be multiplied and added to do it.
+# single digits. For each step: the bits that move, and the factor. Adding the product of both moves the bits.
 _SPREAD = []
 for _digits in (32, 16, 8, 4, 2, 1):
     _upper_half = ((1 << 5 * _digits) - 1) << 5 * _digits
@@ -54,7 +54,7 @@ _DIGITS = bytes(
 )
 _BOX_VERSION = b"xkv1"
 _NONCE_BYTES = 24
-# Points whose order is small verify signatures that nobody made: refused as in nkeys' decodePublicKey. The highest bit is ignored.
+# Signatures can be forged for points of small order, which are refused as in nkeys' decodePublicKey. The highest bit is ignored.
 _SMALL_ORDER = frozenset(
     bytes.fromhex(point)
     for point in (
@@ -91,18 +91,18 @@ class KeyPair:
 
     @property
     def has_seed(self) -> bool:
-        """Whether the private half is here, so that the pair can sign or open."""
+        """Whether the private half is available, so that the pair can sign or open."""
         return self._raw_seed is not None
 
     @property
     def seed(self) -> str:
-        """The seed, `S` and the letter of the type first. NatsSecurityError where only the public half is here."""
+        """The seed, which begins with `S` and the letter of the type. NatsSecurityError if only the public half is available."""
         prefix = PREFIXES[self.type]
         return _encode_bytes(bytes((_SEED_BYTE | prefix >> 5, (prefix & 31) << 3)) + self._secret("tell its seed"))
 
     @property
     def private_key(self) -> str:
-        """The private key, `P` first, as `nk` of the NATS tools prints it. NatsSecurityError where only the public half is here."""
+        """The private key, which begins with `P`, as `nk` of the NATS tools prints it. NatsSecurityError if only the public half is available."""
         raw = self._secret("tell its private key")
         return _encode_bytes(bytes((_PRIVATE_BYTE,)) + (raw if self.type == "curve" else self._private))
 
@@ -113,11 +113,11 @@ class KeyPair:
         return nacl.bindings.crypto_sign(data, self._private)[:64]
 
     def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
-        """The signature of each message, in order; with errors as `sign`."""
+        """The signature of each message, in order. Errors as in `sign`."""
         return [self.sign(message) for message in messages]
 
     def verify(self, data: bytes, signature: bytes) -> bool:
-        """Whether the signature is this key's, of exactly this data. NatsSecurityError for a curve key."""
+        """Whether the signature was made with this key for exactly this data. NatsSecurityError for a curve key."""
         self._refuse_curve("verify")
         if len(signature) != 64:
             return False
@@ -128,9 +128,9 @@ class KeyPair:
         return True
 
     def has_signed(self, data: bytes, signature: bytes) -> bool:
-        """Whether the signature is the one that `sign` makes of this data, and so genuine. False also where only the public half is here.
+        """Whether the signature is the one that `sign` makes of this data, and so genuine. Also False if only the public half is available.
 
-        A key signs data in one way only (RFC 8032), and to do it again takes 21 us where to verify takes 55.
+        Signatures are deterministic (RFC 8032), and signing again takes 21 us, while verifying takes 55 us.
         """
         if self._raw_seed is None or self.type == "curve":
             return False
@@ -139,7 +139,7 @@ class KeyPair:
     def seal(self, data: bytes, recipient: str, nonce: bytes | None = None) -> bytes:
         """The data in a box that only the recipient's curve key opens, in the form of nkeys' xkeys.go.
 
-        The nonce is for tests; omit it to get 24 random bytes. NatsSecurityError where either key is not a curve key.
+        The nonce is for tests; omit it to get 24 random bytes. NatsSecurityError if either key is not a curve key.
         """
         raw = self._curve_secret("seal")
         nonce = os.urandom(_NONCE_BYTES) if nonce is None else nonce
@@ -152,7 +152,7 @@ class KeyPair:
             raise NatsSecurityError(f"Nothing can be sealed for {recipient}.") from error
 
     def open(self, data: bytes, sender: str) -> bytes:
-        """What the sender sealed for this key. NatsSecurityError where it was not sealed by that sender for this key, or was changed."""
+        """The data that the sender sealed for this key. NatsSecurityError if it was not sealed by that sender for this key, or was changed."""
         raw = self._curve_secret("open")
         public = from_public_key(sender, "curve")._public
         start = len(_BOX_VERSION) + _NONCE_BYTES
@@ -188,7 +188,7 @@ def create(key_type: str) -> KeyPair:
 
 
 def from_raw_seed(key_type: str, raw: bytes) -> KeyPair:
-    """The key pair of a type that grows from 32 raw bytes. NatsSecurityError for an unknown type or another length."""
+    """The key pair of a type, derived from 32 raw bytes. NatsSecurityError for an unknown type or another length."""
     require_nkeys()
     if key_type not in PREFIXES:
         raise NatsSecurityError("There is no key type {!r}; available: {}.".format(key_type, ", ".join(KEY_TYPES)))
@@ -201,10 +201,10 @@ def from_raw_seed(key_type: str, raw: bytes) -> KeyPair:
 
 
 def from_seed(seed: str, key_type: str | None = None) -> KeyPair:
-    """The key pair of a seed, checked as nkeys' DecodeSeed checks it, and for its type where one is given.
+    """The key pair of a seed, checked as in nkeys' DecodeSeed, and for its type if one is given.
 
-    Stricter than that in one thing: the two unused bits of the last character must be 0, so that any mistyped character is an error.
-    NatsSecurityError says what is wrong without showing the seed.
+    This is stricter in one respect: the two unused bits of the last character must be 0, so that any mistyped character is an error.
+    NatsSecurityError, which never shows the seed, if it is not valid.
     """
     require_nkeys()
     text = _without_newlines(seed)
@@ -225,11 +225,11 @@ def from_seed(seed: str, key_type: str | None = None) -> KeyPair:
 
 
 def from_public_key(public_key: str, key_type: str | None = None) -> KeyPair:
-    """The public half of a key pair, checked as nkeys' decodePublicKey checks it, and for its type where one is given."""
+    """The public half of a key pair, checked as in nkeys' decodePublicKey, and for its type if one is given. NatsSecurityError if it is not valid."""
     return _public_half(public_key, key_type)
 
 
-# The same issuers come back with token after token; reading a key takes 4 us. What is refused is not kept.
+# Many tokens have the same issuers, and reading a key takes 4 us. Errors are not cached.
 @functools.lru_cache(maxsize=1024)
 def _public_half(public_key: str, key_type: str | None) -> KeyPair:
     require_nkeys()
@@ -251,7 +251,7 @@ def _public_half(public_key: str, key_type: str | None) -> KeyPair:
 
 
 def is_public_key(text: str, key_type: str) -> bool:
-    """Whether the text is a whole public key of the type, as nkeys' IsValidPublicUserKey and its like say, or the placeholder of a new one."""
+    """Whether the text is a valid public key of the type, as in nkeys' IsValidPublicUserKey and similar functions, or the placeholder of a new key."""
     if isinstance(text, NewKey):
         return text.type == key_type
     try:
@@ -262,7 +262,7 @@ def is_public_key(text: str, key_type: str) -> bool:
 
 
 def require_nkeys() -> None:
-    """NatsSecurityError where `nkeys`, and so PyNaCl, is not installed for the Python in use."""
+    """NatsSecurityError if `nkeys`, and so PyNaCl, is not installed for the Python in use."""
     if NKEYS_IMPORT_ERROR is not None:
         raise NatsSecurityError("The Python library nkeys is missing: `pip install nkeys`.")
 
@@ -272,14 +272,14 @@ def _a(key_type: str) -> str:
 
 
 def _shown(public_key: str) -> str:
-    # A seed or private key pasted in the wrong place must not turn up in a message, also where its first character is wrong or missing.
+    # A seed or private key pasted in the wrong place must not appear in a message, even if its first character is wrong or missing.
     word = _without_newlines(public_key).strip()
     is_shown = not word or (len(word) <= 56 and word[0] in "OAUNCXoauncx" and not word.split()[1:])
     return repr(public_key) if is_shown else "this"
 
 
 def _without_newlines(text: str) -> str:
-    # Go's base32 decoder passes over them, so a key with one in it is a key to every NATS tool.
+    # Go's base32 decoder ignores newlines, so every NATS tool accepts a key that contains one.
     return text.replace("\n", "").replace("\r", "")
 
 
@@ -300,7 +300,7 @@ def base32(data: bytes) -> str:
 
 
 def _decode(text: str, public_key: str | None = None) -> bytes:
-    """The bytes before the checksum. The text has 56 or 58 characters; errors show the public key, where it is one."""
+    """The decoded bytes without the checksum. The text has 56 or 58 characters. Errors show the public key, if one is given."""
     try:
         number = int(text.encode("ascii").translate(_DIGITS), 32)
     except ValueError:

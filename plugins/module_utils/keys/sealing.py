@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds on their way from a module to the controller. A connection may print what a module prints, so they are sealed for this way.
+"""Encrypts seeds that a module returns to the controller, because a connection plugin may print the output of a module.
 
-The key is one that the controller made for this task. ChaCha20-Poly1305 (RFC 8439) is what PyNaCl here and `cryptography` there have in common.
+The controller generates the key for this task. ChaCha20-Poly1305 (RFC 8439) is supported by both PyNaCl here and `cryptography` on the controller.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KEY_BYTES, NONCE_BYTES = 32, 12
 
 
 def seal(seed: str, key: bytes, public_key: str) -> str:
-    """The seed of a public key in base64: the nonce, and what only the key opens, as that of this public key."""
+    """The encrypted seed of a public key, in base64: the nonce, followed by the ciphertext, which is authenticated together with the public key."""
     nkey.require_nkeys()
     import nacl.bindings
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files with a seed: plain, or between the dashed lines by which NATS's tools mark it, as in creds files.
+"""Files with a seed: plain, or between the dashed lines with which NATS tools mark it, as in creds files.
 
-`find_seed` finds what the Go library finds; `seed_in` reads what editors make of such a file too, see `token.decorated`.
+`find_seed` finds what the Go library finds. `seed_in` also accepts files that an editor has changed, see `token.decorated`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .nkey import KeyPair
 
 
 def decorate_seed(seed: str) -> str:
-    """The seed of an operator, account or user between the lines by which NATS tools mark it in a file (DecorateSeed)."""
+    """The seed of an operator, account or user between the lines with which NATS tools mark it in a file (DecorateSeed)."""
     pair = nkey.from_seed(seed.strip())
     if pair.type not in ("operator", "account", "user"):
         raise NatsSecurityError(
@@ -34,7 +34,7 @@ _DECORATED_LINE = re.compile(rb"[A-Za-z0-9_\-.=]+")
 
 
 def between_dashes(contents: bytes) -> list[str]:
-    """What stands between dashed lines, in order: the matches of userConfigRE of the Go library, found line by line in linear time."""
+    """The texts between dashed lines, in order: the matches of userConfigRE of the Go library, found line by line in linear time."""
     lines = contents.split(b"\n")
     last = len(lines) - 1
     found = []
@@ -61,7 +61,10 @@ def between_dashes(contents: bytes) -> list[str]:
 
 
 def find_seed(contents: str) -> KeyPair:
-    """The key pair whose seed a creds file, decorated file or plain file holds (ParseDecoratedNKey, for keys of every type)."""
+    """The key pair whose seed a creds file, decorated file or plain file holds (ParseDecoratedNKey, for keys of every type).
+
+    NatsSecurityError if there is no valid seed.
+    """
     found = between_dashes(contents.encode("utf-8", "replace"))
     if len(found) > 1:
         seed: str | None = found[1]
@@ -77,11 +80,11 @@ _LINE_ENDS = re.compile(r"\r\n?|\n")
 
 
 def tidy(contents: str) -> str:
-    """The lines of a text without a byte order mark, blank ones, and the white space around the others."""
+    """The text without a byte order mark, blank lines, and white space around the other lines."""
     lines = map(str.strip, _LINE_ENDS.split(contents.lstrip("\ufeff")))
     return "\n".join(filter(None, lines))
 
 
 def seed_in(contents: str) -> KeyPair:
-    """The key pair whose seed a creds file, decorated file or plain file holds, whatever an editor made of line ends and blanks. NatsSecurityError."""
+    """The key pair whose seed a creds file, decorated file or plain file holds, regardless of line endings and blanks. Errors as in `find_seed`."""
     return find_seed(tidy(contents))

@@ -1,15 +1,15 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules as code: a policy, which is a list of rules and of exceptions from them, checked against the claims of one operator. Pure, above the access layer.
+"""Rules as code: a policy, which is a list of rules and exceptions, checked against the claims of one operator. Pure, above the access layer.
 
-A rule has a kind, which decides; parameters, a level and a selection of what it applies to come from the policy. A finding names who breaks the rule, and
-the place in the claims where that is said. An exception covers findings until a date; after that date it is a finding itself.
+The kind of a rule defines the check. Its parameters, its level and the selection of what it applies to come from the policy. A finding names the entities that
+break the rule, and the place in the claims. An exception covers findings until a date; after that date, the exception is itself a finding.
 
-    parameters   what a rule takes, read from YAML
+    parameters   the parameters of rules, read from YAML
     findings     rules, selections, exceptions and findings
-    kinds        all kinds of rules, with what they check
+    kinds        all kinds of rules, with their checks
     builtin      the rules of levels 1 and 2, each with its reason and its reference
-    reading      a policy from YAML, with everything that is wrong with it
-    checking     a policy and a tree to results
+    reading      reads a policy from YAML and reports every problem with it
+    checking     checks a policy against a tree
     junit, sarif results as reports
 """

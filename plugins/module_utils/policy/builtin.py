@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of this collection, in two levels. Level 1 costs no function and is for every system; level 2 is for systems that need more than that."""
+"""The built-in rules, in two levels. Level 1 restricts no function and is for every system; level 2 is for systems that need more security."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _of_policy(name: str, title: str, reason: str, reference: str) -> Rule:
     )
 
 
-#: What is checked of the source and of the policy: that all of it could be read, and that no exception has expired.
+#: Rules about the source and the policy: all of the source could be read, and no exception has expired.
 OF_POLICY: dict[str, Rule] = {
     COMPLETE: _of_policy(
         COMPLETE,

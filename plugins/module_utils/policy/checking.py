@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A policy checked against a tree: findings, those that exceptions cover, and what is noticed about the policy itself."""
+"""Checks a policy against a tree: findings, findings that exceptions cover, and notes about the policy itself."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .findings import (
     Waiver,
 )
 
-#: An exception that ends within so many seconds is noted.
+#: An exception that ends within this time, in seconds, is noted.
 _SOON = 14 * 86400
 
 
 def check(tree: Tree, policy: Policy) -> Results:
-    """What the policy finds. NatsSecurityError where rules name accounts that are not there."""
+    """The results of the policy. NatsSecurityError if rules name accounts that are not in the tree."""
     _require_accounts(tree, policy)
     used: set[int] = set()
     checked = [_check_rule(tree, rule, policy, used) for rule in policy.rules if rule.kind.about]
@@ -75,7 +75,7 @@ def _about(tree: Tree, rule: Rule) -> Iterator[Entry]:
 
 
 def _sorted_out(tree: Tree, rule: Rule, found: tuple[int, Iterable[Fault]], by: tuple[Policy, set[int]]) -> Checked:
-    """Faults as findings: those of the same claim, place and message are one, as with a scope of a thousand users."""
+    """The faults as findings. Faults with the same claim, place and message are one finding, such as those of a scope with a thousand users."""
     count, faults = found
     policy, used = by
     waivers = [waiver for waiver in policy.waivers if waiver.rule == rule.id]
@@ -132,7 +132,7 @@ def _check_source(tree: Tree, policy: Policy, used: set[int]) -> Checked:
 
 
 def _check_waivers(tree: Tree, policy: Policy) -> Checked:
-    """Exceptions that have expired, with the level of what they are from."""
+    """Exceptions that have expired, as findings with the level of their rule."""
     rule = OF_POLICY[EXPIRED]
     findings = []
     for waiver in policy.waivers:
@@ -158,7 +158,7 @@ def _check_waivers(tree: Tree, policy: Policy) -> Checked:
 
 
 def _notes(tree: Tree, policy: Policy, used: set[int]) -> Iterator[str]:
-    """What does not break a rule and may be a mistake: selections that match nothing, exceptions that cover nothing or end soon."""
+    """Notes on what breaks no rule but may be a mistake: selections that match nothing, exceptions that cover nothing or end soon."""
     checked = {rule.id for rule in policy.rules} | set(OF_POLICY)
     for waiver in policy.waivers:
         left = waiver.until.seconds - tree.servers.now
@@ -174,7 +174,7 @@ def _notes(tree: Tree, policy: Policy, used: set[int]) -> Iterator[str]:
 
 
 def _not_enforced(tree: Tree) -> Iterator[str]:
-    """Which claims not every server enforces that the operator lets run. A rule that such a claim satisfies may not hold there."""
+    """Claims that some server versions do not enforce although the operator allows these versions. They may satisfy a rule without effect on such servers."""
     operator = tree.operator
     if operator is None or not isinstance(operator.claims.body, Operator):
         return
@@ -206,7 +206,7 @@ def show_finding(finding: Finding) -> dict[str, object]:
 
 
 def show_checked(checked: Checked) -> dict[str, object]:
-    """A rule with what came of it, as a dictionary."""
+    """A rule with its result, as a dictionary."""
     rule = checked.rule
     return {
         "id": rule.id,

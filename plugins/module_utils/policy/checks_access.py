@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that take the access layer: what users may do in the end, what imports and exports lead to, and permissions that no subject can meet."""
+"""Checks based on the access layer: what users may effectively do, whether imports and exports work, and permissions without effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..access.tree import Entry, Tree
 from ..base.errors import NatsSecurityError
 from .findings import Fault, Rule, matches_any
 
-#: What wildcards a rule is about: those at the beginning of a subject, or all.
+#: Which wildcards a rule is about: those at the beginning of a subject, or all.
 LEADING, ANY = "leading", "any"
 
 # ---- wildcards
@@ -73,7 +73,7 @@ def _is_wide(tokens: Pattern, wildcards: str) -> bool:
 
 
 def only(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
-    """Users who may do what the rule keeps for others, and accounts without users here that it leads to."""
+    """Users that may do what the rule reserves for others, and accounts without known users that could have such users."""
     word, subject = _asked(rule)
     account = account_of(tree, rule)
     about: dict[str, Any] = {word: subject}
@@ -90,7 +90,7 @@ def only(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
         yield from _ways_of_accounts(tree, rule, _flows(tree, account, word, subject), (what, entries))
 
 
-#: What may be done, as who_may has it.
+#: The verbs of the rule, as in who_may.
 WORDS = ("publish", "subscribe", "receive", "request")
 
 
@@ -99,7 +99,7 @@ def _asked(rule: Rule) -> tuple[str, str]:
 
 
 def account_of(tree: Tree, rule: Rule) -> Entry | None:
-    """The account that a rule names; None where it names none. NatsSecurityError where that is not there."""
+    """The account that a rule names; None if it names none. NatsSecurityError if the account is not in the tree."""
     name = rule.values.get("account")
     try:
         return None if name is None else tree.find_account(name)
@@ -108,7 +108,7 @@ def account_of(tree: Tree, rule: Rule) -> Entry | None:
 
 
 def _is_allowed(tree: Tree, rule: Rule, entry: Entry) -> bool:
-    """Whether an account, or a user by itself or by its account, is among those that the rule names."""
+    """Whether the rule allows an account, or a user by its own name or that of its account."""
     names = {entry.title, entry.key}
     if entry.key not in tree.accounts:
         account = tree.account_of(entry)
@@ -148,7 +148,7 @@ def _ways_of_accounts(tree: Tree, rule: Rule, flows: list[Flow], about: tuple[st
 
 
 def live_imports(tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
-    """Imports that do not work, or that may not."""
+    """Imports that do not work, or may not work."""
     for account in accounts:
         for link in links_into(tree, account.key):
             if link.implicit or not link.problems:
@@ -161,7 +161,7 @@ def live_imports(tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[Fau
 
 
 def unused_exports(tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[Fault]:
-    """Exports without an import that works."""
+    """Exports without a working import."""
     for account in accounts:
         for path, export in unused_of(tree, account):
             message = f"exports the {export.type} {export.subject}, which no account here imports; remove the export."
@@ -169,7 +169,7 @@ def unused_exports(tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[F
 
 
 def dead_permissions(tree: Tree, _rule: Rule, users: list[Entry]) -> Iterator[Fault]:
-    """Permissions that no subject can meet. One of a scope counts where it is dead for all users of the scope, selected or not."""
+    """Permissions without effect. A permission of a scope counts if it has no effect for all users of the scope, selected or not."""
     selected = {id(user) for user in users}
     for found in find_dead(tree, tree.users):
         for user in found.users:

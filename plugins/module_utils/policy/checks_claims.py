@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what claims say by themselves: expiry, bearer tokens, signatures, limits, tags, names, and the age of keys."""
+"""Checks of individual claims: expiry, bearer tokens, signatures, limits, tags, names, and the age of keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .findings import Fault, Rule, has_tag
 
 
 def expiry(tree: Tree, rule: Rule, users: list[Entry]) -> Iterator[Fault]:
-    """Users that never expire, or too late."""
+    """Users that never expire, or expire too late."""
     within = rule.values["within"]
     span = units.show_seconds(within)
     for user in users:
@@ -63,7 +63,7 @@ def _bearer_origin(tree: Tree, user: Entry) -> Origin:
 
 
 def identity_signatures(tree: Tree, _rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
-    """Accounts, users and activations that an identity key signed, where a signing key should have."""
+    """Accounts, users and activations that an identity key signed instead of a signing key."""
     for entry in entries:
         issuer = entry.claims.issuer
         if isinstance(entry.claims.body, User):
@@ -86,7 +86,7 @@ def _activation_signatures(tree: Tree, account: Entry) -> Iterator[Fault]:
         try:
             issuer = read_activation(item.token).issuer
         except NatsSecurityError:
-            continue  # that it does not work is for the rule of imports
+            continue  # the rule live-imports reports imports that do not work
         if issuer == item.account:
             message = (
                 f"imports {item.subject} with an activation that {_signed_by('account', tree.account_title(issuer))}"
@@ -104,7 +104,7 @@ def scoped_keys(_tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[Fau
 
 
 def strict(_tree: Tree, _rule: Rule, operators: list[Entry]) -> Iterator[Fault]:
-    """Operators that let identity keys sign."""
+    """Operators that allow identity keys to sign."""
     for operator in operators:
         if not operator.claims.body.strict_signing_key_usage:
             message = "lets identity keys sign; set strict_signing_key_usage to true."
@@ -149,7 +149,7 @@ def _is_on(limits: JetStreamLimits | None) -> bool:
     return limits is not None and bool(limits.memory_storage or limits.disk_storage)
 
 
-#: What a number says: for connections and storage 0 is none, for all else of JetStream servers read it as unlimited.
+#: JetStream limits for which 0 means none. Servers read 0 as unlimited for the other JetStream limits.
 _ZERO_IS_A_LIMIT = ("memory_storage", "disk_storage")
 
 
@@ -162,7 +162,7 @@ def _unlimited(account: Entry, limits: Any, wanted: tuple[str, ...], path: str) 
 
 
 def counted(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Entry]:
-    """The accounts, the system account only where the rule says so."""
+    """The accounts that the rule applies to: without the system account, unless the rule includes it."""
     return (account for account in accounts if account.key != tree.system_account or rule.values["system_account"])
 
 
@@ -170,7 +170,7 @@ def counted(tree: Tree, rule: Rule, accounts: list[Entry]) -> Iterator[Entry]:
 
 
 def tags(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
-    """Entries without a tag that they have to have."""
+    """Entries without a required tag."""
     for entry in entries:
         for pattern in rule.values["tags"]:
             if not has_tag((pattern,), (entry,)):
@@ -178,7 +178,7 @@ def tags(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
 
 
 def naming(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
-    """Entries whose name does not match."""
+    """Entries whose name does not match the pattern of the rule."""
     pattern = rule.values["pattern"]
     for entry in entries:
         if not pattern.fullmatch(entry.title):
@@ -189,7 +189,7 @@ def naming(_tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
 
 
 def key_age(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
-    """Keys that are known to be older than they may be: by the oldest JWT that names them, or that they signed."""
+    """Keys that are older than the rule allows. The age is that of the oldest JWT that names the key or that it signed."""
     longest = rule.values["older_than"]
     known = _first_uses(tree)
     for entry in entries:
@@ -202,7 +202,7 @@ def key_age(tree: Tree, rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
 
 
 def has_known_age(entry: Entry) -> bool:
-    """Whether there is a JWT; a document has no time of issue."""
+    """Whether the entry has an issue time; claims of a document have none."""
     return bool(entry.claims.issued_at)
 
 
@@ -218,7 +218,7 @@ def _keys_of(entry: Entry) -> Iterator[tuple[str, str, str]]:
 
 
 def _first_uses(tree: Tree) -> dict[str, int]:
-    """The unix seconds of the oldest JWT here that names a key or that it signed, by public key."""
+    """The issue time, in Unix seconds, of the oldest JWT in the tree that names a key or that the key signed, by public key."""
     found: dict[str, int] | None = tree.memory.get("first uses")
     if found is None:
         found = tree.memory["first uses"] = {}

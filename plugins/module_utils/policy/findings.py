@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules with what they apply to, exceptions from them, and findings."""
+"""Rules, the selections that they apply to, exceptions, and findings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..access.tree import Entry, Tree
 from ..claims import Account, Operator
 from .parameters import Parameter
 
-#: What rules are about, in words of a policy.
+#: The kinds of entities that rules are about, as named in a policy.
 OPERATOR, ACCOUNTS, USERS = "operator", "accounts", "users"
-#: So many names stand in a message.
+#: How many names a message lists at most.
 NAMED = 5
 
 
 class Fault(NamedTuple):
-    """That one operator, account or user breaks a rule: in words that follow its name, and the place where that is said; None for none."""
+    """One operator, account or user that breaks a rule: a message that follows its name, and the place in the claims. `about` is None for no entity."""
 
     about: Entry | None
     message: str
@@ -29,10 +29,10 @@ class Fault(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of rules. `check` is called with what the rule applies to."""
+    """A kind of rules. `check` is called with the entries that the rule applies to."""
 
     name: str
-    title: str  # what holds where the rule is kept
+    title: str  # the statement that is true if no entity breaks the rule
     about: tuple[str, ...]
     check: Callable[[Tree, Rule, list[Entry]], Iterator[Fault]]
     parameters: dict[str, Parameter]
@@ -41,7 +41,7 @@ class Kind:
 
 
 class Selection(NamedTuple):
-    """What a rule or an exception applies to: patterns for names and public keys, and for tags. All that are given have to match."""
+    """What a rule or an exception applies to: patterns for names and public keys, and for tags. All given criteria have to match."""
 
     accounts: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
@@ -49,16 +49,16 @@ class Selection(NamedTuple):
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is selected by anything."""
+        """Whether there are no criteria, so that everything is selected."""
         return not any(self)
 
     @property
     def in_order(self) -> tuple[tuple[str, ...], ...]:
-        """The same for selections that differ in the order of their patterns only."""
+        """The selection with sorted patterns, to compare selections regardless of order."""
         return tuple(tuple(sorted(patterns)) for patterns in self)
 
     def matches(self, tree: Tree, entry: Entry | None) -> bool:
-        """Whether an operator, account or user is selected. The operator is selected only where nothing else is asked for."""
+        """Whether an operator, account or user is selected. The operator is selected only if there are no criteria."""
         if self.is_everything:
             return True
         body = entry.claims.body if entry is not None else None
@@ -78,13 +78,13 @@ class Selection(NamedTuple):
 
 
 def matches_any(patterns: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether a name matches a pattern with the wildcards `*`, `?` and `[...]` of file names."""
+    """Whether one of the names matches one of the patterns, with the wildcards `*`, `?` and `[...]` of file names."""
     known = tuple(names)
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in known)
 
 
 def has_tag(patterns: Iterable[str], entries: Iterable[Entry | None]) -> bool:
-    """Whether a tag matches a pattern, in any case."""
+    """Whether a tag of the entries matches one of the patterns. The case is ignored."""
     tags = [tag.lower() for entry in entries if entry is not None for tag in entry.claims.body.tags]
     return matches_any((pattern.lower() for pattern in patterns), tags)
 
@@ -104,14 +104,14 @@ class Rule:
     path: str = ""  # in the policy; empty for a built-in rule
 
     def selects(self, tree: Tree, entry: Entry) -> bool:
-        """Whether the rule applies."""
+        """Whether the rule applies to an entry."""
         if self.leaves_out is not None and self.leaves_out.matches(tree, entry):
             return False
         return self.applies_to.matches(tree, entry)
 
 
 class Ending(NamedTuple):
-    """The last day of an exception, and the unix seconds at which it is over: the end of that day in UTC."""
+    """The last day of an exception, and the end of that day in UTC as Unix seconds."""
 
     day: str
     seconds: int
@@ -119,7 +119,7 @@ class Ending(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Waiver:
-    """An exception: findings of a rule that somebody answers for, until a date."""
+    """An exception: findings of a rule that its owner accepts until a date."""
 
     rule: str
     owner: str
@@ -129,23 +129,23 @@ class Waiver:
     path: str = ""
 
     def has_expired(self, now: int) -> bool:
-        """Whether the last day is over."""
+        """Whether its last day is over; `now` is in Unix seconds."""
         return now >= self.until.seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What is checked: rules up to a level, and exceptions."""
+    """The rules up to a level, and the exceptions."""
 
     rules: list[Rule]
     waivers: list[Waiver]
-    #: The levels of rules that are known, checked or not, by their id.
+    #: The levels of all known rules, checked or not, by ID.
     levels: dict[str, int]
 
 
 @dataclasses.dataclass
 class Finding:
-    """What breaks a rule at one place; `about` are the operator, accounts and users that it concerns, by their names."""
+    """A violation of a rule at one place; `about` has the names of the operator, accounts and users that it concerns."""
 
     rule: str
     kind: str
@@ -161,7 +161,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The finding in a sentence, with the names of those that it is about; only the first ones where they are many."""
+        """The finding as a sentence, with the names of the entities that it is about. If there are many, only the first names."""
         if not self.about:
             return self.text
         more = f" and {len(self.about) - NAMED} more" if len(self.about) > NAMED else ""
@@ -170,7 +170,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """A rule with how many operators, accounts or users it was applied to, and what came of it."""
+    """A rule, the number of operators, accounts or users that it was applied to, and its findings."""
 
     rule: Rule
     count: int
@@ -180,7 +180,7 @@ class Checked:
 
 @dataclasses.dataclass
 class Results:
-    """What came of a whole policy."""
+    """The results of a whole policy."""
 
     checked: list[Checked]
     problems: list[str]
@@ -188,10 +188,10 @@ class Results:
 
     @property
     def findings(self) -> list[Finding]:
-        """All that no exception covers."""
+        """All findings that no exception covers."""
         return [finding for checked in self.checked for finding in checked.findings]
 
     @property
     def excepted(self) -> list[Finding]:
-        """All that an exception covers."""
+        """All findings that an exception covers."""
         return [finding for checked in self.checked for finding in checked.excepted]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results as JUnit XML: a suite for each rule; a case for each finding, or one case where there is none. The same results make the same text."""
+"""Results as JUnit XML: a suite for each rule with a case for each finding, or one case if there are none. The same results produce the same text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 from .findings import Checked, Finding, Results
 
-#: What XML 1.0 has no way to write.
+#: Characters that XML 1.0 cannot represent.
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(results: Results, fail_on: int) -> str:
-    """The report. A finding of a level up to `fail_on` is a failure; others and those that exceptions cover are skipped cases with their reason."""
+    """The report. A finding of a level up to `fail_on` is a failure. Other findings, and those that exceptions cover, are skipped cases with their reason."""
     suites = [line for checked in results.checked for line in _suite(checked, fail_on)]
     counts = [_counts(checked, fail_on) for checked in results.checked]
     total = "".join(f' {name}="{sum(count[name] for count in counts)}"' for name in ("tests", "failures", "skipped"))

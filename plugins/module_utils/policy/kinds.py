@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""All kinds of rules: what each is about, what it takes and what checks it. The documentation of nats_policy lists the same."""
+"""All kinds of rules: the entities that each is about, its parameters and its check. The documentation of nats_policy has the same list."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule takes: values as people write them in YAML, to the values that checks compare with. A reader raises ValueError, which says what is wanted."""
+"""The parameters of rules: readers convert values in YAML to the values that checks use. A reader raises ValueError with the expected value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reader = Callable[[Any], Any]
 
 
 class Parameter(NamedTuple):
-    """One parameter of a kind of rules. Without a default it is required, unless it is one of several of which one is required."""
+    """One parameter of a kind of rules: how it is read, its default, and whether it is required."""
 
     read: Reader
     default: Any = None
@@ -23,7 +23,7 @@ class Parameter(NamedTuple):
 
 
 def duration(value: Any) -> int:
-    """Seconds of a span such as `90d`."""
+    """The seconds of a duration such as `90d`."""
     return units.parse_seconds(value)
 
 
@@ -35,14 +35,14 @@ def flag(value: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """A text that is not empty."""
+    """A non-empty text."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"expected a text, not {quoted(value)}")
     return value
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """Texts, at least one, none of them twice."""
+    """At least one text, without duplicates."""
     if not isinstance(value, list) or not value:
         raise ValueError(f"expected a list of texts, not {quoted(value)}")
     for item in value:
@@ -54,7 +54,7 @@ def texts(value: Any) -> tuple[str, ...]:
 
 
 def one_of(*choices: str) -> Reader:
-    """One of some words."""
+    """A reader for one of the choices."""
 
     def read(value: Any) -> str:
         if value not in choices or not isinstance(value, str):
@@ -65,7 +65,7 @@ def one_of(*choices: str) -> Reader:
 
 
 def some_of(choices: Iterable[str]) -> Reader:
-    """Some of some words."""
+    """A reader for a list of the choices."""
     one = one_of(*choices)
 
     def read(value: Any) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def some_of(choices: Iterable[str]) -> Reader:
 
 
 def expression(value: Any) -> re.Pattern[str]:
-    """A regular expression of Python."""
+    """A Python regular expression."""
     try:
         return re.compile(text(value))
     except (re.error, OverflowError, RecursionError) as error:
@@ -83,7 +83,7 @@ def expression(value: Any) -> re.Pattern[str]:
 
 
 def subject(value: Any) -> str:
-    """A subject, with wildcards or without."""
+    """A subject, with or without wildcards."""
     if not isinstance(value, str) or not is_valid_subject(value):
         raise ValueError(f"expected a subject such as orders.new or orders.>, not {quoted(value)}")
     return value

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A policy from YAML. Everything that is wrong with it is said at once, each with its path."""
+"""Reads a policy from YAML. All problems are reported at once, each with its path."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 
 class Part(NamedTuple):
-    """Rules and exceptions from one place: the options of a task, or a file, whose path is the place."""
+    """Rules and exceptions from one place: the options of a task (empty place), or a file (its path)."""
 
     place: str
     rules: Any = None
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 def part_of(place: str, document: Any) -> Part:
-    """What a file says. NatsSecurityError where it is no policy."""
+    """The rules and exceptions of a file. NatsSecurityError if it is not a policy."""
     if not isinstance(document, dict):
         raise NatsSecurityError(
             f"{place}: expected a dictionary with {' and '.join(_OF_SOURCE)}, not {quoted(document)}."
@@ -50,7 +50,7 @@ def part_of(place: str, document: Any) -> Part:
 
 
 def read_policy(parts: Iterable[Part], level: int) -> Policy:
-    """The policy of all parts, with the built-in rules up to a level. NatsSecurityError says everything that is wrong with it."""
+    """The policy of all parts, with the built-in rules up to a level. NatsSecurityError lists every problem with it."""
     problems: list[Problem] = []
     own: list[Rule] = []
     waivers: list[Waiver] = []
@@ -100,7 +100,7 @@ def _listed(given: Any, path: str, read: Any, problems: list[Problem]) -> list[A
 
 
 def _unknown(what: str, name: Any, known: Iterable[str]) -> str:
-    import difflib  # not where there is nothing to suggest: it takes a millisecond
+    import difflib  # imported only if a name is unknown, because it takes a millisecond
 
     names = list(known)
     close = difflib.get_close_matches(str(name)[:100], names, 1)
@@ -109,7 +109,7 @@ def _unknown(what: str, name: Any, known: Iterable[str]) -> str:
 
 
 def _read(item: dict[str, Any], name: str, reader: parameters.Reader, where: tuple[str, list[Problem]]) -> Any:
-    """One member, which may be missing; None where it is, or where it cannot be read."""
+    """One member; None if it is missing or cannot be read."""
     path, problems = where
     value = item.get(name)
     if value is None:
@@ -165,7 +165,7 @@ def _read_rule(item: dict[str, Any], path: str, problems: list[Problem]) -> Rule
 
 
 def _read_complete(item: dict[str, Any], path: str, problems: list[Problem]) -> Rule:
-    """The rule about what cannot be read takes a level only."""
+    """The rule source-complete, for which only the level can be set."""
     for word in item:
         if word not in ("rule", "level"):
             problems.append(Problem(f"{path}.{excerpt(str(word))}", f"{COMPLETE} takes level only."))
@@ -211,7 +211,7 @@ def _level(value: Any) -> int:
 
 
 def _find_repeated_rules(rules: list[Rule], builtin: list[Rule], problems: list[Problem]) -> None:
-    """Own rules that have the id of another one, or are another one under a new id."""
+    """Add a problem for each rule of the policy that has the ID of another rule, or is identical to another rule with a different ID."""
     by_id: dict[str, Rule] = {}
     by_content = {_content(rule): rule for rule in builtin}
     for rule in rules:
@@ -226,7 +226,7 @@ def _find_repeated_rules(rules: list[Rule], builtin: list[Rule], problems: list[
 
 
 def _content(rule: Rule) -> Any:
-    """What a rule checks, whatever the order of its lists is."""
+    """What a rule checks, to compare rules regardless of the order of their lists."""
     values = [(name, sorted(value) if isinstance(value, tuple) else value) for name, value in rule.values.items()]
     leaves_out = None if rule.leaves_out is None else rule.leaves_out.in_order
     return rule.kind.name, repr(sorted(values)), rule.applies_to.in_order, leaves_out
@@ -287,7 +287,7 @@ def _read_waiver(item: dict[str, Any], path: str, problems: list[Problem], known
 
 
 def _ending(value: Any) -> Ending:
-    """The end of a day in UTC. YAML reads a day as a date of its own."""
+    """The end of a day in UTC, from a text or from the date object that YAML returns for a day."""
     is_day = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
     day = value.isoformat() if is_day else value
     match = _DATE.fullmatch(day) if isinstance(day, str) else None

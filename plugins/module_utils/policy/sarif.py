@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results as SARIF 2.1.0 (OASIS), for viewers of static analysis. The same results make the same text."""
+"""Results as SARIF 2.1.0 (OASIS), for viewers of static analysis results. The same results produce the same text."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _location(finding: Finding) -> dict[str, Any]:
 
 
 def _is_file(place: str) -> bool:
-    """Whether the place is a path; others are words such as `definition`, `jwts[0]` or `servers n1, n2`."""
+    """Whether the place is the path of a file, and not a word such as `definition`, `jwts[0]` or `servers n1, n2`."""
     return ("/" in place and "://" not in place) or place.endswith((".yml", ".yaml", ".json", ".jwt", ".creds"))
 
 
@@ -106,6 +106,6 @@ def _uri(path: str) -> str:
 
 
 def _fingerprint(finding: Finding) -> str:
-    """What stays the same between runs, by which a viewer knows a finding again."""
+    """The fingerprint that stays the same between runs, so that a viewer recognizes a finding."""
     parts = "\0".join((finding.rule, finding.claim, finding.path, finding.text))
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what is taken as it is found, the operator or an account, can have anything signed under it."""
+"""Checks whether tokens can be issued under an operator or account that is used as it is (state: existing)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .wanted import EXISTING, WantedAccount
 
 
 def check_above(given: Given, accounts: Sequence[WantedAccount]) -> Verdict:
-    """What is wrong with the JWTs above that are taken as they are found."""
+    """The problems of the operator and account JWTs that are used as they are."""
     problems: list[Problem] = []
     operator, wanted = given.place.operator, given.wanted.operator
     if operator is not None and (wanted is None or wanted.state == EXISTING):

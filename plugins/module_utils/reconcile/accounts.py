@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done to accounts, and to those that go."""
+"""Plans the changes to accounts, including their removal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .wanted import ABSENT, WantedAccount, join
 
 
 class Draft(NamedTuple):
-    """What is wanted of an account before its activations are decided: what other accounts need of it."""
+    """What is wanted of an account, before its activations are decided. Other accounts need this for their imports."""
 
     wanted: WantedAccount
     claims: Claims
@@ -41,16 +41,16 @@ class Draft(NamedTuple):
 
 
 class AccountPlan(NamedTuple):
-    """The step for an account, None where it cannot be decided; and its claims as they will be."""
+    """The step for an account, None if it cannot be decided, and the claims that the account will have."""
 
     step: Step | None
     claims: Claims
-    being_made: list[int]  # the imports whose activations are signed with it
+    being_made: list[int]  # the indexes of imports whose activations are signed together with it
     findings: Findings
 
 
 def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draft:
-    """What is wanted of an account: claims, policy, and what it loses."""
+    """The claims and policy that are wanted for an account, and what is removed from it."""
     found = given.place.accounts.get(wanted.name)
     old: Account = found.claims.body if found is not None else Account()
     problems = list(wanted_claims.activation_problems(wanted, given.how.now))
@@ -70,7 +70,7 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
     claims = wanted_claims.account_claims(wanted, given.names, lambda name: members.named.get(name, ""), problems)
     wanted_claims.keep_spelling(claims.body, old)
     claims.body.revocations.update(members.revoked)
-    # A user that keeps the key that it had before for a while is let in by both, whatever an auth callout says.
+    # A user whose previous key is retiring may connect with either key without the auth callout.
     claims.body.authorization.auth_users += [
         key for name, key in members.retiring.items() if members.named.get(name) in claims.body.authorization.auth_users
     ]
@@ -82,7 +82,7 @@ def draft_account(given: Given, wanted: WantedAccount, members: Members) -> Draf
 
 
 def _curve_keys(given: Given, wanted: WantedAccount) -> Findings:
-    """The curve keys of an auth callout that are to follow from now on, which no JWT shows, and those whose rotation is complete."""
+    """Findings for the curve keys of an auth callout that become next keys, which no JWT has yet, and for those whose rotation is complete."""
     owner = record_of_curve_key(given.names.accounts[wanted.name])
     generations = given.names.of(owner)
     known = set(given.place.roles.get(owner, {}).values())
@@ -98,7 +98,7 @@ def _curve_keys(given: Given, wanted: WantedAccount) -> Findings:
 
 
 def _ahead_of_users(policy: Policy, wanted: WantedAccount) -> Policy:
-    """The policy with a window in which no user that is issued outlives the account, where the account lives long enough for that."""
+    """The policy with a renewal window in which no newly issued user outlives the account, if the account is valid for long enough."""
     if not policy.renew_before or policy.expires_in is None:
         return policy
     longest = max((_life_of(user.options) for user in wanted.users if user.state != ABSENT), default=0)
@@ -108,21 +108,21 @@ def _ahead_of_users(policy: Policy, wanted: WantedAccount) -> Policy:
 
 
 def _life_of(options: Mapping[str, Any]) -> int:
-    """How long the JWT of a user is valid, in seconds; 0 where it never ends, ends at a fixed time, or says something else."""
+    """How long the JWT of a user is valid, in seconds; 0 if it does not expire, expires at a fixed time, or the option cannot be read."""
     with contextlib.suppress(ValueError):
         return units.parse_seconds(options["expires_in"]) if options.get("expires_in") is not None else 0
     return 0
 
 
 def _mistyped(wanted: WantedAccount) -> Iterator[Problem]:
-    """Keys among the revocations that go which are none: names that a revocation does not have are gone already, and accepted."""
+    """Problems for entries of `remove_revocations` that look like a public key but are not one. Names without a revocation are accepted."""
     for index, name in enumerate(wanted.remove_revocations):
         if wanted_claims.looks_like_key(name) and all(key_problem(name, kind) for kind in ("user", "account")):
             yield Problem(f"{join(wanted.place, 'remove_revocations')}[{index}]", key_problem(name, "user"))
 
 
 def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters: Mapping[str, Exporter]) -> AccountPlan:
-    """Decide for an account and the activations of its imports."""
+    """Decide on an account and on the activations of its imports."""
     wanted, found = draft.wanted, given.place.accounts.get(draft.wanted.name)
     activations = plan_activations(given, wanted, draft.claims, exporters)
     claims = _with_tokens(draft.claims, activations.tokens)
@@ -151,15 +151,16 @@ def plan_account(given: Given, operator: Claims | None, draft: Draft, exporters:
 
 
 def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | None) -> Verdict:
-    """What is said of each signing key that goes, with how many users it cuts off: servers close their connections with the new JWT of the account.
+    """A problem or warning for each signing key that is removed, with the number of users that lose access.
 
-    It is a problem, unless the task asks for the outage, a rotation takes the key, or nothing is known of users; then it is a warning.
+    Servers close the connections of these users once they have the new JWT of the account. This is a problem, but only a warning if the task sets
+    `cut_off`, if a rotation removes the key, or if the users are not known.
     """
     kept = {key.key for key in final.body.signing_keys}
     lost = [key for key in (found.claims.body.signing_keys if found is not None else ()) if key.key not in kept]
     if not lost:
         return Verdict()
-    are_known = given.place.trust is not None  # a task of one account knows no users
+    are_known = given.place.trust is not None  # a task for a single account does not know the users
     signed = _signed_by(given, wanted) if are_known else {}
     path = join(wanted.place, "signing_keys")
     rotated = given.names.of(final.subject).retired
@@ -175,7 +176,7 @@ def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | 
     return Verdict(tuple(problems), tuple(warnings))
 
 
-#: How a signing key goes without an outage.
+#: How to remove a signing key without an outage.
 _WAY = (
     "That goes for users whose JWT this run would issue again, too, until their clients have it. Instead, keep the role in signing_keys and have the key "
     "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once no client connects by the old key. "
@@ -184,7 +185,7 @@ _WAY = (
 
 
 def _signed_by(given: Given, wanted: WantedAccount) -> Mapping[str, int]:
-    """How many users that stay have a JWT of each signing key."""
+    """The number of remaining users whose JWT is signed by each key."""
     stay = {user.name: user.state != ABSENT for user in wanted.users}
     files = [user for user in given.place.user_files(wanted.name).users if stay.get(user, not given.how.prune)]
     texts = (given.place.user_text(wanted.name, user) for user in files)
@@ -192,7 +193,7 @@ def _signed_by(given: Given, wanted: WantedAccount) -> Mapping[str, int]:
 
 
 def _what_ends(key: SigningKey, count: int | None) -> str:
-    """What the removal of a signing key ends; the count is that of users here, None where it is not known."""
+    """A description of the outage that the removal of a signing key causes. `count` is the number of users in the store, None if not known."""
     role = f" ({key.role})" if key.role else ""
     users = "the users" if count is None else f"{count} user{'s' if count != 1 else ''}"
     return (
@@ -212,18 +213,18 @@ def _with_tokens(claims: Claims, tokens: Mapping[int, str]) -> Claims:
 
 
 def as_it_will_be(claims: Claims, found: Found | None, policy: Policy) -> Claims:
-    """What the document says, in its own order, with the signing keys that the account keeps beside that: what rules are asked of."""
+    """The wanted claims in the order of the document, plus the signing keys that the account keeps. The rules check these claims."""
     old = found.claims.body.signing_keys if found is not None else []
     lost = {key.key for key in claims.body.signing_keys} | policy.remove_signing_keys
     keys = [*claims.body.signing_keys, *(key for key in old if key.key not in lost)]
     return dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=keys))
 
 
-# ---- accounts that are not in the document, or to be absent
+# ---- accounts that are not in the document, or that are to be absent
 
 
 def plan_other_accounts(given: Given) -> Findings:
-    """What is found and not in the document, or to be absent."""
+    """Decide on existing accounts that are not in the document or are to be absent."""
     wanted = {one.name: one for one in given.wanted.accounts}
     findings = Findings()
     for name, found in given.place.accounts.items():

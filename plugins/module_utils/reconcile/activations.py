@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The activation tokens that imports of private exports need: those that are there, and those that are to be signed."""
+"""The activation tokens that imports of private exports need: those that exist, and those that have to be signed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .wanted import WantedAccount, WantedActivation, join
 
 
 class Activations(NamedTuple):
-    """The token of each import that needs one, by its index: the one that stays, or the placeholder of one of `steps`."""
+    """The token of each import that needs one, by the index of the import: the existing token, or the placeholder of a token in `steps`."""
 
     tokens: dict[int, str]
     steps: dict[NewToken, ActivationStep]
@@ -34,7 +34,7 @@ class Activations(NamedTuple):
 
 
 class Exporter(NamedTuple):
-    """An account whose exports are imported: its name, its claims as they will be, and what is found of it."""
+    """An account whose exports are imported: its name, the claims that it will have, and its existing token."""
 
     name: str
     claims: Claims
@@ -44,7 +44,7 @@ class Exporter(NamedTuple):
 def plan_activations(
     given: Given, wanted: WantedAccount, draft: Claims, exporters: Mapping[str, Exporter]
 ) -> Activations:
-    """Decide for the activations of an account's imports. `draft` is the account without them; exporters are by public key."""
+    """Decide on the activations of an account's imports. `draft` is the account without them; `exporters` are by public key."""
     old: Account = given.place.accounts[wanted.name].claims.body if wanted.name in given.place.accounts else Account()
     existing = {wanted_claims.import_id(item): item.token for item in old.imports if item is not None and item.token}
     result = Activations({}, {}, Findings())
@@ -89,7 +89,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     body = Activation(import_subject=import_subjects(one.item).remote, import_type=one.item.type)
     claims = Claims(name=import_subjects(one.item).remote, subject=one.importer, body=body)
     if stored is not None:
-        # Whatever it says beyond what the import needs is no reason to make another one.
+        # Further claims in a valid token are kept: they are not a reason to issue a new one.
         claims = dataclasses.replace(stored.claims, body=dataclasses.replace(stored.claims.body))
     place = f"{join(one.wanted.place, 'imports')}[{one.at}]"
     problems: list[Problem] = []
@@ -102,7 +102,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     )
     issuers = _issuers(given, one)
     subject = Subject("activation", "", one.wanted.name, place + ".activation", place, "")
-    unnamed = given._replace(signer="")  # the exporter signs, whoever the task names for the account
+    unnamed = given._replace(signer="")  # the exporter signs; the signer of the task is for the importing account
     said = stored.claims.body.issuer_account if stored is not None else ""
     likely = _likely_issuer(unnamed, issuers.allowed, stored)
     claims.body.issuer_account = wanted_claims.issuer_account(one.exporter.claims.subject, likely, said)
@@ -129,8 +129,10 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
 
 
 def _issuers(given: Given, one: _One) -> Issuers:
-    """The keys that may sign the activation. Servers accept the identity key of the exporter even of a strict operator, which signing keys replace there
-    as soon as one is at hand."""
+    """The keys that may sign the activation.
+
+    Servers accept the identity key of the exporter even under a strict operator. Under a strict operator, a signing key is used if one is available.
+    """
     signing = given.names.that_sign(one.exporter.claims)
     strict = activation_issuers(signing, True)
     operator = given.wanted.operator
@@ -139,7 +141,7 @@ def _issuers(given: Given, one: _One) -> Issuers:
 
 
 def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None, Findings]:
-    """Decide for one activation of an account that is taken as it is found."""
+    """Decide on a single activation for an export of an account that is used as it is."""
     account = given.place.accounts[wanted.account]
     operator = given.place.operator
     strict = operator is not None and operator.claims.body.strict_signing_key_usage
@@ -170,7 +172,7 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
 
 
 def _export_of(given: Given, account: Found, body: Activation) -> tuple[Export | None, Verdict]:
-    """The export that an activation is about, where the exporting account is known."""
+    """The export that an activation is for, None if the exporting account is not known or has no such export; and the verdict."""
     if not account.token:
         return None, Verdict()
     name = account.claims.name or account.claims.subject
@@ -189,7 +191,7 @@ def _export_of(given: Given, account: Found, body: Activation) -> tuple[Export |
 
 
 def _likely_issuer(given: Given, allowed: Sequence[str], stored: Found | None) -> str:
-    """Whoever signs the activation in the end: whether it names its account depends on that."""
+    """The key that will sign the activation. It determines whether the token has an `issuer_account`."""
     if stored is not None and stored.claims.issuer in allowed and given.ring.has(stored.claims.issuer):
         return stored.claims.issuer
     return next(filter(given.ring.has, allowed), allowed[0])
@@ -205,7 +207,7 @@ def _revoked_at(given: Given, one: _One) -> int:
 
 
 def covering_export(exports: list[Export], item: Import) -> Export | None:
-    """The export that an import is of."""
+    """The export that an import refers to; None if there is none."""
     for export in exports:
         if (
             export is not None
@@ -219,9 +221,9 @@ def covering_export(exports: list[Export], item: Import) -> Export | None:
 def activation_at_hand(
     existing: str | None, own: str, item: Import, keys: frozenset[str] | None
 ) -> tuple[Found | None, str]:
-    """The activation token that an import has, where it is good for it and one of the exporter's keys signed it; otherwise why not.
+    """The activation token of an import, if it covers the import and one of the exporter's keys signed it; otherwise None and the reason.
 
-    Without keys any signer will do.
+    If `keys` is None, any signer is accepted.
     """
     if not existing:
         return None, ""

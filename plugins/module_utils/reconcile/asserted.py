@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the assert_server_version of an operator lets servers ignore in the accounts and users of a plan. Few operators have one."""
+"""Claims of the accounts and users of a plan that servers may ignore, given the operator's assert_server_version. Few operators set it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .wanted import ABSENT, EXISTING, Wanted, WantedAccount, join
 
 
 def check_asserted_version(wanted: Wanted, operator: Claims, accounts: Mapping[str, Claims]) -> Verdict:
-    """Which claims not every server that may run enforces: those of the accounts that are issued here, by name, and of wanted users."""
+    """Warnings for claims that not every permitted server version enforces, in the accounts that are issued (by name) and in the wanted users."""
     titles = [*((f"account {name}", claims) for name, claims in accounts.items()), *_users(wanted.accounts)]
     found = not_enforced_by_all(titles, operator.body.assert_server_version)
     own = wanted.operator
@@ -25,7 +25,7 @@ def check_asserted_version(wanted: Wanted, operator: Claims, accounts: Mapping[s
 
 
 def _users(accounts: list[WantedAccount]) -> Iterator[tuple[str, Claims]]:
-    """The users that say something newer, by their options: no more of them is read. What is wrong in it is reported elsewhere."""
+    """The wanted users that set one of the newer options. Only these options are read; their errors are reported elsewhere."""
     names = newer_options()
     for account in accounts:
         for user in account.users:

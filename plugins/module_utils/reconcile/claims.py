@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The claims and the policy that a task asks for, once its names have keys. Pure; the words of claims come from their declarations."""
+"""The claims and the policy that a task asks for, once its names have keys. Pure; the options of claims come from their declarations."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from .wanted import (
     join,
 )
 
-#: Finds the key of a user of an account by name; empty where there is no such user.
+#: Returns the key of a user of an account by name; empty if there is no such user.
 UserKey = Callable[[str], str]
 
 # ---- operator and accounts
 
 
 def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem]) -> Claims:
-    """What is asked for of the operator."""
+    """The claims that the task asks for in the operator."""
     claims = _envelope(wanted.options, wanted.place, wanted.name, names.operator, problems)
     claims.body = read_options(Operator, _claim_options(wanted.options), wanted.place, problems, OPERATOR_WORDS)
     claims.body.signing_keys = [
@@ -60,7 +60,7 @@ def operator_claims(wanted: WantedOperator, names: Names, problems: list[Problem
 
 
 def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, problems: list[Problem]) -> Claims:
-    """What is asked for of an account; imports without the activation tokens that are to be made."""
+    """The claims that the task asks for in an account. Imports do not have the activation tokens yet that will be issued."""
     place, own = wanted.place, names.accounts[wanted.name]
     options = _claim_options(wanted.options)
     options["imports"] = _each(
@@ -93,7 +93,7 @@ def _claim_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def _signing_key(wanted: WantedKey, roles: dict[str, str], problems: list[Problem]) -> SigningKey:
     key: SigningKey = read_options(SigningKey, wanted.options, wanted.place, problems)
     key.key = wanted.key or roles.get(wanted.role, "")
-    # A key without a scope is a bare text in a JWT: there is no place for its role.
+    # A signing key without a scope is a plain string in a JWT, which cannot hold a role.
     key.role = wanted.role if key.template is not None else ""
     return key
 
@@ -115,7 +115,7 @@ def _import(item: dict[str, Any], own: str, names: Names, path: str, problems: l
 
 
 def with_own_key(subject: str, own: str) -> str:
-    """The subject of an import with the importing account's key, as soon as there is one."""
+    """The subject of an import with the public key of the importing account inserted; unchanged while that key is a placeholder."""
     return subject if isinstance(own, Placeholder) else subject.replace(OWN_ACCOUNT, own)
 
 
@@ -159,7 +159,7 @@ def _by_key(value: Any, namer: Callable[[str, str], str], path: str, problems: l
 
 
 def account_key(name: Any, names: Names, path: str, problems: list[Problem]) -> str:
-    """The key of an account that is named, or given as a public key; `*` is all of them."""
+    """The public key of an account that is given by name or by public key; `*` stands for all accounts and is returned as it is."""
     if isinstance(name, str) and name in names.accounts:
         return names.accounts[name]
     return _reference(name, "account", path, lambda: _no_such("account", name, names.accounts), problems)
@@ -176,7 +176,7 @@ def _user_namer(user_key: UserKey, problems: list[Problem]) -> Callable[[str, st
 
 
 def _reference(name: Any, key_type: str, path: str, unknown: Callable[[], str], problems: list[Problem]) -> str:
-    """A public key, or `*`; a problem for anything else: what looks like a key is said to be a wrong one, a name to be unknown."""
+    """The text if it is a public key or `*`. Anything else adds a problem: an invalid key if it looks like a key, otherwise an unknown name."""
     try:
         text = parse_text(name)
     except ValueError as error:
@@ -192,7 +192,7 @@ def _no_such_user(name: str) -> str:
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether a text was meant to be a key rather than a name."""
+    """Whether a text is probably meant as a key, not as a name."""
     return len(text) >= 50 and text[:1] in "OAUNCXSP" and text.isalnum() and text.isupper()
 
 
@@ -202,7 +202,7 @@ def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:
-    """The names of users that the account's own claims need the keys of."""
+    """The names of users whose keys are needed for the claims of the account."""
     authorization = wanted.options.get("authorization")
     listed = authorization.get("auth_users") if isinstance(authorization, dict) else None
     found: set[str] = set()
@@ -216,7 +216,7 @@ def users_referred_to(wanted: WantedAccount) -> set[str]:
 
 
 class UserKeys(NamedTuple):
-    """The keys that a user's claims name, and whether the key that signs them has a scope."""
+    """The public keys in the claims of a user, and whether the key that signs them has a scope."""
 
     subject: str
     issuer_account: str
@@ -226,7 +226,7 @@ class UserKeys(NamedTuple):
 def describe_user(claims: Claims, is_scoped: bool) -> dict[str, Any]:
     """The claims of a user as options of a document, without its name, its key, the role of its signer and its expiry.
 
-    `is_scoped` is whether the key that signed it has a scope; without one, permissions and limits that are all unset are options too.
+    `is_scoped` is whether the key that signed it has a scope. If it has none, permissions and limits are included even if all of them are unset.
     """
     described = describe(claims)
     for word in ("subject", "scoped", "name"):
@@ -240,9 +240,9 @@ def describe_user(claims: Claims, is_scoped: bool) -> dict[str, Any]:
 def user_claims(
     wanted: WantedUser, place: str, keys: UserKeys, problems: list[Problem]
 ) -> tuple[Claims, dict[Any, Verdict]]:
-    """What is asked for of a user, and a dictionary for what the rules say of it.
+    """The claims that the task asks for in a user, and a dictionary that caches the verdicts of the rules on them.
 
-    The body of users that are alike is one and the same object, not to be changed, and so is the dictionary.
+    Users with the same options share one body object and one dictionary. The body must not be modified.
     """
     subject, issuer_account, is_scoped = keys
     options = _claim_options(wanted.options)
@@ -262,7 +262,7 @@ def user_claims(
     try:
         encoded = _OPTIONS.encode(options)
     except (TypeError, ValueError, RecursionError):
-        # A value that JSON does not have, which is wrong in every option here.
+        # A value that JSON cannot represent is invalid in every option here.
         claims.body, found, checked = _read_user_body(options, issuer_account, is_scoped)
     else:
         claims.body, found, checked = _user_body(encoded, issuer_account, is_scoped)
@@ -271,7 +271,7 @@ def user_claims(
     return claims, checked
 
 
-# json.dumps would make one for every user.
+# json.dumps would create an encoder for every user.
 _OPTIONS = json.JSONEncoder(check_circular=False)
 
 
@@ -317,7 +317,7 @@ def policy(
     now: int,
     issued_after: int = 0,
 ) -> Policy:
-    """When a token is to be renewed; times are in unix seconds."""
+    """The renewal policy of a token, from its options. Times are in unix seconds."""
     if not (issued_after or _has_policy(options)):
         return _NEVER
     values: dict[str, int | None] = {}
@@ -354,30 +354,30 @@ def policy(
 
 
 def activation_claims(wanted: WantedActivation, problems: list[Problem]) -> Claims:
-    """What is asked for of an activation that stands alone."""
+    """The claims that a task asks for in a single activation."""
     claims = _envelope(wanted.options, "", wanted.name, wanted.importer, problems)
     claims.body = read_options(Activation, _claim_options(wanted.options), "", problems)
     return claims
 
 
-# ---- what a token says beside its options
+# ---- claims that are not options
 
 
 def issuer_account(account_key: str, issuer: str, said: str) -> str:
-    """What a token says of the account that it was signed for: nothing where the account's own key signs.
+    """The `issuer_account` of a token: empty if the identity key of the account signs it.
 
-    There it may be said all the same and means nothing else, so what an existing token has said is kept.
+    A token signed by the identity key may still have the claim, with the same meaning. So `said`, the value of an existing token, is kept.
     """
     return "" if issuer == account_key != said else account_key
 
 
 def import_id(item: Import) -> tuple[str, str, str]:
-    """What makes two imports the same one: the subject is that in the exporting account."""
+    """What identifies an import: its type, the exporting account, and the subject in the exporting account."""
     return item.type, item.account, import_subjects(item).remote
 
 
 def keep_spelling(body: Account, old: Account) -> None:
-    """Keep the deprecated `to` of imports in an old token, where what is expected means the same: it is no reason to sign a new one."""
+    """Keep the deprecated `to` of imports in an existing token if the wanted import means the same, so that no new token is signed for it."""
     earlier = {
         (item.account, item.type, import_meaning(item)): item for item in old.imports if item is not None and item.to
     }
@@ -388,7 +388,7 @@ def keep_spelling(body: Account, old: Account) -> None:
 
 
 def add_revocations(body: Account, older: Account) -> None:
-    """Take over the revocations of a JWT that is not the newest. Nothing else of it counts: these only ever take access away."""
+    """Take over the revocations of a JWT that is not the newest, and nothing else from it. Revocations can only remove access."""
     earlier = identities(older.exports)
     body.revocations = _later(body.revocations, older.revocations)
     body.exports = [
@@ -409,7 +409,7 @@ ACTIVATION_WORDS = POLICY[:4]
 
 
 def activation_options(wanted: WantedAccount, index: int) -> dict[str, Any]:
-    """What is asked for of when the activation of an import is renewed."""
+    """The renewal options of the activation of an import."""
     imports = wanted.options.get("imports")
     item = imports[index] if isinstance(imports, list) and index < len(imports) else None
     found = item.get("activation") if isinstance(item, dict) else None
@@ -417,7 +417,7 @@ def activation_options(wanted: WantedAccount, index: int) -> dict[str, Any]:
 
 
 def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
-    """What is wrong with the words about activations."""
+    """The problems in the activation options of imports."""
     imports: Sequence[Any] = wanted.options.get("imports") or ()
     for index, item in enumerate(imports if isinstance(imports, list) else ()):
         said = item.get("activation") if isinstance(item, dict) else None
@@ -425,7 +425,7 @@ def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
         if said is not None and not isinstance(said, dict):
             yield Problem(path, f"expected a dictionary, not {quoted(said)}.")
         problems: list[Problem] = []
-        if isinstance(said, dict):  # also where the import turns out to need none
+        if isinstance(said, dict):  # also if the import needs no activation
             policy(said, path, problems, now)
         yield from problems
         for word in said if isinstance(said, dict) else ():

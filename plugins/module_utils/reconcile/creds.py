@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a creds file holds, and whether it is that of a user: one rule, wherever the file lies and whatever white space is in it."""
+"""Reads creds files and checks which user they belong to. The same rule applies to every creds file, independent of its white space."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..token import decorated
 
 
 def holder_of_creds(text: str | None) -> str:
-    """The public key of the user whose seed a creds file holds; empty where it holds something else."""
+    """The public key of the user whose seed is in a creds file; empty if the text is not such a file."""
     with contextlib.suppress(NatsSecurityError):
         holder = decorated.seed_in(text or "")
         return holder.public_key if holder.type == "user" else ""
@@ -21,7 +21,7 @@ def holder_of_creds(text: str | None) -> str:
 
 
 class Creds(NamedTuple):
-    """The key pair in a creds file, and whether its JWT is the one that is wanted; or why the file is left as it is."""
+    """The key pair in a creds file, and whether the file has the wanted JWT; or the problem because of which the file is left as it is."""
 
     holder: KeyPair | None
     is_same: bool
@@ -29,10 +29,10 @@ class Creds(NamedTuple):
 
 
 def read_creds(text: str, subject: str, token: str | None) -> Creds:
-    """What a creds file holds, for a user by public key and the JWT that the file is to have; None where there is none yet.
+    """Read the creds file of a user. `subject` is the public key of the user; `token` is the JWT that the file should have, None if there is none yet.
 
-    Line ends, a byte order mark, blank lines and blanks around JWT and seed make no difference to what is read; a file in which clients of NATS would
-    not find both is another one.
+    Line endings, a byte order mark, blank lines and white space around JWT and seed are ignored. A file in which NATS clients would not find both
+    does not count as the same.
     """
     try:
         holder = decorated.seed_in(text)

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wanted entities, what is found, and the keys at hand, to a plan.
+"""Makes a plan from wanted entities, existing tokens and available keys.
 
-A task of nats_user compiles all that is imported here again, so what plans accounts, activations and revocations is imported where it is used.
+Every task of nats_user loads all modules that are imported here. So the modules that plan accounts, activations and revocations are imported only
+where they are used.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
-    """Decide for every entity. All problems are in the plan; with any of them it is not to be applied."""
+    """Decide on every entity. Returns the plan with all problems; a plan with problems must not be applied."""
     names = name_keys(wanted, place, ring)
     given = Given(wanted, place, ring, names, how, signer)
     plan = Plan(how.now, names)
@@ -36,9 +37,9 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     present = [one for one in wanted.accounts if one.state != ABSENT]
     plan.add(check_above(given, [one for one in present if one.state == EXISTING]))
     if plan.problems and how.details:
-        return plan  # nothing can be signed below, and a module is about nothing else
+        return plan  # nothing can be signed, and a module for a single entity does nothing else
     if wanted.rotations:
-        from .turned_users import turn_users  # few tasks rotate a key
+        from .turned_users import turn_users  # few tasks rotate keys
 
         plan.problems += turn_users(given)
     operator = _operator(given)
@@ -48,9 +49,9 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     accounts = _accounts(given, operator.claims, [one for one in present if one.state != EXISTING], members)
     for one in present:
         if one.state == EXISTING:
-            _take(plan, members[one.name].findings)  # those of others are in their plan
+            _take(plan, members[one.name].findings)  # the findings of other accounts are in their account plan
         if one.state == EXISTING and one.change is not None:
-            from .revocations import plan_revocations  # few tasks change revocations alone
+            from .revocations import plan_revocations  # few tasks change only revocations
 
             changed = plan_revocations(given, operator.claims, one)
             plan.revocations += changed.entries
@@ -69,7 +70,7 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     system = operator.claims.body.system_account if operator.claims is not None else ""
     plan.add(verdicts.across(claims, places, system, {name: one.being_made for name, one in finals.items()}))
     if operator.claims is not None and operator.claims.body.assert_server_version:
-        from .asserted import check_asserted_version  # few operators have one
+        from .asserted import check_asserted_version  # few operators set assert_server_version
 
         plan.add(check_asserted_version(wanted, operator.claims, claims))
     strict = operator.claims is not None and operator.claims.body.strict_signing_key_usage
@@ -104,7 +105,7 @@ def _operator(given: Given) -> OperatorPlan:
 
 
 def reconcile_activation(wanted: WantedActivation, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
-    """Decide for one activation of an account that is taken as it is found."""
+    """Decide on a single activation for an export of an account that is used as it is. Returns the plan."""
     from .activations import plan_activation
 
     account = WantedAccount("", wanted.account, "", "", EXISTING, [], [], {})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every phase of the engine is given, and what every phase returns."""
+"""The input and the result types that all phases of the engine share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from .wanted import How, Wanted, join
 
 
 class Given(NamedTuple):
-    """What is wanted, what is found, the keys at hand, and the keys behind names. `signer` is the key that the task names to sign with, if it does."""
+    """The input of every phase: what is wanted, what exists, the available keys, and the keys of names.
+
+    `signer` is the public key that the task names for signing; empty if it names none.
+    """
 
     wanted: Wanted
     place: Place
@@ -35,11 +38,11 @@ class Given(NamedTuple):
 
     @property
     def words(self) -> Words:
-        """How reasons and diffs are worded."""
+        """Formats the reasons and diffs of this run."""
         return words_of(self.how.now)
 
     def absent(self, path: str, message: str) -> Verdict:
-        """The verdict on something that is not there, and that an earlier task of the play may be about to make."""
+        """The verdict on something that is missing: a problem, or a warning if an earlier task of the play may be about to create it."""
         if self.how.may_come:
             return Verdict(
                 warnings=(Problem(path, f"{message} Unless an earlier task is to add it, this task will fail."),)
@@ -49,7 +52,7 @@ class Given(NamedTuple):
 
 @dataclasses.dataclass
 class Findings:
-    """What a phase has found out beside its own result."""
+    """What a phase reports in addition to its own result."""
 
     entities: list[Entity] = dataclasses.field(default_factory=list)
     removals: list[Removal] = dataclasses.field(default_factory=list)
@@ -58,7 +61,7 @@ class Findings:
     after: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def take(self, other: Findings) -> Findings:
-        """Add what another phase has found out."""
+        """Add the findings of another phase, and return these findings."""
         self.entities += other.entities
         self.removals += other.removals
         self.verdict = self.verdict + other.verdict
@@ -67,13 +70,13 @@ class Findings:
         return self
 
     def judge(self, verdict: Verdict) -> Findings:
-        """Add what is wrong, and what is questionable."""
+        """Add problems and warnings, and return these findings."""
         self.verdict = self.verdict + verdict
         return self
 
 
 class Subject(NamedTuple):
-    """The token that a phase decides for: what kind of which name, where it stands in the document, in which file, and where in the diff."""
+    """The token that a phase decides on: its kind, name and account, its place in the document, its file, and its key in the diff."""
 
     kind: str
     name: str
@@ -84,7 +87,7 @@ class Subject(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """The decision for a token, and who signs it."""
+    """The decision on a token, and the key that signs it."""
 
     decision: Decision
     signing: Signing
@@ -93,7 +96,7 @@ class Decided(NamedTuple):
 def decided(
     given: Given, subject: Subject, wanted: Claims, found: Found | None, issuers: Issuers, policy: Policy
 ) -> Decided | Verdict:
-    """Keep the token or issue a new one, by a key that may sign and is at hand; the verdict where that cannot be."""
+    """Decide whether to keep a token or to issue a new one with an available key that may sign it. Returns a verdict if that is not possible."""
     if issuers.problem:
         return Verdict((Problem(join(subject.place, issuers.path), issuers.problem),))
     signing = choose(issuers, found.claims.issuer if found is not None else "", given.ring, given.signer)
@@ -126,7 +129,7 @@ class _Issuer(NamedTuple):
 
 
 def check_encodable(claims: Claims, issuer: str) -> None:
-    """NatsSecurityError where a token cannot be written, because it is too large for one: before any key is made, and so in check mode too."""
+    """Raise NatsSecurityError if a token would be too large. This runs before any key is created, and therefore also in check mode."""
     keys = [key for key in placeholders_in(claims) if isinstance(key, NewKey)]
     is_new = isinstance(issuer, NewKey)
     signer = _measured_issuer(issuer) if is_new else _Issuer(issuer, nkey.from_public_key(issuer).type)
@@ -134,7 +137,7 @@ def check_encodable(claims: Claims, issuer: str) -> None:
 
 
 def findings_of(given: Given, subject: Subject, decision: Decision, found: Found | None) -> Findings:
-    """What is reported of a decision: the entity with the reasons, the diff, and warnings."""
+    """The findings for a decision: the entity with its reasons, the diff, and warnings."""
     reasons = given.words.readable(decision.reasons)
     files = token_file_reasons(given.place, subject.file, found.fault if found is not None else "")
     action = CREATED if found is None else CHANGED if reasons or files else KEPT
@@ -150,7 +153,7 @@ def findings_of(given: Given, subject: Subject, decision: Decision, found: Found
 
 
 def token_file_reasons(place: Place, path: str, fault: str) -> tuple[str, ...]:
-    """Why the file of a token is corrected though the token stays."""
+    """The reasons to correct the file of a token even if the token is kept."""
     return (*place.file_reasons(path), *((fault,) if fault else ()))
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may sign what, and which of those keys is at hand."""
+"""Determines which keys may sign a token, and which of these are available."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from .wanted import WantedAccount
 
 
 class Issuers(NamedTuple):
-    """The keys that may sign, those first that are preferred for a new token. Without any, `problem` says why."""
+    """The keys that may sign, in order of preference for a new token. If there is none, `problem` is the reason."""
 
     allowed: Sequence[str]
-    scopes: Mapping[str, SigningKey] = {}  # those of them that have a scope
+    scopes: Mapping[str, SigningKey] = {}  # the scoped keys among them, by public key
     problem: str = ""
-    path: str = ""  # the option that the problem is about
+    path: str = ""  # the option that caused the problem
     may_come: bool = False  # an earlier task of the play may be about to add the key
-    strict: str = ""  # the identity key that may not sign, because the operator is strict
-    whose: str = ""  # of what the keys are, for messages: "account APP", with the role where one is asked for
+    strict: str = ""  # the identity key that may not sign because the operator is strict
+    whose: str = ""  # the owner of the keys, for messages: "account APP", with the role if one is requested
 
 
 class Signing(NamedTuple):
-    """The key that signs, and its scope, where it has one."""
+    """The key that signs, and its scope, None if it has none."""
 
     issuer: str
     scope: SigningKey | None = None
 
 
 def operator_issuers(own: str, signing_keys: Sequence[str]) -> Issuers:
-    """An operator signs itself, with its identity or with a signing key (operator_claims.go of the Go library)."""
+    """The keys that may sign an operator: its identity key and its signing keys (operator_claims.go of the Go library)."""
     return Issuers(list(dict.fromkeys([own, *signing_keys])), whose="the operator")
 
 
 def account_issuers(
     operator: Claims | None, roles: Mapping[str, str], wanted: WantedAccount, own: str, self_signed: bool
 ) -> Issuers:
-    """An account is signed by a key of its operator; where accounts sign themselves for an operator elsewhere, also by itself."""
+    """The keys that may sign an account: those of its operator, and the account itself if accounts are self-signed for an operator elsewhere."""
     if operator is None:
         return Issuers([own])
     body: Operator = operator.body
@@ -64,13 +64,16 @@ def account_issuers(
 
 
 def account_roles(account: Claims, recorded: Mapping[str, str]) -> dict[str, str]:
-    """The keys by role of an account: those of its scopes, and those on record."""
+    """The signing keys of an account by role: from its scopes and from the record."""
     body: Account = account.body
     return {**{key.role: key.key for key in body.signing_keys if key.role}, **recorded}
 
 
 def user_issuers(account: Claims, role: str, roles: Mapping[str, str], strict: bool) -> Issuers:
-    """A user is signed by a key of its account: by the one of a role, or by any without a scope. The identity is last, and none under a strict operator."""
+    """The keys that may sign a user: the key of the requested role, or every key of its account that has no scope.
+
+    The identity key of the account comes last, and may not sign under a strict operator.
+    """
     body: Account = account.body
     name = account.name or account.subject
     scopes = {key.key: key for key in body.signing_keys if key.template is not None}
@@ -97,7 +100,7 @@ def user_issuers(account: Claims, role: str, roles: Mapping[str, str], strict: b
 
 
 def activation_issuers(account: Claims, strict: bool) -> Issuers:
-    """An activation is signed by a key of the exporting account; scopes are for users, so keys without one are preferred."""
+    """The keys that may sign an activation: those of the exporting account. Scopes are for users, so keys without a scope are preferred."""
     body: Account = account.body
     plain = [key.key for key in body.signing_keys if key.template is None]
     scoped = [key.key for key in body.signing_keys if key.template is not None]
@@ -105,9 +108,9 @@ def activation_issuers(account: Claims, strict: bool) -> Issuers:
 
 
 def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing | str:
-    """The key that signs: the one that the task names, else whoever signed what is there, else the first at hand. Or why none can.
+    """The key that signs: the key that the task names, else the key that signed the existing token, else the first available one. Or why none can.
 
-    A scoped key that the task names by its seed is taken though no role asks for it.
+    A scoped key that the task names by its seed is used even if no role is requested.
     """
     if named:
         if isinstance(named, NewKey) or named in issuers.allowed or named in issuers.scopes:
@@ -125,13 +128,13 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
 
 
 def at_hand(issuers: Issuers, chosen: Signing, ring: Keyring) -> Signing | str:
-    """A key that signs again: the chosen one, or another that may and is at hand. Or why none can."""
+    """The key that signs a new token: the chosen one, or another available key that may sign. Or why none can."""
     found = next(filter(ring.has, [chosen.issuer, *issuers.allowed]), chosen.issuer if ring.asks_elsewhere else "")
     return _signing(found, issuers) if found else no_seed(issuers.allowed, ring)
 
 
 def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
-    """The key that the task names, where it can sign. Or why it cannot."""
+    """The key that the task names, if it can sign. Or why it cannot."""
     if ring.has(named.issuer) or ring.asks_elsewhere:
         return named
     return (
@@ -141,7 +144,7 @@ def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
 
 
 def no_seed(allowed: Sequence[str], ring: Keyring) -> str:
-    """Why something cannot be signed."""
+    """The message for a token that none of the available keys can sign."""
     return (
         "it has to be signed, and the seed of none of the keys that may is here "
         f"({ring.where or 'no key is given'}): {_listed(allowed)}."
@@ -149,7 +152,7 @@ def no_seed(allowed: Sequence[str], ring: Keyring) -> str:
 
 
 def scope_to_come(role: str) -> SigningKey:
-    """The scope of a role that an earlier task of the play may be about to add."""
+    """An empty scope for a role that an earlier task of the play may be about to add."""
     return SigningKey(role=role, template=ScopeTemplate())
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The users of an account before they are planned one by one: whose keys the account's own claims name, and who goes and is revoked with that."""
+"""The users of an account before each is planned: the keys that the claims of the account name, and the users that are removed and revoked."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from .wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
 
 
 class Members(NamedTuple):
-    """Keys by name: `named` of users that the account's claims name, `keys` of those and of users that go; revocations of those that go, by key.
+    """The users that matter for the claims of an account, before each is planned.
 
-    `retiring` are the keys that users had before and that are still valid.
+    `named` has the keys of the users that the claims of the account name, `keys` these and the keys of users that are removed, both by name. `revoked` has
+    the revocation times of removed users and keys, by public key. `retiring` has the previous keys of users that are still valid, by name.
     """
 
     named: dict[str, str]
@@ -39,7 +40,7 @@ class Members(NamedTuple):
 
 
 def find_members(given: Given, wanted: WantedAccount) -> Members:
-    """The keys of users that the account's own claims name, and the users that go."""
+    """Find the keys of users that the claims of the account name, and the users that are removed."""
     place, name = given.place, wanted.name
     recorded = given.names.record.get(record_of_users(given.names.accounts[name]), {})
     members = Members({}, {}, {}, place.user_files(name), Findings(), retiring_keys(recorded))
@@ -49,7 +50,7 @@ def find_members(given: Given, wanted: WantedAccount) -> Members:
     present = {user.name for user in wanted.users if user.state != ABSENT}
     for referred in users_referred_to(wanted) | set(wanted.remove_revocations):
         if referred not in users:
-            continue  # a public key, or a text that is none and may not become a path
+            continue  # a public key, or an invalid text, which must not become part of a path
         subject = _found_subject(given, name, referred)
         if referred in present:
             has_creds = referred in members.files.creds
@@ -70,7 +71,7 @@ def find_members(given: Given, wanted: WantedAccount) -> Members:
 
 
 def _retire(given: Given, wanted: WantedAccount, user: str, key: str, members: Members) -> None:
-    """Revoke a key that a user had before."""
+    """Revoke a previous key of a user."""
     text = given.place.user_text(wanted.name, user)
     claims = codec.peek(decorated.token_in(text)) if text is not None else {}
     issued_at = claims.get("iat") if claims.get("sub") == key else None
@@ -81,7 +82,7 @@ def _retire(given: Given, wanted: WantedAccount, user: str, key: str, members: M
 
 
 def _without_unverified(given: Given, trust: Trust, wanted: WantedAccount, members: Members) -> Members:
-    """The members without the files of users where nothing shows whose they are; that is a problem, unless their account is one already."""
+    """The members, without the user files if these cannot be verified. That is a problem, unless their account is already reported as one."""
     users, name = [*members.files.users], wanted.name
     if name in trust.unverified:
         return members._replace(files=UserFiles())
@@ -97,7 +98,7 @@ def _without_unverified(given: Given, trust: Trust, wanted: WantedAccount, membe
 
 
 def read_user(given: Given, account: str, user: str) -> Found | Problem | None:
-    """The token of a user that is not wanted; a problem where its file holds something else, or one that is not the user's; None where there is none."""
+    """The token of a user that the document does not want; a problem if its file has no JWT of this user; None if there is no file."""
     found, trust = given.place.read_user(account, user), given.place.trust
     if not isinstance(found, Found) or trust is None:
         return found
@@ -109,7 +110,7 @@ def read_user(given: Given, account: str, user: str) -> Found | Problem | None:
 
 
 def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, members: Members) -> None:
-    """A user that is found and not in the document, or to be absent."""
+    """Decide on an existing user that is not in the document or is to be absent."""
     is_named = any(one.name == user for one in wanted.users)
     if not is_named and wanted.state == EXISTING:
         return
@@ -140,7 +141,7 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
 
 
 def plan_user_that_goes(given: Given, account: str, user: str, claims: Claims, reason: str) -> Findings:
-    """A user that goes, with its files."""
+    """The findings for a user that is removed with its files."""
     findings = Findings(
         [Entity("user", user, account, REMOVED, (reason,), claims.subject, claims.expires)],
         [Removal(account, user, [claims.subject])],
@@ -158,7 +159,11 @@ def _found_subject(given: Given, account: str, user: str) -> str:
 def user_key(
     given: Given, account: WantedAccount, user: WantedUser, subject: str, has_creds: bool
 ) -> tuple[str, list[Problem]]:
-    """The key of a user: that of its token; else the one that is given, that a killed run has made, or that its creds have; or a new one."""
+    """The key of a user, and the problems with it.
+
+    It is the key that a rotation chose, the key of the existing token, the key in the document, the key that an interrupted run created, the key in the
+    creds file, or the placeholder of a new key, in this order.
+    """
     turned = given.names.turned.get((account.name, user.name))
     if turned is not None:
         return turned.current, []
@@ -173,5 +178,5 @@ def user_key(
 
 
 def _holder_of_creds(given: Given, account: WantedAccount, user: WantedUser) -> str:
-    """The key of a user whose JWT is gone, but not its creds file; empty where there is none, or it holds something else."""
+    """The key in the creds file of a user whose JWT is missing; empty if there is no creds file or it has no user seed."""
     return holder_of_creds(given.place.creds_text(account.name, user.name) if user.creds else None)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The key behind every name: of the operator, of accounts, of the roles of signing keys. A name that has none yet gets a placeholder."""
+"""Finds the public keys of the operator, accounts and signing key roles by name. A name without a key gets the placeholder of a new one."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ from .wanted import ABSENT, EXISTING, Rotation, Wanted, WantedAccount, WantedKey
 
 @dataclasses.dataclass
 class Names:
-    """Public keys, or placeholders, by name; and what the place has to record of roles."""
+    """Public keys, or placeholders, by name; and the roles that have to be recorded."""
 
     operator: str = ""
-    identity: Slot = Slot("")  # the operator's identity key, and those beside it while it is rotated
-    replaced_operator: str = ""  # the identity key that the JWT of the operator is about no longer after this run
+    identity: Slot = Slot("")  # the operator's identity key, and the next or retiring one during a rotation
+    replaced_operator: str = ""  # the identity key that is no longer the subject of the operator JWT after this run
     operator_roles: dict[str, str] = dataclasses.field(default_factory=dict)
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # by account
     record: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # all roles, by their owner's key
-    #: The signing keys that are rotated, by their owner's key.
+    #: The signing keys in rotation, by their owner's key.
     generations: dict[str, Generations] = dataclasses.field(default_factory=dict)
     #: The keys of users that are rotated, by account and user.
     turned: dict[tuple[str, str], TurnedUser] = dataclasses.field(default_factory=dict)
     curves: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # of auth callouts, by account and role
-    adopted: list[str] = dataclasses.field(default_factory=list)  # what is recorded of keys that were there
+    adopted: list[str] = dataclasses.field(default_factory=list)  # reasons: existing keys whose role is recorded now
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
     def of(self, owner: str) -> Generations:
-        """The signing keys of an owner that are rotated."""
+        """The signing keys of an owner that are in rotation."""
         return self.generations.get(owner, NONE)
 
     @property
     def following_operator(self) -> str:
-        """The identity key that is to take the place of the operator's. Until then the JWT has it among the signing keys, so that servers trust it."""
+        """The next identity key of the operator; empty for none. Until it takes over, the JWT lists it as a signing key, so that servers trust it."""
         return self.identity.next or (self.identity.current if self.identity.retiring else "")
 
     def that_sign(self, claims: Claims) -> Claims:
-        """The claims of an operator or account with only those keys that sign: neither the next ones nor those that are retiring."""
+        """The claims of an operator or account with only the keys that sign at present, without next and retiring keys."""
         following = self.following_operator if claims.subject == self.operator else ""
         idle = self.of(claims.subject).idle | {following} - {""}
         if not idle:
@@ -71,7 +71,7 @@ class Names:
 
 
 def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
-    """Find the keys of everything but users."""
+    """Find the keys of everything except users."""
     names = Names(record=dict(place.roles))
     operator = wanted.operator
     asked: dict[str, list[Rotation]] = {}
@@ -120,10 +120,10 @@ def name_keys(wanted: Wanted, place: Place, ring: Keyring) -> Names:
 def _name_operator(
     names: Names, at_hand: tuple[Place, Keyring], operator: WantedOperator, rotations: Sequence[Rotation]
 ) -> str:
-    """The identity key of the operator after its rotation. Returns the key that its signing keys are on record under.
+    """Set the identity key of the operator after its rotation. Returns the key under which its signing keys are recorded.
 
-    The JWT is about one key. So the one that follows is among its signing keys until it has signed what the one before signed; then a JWT is issued
-    that is about it. A run that was killed in between has recorded it as the operator already.
+    A JWT has one subject. So the next identity key is among the signing keys until everything that the previous key signed is signed again. Then a JWT
+    with the next key as its subject is issued. A run that was interrupted in between has already recorded the next key as the operator.
     """
     place, ring = at_hand
     found = place.operator
@@ -172,7 +172,7 @@ def _name_operator(
 
 
 def started_or_new(place: Place, ring: Keyring, new: NewKey) -> str:
-    """The key that a killed run had made in the place of a new one, or its placeholder."""
+    """The key that an interrupted run created for this purpose; otherwise the placeholder of a new key."""
     started = place.started.get(new.label, {}).get(new.type, "")
     return started if started and ring.is_stored(started) else new
 
@@ -188,7 +188,7 @@ def _key_problems(given: str, found: Found | None, place: str) -> list[Problem]:
 
 
 def other_subject(found: str, wanted: str) -> str:
-    """Why a token is not replaced by one about another key."""
+    """The message that a token is not replaced by one with another subject."""
     return (
         f"there is a token about {found} already, expected one about {wanted}: it is left as it is. "
         "If its key is to be replaced, remove it first (state: absent)."
@@ -206,7 +206,7 @@ def _shared_keys(wanted: Wanted, place: Place, names: Names) -> list[Problem]:
 
 
 def wanted_keys(owner: WantedOperator | WantedAccount) -> Sequence[WantedKey] | None:
-    """The signing keys that are wanted; None for an owner that is taken as it is found."""
+    """The wanted signing keys; None for an owner that is used as it is."""
     return None if owner.state == EXISTING else owner.signing_keys
 
 
@@ -218,7 +218,7 @@ def _not_managed(account: str, rotations: Sequence[Rotation]) -> list[Problem]:
 
 
 def _no_rotation(owner: str, one: Rotation) -> str:
-    """Why an identity key is not rotated, and what to do instead."""
+    """The message that an identity key is not rotated, with what to do instead."""
     if one.account:
         return (
             f"{owner} is the identity key of the account {one.account}, and the account is this key: streams, imports and users of other keys belong to it. "
@@ -238,7 +238,7 @@ def _turned(
     keys: tuple[Sequence[WantedKey] | None, Sequence[SigningKey]],
     rotations: Sequence[Rotation],
 ) -> dict[str, str]:
-    """The key of each role after its rotation. Also notes what is to be recorded, and what is wrong."""
+    """The key of each role after its rotation. Also adds what has to be recorded, and problems, to `names`."""
     wanted, old = keys
     found = roles.as_found(old) if wanted is None else roles.resolve(wanted, old)
     pinned = {one.role for one in wanted or () if one.key}
@@ -273,9 +273,9 @@ def _has_gone(place: Place, key: str) -> bool:
 def _name_curve_key(
     names: Names, at_hand: tuple[Place, Keyring], account: WantedAccount, rotations: Sequence[Rotation]
 ) -> None:
-    """The curve key of an auth callout after its rotation: that of its role on record, else the one in the JWT, or a new one.
+    """Set the curve key of an auth callout after its rotation: the key that is recorded for its role, else the one in the JWT, else a new one.
 
-    A JWT has one curve key, so the others of a rotation are only on record.
+    A JWT has one curve key, so the next and the retiring key are only on record.
     """
     place, ring = at_hand
     role, found = account.curve_role, place.accounts.get(account.name)
@@ -319,24 +319,24 @@ class _Roles:
         self._idle = {*following.values(), *retiring.values()}
 
     def make(self, role: str) -> str:
-        """A new key for a role that has one."""
+        """The next key for a role that already has a key."""
         return started_or_new(self._place, self._ring, NewKey(self._key_type, f"{self._label}/{role} (next)"))
 
     def is_elsewhere(self, key: str) -> bool:
-        """Whether a signer holds a key, and no seed of it is here."""
+        """Whether a key is held by a signer, not as a seed here."""
         return any(signer.public_key == key for signer in self._ring.signers)
 
     def has_gone(self, key: str) -> bool:
-        """Whether a key was removed by an earlier run."""
+        """Whether an earlier run removed a key."""
         return _has_gone(self._place, key)
 
     def as_found(self, old: Sequence[SigningKey]) -> dict[str, str]:
-        """The keys of the roles on record of a token that is taken as it is found."""
+        """The recorded keys by role that are in a token that is used as it is."""
         present = {key.key for key in old}
         return {role: key for role, key in split(self.record)[0].items() if key in present}
 
     def resolve(self, wanted: Sequence[WantedKey], old: Sequence[SigningKey]) -> dict[str, str]:
-        """The key of each role: by scope in the token, on record, from a killed run; a lone one without a role; or a new one."""
+        """The key of each role: by its scope in the token, from the record, from an interrupted run, the only key without a role, or a new one."""
         roles = {one.role: one.key for one in wanted if one.role and one.key}
         claimed = {one.key for one in wanted if one.key}
         unnamed = []

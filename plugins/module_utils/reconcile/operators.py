@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done to the operator, and which signing keys go: of the operator and of accounts alike."""
+"""Plans the changes to the operator, and the removal of signing keys of the operator and of accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .wanted import ABSENT, WantedOperator, join
 
 
 class OperatorPlan(NamedTuple):
-    """The step for the operator, None where it is taken as it is or cannot be decided; and its claims as they will be, None where nothing is known."""
+    """The step for the operator, None if it is used as it is or cannot be decided; and the claims that it will have, None if they are not known."""
 
     step: Step | None
     claims: Claims | None
@@ -31,7 +31,7 @@ class OperatorPlan(NamedTuple):
 
 
 def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
-    """Decide for the operator."""
+    """Decide on the operator."""
     found = given.place.operator
     old: Operator = found.claims.body if found is not None else Operator()
     replaced = given.names.replaced_operator
@@ -70,12 +70,13 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
 
 
 def _cut_off(given: Given, wanted: WantedOperator, final: Sequence[str], old: Operator) -> Verdict:
-    """What is said of each signing key that goes, with how many accounts it cuts off: servers trust the keys in the JWT that they were started with, and
-    whichever is first, their restart or the new JWTs of the accounts, they refuse the accounts until the other.
+    """A problem or warning for each signing key that is removed, with the number of accounts that servers will refuse.
 
-    It is a problem, unless the task asks for the outage, a rotation takes the key, or nothing is known of accounts; then it is a warning.
+    Servers trust the keys in the operator JWT that they were started with. They refuse the accounts in the time between their restart and the arrival of
+    the new account JWTs, whichever comes first. This is a problem, but only a warning if the task sets `cut_off`, if a rotation removes the key, or if
+    the accounts are not known.
     """
-    are_known = given.place.trust is not None  # a task of the operator alone knows no accounts
+    are_known = given.place.trust is not None  # a task for the operator alone does not know the accounts
     signed = _signed_by(given)
     rotated = given.names.of(given.names.operator).retired
     path = join(wanted.place, "signing_keys")
@@ -92,7 +93,7 @@ def _cut_off(given: Given, wanted: WantedOperator, final: Sequence[str], old: Op
 
 
 _WITHOUT = "To avoid that, keep both keys until every server was restarted with the new key and has the accounts that it signed."
-#: How a signing key goes without an outage.
+#: How to remove a signing key without an outage.
 _WAY = (
     "That goes for accounts that this run would issue again, too: no running server trusts a new key, and one that is restarted has the accounts of before. "
     "Instead, keep the role in signing_keys and have the key behind it replaced with the playbook natsops.security.rotate. "
@@ -101,14 +102,14 @@ _WAY = (
 
 
 def _signed_by(given: Given) -> Mapping[str, int]:
-    """How many accounts that stay have a JWT of each signing key."""
+    """The number of remaining accounts whose JWT is signed by each key."""
     stay = {account.name: account.state != ABSENT for account in given.wanted.accounts}
     found = (one.claims for name, one in given.place.accounts.items() if stay.get(name, not given.how.prune))
     return collections.Counter(claims.issuer for claims in found)
 
 
 def _what_ends(key: str, role: str, count: int | None) -> str:
-    """What the removal of a signing key ends; the count is that of accounts here, None where it is not known."""
+    """A description of the outage that the removal of a signing key causes. `count` is the number of accounts in the store, None if not known."""
     accounts = "the accounts" if count is None else f"{count} account{'s' if count != 1 else ''}"
     return (
         f"{key}{f' ({role})' if role else ''} is removed, which cuts off {accounts} that it signed, with all users: "
@@ -116,11 +117,11 @@ def _what_ends(key: str, role: str, count: int | None) -> str:
     )
 
 
-# ---- signing keys that go
+# ---- signing keys that are removed
 
 
 class Owner(NamedTuple):
-    """Whose signing keys they are: its key, its place in the document, the name of the account, the keys in its JWT, and those that are wanted."""
+    """The owner of signing keys: its key, its place in the document, the name of the account, the keys in its JWT, and the wanted keys."""
 
     key: str
     place: str
@@ -130,14 +131,15 @@ class Owner(NamedTuple):
 
 
 class KeyRemoval(NamedTuple):
-    """The signing keys that go."""
+    """The signing keys that are removed."""
 
     keys: frozenset[str]
     findings: Findings
 
 
 def removed_signing_keys(given: Given, owner: Owner, names: Sequence[str], key_type: str) -> KeyRemoval:
-    """The signing keys that go, because the task says so or, with prune, because the document does not name them."""
+    """The signing keys that are removed: because the task names them, because their rotation is complete, or, with prune, because the document does not
+    name them."""
     record = given.names.record.get(owner.key, {})
     named: set[str] = set()
     problems = []

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan: for every token what it is to say and who signs it, what is written and what goes, and why. It is the same in check mode."""
+"""The plan: the claims and the signer of every token, what is written, what is removed, and why. It is the same in check mode."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CREATED, CHANGED, KEPT, EXTRA, REMOVED = "created", "changed", "kept", "extra", 
 
 
 class Entity(NamedTuple):
-    """What happens to one thing."""
+    """What happens to one entity."""
 
-    kind: str  # operator, account, user, signing_key, activation or store
+    kind: str  # operator, account, user, signing_key, identity_key, curve_key, user_key, activation or store
     name: str
     account: str
     action: str
@@ -33,13 +33,13 @@ class Entity(NamedTuple):
 
 @dataclasses.dataclass
 class Step:
-    """What happens to the token of an operator, an account or a user that stands alone."""
+    """What happens to the token of an operator or an account, or to the single user or activation of a module."""
 
     found: Found | None
     decision: Decision
     issuer: str
     writes_token: bool
-    #: The activations that are signed for its imports, by their placeholders.
+    #: The activations that are signed for the imports, by their placeholders.
     activations: dict[NewToken, ActivationStep] = dataclasses.field(default_factory=dict)
 
     @property
@@ -49,19 +49,19 @@ class Step:
 
     @property
     def claims(self) -> Claims:
-        """What the token says, or is to say."""
+        """The claims of the token that is kept or issued."""
         return self.decision.claims
 
 
 class ActivationStep(NamedTuple):
-    """An activation token that is signed while its account is."""
+    """An activation token that is signed together with the account that imports with it."""
 
     claims: Claims
     issuer: str
 
 
 class UserStep(NamedTuple):
-    """A user whose files are written. `claims` are those of a new token; None where the one that is there stays."""
+    """A user whose files are written. `claims` are those of a new token, None if the existing token is kept."""
 
     name: str
     subject: str
@@ -71,14 +71,14 @@ class UserStep(NamedTuple):
     writes_token: bool
     writes_creds: bool
     has_creds: bool
-    #: Whether the creds file that is there, of a key that the user had before, goes to the archive.
+    #: Whether the existing creds file, which has a previous key of the user, is archived.
     archives_creds: bool = False
 
 
 class Removal(NamedTuple):
-    """What goes: a user of an account, or a whole account, or the seed of a signing key; of a user without keys only the JWT.
+    """What is removed: a user of an account, a whole account, or the seed of a signing key. Without `keys`, only the JWT of a user is removed.
 
-    With `keeps_files` it is a key that the user had before: its seed goes, the JWT and creds of the user stay.
+    With `keeps_files`, only the seed of a previous key of the user is removed; the JWT and creds of the user stay.
     """
 
     account: str
@@ -89,9 +89,9 @@ class Removal(NamedTuple):
 
 
 class Revocation(NamedTuple):
-    """What happens to one entry of a list of revocations: `added`, `moved`, `kept`, `removed`, `expired` (removed as it covers nothing any more) or `absent`.
+    """What happens to one revocation: `added`, `moved`, `kept`, `removed`, `expired` (removed because it no longer covers anything) or `absent`.
 
-    `at` and `before` are in unix seconds, None where there is no entry. `reissued` is when a token that the entry does not cover was issued, 0 for none.
+    `at` and `before` are in unix seconds, None if there is no entry. `reissued` is the time of issue of a token that the entry does not cover, 0 for none.
     """
 
     export: str
@@ -101,12 +101,12 @@ class Revocation(NamedTuple):
     at: int | None
     before: int | None
     reissued: int = 0
-    is_asked: bool = False  # whether the task names it
+    is_asked: bool = False  # whether the task names the entry
 
 
 @dataclasses.dataclass
 class Plan:
-    """Everything that is to be done, with the reasons. With problems it is not applied."""
+    """All changes to make, with the reasons. A plan with problems is not applied."""
 
     now: int
     names: Names
@@ -114,17 +114,17 @@ class Plan:
     accounts: dict[str, Step] = dataclasses.field(default_factory=dict)
     users: dict[str, list[UserStep]] = dataclasses.field(default_factory=dict)  # by account
     user_keys: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    kept_users: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # by account; all others are entities
+    kept_users: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # by account; other users have an entity
     details: dict[tuple[str, str], Decision] = dataclasses.field(
         default_factory=dict
-    )  # by account and user, where asked for
-    activation: Step | None = None  # of a module that issues one alone
+    )  # by account and user, if requested by `How.details`
+    activation: Step | None = None  # of a module that issues a single activation
     removals: list[Removal] = dataclasses.field(default_factory=list)
     revocations: list[Revocation] = dataclasses.field(default_factory=list)  # of accounts of which only these change
     lost_signing_keys: list[str] = dataclasses.field(
         default_factory=list
-    )  # of those accounts, also where they are gone already
-    #: What is noted of keys that are revoked by name, so that a later run knows which key a name had.
+    )  # of the same accounts, including keys that are already removed
+    #: The keys that are revoked by name, recorded so that a later run knows which key a name had.
     notes: list[Revoked] = dataclasses.field(default_factory=list)
     entities: list[Entity] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
@@ -134,11 +134,11 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether anything is to be done."""
+        """Whether the plan changes anything."""
         return any(entity.action not in (KEPT, EXTRA) for entity in self.entities)
 
     def summary(self) -> dict[str, int]:
-        """How many of each action."""
+        """The number of entities by action."""
         counted = dict.fromkeys((CREATED, CHANGED, KEPT, EXTRA, REMOVED), 0)
         for entity in self.entities:
             counted[entity.action] += 1
@@ -146,7 +146,7 @@ class Plan:
         return counted
 
     def new_keys(self) -> list[NewKey]:
-        """The keys that are to be made, each once."""
+        """The placeholders of the keys that have to be created, each once."""
         named = [
             self.names.operator,
             self.names.following_operator,
@@ -160,7 +160,7 @@ class Plan:
         return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
 
     def issuers(self) -> list[str]:
-        """The keys that sign what is issued, each once; placeholders for those that are to be made."""
+        """The keys that sign the new tokens, each once. Keys that do not exist yet are placeholders."""
         steps = [step for step in (self.operator, *self.accounts.values(), self.activation) if step is not None]
         issued = [step for step in steps if step.is_issued]
         keys = [step.issuer for step in issued]
@@ -169,27 +169,27 @@ class Plan:
         return list(dict.fromkeys(keys))
 
     def add(self, verdict: Verdict) -> None:
-        """Take what the rules say."""
+        """Add the problems and warnings of a verdict."""
         self.problems += verdict.problems
         self.warnings += verdict.warnings
 
 
-# ---- words that are the same in check mode and in the real run
+# ---- reasons and diffs that are the same in check mode and in the real run
 
 
 class Words(NamedTuple):
-    """How the time of a run is shown: `now`, since check mode and the real run have different ones."""
+    """Shows the time of the run as the word `now`, because check mode and the real run have different times."""
 
     now: str
 
     def readable(self, reasons: Sequence[str]) -> tuple[str, ...]:
-        """Reasons without the time of this run."""
+        """The reasons, with `now` in place of the time of this run."""
         return tuple(reason.replace(self.now, "now") for reason in reasons)
 
     def diff(self, decision: Decision) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The claims before and after."""
+        """The claims before and after, with `now` in place of the time of this run in the claims after."""
         before = decision.before
-        # A time that stands there already is not that of this run, even in the same second.
+        # A time that the claims already had is not the time of this run, even if it is the same second.
         after = decision.after if self.now in str(before) else self._without_now(decision.after)
         return before, after
 
@@ -204,5 +204,5 @@ class Words(NamedTuple):
 
 
 def words_of(now: int) -> Words:
-    """How the reasons and the diff of a run at a time, in unix seconds, are worded."""
+    """The formatter for the reasons and the diff of a run at a time, in unix seconds."""
     return Words(units.show_time(now))

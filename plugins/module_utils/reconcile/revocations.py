@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The revocations of an account, and signing keys that it loses, where the account is otherwise taken as it is found.
+"""Changes the revocations of an account, and removes signing keys from it. Everything else in the account stays as it is.
 
-An entry covers what was issued up to its time, and only ever moves later. `now` is asked for once: an entry that is there stays where it is, so that the
-same task does not revoke a user again that was issued again since. Under a name the key may have changed meanwhile, so a note says which key it was.
+An entry covers tokens that were issued up to its time. Its time can only move later. `now` applies once: an existing entry is kept, so that repeating
+the same task does not revoke a user that was issued again in the meantime. The key of a name may change, so the revoked key is recorded with the name.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .verdict import Verdict
 from .wanted import RevocationChange, WantedAccount, WantedRevocation, join
 
 ADDED, MOVED, STAYS, TAKEN_BACK, EXPIRED, NOT_THERE = "added", "moved", "kept", "removed", "expired", "absent"
-#: How many names a message lists.
+#: The maximum number of names in a message.
 _LISTED = 12
 
 
 class RevocationsPlan(NamedTuple):
-    """The step for the account, None where it cannot be decided; what happens to each entry; and which keys are noted as revoked by name."""
+    """The step for the account, None if it cannot be decided; what happens to each entry; and the keys to record as revoked by name."""
 
     step: Step | None
     entries: list[Revocation]
@@ -52,7 +52,7 @@ class RevocationsPlan(NamedTuple):
 
 
 class _Token(NamedTuple):
-    """A token that an entry may cover, with its times in unix seconds; 0 is never, or not known."""
+    """A token that an entry may cover. Times are in unix seconds; 0 means never or not known."""
 
     key: str
     name: str
@@ -62,21 +62,21 @@ class _Token(NamedTuple):
 
 
 class _Target(NamedTuple):
-    """An entry that is asked for: its list, its key, what it is called, and the token that is there for it."""
+    """A requested entry: its list, its key, its name, and the existing token of the key."""
 
     wanted: WantedRevocation
     export: int | None  # the index of the export; None for users
     key: str
     name: str
     token: _Token | None
-    earlier: tuple[str, ...] = ()  # keys that the name had, and that were revoked under it
+    earlier: tuple[str, ...] = ()  # previous keys of the name that were revoked by it
 
 
 def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccount) -> RevocationsPlan:
-    """Decide what becomes of the revocations of an account, and of the signing keys that it loses. Everything else in it stays."""
+    """Decide on the revocations of an account and on the signing keys that are removed from it. Everything else in the account stays."""
     found, change = given.place.accounts.get(wanted.name), wanted.change
     if found is None or change is None:
-        return RevocationsPlan(None, [], [], Findings())  # that there is no such account is a problem already
+        return RevocationsPlan(None, [], [], Findings())  # the missing account is reported elsewhere
     known = _Known(given, wanted, found)
     targets, problems = known.targets(change)
     findings = Findings(verdict=Verdict(tuple(problems)))
@@ -91,7 +91,7 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     if isinstance(made, Verdict):
         return RevocationsPlan(None, entries, [], findings.judge(made))
     step, subject = made
-    # Times are shown as they are but for that of this run, which another run, such as one in check mode, has another one of.
+    # Show times unchanged. `_with_names` replaces only the time of this run, which differs between runs and in check mode.
     as_they_are = given._replace(how=dataclasses.replace(given.how, now=-1))
     shown = findings_of(as_they_are, subject, step.decision, found)
     names = {entry.public_key: f"{entry.name} ({entry.public_key})" for entry in entries if entry.name}
@@ -100,11 +100,11 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     return RevocationsPlan(step, entries, notes, findings, tuple(sorted(removal.keys)))
 
 
-# ---- what is known of names, keys and tokens
+# ---- names, keys and tokens
 
 
 class _Known:
-    """The users of the account, and who imports from it, as the place has them; the many users are read when they are needed."""
+    """The users of the account and the importers of its exports, as the store has them. Users are read only when needed, because there may be many."""
 
     def __init__(self, given: Given, wanted: WantedAccount, found: Found) -> None:
         self.given, self.wanted, self.claims = given, wanted, found.claims
@@ -120,7 +120,7 @@ class _Known:
 
     @property
     def users(self) -> dict[str, _Token]:
-        """The tokens of the users that are there, by public key. They are not verified: what they say of names is for people, and is checked elsewhere."""
+        """The existing tokens of users, by public key. They are not verified; their names are only for display, and are checked elsewhere."""
         if self._by_key is None:
             tokens = (self._peek(self.wanted.name, name) for name in self.files)
             self._by_key = {token.key: token for token in tokens if token is not None}
@@ -134,7 +134,7 @@ class _Known:
         return _Token(data["sub"], user, _time(data, "iat"), _time(data, "exp"), str(data.get("iss") or ""))
 
     def importers(self, export: Export) -> dict[str, _Token]:
-        """The activation tokens of an export that accounts here have, by the public key of the account: the newest of each."""
+        """The newest activation token of an export for each account in the store, by the public key of the account."""
         tokens: dict[str, _Token] = {}
         for name, found in self.given.place.accounts.items():
             body, key = found.claims.body, found.claims.subject
@@ -152,7 +152,7 @@ class _Known:
         return tokens
 
     def targets(self, change: RevocationChange) -> tuple[list[_Target], list[Problem]]:
-        """The entries that are asked for, and what is wrong with them."""
+        """The requested entries, and their problems."""
         targets: list[_Target] = []
         problems: list[Problem] = []
         seen: dict[tuple[int | None, str], WantedRevocation] = {}
@@ -168,7 +168,7 @@ class _Known:
             targets.append(target)
             retiring = self.retiring.get(target.name, "") if target.name == wanted.name else ""
             if retiring and target.export is None and retiring not in {one.name for one in change.entries}:
-                # The user has two keys for a while, and both are meant by its name.
+                # During a rotation a user has two keys; its name stands for both.
                 targets.append(_Target(wanted, None, retiring, target.name, None))
         return targets, problems
 
@@ -216,7 +216,7 @@ class _Known:
         return _Target(wanted, None, key, token.name if token is not None else self.noted_name(key), token)
 
     def noted_name(self, key: str) -> str:
-        """The name under which a key was revoked; empty where it is not known."""
+        """The name by which a key was revoked; empty if it is not known."""
         return next((note.user for note in self.revoked if note.key == key and note.user), "")
 
     def _owner_elsewhere(self, key: str) -> str:
@@ -317,7 +317,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 class _Lists:
-    """The lists of revocations as they are to be: that of users under None, those of exports by their index."""
+    """The revocation lists to write: the list of users under None, the lists of exports by their index."""
 
     def __init__(self, known: _Known) -> None:
         self.known, self.now = known, known.given.how.now
@@ -331,7 +331,7 @@ class _Lists:
         return "" if index is None else str(self.known.body.exports[index].subject)
 
     def revoke(self, target: _Target) -> Revocation:
-        """Revoke, where nothing that is there does already."""
+        """Add or move an entry, unless an existing entry already covers it. Returns what happens to the entry."""
         list_, key, at = self.by_export[target.export], target.key, target.wanted.at
         before = list_.get(key)
         issued_at = target.token.issued_at if target.token is not None else 0
@@ -339,7 +339,7 @@ class _Lists:
         if held is not None:
             return held._replace(export=self.called(target.export))
         if at == NOW:
-            # One that was issued again twice in a second is a little ahead of the clock.
+            # A token that was issued twice within a second has a time slightly ahead of the clock.
             at = max(self.now, issued_at) if issued_at <= self.now + CLOCK_TOLERANCE else self.now
         list_[key] = at
         action = ADDED if before is None else MOVED
@@ -347,7 +347,7 @@ class _Lists:
         return Revocation(self.called(target.export), key, target.name, action, at, before, reissued)
 
     def _held(self, target: _Target, list_: dict[str, int], issued_at: int) -> Revocation | None:
-        """The entry that is there and revokes what is asked for; None where there is none."""
+        """The existing entry that already covers the request; None if there is none."""
         key, at = target.key, target.wanted.at
         before, everyone = list_.get(key), list_.get("*", -1)
         if at != NOW:
@@ -358,12 +358,12 @@ class _Lists:
         earlier = [one for one in target.earlier if one in list_]
         last = max(earlier, key=lambda one: list_[one], default="")
         if last and issued_at >= list_[last]:
-            # The name has got another key since, perhaps in the same second.
+            # The name got another key after the revocation, possibly within the same second.
             return _kept(target, last, list_[last], issued_at)._replace(reissued=issued_at)
         return _kept(target, key, everyone, issued_at) if 0 < issued_at <= everyone else None
 
     def take_back(self, target: _Target) -> Revocation:
-        """Remove an entry, also that of an earlier key of the name."""
+        """Remove an entry, or the entry of an earlier key of the name. Returns what happens to the entry."""
         list_, key = self.by_export[target.export], target.key
         if key not in list_:
             key = next((one for one in target.earlier if one in list_), key)
@@ -372,7 +372,7 @@ class _Lists:
         return Revocation(self.called(target.export), key, target.name, action, None, before)
 
     def drop_expired(self, longest: int | None, asked: list[Revocation]) -> list[Revocation]:
-        """Remove entries that cover nothing any more. What happens to every entry: those that are asked for first."""
+        """Remove entries that no longer cover anything. Returns what happens to every entry, the requested ones first."""
         entries = {(entry.export, entry.public_key): entry for entry in asked}
         for index, list_ in self.by_export.items():
             if not list_:
@@ -394,8 +394,11 @@ def _kept(target: _Target, key: str, until: int, issued_at: int) -> Revocation:
 
 
 def _expired(list_: dict[str, int], tokens: dict[str, _Token], longest: int | None, now: int) -> set[str]:
-    """The entries that cover nothing any more: what they cover has expired, as nothing is valid for longer and no token that is there shows otherwise, or
-    the one for everybody, which stays, covers it too (MaybeCompact in the Go library)."""
+    """The keys of the entries that no longer cover anything. `longest` is the longest validity of tokens in seconds, None to keep all entries.
+
+    An entry is expired if every token that it covers must have expired and no existing token shows otherwise. It is also expired if the entry for `*`,
+    which stays, covers the same tokens (MaybeCompact in the Go library).
+    """
     if longest is None:
         return set()
     valid = [token for token in tokens.values() if token.issued_at and (not token.expires or token.expires >= now)]
@@ -454,7 +457,7 @@ class _Removal(NamedTuple):
 
 
 def _signing_keys(known: _Known, findings: Findings, notes: list[Revoked]) -> _Removal:
-    """The signing keys that go. The JWTs of the users that they signed leave the store: nothing shows any more whose they are."""
+    """The signing keys that are removed. The JWTs that they signed are removed from the store too, because they can no longer be verified."""
     wanted, given = known.wanted, known.given
     listed: list[str] = []
     for index, name in enumerate(wanted.remove_signing_keys):
@@ -483,7 +486,7 @@ def _signing_keys(known: _Known, findings: Findings, notes: list[Revoked]) -> _R
 
 
 def _newer_key(known: _Known, role: str, keys: list[str], index: int) -> Iterator[Problem]:
-    """What to warn of where a role has another key than the one that was removed under it."""
+    """A warning if a role now has a different key from the one that was removed."""
     record = known.given.names.record.get(known.claims.subject, {})
     current = [key.key for key in known.body.signing_keys if role in (key.role, key.key) or record.get(role) == key.key]
     if current and not set(current) & set(keys):
@@ -494,7 +497,7 @@ def _newer_key(known: _Known, role: str, keys: list[str], index: int) -> Iterato
 
 
 def _named_signing_keys(known: _Known, name: str) -> list[str] | str:
-    """The signing keys of a public key or role, also where they are gone already; what is wrong with the name otherwise."""
+    """The signing keys for a public key or role, including keys that are already removed; otherwise the problem with the name."""
     account, body = known.wanted.name, known.body
     record = known.given.names.record.get(known.claims.subject, {})
     if name == known.claims.subject:
@@ -505,7 +508,7 @@ def _named_signing_keys(known: _Known, name: str) -> list[str] | str:
     keys += [record[name]] if name in record and record[name] not in keys else []
     noted = [note.key for note in known.revoked if note.account == account and note.role == name]
     if noted and not set(noted) & set(keys):
-        return noted  # the role has got a new key since
+        return noted  # the role got a new key after the removal
     if keys:
         return keys
     if looks_like_key(name):
@@ -537,7 +540,7 @@ def _decide(
         claims.body.revocations,
         [item.revocations for item in claims.body.exports if item is not None],
     ):
-        # Everything else about the token, such as who signs it, is left to whoever keeps the account.
+        # Other differences, for example in the signer, are left to the task that manages the account.
         kept = Decision(claims, [], [], claims, claims, Policy(expires_at=claims.expires or None), given.how.now)
         return Step(found, kept, claims.issuer, bool(found.fault)), subject
     signing = given.names.that_sign(operator) if operator is not None else None
@@ -553,7 +556,7 @@ def _decide(
 
 
 def _new_verdict(given: Given, old: Claims, new: Claims, place: str) -> Verdict:
-    """What the rules say of the account that they did not say before: what was wrong with it already does not keep anybody from being revoked."""
+    """The problems and warnings that the change causes. Problems that the account already had do not prevent a revocation."""
     if new is old:
         return Verdict()
     before = verdicts.of_claims(old, place, given.how.now)
@@ -565,7 +568,7 @@ def _new_verdict(given: Given, old: Claims, new: Claims, place: str) -> Verdict:
 
 
 def _fresh(targets: list[_Target], asked: list[Revocation]) -> dict[str, str]:
-    """The times, as they are shown, of the entries that are made now, by public key."""
+    """The times, as shown, of the entries that are added with `now`, by public key."""
     return {
         entry.public_key: units.show_time(entry.at or 0)
         for target, entry in zip(targets, asked)
@@ -574,7 +577,7 @@ def _fresh(targets: list[_Target], asked: list[Revocation]) -> dict[str, str]:
 
 
 def _with_names(findings: Findings, names: dict[str, str], fresh: dict[str, str]) -> Findings:
-    """The same with names beside public keys, and with the word now for the time of this run, which check mode has another one of."""
+    """The findings with names next to public keys, and with `now` in place of the time of this run, which differs in check mode."""
     for side in (findings.before, findings.after):
         for where, shown in side.items():
             side[where] = _renamed(shown, names, fresh if side is findings.after else {})

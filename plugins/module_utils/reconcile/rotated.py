@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a key has signed that leaves its JWT: nothing of it may be left, since servers refuse it from then on."""
+"""Finds tokens that are still signed by a key that a rotation removes. There must be none, because servers refuse them once the key is removed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .plan import Plan
 from .trust import peek
 from .wanted import Rotation
 
-#: So many are named, the others are counted.
+#: How many are named in a message; the others are counted.
 _MOST = 5
 
 
 def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
-    """A problem for each rotation that would take a key away which has signed something that stays as it is."""
+    """A problem for each rotation that would remove a key while tokens that it signed stay as they are."""
     for one in given.wanted.rotations:
         if one.user:
             continue  # a user signs nothing

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotation of signing keys. A role is a slot: the key that signs for it is current, beside it there may be the next one, and one that is retiring.
+"""Rotation of keys. A role is a slot: its current key signs. In addition it may have a next key and a retiring key.
 
-What is known of a slot is the JWT, which has all of its keys, and the roles on record. So a run that was killed is gone on with by the next.
+The state of a slot is in the JWT, which has all of its keys, and in the recorded roles. So the next run continues a run that was interrupted.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from ..claims.options import Problem
 from ..keys.new import read_new_key
 from .wanted import Rotation, WantedKey, join
 
-#: What a rotation does: make the next key; let it sign what the one before signed; take the one before out of the JWT; or all of it at once.
+#: The phases of a rotation: create the next key; sign with it what the previous key signed; remove the previous key from the JWT; or all at once.
 ADD, RESIGN, RETIRE, REPLACE = ("add", "resign", "retire", "replace")
 _NEXT, _RETIRING = " (next)", " (retiring)"
-#: What the retiring keys of an account's users are recorded under, after the key of the account.
+#: The retiring keys of an account's users are recorded under the key of the account with this suffix.
 _USERS = "/users"
-#: The same of the curve key of its auth callout.
+#: The suffix for the curve keys of an account's auth callout.
 _CURVE = "/curve"
-#: The same of the operator's identity key, in the place of a role without a name.
+#: The suffix for the operator's identity keys, which are recorded with an empty role name.
 _IDENTITY = "/identity"
 
 
 class Slot(NamedTuple):
-    """The keys of a role: who signs, who is going to, and who has signed until now."""
+    """The keys of a role: the key that signs, the key that will sign, and the key that signed before."""
 
     current: str
     next: str = ""
@@ -35,7 +35,7 @@ class Slot(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Generations:
-    """The keys of an operator or account that are in its JWT and sign nothing by now, by role; and those that leave it, by role."""
+    """The keys of an operator or account that are in its JWT but do not sign, and the keys that are removed from the JWT, each by role."""
 
     next: Mapping[str, str] = dataclasses.field(default_factory=dict)
     retiring: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -43,17 +43,17 @@ class Generations:
 
     @property
     def retired(self) -> frozenset[str]:
-        """The keys that leave the JWT."""
+        """The keys that are removed from the JWT."""
         return frozenset(self.leaving.values())
 
     @property
     def idle(self) -> frozenset[str]:
-        """The keys that sign nothing."""
+        """The keys that do not sign."""
         return frozenset([*self.next.values(), *self.retiring.values(), *self.retired])
 
     @property
     def kept(self) -> list[tuple[str, str]]:
-        """The roles and keys that are in the JWT beside those that sign."""
+        """The roles and keys that are in the JWT in addition to the keys that sign."""
         return [*self.next.items(), *self.retiring.items()]
 
 
@@ -61,7 +61,7 @@ NONE = Generations()
 
 
 def split(record: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """The roles on record: the current keys, the next ones, and those that are retiring, by role."""
+    """The recorded keys: the current, the next and the retiring ones, each by role."""
     current, following, retiring = {}, {}, {}
     for name, key in record.items():
         if name.endswith(_NEXT):
@@ -74,7 +74,7 @@ def split(record: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], di
 
 
 def join_record(current: Mapping[str, str], generations: Generations) -> dict[str, str]:
-    """The roles as they are recorded."""
+    """The keys by role and generation, as they are recorded. The inverse of `split`."""
     return {
         **current,
         **{role + _NEXT: key for role, key in generations.next.items()},
@@ -83,7 +83,7 @@ def join_record(current: Mapping[str, str], generations: Generations) -> dict[st
 
 
 def role_of(record: Mapping[str, str], key: str) -> tuple[str, str]:
-    """The role that a key has on record, empty for none, and its generation: `current`, `next` or `retiring`."""
+    """The recorded role of a key, empty for none, and its generation: `current`, `next` or `retiring`."""
     name = next((name for name, known in record.items() if known == key), "")
     for ending, generation in ((_NEXT, "next"), (_RETIRING, "retiring")):
         if name.endswith(ending):
@@ -92,7 +92,8 @@ def role_of(record: Mapping[str, str], key: str) -> tuple[str, str]:
 
 
 class AtHand(NamedTuple):
-    """What is asked about keys: a new one, or its placeholder, for a role; whether a signer holds one elsewhere; and whether one was a key here and went."""
+    """Callbacks about keys: `make` returns a new key, or its placeholder, for a role; `is_elsewhere` is whether a signer holds a key elsewhere;
+    `has_gone` is whether a key was removed by an earlier run."""
 
     make: Callable[[str], str]
     is_elsewhere: Callable[[str], bool]
@@ -100,7 +101,7 @@ class AtHand(NamedTuple):
 
 
 class Turned(NamedTuple):
-    """The keys of roles after their rotations."""
+    """The current keys of roles after their rotations, the other keys of the roles, and the problems."""
 
     roles: dict[str, str]
     generations: Generations
@@ -114,9 +115,9 @@ def turn(
     rotations: Sequence[Rotation],
     at_hand: AtHand,
 ) -> Turned:
-    """Rotate the roles of one operator or account that are asked for, and keep the generations of the others.
+    """Apply rotations to the roles of one operator or account, and keep the generations of the other roles.
 
-    `roles` are the keys of the roles that are wanted. A key that a signer holds elsewhere is not followed by one whose seed is made here.
+    `roles` are the current keys of the wanted roles. If a signer holds a key elsewhere, no next key with a seed is created here.
     """
     present = set(in_token)
     _unused, following, retiring = split(record)
@@ -149,21 +150,21 @@ def turn(
 
 
 def _slot(current: str, following: str, retiring: str, present: set[str]) -> Slot:
-    """The slot of a role. A JWT that came back signed may have the next key in place of the one on record: it has come, then."""
+    """The slot of a role. A JWT that was signed elsewhere may have the next key in place of the recorded current key. Then the next key is current."""
     return Slot(following) if following and current not in present else Slot(current, following, retiring)
 
 
 def while_waiting(
     known: Mapping[str, Mapping[str, str]], planned: Mapping[str, Mapping[str, str]]
 ) -> dict[str, dict[str, str]]:
-    """The record while JWTs wait for their signatures: as it is, with new roles, and with the new key of a known role as its next one."""
+    """The record while JWTs wait for their signatures: the existing record, with new roles, and with the new key of a known role as its next key."""
     record = {owner: dict(roles) for owner, roles in known.items()}
     for owner, roles in planned.items():
         mine = record.setdefault(owner, {})
         before = dict(mine)
         for name, key in roles.items():
             if name.endswith(_RETIRING):
-                continue  # it signs as long as the JWT is not there
+                continue  # it signs until the new JWT is in place
             if name not in before:
                 mine[name] = key
             elif before[name] != key and not name.endswith(_NEXT):
@@ -176,10 +177,10 @@ def _in(key: str | None, present: set[str], current: str) -> str:
 
 
 def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) -> Slot | str:
-    """The slot after a phase, or why that cannot be."""
+    """The slot after a phase, or why the phase is not possible."""
     current, following, retiring = slot
     key = asked.key or retiring or current
-    # A run that was killed has put the key that follows on record, and not into the JWT.
+    # An interrupted run has recorded the next key as current, but the JWT does not have it yet.
     is_begun = bool(retiring) and current not in present
     if current not in present and not is_begun:
         return f"{asked.slot} has no key yet: there is nothing to rotate."
@@ -214,7 +215,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
 
 
 def with_generations(wanted: Sequence[WantedKey], generations: Generations) -> Iterator[WantedKey]:
-    """The signing keys that an account has beside those that sign: with what the document says of their roles."""
+    """The next and retiring signing keys of an account, each with the options that the document has for its role."""
     by_role = {one.role: one for one in wanted if one.role}
     for role, key in generations.kept:
         yield dataclasses.replace(by_role[role], key=key)
@@ -224,7 +225,7 @@ def with_generations(wanted: Sequence[WantedKey], generations: Generations) -> I
 
 
 class TurnedUser(NamedTuple):
-    """The key of a user after a phase, the one that is retiring, and those that are revoked now."""
+    """The current and the retiring key of a user after a phase, and the keys that are revoked now."""
 
     current: str
     retiring: str = ""
@@ -232,45 +233,45 @@ class TurnedUser(NamedTuple):
 
 
 def record_of_users(account_key: str) -> str:
-    """What the retiring keys of an account's users are recorded under."""
+    """The name under which the retiring keys of an account's users are recorded."""
     return account_key + _USERS
 
 
 def record_of_curve_key(account_key: str) -> str:
-    """What the curve key of an account's auth callout is recorded under, by its role."""
+    """The name under which the curve keys of an account's auth callout are recorded, by role."""
     return account_key + _CURVE
 
 
 def record_of_identity(operator_key: str) -> str:
-    """What the identity keys of an operator are recorded under while they are rotated."""
+    """The name under which the identity keys of an operator are recorded during a rotation."""
     return operator_key + _IDENTITY
 
 
 def with_owner(recorded: str, key_of: Callable[[str], str]) -> str:
-    """The same with the key that was made for an account in the place of its placeholder."""
+    """The name of a record with the key that was created for an account in place of its placeholder."""
     owner, slash, what = recorded.rpartition("/")
     new = read_new_key(owner) if slash else None
     return recorded if new is None else key_of(new) + slash + what
 
 
 def owner_of(recorded: str) -> str:
-    """The public key of the operator or account that something is recorded of."""
+    """The public key of the operator or account from the name of a record."""
     return recorded.partition("/")[0]
 
 
 def retiring_keys(record: Mapping[str, str]) -> dict[str, str]:
-    """The keys that users had before and that are not revoked yet, by the names of the users."""
+    """The previous keys of users that are not revoked yet, by user name."""
     return split(record)[2]
 
 
 def with_retiring(record: Mapping[str, str], user: str, key: str) -> dict[str, str]:
-    """The same record with another retiring key of a user, or without one."""
+    """The record with a new retiring key of a user, or without one if `key` is empty."""
     rest = {name: known for name, known in record.items() if name != user + _RETIRING}
     return {**rest, user + _RETIRING: key} if key else rest
 
 
 def with_new_names(record: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
-    """The same record, of users that have other names now, by the names of before."""
+    """The record of renamed users. `names` has the new names by the previous names."""
     return {names.get(user, user) + _RETIRING: key for user, key in retiring_keys(record).items()}
 
 
@@ -279,8 +280,11 @@ def until_written(
     after: Mapping[str, Mapping[str, str]],
     generations: Mapping[str, Generations],
 ) -> dict[str, dict[str, str]]:
-    """The record as it is written before the tokens are: with the keys of users that retire, until their revocation is in the JWT of the account, and with
-    the keys of roles that leave, which are in a JWT until it is written. So a run that is killed in between leaves what the next one needs."""
+    """The record that is written before the tokens.
+
+    It keeps the retiring keys of users until their revocation is in the account JWT, and the removed keys of roles, which are in a JWT until the new one
+    is written. So if a run is interrupted in between, the record has what the next run needs.
+    """
     kept = {owner: dict(keys) for owner, keys in before.items() if owner.endswith(_USERS)}
     for owner, found in generations.items():
         if found.leaving:

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tokens of a plan, once its keys exist. Nothing is decided here: a plan carries its claims, and what was made takes the place of placeholders.
+"""Signs the tokens of a plan, once its keys exist. Nothing is decided here: the plan has the claims, and created keys replace their placeholders.
 
-Everything is signed through `_encode`, which asks each key once for all of its signatures: a key may be in an HSM or behind a network.
+Everything is signed through `_encode`, which requests all signatures of a key at once, because a key may be in an HSM or reached over a network.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .plan import ActivationStep, Plan, Step
 if TYPE_CHECKING:
     from ..decision.unsigned import Request
 
-#: The keys that were made, by their placeholders.
+#: The created keys, by their placeholders.
 Made = Mapping[Placeholder, str]
 
 
 class Tokens(NamedTuple):
-    """The tokens of all that a plan issues: the operator's, those of accounts by name, those of users by account and name."""
+    """The tokens that a plan issues: of the operator, of accounts by name, and of users by account and name."""
 
     operator: str | None
     accounts: dict[str, str]
@@ -34,19 +34,19 @@ class Tokens(NamedTuple):
 
 
 def key_of(key: str, made: Made) -> str:
-    """A public key, also where it was a placeholder."""
+    """The public key; for a placeholder, the key that was created for it, or the placeholder itself if there is none yet."""
     return made.get(key, key) if isinstance(key, Placeholder) else key
 
 
 def with_keys(reasons: Sequence[str], made: Made) -> list[str]:
-    """Reasons with the public keys that were made in place of their placeholders: a run that finds these keys gives the same reasons."""
+    """The reasons with created public keys in place of their placeholders, so that they equal those of a run in which these keys exist."""
     for placeholder, key in made.items():
         reasons = [reason.replace(placeholder, key) for reason in reasons]
     return [*reasons]
 
 
 def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
-    """All tokens that a plan issues, or NatsSecurityError as `codec.encode` and of a signer: then there is none of them."""
+    """Sign all tokens that a plan issues. NatsSecurityError as from `codec.encode`, or if a signer fails; then no token is returned."""
     operator = [plan.operator] if plan.operator is not None and plan.operator.is_issued else []
     accounts = {name: step for name, step in plan.accounts.items() if step.is_issued}
     steps = _sign_steps([*operator, *accounts.values()], ring, made)
@@ -65,7 +65,7 @@ def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
 
 
 def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
-    """The requests for all that keys sign which are not at hand: `operator`, `account NAME` and `user ACCOUNT/NAME`."""
+    """The requests for all tokens whose signing keys are not available: `operator`, `account NAME` and `user ACCOUNT/NAME`."""
     from ..decision.unsigned import request_for  # few tasks have keys elsewhere
 
     steps = [("operator", plan.operator), *((f"account {name}", step) for name, step in plan.accounts.items())]
@@ -92,17 +92,17 @@ def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
 
 
 def claims_of_step(step: Step, ring: Keyring, made: Made) -> Claims:
-    """What the token of a step is to say, once its keys are made."""
+    """The claims of the token of a step, once its keys are created."""
     return _claims_of([step], ring, made)[0]
 
 
 def sign_step(step: Step, ring: Keyring, made: Made) -> str:
-    """The token of a step alone; with the activations of its imports. NatsSecurityError as `sign_plan`."""
+    """Sign the token of a single step, with the activations of its imports. NatsSecurityError as from `sign_plan`."""
     return _sign_steps([step], ring, made)[0]
 
 
 def _encode(items: Sequence[tuple[Claims, str]], ring: Keyring, made: Made) -> list[str]:
-    """The tokens of claims, each with the key that signs it."""
+    """The signed tokens for pairs of claims and issuer, in the same order."""
     return codec.encode_all([(claims, ring.signer(key_of(issuer, made)), claims.issued_at) for claims, issuer in items])
 
 
@@ -113,7 +113,7 @@ def _sign_steps(steps: Sequence[Step], ring: Keyring, made: Made) -> list[str]:
 
 
 def _claims_of(steps: Sequence[Step], ring: Keyring, made: Made) -> list[Claims]:
-    """The claims of operators and accounts, with the activations of their imports, which are signed for that."""
+    """The claims of operators and accounts. Signs the activations of their imports, and inserts them."""
     activations: list[tuple[int, NewToken, ActivationStep]] = [
         (number, placeholder, activation)
         for number, step in enumerate(steps)
@@ -141,7 +141,7 @@ def _activation_claims(step: ActivationStep, made: Made) -> Claims:
 
 
 def _with_own_subjects(claims: Claims) -> Claims:
-    """The claims of an account with its own key in the subjects of its imports."""
+    """The claims of an account with its own public key inserted in the subjects of its imports; other claims as they are."""
     body: Any = claims.body
     if not isinstance(body, Account):
         return claims

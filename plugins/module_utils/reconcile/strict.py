@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers refuse as soon as the operator has strict_signing_key_usage: what an identity key has signed, and what only an identity key could sign.
+"""Finds what servers refuse once the operator has strict_signing_key_usage: tokens that an identity key signed, and tokens that only an identity key
+could sign.
 
-Servers then take the operator's identity key out of the keys that they trust, and the identity keys of accounts out of those that may sign for them
-(server.go and accounts.go of nats-server). Only servers know which JWTs clients are connected by.
+Servers then no longer trust the operator's identity key, nor the identity keys of accounts as signers (server.go and accounts.go of nats-server).
+Only servers know which JWTs the connected clients use.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from .plan import Plan
 from .trust import NOTHING, peek
 from .wanted import join
 
-#: So many are named, the others are counted.
+#: How many are named in a message; the others are counted.
 _MOST = 5
 
 
 class Activation(NamedTuple):
-    """An activation token that the identity key of the exporting account signed: the importing account by name, the subject of the import, and whether
-    servers refuse it. They accept one that does not name the account that it was signed for (isIssuerClaimTrusted in accounts.go of nats-server)."""
+    """An activation token that is signed by the identity key of the exporting account: the name of the importing account, the subject of the import, and
+    whether servers refuse it. They accept a token without `issuer_account` (isIssuerClaimTrusted in accounts.go of nats-server)."""
 
     account: str
     subject: str
@@ -34,13 +35,13 @@ class Activation(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """What servers refuse under a strict operator: accounts by name, users as ACCOUNT/USER, activations, accounts that only their identity key can sign for."""
+    """What servers refuse under a strict operator: accounts by name, users as ACCOUNT/USER, activations, and the system account if it has no signing key."""
 
-    has_signing_key: bool = True  # the operator
+    has_signing_key: bool = True  # whether the operator has one
     accounts: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     activations: tuple[Activation, ...] = ()
-    system_account: str = ""  # that has no signing key
+    system_account: str = ""  # its name, if it has no signing key
 
     @property
     def is_nothing(self) -> bool:
@@ -58,7 +59,7 @@ class Refused:
 def refused(
     operator: Claims, accounts: Mapping[str, Claims], issuers_of_users: Callable[[str], Iterable[tuple[str, str]]]
 ) -> Refused:
-    """What servers would refuse if the operator were strict. `issuers_of_users` has the users of an account by name, each with the key that signed it."""
+    """What servers would refuse if the operator were strict. `issuers_of_users` returns the user names of an account, each with the key that signed it."""
     body: Operator = operator.body
     system = next((name for name, claims in accounts.items() if claims.subject == body.system_account), "")
     return Refused(
@@ -84,7 +85,7 @@ def _activations(name: str, claims: Claims) -> Iterator[Activation]:
 
 
 def show(found: Refused, is_on: bool) -> dict[str, Any]:
-    """The same as a result of a task."""
+    """The refused entities as a task result. `is_on` is whether the operator is strict already."""
     return {
         "enabled": is_on,
         "ready": found.is_nothing,
@@ -97,7 +98,7 @@ def show(found: Refused, is_on: bool) -> dict[str, Any]:
 
 
 def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Problem]]:
-    """Why the operator does not become strict by this plan: what servers would refuse that the plan does not sign again. And what to warn of."""
+    """The problems that keep this plan from making the operator strict, which are tokens that servers would refuse; and the warnings."""
     found = given.place.operator
     step = plan.operator
     if found is None or step is None or found.claims.body.strict_signing_key_usage:

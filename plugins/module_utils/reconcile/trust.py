@@ -1,13 +1,14 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whose the JWTs of a place are. From the top down: the operator, its accounts by the operator's keys, users by their account's keys. Pure.
+"""Verifies that the JWTs of a place belong to our operator. From the top down: the operator, its accounts by the operator's keys, users by the keys of
+their account. Pure.
 
-A file says nothing about who we are, since whoever writes JWTs could have exchanged it. A key is ours because the document names it, because it is
-on record where the keys are, or because a key of the one above signed it. What is not ours is a problem, and nothing is taken from it.
+The JWT files alone prove nothing, because anyone who can write them could have replaced them. A key is ours if the document names it, if it is on
+record in the keystore, or if a key of the operator or account above signed it. Anything that is not ours is a problem, and none of it is used.
 
-Keys that are on record count beside those of the JWTs that are there: a run that removes a signing key may be killed before it has signed again what
-that key had signed, and the record is only written at its end. A store without a record is taken as it is, once: the record is made then. What a
-signing key has signed that another tool removed is ours there where we have the key's seed.
+The keys on record are accepted in addition to those in the existing JWTs: a run that removes a signing key may be interrupted before it has issued again
+what that key signed, and the record is only written at the end of a run. A store without a record is accepted as it is, once; the record is created
+then. In such a store, tokens signed by a signing key that another tool removed are ours if we have the seed of the key.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ _MISSING = "its file is gone, the JWT on record holds"
 
 @dataclasses.dataclass
 class Named:
-    """The keys that a document names by itself: identity keys, and all keys of the operator and of each account. An account without one has ""."""
+    """The public keys in a document: the identity keys, and all keys of the operator and of each account. An account without a key has ""."""
 
     operator: str = ""
     operator_keys: frozenset[str] = frozenset()
     accounts: dict[str, str] = dataclasses.field(default_factory=dict)
     account_keys: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
-    renamed_from: dict[str, str] = dataclasses.field(default_factory=dict)  # names of before, by the names of accounts
+    renamed_from: dict[str, str] = dataclasses.field(default_factory=dict)  # previous names by account name
 
 
 def named_keys(wanted: Wanted) -> Named:
@@ -55,10 +56,10 @@ def _keys(key: str, signing_keys: Sequence[WantedKey]) -> frozenset[str]:
 
 
 class Evidence(NamedTuple):
-    """What is found, before anything is known of it, and what is on record.
+    """The existing tokens before verification, and the record.
 
-    `unread` are the accounts, "" the operator, whose files hold something else than such a JWT. `where` and `recorded_at` are the paths of an
-    account's, or without a name the operator's, JWT, and of the same on record.
+    `unread` are the accounts, "" for the operator, whose files have no such JWT. `where` returns the path of the JWT of an account, or of the operator if
+    the name is empty; `recorded_at` returns the path of the same JWT on record.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Evidence(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What tokens are compared with."""
+    """What tokens are verified against. `has_seed` is whether the seed of a public key is available."""
 
     evidence: Evidence
     named: Named
@@ -82,7 +83,7 @@ class _Known(NamedTuple):
 
 
 def verify(evidence: Evidence, named: Named, has_seed: Callable[[str], bool]) -> Trust:
-    """Find out what of a place is ours."""
+    """Determine which tokens and roles of a place are ours. The returned trust includes the problems."""
     known = _Known(evidence, named, has_seed)
     record = evidence.record
     trust = Trust(record, is_first=not record.operator)
@@ -116,9 +117,9 @@ def verify(evidence: Evidence, named: Named, has_seed: Callable[[str], bool]) ->
 
 
 def _is_blind(evidence: Evidence, trust: Trust) -> bool:
-    """Whether nothing shows whose the accounts are."""
+    """Whether the accounts cannot be verified because no key of the operator is known."""
     if trust.operator is None and (evidence.operator is not None or "" in evidence.unread):
-        return True  # that is a problem already
+        return True  # already reported as a problem
     if trust.operator_keys or not evidence.accounts:
         return False
     trust.problem(
@@ -133,7 +134,7 @@ def _keys_of(stored: Found | None) -> frozenset[str]:
 
 
 def _recorded(trust: Trust, path: str, token: str) -> Found | None:
-    """A token on record; None where there is none, or with a problem where it is damaged."""
+    """A token on record; None if there is none. A damaged one adds a problem and returns None."""
     if not token:
         return None
     try:
@@ -148,7 +149,7 @@ def _put_back(recorded: Found | None) -> Found | None:
 
 
 def _newer(found: Found, recorded: Found | None) -> Found:
-    """What is there, unless a run has left a newer one: an older JWT lacks the revocations, and has the signing keys, of its time."""
+    """The existing token, or the one on record if that is newer: an older JWT lacks revocations and may have removed signing keys."""
     if recorded is None or recorded.claims.subject != found.claims.subject:
         return found
     old, new = found.claims.issued_at, recorded.claims.issued_at
@@ -167,7 +168,7 @@ def _signer(claims: Claims) -> str:
 
 
 def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | None:
-    """The operator's token that holds; None where there is none, or one that is not ours."""
+    """The valid token of the operator; None if there is none, or only one that is not ours."""
     evidence, named, has_seed = known
     found = evidence.operator
     if found is None:
@@ -178,7 +179,7 @@ def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | No
     if recorded is not None and found.token == recorded.token:
         return found
     if named.operator and claims.subject != named.operator:
-        return found  # the plan says that the document names another key
+        return found  # the plan reports that the document names another key
     if trust.record.operator and claims.subject != trust.record.operator:
         trust.problem(
             evidence.where(""),
@@ -189,7 +190,7 @@ def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | No
         return recorded
     keys = {claims.subject} | named.operator_keys | _keys_of(recorded)
     is_first = not (named.operator or trust.record.operator)
-    # nsc signs the JWT of a strict operator with one of the signing keys that it names itself. That proves nothing once the operator is known.
+    # nsc signs the JWT of a strict operator with one of the signing keys in the same JWT. That proves nothing once the operator is known.
     if claims.issuer in keys or has_seed(claims.issuer) or (is_first and claims.issuer in claims.body.signing_keys):
         return _newer(found, recorded)
     remedy = "Remove the file to have the JWT on record put back."
@@ -201,7 +202,7 @@ def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | No
 
 
 def _miss_operator(known: _Known, trust: Trust) -> None:
-    """A problem where the operator is on record, and nothing else of it is left."""
+    """Add a problem if the operator is on record, but neither its JWT nor its seed exists."""
     evidence, operator = known.evidence, trust.record.operator
     if operator and not known.has_seed(operator):
         trust.problem(
@@ -215,7 +216,7 @@ def _miss_operator(known: _Known, trust: Trust) -> None:
 
 
 def _account(name: str, known: _Known, trust: Trust, recorded: Found | None) -> Found | None:
-    """The account's token that holds; None where there is none, or one that is not ours."""
+    """The valid token of an account; None if there is none, or only one that is not ours."""
     evidence = known.evidence
     found = evidence.accounts.get(name)
     if found is None:
@@ -239,7 +240,7 @@ def _is_wanted(named: Named, name: str, subject: str) -> bool:
 
 
 def _signature_fault(name: str, known: _Known, trust: Trust, recorded: Found | None) -> str:
-    """Why the signer of an account's JWT is none that may sign it; empty where it is one."""
+    """Why the signer of an account's JWT is not accepted; empty if it is."""
     evidence, named, has_seed = known
     claims = evidence.accounts[name].claims
     if claims.issuer in trust.operator_keys or (
@@ -260,7 +261,7 @@ def _signature_fault(name: str, known: _Known, trust: Trust, recorded: Found | N
 
 
 def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | None) -> str:
-    """Why the JWT of an account is that of another one; empty where it is not. One that the document names another key of is for the plan."""
+    """Why the JWT belongs to another account; empty if it does not. If the document names another key, the plan reports that."""
     evidence, named, has_seed = known
     claims = evidence.accounts[name].claims
     about = f"its JWT is about {claims.subject}, signed by {_signer(claims)} for the account {claims.name}"
@@ -288,7 +289,7 @@ def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | No
 
 
 def _find_roles(evidence: Evidence, trust: Trust) -> None:
-    """The roles on record; where there are none, those of the file that the owners' JWTs have the keys of."""
+    """Set the roles to those on record. If there are none, use the roles in the file whose keys are in the JWTs of their owners."""
     written, recorded = evidence.roles, trust.record.roles
     if written is None:
         return
@@ -315,7 +316,7 @@ def _find_roles(evidence: Evidence, trust: Trust) -> None:
 
 
 class Said(NamedTuple):
-    """What a token that is not verified yet seems to be about."""
+    """The claims of a token that is not verified yet."""
 
     subject: str
     issuer: str
@@ -327,7 +328,7 @@ NOTHING = Said("", "", "", "")
 
 
 def peek(token: str) -> Said:
-    """What a token seems to be about; nothing where it is none."""
+    """The claims of a token without verifying it; empty values if it is not a token."""
     data = codec.peek(token)
     nats = data.get("nats")
     account = nats.get("issuer_account") if isinstance(nats, dict) else None
@@ -335,18 +336,18 @@ def peek(token: str) -> Said:
 
 
 class UserFile(NamedTuple):
-    """The file of a user's JWT: the names that it is filed under, the account's public key, and what the document says of the user."""
+    """The file of a user's JWT: the account and user name in its path, the public key of the account, and what the document has for the user."""
 
     account: str
     account_key: str
     name: str
-    public_key: str = ""  # where the document names it
-    is_wanted: bool = True  # whether the document wants the user to be there
-    renamed_from: str = ""  # the name that its JWT may still have
+    public_key: str = ""  # if the document names it
+    is_wanted: bool = True  # whether the document wants the user to be present
+    renamed_from: str = ""  # the previous name, which its JWT may still have
 
 
 def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str], bool]) -> str:
-    """Why a JWT is not taken for that of the user that it is filed under; empty where it is."""
+    """Why a JWT is not accepted as that of the user in its path; empty if it is."""
     keys = trust.account_keys.get(file.account, frozenset())
     is_of_a_key_before = trust.is_first and said.issuer_account == file.account_key and has_seed(said.issuer)
     if said.issuer not in keys and not is_of_a_key_before:
@@ -359,7 +360,7 @@ def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str
             "Remove the file to have it issued again."
         )
     if file.public_key:
-        return ""  # the plan says whether the document names another key
+        return ""  # the plan reports if the document names another key
     if said.name != file.name and not (file.renamed_from and said.name == file.renamed_from):
         return (
             f"{about} for the user {said.name}, not for {file.name}. "

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotation of the keys of users. The JWT of a user is about its key, so a new key takes a new JWT, and nothing in the account has to know it first.
+"""Rotation of the keys of users. The key of a user is the subject of its JWT, so a new key needs a new JWT. The account does not have to know it first.
 
-The JWT of the key before stays valid until that key is revoked in the account. It is in no file any more, so the key is on record as retiring until then.
+The JWT of the previous key stays valid until that key is revoked in the account. It is no longer in a file, so the key is recorded as retiring until
+then.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .wanted import PRESENT, Rotation, WantedAccount, WantedUser, join
 
 
 def turn_users(given: Given) -> list[Problem]:
-    """Go through the phases that are asked for of users: what becomes of their keys is among the names. What is wrong with them."""
+    """Apply the requested rotations of users. Adds the resulting keys to the names, and returns the problems."""
     problems: list[Problem] = []
     names = given.names
     accounts = {account.name: account for account in given.wanted.accounts}
@@ -51,7 +52,7 @@ def turn_users(given: Given) -> list[Problem]:
 
 
 def _as_found(given: Given, account: WantedAccount, asked: Rotation) -> WantedUser | Problem:
-    """A user that the document does not describe, as its JWT describes it: it keeps all but its key."""
+    """A user that is not in the document, with the options from its JWT: only its key will change. A problem if it cannot be rotated."""
     place = join(asked.place, "user")
     named = f"{excerpt(asked.user)} in the account {account.name}"
     found = read_user(given, account.name, asked.user)
@@ -75,7 +76,7 @@ def _as_found(given: Given, account: WantedAccount, asked: Rotation) -> WantedUs
 
 
 def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rotation) -> TurnedUser | Problem:
-    """Go through a phase of the rotation of a user's key; a problem where that cannot be."""
+    """Apply one phase of the rotation of a user's key. Returns the keys of the user, or a problem if the phase is not possible."""
     owner = given.names.accounts[account.name]
     text = given.place.user_text(account.name, user.name)
     current = peek(decorated.token_in(text)).subject if text is not None else ""
@@ -95,7 +96,7 @@ def turn_user(given: Given, account: WantedAccount, user: WantedUser, asked: Rot
 def _turn(
     slot: TurnedUser, asked: Rotation, has_gone: Callable[[str], bool], is_stored: Callable[[str], bool]
 ) -> TurnedUser | str:
-    """The slot after a phase, without a current key where another one is to follow; or why that cannot be."""
+    """The keys of a user after a phase, or why the phase is not possible. `current` is empty if a new key has to follow."""
     current, retiring, _unused = slot
     key = asked.key or retiring or current
     if asked.phase == ADD:
@@ -104,7 +105,7 @@ def _turn(
         return slot if asked.phase == RESIGN else TurnedUser(current, "", (retiring,))
     if key != current:
         if has_gone(key):
-            # A run that was killed may have left its seed, and the key before that.
+            # An interrupted run may have left the seed of this key and of the key before it.
             is_left = asked.phase != RESIGN and is_stored(key)
             return TurnedUser(current, "", tuple(filter(None, (key, retiring)))) if is_left else slot
         return f"{key} is not a key of the user {asked.account}/{asked.user}, which has {current}."
@@ -121,14 +122,14 @@ def _turn(
 
 
 def _has_gone(given: Given, account: str, key: str) -> bool:
-    """Whether a key was one of a user, and is none any more."""
+    """Whether a key was removed or revoked as the key of a user."""
     trust, found = given.place.trust, given.place.accounts.get(account)
     body: Account = found.claims.body if found is not None else Account()
     return key in body.revocations or (trust is not None and key in trust.record.removed)
 
 
 def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Rotation, current: str) -> str | Problem:
-    """The key that follows: the one that is named, or a new one, or its placeholder."""
+    """The next key: the key that the task or the document names, the key that an interrupted run created, or the placeholder of a new key."""
     named = asked.following or (user.key if user.key != current else "")
     if user.key and user.key != named:
         path = join(account.user_place(user), "public_key")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done to the users of an account. There may be very many: what they have in common is looked at once."""
+"""Plans the changes to the users of an account. There may be very many users, so what they have in common is determined once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_TOKEN = ("there is no token yet",)
 
 
 class UsersPlan(NamedTuple):
-    """The users whose files are written, the names of those that are kept, and the keys of all."""
+    """The users whose files are written, the names of users that are kept, the keys of all users by name, the decisions by name, and the findings."""
 
     steps: list[UserStep]
     kept: list[str]
@@ -42,7 +42,7 @@ class UsersPlan(NamedTuple):
 
 
 class UserAccount(NamedTuple):
-    """The account that the users are of: as it is wanted, as it will be, and whether its operator is strict."""
+    """The account of the users: what is wanted, the claims that it will have, and whether its operator is strict."""
 
     wanted: WantedAccount
     claims: Claims
@@ -50,7 +50,7 @@ class UserAccount(NamedTuple):
 
 
 def plan_users(given: Given, account: UserAccount, members: Members) -> UsersPlan:
-    """Decide for every user of an account that is to be there."""
+    """Decide on every user of an account that is to be present."""
     common = _Common(given, account, members)
     for user in account.wanted.users:
         if user.state != ABSENT:
@@ -60,16 +60,16 @@ def plan_users(given: Given, account: UserAccount, members: Members) -> UsersPla
 
 
 class _Signers(NamedTuple):
-    """Who signs the users that name a role, or none."""
+    """The keys that sign the users with a given role, or without a role."""
 
     issuers: Issuers
-    usual: str  # whoever signs what has no token yet
+    usual: str  # the key that signs users without a token
     can_sign: bool
-    has_templates: bool  # so that no two users of the scope have the same permissions
+    has_templates: bool  # whether the permissions of the scope depend on the user
 
 
 class _Common:
-    """What the users of an account have in common, and what has come of them so far."""
+    """What the users of an account have in common, and the results so far."""
 
     def __init__(self, given: Given, account: UserAccount, members: Members) -> None:
         self.given, self.wanted, self.account, self.strict = given, account.wanted, account.claims, account.strict
@@ -88,7 +88,7 @@ class _Common:
         self._warned: dict[tuple[str, str], list[str]] = {}
 
     def signers(self, user: WantedUser, place: str) -> _Signers | None:
-        """Who signs the users with the role of this one; None, with a problem for each of them, where nobody can."""
+        """The signers for the role of a user; None, with a problem for each user, if no key can sign."""
         if user.role not in self._signers:
             self._signers[user.role] = self._find_signers(user.role)
         found = self._signers[user.role]
@@ -117,7 +117,7 @@ class _Common:
         return _Signers(issuers, usual, can_sign, scope is not None and "{{" in repr(scope.template))
 
     def plan(self, user: WantedUser) -> None:
-        """Decide for one user."""
+        """Decide on one user, and add the result."""
         given, wanted = self.given, self.wanted
         place = wanted.user_place(user)
         text = given.place.user_text(wanted.name, user.name) if user.name in self.files.users else None
@@ -174,7 +174,10 @@ class _Common:
         return subject
 
     def _decide(self, one: _User, signers: _Signers, is_turned: bool) -> tuple[str, tuple[str, ...], Claims] | None:
-        """Who signs the user, why, if it is issued, and its claims; None with a problem. One whose key is rotated is issued again."""
+        """The signer of the user, the reasons to issue it (empty if it is kept) and its claims; None if there is a problem.
+
+        A user whose key is rotated is always issued again.
+        """
         given = self.given
         revoked = revoked_until(self.body.revocations, one.subject)
         problems: list[Problem] = []
@@ -209,7 +212,10 @@ class _Common:
         return issuer, reasons, decision.claims
 
     def _turn(self, one: _User, chosen: tuple[str, Claims], signers: _Signers, policy: Policy) -> tuple[str, Decision]:
-        """Who signs the JWT of the new key of a user, and the decision to issue it in place of the one that is there. NatsSecurityError."""
+        """The signer of the JWT for the new key of a user, and the decision to issue it in place of the existing JWT.
+
+        NatsSecurityError if the existing JWT cannot be read.
+        """
         issuer, wanted = chosen
         if not self.given.signer and not self.given.ring.has(issuer):
             other = at_hand(signers.issuers, Signing(issuer, signers.issuers.scopes.get(issuer)), self.given.ring)
@@ -221,7 +227,7 @@ class _Common:
         return issuer, decision._replace(old=old, reasons=[f"its key {one.said.subject} is replaced by a new one"])
 
     def _compare(self, one: _User, wanted: Claims, issuer: str, policy: Policy) -> Decision:
-        # With the seed of whoever signed it, where that key may, a user that is as it should be costs less.
+        # If the seed of the signer is available, an unchanged user can be checked faster.
         signer: KeyPair | None = self.given.ring.find(issuer) if one.token is not None else None
         return decide(wanted, one.token, issuer, policy, self.given.how.now, signer)
 
@@ -239,7 +245,7 @@ class _Common:
         named = wanted_claims.issuer_account(self.account.subject, issuer, one.said.issuer_account)
         keys = wanted_claims.UserKeys(one.subject, named, scope is not None)
         wanted, checked = wanted_claims.user_claims(one.user, one.place, keys, problems)
-        # Users that are alike have the same faults: they are looked for once. Templates make of each user another one.
+        # Users with the same options have the same verdict, so it is computed once. With templates it depends on the user name.
         alike = (self.account.subject, issuer, wanted.not_before, one.user.name if has_templates else "")
         if alike not in checked:
             signed = copy_with(wanted, issuer=issuer)
@@ -253,7 +259,7 @@ class _Common:
         return wanted
 
     def warnings(self) -> Verdict:
-        """What the rules warn of: of users that are alike the first is named, the others are counted."""
+        """The warnings of the rules. Of the users with the same warning, the first is named and the others are counted."""
         found = []
         for (_unused, message), places in self._warned.items():
             others = len(set(places)) - 1
@@ -264,7 +270,7 @@ class _Common:
         self.findings.judge(Verdict((Problem(place, message),)))
 
     def _plan_creds(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
-        """Why the creds file is written or its mode corrected, whether it is written, and whether the one that is there is of a key before and goes."""
+        """The reasons to write or correct the creds file, whether it is written, and whether the existing file has a previous key and is archived."""
         text = self.given.place.creds_text(self.wanted.name, one.user.name) if self._may_be_old(one) else None
         holder = holder_of_creds(text) if text is not None else ""
         if not holder or holder == one.subject or holder not in self._old_keys(one):
@@ -272,12 +278,12 @@ class _Common:
         return self._creds_of_old_key(one, holder, is_issued)
 
     def _creds_of_old_key(self, one: _User, holder: str, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
-        """The same where the file is of a key that the user had before."""
+        """The same as `_plan_creds`, for a file with a previous key of the user."""
         reasons = () if is_issued else (f"the creds file is of the key {holder}, which the user had before",)
         return reasons, one.user.creds and self.given.ring.has(one.subject), True
 
     def _may_be_old(self, one: _User) -> bool:
-        """Whether the creds file of a user could be that of a key that it had before."""
+        """Whether the creds file of a user may have a previous key."""
         if one.user.name not in self.files.creds:
             return False
         key = (self.wanted.name, one.user.name)
@@ -289,7 +295,7 @@ class _Common:
         return {key for key in keys if key} | set(self.body.revocations)
 
     def _creds_in_place(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
-        """The same where nothing suggests that the file is of another key."""
+        """The same as `_plan_creds`, if nothing suggests that the file has a previous key."""
         if not one.user.creds:
             return (), False, False
         given, name = self.given, one.user.name
@@ -305,12 +311,12 @@ class _Common:
         creds = read_creds(text, one.subject, one.token)
         if creds.problem or creds.holder is None:
             holder = holder_of_creds(text)
-            if holder in self.body.revocations:  # by a run that was killed before it wrote the file
+            if holder in self.body.revocations:  # by a run that was interrupted before it wrote the file
                 return self._creds_of_old_key(one, holder, is_issued)
             self._problem(file, creds.problem)
             return (), False, False
         if not seed:
-            # The creds file alone has the seed, so it is where it comes from when the file is written again.
+            # Only the creds file has the seed, so take it from there for rewriting the file.
             given.ring.add(creds.holder)
         if creds.is_same:
             return given.place.file_reasons(file), is_issued, False
@@ -319,7 +325,7 @@ class _Common:
 
 @dataclasses.dataclass
 class _User:
-    """A user that is being planned: what is wanted, and what is found."""
+    """A user that is being planned: what is wanted, and what exists."""
 
     __slots__ = ("file", "place", "said", "subject", "token", "user")
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the rules say of every entity of a plan: problems, which keep it from being applied, and warnings. One verdict for every module."""
+"""Applies the rules to the entities of a plan. Problems prevent the plan from being applied, warnings do not. All modules use the same verdicts."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from .wanted import join
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What is wrong, and what is questionable, each with its place."""
+    """Problems and warnings, each with its place."""
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
     def __add__(self, other: Verdict) -> Verdict:
-        """Both."""
+        """The problems and warnings of both verdicts."""
         if not (other.problems or other.warnings):
             return self
         return Verdict((*self.problems, *other.problems), (*self.warnings, *other.warnings))
 
     def at(self, place: str) -> Verdict:
-        """The same of an entity at a place, for what was said of one without a place."""
+        """The same verdict with its paths below a place."""
         if not self:
             return self
         problems = tuple(Problem(join(place, path), message) for path, message in self.problems)
         return Verdict(problems, tuple(Problem(join(place, path), message) for path, message in self.warnings))
 
     def beside(self, unread: Sequence[Problem]) -> Verdict:
-        """The same without what is said of values that could not be read: rules see a default in their place."""
+        """The same verdict without entries about values that could not be read, because the rules saw a default in their place."""
         if not (self and unread):
             return self
         places = {path for path, _message in unread}
@@ -45,28 +45,28 @@ class Verdict:
         return Verdict(problems, tuple(warning for warning in self.warnings if warning.path not in places))
 
     def __bool__(self) -> bool:
-        """Whether anything is said."""
+        """Whether there are problems or warnings."""
         return bool(self.problems or self.warnings)
 
 
-#: Where nothing is wrong.
+#: The verdict without problems and warnings.
 NOTHING = Verdict()
 
 
 def of_claims(claims: Claims, place: str, now: int, being_made: Iterable[int] = ()) -> Verdict:
-    """What the rules say of the claims of one entity by itself. Imports whose activation is being made have no token yet."""
+    """The verdict on the claims of a single entity. `being_made` are the indexes of imports whose activation token does not exist yet."""
     found = [*rules.library_issues(claims, now), *rules.server_issues(claims, now)]
     return _verdict(_without_pending(found, being_made), place)
 
 
 def of_account(operator: Claims, account: Claims, place: str, self_signed: bool) -> Verdict:
-    """What the rules say of an account under its operator. Where accounts sign themselves, the operator signs them elsewhere."""
+    """The verdict on an account under its operator. `self_signed` accepts accounts that signed themselves, because the operator signs them elsewhere."""
     found = rules.issues_between(operator, account)
     return _verdict((issue for issue in found if not (self_signed and issue.path == "issuer")), place)
 
 
 def of_user(account: Claims, user: Claims, place: str, now: int, strict: bool) -> Verdict:
-    """What the rules say of a user by itself and in its account, under an operator that may be strict."""
+    """The verdict on a user by itself and in its account. `strict` is whether the operator is strict."""
     return of_claims(user, place, now) + _verdict(rules.user_issues(account, user, now, strict), place)
 
 
@@ -76,10 +76,10 @@ def across(
     system_account: str,
     being_made: Mapping[str, Sequence[int]],
 ) -> Verdict:
-    """What the rules say of imports: of those without an export, and of those that form a cycle. By names of accounts; the system account by key."""
+    """The verdict on imports without an export and on import cycles. The mappings are by account name; `system_account` is a public key."""
     if not any(account.body.imports for account in accounts.values()):
         return NOTHING
-    # A task of an account without imports does not pay for the import of these rules.
+    # Loaded only if an account has imports.
     from ..rules.cycles import Cycles
 
     by_key = {account.subject: account for account in accounts.values()}

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task asks for: an operator, accounts and users by name, with the options that describe their claims. A single entity is one of these alone.
+"""What a task asks for: an operator, accounts and users by name, with the options that describe their claims. Modules for a single entity use the
+same types.
 
-`place` is where an entity stands in the document, for messages: `accounts[1] (APP)`, empty for the entity of a module of its own.
+`place` is the position of an entity in the document, for messages: `accounts[1] (APP)`. It is empty in modules for a single entity.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import dataclasses
 from typing import Any, Sequence
 
 PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
-#: The options of every token beside its claims: its envelope, and when it ends and is renewed.
+#: The options of every token that are not in its body: its envelope, and its expiry and renewal.
 ENVELOPE = ("audience", "not_before")
 POLICY = ("expires_in", "expires_at", "renew_before", "renew_spread", "force")
-#: The words of the document beside those of the claims, by what they are said of.
+#: The options of the document in addition to those of the claims, by kind of entity.
 OPERATOR_WORDS = (
     "name",
     "public_key",
@@ -54,7 +55,7 @@ class WantedKey:
 
 @dataclasses.dataclass
 class WantedUser:
-    """A user. Its claims are read when they are needed: there may be very many."""
+    """A user. Its claims are read only when needed, because there may be very many users."""
 
     __slots__ = ("creds", "index", "key", "name", "options", "renamed_from", "role", "state")
 
@@ -65,12 +66,12 @@ class WantedUser:
     state: str
     creds: bool
     options: dict[str, Any]
-    renamed_from: str  # the name that it had before, empty for none
+    renamed_from: str  # the previous name, empty for none
 
 
 @dataclasses.dataclass(frozen=True)
 class WantedRevocation:
-    """An entry of a list of revocations: of a user or, with an export, of an importing account. By name, public key or `*`; `at` in unix seconds, or NOW."""
+    """A revocation of a user or, with `export`, of an importing account. `name` is a name, a public key or `*`; `at` is in unix seconds, or NOW."""
 
     place: str
     name: str
@@ -80,10 +81,10 @@ class WantedRevocation:
 
 @dataclasses.dataclass(frozen=True)
 class RevocationChange:
-    """What changes in the revocations of an account that is otherwise taken as it is found.
+    """The changes to the revocations of an account that is otherwise used as it is.
 
-    With `absent` the entries are removed. `longest_life` is the longest time, in seconds, that a token of the account was ever issued for: entries that
-    cover nothing younger are removed too; None removes none.
+    With `absent`, the entries are removed. `longest_life` is the longest validity, in seconds, of any token that the account issued: entries that only
+    cover tokens older than this are removed too. None keeps them.
     """
 
     entries: list[WantedRevocation]
@@ -93,37 +94,37 @@ class RevocationChange:
 
 @dataclasses.dataclass
 class WantedAccount:
-    """An account with its signing keys and users. An existing one is taken as it is found; only its users are managed, and what `change` says."""
+    """An account with its signing keys and users. An account with state existing is used as it is; only its users and `change` are applied."""
 
     place: str
     name: str
     key: str
-    role: str  # that of the operator's key that signs it
+    role: str  # the role of the operator's key that signs the account
     state: str
     signing_keys: list[WantedKey]
     users: list[WantedUser]
     options: dict[str, Any]
     remove_signing_keys: list[str] = dataclasses.field(default_factory=list)
     remove_revocations: list[str] = dataclasses.field(default_factory=list)
-    change: RevocationChange | None = None  # of an existing account
-    renamed_from: str = ""  # the name that it had before
+    change: RevocationChange | None = None  # only with state existing
+    renamed_from: str = ""  # the previous name, empty for none
 
     @property
     def curve_role(self) -> str:
-        """The role of the curve key of the auth callout, where the document names one in place of a public key."""
+        """The role of the curve key of the auth callout; empty if the document has a public key or nothing there."""
         authorization = self.options.get("authorization")
         xkey = authorization.get("xkey") if isinstance(authorization, dict) else None
         role = xkey.get("role") if isinstance(xkey, dict) and len(xkey) == 1 else None
         return role if isinstance(role, str) else ""
 
     def user_place(self, user: WantedUser) -> str:
-        """Where a user stands in the document."""
+        """The place of a user in the document."""
         return f"{self.place}.users[{user.index}] ({user.name})" if self.place else ""
 
 
 @dataclasses.dataclass
 class WantedOperator:
-    """The operator. An existing one is taken as it is found."""
+    """The operator. An operator with state existing is used as it is."""
 
     place: str
     name: str
@@ -137,10 +138,11 @@ class WantedOperator:
 
 @dataclasses.dataclass(frozen=True)
 class Rotation:
-    """A phase of the rotation of a signing key, of an account, or with an empty name of the operator; or of the key of a user of an account; or, without
-    role and user, of the operator's identity key.
+    """One phase of the rotation of a key.
 
-    Without `key` it is the one that signs, or that the user has, now. `following` is the key that comes, where its seed is elsewhere; otherwise it is made.
+    With `role` it is a signing key of the account, or of the operator if `account` is empty. With `user` it is the key of a user of the account. Without
+    account, role and user it is the operator's identity key. `key` is the key to replace; it defaults to the current one. `following` is the next key, if
+    its seed is elsewhere; if empty, the next key is created here.
     """
 
     place: str
@@ -149,33 +151,33 @@ class Rotation:
     phase: str
     key: str = ""
     following: str = ""
-    user: str = ""  # of a user, in place of a role
+    user: str = ""  # the name of the user, in place of a role
 
     @property
     def is_of_operator(self) -> bool:
-        """Whether it is of the operator's identity key."""
+        """Whether the operator's identity key is rotated."""
         return not (self.account or self.role or self.user)
 
     @property
     def slot(self) -> str:
-        """What has the key, for messages about signing keys and the operator's identity key."""
+        """The name of the slot, for messages about signing keys and the operator's identity key."""
         return f"the role {self.role}" if self.role else "the operator's identity"
 
 
 @dataclasses.dataclass
 class WantedActivation:
-    """An activation of an export of an account, alone: for the importing account's key, or its placeholder."""
+    """A single activation for an export of an account. `importer` is the public key of the importing account, or its placeholder."""
 
     account: str
     importer: str
     name: str
-    found: str | None  # the token that is there
+    found: str | None  # the existing token
     options: dict[str, Any]
 
 
 @dataclasses.dataclass
 class Wanted:
-    """Everything that a task asks for. Without an operator the accounts are under one of which nothing is known."""
+    """Everything that a task asks for. Without `operator`, nothing is known about the operator of the accounts."""
 
     operator: WantedOperator | None
     accounts: list[WantedAccount]
@@ -184,10 +186,10 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How a plan is made: `prune` removes what the document does not name, `diff` describes claims before and after.
+    """How a plan is made: `now` is the time in unix seconds, `prune` removes what the document does not name, `diff` describes claims before and after.
 
-    `details` keeps the decision for each user in the plan. `cut_off` lets signing keys go though users have JWTs of them.
-    `may_come` is for single entities in check mode, where an earlier task of the play may be about to make what is missing: then that is a warning.
+    `details` keeps the decision on each user in the plan. `cut_off` allows the removal of signing keys that signed JWTs in use.
+    `may_come` is for single entities in check mode: something missing is only a warning, because an earlier task of the play may be about to create it.
     """
 
     now: int
@@ -199,5 +201,5 @@ class How:
 
 
 def join(place: str, path: str) -> str:
-    """The place of what is at a path within an entity."""
+    """The place of a path within an entity."""
     return f"{place}.{path}" if place and path else place or path

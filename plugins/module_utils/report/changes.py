@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What changed between two models, in sentences. Entities are the same where their public keys are."""
+"""What changed between two models, as sentences. Entities are matched by their public keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
 class Change(NamedTuple):
-    """One change: what kind it is, what it is about, and what is to be said of that."""
+    """One change: its kind, the entity that it is about, and the rest of the sentence about it."""
 
     kind: str
     about: str
@@ -28,7 +28,7 @@ Model = Mapping[str, Any]
 
 
 def changes(before: Model, after: Model) -> list[Change]:
-    """Everything that changed. NatsSecurityError where the earlier model is damaged: it comes from a file."""
+    """Everything that changed. NatsSecurityError if the earlier model, which comes from a file, is damaged."""
     try:
         return _changes(before, after)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -49,7 +49,7 @@ def _changes(before: Model, after: Model) -> list[Change]:
 
 
 def _new_and_gone(before: Mapping[Any, str], after: Mapping[Any, str], words: tuple[str, str]) -> Iterator[Change]:
-    """Of things by what they are known by, with their names."""
+    """The added and removed things. `before` and `after` have their names, by identifiers; `words` are the texts for added and removed."""
     for key, name in after.items():
         if key not in before:
             yield Change(ADDED, name, words[0])
@@ -117,7 +117,7 @@ def _export(export: Model) -> str:
 
 
 def _entity(name: str, old: Model, new: Model) -> Iterator[Change]:
-    """What the operator and accounts have in common."""
+    """The changes of what the operator and accounts have in common."""
     if old["name"] != new["name"]:
         yield Change(CHANGED, name, f"was called {old['name']}")
     yield from _end(name, old, new)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers hold and how that differs, read from the result of nats_resolver_info. Server ids, which are new at every start, are omitted."""
+"""What servers hold and how they differ, read from the result of nats_resolver_info. Server IDs are omitted, because they change at every start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OF_SERVER = {"name": str, "host": str, "version": str, "cluster": str, "resolve
 
 
 def read_comparison(result: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The part of the model about servers. NatsSecurityError where this is no result of nats_resolver_info, or of one that failed."""
+    """The part of the model about servers. NatsSecurityError if this is not a result of nats_resolver_info, or the task failed."""
     if result.get("failed"):
         raise NatsSecurityError(f"{place}: the task that asked the servers failed: {quoted(result.get('msg', ''))}.")
     if "accounts" not in result or "differences" not in result:
@@ -31,7 +31,7 @@ def read_comparison(result: Mapping[str, Any], place: str) -> dict[str, Any]:
         "servers": [_server(item, f"{place}.servers[{number}]") for number, item in _listed(result, "servers", place)],
         "accounts": differing,
         "alike": len(accounts) - len(differing),
-        # Those of accounts are with the accounts.
+        # Differences of accounts are in `accounts`.
         "differences": [line for line in lines if not keys & set(_KEY.findall(line))],
     }
 

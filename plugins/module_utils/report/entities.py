@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The operator, the accounts, their users and what they import, as the model has them. Of everything that users share there is one copy, with a number."""
+"""The operator, the accounts, their users and imports, as in the model. What users share is stored once and referenced by its number."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..access.tree import Entry, Tree, account_body, account_key_of
 from ..claims import Operator, User
 from .layers import layers
 
-#: What nats_store_info says of a signing key: its generation and whether its seed is at hand, by its public key.
+#: What nats_store_info returns for signing keys, such as the generation and whether the seed is available, by public key.
 SigningKeys = Mapping[str, Mapping[str, Any]]
 
 
 class Numbered:
-    """Values that are in the model once, each by its number."""
+    """Values that are in the model once, each referenced by its number."""
 
     def __init__(self) -> None:
         self.listed: list[Any] = []
         self._numbers: dict[Any, int] = {}
 
     def number(self, known_by: Any, value: Any) -> int:
-        """The number of a value, which is known by something that can be hashed."""
+        """The number of a value; `known_by` is its hashable identifier."""
         found = self._numbers.get(known_by)
         if found is None:
             found = self._numbers[known_by] = len(self.listed)
@@ -38,7 +38,7 @@ class Numbered:
 
 @dataclasses.dataclass
 class Entities:
-    """What the model has of claims."""
+    """The parts of the model that come from claims."""
 
     operator: dict[str, Any] | None
     accounts: list[dict[str, Any]]
@@ -49,7 +49,7 @@ class Entities:
 
 
 def entities(tree: Tree, signing_keys: SigningKeys) -> Entities:
-    """All of a tree. Accounts are in the order of their names, and users in that of their accounts and names."""
+    """The entities of a tree. Accounts are sorted by name, and users by account and name."""
     accounts = sorted(tree.accounts.values(), key=lambda entry: (entry.title, entry.key))
     numbers = {entry.key: number for number, entry in enumerate(accounts)}
     refusals, permissions = Numbered(), Numbered()
@@ -81,7 +81,7 @@ def _place_of(user: Entry, numbers: Mapping[str, int]) -> tuple[int, str]:
 
 
 def _times(tree: Tree, entry: Entry) -> dict[str, Any]:
-    """When the token was issued and when it ends, in unix seconds; of a document how long it is going to live, in seconds. What is not there is omitted."""
+    """The issue and expiry times of the token, in Unix seconds; for a document, the lifetime in seconds. Values that do not exist are omitted."""
     lifetime = tree.lifetimes.get(entry.key)
     found = {
         "issued": entry.claims.issued_at,
@@ -154,7 +154,7 @@ def _export(item: Any) -> dict[str, Any]:
 
 
 def _link(link: Link, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """An import; `from` is null where the exporting account is not here."""
+    """An import; `from` is null if the exporting account is not in the tree."""
     found: dict[str, Any] = {
         "type": link.kind,
         "from": numbers.get(link.exporter),
@@ -223,7 +223,7 @@ def _permissions(tree: Tree, access: Access, permissions: Numbered) -> int:
 
 
 def shown(subjects: Subjects) -> list[str | list[str]]:
-    """A set of subjects: patterns, and where a pattern has exceptions a list of it and of these."""
+    """A set of subjects: for each pattern a text, or a list of the pattern and its exceptions if it has exceptions."""
     return [_term(term) for term in simplified(subjects)]
 
 
@@ -234,7 +234,7 @@ def _term(term: Term) -> str | list[str]:
 
 
 def names_of(found: Entities) -> dict[str, tuple[str, int]]:
-    """What findings call the operator, accounts and users, with the kind and the number of each. A name that two have is omitted."""
+    """The kind and the number of the operator, accounts and users, by their names in findings. A name of more than one entity is omitted."""
     names: dict[str, tuple[str, int]] = {}
     repeated: set[str] = set()
     for name, known in _names(found):
@@ -259,5 +259,5 @@ def title_of(accounts: Sequence[Mapping[str, Any]], user: Mapping[str, Any]) -> 
 
 
 def newest(entries: Iterable[Mapping[str, Any]]) -> int:
-    """When the last of the tokens was issued, in unix seconds; 0 where none was."""
+    """The latest issue time of the tokens, in Unix seconds; 0 if there are none."""
     return max((entry.get("issued", 0) for entry in entries), default=0)

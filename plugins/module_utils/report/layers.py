@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts in layers, so that whoever imports stands behind those that it imports from."""
+"""Accounts in layers: each importing account is in a higher layer than the accounts that it imports from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Edge = Tuple[int, int]
 
 
 def layers(count: int, edges: Iterable[Edge]) -> list[int | None]:
-    """The layer of each account: 0 for those that only export, else one more than the highest it imports from. None for accounts without any import or export.
+    """The layer of each account: 0 if it only exports, or else one more than the highest layer that it imports from. None for accounts without links.
 
-    Accounts that import from each other in a circle are in one layer.
+    Accounts that import from each other in a cycle are in one layer.
     """
     exporters: list[set[int]] = [set() for _number in range(count)]
     is_linked = [False] * count
@@ -31,7 +31,7 @@ def layers(count: int, edges: Iterable[Edge]) -> list[int | None]:
 
 
 def _circles(following: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Groups of numbers that reach each other, each after those that it reaches (Tarjan's algorithm, without recursion: chains may be long)."""
+    """Groups of numbers that reach each other, each after the groups that it reaches (Tarjan's algorithm, without recursion because chains may be long)."""
     order: dict[int, int] = {}
     lowest: dict[int, int] = {}
     stack: list[int] = []

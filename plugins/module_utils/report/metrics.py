@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model as metrics in the text format of Prometheus, for the textfile collector of node_exporter.
+"""A model as metrics in the Prometheus text format, for the textfile collector of node_exporter.
 
-Times are unix seconds, so nothing here changes by itself.
+Times are absolute, in Unix seconds, so an unchanged system always has the same metrics.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .entities import title_of
 
 Model = Mapping[str, Any]
 
-#: What every file of metrics begins with.
+#: The beginning of every metrics file.
 BEGINNING = "# HELP nats_jwt_expires_timestamp_seconds "
 
 
@@ -153,7 +153,7 @@ def _drift(model: Model) -> Iterator[Sample]:
 
 
 def _text(metric: Metric) -> str:
-    """The lines of a metric; of samples with the same labels the first one."""
+    """The lines of a metric. If samples have the same labels, only the first one is used."""
     lines: dict[str, int] = {}
     for labels, value in metric.samples:
         lines.setdefault(",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()), value)

@@ -14,7 +14,7 @@ from ..policy.findings import Finding, Results
 from . import entities as found_entities
 from .entities import SigningKeys
 
-#: The form of the model, which a later one of another form has to know about.
+#: The version of the format of the model. It changes with the format, so that other versions of the collection can refuse the model.
 FORM = 1
 NAME = "natsops_report"
 _FORM: dict[str, Any] = {
@@ -25,14 +25,14 @@ _FORM: dict[str, Any] = {
 
 
 class Beside(NamedTuple):
-    """What is known beside the claims: signing keys in their store, and what servers hold."""
+    """What is known besides the claims: signing keys in the store, and what servers hold."""
 
     signing_keys: SigningKeys = {}
     comparison: dict[str, Any] | None = None
 
 
 def make_model(tree: Tree, results: Results, beside: Beside) -> dict[str, Any]:
-    """The model of a tree and of what a policy found in it."""
+    """The model of a tree and of the results of a policy for it."""
     found = found_entities.entities(tree, beside.signing_keys)
     names = found_entities.names_of(found)
     operator = [] if found.operator is None else [found.operator]
@@ -61,7 +61,7 @@ def _rule(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grouped(findings: list[Finding], names: Mapping[str, tuple[str, int]]) -> list[dict[str, Any]]:
-    """Findings of one rule in the same words as one, with the numbers of all that they are about."""
+    """The findings. Those of one rule with the same text are merged into one, with the numbers of all entities that they are about."""
     groups: dict[Any, dict[str, Any]] = {}
     for finding in findings:
         waiver = finding.waiver
@@ -84,7 +84,7 @@ def _grouped(findings: list[Finding], names: Mapping[str, tuple[str, int]]) -> l
 
 
 def to_json(model: Mapping[str, Any]) -> str:
-    """The model as text: one member a line, so that a comparison of two files is of use, and no line breaks inside of entities."""
+    """The model as text: one line for each member or list item, so that a diff of two files is readable."""
     lines = []
     for name, value in model.items():
         if isinstance(value, list) and value:
@@ -100,7 +100,7 @@ def _compact(value: Any) -> str:
 
 
 def read_model(text: str, place: str) -> dict[str, Any]:
-    """A model that was written earlier. NatsSecurityError where the text is none."""
+    """A model that was written earlier. NatsSecurityError if the text is not a model."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,5 +118,5 @@ def read_model(text: str, place: str) -> dict[str, Any]:
 
 
 def is_model(text: str) -> bool:
-    """Whether a text may be replaced by a report: it is one, of whatever form."""
+    """Whether a text is a model, of any version. A report may overwrite it then."""
     return f'"{NAME}"' in text[:200]

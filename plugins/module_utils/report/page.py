@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model as one HTML page that asks nobody for anything: its policy (CSP) allows no request, and no script or style but those with the hashes it names."""
+"""A model as one self-contained HTML page: its Content Security Policy allows no requests, and only the script and style whose hashes it names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any, Mapping
 
 from .page_sources import PAGE, SCRIPT, STYLE
 
-#: The element of the page that holds the model, by which a report is known.
+#: The ID of the element that holds the model, by which a report is recognized.
 MARK = 'id="natsops-report"'
 
 _SLOT = re.compile(r"\{\{ (\w+) \}\}")
-# Nothing in JSON needs these as they are. The first three could end the element or begin another; the last two end lines in JavaScript.
+# JSON allows these characters to be escaped. The first three could end the element or begin another; the last two end lines in JavaScript.
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def page(model: Mapping[str, Any], changed: list[dict[str, str]] | None) -> str:
-    """The page. `changed` says what changed since another report; None where there is none to compare with."""
+    """The page. `changed` has the changes since an earlier report; None if there is no earlier report."""
     name = model["operator"]["name"] if model["operator"] is not None else "NATS"
     slots = {
         "title": html.escape(f"{name}: trust and access"),
@@ -35,7 +35,7 @@ def page(model: Mapping[str, Any], changed: list[dict[str, str]] | None) -> str:
 
 
 def in_script(value: Any) -> str:
-    """JSON that stands in a script element: no value can end the element, whatever it is."""
+    """A value as JSON for a script element. No value can end the element."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
 
 
@@ -48,5 +48,5 @@ def _hash(text: str) -> str:
 
 
 def is_page(text: str) -> bool:
-    """Whether a text is such a page."""
+    """Whether a text is a page of this module."""
     return MARK in text

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with claims: the rules of the Go library, of the server, and of tokens that belong together. Pure; nothing is read or changed."""
+"""Validation of claims: the rules of the Go library, of nats-server, and of tokens that belong together. Pure: no I/O, and claims are not changed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server makes of subjects, permissions, limits and restrictions, wherever they stand: in users, scopes and accounts. See `server.py`."""
+"""How nats-server reads subjects, permissions, limits and restrictions in users, scopes and accounts. See `server.py`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .subjects import fields, is_valid_subject, literal_wildcards, subject_probl
 _refused = functools.partial(blocks, "server")
 _odd = functools.partial(warns, "server")
 
-#: jwt.ConnectionType..., in capitals; servers read them in any case (convertAllowedConnectionTypes).
+#: The constants jwt.ConnectionType... in upper case. Servers ignore the case (convertAllowedConnectionTypes).
 CONNECTION_TYPES = ("STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS")
 
-# Where this is not found in a subject, there is nothing to say about it. For speed.
+# A subject that does not match has no issues and is skipped, for speed.
 _ODD = re.compile(r"[^.][*>]|\*[^.]|>.|\{\{|\s")
 
 
 def tag_issues(tags: list[str]) -> Iterator[Issue]:
-    """Tags that the templates of scopes never find."""
+    """Issues for tags that the templates of scopes never match."""
     for index, tag in enumerate(tags):
         if tag != tag.lower():  # processUserPermissionsTemplate
             yield _odd(
@@ -70,7 +70,7 @@ def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
 
 
 def subject_issues(path: str, subject: str, consequence: str) -> Iterator[Issue]:
-    """IsValidSubject, for a subject that the Go library has nothing against."""
+    """IsValidSubject, for a subject that the Go library accepts. `consequence` completes the message."""
     if not is_valid_subject(subject):
         yield _refused(path, f"{quoted(subject)} {why_invalid(subject)}, so {consequence}.")
     else:
@@ -78,12 +78,12 @@ def subject_issues(path: str, subject: str, consequence: str) -> Iterator[Issue]
 
 
 def why_invalid(subject: str) -> str:
-    """What IsValidSubject has against a subject."""
+    """Why IsValidSubject rejects a subject, as a part of a sentence."""
     return "has > before its end" if ">" in subject.split(".")[:-1] else "has white space or an empty token"
 
 
 def literal_issues(path: str, subject: str) -> Iterator[Issue]:
-    """Wildcards that are none, since they do not stand alone."""
+    """Issues for `*` and `>` that are not wildcards because they are not whole tokens."""
     found = literal_wildcards(subject)
     if not found:
         return
@@ -99,7 +99,7 @@ def literal_issues(path: str, subject: str) -> Iterator[Issue]:
 
 
 def _template_text_issues(path: str, subject: str) -> Iterator[Issue]:
-    if "{{" in subject:  # processUserPermissionsTemplate is for scopes.
+    if "{{" in subject:  # processUserPermissionsTemplate fills in only the templates of scopes.
         yield _odd(
             path,
             f"{quoted(subject)} is taken literally; only the template of a scoped signing key fills in what is in braces.",
@@ -118,13 +118,13 @@ def limit_issues(path: str, limits: NatsLimits) -> Iterator[Issue]:
 
 
 def data_issues(path: str, data: int) -> Iterator[Issue]:
-    """There is no place in the server that reads it."""
+    """The limit `data`, which the server never reads."""
     if data > 0:
         yield _odd(path, f"is {data}, which no server counts; omit it, or limit payload.")
 
 
 def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue]:
-    """Negative limits other than -1: the Go library takes all for unlimited, a server compares with -1."""
+    """Negative limits other than -1: the Go library treats all of them as unlimited, a server compares with -1."""
     for name, number in numbers.items():
         if number < units.UNLIMITED:
             yield _odd(
@@ -134,7 +134,7 @@ def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue
 
 
 def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
-    """Ways to connect and hours of the day. The path ends in a dot, or is empty."""
+    """Issues of connection types and times of day. The path ends in a dot, or is empty."""
     yield from _connection_type_issues(f"{path}allowed_connection_types", access.allowed_connection_types)
     if access.times:
         yield from _hours_issues(f"{path}times", access.times)
@@ -169,7 +169,7 @@ def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:
 
 
 def _seconds(clock: str) -> str:
-    """The time of day without fractions of seconds, in two digits each; empty for what is none."""
+    """The time of day as HH:MM:SS, without fractions of seconds; empty if the text is not a time of day."""
     from ..base.go_syntax import parse_clock
 
     try:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of the Go library's Validate() for what an account holds (account_claims.go, exports.go, imports.go, signingkeys.go)."""
+"""The rules of the Go library's Validate() for accounts (account_claims.go, exports.go, imports.go, signingkeys.go)."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ from .subjects import (
 _error = functools.partial(blocks, "library")
 _LONGEST_INFO = 8 * 1024
 _NO_LIMIT = -1
-#: There may be millions in a JWT of 1 MiB; so many are reported.
+#: The maximum number of overlaps that are reported. A JWT of 1 MiB may have millions.
 _MOST_OVERLAPS = 1000
-#: So many references of one subject to wildcards that there are not are reported; of one that is there again, the first.
+#: The maximum number of references to missing wildcards that are reported for one subject. A repeated reference is reported once.
 _MOST_REFERENCES = 100
 _A_TYPE = {"stream": "a stream", "service": "a service", "": "nothing"}
 
 
 def account_issues(claims: Claims) -> Iterator[Issue]:
-    """AccountClaims.Validate, except for times and default permissions."""
+    """Issues of AccountClaims.Validate, except for times and default permissions."""
     account: Account = claims.body
     yield from _import_issues(account.imports, claims.subject)
     yield from _export_issues(account.exports)
@@ -74,7 +74,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
 
 
 def _info_issues(path: str, described: Any) -> Iterator[Issue]:
-    """Info.Validate. The path ends in a dot, or is empty."""
+    """Issues of Info.Validate. The path ends in a dot, or is empty."""
     if _is_too_long(described.description):
         yield _error(f"{path}description", "is longer than 8 KiB; shorten it, or put it behind info_url.")
     if not described.info_url:
@@ -111,7 +111,7 @@ def _key_issues(path: str, key: str, key_type: str) -> Iterator[Issue]:
 
 
 def _are_empty(limits: OperatorLimits) -> bool:
-    """OperatorLimits.IsEmpty"""
+    """Whether the limits are empty (OperatorLimits.IsEmpty)."""
     empty: OperatorLimits = zero_object(OperatorLimits)
     return limits == empty
 
@@ -127,7 +127,7 @@ def _tier_issues(limits: OperatorLimits) -> Iterator[Issue]:
 
 
 def _number_issues(account: Account) -> Iterator[Issue]:
-    """The limits of imports and exports in Account.Validate. The Go library says it twice of imports."""
+    """The limits of imports and exports in Account.Validate. The Go library reports the limit of imports twice."""
     limits = account.limits
     if limits.imports != _NO_LIMIT and len(account.imports) > limits.imports:
         yield _error("imports", _too_many(len(account.imports), "imports", limits.imports))
@@ -218,7 +218,7 @@ def _position_problem(subject: str, position: int) -> str:
 
 
 def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
-    """isContainedIn: one issue for each subject that contains another one of the same kind, or is there twice."""
+    """isContainedIn: one issue for each subject that contains another one of the same kind, or occurs twice."""
     containing: dict[str, tuple[int, str]] = {}
     first_by_subject: dict[str, int] = {}
     for index, subject in exports:
@@ -229,7 +229,7 @@ def _overlap_issues(exports: list[tuple[int, str]]) -> Iterator[Issue]:
     covering = SubjectIndex(wide, as_server=False)
     for index, subject in exports if wide else ():
         for numbers in covering.hits(subject):
-            # Each is wanted once, so what was found is taken out.
+            # Each containing subject is reported once, so it is removed from the index when it is found.
             for number in numbers:
                 if wide[number] != subject:
                     containing.setdefault(wide[number], (index, subject))
@@ -267,7 +267,10 @@ def _import_issues(imports: Sequence[Import | None], importer: str) -> Iterator[
 
 
 def _local_overlap_issues(imports: list[tuple[int, str]]) -> Iterator[tuple[int, Issue]]:
-    """Service imports from one account whose subjects in this account overlap, each pair at the later one; of very many pairs the first ones."""
+    """Service imports from one account whose local subjects overlap: the index of the later import of each pair, and the issue.
+
+    At most _MOST_OVERLAPS pairs are reported.
+    """
     first: dict[str, int] = {}
     for index, local in imports:
         first.setdefault(local, index)
@@ -305,7 +308,7 @@ def _local_overlap_issues(imports: list[tuple[int, str]]) -> Iterator[tuple[int,
 
 
 def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
-    """Import.Validate, except for its token"""
+    """Issues of Import.Validate, except for the token."""
     if item.type not in ("service", "stream"):
         yield _error(f"{path}.type", f"{quoted(item.type)} is neither stream nor service.")
     if item.type == "service" and item.allow_trace:
@@ -325,7 +328,7 @@ def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
 
 
 def renaming_problems(local: str, subject: str) -> Iterator[str]:
-    """RenamingSubject.Validate. That the subject is empty, or the local one has spaces, is said elsewhere too."""
+    """Problems of RenamingSubject.Validate. Other checks also report an empty subject, and spaces in the local subject."""
     yield from subject_problems(local)
     if _ends_open(local) != _ends_open(subject):
         yield f"{quoted(local)} and {quoted(subject)} have to end in > both, or neither."
@@ -353,7 +356,7 @@ def _ends_open(subject: str) -> bool:
 
 
 def import_token_issues(path: str, item: Import, importer: str) -> Iterator[Issue]:
-    """What Import.Validate has against the activation token of an import into an account; no times."""
+    """What Import.Validate reports about the activation token of an import into an account, except for times."""
     path = f"{path}.token"
     if not item.token:
         return
@@ -387,7 +390,7 @@ def import_token_issues(path: str, item: Import, importer: str) -> Iterator[Issu
 
 
 def read_activation(token: str) -> Claims:
-    """The claims of an activation token. NatsSecurityError for any other token."""
+    """The claims of an activation token. Raises NatsSecurityError for any other token."""
     claims = codec.decode(token)
     if not isinstance(claims.body, Activation):
         raise NatsSecurityError(f"It is a token of {claims.kind} claims.")
@@ -395,7 +398,7 @@ def read_activation(token: str) -> Claims:
 
 
 def activation_problems(activation: Activation) -> Iterator[tuple[str, str]]:
-    """What ActivationClaims.validateWithTimeChecks has against an activation, except for times: the field and the problem."""
+    """What ActivationClaims.validateWithTimeChecks reports about an activation, except for times: pairs of field and problem."""
     if activation.import_type not in ("stream", "service"):
         yield "import_type", f"{quoted(activation.import_type)} is neither stream nor service."
     for problem in subject_problems(activation.import_subject):
@@ -455,7 +458,7 @@ def _authorization_issues(authorization: ExternalAuthorization) -> Iterator[Issu
 def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
     for problem in subject_problems(trace.destination):
         yield _error("trace.destination", problem)
-        break  # As in the Go library, which reports the first one.
+        break  # The Go library reports only the first problem.
     if has_wildcards(trace.destination):
         yield _error(
             "trace.destination", f"{quoted(trace.destination)} has wildcards, and is published to; write them out."
@@ -465,7 +468,7 @@ def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
 
 
 def _signing_key_issues(signing_keys: list[SigningKey]) -> Iterator[Issue]:
-    """SigningKeys.Validate. No decoded account has a key twice: the last one stays."""
+    """SigningKeys.Validate. A decoded account never has a key twice, because decoding keeps the last entry."""
     seen: dict[str, int] = {}
     for index, signing_key in enumerate(signing_keys):
         path = f"signing_keys[{index}].key"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a token holds under the JWTs above it, at any time. Pure; what a single token may say is for `validation.py`."""
+"""Whether a token is valid under its parent JWTs, at any time. Pure. The rules for a single token are in `library.py` and `server.py`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from . import allowed_issuers_of_operator, is_revoked, subject_is_contained
 
 @dataclasses.dataclass(frozen=True)
 class Chain:
-    """A token, and those above it from the nearest up, as far as they were found. None says that it cannot be told."""
+    """A token and its parents, as far as they were found, the nearest first. None means that the value is unknown."""
 
     links: tuple[Claims, ...]
     verified: bool | None
     wrong_issuer: bool | None
     revoked: bool | None
     role: str
-    problems: tuple[str, ...]  # those that do not depend on the time
+    problems: tuple[str, ...]  # the problems that do not depend on the time
 
 
 def chain_of(claims: Claims, parents: list[Claims]) -> Chain:
-    """Find the way up from a token. The topmost parent is trusted; a parent that is not on the way is passed over."""
+    """The chain from a token to its topmost parent, which is trusted. Parents that are not in the chain are ignored."""
     links = [claims]
     problems: list[str] = []
     wrong_issuer: bool | None = None
@@ -53,7 +53,7 @@ def chain_of(claims: Claims, parents: list[Claims]) -> Chain:
 
 
 def problems_at(chain: Chain, at: int) -> list[str]:
-    """Why the token does not hold at a time, in unix seconds."""
+    """Why the token is not valid at a time, in Unix seconds."""
     problems = list(chain.problems)
     for claims in chain.links:
         if claims.expires and claims.expires < at:
@@ -72,12 +72,12 @@ def _is_root(claims: Claims) -> bool:
 
 
 def _account_behind(claims: Claims) -> str:
-    """The account in whose name a user or an activation was signed."""
+    """The public key of the account on whose behalf a user or an activation was signed."""
     return claims.body.issuer_account or claims.issuer
 
 
 def _parent_of(claims: Claims, parents: list[Claims]) -> tuple[Claims | None, bool | None]:
-    """The one above, and whether the issuer is wrong; None for what cannot be told without the right parent."""
+    """The parent of a token, and whether the issuer is wrong. Each is None if it is unknown without the right parent."""
     body = claims.body
     if isinstance(body, Operator):
         signers = {claims.subject, *body.signing_keys}
@@ -104,7 +104,7 @@ def _parent_of(claims: Claims, parents: list[Claims]) -> tuple[Claims | None, bo
 
 
 def _is_strict(account: Claims, parents: list[Claims]) -> bool:
-    """Whether the operator wants the users of the account to be signed by a signing key."""
+    """Whether the operator requires the users of the account to be signed by a signing key."""
     operator, _unused = _parent_of(account, parents)
     return operator is not None and operator.body.strict_signing_key_usage
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports that form a cycle, which a server does not install (checkServiceImportsForCycles and checkStreamImportsForCycles in accounts.go).
 
-As there, a subject is followed from account to account, and an account that is met twice is a cycle, also where two ways lead to it. Which of the
-imports of a cycle a server leaves out depends on the order in which it loads accounts, so all of them are found.
+As in the server, a subject is followed from account to account, and an account that is visited twice is a cycle, even if two paths lead to it. Which
+import of a cycle a server does not install depends on the order in which it loads accounts, so all of them are found.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .subject_index import SubjectIndex
 from .subjects import is_subset
 from .transforms import with_wildcards
 
-#: How many accounts a server follows an import through (MaxAccountCycleSearchDepth).
+#: The maximum number of accounts through which a server follows an import (MaxAccountCycleSearchDepth).
 MOST_ACCOUNTS = 1024
 
 
 class _Installed(NamedTuple):
-    """An import as a server holds it: what it is called here and in the exporting account."""
+    """An import as a server installs it: the exporting account, and the subjects in the importing and in the exporting account."""
 
     exporter: str
     here: str
@@ -30,13 +30,13 @@ class _Installed(NamedTuple):
 
 
 class _Node:
-    """What follows the first literal tokens of subjects."""
+    """A node of a trie of subjects, keyed by their leading literal tokens."""
 
     __slots__ = ("literal", "numbers")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
-        self.numbers: list[int] = []  # of subjects that end here, or continue with a wildcard
+        self.numbers: list[int] = []  # the numbers of subjects that end here or continue with a wildcard
 
     def all_numbers(self) -> Iterator[int]:
         nodes = [self]
@@ -47,11 +47,11 @@ class _Node:
 
 
 class _Imports:
-    """The imports of one kind of an account, laid out so that those that a subject collides with are found among thousands."""
+    """The imports of one kind of an account, indexed so that those that collide with a subject are found quickly among thousands."""
 
     def __init__(self, installed: list[_Installed], kind: str) -> None:
         self._installed = installed
-        # What is compared: what a service is called over there, and what a stream is called here.
+        # Compared are the subject of a service in the exporting account, and the subject of a stream in the importing account.
         self._subjects = [item.there if kind == "service" else item.here for item in installed]
         self._root = _Node()
         for number, subject in enumerate(self._subjects):
@@ -81,7 +81,7 @@ class _Imports:
 
 
 class Cycles:
-    """Looks for cycles among accounts, by public key."""
+    """Finds cycles among accounts, which are given by public key."""
 
     def __init__(self, accounts: Mapping[str, Claims]) -> None:
         self._accounts = accounts
@@ -89,7 +89,7 @@ class Cycles:
         self._stream_exports: dict[str, SubjectIndex] = {}
 
     def issues(self, importer: Claims) -> Iterator[Issue]:
-        """Which imports of an account a server does not install, as far as cycles are concerned."""
+        """Issues for the imports of an account that a server does not install because of a cycle."""
         for index, item in enumerate(importer.body.imports):
             problem = "" if item is None else self._problem(importer.subject, item)
             if problem:
@@ -108,7 +108,7 @@ class Cycles:
 
     def _follow(self, importer: str, exporter: str, kind: str, subject: str) -> str:
         visited = {importer}
-        # A thousand accounts may import from one another in a row, so this does not call itself. Of each account on the way: what is left to follow.
+        # No recursion, because a chain of imports may have a thousand accounts. For each account in the chain: the steps that are left to follow.
         ways = [("", iter([(exporter, subject)]))]
         while ways:
             account, steps = ways[-1]
@@ -122,14 +122,14 @@ class Cycles:
             if account:
                 visited.add(account)
             if following not in self._accounts:
-                continue  # of another document, or of none
+                continue  # the account is not known here
             if len(visited) >= MOST_ACCOUNTS:
                 return f"servers follow an import through {MOST_ACCOUNTS} accounts at most, so they do not install this one."
             ways.append((following, iter(self._steps(following, kind, subject))))
         return ""
 
     def _steps(self, account: str, kind: str, subject: str) -> list[tuple[str, str]]:
-        """The accounts that a subject leads on to from an account, each with the subject that is followed there."""
+        """The accounts from which an account imports the subject, each with the subject to follow there."""
         if kind == "stream" and not self._exports_stream(account, subject):
             return []
         key = (account, kind)
@@ -154,9 +154,9 @@ def _installed(importer: Claims, kind: str) -> list[_Installed]:
 
 
 def _names(item: Import) -> tuple[str, str]:
-    """What an installed import is called in the importing and in the exporting account, with * for each reference to a wildcard."""
+    """The subjects of an installed import in the importing and in the exporting account, with * for each reference to a wildcard."""
     there, here = import_subjects(item)
-    # Where there is no wildcard over there, what looks like a reference is none.
+    # Without a wildcard in the exporting account, tokens such as $1 are not references.
     return (with_wildcards(here), with_wildcards(there)) if _has_wildcard(there) and here != there else (here, there)
 
 
@@ -165,7 +165,7 @@ def _has_wildcard(subject: str) -> bool:
 
 
 def subjects_collide(first: str, second: str) -> bool:
-    """Whether some subject is matched by both (SubjectsCollide in sublist.go)."""
+    """Whether both match a common subject (SubjectsCollide in sublist.go)."""
     one, two = first.split("."), second.split(".")
     one_is_wide, two_is_wide = ("*" in one or ">" in one), ("*" in two or ">" in two)
     if first == second or not (one_is_wide or two_is_wide):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which subjects an import connects. The deprecated member `to` means one thing in a stream and another in a service: it is read here only."""
+"""Which subjects an import connects. The meaning of the deprecated member `to` differs between streams and services, so only this file reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..claims import Import
 
 
 class ImportSubjects(NamedTuple):
-    """What an import is called in the exporting account, and in the importing one; nothing is checked."""
+    """The subjects of an import in the exporting and in the importing account. They are not validated."""
 
     remote: str
     local: str
@@ -19,7 +19,7 @@ class ImportSubjects(NamedTuple):
 def import_subjects(item: Import) -> ImportSubjects:
     """The subjects of an import as servers install it (updateAccountClaimsWithRefresh in accounts.go).
 
-    `to` is a prefix of the local subject of a stream, and the remote subject of a service; local_subject takes its place.
+    `to` is a prefix of the local subject of a stream, and the remote subject of a service. If local_subject is set, `to` is ignored.
     """
     if item.local_subject:
         return ImportSubjects(item.subject, item.local_subject)
@@ -31,17 +31,17 @@ def import_subjects(item: Import) -> ImportSubjects:
 
 
 def without_to(item: Import) -> ImportSubjects:
-    """The values of `subject` and `local_subject` with which an import without `to` does the same. `local` is empty where there is nothing to rename."""
+    """The values of `subject` and `local_subject` for an equivalent import without `to`. `local` is empty if the subject is not renamed."""
     if item.local_subject or not item.to:
         return ImportSubjects(item.subject, item.local_subject)
-    from .transforms import with_references  # which few imports need
+    from .transforms import with_references  # few imports need it
 
     remote, local = import_subjects(item)
     return ImportSubjects(remote, "" if local == remote else with_references(local))
 
 
 def import_meaning(item: Import) -> ImportSubjects:
-    """The subjects with `$1`, `$2` and so on for the wildcards of the local one: equal for imports that servers take for the same."""
+    """The subjects with `$1`, `$2` and so on in place of the wildcards of the local one. They are equal for imports that servers treat as equal."""
     from .transforms import with_references
 
     remote, local = import_subjects(item)

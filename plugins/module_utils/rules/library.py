@@ -20,9 +20,9 @@ _error = functools.partial(blocks, "library")
 
 
 def library_issues(claims: Claims, now: int) -> list[Issue]:
-    """What Validate() of the Go library, and so nsc and every server, reports at a time, in unix seconds.
+    """What Validate() of the Go library reports at a time, in Unix seconds. nsc and every server call it.
 
-    As there, the body of a decoded account is best passed through as_read_by_servers() first. In one thing stricter: public keys.
+    Pass the body of a decoded account through as_read_by_servers() first, to validate what a server reads. Public keys are validated more strictly.
     """
     found = [*_time_issues(claims, now)]
     rules = _rules_of(claims.kind)
@@ -32,7 +32,7 @@ def library_issues(claims: Claims, now: int) -> list[Issue]:
 
 
 def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
-    # Those of operators and accounts are long, and imported for these only.
+    # The rules for operators and accounts are long, so they are imported only when needed.
     if kind == "operator":
         from .operators import operator_issues
 

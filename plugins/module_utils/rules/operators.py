@@ -16,7 +16,7 @@ _error = functools.partial(blocks, "library")
 
 
 def operator_issues(claims: Claims) -> Iterator[Issue]:
-    """OperatorClaims.Validate, except for times."""
+    """Issues of OperatorClaims.Validate, except for times."""
     operator: Operator = claims.body
     yield from _account_server_url_issues(operator.account_server_url)
     for index, url in enumerate(operator.operator_service_urls):
@@ -32,7 +32,7 @@ def operator_issues(claims: Claims) -> Iterator[Issue]:
 
 
 def _account_server_url_issues(url: str) -> Iterator[Issue]:
-    # No message repeats a URL: it may hold a password.
+    # Messages do not include the URL, because it may contain a password.
     if not url:
         return
     try:

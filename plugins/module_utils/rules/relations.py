@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What has to fit between tokens: an operator and its accounts, an account and its users, an import and the export it is of.
+"""Rules between tokens: an operator and its accounts, an account and its users, an import and its export.
 
-The rules of imports and of scopes stand on files that a task about a user without a scope does not need; those are imported where they are used.
+The rules of imports and scopes need files that a task for a user without a scope does not need, so those files are imported where they are used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _name(claims: Claims) -> str:
 
 
 def issues_between(operator: Claims, account: Claims) -> list[Issue]:
-    """What a server of the operator has against the account. An account that has no issuer yet is taken for one that is going to be signed."""
+    """Issues that a server of the operator has with the account. An account without an issuer is treated as one that is still to be signed."""
     return [
         *_issuer_issues(operator, account),
         *_system_account_issues(operator, account),
@@ -86,9 +86,9 @@ def _strict_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]
 
 
 def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -> list[Issue]:
-    """Why a server refuses a user of the account at a time, in unix seconds. `strict` is strict_signing_key_usage of the operator.
+    """Why a server refuses a user of the account at a time, in Unix seconds. `strict` is strict_signing_key_usage of the operator.
 
-    A user that has no issuer yet, or no time of issue, is taken for one that is going to be signed.
+    A user without an issuer or a time of issue is treated as one that is still to be signed.
     """
     scope = _scope_of(account, user, strict)
     by_scope = _unscoped_user_issues(user) if scope is None else _scoped_user_issues(account, user, *scope)
@@ -96,7 +96,7 @@ def user_issues(account: Claims, user: Claims, now: int, strict: bool = False) -
 
 
 def standing_issues(account: Claims, user: Claims, now: int, strict: bool = False) -> list[Issue]:
-    """The same without what the templates of a scope make of the user: who signed it, bearers, revocations, the account itself."""
+    """The same without the issues of a scope's templates: the issuer, bearer tokens, revocations, and the validity of the account."""
     scope = _scope_of(account, user, strict)
     access = user.body.access if scope is None else scope[1]
     return [
@@ -110,7 +110,10 @@ def standing_issues(account: Claims, user: Claims, now: int, strict: bool = Fals
 
 
 def _scope_of(account: Claims, user: Claims, strict: bool) -> tuple[str, ScopeTemplate] | None:
-    """What the scope of the key that signed the user is called, and its template. That of the account's own key counts under a strict operator only."""
+    """The name and template of the scope of the key that signed the user; None if there is none.
+
+    A scope of the account's identity key counts only under a strict operator.
+    """
     entry = signing_key(account.body, user.issuer)
     if entry is None or entry.template is None or (user.issuer == account.subject and not strict):
         return None
@@ -179,9 +182,12 @@ def _own_access(access: UserAccess) -> list[str]:
 
 
 def _taken_issues(filling: Filling, subjects: list[str], scope: str) -> Iterator[Issue]:
-    """Servers put names and tags into templates as they are, so that `*` as a name gives what all others have. Those of accounts: scopes.py."""
+    """Issues for names and tags of the user, which servers insert into templates unchanged. The name `*` would grant the subjects of all users.
+
+    Those of accounts are checked in scopes.py.
+    """
     for value in filling.used(subjects):
-        # A key, which no option says, is always right, also the placeholder of one that does not exist yet.
+        # A value without an option is a public key or its placeholder, which is always valid.
         problem = value_problem(value.text) if value.option and not value.is_of_account else ""
         if problem:
             yield _misleading(
@@ -238,7 +244,7 @@ def _bearer_issues(account: Claims, access: UserAccess) -> Iterator[Issue]:
     """failBearer in accounts.go"""
     if access.bearer_token and account.body.limits.disallow_bearer:
         yield _refused("bearer_token", f"is set, and the account {_name(account)} disallows it; unset one.")
-    # MQTT clients have no nonce to sign (mqtt.go): they send the JWT as their password. Servers read the types in any case.
+    # MQTT clients have no nonce to sign (mqtt.go): they send the JWT as their password. Servers ignore the case of connection types.
     if not access.bearer_token and _MQTT & {name.upper() for name in access.allowed_connection_types}:
         yield _odd(
             "allowed_connection_types",
@@ -259,8 +265,8 @@ def _revocation_issues(account: Claims, user: Claims) -> Iterator[Issue]:
 
 # ---- an import and its export
 
-#: What a server exports from the system account by itself, where its JWT does not: addSystemAccountExports in events.go, checkJetStreamExports in
-#: jetstream.go. Position 4 has to be the key of the importing account.
+#: What a server exports from the system account by default, if the JWT of the account does not: addSystemAccountExports in events.go,
+#: checkJetStreamExports in jetstream.go. Token 4 has to be the public key of the importing account.
 SYSTEM_EXPORTS = (
     Export(subject="$SYS.REQ.ACCOUNT.*.CONNZ", type="service", response_type="Stream", account_token_position=4),
     Export(subject="$SYS.REQ.ACCOUNT.*.STATZ", type="service", response_type="Stream", account_token_position=4),
@@ -271,7 +277,7 @@ SYSTEM_EXPORTS = (
 
 
 class Exporter:
-    """An account with its exports laid out so that thousands of imports find theirs. `is_system`: whether it is the system account."""
+    """An account with its exports indexed, so that thousands of imports can be matched quickly. `is_system`: whether it is the system account."""
 
     def __init__(self, claims: Claims, is_system: bool) -> None:
         from .subject_index import SubjectIndex
@@ -289,7 +295,10 @@ class Exporter:
         }
 
     def find(self, kind: str, subject: str) -> Export | None:
-        """The export of a kind that covers a subject, first the very same (checkServiceExportApproved and checkStreamExportApproved in accounts.go)."""
+        """The export of a kind that covers a subject; None if there is none. An export of the same subject comes first.
+
+        checkServiceExportApproved and checkStreamExportApproved in accounts.go
+        """
         exact = self._exact.get((kind, subject))
         if exact is not None or kind not in self._covering or not is_valid_subject(subject):
             return exact
@@ -298,16 +307,16 @@ class Exporter:
 
 
 def import_issues(importer: Claims, exporter: Claims, is_system: bool = False) -> list[Issue]:
-    """Why servers do not install imports of one account from another one. Other imports are passed over, as are times: import_time_issues().
+    """Why servers do not install imports of one account from another one. Imports from other accounts are ignored. For times see import_time_issues().
 
-    What the Go library says of the tokens is among it, the same as in library_issues(). `is_system` where the other one is the system account.
+    The issues include what the Go library reports about activation tokens, as in library_issues(). `is_system`: whether the exporter is the system account.
     """
     known = Exporter(exporter, is_system)
     return issues_of_imports(importer, lambda key: known if key == exporter.subject else None)
 
 
 def issues_of_imports(importer: Claims, exporter_of: Callable[[str], Exporter | None]) -> list[Issue]:
-    """The same for all accounts that it imports from, which are found by public key, as far as they are known."""
+    """The same for all exporting accounts. `exporter_of` returns an account by its public key; None if the account is not known."""
     found: list[Issue] = []
     for index, item in enumerate(importer.body.imports):
         exporter = None if item is None else exporter_of(item.account)
@@ -367,7 +376,7 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
     try:
         activation = read_activation(item.token)
     except NatsSecurityError:
-        return  # import_token_issues() says so.
+        return  # import_token_issues() reports it.
     if activation.body.issuer_account == exporter.subject and not did_sign(
         exporter, activation
     ):  # isIssuerClaimTrusted
@@ -379,7 +388,7 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
 
 
 def import_time_issues(importer: Claims, now: int) -> list[Issue]:
-    """Which activation tokens of imports do not hold at a time, in unix seconds, so that servers close the import (checkActivation)."""
+    """Which activation tokens of imports are not valid at a time, in Unix seconds, so that servers remove the import (checkActivation)."""
     from .accounts import read_activation
 
     found: list[Issue] = []
@@ -388,7 +397,7 @@ def import_time_issues(importer: Claims, now: int) -> list[Issue]:
             try:
                 activation = read_activation(item.token)
             except NatsSecurityError:
-                continue  # library_issues() says so.
+                continue  # library_issues() reports it.
             found += _validity_issues(f"imports[{index}].token", "the activation", activation, now)
     return found
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server makes of the scopes of signing keys, which the Go library does not look into. See `server.py`."""
+"""How nats-server reads the scopes of signing keys, which the Go library does not validate. See `server.py`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _odd = functools.partial(warns, "server")
 
 
 def signing_key_issues(path: str, signing_key: SigningKey, claims: Claims) -> Iterator[Issue]:
-    """What a server makes of one signing key of an account."""
+    """Issues of one signing key of an account."""
     account: Account = claims.body
     template = signing_key.template
     if template is None:
@@ -64,7 +64,7 @@ def signing_key_issues(path: str, signing_key: SigningKey, claims: Claims) -> It
 
 
 def taken_issues(claims: Claims) -> Iterator[Issue]:
-    """What templates take of the account itself, and put into subjects as it is. What they take of users is for relations.py."""
+    """Issues for the names and tags of the account that templates insert into subjects unchanged. Those of users are checked in relations.py."""
     account: Account = claims.body
     filling = Filling(claims, Claims(body=User()))
     found: dict[str, Issue] = {}
@@ -78,7 +78,7 @@ def taken_issues(claims: Claims) -> Iterator[Issue]:
 
 
 def permitted_subjects(permissions: Permissions) -> list[str]:
-    """All that is allowed and denied."""
+    """All subjects that are allowed or denied."""
     publish, subscribe = permissions.publish, permissions.subscribe
     return [*publish.allow, *publish.deny, *subscribe.allow, *subscribe.deny]
 
@@ -101,7 +101,7 @@ def _template_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
 
 
 def _untemplated_issues(path: str, permissions: Permissions) -> Iterator[Issue]:
-    """The lists without templates, which the Go library does not look at and a server reads as those of any user."""
+    """Issues of lists without templates, which the Go library does not validate and a server reads like those of any user."""
     publish, subscribe = permissions.publish, permissions.subscribe
     plain = Permissions()
     for direction, lists in ((plain.publish, publish), (plain.subscribe, subscribe)):
@@ -154,14 +154,14 @@ def _why_invalid_in_scope(subject: str) -> str:
 
 
 def _unchecked_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
-    """What validateSrc and validateTimes refuse; the Go library checks it in users, but not in scopes."""
+    """Issues for what validateSrc and validateTimes refuse. The Go library checks it in users, but not in scopes."""
     for issue in library.restriction_issues(path, template):
         if template.times or not issue.path.endswith("times_location"):
             yield _refused(issue.path, f"{issue.message[:-1]}; servers refuse users of the scope otherwise.")
 
 
 def _scope_number_issues(path: str, template: ScopeTemplate) -> Iterator[Issue]:
-    """SigningKeys.UnmarshalJSON of the Go library: a scope goes through float64."""
+    """SigningKeys.UnmarshalJSON of the Go library, which converts the numbers of a scope to float64."""
     limits: TemplateLimits = template.limits
     for name, (number, problem) in scope_number_problems(template).items():
         yield _refused(f"{path}.{name}", f"is {number}: {problem}")

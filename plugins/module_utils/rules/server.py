@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server 2.15 refuses, passes over or reads otherwise, though the Go library accepts it. One token at a time;
-`server_accounts.py` has what is about accounts, `relations.py` what is between tokens.
+"""What nats-server 2.15 refuses, ignores or reads differently, although the Go library accepts it. Checks one token at a time.
 
-What blocks, a server certainly refuses, the token or this part of it. The comments name its function.
+`server_accounts.py` has the rules for accounts, `relations.py` those between tokens. An issue is blocking if a server certainly refuses the token or the
+affected part of it. Docstrings and comments name the server's function.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ _LONG_ACCOUNT_TOKEN = 64 * 1024
 
 
 def server_issues(claims: Claims, now: int | None = None) -> list[Issue]:
-    """What a server has against the claims beyond library_issues(), or makes of them that nobody expects; at a time in unix seconds, if given."""
+    """What a server refuses, ignores or reads differently in the claims, in addition to library_issues().
+
+    With `now`, in Unix seconds, the issues include those of times.
+    """
     found = [] if now is None else [*_time_issues(claims, now)]
     rules = _rules_of(claims.kind)
     if rules is not None:
@@ -38,7 +41,7 @@ def server_issues(claims: Claims, now: int | None = None) -> list[Issue]:
 
 
 def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
-    """checkExpiration and checkActivation in accounts.go, setExpiration in client.go: they set a timer. Operators have none."""
+    """checkExpiration and checkActivation in accounts.go, setExpiration in client.go: they set a timer. There is none for operators."""
     if claims.kind not in ("account", "user", "activation"):
         return
     if claims.expires < 0:
@@ -50,14 +53,14 @@ def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
 
 
 def far_time_problem(time: int, now: int) -> str:
-    """Why a token may not begin or end at a time, both in unix seconds: Go's time.Duration holds 292 years, and overflows. Empty where it may."""
+    """Why a time is too far from `now` to begin or end a token, both in Unix seconds; empty if it is not. Go's time.Duration overflows after 292 years."""
     if time - now <= units.LONGEST_SPAN:
         return ""
     return f"{units.show_time(time)} is more than 292 years from now, which servers take for the past; write an earlier time, or omit it."
 
 
 def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
-    # Those of accounts are long, and imported for these only.
+    # The rules for accounts are long, so they are imported only when needed.
     if kind == "account":
         from .server_accounts import account_issues
 
@@ -66,7 +69,7 @@ def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
 
 
 def token_issues(kind: str, token: str) -> list[Issue]:
-    """What a server has against the size of a token of a claim type. Beyond 1 MiB nothing reads it, see codec.MAX_TOKEN_BYTES."""
+    """Issues of the size of a token of a claim type. No program reads a token of more than 1 MiB, see codec.MAX_TOKEN_BYTES."""
     size = len(token)
     if kind == "user" and size > _LONGEST_USER_TOKEN:  # overMaxControlLineLimit
         return [
@@ -93,8 +96,8 @@ def token_issues(kind: str, token: str) -> list[Issue]:
 def _operator_issues(claims: Claims) -> Iterator[Issue]:
     operator: Operator = claims.body
     if operator.strict_signing_key_usage and not operator.signing_keys:
-        # validateTrustedOperators, processTrustedKeys: no trusted key is left. With a system account a server does not start,
-        # without one it takes every connection, credentials or not.
+        # validateTrustedOperators, processTrustedKeys: no trusted key is left. With a system account the server does not start;
+        # without one it accepts every connection, even without credentials.
         yield _refused(
             "signing_keys",
             "are empty, so strict_signing_key_usage leaves no key that servers trust, and they let anybody in or do not start; "
@@ -106,7 +109,7 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
             "is the operator's own key, which strict_signing_key_usage is to keep out of use; remove it.",
         )
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
-        if time > 0:  # validateTrustedOperators looks at no times.
+        if time > 0:  # validateTrustedOperators ignores times.
             yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; omit it.")
 
 
@@ -120,7 +123,7 @@ def _user_issues(claims: Claims) -> Iterator[Issue]:
     access = user.access
     if (
         access.limits.subscriptions == 0 and user.is_scoped
-    ):  # The number alone distinguishes most users from scoped ones, for speed.
+    ):  # The number is compared first, for speed: it already differs for most users without a scope.
         return
     yield from permission_issues("permissions", access.permissions)
     yield from limit_issues("limits", access.limits)

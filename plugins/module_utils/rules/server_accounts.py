@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server makes of accounts, as `server.py` has it of all claims."""
+"""The rules of `server.py` for accounts: what nats-server refuses, ignores or reads differently."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _odd = functools.partial(warns, "server")
 
 
 def account_issues(claims: Claims) -> Iterator[Issue]:
-    """What a server has against an account."""
+    """Issues that a server has with an account."""
     account: Account = claims.body
     yield from tag_issues(account.tags)
-    if claims.issuer != claims.subject:  # One that signs itself has no limits, an operator adds them.
+    if claims.issuer != claims.subject:  # A self-signed account has no limits; the operator adds them.
         yield from _account_limit_issues(account.limits)
     yield from permission_issues("default_permissions", account.default_permissions)
     for index, signing_key in enumerate(account.signing_keys):
@@ -142,7 +142,7 @@ def _export_issues(path: str, export: Export, services: list[str], covering: Sub
     yield from _revocation_issues(f"{path}.revocations", export.revocations, "account")
     if export.latency is not None and export.type == "service":
         number = covering.first(export.latency.results)
-        # A server looks at the exports up to this one, in the order of their subjects.
+        # A server checks the exports up to this one, in the order of their subjects.
         other = services[number] if number is not None and services[number] <= export.subject else ""
         yield from _latency_issues(f"{path}.latency", export, export.latency, other)
 
@@ -162,7 +162,7 @@ def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
 
 
 def _latency_issues(path: str, export: Export, latency: ServiceLatency, other: str) -> Iterator[Issue]:
-    """TrackServiceExportWithSampling in accounts.go. `other` is the exported service that the results belong to, if any."""
+    """TrackServiceExportWithSampling in accounts.go. `other` is the exported service that covers the subject of the results, if any."""
     results = latency.results
     if export.response_type in ("Stream", "Chunked"):
         yield _refused(

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which claims a version of nats-server enforces. Pure: claims and versions in, findings and sentences out.
+"""Which claims a version of nats-server enforces. Pure: takes claims and versions, returns findings and sentences.
 
-Since which version a field is enforced stands in its declaration (`enforced_since`, see claims/declaration.py). An older server decodes the token, ignores the
-member, and stores the token as it came, so that the claim takes effect when the server is upgraded.
+The declaration of a field has the version that first enforces it (`enforced_since`, see claims/declaration.py). An older server decodes the token, ignores
+the member, and stores the token unchanged, so the claim takes effect when the server is upgraded.
 """
 
 from __future__ import annotations
@@ -20,40 +20,41 @@ from ..token import codec
 
 #: The three numbers of a version.
 Version = Tuple[int, int, int]
-#: The versions from which on something is enforced, one for each minor version that has it from a patch release on.
+#: The first versions that enforce something: one for each minor version that received it in a patch release.
 Since = Tuple[str, ...]
 
-#: How many names one sentence has; the rest are counted.
+#: The maximum number of names in a sentence. The rest are counted.
 _NAMED = 5
 
-# ---- what depends on the value of a field, not on the field alone
+# ---- claims that depend on the value of a field, not on the field alone
 
-#: Templates beside other text in a token of a subject (mustacheRE in auth.go). Before, a template had to be a whole token, and was literal text otherwise.
+#: Templates within a token of a subject, beside other text (mustacheRE in auth.go). Earlier versions read a template that is not a whole token as literal
+#: text.
 TEMPLATES_IN_TOKENS: Since = ("2.11.0",)
-#: Denied subjects with wildcards, in a wildcard subscription that overlaps them without having all of them (canSubscribe in client.go). Before, such a
-#: subscription received what is denied: `orders.*` that of `*.secret`.
+#: Denied subjects with wildcards, for a wildcard subscription that overlaps them without covering them (canSubscribe in client.go). In earlier versions such
+#: a subscription received denied messages: with `*.secret` denied, `orders.*` received `orders.secret`.
 DENIED_IN_OVERLAPPING: Since = ("2.11.16", "2.12.7")
-#: The number of streams in a tier, where a stream is created without num_replicas (isSameTier in jetstream.go). Before, it was not counted.
+#: The number of streams in a tier, for a stream that is created without num_replicas (isSameTier in jetstream.go). Earlier versions do not count it.
 STREAMS_WITHOUT_REPLICAS: Since = ("2.12.5",)
 
 _TEMPLATE = re.compile(r"\{\{[^}]+\}\}")
 
 
 class NewerClaim(NamedTuple):
-    """Something in claims that not every version of nats-server enforces. The path is in words of the options, without numbers: `exports[].allow_trace`."""
+    """A claim that not every version of nats-server enforces. The path has the names of options, without indexes: `exports[].allow_trace`."""
 
     path: str
     since: Since
 
 
 def read_version(text: str) -> Version | None:
-    """The numbers of a version such as `2.12.8` or `v2.15.0-RC.1`, which counts as 2.15.0; None for what is none."""
+    """The numbers of a version such as `2.12.8` or `v2.15.0-RC.1`, which counts as 2.15.0; None if the text is not a version."""
     found = re.match(r"v?([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9.])", text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def is_enforced(since: Since, version: Version) -> bool:
-    """Whether a version enforces what is enforced since these. ("2.14.8", "2.15.1"): 2.14.9 does, 2.15.0 does not."""
+    """Whether a version enforces what these versions introduced. With ("2.14.8", "2.15.1"), 2.14.9 does and 2.15.0 does not."""
     firsts = [_known(text) for text in since]
     return version >= firsts[-1] or any(version[:2] == first[:2] and version >= first for first in firsts)
 
@@ -64,7 +65,7 @@ def _known(text: str) -> Version:
 
 
 def newer_claims(claims: Claims) -> list[NewerClaim]:
-    """What in the claims is not enforced by every version of nats-server, each once."""
+    """The claims that not every version of nats-server enforces, without duplicates."""
     return list(dict.fromkeys((*_newer_in(claims.body, ""), *_newer_by_value(claims.body))))
 
 
@@ -86,12 +87,12 @@ def _newer_in(value: Any, path: str) -> Iterator[NewerClaim]:
 def _is_set(field: Field, held: Any) -> bool:
     if field.kind.of is not None:
         return bool(held)
-    # Two values may mean the same, such as no cluster_traffic and `system`.
+    # Two values may have the same meaning, such as an omitted cluster_traffic and `system`.
     return bool(field.kind.show(held) != field.kind.show(field.kind.zero))
 
 
 def _objects(held: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """The objects in what a field holds: one, a list, a map, or a map of lists."""
+    """The objects in the value of a field, each with its path. The value is an object, a list, a map, or a map of lists."""
     if isinstance(held, list):
         for one in held:
             yield from _objects(one, path if path.endswith("[]") else f"{path}[]")
@@ -104,7 +105,7 @@ def _objects(held: Any, path: str) -> Iterator[tuple[Any, str]]:
 
 @functools.lru_cache(maxsize=None)
 def _newer_fields(cls: type) -> tuple[tuple[Field, bool], ...]:
-    """The fields that are newer, or in which something is; whether something in them is. All others need no look."""
+    """The fields that not every version enforces or that contain such fields, each with whether it contains some."""
     found = []
     for field in fields_of(cls):
         is_deep = field.kind.of is not None and bool(_newer_fields(field.kind.of))
@@ -136,7 +137,7 @@ def _permissions(body: Any) -> Iterator[tuple[str, Permissions]]:
 
 
 def _may_be_overlapped(denied: str) -> bool:
-    """Whether a subscription may have some of what is denied, and neither all nor nothing but that."""
+    """Whether a subscription can overlap the denied subject so that neither covers the other."""
     subject = denied.partition(" ")[0]
     return subject not in ("*", ">") and bool({"*", ">"}.intersection(subject.split(".")))
 
@@ -160,13 +161,13 @@ def _is_within_a_token(subject: str) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def newest_version() -> Version:
-    """The version that enforces every field: with it and later ones nothing has to be looked for."""
+    """The first version that enforces every claim. For this and later versions no claims need to be checked."""
     of_values = (TEMPLATES_IN_TOKENS, DENIED_IN_OVERLAPPING, STREAMS_WITHOUT_REPLICAS)
     return max(*(_known(since[-1]) for since in of_values), *_last_versions(Account), *_last_versions(User))
 
 
 def may_be_newer(payload: bytes) -> bool:
-    """Whether the JSON of a token may have something that not every version enforces; false for most tokens, which need not be decoded for it then."""
+    """Whether the JSON of a token may have a claim that not every version enforces. It is false for most tokens, which then need not be decoded."""
     return any(name in payload for name in _newer_names())
 
 
@@ -186,7 +187,7 @@ def _json_names(cls: type) -> Iterator[str]:
 
 
 def newer_options() -> frozenset[str]:
-    """The options of a user that may say something that not every version enforces."""
+    """The names of a user's options whose claims not every version enforces."""
     return frozenset(("permissions", *(field.attribute for field, _is_deep in _newer_fields(UserAccess))))
 
 
@@ -200,8 +201,10 @@ def _last_versions(cls: type) -> Iterator[Version]:
 
 
 def newer_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claims]]:
-    """Of tokens, given with what they are called, those that may have something newer, decoded. Signatures are not looked at; what is not a token is passed
-    over."""
+    """The tokens that may have claims that not every version enforces, decoded, each with its title.
+
+    `tokens` are pairs of title and token. Signatures are not verified; a text that is not a token is ignored.
+    """
     for title, token in tokens:
         try:
             payload = token.split(".")[1]
@@ -211,12 +214,14 @@ def newer_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Claim
             continue
 
 
-# ---- in words
+# ---- sentences
 
 
 def not_enforced(titles: Iterable[tuple[str, Claims]], servers: Mapping[str, str]) -> list[str]:
-    """What some of the servers do not enforce, in one sentence for each claim. `titles` are claims with what they are called, such as `account APP`;
-    `servers` are versions by the names of servers. A server whose version is not known is omitted."""
+    """What some of the servers do not enforce, in one sentence for each claim.
+
+    `titles` are pairs of title, such as `account APP`, and claims. `servers` has the version of each server by name. A server of unknown version is omitted.
+    """
     versions = {name: read_version(text) for name, text in servers.items()}
     sentences = []
     for claim, names in _by_claim(titles).items():
@@ -231,7 +236,7 @@ def not_enforced(titles: Iterable[tuple[str, Claims]], servers: Mapping[str, str
 
 
 def not_enforced_by_all(titles: Iterable[tuple[str, Claims]], asserted: str) -> list[str]:
-    """What servers need not enforce that an operator lets run, in one sentence for each claim. `asserted` is its assert_server_version."""
+    """What the oldest server that an operator allows does not enforce, in one sentence for each claim. `asserted` is its assert_server_version."""
     lowest = read_version(asserted)
     if lowest is None:
         return []

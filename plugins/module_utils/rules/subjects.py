@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subjects as the Go library and as nats-server read them; the two differ. Pure text, no claims."""
+"""Subjects as the Go library and as nats-server read them; the two differ. Works on text only, not on claims."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..base.excerpts import quoted
 
 
 def is_plain(subject: str) -> bool:
-    """Whether subject_problems() has nothing to say, for speed."""
+    """Whether subject_problems() finds nothing. For speed."""
     return subject != "" and " " not in subject and ".." not in subject and subject[0] != "." and subject[-1] != "."
 
 
 def subject_problems(subject: str) -> Iterator[str]:
-    """What Subject.Validate has against a subject, as messages."""
+    """What Subject.Validate reports about a subject, as messages."""
     if not subject:
         yield "a subject is empty; write one, such as orders.new."
         return
@@ -51,7 +51,7 @@ def subject_is_contained(subject: str, other: str) -> bool:
 
 
 def can_contain_others(subject: str) -> bool:
-    """Whether the subject may cover another one than itself."""
+    """Whether the subject may cover subjects other than itself."""
     return subject == ">" or subject.endswith(".>") or "*" in subject.split(".")
 
 
@@ -87,7 +87,7 @@ def is_valid_subject(subject: str) -> bool:
 
 
 def is_subset(subject: str, other: str) -> bool:
-    """subjectIsSubsetMatch: whether the other subject matches all that this one does. Whatever follows > in the other is passed over."""
+    """Whether the other subject matches all that this one matches (subjectIsSubsetMatch). Tokens after > in the other subject are ignored."""
     mine, others = subject.split("."), other.split(".")
     for index, part in enumerate(others):
         if index >= len(mine) or not part:
@@ -97,17 +97,17 @@ def is_subset(subject: str, other: str) -> bool:
         own = mine[index]
         if own in ("", ">") or (own == "*" and part != "*"):
             return False
-        # A token that only begins with * is as good as * here, as in the server.
+        # As in the server, a token that begins with * counts as * here.
         if part[0] != "*" and own != part:
             return False
     return len(mine) == len(others)
 
 
 def literal_wildcards(subject: str) -> list[str]:
-    """The tokens that have * or > among other characters, where both are characters like any other."""
+    """The tokens that have * or > among other characters, where both are literal."""
     return [token for token in subject.split(".") if len(token) > 1 and ("*" in token or ">" in token)]
 
 
 def fields(subject: str) -> list[str]:
-    """What white space separates, as Go's strings.Fields has it for ASCII: a subject and its queue group."""
+    """The parts between white space, as Go's strings.Fields returns them for ASCII: a subject and its queue group."""
     return subject.split()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The templates in the subjects of a scope, as nats-server fills them in for a user (processUserPermissionsTemplate in auth.go)."""
+"""Templates in the subjects of a scope, filled in for a user as nats-server does (processUserPermissionsTemplate in auth.go)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..base.excerpts import quoted
 from ..claims import Account, Claims, User
 from .subjects import is_valid_subject
 
-#: More subjects than these a server does not make of one list.
+#: The maximum number of subjects that a server generates from one list.
 MOST_SUBJECTS = 4096
-#: Longer expansions, in characters, are counted and not made: one of them stands for all.
+#: The maximum total length of the subjects that are generated from one template, in characters. Further ones are assumed to be valid if these are.
 _LONGEST_EXPANSION = 1024 * 1024
 
 _TAG = re.compile(r"(account-)?tag\((.*)\)", re.IGNORECASE | re.DOTALL)
@@ -28,7 +28,7 @@ FUNCTIONS = (*_PLAIN, "tag(x)", "account-tag(x)")
 
 
 class Value(NamedTuple):
-    """What a server puts in the place of a template, and the option that it comes from: `name` or `tags[1]`, of the user or of its account."""
+    """The text with which a server replaces a template, and the option that it comes from, such as `name` or `tags[1]`, of the user or of its account."""
 
     text: str
     option: str
@@ -36,14 +36,14 @@ class Value(NamedTuple):
 
 
 class Filled(NamedTuple):
-    """What becomes of one subject of a list: how many valid ones, and why others are not, if any."""
+    """The result of filling in one subject of a list: the number of valid subjects, and why others are invalid, if any are."""
 
     valid: int
     problem: str
 
 
 class Texts(NamedTuple):
-    """What a server makes of a list of subjects: texts by the index in the list, what it drops with the reason, and why it refuses the user."""
+    """The result of filling in a list of subjects: texts with the index in the list, dropped indexes with the reason, and why the user is refused, if it is."""
 
     subjects: list[tuple[int, str]]
     dropped: list[tuple[int, str]]
@@ -51,14 +51,14 @@ class Texts(NamedTuple):
 
 
 class Expansion(NamedTuple):
-    """What becomes of a list of subjects of a scope, subject by subject, up to the one at which there are too many for a server."""
+    """The results of filling in the subjects of a list in a scope, up to the subject at which there are too many for a server."""
 
     filled: list[Filled]
     is_too_large: bool
 
 
 def _matches(subject: str) -> Iterator[tuple[int, int]]:
-    """Where the templates of a subject begin and end: the matches of the server's `{{2}([^}]+)}{2}`, in linear time."""
+    """The begin and end of each template in a subject: the matches of the server's `{{2}([^}]+)}{2}`, in linear time."""
     position = 0
     while True:
         begin = subject.find("{{", position)
@@ -73,7 +73,7 @@ def _matches(subject: str) -> Iterator[tuple[int, int]]:
 
 
 def _pieces(subject: str) -> tuple[list[str], list[str]]:
-    """The texts around the templates of a subject, and what stands in the templates between them."""
+    """The texts around the templates of a subject, and the texts between the braces of the templates."""
     around, functions = [], []
     position = 0
     for begin, end in _matches(subject):
@@ -84,27 +84,27 @@ def _pieces(subject: str) -> tuple[list[str], list[str]]:
 
 
 def templates_in(subject: str) -> list[str]:
-    """What stands between the double braces of a subject."""
+    """The texts between the double braces of a subject, without surrounding white space."""
     return [text.strip() for text in _pieces(subject)[1]]
 
 
 def has_templates(subjects: list[str]) -> bool:
-    """Whether any of them has a template. If so, a server handles all of the list with templates in mind."""
+    """Whether any of the subjects has a template. If so, a server treats the whole list as templates."""
     return any(next(_matches(subject), None) is not None for subject in subjects)
 
 
 def without_templates(subject: str) -> str:
-    """The subject with a letter in the place of each template."""
+    """The subject with each template replaced by a letter."""
     return "x".join(_pieces(subject)[0])
 
 
 def is_function(text: str) -> bool:
-    """Whether a server knows what stands between the braces. If not, it refuses every user of the scope."""
+    """Whether a server knows the function between the braces. If not, it refuses every user of the scope."""
     return text.lower() in _PLAIN or _TAG.fullmatch(text) is not None
 
 
 def function_problem(function: str) -> str:
-    """Why a server does not know what stands between the braces, or finds no tag by it; empty where it does."""
+    """Why a server does not know the function between the braces, or finds no tag for it; empty if it does."""
     if function.lower() in _PLAIN:
         return ""
     match = _TAG.fullmatch(function)
@@ -118,12 +118,12 @@ def function_problem(function: str) -> str:
 
 
 _SPECIAL = re.compile(r"[.*>\s]|\{\{|\}\}")
-#: What would be right where value_problem() finds something.
+#: The advice for a value for which value_problem() reports something.
 PLAIN_VALUE = "write one without dots, white space, *, > and double braces"
 
 
 def value_problem(text: str) -> str:
-    """Why a name or tag may not be put into subjects: it would stand for other subjects than it looks like; empty where it may."""
+    """Why a name or tag must not be inserted into subjects, because the result would have another meaning; empty if it may be inserted."""
     found = _SPECIAL.search(text)
     if found is None:
         return ""
@@ -148,7 +148,7 @@ class Filling:
         self._tagged: dict[tuple[bool, str], list[Value]] = {}
 
     def values(self, function: str) -> list[Value]:
-        """What a server puts in the place of a template; nothing where no tag has the name. The same list for the same values."""
+        """The values with which a server replaces a template; empty if no tag has the name. Returns the same list object for the same values."""
         function = function.strip()
         plain = self._plain.get(function.lower())
         if plain is not None:
@@ -172,13 +172,13 @@ class Filling:
         return [Value(tags[index][len(prefix) :], f"tags[{index}]", is_of_account) for index in indexes]
 
     def used(self, subjects: list[str]) -> Iterator[Value]:
-        """What a server takes of the user and its account for a list of subjects."""
+        """The values of the user and its account that a server uses to fill in a list of subjects."""
         lists = (self.values(function) for subject in subjects for function in _pieces(subject)[1])
         for values in {id(values): values for values in lists}.values():
             yield from values
 
     def expansion(self, subjects: list[str]) -> Expansion:
-        """What a server makes of a list of subjects."""
+        """The number of subjects that a server generates from each subject of a list, and the problems."""
         if not has_templates(subjects):
             return Expansion([Filled(1, "")] * len(subjects), False)
         filled: list[Filled] = []
@@ -189,7 +189,7 @@ class Filling:
             made = 1
             for values in choices:
                 made = min(made * max(1, len(values)), MOST_SUBJECTS + 1)
-            # Of subjects with tags, and of these only, a server counts how many there are.
+            # A server applies the limit only to subjects with tags.
             if any(_is_tag(function) for function in functions) and emitted + made > MOST_SUBJECTS:
                 return Expansion(filled, True)
             missing = next((name for name, values in zip(functions, choices) if not values), None)
@@ -201,7 +201,7 @@ class Filling:
         return Expansion(filled, False)
 
     def texts(self, subjects: list[str], *, is_deny: bool) -> Texts:
-        """The subjects that a server makes of a list, one that allows or one that denies (applyTemplate)."""
+        """The subjects that a server generates from an allow list, or with `is_deny` from a deny list (applyTemplate)."""
         if not has_templates(subjects):
             return Texts(list(enumerate(subjects)), [])
         found = Texts([], [])
@@ -223,14 +223,14 @@ class Filling:
 
 
 def _make_texts(found: Texts, index: int, subject: str, functions: list[str], choices: list[list[Value]]) -> str:
-    """Add the valid subjects that values make of one, and say why there are not more."""
+    """Add the valid subjects that are generated from one subject to `found`. Returns why others are invalid; empty if none are."""
     missing = next((name for name, values in zip(functions, choices) if not values), None)
     if missing is not None:
         return f"{quoted('{{' + missing + '}}')} has no value"
     problem = ""
     for chosen in itertools.product(*choices):
         text = subject
-        # A server replaces a template wherever it stands, so that of two that read the same only the first counts.
+        # A server replaces all occurrences of a template, so for identical templates only the first value is used.
         for function, value in zip(functions, chosen):
             text = text.replace("{{" + function + "}}", value.text)
         if is_valid_subject(text):

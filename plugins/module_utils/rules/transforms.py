@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether nats-server can turn subjects into others: mappings, and imports under a local subject (subject_transform.go). Pure text."""
+"""Whether nats-server can transform subjects, for mappings and for imports with a local subject (subject_transform.go). Works on text only."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _SEPARATOR = re.compile(r",[\t\n\f\r ]*")
 
 
 class _Function:
-    """A function between double braces, found as Go's regular expressions find it, which never take more than linear time.
+    """A function between double braces, found in linear time, as by Go's regular expressions.
 
-    The pattern is `{{\\s*NAME\\s*\\((.*)\\)\\s*}}`. Python's own search would try each beginning with each end.
+    The pattern is `{{\\s*NAME\\s*\\((.*)\\)\\s*}}`. Python's `re` would try each beginning with each end.
     """
 
     def __init__(self, name: str) -> None:
         self._begin = re.compile(rf"\{{\{{[\t\n\f\r ]*{name}[\t\n\f\r ]*\(")
 
     def arguments(self, token: str) -> str | None:
-        """What stands between the parentheses; None where the function is not in the token."""
+        """The text between the parentheses; None if the token does not have the function."""
         ends: list[int] | None = None
         for match in self._begin.finditer(token):
             if ends is None:
                 ends = [end.start() for end in _END.finditer(token)]
                 line_ends = [index for index, character in enumerate(token) if character == "\n"]
             begin = match.end()
-            # A dot in Go's pattern is any character but the end of a line, and as many of them as possible are taken.
+            # The dot in Go's pattern matches any character except the end of a line, and `.*` is greedy.
             after = bisect.bisect_left(line_ends, begin)
             line_end = line_ends[after] if after < len(line_ends) else len(token)
             last = bisect.bisect_right(ends, line_end) - 1
@@ -60,7 +60,7 @@ _FUNCTIONS = {
 
 
 class Placeholder(NamedTuple):
-    """What a token of a destination stands for: the function, which wildcards of the source it takes, and its number or separator, if any."""
+    """What a token of a destination refers to: the function, the wildcards of the source that it uses, and its number or separator, if any."""
 
     function: str
     wildcards: tuple[int, ...]
@@ -69,7 +69,7 @@ class Placeholder(NamedTuple):
 
 
 def placeholder(token: str) -> Placeholder | None:
-    """What the token stands for; None for itself (indexPlaceHolders). ValueError says why the server refuses it."""
+    """What the token refers to; None for a literal token (indexPlaceHolders). Raises ValueError with the reason for which the server refuses it."""
     if len(token) > 1 and token[0] == "$":
         number = reference_number(token)
         return None if number is None else Placeholder("wildcard", (number,), 1)
@@ -137,7 +137,7 @@ _READERS = {
 
 
 def mapping_problem(source: str, destination: str) -> str:
-    """Why a server does not map the source to the destination (ValidateMapping and NewSubjectTransform); empty where it does."""
+    """Why a server does not map the source to the destination (ValidateMapping and NewSubjectTransform); empty if it does."""
     if destination and re.search(r"[\t\n\f\r ]", "".join(_plain_tokens(destination))):
         return f"{quoted(destination)} has white space"
     return transform_problem(source, destination)
@@ -148,9 +148,9 @@ def _plain_tokens(subject: str) -> list[str]:
 
 
 def transform_problem(source: str, destination: str) -> str:
-    """Why a server does not turn subjects of the source into the destination (NewSubjectTransform); empty where it does.
+    """Why a server does not transform subjects of the source to the destination (NewSubjectTransform); empty if it does.
 
-    An empty destination is none, and an empty source is all subjects, as in the server.
+    As in the server, an empty destination means no transform, and an empty source matches all subjects.
     """
     if not destination:
         return ""
@@ -172,7 +172,7 @@ def transform_problem(source: str, destination: str) -> str:
 
 
 def renaming_problem(source: str, destination: str) -> str:
-    """Why a server does not rename imported subjects this way, which has to work in both directions (NewSubjectTransformStrict)."""
+    """Why a server does not rename imported subjects this way, which has to work in both directions (NewSubjectTransformStrict); empty if it does."""
     problem = transform_problem(source, destination)
     source = source or ">"
     shape = _shape(source)
@@ -188,14 +188,14 @@ def renaming_problem(source: str, destination: str) -> str:
 
 
 class _Shape(NamedTuple):
-    """What counts of a subject when others are turned into it, or it into others."""
+    """The properties of a subject that matter for a transform."""
 
-    problem: str  # why a server does not take it for either
+    problem: str  # why a server accepts it neither as a source nor as a destination; empty if it does
     wildcards: int
     is_open: bool  # ends in >
 
 
-# One source may be mapped to thousands of destinations.
+# Cached because one source may be mapped to thousands of destinations.
 @functools.lru_cache(maxsize=16)
 def _shape(subject: str) -> _Shape:
     tokens = subject.split(".")
@@ -245,9 +245,9 @@ def _is_reference(token: str) -> bool:
 
 
 def odd_references(source: str, destination: str) -> str:
-    """What is odd about references that a server accepts: numbers below 1, empty shares; empty where nothing is.
+    """What is questionable about references that a server accepts, such as numbers below 1; empty if nothing is.
 
-    The destination is one that transform_problem() has nothing against.
+    The destination must be one for which transform_problem() is empty.
     """
     for token, found in _placeholders(source or ">", destination) if destination else ():
         if any(number < 1 for number in found.wildcards):
@@ -258,7 +258,7 @@ def odd_references(source: str, destination: str) -> str:
 
 
 def unused_references(source: str, destination: str) -> list[int]:
-    """The numbers of those wildcards of the source that no token of the destination refers to; none without a destination, which keeps the source."""
+    """The numbers of the source's wildcards that no token of the destination refers to. Empty without a destination, because the subject is then kept."""
     if not destination:
         return []
     source = source or ">"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may sign what, and what is revoked."""
+"""Which keys may sign which tokens, and which tokens are revoked."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def allowed_issuers_of_operator(operator: Claims) -> set[str]:
 
 
 def did_sign(parent: Claims, child: Claims) -> bool:
-    """Whether the child names an issuer that may sign it on behalf of the parent, an operator or account (DidSign).
+    """Whether the issuer of the child may sign it on behalf of the parent, an operator or account (DidSign).
 
-    As in the Go library an account's own key always may, though servers of a strict operator refuse it: see user_issues().
+    As in the Go library, an account's identity key always may, although servers of a strict operator refuse it: see user_issues().
     """
     body = parent.body
     if body.KIND == "operator":
@@ -38,27 +38,30 @@ def did_sign(parent: Claims, child: Claims) -> bool:
 
 
 def is_revoked(revocations: Mapping[str, int], key: str, issued_at: int) -> bool:
-    """Whether what was issued for a key at a time, in unix seconds, is revoked, by itself or together with all (IsRevoked)."""
+    """Whether a token that was issued for a key at a time, in Unix seconds, is revoked by an entry for the key or for all keys (IsRevoked)."""
     return any(name in revocations and revocations[name] >= issued_at for name in ("*", key))
 
 
 def revoked_until(revocations: Mapping[str, int], key: str) -> int:
-    """The time up to which tokens about a key are revoked, by itself or together with all, in unix seconds; 0 for none."""
+    """The time up to which tokens for a key are revoked by an entry for the key or for all keys, in Unix seconds; 0 if none are."""
     return max(revocations.get(key, 0), revocations.get("*", 0)) if revocations else 0
 
 
 def signing_key(account: Account, key: str) -> SigningKey | None:
-    """The entry of a signing key in its account; None where it has no such key."""
+    """The entry of a signing key in its account; None if the account has no such key."""
     return next((entry for entry in account.signing_keys if entry.key == key), None)
 
 
 def keys_of(parent: Claims) -> frozenset[str]:
-    """The public keys that sign, or once may have signed, for an operator or account: its own and its signing keys, strict or not."""
+    """The public keys that sign, or may have signed earlier, for an operator or account: its identity key and its signing keys, strict or not."""
     return frozenset([parent.subject, *(getattr(key, "key", key) for key in parent.body.signing_keys)])
 
 
 def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:
-    """What is said of a JWT that no key of its parent signed, such as `operator ACME` or `account APP`. Nothing of it may be taken over."""
+    """A part of a message about a JWT that no key of its parent signed. Nothing may be taken over from such a JWT.
+
+    `parent` is a title such as `operator ACME` or `account APP`.
+    """
     known = sorted(keys)
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     has = f", which has {', '.join(known[:_SHOWN])}{more}" if known else ""

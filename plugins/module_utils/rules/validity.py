@@ -1,6 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a token says and whether it holds, as a result: for the module `nats_jwt_info`, filters and tests on the controller, and the wheel `natsops-jwt`."""
+"""The contents of a token and whether it is valid, as a result for the module `nats_jwt_info`, filters and tests on the controller, and the wheel
+`natsops-jwt`."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from .server import server_issues
 
 
 class Read(NamedTuple):
-    """A text that somebody gave, the token in it and its claims, verified."""
+    """A given text, the token in it, and the verified claims of the token."""
 
     text: str
     token: str
@@ -25,7 +26,10 @@ class Read(NamedTuple):
 
 
 def read_text(text: str, where: str) -> Read:
-    """The token in a text: plain, decorated or creds. NatsSecurityError, which begins with `where`, for anything else and for a wrong signature."""
+    """The token in a text: plain, decorated or creds.
+
+    Raises NatsSecurityError for any other text and for a wrong signature; its message begins with `where`.
+    """
     token = decorated.token_in(text)
     try:
         return Read(text, token, codec.decode_any_kind(token))
@@ -34,7 +38,7 @@ def read_text(text: str, where: str) -> Read:
 
 
 def parse_moment(value: Any, option: str, now: int) -> int:
-    """Unix seconds from RFC 3339, or from a duration after now such as `+14d`. NatsSecurityError names the option."""
+    """Unix seconds from a time in RFC 3339, or from a duration after now such as `+14d`. Raises NatsSecurityError with the name of the option."""
     try:
         if isinstance(value, str) and value.startswith("+"):
             return now + units.parse_seconds(value[1:])
@@ -44,7 +48,7 @@ def parse_moment(value: Any, option: str, now: int) -> int:
 
 
 def report(read: Read, parents: list[Claims], times: Iterable[int], at: int) -> dict[str, Any]:
-    """What a token says, and whether it holds under the JWTs above it, `at` a time and at others: all in unix seconds."""
+    """The contents of a token, and whether it is valid under its parents: at the time `at` and at other `times`, all in Unix seconds."""
     claims = read.claims
     chain = chain_of(claims, parents)
     problems = problems_at(chain, at)
@@ -74,12 +78,12 @@ def report(read: Read, parents: list[Claims], times: Iterable[int], at: int) -> 
 
 
 def is_expired(claims: Claims, at: int) -> bool:
-    """Whether a token itself has expired at a time, in unix seconds."""
+    """Whether the token itself, regardless of its parents, has expired at a time, in Unix seconds."""
     return bool(claims.expires) and claims.expires < at
 
 
 def end_of(claims: Claims, parents: list[Claims]) -> int:
-    """When the first of a token and those above it expires, in unix seconds; 0 for never. NatsSecurityError where it does not hold under these at all."""
+    """The earliest expiry of a token and its parents, in Unix seconds; 0 for never. Raises NatsSecurityError if the token is never valid under them."""
     chain = chain_of(claims, parents)
     if chain.problems:
         raise NatsSecurityError(". ".join(chain.problems) + ".")
@@ -87,7 +91,7 @@ def end_of(claims: Claims, parents: list[Claims]) -> int:
 
 
 def _public(shown: dict[str, Any]) -> dict[str, Any]:
-    """Claims without what a client sent to connect, in an authorization request."""
+    """The claims with the credentials in a client's connect options masked. Only an authorization request has such options."""
     sent = shown.get("connect_options", {})
     hidden = {name: "********" for name in sent if name in ("jwt", "signature", "auth_token", "password")}
     return dict(shown, connect_options={**sent, **hidden}) if hidden else shown

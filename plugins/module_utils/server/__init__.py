@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats-server in operator mode on one host: its configuration, what the server refuses when it starts with it, and the service that runs it.
+"""nats-server in operator mode on one host: its configuration, the checks of its startup, and the service that runs it.
 
-`configuration` makes files from options, `startup` looks for what would keep a server from starting, `language` and `reading` know NATS's
-configuration language, `secrets` what of it is never shown; all of these are pure. `program` asks the installed nats-server for its verdict,
-`running` asks and directs the one that runs. Only the standard library is needed here: hosts of servers have no other.
+`configuration` creates files from options, `startup` checks what would keep a server from starting, `language` writes and `reading` parses NATS's
+configuration language, `secrets` hides secret values; all of these are pure. `program` tests a configuration with the installed nats-server,
+`running` queries and controls the running one. Only the standard library is used, because server hosts need no other libraries.
 """

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration files of a nats-server in operator mode, made from options. Pure: reads no file, no clock and no environment."""
+"""Create the configuration files of a nats-server in operator mode from options. Pure: reads no file, no clock and no environment."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from . import language, reading, secrets, settings, startup
 MAIN = "nats-server.conf"
 SITE = "site.conf"
 _SECRETS = "-secrets.conf"
-#: The parts of a configuration, each a file of its own, in the order in which the main file includes them.
+#: The parts of a configuration, one file each, in the order in which the main file includes them.
 PARTS = ("restart", "operator", "server", "jetstream")
-#: Files whose changes take effect with a restart only: NATS refuses to reload them, or writes the passwords, old and new, into its log when it
-#: does. The unit of the role server has the same list.
+#: Files whose changes only take effect with a restart: NATS refuses to reload them, or logs the old and new passwords when it reloads them.
+#: The systemd unit of the role server has the same list.
 RESTART_FILES = ("restart.conf", *(f"{part}{_SECRETS}" for part in ("jetstream", "operator", "restart", "server")))
 _HEADER = "# Written by natsops.security.nats_server_config."
 
@@ -35,7 +35,7 @@ _RESOLVER_OPTIONS = {
 _DEFAULT_PRELOAD = {"memory": "all", "url": "none"}
 _RESOLVER_URL = re.compile(r"https?://[^\s\")]+")
 _ROUTE_WITHOUT_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?!.*@)", re.DOTALL)
-#: What stands for the JWT of an operator that a task before would make.
+#: The placeholder for an operator JWT that an earlier task would create.
 PLACEHOLDER = "(a new JWT)"
 
 
@@ -43,8 +43,8 @@ def _described(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, **more}
 
 
-#: The options of a configuration, as an argument spec. Secrets are hidden by their place and form, see `secrets`: no_log would make asterisks of
-#: every word of the result that is somebody's password.
+#: The options of a configuration, as an argument spec. Secrets are hidden by option and form, see `secrets`: no_log would mask every word of the
+#: result that is equal to a password.
 OPTIONS: dict[str, dict[str, Any]] = {
     "name": _described("str", required=True),
     "operator": _described(
@@ -54,7 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "jwt": _described("str"),
             "system_account": _described("str"),
             "resolver_preload": _described("dict", default={}),
-            # So that the fact that the role operator keeps can be given as it is.
+            # Accepted so that the fact of the role operator can be passed unchanged.
             **{name: _described("str") for name in ("name", "public_key", "store_path", "creds_path")},
             "keys_path": {**_described("str"), "no_log": False},
         },
@@ -80,7 +80,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "preload": _described("str", choices=["all", "system", "none"]),
     "pinned_accounts": _described("list", elements="str", default=[]),
     "default_sentinel": _described("str"),
-    "listen": _described("str", default="0.0.0.0"),  # noqa: S104 (what the server does by itself)
+    "listen": _described("str", default="0.0.0.0"),  # noqa: S104 (the server's default)
     "port": _described("int", default=4222),
     "tls": _described("dict"),
     "cluster": _described(
@@ -139,40 +139,40 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """Files by their names, with what a service needs to know of them.
+    """Configuration files by name, with the values that a service needs.
 
-    `site.conf` is among them where the options have it; otherwise it is the site's own, and has to be there.
+    `site.conf` is included if the options set its content; otherwise the site maintains the file, and it must exist.
     """
 
     members: Mapping[str, Mapping[str, Any]]  # by part
     files: Mapping[str, str]
-    folders: tuple[str, ...]  # that the server writes to
+    folders: tuple[str, ...]  # folders that the server writes to
     monitoring_url: str
     lame_duck_seconds: int
 
     @property
     def secret_values(self) -> list[str]:
-        """The secrets in it."""
+        """All secret values in the configuration."""
         return list(secrets.values_of(self.members))
 
     @property
     def content(self) -> str:
-        """All of it as one text, secrets in their places."""
+        """The whole configuration as one text, including the secrets."""
         text = "\n".join(language.write(members) for members in self.members.values())
         return f"{_HEADER}\n{text}{self.files.get(SITE, '')}"
 
 
 def is_secret_file(name: str) -> bool:
-    """Whether a file holds secrets, and is never shown."""
+    """Whether a file holds secrets, which are never shown."""
     return name.endswith(_SECRETS)
 
 
-#: What a configuration may have by the names of its files, whether it has it or not.
+#: The names of all files with secrets that a configuration can have.
 SECRET_FILES = tuple(f"{part}{_SECRETS}" for part in PARTS)
 
 
 def server_configuration(options: Mapping[str, Any]) -> Configuration:
-    """The files for these options, which have every name of OPTIONS, None for what is omitted. NatsSecurityError for what cannot be written."""
+    """The configuration for these options, which have every name of OPTIONS; omitted ones are None. NatsSecurityError for a value that cannot be written."""
     members = {part: settings.as_taken(_MEMBERS[part](options), "") for part in PARTS}
     files = {
         MAIN: f"{_HEADER} Settings of your own belong in {SITE}: it comes last, so its settings take precedence.\n"
@@ -192,7 +192,7 @@ def server_configuration(options: Mapping[str, Any]) -> Configuration:
     )
 
 
-#: The text of a site.conf where there is none.
+#: The content of a new site.conf.
 EMPTY_SITE = f"{_HEADER} What this site adds to the configuration belongs here; this file is written once.\n"
 
 
@@ -235,7 +235,7 @@ def _operator_members(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _other_operators(options: Mapping[str, Any]) -> list[str]:
-    """The operators that the server trusts beside its own. One of its own operator is ignored: an older JWT has keys that are trusted no longer."""
+    """The JWTs of other operators that the server trusts. Other JWTs of its own operator are ignored: an older one has keys that are no longer trusted."""
     own = options["operator"]["jwt"]
     named = startup.subject_of(own)
     rest = (token for token in dict.fromkeys(token.strip() for token in options["trusted_operators"]) if token != own)
@@ -279,7 +279,7 @@ def _server_members(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _routes(options: Mapping[str, Any]) -> list[str]:
-    """The URLs of the other servers. A server asks others for a password and gives it to them; the one that it gives is part of the URL."""
+    """The URLs of the other servers. If the cluster has a password, it is part of each URL: a server expects it from others and sends it to them."""
     cluster = options["cluster"]
     routes = cluster["routes"]
     if routes is None:
@@ -315,7 +315,7 @@ _MEMBERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
-# ---- what a service needs to know
+# ---- values that a service needs
 
 
 def _folders(options: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
@@ -327,7 +327,7 @@ def _folders(options: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]
 
 
 def _monitoring_url(options: Mapping[str, Any]) -> str:
-    """Where a program on the same host asks; a server that listens everywhere is asked on loopback."""
+    """The monitoring URL for programs on the same host. For a server that listens on all addresses, it has the loopback address."""
     monitoring = options["monitoring"]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(monitoring["host"], monitoring["host"])  # noqa: S104 (what nats-server means by all interfaces)
     path = (monitoring["base_path"] or "").strip("/")
@@ -336,20 +336,20 @@ def _monitoring_url(options: Mapping[str, Any]) -> str:
 
 
 def _lame_duck_seconds(options: Mapping[str, Any]) -> int:
-    """How long the server may take to end, in whole seconds; 0 where the option is wrong."""
+    """The lame duck duration of the server, in whole seconds, rounded up; 0 if the option is invalid."""
     try:
         return math.ceil(go_syntax.parse_duration(options["lame_duck_duration"]) / NANOSECONDS)
     except ValueError:
         return 0
 
 
-# ---- what is wrong
+# ---- problems
 
 
 def effective(configuration: Configuration, folder: str, read_file: reading.ReadFile) -> reading.Document:
-    """The whole configuration as the server would read it in this folder. NatsSecurityError where it cannot be read.
+    """The whole configuration as the server would read it in this folder. NatsSecurityError if it cannot be read.
 
-    `read_file` has what is in the folder already, and what the site's part includes, by their paths.
+    `read_file` returns the text of files that are already in the folder, and of those that `site.conf` includes, by path.
     """
 
     def text_of(path: str) -> str | None:
@@ -369,19 +369,19 @@ def configuration_problems(
     read_file: reading.ReadFile,
     host: startup.Host,
 ) -> list[Problem]:
-    """Everything about the options, and the site's part as far as it can be read, for which a server would not start, or would do something else.
+    """All problems of the options and the site's configuration, as far as it can be read, for which a server would not start or would not do what is meant.
 
-    The paths of problems are in the words of the options, or a line of a file.
+    The path of a problem is the name of an option, or a line of a file.
     """
     found = list(_option_problems(options, host.foretold))
-    if not host.version:  # a server may know more than what is declared here
+    if not host.version:  # an installed server may know settings that are not declared here
         for part in PARTS:
             unknown = settings.unknown(configuration.members[part], "", ())
             found.extend(Problem(_option(path), message) for path, message in unknown)
     try:
         document = effective(configuration, folder, read_file)
     except NatsSecurityError as error:
-        if SITE in configuration.files:  # of a file that is the site's own, nats-server -t judges
+        if SITE in configuration.files:  # a file that the site maintains is left to nats-server -t
             found.append(Problem("site_config", str(error).replace(folder + "/", "")))
     else:
         for path, message in startup.problems(document, host):
@@ -389,7 +389,7 @@ def configuration_problems(
     return list(dict.fromkeys(found))
 
 
-#: The options that make a member of a file, where these have other names.
+#: The options for members of a file, if their names differ.
 _OPTION_OF = {
     "server_name": "name",
     "http": "monitoring",
@@ -403,12 +403,12 @@ _OPTION_OF = {
 
 
 def place_of(document: reading.Document, path: reading.Path, folder: str, configuration: Configuration) -> str:
-    """The place of a member for a person: the option that it is made from, or the line of the site's part."""
+    """The place of a member for messages: the option that sets it, or the file and line in the configuration of the site."""
     return _place(document, path, folder, SITE in configuration.files)
 
 
 def _place(document: reading.Document, path: reading.Path, folder: str, site_is_option: bool) -> str:
-    """The place of a member for a person: the option that it is made from, or the line of the site's part."""
+    """The place of a member for messages: the option that sets it, or the file and line in the configuration of the site."""
     known = next((path[:end] for end in range(len(path), 0, -1) if path[:end] in document.places), None)
     if known is None:
         return _option(path)
@@ -432,12 +432,12 @@ def _option_problems(options: Mapping[str, Any], foretold: bool) -> Iterator[Pro
             yield Problem(f"trusted_operators[{index}]", "this is not the JWT of an operator.")
     yield from _resolver_problems(options)
     for option, value in (("name", options["name"]), ("cluster.name", (options["cluster"] or {}).get("name", "_"))):
-        # The server refuses blanks, and no other white space (opts.go).
+        # The server refuses spaces, but no other white space (opts.go).
         if not value or " " in value:
             yield Problem(option, f"it must be one word, and is {value}.")
     jetstream = {name.lower(): value for name, value in (options["jetstream"] or {}).items() if value is not None}
     if not jetstream.keys() & {"key", "ek", "encryption_key", "tpm"}:
-        # Without a key the server encrypts nothing, and does not say so.
+        # Without a key, the server encrypts nothing and reports no error.
         for name in sorted(jetstream.keys() & {"cipher", "prev_key", "prev_ek", "prev_encryption_key"}):
             yield Problem(f"jetstream.{name}", f"{name} needs key.")
 

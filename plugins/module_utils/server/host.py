@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the host has to have for a nats-server to start with a configuration: files and folders that the service may write, addresses of its own, free ports.
+"""Check whether a nats-server can start with a configuration on this host: writable files and folders, existing addresses, and free ports.
 
-`nats-server -t` looks at none of this, and the trial start of `program` ends before the server listens, with a log and a pid file of its own.
+`nats-server -t` checks none of this. The trial start of `program` ends before the server listens, and uses another log file and pid file.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .program import Program
 from .reading import Document, Path
 from .startup import Block, listeners
 
-#: systemd makes folders here when it starts a service (RuntimeDirectory).
+#: systemd creates folders here when it starts a service (RuntimeDirectory).
 _MADE_ON_START = "/run/"
 _LISTENS = "0A"  # the state of a socket in /proc/net/tcp
 
 
 class Problem(NamedTuple):
-    """What is wrong with a member. `may_come` says that an earlier task of a play may be the one to correct it."""
+    """A problem with a member of the configuration. `may_come` is whether an earlier task of the play can correct it."""
 
     path: Path
     message: str
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 
 def problems(document: Document, judge: Program, folder: str) -> Iterator[Problem]:
-    """Everything about this host for which the server would not start. Relative paths start from `folder`."""
+    """All problems of this host for which the server would not start. Relative paths are relative to `folder`."""
     top = Block(document.data)
     for file in (("pid_file", "pidfile"), ("log_file", "logfile")):
         text = top.text(*file)
@@ -58,7 +58,7 @@ def problems(document: Document, judge: Program, folder: str) -> Iterator[Proble
 
 
 def _unwritable_file(path: str, judge: Program) -> str:
-    """Why the server could not create or write a file (os.WriteFile and os.OpenFile); empty where it can."""
+    """Why the server could not create or write a file (os.WriteFile and os.OpenFile); empty if it can."""
     folder = os.path.dirname(path)
     if os.path.isdir(path):
         return "it is a folder"
@@ -70,7 +70,7 @@ def _unwritable_file(path: str, judge: Program) -> str:
 
 
 def _unwritable_folder(path: str, judge: Program) -> str:
-    """Why the server could not write to a folder, or make it (os.MkdirAll); empty where it can."""
+    """Why the server could not write to a folder, or create it (os.MkdirAll); empty if it can."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     if not os.path.isdir(path):
@@ -86,12 +86,12 @@ def _who(judge: Program) -> str:
 
 
 def _unlistenable(host: str, port: int) -> str:
-    """Why the server could not listen on an address (net.Listen); empty where it can, or where a nats-server listens there, which this may be."""
+    """Why the server could not listen on an address (net.Listen); empty if it can, or if a nats-server listens there, which may be the same one."""
     try:
         found = socket.getaddrinfo(host or None, max(port, 0), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
         return f"{host} has no address on this host: {error.strerror}."
-    except UnicodeError:  # a label that is empty or too long
+    except UnicodeError:  # an empty or too long label
         return f"{host} is not the name of a host."
     numbers = [_bind_error(family, address) for family, _type, _protocol, _name, address in found]
     if 0 in numbers:
@@ -101,22 +101,22 @@ def _unlistenable(host: str, port: int) -> str:
     if errno.EADDRINUSE in numbers:
         holder = _holder(port)
         return f"port {port} is in use by {holder}." if holder else ""
-    return ""  # what a service may do beyond this task is not known here
+    return ""  # the service may have permissions that this task does not have
 
 
 def _bind_error(family: int, address: tuple[object, ...]) -> int:
-    """The errno of binding to an address without listening; 0 where that is possible."""
+    """The errno of binding to an address without listening; 0 if that succeeds."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as bound:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Go does
             bound.bind(address)
-    except OSError as error:  # of the socket too, where the kernel has no IPv6
+    except OSError as error:  # creating the socket also fails, if the kernel has no IPv6
         return error.errno or 0
     return 0
 
 
 def _holder(port: int) -> str:
-    """Which process listens on a port; empty where that is a nats-server, or the system does not tell."""
+    """The process that listens on a port; empty if it is a nats-server, or cannot be found."""
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for process in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Data as text in NATS's configuration language (nats-server, conf/lex.go), which resembles JSON.
+"""Write data in NATS's configuration language (nats-server, conf/lex.go), which resembles JSON.
 
-It differs from JSON where a file would be read wrongly otherwise: strings know no `\\u`, keys know no escapes, what begins with `$` outside
-of quotes is a variable, and a number right before `]` is taken for a string.
+The differences from JSON that matter here: strings have no `\\u` escapes, keys have no escapes, an unquoted word that begins with `$` is a variable,
+and a number directly before `]` is read as a string.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _TO_ESCAPE = re.compile(r'[\\"\x00-\x1f\x7f]')
 
 
 class Variable(str):
-    """The name of a variable, in the place of a value."""
+    """The name of a variable, used as a value."""
 
 
 def write(members: Mapping[str, Any]) -> str:
-    """The lines of a configuration file with these members; None among values is omitted. NatsSecurityError for what cannot be written."""
+    """The text of a configuration file with these members. Values that are None are omitted. NatsSecurityError for values that cannot be written."""
     return "".join(_members(members, 0))
 
 
@@ -76,7 +76,7 @@ def _value(value: Any, depth: int) -> str:
     if isinstance(value, Mapping):
         return "{\n" + "".join(_members(value, depth + 1)) + "  " * depth + "}"
     if isinstance(value, Sequence):
-        # A number needs the blank: "1]" would be a string.
+        # The space is needed after a number: "1]" would be a string.
         return "[" + ", ".join(_value(member, depth) for member in value if member is not None) + " ]"
     return text_of(str(value))
 
@@ -84,17 +84,17 @@ def _value(value: Any, depth: int) -> str:
 def _float(value: float) -> str:
     if not math.isfinite(value):
         raise NatsSecurityError(f"{value} is not a number that NATS's configuration can have.")
-    text = format(Decimal(repr(value)), "f")  # the language knows no exponents
+    text = format(Decimal(repr(value)), "f")  # the language has no exponents
     return text if "." in text else text + ".0"
 
 
 def digest(data: Mapping[str, Any]) -> str:
-    """What `nats-server -t` prints of a configuration that it read as this data, and a running server returns as `config_digest`."""
+    """The digest that `nats-server -t` prints for a configuration with this data, and that a running server returns as `config_digest`."""
     return "sha256:" + hashlib.sha256(escape_html(_json(data)).encode("utf-8") + b"\n").hexdigest()
 
 
 def _json(value: Any) -> str:
-    # As encoding/json writes it: members in the order of their names, numbers in Go's form.
+    # Same output as Go's encoding/json: members sorted by name, numbers in Go's format.
     if isinstance(value, Mapping):
         return (
             "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_json(value[key])}" for key in sorted(value)) + "}"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a configuration on a host: compared with what is there, shown to the installed nats-server, and put in place."""
+"""The files of a configuration on a host: compared with the existing ones, tested with the installed nats-server, and written."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .configuration import EMPTY_SITE, MAIN, RESTART_FILES, SECRET_FILES, SITE, 
 from .program import Program
 
 _TRIAL = "natsops-trial.conf"
-#: A configuration with the JWTs of thousands of accounts is large.
+#: The maximum size of a file in bytes. A configuration with the JWTs of thousands of accounts is large.
 _MAX_BYTES = 512 << 20
 
 
 class Change(NamedTuple):
-    """A file as it is and as it is to be; None where there is none."""
+    """The content of a file before and after the change; None if the file does not exist."""
 
     name: str
     before: str | None
@@ -31,21 +31,21 @@ class Change(NamedTuple):
 
     @property
     def action(self) -> str:
-        """What happens to it."""
+        """The change: `unchanged`, `created`, `changed` or `removed`."""
         if self.before == self.after:
             return "unchanged"
         return "created" if self.before is None else "removed" if self.after is None else "changed"
 
 
 def read_file(path: str) -> str | None:
-    """The text of a file of a configuration; None where there is none."""
+    """The text of a configuration file; None if it does not exist."""
     return files.read_text(path, "the configuration", _MAX_BYTES)
 
 
 def compare(configuration: Configuration, folder: str) -> list[Change]:
-    """Every file of the configuration and what becomes of it, in the order in which they are written.
+    """The change of every file of the configuration, in the order in which they are applied.
 
-    A server that is started at the same time never includes a file that is not there: files with secrets come first, and go last.
+    Files with secrets are written first and removed last, so that a server that starts at the same time never includes a missing file.
     """
     wanted = dict(configuration.files)
     site = os.path.join(folder, SITE)
@@ -57,13 +57,13 @@ def compare(configuration: Configuration, folder: str) -> list[Change]:
 
 
 def need(changes: Sequence[Change]) -> str:
-    """What a running server needs for these changes: `nothing`, `reload` or `restart`."""
+    """What a running server needs to apply these changes: `nothing`, `reload` or `restart`."""
     changed = {change.name for change in changes if change.before != change.after}
     return "restart" if changed.intersection(RESTART_FILES) else "reload" if changed else "nothing"
 
 
 def show(changes: Sequence[Change]) -> list[dict[str, str]]:
-    """The changes as Ansible shows them, without secrets."""
+    """The changes as an Ansible diff, without secrets."""
     return [
         {
             "before_header": change.name,
@@ -89,17 +89,17 @@ def _hides(change: Change) -> bool:
     return is_secret_file(change.name) and change.before is not None and change.after is not None
 
 
-# ---- the server's verdict
+# ---- testing with the server
 
 
 def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder: str, judge: Program) -> None:
-    """NatsSecurityError where the installed server does not read the new configuration, or does not start with it. Nothing is left behind."""
+    """NatsSecurityError if the installed server cannot read the new configuration, or does not start with it. All temporary files are removed."""
     with _staged(changes, folder) as staged:
         trial = os.path.join(staged, _TRIAL)
         _write(trial, _trial_text(configuration, staged))
         if judge.user and os.geteuid() == 0:
             _give(staged, judge.user)
-        where = folder if files.is_folder(folder) else staged  # relative paths start from the folder of the service
+        where = folder if files.is_folder(folder) else staged  # the base of relative paths
         verdict = program.read(judge, trial, where)
         what = "does not take"
         if not verdict.refusal:
@@ -114,7 +114,8 @@ def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder
 
 
 def _trial_text(configuration: Configuration, staged: str) -> str:
-    """The configuration with a resolver whose folder is not that of the running server; an account server is not asked."""
+    """The configuration for the trial, with a resolver in another folder than that of the running server. A URL resolver is replaced, so that no account
+    server is queried."""
     resolver = configuration.members["operator"]["resolver"]
     has_system_account = configuration.members["operator"]["system_account"]
     text = f'include "{MAIN}"\n'
@@ -134,7 +135,7 @@ def _site_secrets(changes: Sequence[Change]) -> list[str]:
 
 @contextlib.contextmanager
 def _staged(changes: Sequence[Change], folder: str) -> Iterator[str]:
-    """A folder with the new files, and links to everything else that is in the folder of the configuration; the site's part may include it."""
+    """A temporary folder with the new files, and links to all other files in the configuration folder, because `site.conf` may include them."""
     staged = tempfile.mkdtemp(prefix="natsops-", dir="/run" if os.access("/run", os.W_OK) else None)
     try:
         ours = {change.name for change in changes}
@@ -154,7 +155,7 @@ def _staged(changes: Sequence[Change], folder: str) -> Iterator[str]:
 
 
 def _write(path: str, text: str) -> None:
-    # It is gone in a moment, so it is not synced.
+    # The file is temporary, so it is not synced.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -166,11 +167,11 @@ def _give(staged: str, user: str) -> None:
         os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
 
 
-# ---- putting in place
+# ---- writing
 
 
 def foresee(changes: Sequence[Change], folder: str) -> None:
-    """FileError where `place` could not write or remove one of these files."""
+    """FileError if `place` could not write or remove one of these files."""
     for change in changes:
         path = os.path.join(folder, change.name)
         if change.before != change.after:
@@ -178,7 +179,7 @@ def foresee(changes: Sequence[Change], folder: str) -> None:
 
 
 def place(changes: Sequence[Change], folder: str, mode: int) -> None:
-    """Write and remove what changes, each file whole or not at all. FileError where that fails."""
+    """Write and remove the files that change, each one atomically. FileError if that fails."""
     for change in changes:
         path = os.path.join(folder, change.name)
         if change.before == change.after:

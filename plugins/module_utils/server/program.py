@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The nats-server that is installed on this host, asked whether it would read a configuration and start with it."""
+"""Test with the nats-server that is installed on this host whether it can read a configuration and start with it."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _READ = re.compile(r"is valid(?: \((\S+)\))?\s*$")
 _VERSION = re.compile(r"v([0-9]+\.[0-9]+\.[0-9]+\S*)")
 _GRAVE = re.compile(r"\[(?:FTL|ERR)\] (.*)")
 _NAME = re.compile(r"^\S*nats-server: ")
-#: How long it may take, in seconds; it takes milliseconds.
+#: The timeout in seconds; a test takes milliseconds.
 _SECONDS = 30
-#: A path that no file can have. The server writes its number there after it has checked everything and before it listens.
+#: A path that no file can have. The server tries to write its pid file there after all checks and before it listens.
 _NO_FILE = "/dev/null/pid"
 _STOPPED = "Could not write pidfile"
 
 
 class Program(NamedTuple):
-    """A nats-server, and the user that the service runs as; empty for the user that this runs as."""
+    """A nats-server binary, and the user of the service; empty for the user of the current process."""
 
     binary: str
     user: str = ""
 
     @property
     def _prefix(self) -> Sequence[str]:
-        # As root it would make folders that the service cannot use.
+        # As root, it would create folders that the service cannot use.
         return ["runuser", "-u", self.user, "--"] if self.user and os.geteuid() == 0 else ()
 
     def may_write(self, path: str) -> bool:
-        """Whether the service may write a file, or make files in a folder."""
+        """Whether the service may write a file, or create files in a folder."""
         if not self._prefix:
             return os.access(path, os.W_OK)
         command = [*self._prefix, "test", "-w", path]
         return subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode == 0  # noqa: S603 (no shell)
 
     def run(self, *arguments: str, folder: str | None = None) -> subprocess.CompletedProcess[str]:
-        """What came of running it, in a folder that relative paths of the configuration start from."""
+        """Run it in `folder` and return the completed process. NatsSecurityError if it cannot be run, or does not end in time."""
         try:
             return subprocess.run(  # noqa: S603 (no shell)
                 [*self._prefix, self.binary, *arguments],
@@ -61,20 +61,23 @@ class Program(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the server says against a configuration, which may quote secrets; empty where it takes it. The digest is empty before nats-server 2.11."""
+    """The result of a test. `refusal` is the server's message, which may quote secrets; empty if the server accepts the configuration.
+
+    `digest` is that of the configuration; empty before nats-server 2.11.
+    """
 
     refusal: str
     digest: str = ""
 
 
 def version(program: Program) -> str:
-    """Its version, such as 2.15.1; empty where it does not say."""
+    """Its version, such as 2.15.1; empty if it is unknown."""
     match = _VERSION.search(program.run("-v").stdout)
     return match.group(1) if match else ""
 
 
 def read(program: Program, config: str, folder: str | None = None) -> Verdict:
-    """Have it read a configuration file, `nats-server -t`."""
+    """Test a configuration file with `nats-server -t`."""
     done = program.run("-t", "-c", config, folder=folder)
     match = _READ.search(done.stderr)
     if done.returncode == 0 and match:
@@ -83,9 +86,9 @@ def read(program: Program, config: str, folder: str | None = None) -> Verdict:
 
 
 def start(program: Program, config: str, log: str, folder: str | None = None) -> Verdict:
-    """Have it start with a configuration file as far as it goes without listening, connecting or storing anything but in the resolver's folder.
+    """Test a configuration file with a start that ends before the server listens or connects. It only writes to the resolver's folder and to `log`.
 
-    `log` is a file that it writes. The server makes every check of server.NewServer, and then is stopped by a file that it cannot write.
+    The server performs all checks of server.NewServer, and then fails because it cannot write its pid file.
     """
     done = program.run("-c", config, "-P", _NO_FILE, "-l", log, folder=folder)
     logged = ""

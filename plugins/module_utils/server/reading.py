@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""NATS's configuration language as data (nats-server, conf/lex.go and conf/parse.go), with the places where everything stands.
+"""Parse NATS's configuration language (nats-server, conf/lex.go and conf/parse.go) into data, with the place of every member.
 
-What the server itself would refuse is not always found here, and what only it can make sense of is an error: `nats-server -t` has the last
-word. What it and this file read, they read alike.
+Not every error that the server reports is found here, and some input that the server accepts is an error here: `nats-server -t` is authoritative.
+Input that both accept has the same meaning.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Any, Callable, NamedTuple, Sequence, Tuple
 from ..base.errors import NatsSecurityError
 from ..base.units import INT64_MAX, INT64_MIN
 
-#: The names and numbers that lead to a value, from the top.
+#: The path of a value from the top: names of members and indexes of lists.
 Path = Tuple[Any, ...]
 
 
 class Unknown:
-    """The value of a variable that is not defined in the files: the server takes it from its environment."""
+    """The value of a variable that is not defined in the files: the server reads it from its environment."""
 
     def __repr__(self) -> str:
         return "(from the environment)"
 
 
 class Place(NamedTuple):
-    """Where a member stands: a file, by the path that an include leads to it, and the line of its name."""
+    """The place of a member: the path of the file, as its include resolves to it, and the line of the member's name."""
 
     file: str
     line: int
 
 
 class Value(NamedTuple):
-    """Where a single value stands in a text: the positions of its first character and behind its last one, quotes included."""
+    """A single value and its place in a text: the positions of its first character and after its last one, including quotes."""
 
     path: Path
     start: int
@@ -43,14 +43,14 @@ class Value(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A file that was read with all that it includes. `places` has every member of `data` by its path, `values` what stands in the file itself."""
+    """A parsed file with its includes. `places` has the place of every member of `data` by path, `values` only the values in the file itself."""
 
     data: dict[str, Any]
     places: dict[Path, Place]
     values: list[Value]
 
 
-#: The text of a file by its path, or None.
+#: Returns the text of a file by its path; None if it cannot be read.
 ReadFile = Callable[[str], "str | None"]
 
 # unicode.IsSpace
@@ -69,18 +69,18 @@ _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|([tnr"\\]))')
 _PLAIN = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
 _NUMBER_END = r"(?=[\r\n};, \t]|\Z)"
 _INTEGER = re.compile(rf"(-?[0-9]+)(?:([kKmMgGtTpPeE])([bBiI]*))?{_NUMBER_END}")
-_NEGATIVE = re.compile(r"-[0-9]+(?![0-9.kKmMgGtTpPeE])")  # needs no end
+_NEGATIVE = re.compile(r"-[0-9]+(?![0-9.kKmMgGtTpPeE])")  # unlike _INTEGER, it needs no _NUMBER_END
 _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+(?![0-9.])")
 _ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9.:-]*")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _BOOLS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _BCRYPT = "2a$"
-#: How deep maps, lists and includes may be nested here.
+#: The maximum depth of nested maps, lists and includes.
 _DEPTH = 50
 
 
 def read(text: str, file: str, read_file: ReadFile) -> Document:
-    """The data in the text of a file, and in what that includes. NatsSecurityError, with file and line, for what cannot be read."""
+    """Parse the text of a file and its includes. NatsSecurityError, with file and line, for text that cannot be parsed."""
     return _read(text, file, read_file, 0)
 
 
@@ -91,47 +91,47 @@ def _read(text: str, file: str, read_file: ReadFile, depth: int) -> Document:
 
 
 class _Reader:
-    """Goes through the text of one file. `scopes` are the maps around the position, the outermost first: variables are looked up in them."""
+    """A parser for the text of one file. `scopes` are the maps around the position, the outermost first; variables are looked up in them."""
 
     def __init__(self, text: str, file: str, read_file: ReadFile, depth: int) -> None:
         self.text, self.file, self.read_file, self.depth = text, file, read_file, depth
         self.at = 0
-        self.counted = (0, 1)  # a position, and its line
+        self.counted = (0, 1)  # a position and its line, from which the next count starts
         self.scopes: list[dict[str, Any]] = [{}]
         self.places: dict[Path, Place] = {}
         self.values: list[Value] = []
 
     def fail(self, what: str) -> NatsSecurityError:
-        """The error for what stands at the position."""
+        """An error with the file and the line of the position."""
         line = self.text.count("\n", 0, self.at) + 1
         return NatsSecurityError(f"{self.file} line {line}: {what}")
 
     def line(self, at: int) -> int:
-        """The line of a position, which is not before one that was asked for."""
+        """The line of a position, which must not be before that of an earlier call."""
         counted, line = self.counted
         self.counted = (at, line + self.text.count("\n", counted, at))
         return self.counted[1]
 
     def skip(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Go over what matches here."""
+        """Skip text that matches at the position, and return the match."""
         match = pattern.match(self.text, self.at)
         if match is not None:
             self.at = match.end()
         return match
 
     def peek(self) -> str:
-        """The character at the position, nothing at the end."""
+        """The character at the position; empty at the end."""
         return self.text[self.at : self.at + 1]
 
     def skip_between(self) -> None:
-        """Go over white space and comments."""
+        """Skip white space and comments."""
         while self.skip(_SPACES) or self.skip(_COMMENT):
             pass
 
     # ---- members
 
     def document(self) -> None:
-        """The whole text. It may stand in braces, as JSON does."""
+        """Parse the whole text, which may be enclosed in braces like JSON."""
         if "\0" in self.text:
             self.at = self.text.index("\0")
             raise self.fail("a NUL is the end of the configuration.")
@@ -147,7 +147,7 @@ class _Reader:
                 raise self.fail("there is something behind the last brace.")
 
     def members(self, path: Path, end: str) -> None:
-        """The members of the innermost map, up to the character that ends it."""
+        """Parse the members of the innermost map, up to its end character."""
         while True:
             self.skip_between()
             if self.peek() == end:
@@ -168,7 +168,7 @@ class _Reader:
             self.value_end(end)
 
     def key(self) -> tuple[str, bool]:
-        """The name of a member, and whether it stands in quotes."""
+        """The name of a member, and whether it is quoted."""
         for pattern in (_DOUBLE_QUOTED_KEY, _SINGLE_QUOTED):
             match = self.skip(pattern)
             if match is not None:
@@ -179,7 +179,7 @@ class _Reader:
         return match.group(), False
 
     def value_end(self, end: str) -> None:
-        """Go over what has to follow a value: the end of the line or of what it is in, a comma, in maps a semicolon too."""
+        """Skip what must follow a value: the end of the line, the end of the enclosing map or list, or a comma; in maps also a semicolon."""
         self.skip(_BLANKS)
         self.skip(_COMMENT)
         if self.peek() in {"": ",;}", "}": ",;", "]": ","}[end] and self.peek():
@@ -188,11 +188,11 @@ class _Reader:
             raise self.fail(f"{self.peek()!r} where a value has to end.")
 
     def include(self, path: Path) -> None:
-        """The members of another file, in the place of an include."""
+        """Parse another file in the place of an include."""
         match = self.skip(_SINGLE_QUOTED) or self.skip(_DOUBLE_QUOTED_KEY) or self.skip(_INCLUDED)
         if match is None:
             raise self.fail("include needs the name of a file.")
-        # As filepath.Join does it, absolute paths too.
+        # Like filepath.Join, which also joins absolute paths to the folder.
         file = os.path.normpath(os.path.join(os.path.dirname(self.file), match.group(match.lastindex or 0).lstrip("/")))
         text = self.read_file(file)
         if text is None:
@@ -206,7 +206,7 @@ class _Reader:
     # ---- values
 
     def value(self, path: Path) -> Any:
-        """What stands at the position."""
+        """Parse the value at the position."""
         if len(path) > _DEPTH:
             raise self.fail("values are nested too deep.")
         start = self.at
@@ -220,7 +220,7 @@ class _Reader:
         return value
 
     def map(self, path: Path) -> dict[str, Any]:
-        """A map, from its brace."""
+        """Parse a map, beginning at its brace."""
         self.at += 1
         self.scopes.append({})
         self.members(path, "}")
@@ -228,7 +228,7 @@ class _Reader:
         return self.scopes.pop()
 
     def list(self, path: Path) -> list[Any]:
-        """A list, from its bracket."""
+        """Parse a list, beginning at its bracket."""
         self.at += 1
         found: list[Any] = []
         while True:
@@ -242,14 +242,14 @@ class _Reader:
             self.value_end("]")
 
     def quoted(self, opening: str) -> str:
-        """A string in quotes, or in parentheses of which the last stands on a line of its own."""
+        """Parse a string in quotes, or a block in parentheses, whose closing parenthesis is on a line of its own."""
         match = self.skip({'"': _DOUBLE_QUOTED, "'": _SINGLE_QUOTED, "(": _BLOCK}[opening])
         if match is None:
             raise self.fail("a string does not end.")
         return self.unescape(match.group(1)) if opening == '"' else match.group(1)
 
     def unescape(self, text: str) -> str:
-        """The text without its escapes."""
+        """The text with its escapes replaced."""
 
         def plain(match: re.Match[str]) -> str:
             return chr(int(match.group(1), 16)) if match.group(1) else _PLAIN[match.group(2)]
@@ -261,7 +261,7 @@ class _Reader:
         return _ESCAPE.sub(plain, text)
 
     def raw(self) -> Any:
-        """A number, a variable, or a text without quotes."""
+        """Parse a number, a variable, or an unquoted string."""
         match = self.skip(_INTEGER)
         if match is not None:
             return self.integer(*match.groups())
@@ -300,7 +300,7 @@ class _Reader:
         return number
 
     def variable(self, word: str) -> Any:
-        """What a variable stands for."""
+        """The value of a variable."""
         name = word[1:]
         if name.startswith(_BCRYPT):
             return word
@@ -315,6 +315,6 @@ _INCLUDED = re.compile(r"[^\r\n \t;}'\"]+")
 
 
 def shown(path: Sequence[Any]) -> str:
-    """A path for a person: `leafnodes.remotes[0].account`."""
+    """A path for messages, such as `leafnodes.remotes[0].account`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.lstrip(".")

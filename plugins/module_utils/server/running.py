@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The nats-server that runs on this host under systemd: started, reloaded, restarted, and asked over its monitoring port.
+"""Start, reload and restart the nats-server that runs on this host under systemd, and query it over its monitoring port.
 
-What runs is asked, never remembered: a run that was interrupted between writing and reloading is completed by the next one.
+The state is always read from the running server, never stored: a run that was interrupted between writing and reloading is completed by the next one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from . import program, reading, secrets
 from .configuration import RESTART_FILES
 from .program import Program
 
-#: How long NATS may take to reload, in seconds. When it refuses, only its log shows it.
+#: The timeout of a reload in seconds. Only the log of the server shows that it refused one.
 _RELOAD_SECONDS = 5
-#: How long a server that runs may take to answer, in seconds.
+#: The timeout for an answer of a running server, in seconds.
 _ANSWER_SECONDS = 3
-#: A configuration with the JWTs of thousands of accounts is large.
+#: The maximum size of a file in bytes. A configuration with the JWTs of thousands of accounts is large.
 _MAX_BYTES = 512 << 20
 _LOGIN = b"secret_cluster_authorization_"
 _TLS_FILES = ("cert_file", "key_file", "ca_file")
@@ -41,7 +41,7 @@ Found = TypeVar("Found")
 
 
 class Service(NamedTuple):
-    """A service of systemd, and how its server is asked. Timeouts are in seconds; `peers` is how many other servers its cluster has at least."""
+    """A systemd service, and how to query its server. Timeouts are in seconds; `peers` is the minimum number of other servers in its cluster."""
 
     unit: str
     config: str
@@ -59,18 +59,18 @@ class Service(NamedTuple):
 
 
 class Running(NamedTuple):
-    """What runs, or what should. Times are in unix seconds; digests are empty where the version of nats-server has none."""
+    """The state of a running server, or the wanted state. Times are in unix seconds; digests are empty if the version of nats-server has none."""
 
     program: str
     digest: str
-    restart_digest: str  # of the files that only a restart reads
-    login_digest: str  # of the login between the servers of the cluster
+    restart_digest: str  # of the files that are only read at a restart
+    login_digest: str  # of the cluster's authorization between servers
     started: float = 0.0
     loaded: float = 0.0
 
 
 class Wanted(NamedTuple):
-    """What is on disk: what should run, and when it was changed."""
+    """The state on disk: what should run, and when the files were changed."""
 
     running: Running
     unit_changed: float
@@ -78,17 +78,17 @@ class Wanted(NamedTuple):
     tls_files: dict[str, float]
 
 
-# ---- what can be decided without looking
+# ---- decisions without I/O
 
 
 def parse_time(stamp: str) -> float:
-    """The unix seconds of a time as NATS writes it, in UTC with up to nine decimals."""
+    """Parse a time in NATS's format, UTC with up to nine decimals, into unix seconds."""
     whole, point, fraction = stamp.rstrip("Z").partition(".")
     return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0" + point + fraction)
 
 
 def needed(running: Running, wanted: Wanted) -> tuple[str, str]:
-    """What makes a server run with what is on disk: `nothing`, `reload` or `restart`, and why."""
+    """What a server needs to run with the state on disk: `nothing`, `reload` or `restart`, and the reason."""
     if running.program != wanted.running.program:
         return "restart", "the program was replaced"
     if wanted.unit_changed > running.started:
@@ -105,7 +105,7 @@ def needed(running: Running, wanted: Wanted) -> tuple[str, str]:
 
 
 def tls_files(value: Any) -> Iterator[str]:
-    """The files of certificates and keys in a configuration, as they are written there."""
+    """The paths of certificate and key files in a configuration, as written there."""
     if isinstance(value, dict):
         for name, member in value.items():
             if name.lower() in _TLS_FILES and isinstance(member, str):
@@ -117,11 +117,11 @@ def tls_files(value: Any) -> Iterator[str]:
             yield from tls_files(member)
 
 
-# ---- looking
+# ---- reading the state
 
 
 def _run(*command: str) -> str:
-    """The output of a command that succeeds."""
+    """The output of a command. NatsSecurityError if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 (no shell)
     except OSError as error:
@@ -134,15 +134,15 @@ def _run(*command: str) -> str:
 
 
 def _properties(service: Service) -> dict[str, str]:
-    """What systemd knows about the unit."""
+    """The properties of the unit in systemd."""
     names = "ActiveState,SubState,MainPID,FragmentPath,DropInPaths"
     lines = _run("systemctl", "show", "--property=" + names, service.unit).splitlines()
     return {name: value for name, equals, value in (line.partition("=") for line in lines) if equals}
 
 
 def ask(url: str) -> dict[str, Any] | None:
-    """An answer of the server's monitoring; None where there is none."""
-    # It is on this host, and its certificate is for another name.
+    """A response of the server's monitoring endpoint; None if there is none."""
+    # The certificate is not verified: the server is on this host, and its certificate is for another name.
     trust = ssl.create_default_context()
     trust.check_hostname = False
     trust.verify_mode = ssl.CERT_NONE
@@ -161,7 +161,7 @@ def ask(url: str) -> dict[str, Any] | None:
 
 
 def _changed_at(path: str) -> float:
-    """When a file was last written or put in place; 0 when there is none."""
+    """When a file was last written or moved into place, in unix seconds; 0 if it does not exist."""
     try:
         status = os.stat(path)
     except OSError:
@@ -174,7 +174,7 @@ def _read_file(path: str) -> str | None:
 
 
 def _document(service: Service) -> dict[str, Any]:
-    """The configuration on disk as data; empty where this collection cannot read it."""
+    """The configuration on disk as data; empty if it cannot be parsed here."""
     try:
         text = _read_file(service.config)
         return {} if text is None else reading.read(text, service.config, _read_file).data
@@ -215,23 +215,23 @@ def _bytes(path: str) -> bytes:
 
 
 def _running(service: Service, unit: dict[str, str], wanted: Wanted) -> Running | None:
-    """What runs; None where it does not answer."""
+    """The state of the running server; None if it does not answer."""
     varz = until(_ANSWER_SECONDS, lambda: ask(service.url + "/varz"))
     if varz is None:
         return None
-    # The unit notes both digests at each start.
+    # The unit writes both digests into this file at each start.
     noted = [
         line.split()[0] for line in _bytes(service.started_path).decode("ascii", "replace").splitlines() if line.split()
     ]
     both = noted if len(noted) > 1 else ["none", wanted.running.login_digest]
-    # Of a program that was replaced, the link says so.
+    # If the program was replaced, the target of the link differs.
     binary = os.path.realpath(f"/proc/{unit['MainPID']}/exe")
     started, loaded = parse_time(varz["start"]), parse_time(varz["config_load_time"])
     return Running(binary, varz.get("config_digest", ""), both[0], both[1], started, loaded)
 
 
 def until(timeout: float, look: Callable[[], Found]) -> Found | None:
-    """What is found first that is not empty; None after `timeout` seconds."""
+    """Call `look` until it returns a truthy value, and return that; None after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         found = look()
@@ -243,29 +243,29 @@ def until(timeout: float, look: Callable[[], Found]) -> Found | None:
 
 
 def _connected(service: Service) -> set[str]:
-    """The other servers of the cluster that are connected."""
+    """The names of the other servers of the cluster that are connected."""
     routes = (ask(service.url + "/routez") or {}).get("routes") or ()
     return {str(route.get("remote_name", route.get("remote_id"))) for route in routes}
 
 
-# ---- doing
+# ---- actions
 
 
 def _journal(service: Service, since: float) -> list[str]:
-    """What the server has written since then."""
+    """The lines that the server has logged since a time in unix seconds."""
     return _run(
         "journalctl", "--quiet", "--output=cat", "--unit=" + service.unit, f"--since=@{int(since)}"
     ).splitlines()
 
 
 def _last_words(service: Service, since: float, data: dict[str, Any]) -> str:
-    """What the server has written about its end."""
+    """The last errors that the server has logged, without secrets."""
     grave = [line for line in _journal(service, since) if _GRAVE.search(line)]
     return secrets.hidden_message("; ".join(dict.fromkeys(grave[-5:])), secrets.values_of(data)) or "see its journal"
 
 
 def _come_up(service: Service) -> None:
-    """Start or restart the server, and wait until it answers with the configuration on disk."""
+    """Start or restart the server, and wait until it runs with the configuration on disk. NatsSecurityError if it does not."""
     unit, data, began = _properties(service), _document(service), time.time()
     digest = _wanted(service, unit, data).running.digest
     _run("systemctl", "daemon-reload")
@@ -288,7 +288,10 @@ def _come_up(service: Service) -> None:
 
 
 def _await_health(service: Service, known: set[str]) -> None:
-    """Wait until the server is healthy, current in JetStream, and connected to as many others and to all that were known."""
+    """Wait until the server is healthy, current in JetStream, and connected to the servers in `known` and to at least `peers` others.
+
+    NatsSecurityError after the timeout.
+    """
 
     def missing() -> str:
         health = ask(service.url + "/healthz") or {"error": "no answer"}
@@ -306,7 +309,7 @@ def _await_health(service: Service, known: set[str]) -> None:
 
 
 def _reload(service: Service, running: Running, data: dict[str, Any]) -> str:
-    """Have the configuration on disk reloaded. What NATS cannot reload, or nothing where it did."""
+    """Reload the configuration on disk. Returns the part that NATS cannot reload; empty if the reload succeeded."""
     began = time.time()
     _run("systemctl", "reload", service.unit)
 
@@ -328,10 +331,10 @@ def _reload(service: Service, running: Running, data: dict[str, Any]) -> str:
 
 
 class Outcome(NamedTuple):
-    """What was done: `none`, `started`, `reloaded` or `restarted`, why, and whether a restart is left to do.
+    """The action: `none`, `started`, `reloaded` or `restarted`, its reason, and whether a restart is still needed.
 
-    `cannot_rejoin` says that the login of the cluster is new, so that servers restarted one after the other would not find each other; `answers` is
-    false where the server does not answer.
+    `cannot_rejoin` is whether the cluster's authorization has changed, so that servers restarted one by one could not join the others. `answers` is
+    whether the server answers.
     """
 
     action: str
@@ -342,7 +345,10 @@ class Outcome(NamedTuple):
 
 
 def reconcile(service: Service, check: bool) -> Outcome:
-    """Start what does not run, reload what NATS can reload, and find out whether a restart is needed. With `check` nothing is done."""
+    """Start the server if it does not run, reload it if NATS can apply the changes so, and find out whether a restart is needed.
+
+    With `check`, nothing is changed.
+    """
     unit = _properties(service)
     if unit["ActiveState"] not in ("active", "reloading"):
         if not check:
@@ -358,13 +364,13 @@ def reconcile(service: Service, check: bool) -> Outcome:
         unsupported = _reload(service, running, data)
         if unsupported:
             need, reason = "restart", f"{reason}, and NATS cannot reload {unsupported}"
-    # With its new login it could not join servers that have the old one.
+    # With the new authorization, the server could not join servers that still have the old one.
     cannot_rejoin = running.login_digest != wanted.running.login_digest and bool(_connected(service))
     return Outcome("reloaded" if need == "reload" else "none", reason, need == "restart", cannot_rejoin)
 
 
 def restart(service: Service, alone: bool) -> Outcome:
-    """Restart the server; with `alone` only from a whole cluster to a whole cluster."""
+    """Restart the server. With `alone`, also wait until it is healthy and connected to the same servers as before."""
     known = _connected(service) if alone else set()
     _come_up(service)
     if alone:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which values of a configuration are secret, kept apart from the rest, and hidden wherever a configuration or a message of a server is shown."""
+"""Find the secret values of a configuration, write them to separate files, and hide them in output and in messages of a server."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from ..token import codec
 from . import language, reading
 from .language import Variable
 
-#: How the names of variables begin that stand for secrets. No option of the server begins so.
+#: The prefix of variables for secrets. No option of the server has it.
 VARIABLE = "secret_"
 _COMMENT = re.compile(r"(#|//)[^\r\n]*")
 _LOGIN_IN_MESSAGE = re.compile(r"(?<=://)[^\s\"'\]]*@")
 _NOT_A_NAME = re.compile("[^A-Za-z0-9]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-#: A value this short would be found everywhere in a message.
+#: The minimum length of a value that is hidden in a message: a shorter one would match everywhere.
 _SHORTEST = 3
 
 
 def is_secret(option: str, value: Any) -> bool:
-    """Whether a value is secret, by the name of its option or by what it is: a login in a URL, a seed, the JWT of a user."""
+    """Whether a value is secret, by the name of its option or by its form: credentials in a URL, a seed, or the JWT of a user."""
     if value is None or isinstance(value, (Mapping, list, tuple)):
         return False
     if is_secret_option(option, value) or option.startswith(VARIABLE):
         return True
-    # A header, among whose names this one stands for a login; elsewhere it is a block.
+    # `authorization` is an HTTP header with credentials if its value is a string; otherwise it is a block.
     return isinstance(value, str) and (option.lower() == "authorization" or _is_user_token(value))
 
 
 def _is_user_token(text: str) -> bool:
-    # A bearer needs nothing else to connect.
+    # The JWT of a bearer is enough to connect.
     if not text.startswith("eyJ"):
         return False
     try:
@@ -49,7 +49,7 @@ def _is_user_token(text: str) -> bool:
 
 
 def split(members: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The members with a variable in the place of every secret, and the variables with their values."""
+    """The members with every secret replaced by a variable, and the values of these variables."""
     variables: dict[str, Any] = {}
 
     def without(value: Any, path: tuple[Any, ...]) -> Any:
@@ -60,19 +60,19 @@ def split(members: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if not is_secret(_option(path), value):
             return value
         name = _name(path, variables)
-        variables[name] = str(value)  # a password of digits is none for the server
+        variables[name] = str(value)  # the server does not accept a number as a password
         return Variable(name)
 
     return without(members, ()), variables
 
 
 def _option(path: Sequence[Any]) -> str:
-    """The option that a value belongs to; the list it is in has the name."""
+    """The name of the option that a value belongs to. For an item of a list, it is that of the list."""
     return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
 def _name(path: Sequence[Any], taken: Mapping[str, Any]) -> str:
-    # Different paths may make the same name.
+    # Different paths can result in the same name.
     name = base = VARIABLE + _NOT_A_NAME.sub("_", "_".join(map(str, path)))
     number = 2
     while name in taken:
@@ -93,7 +93,7 @@ def values_of(value: Any, path: Sequence[Any] = ()) -> Iterator[str]:
 
 
 def values_in_text(text: str, file: str) -> list[str]:
-    """Every secret in the text of a configuration file; none where it cannot be read."""
+    """Every secret in the text of a configuration file; empty if it cannot be parsed."""
     try:
         return list(values_of(reading.read(text, file, lambda _unused: "").data))
     except NatsSecurityError:
@@ -101,7 +101,7 @@ def values_in_text(text: str, file: str) -> list[str]:
 
 
 def hidden(value: Any, path: Sequence[Any] = ()) -> Any:
-    """The configuration with MASK in the place of every secret."""
+    """The configuration with every secret replaced by MASK."""
     if isinstance(value, Mapping):
         return {name: hidden(member, (*path, name)) for name, member in value.items()}
     if isinstance(value, (list, tuple)):
@@ -110,12 +110,12 @@ def hidden(value: Any, path: Sequence[Any] = ()) -> Any:
 
 
 def hidden_text(text: str, file: str) -> str | None:
-    """The text of a configuration file with MASK in the place of every secret; None where it cannot be read."""
+    """The text of a configuration file with every secret replaced by MASK; None if it cannot be parsed."""
     try:
         values = reading.read(text, file, lambda _unused: "").values
     except NatsSecurityError:
         return None
-    # A variable has the value of the option that it stands for.
+    # A variable has the same value as the option that uses it, so secrets are compared by value.
     secrets = {str(value.value) for value in values if is_secret(_option(value.path), value.value)}
     parts, at = [], 0
     for value in values:
@@ -126,14 +126,14 @@ def hidden_text(text: str, file: str) -> str | None:
 
 
 def _hidden_comments(text: str) -> str:
-    """What stands between two values, without what is commented out there."""
+    """The text between two values, with comments masked that may contain secrets."""
     return _COMMENT.sub(
         lambda match: f"{match.group(1)} {MASK}" if may_have_secret_options(match.group()) else match.group(), text
     )
 
 
 def hidden_message(message: str, secrets: Iterable[str]) -> str:
-    """A message of the server for a person: without these secrets, logins in URLs, and control characters."""
+    """A message of the server without these secrets, credentials in URLs, and control characters."""
     for secret in sorted(filter(lambda text: len(text) >= _SHORTEST, secrets), key=len, reverse=True):
         for form in (
             secret,

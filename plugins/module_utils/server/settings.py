@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server 2.15 takes as the value of each setting (opts.go), by the block that has it: the rules for which no server is needed. Pure.
+"""The values that nats-server 2.15 accepts for each setting (opts.go), by block: the rules that can be checked without a server. Pure.
 
-A test sets every setting to a value of each kind, and compares what a real server does.
+A test sets every setting to a value of each kind, and compares the result with that of a real server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..base import go_syntax
 from ..base.excerpts import quoted
 from .reading import Path, Unknown
 
-#: The path of a member, and what is wrong with it.
+#: The path of a member, and the problem with it.
 Found = Iterator[Tuple[Path, str]]
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -43,7 +43,7 @@ def _is_url(value: Any) -> bool:
 
 
 def _all(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Of one value, or of a list of them."""
+    """A check that accepts a single value, or a list of values that all pass."""
     return lambda value: all(
         isinstance(item, Unknown) or is_one(item) for item in (value if isinstance(value, list) else [value])
     )
@@ -52,7 +52,7 @@ def _all(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
 class _Kind(NamedTuple):
     fits: Callable[[Any], bool]
     wanted: str
-    is_shown: bool = True  # a text may be a password, and URLs have passwords
+    is_shown: bool = True  # false for texts and URLs, which may contain passwords
 
 
 _KINDS = {
@@ -61,7 +61,7 @@ _KINDS = {
     "texts": _Kind(_all(lambda value: isinstance(value, str)), "a text or a list of texts", False),
     "flag": _Kind(lambda value: isinstance(value, bool), "true or false"),
     "whole": _Kind(_is_integer, "a whole number without a unit"),
-    # Of a number the server warns, and takes seconds.
+    # The server accepts a number as seconds, with a warning.
     "duration": _Kind(
         lambda value: _is_integer(value) or _is_duration(value), "a duration with its unit, such as 30s or 1h30m"
     ),
@@ -95,7 +95,7 @@ _OF_CLIENTS = {
 }
 _PLACE = {"any": "listen", "whole": "port", "text": "host net advertise", "policy": "write_timeout"}
 
-# The names of each block by the kind of their values. A block in a block has its path; `[]` is a list of blocks.
+# The names of the settings of each block, by the kind of their values. A nested block is named by its path; `[]` is a list of blocks.
 _BLOCKS: dict[str, dict[str, str]] = {
     "": {
         "text": "client_advertise server_name host net default_sentinel http_base_path store_dir storedir logfile log_file remote_syslog pidfile "
@@ -212,7 +212,7 @@ _TLS = {
     "seconds": "timeout",
     "whole": "connection_rate_limit",
 }
-# Blocks that are the same wherever they are.
+# Blocks that have the same settings at every place.
 _SHARED = {
     "tls": _TLS,
     "resolver_tls": _TLS,
@@ -228,7 +228,7 @@ _OTHER_NAMES = {
 
 
 def _kinds(block: str) -> dict[str, str] | None:
-    """The kinds of the settings of a block by their names; None for a block that is not declared here."""
+    """The kind of each setting of a block, by name; None for a block that is not declared here."""
     declared = _BLOCKS.get(block) or _SHARED.get(block.rpartition(".")[2])
     if declared is None:
         return None
@@ -236,7 +236,7 @@ def _kinds(block: str) -> dict[str, str] | None:
 
 
 def problems(members: Mapping[str, Any], block: str = "", path: Path = ()) -> Found:
-    """Settings whose values the server would refuse, in this block and those in it. Values of the environment are not known, and pass."""
+    """Problems with values that the server would refuse, in this block and its nested blocks. Values from the environment are unknown, and not checked."""
     kinds = _kinds(block) or {}
     for name, value in members.items():
         if value is None or isinstance(value, Unknown):
@@ -251,7 +251,7 @@ def problems(members: Mapping[str, Any], block: str = "", path: Path = ()) -> Fo
 
 
 def unknown(members: Mapping[str, Any], block: str, path: Path) -> Found:
-    """Names that the server does not know, in this block and those in it. At the top a name may be a variable, so there none is looked for."""
+    """Problems with names that the server does not know, in this block and its nested blocks. The top level is not checked: a name there may be a variable."""
     kinds = _kinds(block) if block else None
     for name, value in members.items():
         if value is None:
@@ -263,11 +263,11 @@ def unknown(members: Mapping[str, Any], block: str, path: Path) -> Found:
 
 
 def as_taken(members: Mapping[str, Any], block: str) -> dict[str, Any]:
-    """The members of a block in the form that the server takes.
+    """The members of a block in the form that the server accepts.
 
-    Sizes such as `1GiB`, which claims have too, become numbers of bytes; numbers and booleans that came as text, as they do from templates before
-    ansible-core 2.19, what they are; durations of a number, which `nats-server -t` refuses, seconds. `1GB` stays, and is refused: in claims it is
-    1000**3 bytes, in NATS's configuration 1024**3.
+    Sizes such as `1GiB`, which claims accept too, become numbers of bytes. Numbers and booleans in strings, as templates return them before
+    ansible-core 2.19, become numbers and booleans. Durations without a unit, which `nats-server -t` refuses, get the unit seconds. `1GB` is not
+    converted, and is refused later: in claims it is 1000**3 bytes, in NATS's configuration 1024**3.
     """
     kinds = _kinds(block) or {}
     return {name: _as_taken(name, value, block, kinds.get(str(name).lower(), "any")) for name, value in members.items()}
@@ -297,7 +297,7 @@ def _path(name: str, block: str) -> str:
 
 
 def _inner(name: str, value: Any, block: str, path: Path) -> Iterator[tuple[Mapping[str, Any], str, Path]]:
-    """The blocks in a value, each with the path of its declaration and its own."""
+    """The blocks in a value, each with the path of its declaration and its own path."""
     where = _path(name, block)
     if isinstance(value, dict):
         yield value, where, (*path, name)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nats-server 2.15 checks when it starts in operator mode, and `nats-server -t` does not. Pure.
+"""The checks that nats-server 2.15 performs when it starts in operator mode, and `nats-server -t` does not. Pure.
 
-Each rule names the function of nats-server that it follows. The rules look at a configuration as the server reads it, so that they hold for what
-a site adds as well. What type a value has to be is declared in `settings`; a value from the environment is passed over.
+Each rule names the function of nats-server that it follows. The rules check the configuration as the server reads it, including what a site adds.
+The types of values are declared in `settings`. Values from the environment are not checked.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..token import codec
 from . import settings
 from .reading import Document, Path, Unknown
 
-#: The path of a member, and what is wrong with it.
+#: The path of a member, and the problem with it.
 Found = Iterator[Tuple[Path, str]]
 
 _MIB = 1024 * 1024
 _MAX_PENDING = 64 * _MIB
-_LAME_DUCK = (120, 10)  # seconds, and of the grace period
+_LAME_DUCK = (120, 10)  # the default duration and grace period, in seconds
 _MIN_LAME_DUCK = 30
 _NANOSECONDS = 10**9
 _NOT_IN_A_DOMAIN = re.compile(r"[ \t\r\n\f.*>]")
@@ -42,7 +42,7 @@ _REFUSED_HEADERS = ("host", "content-length", "connection", "upgrade", "nats-no-
 
 _LISTEN = ("listen", "port")
 _HOST = ("listen", "host", "net")
-# Names that set the same thing, by block. The server goes through the members of a block in no order, so it would take one of them at random.
+# Groups of names that set the same option, by block. The server reads the members of a block in random order, so it would use a random one of a group.
 _SAME = {
     "": (
         _LISTEN,
@@ -87,7 +87,10 @@ _SAME = {
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What is known beside the configuration: the time, the version of nats-server where there is one, whether tasks before would still make things."""
+    """What the rules need in addition to the configuration: the time in unix seconds, and the version of nats-server if it is installed.
+
+    `foretold` is whether, in check mode, keys and JWTs are still missing that earlier tasks would create.
+    """
 
     now: int
     version: str = ""
@@ -95,7 +98,7 @@ class Host:
 
 
 class Block:
-    """A map of the configuration. Names are found in any case, as the server does; of two the last one."""
+    """A map of the configuration. Names are not case-sensitive, as in the server. If a name occurs twice, the last one is used."""
 
     def __init__(self, members: Any, path: Path = ()) -> None:
         self.path = path
@@ -108,46 +111,46 @@ class Block:
         return bool(self.members)
 
     def at(self, *names: str) -> Path:
-        """The path of a member that has one of these names."""
+        """The path of the member with one of these names."""
         return (*self.path, self.name(*names) or names[0])
 
     def name(self, *names: str) -> str | None:
-        """The name by which a member is there."""
+        """The name of the member as it is written; None if there is none."""
         return next((self.names[name] for name in names if name in self.names), None)
 
     def value(self, *names: str) -> Any:
-        """A member; None where there is none, or nobody knows it."""
+        """The value of a member; None if it is missing or comes from the environment."""
         name = self.name(*names)
         return None if name is None or isinstance(self.members[name], Unknown) else self.members[name]
 
     def has(self, *names: str) -> bool:
-        """Whether there is such a member, and it is not empty."""
+        """Whether the member exists and is not empty."""
         name = self.name(*names)
         return name is not None and self.members[name] not in ("", [], {}, None)
 
     def text(self, *names: str) -> str:
-        """A member that is a text, or an empty one."""
+        """A member that is a string; empty if it is not."""
         value = self.value(*names)
         return value if isinstance(value, str) else ""
 
     def number(self, *names: str) -> int | None:
-        """A member that is a whole number."""
+        """A member that is an integer; None if it is not."""
         value = self.value(*names)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def seconds(self, *names: str) -> float | None:
-        """A member that is a duration."""
+        """A member that is a duration, in seconds; None if it is not."""
         try:
             return go_syntax.parse_duration(self.text(*names)) / _NANOSECONDS
         except ValueError:
             return None
 
     def block(self, *names: str) -> Block:
-        """A member that is a map, or an empty one."""
+        """A member that is a map; an empty Block if it is not."""
         return Block(self.value(*names), self.at(*names))
 
     def listed(self, *names: str) -> list[tuple[Path, Any]]:
-        """The members of a list with their paths; of a single text that one."""
+        """The items of a list with their paths. A single string counts as a list of one item."""
         value = self.value(*names)
         if isinstance(value, str):
             return [(self.at(*names), value)]
@@ -160,7 +163,7 @@ class Block:
         return [Block(value, path) for path, value in self.listed(*names) if isinstance(value, dict)]
 
     def port(self) -> int:
-        """The port that it listens on; 0 where it does not listen."""
+        """The port that the block listens on; 0 if it does not listen."""
         return _host_and_port(self)[1]
 
 
@@ -176,7 +179,7 @@ def _host_and_port(block: Block, *names: str) -> tuple[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
-    """What the JWT of the operator says, as far as it can be read."""
+    """The claims of the operator's JWT that the rules need. `known` is whether the JWT could be read."""
 
     public_key: str = ""
     system_account: str = ""
@@ -193,7 +196,7 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A configuration as the rules look at it."""
+    """The configuration that the rules check."""
 
     top: Block
     operators: tuple[Operator, ...]  # one, or several while accounts move from one to another
@@ -201,7 +204,7 @@ class Server:
 
     @property
     def system_account(self) -> str:
-        """The one that counts: that of the configuration, or else that of the operator, if there is only one (opts.go)."""
+        """The effective system account: that of the configuration, or else that of the operator if there is only one operator (opts.go)."""
         of_operator = self.operators[0].system_account if len(self.operators) == 1 else ""
         return self.top.text("system_account", "system") or of_operator
 
@@ -221,7 +224,7 @@ class Server:
 
 
 def problems(document: Document, host: Host) -> Found:
-    """Everything for which a server would not start with this configuration, each with the path of the member."""
+    """All problems for which a server would not start with this configuration, each with the path of the member."""
     top = Block(document.data)
     named = top.value("operator", "operators", "root", "roots", "root_operator", "root_operators")
     server = Server(top, tuple(map(_operator, named if isinstance(named, list) else [named])) or (Operator(),), host)
@@ -234,7 +237,7 @@ def problems(document: Document, host: Host) -> Found:
 
 
 def is_public_key(text: Any, letter: str) -> bool:
-    """Whether a text is a public key whose letter is this one (nkeys.IsValidPublicAccountKey and so on). Works without the library nkeys."""
+    """Whether a text is a public key with this prefix letter (nkeys.IsValidPublicAccountKey and so on). Works without the library nkeys."""
     if not isinstance(text, str) or not re.fullmatch(letter + "[A-Z2-7]{55}", text):
         return False
     data = b32decode(text)
@@ -242,7 +245,7 @@ def is_public_key(text: Any, letter: str) -> bool:
 
 
 def _payload(token: Any) -> dict[str, Any]:
-    """The payload of a JWT, not verified; empty for what is none."""
+    """The payload of a JWT, not verified; empty if it is not a JWT."""
     if not isinstance(token, str) or not token.startswith("eyJ"):
         return {}
     try:
@@ -257,7 +260,7 @@ def _body(payload: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def subject_of(token: Any) -> str:
-    """The public key of the operator that a JWT is about, not verified; empty for what is not a JWT of an operator."""
+    """The subject of an operator's JWT, which is the operator's public key, not verified; empty if it is not a JWT of an operator."""
     return _operator(token).public_key
 
 
@@ -346,7 +349,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _local_account_rules(top: Block) -> Found:
-    """What belongs to servers without an operator."""
+    """Settings that are only valid for servers without an operator."""
     for names in (("accounts",), ("mappings", "maps")):
         if top.block(*names):
             yield top.at(*names), "accounts come from the operator, they cannot be configured on the server; remove it."
@@ -366,7 +369,7 @@ def _local_account_rules(top: Block) -> Found:
 
 
 def _memory_rules(server: Server) -> Found:
-    """server.configureAccounts: with a memory resolver the system account has to be among the accounts of the configuration, and valid."""
+    """server.configureAccounts: with a memory resolver, the system account must be in resolver_preload, and valid."""
     account = server.system_account
     if not account or server.host.foretold:
         return
@@ -395,7 +398,7 @@ def _memory_rules(server: Server) -> Found:
         )
 
 
-# What a user of a scope does not have, jwt.UserPermissionLimits.
+# Claims that a user of a scoped signing key must not have, jwt.UserPermissionLimits.
 _USER_LIMITS = (
     "resp",
     "src",
@@ -425,7 +428,7 @@ def _sentinel_rules(server: Server) -> Found:
 
 
 def _verifies(token: str) -> bool:
-    """Whether the signature is that of the issuer; where it cannot be verified for want of the library, it counts as such."""
+    """Whether the signature of a JWT is valid. Without the library nkeys, it is taken as valid."""
     if nkey.NKEYS_IMPORT_ERROR is not None:
         return True
     try:
@@ -474,7 +477,7 @@ def _ocsp_rules(tls: Block) -> Found:
 
 
 def _compression_rules(block: Block, default: str) -> Found:
-    """server.validateAndNormalizeCompressionOption, server.go; the default mode is that of setBaselineOptions, opts.go."""
+    """server.validateAndNormalizeCompressionOption, server.go. The default modes are those of setBaselineOptions, opts.go."""
     value = block.value("compression")
     mode = (value if isinstance(value, str) else Block(value).text("mode")) or default
     at = block.at("compression")
@@ -668,7 +671,7 @@ def _meta_group_rules(server: Server) -> Found:
         return
     if server.host.foretold and not server.system_account:
         return
-    # Only the first remote of the system account counts.
+    # The server only considers the first remote of the system account.
     of_system = (
         remote
         for remote in server.block("leafnodes").blocks("remotes")
@@ -689,7 +692,7 @@ def _meta_group_rules(server: Server) -> Found:
 
 
 def _listener_rules(server: Server) -> Found:
-    """net.Listen refuses what is not a port, and a second listener on one port."""
+    """net.Listen refuses invalid ports, and a second listener on the same port."""
     found = [listener for listener in listeners(server.top) if listener.port > 0]
     for index, (path, host, port) in enumerate(found):
         if port > _LAST_PORT:
@@ -701,7 +704,7 @@ def _listener_rules(server: Server) -> Found:
 
 
 class Listener(NamedTuple):
-    """An address that the server listens on, and the member that has it. The port is negative where the system chooses one."""
+    """An address that the server listens on, with the path of its member. The port is negative if the system chooses one."""
 
     path: Path
     host: str
@@ -729,7 +732,7 @@ def _listening(server: Server) -> Iterable[tuple[Block, tuple[str, ...]]]:
 
 
 def _advertise_rules(server: Server) -> Found:
-    """server.parseHostPort, util.go: what clients and other servers are given as an address."""
+    """server.parseHostPort, util.go: the addresses that clients and other servers receive."""
     for block, names in (
         (server.top, ("client_advertise",)),
         (server.block("cluster"), ("advertise", "cluster_advertise")),
@@ -746,13 +749,13 @@ def _advertise_rules(server: Server) -> Found:
 
 
 def _is_address(text: str) -> bool:
-    # net.SplitHostPort, where a missing port is added and the port is a number.
+    # Like net.SplitHostPort, with an optional port, which must be a number.
     match = re.fullmatch(r"(?:\[[^\[\]]*\]|[^\[\]:]*)(?::\s*[+-]?[0-9]{1,9}\s*)?", text)
     return match is not None
 
 
 def _ambiguity_rules(server: Server) -> Found:
-    """processConfigFile and the functions of blocks, opts.go: they go through a Go map, whose order is random."""
+    """processConfigFile and the functions of blocks, opts.go: they iterate over a Go map, whose order is random."""
     for name, groups in _SAME.items():
         block = server.block(name) if name else server.top
         lowered = [member.lower() for member in block.members]

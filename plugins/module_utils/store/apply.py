@@ -1,12 +1,17 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan carried out: the lock, keys made, tokens signed, files written in an order that survives a kill at any moment.
+"""Applies a plan to a store: takes the lock, creates keys, signs tokens, and writes files in an order that survives an interruption at any moment.
 
-The order: the journal says which keys are about to be made; the keys; who the operator is; then all tokens are signed, so that a signer that fails
-leaves no token behind; the files of what is renamed move; the operator is written; the accounts; their users with their creds; then what is removed
-goes to the archive, what there is of operator and accounts is recorded, and the journal goes. So a key that a token names is always there, a token that
-nsc reads always has the one above it, and a run after a kill finds its keys by the journal, and by the record what signed the tokens that the killed
-run had not written again.
+The order:
+
+1. The journal records which keys are about to be created. The keys are created, and the identity of the operator and the roles are recorded.
+2. All tokens are signed, so that a failing signer leaves no token behind.
+3. The files of renamed entities are moved.
+4. The operator is written, then the accounts, then the users with their creds.
+5. Removed files are archived, the tokens of the operator and the accounts are recorded, and the journal is deleted.
+
+So the key that a token names always exists, and every token that nsc reads has its parent. The next run after an interruption finds the created keys in
+the journal, and in the record the keys that signed the tokens that were not written again.
 """
 
 from __future__ import annotations
@@ -49,15 +54,15 @@ from .unfinished import complete, leaves_record, removal_entry, write_journal
 if TYPE_CHECKING:
     from ..decision.unsigned import Requests
 
-#: How often a store is planned while something that takes no lock changes it.
+#: How many times a store is planned if a program that does not take the lock changes it at the same time.
 _ATTEMPTS = 5
-#: How many files of users are made before they are written.
+#: How many files of users are prepared before they are written.
 _FILES_AT_ONCE = 2000
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of a document: the plan, and the keys and tokens that there are now. In check mode there are only those that were there."""
+    """The outcome of applying a document: the plan, and the keys and tokens that exist now. In check mode only the existing tokens are included."""
 
     plan: Plan
     store: Store
@@ -65,16 +70,16 @@ class Outcome:
     operator_token: str | None = None
     account_tokens: dict[str, str] = dataclasses.field(default_factory=dict)
     user_tokens: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)  # those that were written
-    #: The document of what keys elsewhere are asked to sign; None where nothing is, and in check mode before there is one.
+    #: The signing requests for keys elsewhere; None if there are none, or in check mode if they are not written yet.
     unsigned: Requests | None = None
-    is_waiting: bool = False  # for signatures of keys elsewhere, so that the plan is not carried out
-    is_asked: bool = False  # for them with the same document as before
+    is_waiting: bool = False  # whether signatures from keys elsewhere are missing, so that the plan is not applied yet
+    is_asked: bool = False  # whether the same signing requests were already written before
 
 
 class Run(NamedTuple):
-    """How a document is applied: `check_mode` writes nothing, the lock is waited for in seconds, `purpose` says who holds it.
+    """How a document is applied: `check_mode` writes nothing, `lock_timeout` is in seconds, `purpose` describes the holder of the lock.
 
-    `unsigned_path` is where the document of what keys elsewhere are to sign travels from and comes back to, if there may be one.
+    `unsigned_path` is the file with the signing requests for keys elsewhere, to which the signed requests are also returned; empty if it is not used.
     """
 
     check_mode: bool
@@ -84,7 +89,7 @@ class Run(NamedTuple):
 
 
 def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, run: Run) -> Outcome:
-    """Make a store say what the document says, under its lock. With problems in the plan, or in check mode, nothing is written."""
+    """Reconcile a store with a document, under the store's lock. If the plan has problems, or in check mode, nothing is written."""
 
     def plan(is_locked: bool = True) -> _Planned:
         return _plan(wanted, layout, ring(), how, _Trip(run.unsigned_path, run.check_mode, is_locked))
@@ -95,7 +100,7 @@ def run(wanted: Wanted, layout: Layout, ring: Callable[[], Keyring], how: How, r
             foresee(layout, bool(planned.plan.new_keys()))
         if held is not None or run.check_mode or planned.plan.problems or not planned.plan.changes:
             return _apply(planned, plan, run, held)
-    # No run has locked this store before, so the plan was made without: only now that there is something to do the lock is created.
+    # No run has locked this store before, so the plan was made without a lock. The lock file is created only now that there is something to write.
     with lock(layout, run.lock_timeout, create=True, shared=False) as held:
         store = planned.store
         if store.exists or is_there(layout.marker) or is_there(layout.journal):
@@ -107,12 +112,12 @@ class _Planned(NamedTuple):
     plan: Plan
     store: Store
     ring: Keyring
-    unrecorded: list[str]  # accounts that leave the record
-    asked: Requests | None = None  # what waits already for keys elsewhere, and is what is wanted
+    unrecorded: list[str]  # accounts that are removed from the record
+    asked: Requests | None = None  # the pending signing requests, if the plan asks for the same
 
 
 class _Trip(NamedTuple):
-    """How JWTs that keys elsewhere sign come and go: the path of their document, if there is one, and whether files may be written."""
+    """The exchange of signing requests with keys elsewhere: the path of the requests, empty for none, and whether files may be written."""
 
     path: str
     check_mode: bool
@@ -134,7 +139,7 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) 
         store = _read(wanted, layout, ring, came if trip.check_mode else None)
         store.journal += waiting_jwts.removed_by(waiting, came) if trip.check_mode else []
     elif waiting.returned is None and waiting.asked is not None:
-        # At the time of the document the same plan is the same to the byte.
+        # With the time of the requests, the same plan results in identical requests.
         planned = _planned(wanted, store, ring, dataclasses.replace(how, now=waiting.asked.created))
         if _is_same(planned, waiting.asked):
             return planned._replace(asked=waiting.asked)
@@ -153,7 +158,7 @@ def _read(wanted: Wanted, layout: Layout, ring: Keyring, to_come: Mapping[str, s
 
 
 def _is_same(planned: _Planned, asked: Requests) -> bool:
-    """Whether a plan asks for what a document asks for."""
+    """Whether a plan results in the same signing requests as those that are pending."""
     plan = planned.plan
     if plan.problems or plan.new_keys():
         return False
@@ -163,7 +168,7 @@ def _is_same(planned: _Planned, asked: Requests) -> bool:
 
 def _planned(wanted: Wanted, store: Store, ring: Keyring, how: How) -> _Planned:
     plan = reconcile(wanted, store, ring, how)
-    # Those of users' files, which are read one at a time while they are planned.
+    # User files are read one at a time during planning, which adds problems to the store.
     plan.problems = list(dict.fromkeys([*plan.problems, *store.problems]))
     if store.moves is not None:
         files = store.moves.files
@@ -177,7 +182,8 @@ def _planned(wanted: Wanted, store: Store, ring: Keyring, how: How) -> _Planned:
 
 
 def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
-    """Add to a plan what is wrong with the signers that it needs, before anything is written and in check mode too, and which ones have no part in it."""
+    """Add problems with the signers that a plan needs, and warnings about signers that it does not need. Runs before anything is written, and in check
+    mode too."""
     holders = [plan.operator, store.operator, *plan.accounts.values(), *store.accounts.values()]
     keys = {key for holder in holders if holder is not None for key in keys_of(holder.claims)}
     for signer in ring.signers:
@@ -198,7 +204,7 @@ def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
 
 
 def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held: int | None) -> Outcome:
-    """Carry out a plan; where a program that takes no lock, such as nsc, changes a token meanwhile, a new one on what is there then."""
+    """Apply a plan. If a program that does not take the lock, such as nsc, changes a token in the meantime, plan again and apply the new plan."""
     if planned.plan.problems or run.check_mode or held is None or planned.asked is not None:
         return _as_it_waits(planned, run, held) if run.unsigned_path else _kept(planned)
     earlier: list[_Work] = []
@@ -218,7 +224,7 @@ def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held
 
 
 def _as_it_waits(planned: _Planned, run: Run, held: int | None) -> Outcome:
-    """What there is while JWTs wait for keys elsewhere. The document that asks for them is put back where it is gone."""
+    """The outcome while JWTs wait for signatures from keys elsewhere. The signing requests are written again if their file is missing."""
     from . import waiting as waiting_jwts
 
     outcome, asked = _kept(planned), planned.asked
@@ -248,7 +254,7 @@ def _finish(work: _Work, run: Run, held: int) -> Outcome:
 
 
 def _waits(layout: Layout) -> bool:
-    """Whether JWTs wait for their signatures, whose keys the journal has."""
+    """Whether JWTs wait for their signatures. Their new keys are in the journal, which is kept until then."""
     if not is_there(layout.requests):
         return False
     from .waiting import read_waiting  # few stores have keys elsewhere
@@ -257,7 +263,7 @@ def _waits(layout: Layout) -> bool:
 
 
 def _add_earlier(outcome: Outcome, work: _Work) -> None:
-    """Have in an outcome what was done before it was planned again: the last plan finds that as it should be."""
+    """Add to an outcome what an earlier attempt changed, because the last plan found this unchanged."""
     plan = outcome.plan
     outcome.made = {**work.made, **outcome.made}
     outcome.user_tokens = {**work.outcome.user_tokens, **outcome.user_tokens}
@@ -277,7 +283,7 @@ def _add_earlier(outcome: Outcome, work: _Work) -> None:
 
 @contextlib.contextmanager
 def _errors_told() -> Iterator[None]:
-    """NatsSecurityError for whatever the file system refuses."""
+    """Convert errors of the file system to NatsSecurityError."""
     try:
         yield
     except Overtaken:
@@ -305,9 +311,9 @@ def _kept(planned: _Planned) -> Outcome:
 
 @contextlib.contextmanager
 def lock(layout: Layout, timeout: float, create: bool, shared: bool) -> Iterator[int | None]:
-    """Hold the store's lock: its file descriptor, or None where there is no lock file and none is created.
+    """Hold the store's lock. Yields its file descriptor, or None if there is no lock file and none is created.
 
-    NatsSecurityError, with who holds it, where that takes longer than `timeout` seconds.
+    NatsSecurityError, with the holder of the lock, if it is not free within `timeout` seconds.
     """
     if create:
         with _errors_told():
@@ -317,7 +323,7 @@ def lock(layout: Layout, timeout: float, create: bool, shared: bool) -> Iterator
 
 
 def foresee(layout: Layout, makes_keys: bool) -> None:
-    """NatsSecurityError where the folders of a store, or of the keys that are made, could not be written."""
+    """Raise NatsSecurityError if the folders of a store, or of new keys, could not be written."""
     with _errors_told():
         for path in (os.path.dirname(layout.lock), layout.root, *([layout.keys_dir] if makes_keys else ())):
             foreseen.folder(path)
@@ -332,7 +338,7 @@ def _say_who(descriptor: int, purpose: str) -> None:
 
 
 class _Work:
-    """The plan carried out, a step a method."""
+    """Applies a plan, with a method for each step."""
 
     def __init__(self, planned: _Planned) -> None:
         self.plan, self.store, self.ring, self.unrecorded = planned[:4]
@@ -363,9 +369,10 @@ class _Work:
         return self.outcome
 
     def ask(self, path: str) -> Outcome:
-        """Make the keys, and ask for the signatures of keys elsewhere. Nothing else is written before they have come.
+        """Create the keys, and request signatures from keys elsewhere. Nothing else is written until the signatures arrive.
 
-        Which keys are revoked by name is noted now: once the token is back, they are in it. Roles whose keys go stay on record until then.
+        The keys that are revoked by name are recorded now, because the returned token already contains them. Roles whose keys are removed stay on record
+        until then.
         """
         from ..decision.unsigned import Requests
         from . import waiting as waiting_jwts
@@ -386,9 +393,9 @@ class _Work:
         _remove_leftovers(self.store, [str(entry.get("key")) for entry in self.store.journal])
 
     def note_removed_keys(self) -> None:
-        """Say in the journal which signing keys go, so that a run after a kill archives them though no token names them any more.
+        """Add the signing keys that are removed to the journal, so that the run after an interruption archives them even if no token names them any more.
 
-        They are noted as removed as well, so that a rotation that names one is known to be complete.
+        They are also recorded as removed, so that a rotation that names one of them is recognized as complete.
         """
         gone = [one for one in self.plan.removals if not one.user and not one.is_account]
         write_journal(self.layout, [removal_entry(one.account, key) for one in gone for key in one.keys])
@@ -406,13 +413,13 @@ class _Work:
             self.ring.add(pair)
 
     def write_identity(self, roles: Mapping[str, Mapping[str, str]]) -> None:
-        """Record who the operator is, and the roles of signing keys, before any token is written; then the roles as the store has them."""
+        """Record the operator's public key and the roles of signing keys, before any token is written. The record of a replaced operator is archived."""
         if self.store.trust is not None and self.store.trust.replaced:
             put_away(self.layout, self.layout.record, True, self.when)
         self.write_roles(until_written(self.record.roles or {}, roles, self.plan.names.generations))
 
     def forget_retired(self) -> None:
-        """Take the keys that have left their JWTs, and those of users that are revoked by now, out of the record."""
+        """Remove keys that are no longer in their JWTs, and user keys that are now revoked, from the record."""
         names = self.plan.names
         if until_written(self.record.roles or {}, names.record, names.generations) != until_written(
             {}, names.record, {}
@@ -420,7 +427,7 @@ class _Work:
             self.write_roles(names.record)
 
     def write_roles(self, record: Mapping[str, Mapping[str, str]]) -> None:
-        """Record who the operator is, and roles."""
+        """Record the operator's public key and the roles, and write the roles file of the store."""
         layout, is_managed = self.layout, self.store.is_managed
         operator = key_of(self.plan.names.operator, self.made)
         named = {
@@ -439,7 +446,7 @@ class _Work:
         write_all([Write(path, new, _text_of(path)) for path, new in files])
 
     def move_files(self) -> None:
-        """Move the files of what is renamed to where all others are written."""
+        """Move the files of renamed accounts and users to their new paths."""
         if self.store.moves:
             from .renaming import move_files
 
@@ -461,7 +468,7 @@ class _Work:
         make_folders([self.layout.accounts])
 
     def note_revoked(self) -> None:
-        """Note the keys that are revoked by name, before anything else is: a name or role has another key, or none, when the same is asked again."""
+        """Record the keys that are revoked by name, before any other change: if the task is repeated, the name or role may have another key or none."""
         new = [note for note in self.plan.notes if note not in self.record.revoked]
         if new:
             make_folders([self.layout.state_of_keys])
@@ -493,7 +500,7 @@ class _Work:
         self.write_out(jwts, creds, replaced)
 
     def write_out(self, jwts: list[Write], creds: list[Write], replaced: list[str]) -> None:
-        """Write files and forget them: creds after the JWTs that they repeat, and after those of another key are out of the way."""
+        """Write the files and clear the lists. Creds are written after the JWTs that they contain, and after creds with another key are archived."""
         write_all(jwts)
         for path in replaced:
             put_away(self.layout, path, True, self.when)
@@ -523,7 +530,7 @@ class _Work:
             set_mode(path)
 
     def write_record(self) -> None:
-        """Record the tokens of the operator and of all accounts as they are now."""
+        """Record the current tokens of the operator and of all accounts."""
         gone = {removal.account for removal in self.plan.removals if removal.is_account}
         tokens = {name: found.token for name, found in self.store.accounts.items() if name not in gone}
         tokens.update(self.outcome.account_tokens)
@@ -533,15 +540,15 @@ class _Work:
         for name in [*self.unrecorded, *gone]:
             discard(self.layout.recorded(name))
 
-    # ---- what goes
+    # ---- removal
 
     @property
     def when(self) -> str:
-        """The time of the run in the name of a folder."""
+        """The time of the run, for the name of a folder."""
         return units.show_time(self.plan.now).replace(":", "")
 
     def note_removed(self) -> None:
-        """Note the keys of accounts and users that go, so that their tokens are known for what they are if they ever come back."""
+        """Record the keys of removed accounts and users, so that their tokens are recognized if they reappear."""
         self.append_removed(
             [
                 (removal.keys[0], f"{removal.account}{'/' if removal.user else ''}{removal.user}")
@@ -551,14 +558,14 @@ class _Work:
         )
 
     def append_removed(self, keys: Sequence[tuple[str, str]]) -> None:
-        """Note keys that go, each with ACCOUNT or ACCOUNT/USER, unless they are noted already."""
+        """Record removed keys, each with ACCOUNT or ACCOUNT/USER, unless they are already recorded."""
         lines = [f"{key} {self.when} {name}\n" for key, name in keys if key not in self.record.removed]
         if lines:
             make_folders([self.layout.state_of_keys])
             append(self.layout.removed, "".join(lines))
 
     def archive(self) -> None:
-        """Put what is removed out of the way: creds and keys before the token that leads to them, so that a kill leaves nothing behind."""
+        """Archive what is removed. Creds and keys are archived before the token that names them, so that an interruption leaves no orphans."""
         if not self.plan.removals:
             return
         when = self.when
@@ -594,7 +601,7 @@ def _text_of(path: str) -> str | None:
 
 
 def _text_as_planned(path: str, found: Found | None) -> str | None:
-    """The text of a file that is about to be replaced, None for none. Overtaken where its token is not the one that the plan is about."""
+    """The text of a file that is about to be replaced; None if there is no file. Overtaken if its token is not the one in the plan."""
     text = _text_of(path)
     if (decorated.token_in(text) if text is not None else None) != (found.token if found is not None else None):
         raise Overtaken(path, "something else changed it at the same time")
@@ -602,7 +609,7 @@ def _text_as_planned(path: str, found: Found | None) -> str | None:
 
 
 def _remove_leftovers(store: Store, started: list[str]) -> None:
-    """Remove the incomplete files of a run that was killed: also next to the keys that it had started to make."""
+    """Remove the incomplete files of an interrupted run, including those in the folders of keys that it began to create."""
     leftovers = list(store.leftovers)
     for folder in {os.path.dirname(store.layout.key(key)) for key in started if len(key) == 56}:
         leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_rest(name))

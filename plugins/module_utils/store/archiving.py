@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The archive of a store and of its keystore: where files go that are removed or replaced. Nothing is deleted, and nsc does not see what is there."""
+"""The archive of a store and of its keystore, for files that are removed or replaced. Nothing is deleted, and nsc ignores the archive."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .layout import STATE, Layout
 
 
 def put_away(layout: Layout, path: str, of_keys: bool, when: str) -> None:
-    """Move a file or folder of the store, or of the keystore, to the archive of a time. Nothing happens where there is none. FileError."""
+    """Move a file or folder of the store, or of the keystore, to the archive folder of a time, if it exists. FileError."""
     if not is_there(path):
         return
     root = layout.keys_dir if of_keys else layout.root
-    # Under another suffix: nsc takes a seed outside of its place for a keystore of old, and refuses to work.
+    # Use another suffix: nsc takes a seed in any other place for an old keystore, and refuses to work.
     target = os.path.join(layout.archive(of_keys, when), os.path.relpath(path, root)) + ".archived"
     make_folders([os.path.dirname(target)])
     if of_keys:
@@ -37,7 +37,7 @@ def put_away(layout: Layout, path: str, of_keys: bool, when: str) -> None:
 
 
 def create_once(path: str, text: str) -> None:
-    """Create a file that several stores share, where there is none. FileError."""
+    """Create a file that several stores share, unless it exists. FileError."""
     if not is_there(path):
         with contextlib.suppress(Overtaken):
             write_all([Write(path, text)])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The document that describes a whole operator: read into what the engine wants. Here are only the words that belong to the document itself."""
+"""Reads the document that describes a whole operator into the types of the engine. Only options of the document itself are handled here."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ from ..reconcile.wanted import (
 from .layout import name_problem
 
 _POLICY = POLICY[:4]
-#: All that there is to say of a signing key of an operator and of an account.
+#: The options of a signing key of an operator and of an account.
 _OF_KEYS = {
     "operator": frozenset(SIGNING_KEY_WORDS),
     "account": option_names(SigningKey).difference(("key",)).union(SIGNING_KEY_WORDS),
 }
 _OF_DOCUMENT = frozenset(("operator", "accounts"))
-#: Deeper than any document is.
+#: More levels than any valid document has.
 _DEEPEST = 50
-# Names that nothing speaks against, most of them.
+# Names that are certainly valid, which most names are. They need no further check.
 _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 
 
 def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
-    """What a document asks for, and what is wrong with its structure; what stays unread is not in it."""
+    """What a document asks for, and the problems of its structure. Parts that cannot be read are not included."""
     problems: list[Problem] = []
     if _is_too_deep(definition):
         return Wanted(None, []), [
@@ -65,7 +65,7 @@ def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
 
 
 def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
-    """Give users the public keys of a map from ACCOUNT/USER, of seeds that were born elsewhere. What is wrong with the map."""
+    """Set the public keys of users from a dictionary by ACCOUNT/USER, for seeds that were created elsewhere. Returns the problems of the dictionary."""
     problems: list[Problem] = []
     users = {f"{account.name}/{user.name}": user for account in wanted.accounts for user in account.users}
     holders: dict[str, str] = {}
@@ -84,9 +84,9 @@ def with_user_keys(wanted: Wanted, keys: Any) -> list[Problem]:
 
 
 def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tuple[list[Rotation], list[Problem]]:
-    """The rotations that a task asks for, of signing keys and of users, and what is wrong with them.
+    """The rotations that a task asks for, and their problems.
 
-    In check mode the key that follows may be the placeholder that an earlier task of the play has returned.
+    In check mode, the next key may be a placeholder that an earlier task of the play returned.
     """
     problems: list[Problem] = []
     rotations = []
@@ -125,7 +125,7 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
 
 
 def _following_key(value: Any, path: str, key_type: str, check_mode: bool, problems: list[Problem]) -> str:
-    """The key that follows in a rotation; empty for none."""
+    """The next key that a rotation names; empty for none."""
     new = read_new_key(value) if check_mode and isinstance(value, str) else None
     if new is not None and new.type == key_type:
         return new
@@ -133,7 +133,7 @@ def _following_key(value: Any, path: str, key_type: str, check_mode: bool, probl
 
 
 def _not_rotated(account: str, user: str) -> str:
-    """Why nothing is rotated in an account that the document takes as it is, and how it is rotated."""
+    """The message that keys of an account with state existing are not rotated, with what to do instead."""
     whose = f"the key of its user {excerpt(user)} is" if user else "its keys are"
     how = " It does not have to describe the user." if user else ""
     return (
@@ -143,7 +143,7 @@ def _not_rotated(account: str, user: str) -> str:
 
 
 def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Problem]:
-    """What is wrong with whose key is to be rotated."""
+    """The problems with the combination of account, role and user of a rotation."""
     if role and user:
         yield Problem(
             path, "role and user are mutually exclusive: a rotation is of a signing key or of the key of a user."
@@ -155,7 +155,7 @@ def _slot_problems(path: str, account: str, role: str, user: str) -> Iterator[Pr
 
 
 def _operator_problems(path: str, item: dict[str, Any], wanted: Wanted) -> Iterator[Problem]:
-    """What is wrong with the rotation of the operator's identity key."""
+    """The problems with a rotation of the operator's identity key."""
     name = wanted.operator.name if wanted.operator is not None else ""
     if item["account"] or item["role"] or item["user"]:
         yield Problem(
@@ -173,7 +173,7 @@ def _operator_problems(path: str, item: dict[str, Any], wanted: Wanted) -> Itera
 
 
 def _existing_problems(state: str, options: dict[str, Any], path: str, words: tuple[str, ...]) -> list[Problem]:
-    """An entity that is taken as it is has nothing to say about itself."""
+    """A problem for each option, other than `words`, of an entity with state existing."""
     if state != EXISTING:
         return []
     message = "this is taken as it is found (state: existing), so nothing is said about it here; remove this."
@@ -196,7 +196,7 @@ def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None
     names: dict[str, str] = {}
     keys: dict[str, str] = {}
     for account in accounts:
-        # nsc holds accounts to be the same whatever their case (addaccount.go), and so do some file systems.
+        # nsc compares account names without regard to case (addaccount.go), and so do some file systems.
         _check_once(names, account.name.lower(), account.place + ".name", f"the name {account.name}", problems)
     for account in accounts:
         _check_once(keys, account.key, account.place + ".public_key", "this key", problems)
@@ -206,7 +206,7 @@ def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None
 def _check_renames(
     entities: Sequence[tuple[str, WantedAccount | WantedUser]], kind: str, problems: list[Problem]
 ) -> None:
-    """A name that something had before belongs to nothing else in the document."""
+    """Check the previous names of renamed entities: no other entity of the document may have one of them."""
     names = {entity.name: place for place, entity in entities}
     seen: dict[str, str] = {}
     for place, entity in entities:
@@ -276,7 +276,7 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
 
 
 def _without_force(options: dict[str, Any], path: str, problems: list[Problem]) -> dict[str, Any]:
-    """The options without `force`, which modules of one token have. In a document it is a problem."""
+    """The options without `force`, which is only valid in modules for a single token. In a document it is a problem."""
     if "force" not in options:
         return options
     message = "there is no such option in a document, whose every run would issue a new JWT; remove it."
@@ -285,12 +285,12 @@ def _without_force(options: dict[str, Any], path: str, problems: list[Problem]) 
 
 
 def _without(options: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:
-    """The options of the claims, of their envelope and policy: without the words of the document itself."""
+    """The options of the claims, their envelope and their policy, without the options of the document itself."""
     return {word: value for word, value in options.items() if word not in words or word in ENVELOPE or word in _POLICY}
 
 
 def _names(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> list[str]:
-    """A list of names; one name alone is a list of one, as everywhere in Ansible."""
+    """A list of names. A single string is read as a list with one name, as Ansible does."""
     value = options.get(word)
     if isinstance(value, str):
         return [value]
@@ -361,7 +361,7 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
             problems.append(
                 Problem(where + ".role", "a role is a name of your own; a public key belongs in public_key.")
             )
-        # Two keys with one role happen in accounts that nsc made. They can be kept, but not referred to.
+        # Accounts that nsc created may have two keys with the same role. They can be kept, but the role cannot be referenced.
         if not public_key:
             _check_once(roles, role, where + ".role", f"the role {role}", problems)
         _check_once(keys, public_key, where + ".public_key", "this key", problems)
@@ -381,7 +381,7 @@ def _name(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
 
 
 def _renamed_from(options: dict[str, Any], path: str, problems: list[Problem]) -> str:
-    """The name that an entity had before, which names files too; empty for none."""
+    """The previous name of an entity, which must be a valid file name too; empty for none."""
     before = len(problems)
     name = _text(options, "renamed_from", path, problems)
     problem = name_problem(name) if name and len(problems) == before else ""
@@ -391,9 +391,9 @@ def _renamed_from(options: dict[str, Any], path: str, problems: list[Problem]) -
 
 
 def _text(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> str:
-    """A name, or another word that is a text; what YAML makes of it otherwise, as of NO or 2024-01-01, is refused."""
+    """The string value of an option; empty if not set. Other YAML types, as from NO or 2024-01-01, are a problem."""
     value = options.get(word)
-    if isinstance(value, str) and value.isascii():  # of nearly all
+    if isinstance(value, str) and value.isascii():  # the common case
         return value
     try:
         return "" if value is None else parse_text(value)

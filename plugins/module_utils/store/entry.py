@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""One JWT or creds file of a store, by name, as far as it belongs to its operator. Changes nothing."""
+"""Looks up a JWT or creds file of a store by name, and verifies that it belongs to the operator of the store. Changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_NAMES = 10
 
 
 class Name(NamedTuple):
-    """What is looked up: an operator, an account of it, or a user of that; what is not named is empty."""
+    """What to look up: an operator, an account of it, or a user of the account. Names that do not apply are empty."""
 
     operator: str
     account: str = ""
@@ -30,7 +30,7 @@ class Name(NamedTuple):
 
 
 def parse_name(text: str) -> Name:
-    """`OPERATOR`, `OPERATOR/ACCOUNT` or `OPERATOR/ACCOUNT/USER`. NatsSecurityError for anything else."""
+    """Parse `OPERATOR`, `OPERATOR/ACCOUNT` or `OPERATOR/ACCOUNT/USER`. NatsSecurityError for anything else."""
     parts = text.split("/")
     if len(parts) > 3:
         raise NatsSecurityError(
@@ -48,17 +48,17 @@ class Entries:
     """The JWTs and creds of one store, which is read once."""
 
     def __init__(self, layout: Layout, has_seed: Callable[[str], bool]) -> None:
-        """Read the store. NatsSecurityError where there is none."""
+        """Read the store. NatsSecurityError if it does not exist."""
         self._layout = layout
         self._has_seed = has_seed
         self._store: Store = verified(existing_store(layout), Named(), has_seed)
 
     def token(self, account: str = "", user: str = "") -> str:
-        """The JWT of the operator, of an account or of a user. NatsSecurityError where there is none, or one that is not its own."""
+        """The JWT of the operator, of an account or of a user. NatsSecurityError if there is none, or if it belongs to something else."""
         return (self._user(account, user) if user else self._above(account)).token
 
     def creds(self, account: str, user: str) -> str:
-        """The creds file of a user. NatsSecurityError where it is not that of the user as the store has it, or the user is revoked."""
+        """The text of a user's creds file. NatsSecurityError if it does not match the JWT of the user in the store, or if the user is revoked."""
         holder, found = self._above(account), self._user(account, user)
         if rules.is_revoked(holder.claims.body.revocations, found.claims.subject, found.claims.issued_at):
             raise NatsSecurityError(f"The user {account}/{user} is revoked: servers refuse these creds.")
@@ -76,7 +76,7 @@ class Entries:
         return text
 
     def _above(self, account: str) -> Found:
-        """The operator, or an account of it."""
+        """The operator if `account` is empty, otherwise the account. NatsSecurityError if it is missing or not valid."""
         if account and not self._store.is_managed:
             self._above("")
         path = self._store.where(account)
@@ -118,7 +118,7 @@ class Entries:
         return text
 
     def _refuse(self, path: str) -> None:
-        """NatsSecurityError with what is wrong with a file, or with a folder that it is in."""
+        """Raise NatsSecurityError for a problem with a file, or with a folder above it."""
         for problem in self._store.problems:
             if path == problem.path or path.startswith(problem.path + "/"):
                 raise NatsSecurityError(str(problem))

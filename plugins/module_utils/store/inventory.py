@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a store holds: the document that would make it, with when everything ends, which seeds are there, and what is wrong. Changes nothing.
+"""Describes a store: the document that would create it, expiry times, available seeds, and problems. Changes nothing.
 
-Each function returns what it finds of one entity and of those below it, as a `_Part`.
+Most functions return the results for one entity and the entities below it, as a `_Part`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .record import verified
 
 
 class Inventory(NamedTuple):
-    """What a store holds."""
+    """The description of a store: its document, its entities, and its problems. `strict_mode` is None if there is no operator JWT."""
 
     definition: dict[str, Any]
     entities: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class Inventory(NamedTuple):
 
 
 class _Problem(NamedTuple):
-    """What is wrong at a place of the document or in a file, and whether it keeps something from working."""
+    """A problem at a place of the document or with a file. `blocking` is whether it prevents something from working."""
 
     path: str
     message: str
@@ -51,7 +51,7 @@ class _Problem(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What is found of an entity: its part of the document, the entities, and what is wrong."""
+    """The results for an entity: its part of the document, the entities to report, and the problems."""
 
     document: dict[str, Any]
     entities: list[dict[str, Any]]
@@ -59,7 +59,7 @@ class _Part(NamedTuple):
 
 
 class _Context(NamedTuple):
-    """What everything is found from: the store, the keys at hand, the names of accounts by key, and the time."""
+    """The input of all functions: the store, the available keys, the verification result, account names by public key, and the time in unix seconds."""
 
     store: Store
     ring: Keyring
@@ -69,14 +69,14 @@ class _Context(NamedTuple):
 
 
 class _Roles(NamedTuple):
-    """The roles of signing keys on record, and those that several keys of one account have."""
+    """The recorded roles of signing keys, and the roles that more than one key of the account has."""
 
     record: dict[str, str]
     repeated: list[str]
 
 
 class _Account(NamedTuple):
-    """An account whose users are read: its place in the document, its signing keys and their roles, and the keys of users that a rotation retires, by name."""
+    """An account whose users are read: its place in the document, its signing keys, their roles, the retiring keys of users by name, and the user files."""
 
     name: str
     claims: Claims
@@ -88,7 +88,7 @@ class _Account(NamedTuple):
 
 
 def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
-    """Read a store. NatsSecurityError where there is none; other faults are in the problems."""
+    """Describe a store. NatsSecurityError if it does not exist; other errors are in the problems."""
     store = verified(reading.existing_store(layout), Named(), ring.has)
     names = {stored.claims.subject: name for name, stored in store.accounts.items()}
     context = _Context(store, ring, store.trust or Trust(Record()), names, now)
@@ -116,7 +116,7 @@ def take_inventory(layout: Layout, ring: Keyring, now: int) -> Inventory:
 
 
 def _strict_mode(store: Store, entities: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """What servers refuse, or would refuse, under a strict operator."""
+    """What servers refuse, or would refuse, under a strict operator; None if there is no operator JWT."""
     if store.operator is None:
         return None
     users: dict[str, list[tuple[str, str]]] = {}
@@ -141,7 +141,7 @@ def _problems_across(store: Store) -> list[_Problem]:
 
 
 def _lost(context: _Context) -> Iterator[_Problem]:
-    """What the store has lost since the last run, and the next one restores."""
+    """What the store has lost since the last run, and the next run restores."""
     store, trust = context.store, context.trust
     if trust.roles_fault:
         yield _Problem(store.layout.roles, trust.roles_fault + ".", False)
@@ -155,7 +155,7 @@ def _lost(context: _Context) -> Iterator[_Problem]:
 
 
 def _files(store: Store) -> Iterator[_Problem]:
-    """What is wrong with files whatever they hold. Complete once all of the store is read."""
+    """The problems of files that do not depend on their content. Complete only after the whole store is read."""
     for path, mode in sorted(store.modes.items()):
         yield _Problem(path, f"its mode is {mode:04o}, others may have a look at it.", False)
     if store.journal:
@@ -194,7 +194,7 @@ def _operator(context: _Context) -> _Part:
 
 
 def _identity(claims: Claims, has_seed: bool) -> dict[str, Any]:
-    """What the document says of a key and an end."""
+    """The options `public_key` (if there is no seed) and `expires_at` (if the token expires) of an entity."""
     shown: dict[str, Any] = {} if has_seed else {"public_key": claims.subject}
     if claims.expires:
         shown["expires_at"] = units.show_time(claims.expires)
@@ -202,12 +202,12 @@ def _identity(claims: Claims, has_seed: bool) -> dict[str, Any]:
 
 
 def _is_current(key: SigningKey, roles: _Roles) -> bool:
-    """Whether a key is in the document: a rotation keeps others beside the one that signs."""
+    """Whether a key is the current key of its role. Next and retiring keys are not part of the document."""
     return role_of(roles.record, key.key)[1] == "current"
 
 
 def _signing_key(key: SigningKey, shown: dict[str, Any], roles: _Roles) -> dict[str, Any]:
-    """A signing key as the document has it."""
+    """A signing key as an item of the document."""
     role = key.role or role_of(roles.record, key.key)[0]
     document = {word: value for word, value in shown.items() if word not in ("key", "role")}
     if role:
@@ -272,13 +272,13 @@ def _roles(store: Store, claims: Claims) -> _Roles:
 
 
 def _curve_keys(context: _Context, claims: Claims, account: str) -> list[dict[str, Any]]:
-    """The curve keys of an auth callout whose role is on record: the one that is used, and those that a rotation keeps beside it."""
+    """The recorded curve keys of an auth callout: the current key, and the next and retiring keys of a rotation."""
     record = context.store.role_keys(record_of_curve_key(claims.subject))
     return _rotated(context, record, "curve_key", account)
 
 
 def _rotated(context: _Context, record: dict[str, str], kind: str, account: str) -> list[dict[str, Any]]:
-    """Keys that are on record beside the signing keys, by role, each with its generation."""
+    """Entities for recorded keys that are not signing keys, each with its role and generation."""
     found = []
     for key in record.values():
         role, generation = role_of(record, key)
@@ -310,7 +310,7 @@ def _imports(context: _Context, claims: Claims) -> list[dict[str, Any]]:
 
 
 def _derived_activation(context: _Context, item: Any, name: str, importer: str) -> Claims | None:
-    """The activation of an import where it is one that would be derived from the document as it is; None where the document has to have it."""
+    """The activation of an import if a run would issue the same one from the document; None if the document must include the token."""
     exporter = context.store.accounts[name]
     own = exporter.claims.subject
     body: Account = exporter.claims.body
@@ -331,7 +331,7 @@ def _derived_activation(context: _Context, item: Any, name: str, importer: str) 
 
 
 def _users(context: _Context, account: _Account) -> tuple[list[_Part], list[_Problem]]:
-    """What is found of each user, without a document for one that is revoked; and what is wrong with all of them."""
+    """The results for each user, and the problems of all users. Revoked users are not part of the document."""
     users: list[_Part] = []
     problems: list[_Problem] = []
     number = 0
@@ -380,13 +380,13 @@ def _user(context: _Context, account: _Account, name: str, claims: Claims, path:
 
 
 def _user_document(account: _Account, claims: Claims) -> dict[str, Any]:
-    """The claims of a user as the document has them. Those of a scoped user are in the scope."""
+    """The claims of a user as options of the document. The permissions and limits of a scoped user are in the scope."""
     key = account.keys.get(claims.issuer)
     return describe_user(claims, key is not None and key.template is not None)
 
 
 def _signing_role(account: _Account, claims: Claims) -> str:
-    """What the document names the signing key of a user by; empty where it names none."""
+    """The role or public key by which the document names the signing key of a user; empty if it names none."""
     key = account.keys.get(claims.issuer)
     if key is None:
         return ""
@@ -408,7 +408,7 @@ def _creds_hold_seed(store: Store, account: str, name: str, claims: Claims) -> b
 
 
 def _check(context: _Context, claims: Claims, path: str) -> list[_Problem]:
-    """What is wrong with one token alone."""
+    """The problems of a single token."""
     if isinstance(claims.body, Account):
         claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
     found = [*rules.library_issues(claims, context.now), *rules.server_issues(claims, context.now)]
@@ -416,7 +416,7 @@ def _check(context: _Context, claims: Claims, path: str) -> list[_Problem]:
 
 
 def _check_under(store: Store, claims: Claims, path: str) -> list[_Problem]:
-    """What is wrong with an account of this operator."""
+    """The problems of an account under this operator."""
     if store.operator is None:
         return []
     found = rules.issues_between(store.operator.claims, claims)
@@ -428,7 +428,7 @@ def _problems(issues: Iterable[rules.Issue], path: str) -> list[_Problem]:
 
 
 def _entity(context: _Context, claims: Claims, **shown: Any) -> dict[str, Any]:
-    """A token as a result: `shown` has its kind, name, account and path, and what only its kind has."""
+    """A token as an entity of the result. `shown` has its kind, name, account and path, and the values that are specific to its kind."""
     return {
         "public_key": claims.subject,
         "seed": context.ring.has(claims.subject),

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are in nsc's layout (nsc/cmd/store/store.go and keys.go), and what can be a name there. `reading.py` reads what is there.
+"""The paths in nsc's layout (nsc/cmd/store/store.go and keys.go), and the rules for names in it. `reading.py` reads the files.
 
-What nsc has no place for is in folders `.natsops`, which nsc passes over: of the store the roles of signing keys without a scope; of the keystore
-what decides whom to trust, the journal and the record (see `record`).
+State that nsc has no place for is in folders named `.natsops`, which nsc ignores. In the store these are the roles of signing keys without a scope. In
+the keystore it is the state that determines which tokens are trusted: the journal and the record (see `record`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..disk.files import is_file, is_folder, is_link, is_there, list_folder
 from ..keys.keyring import sharded
 
 STATE = ".natsops"
-#: What nsc writes into its keystore, to the byte.
+#: The same bytes that nsc writes to the .gitignore of its keystore.
 GITIGNORE = "# ignore all nk files \n**/*.nk\n\n# ignore all creds files\n**/*.creds\n"
 
 
@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def operator_jwt(self) -> str:
-        """The operator's JWT. It has the name of the store, whatever the operator calls itself."""
+        """The operator's JWT. Its file name is that of the store, independent of the name in the JWT."""
         return f"{self.root}/{self.name}.jwt"
 
     @property
@@ -72,7 +72,7 @@ class Layout:
         return f"{self.stores_dir}/{self.name}/accounts/{account}/users/{user}.jwt"
 
     def key(self, public_key: str) -> str:
-        """The seed of a key."""
+        """The seed file of a key."""
         return sharded(self.keys_dir, public_key)
 
     def creds_dir(self, account: str) -> str:
@@ -85,27 +85,27 @@ class Layout:
 
     @property
     def gitignore(self) -> str:
-        """What keeps seeds out of version control."""
+        """The file that keeps seeds out of version control."""
         return f"{self.keys_dir}/.gitignore"
 
     @property
     def lock(self) -> str:
-        """The file that a run holds locked."""
+        """The lock file of the store."""
         return f"{self.root}/{STATE}/lock"
 
     @property
     def roles(self) -> str:
-        """The roles of signing keys, which a JWT does not name unless they have a scope."""
+        """The roles of signing keys. A JWT has a role only for keys with a scope."""
         return f"{self.root}/{STATE}/roles.json"
 
     @property
     def state_of_keys(self) -> str:
-        """The folder in the keystore for what is known of this store."""
+        """The folder in the keystore for the state of this store."""
         return f"{self.keys_dir}/{STATE}/stores/{self.name}"
 
     @property
     def journal(self) -> str:
-        """The keys that a run is about to make, by name: there only while it runs, or after it was killed."""
+        """The keys that a run is about to create, by name. The file exists only during a run, or after it was interrupted."""
         return f"{self.state_of_keys}/journal"
 
     @property
@@ -115,60 +115,60 @@ class Layout:
 
     @property
     def revoked(self) -> str:
-        """The keys that were revoked by the names that they had then, a JSON object a line."""
+        """The keys that were revoked by name, with the name at that time, one JSON object a line."""
         return f"{self.state_of_keys}/revoked"
 
     @property
     def vaulted(self) -> str:
-        """Which seeds were moved to a vault, and to which: a JSON object, by public key."""
+        """The seeds that were moved to a vault: a JSON object with the path of the vault by public key."""
         return f"{self.state_of_keys}/vaulted.json"
 
     @property
     def requests(self) -> str:
-        """The JWTs that wait for the signatures of keys elsewhere, or did so last."""
+        """The latest signing requests for keys elsewhere, pending or completed."""
         return f"{self.state_of_keys}/requests.json"
 
     @property
     def requested(self) -> str:
-        """The checksums of all documents of such JWTs that there ever were, one a line."""
+        """The checksums of all signing requests that were ever written, one a line."""
         return f"{self.state_of_keys}/requested"
 
     @property
     def record(self) -> str:
-        """The folder with what the last run left of the operator and its accounts."""
+        """The folder with the operator and accounts as the last run left them."""
         return f"{self.state_of_keys}/record"
 
     @property
     def recorded_store(self) -> str:
-        """The operator's public key on record, and whether the store is a managed one."""
+        """The recorded public key of the operator, and whether the store is managed."""
         return f"{self.record}/store.json"
 
     @property
     def recorded_roles(self) -> str:
-        """The roles of signing keys on record."""
+        """The recorded roles of signing keys."""
         return f"{self.record}/roles.json"
 
     @property
     def recorded_accounts(self) -> str:
-        """The folder of the accounts' JWTs on record."""
+        """The folder of the recorded account JWTs."""
         return f"{self.record}/accounts"
 
     def recorded(self, account: str) -> str:
-        """The JWT of an account, or with an empty name of the operator, on record."""
+        """The recorded JWT of an account, or of the operator if the name is empty."""
         return f"{self.record}/accounts/{account}.jwt" if account else f"{self.record}/operator.jwt"
 
     def archive(self, of_keys: bool, when: str) -> str:
-        """Where what is removed at a time goes: of the keystore, or of the store."""
+        """The archive folder of the keystore or of the store for files that are removed at a time."""
         return f"{self.keys_dir if of_keys else self.root}/{STATE}/archive/{when}"
 
 
 def default_stores_dir(environment: Any) -> str:
-    """Where nsc has its stores (nsc/home/home.go)."""
+    """The default folder of nsc's stores (nsc/home/home.go)."""
     return os.path.join(_data_home(environment), "nats", "nsc", "stores")
 
 
 def default_keys_dir(environment: Any) -> str:
-    """Where nsc has its keystore."""
+    """The default folder of nsc's keystore."""
     return environment.get("NKEYS_PATH") or os.path.join(_data_home(environment), "nats", "nsc", "keys")
 
 
@@ -182,7 +182,7 @@ def stores_in(stores_dir: str) -> list[str]:
 
 
 def only_store(stores_dir: str) -> str:
-    """The name of the one store in a folder. NatsSecurityError where there is none, or more than one."""
+    """The name of the only store in a folder. NatsSecurityError if there is none, or more than one."""
     names = stores_in(stores_dir)
     if len(names) == 1:
         return names[0]
@@ -192,7 +192,7 @@ def only_store(stores_dir: str) -> str:
 
 
 def name_problem(name: str) -> str:
-    """Why a name cannot be that of an operator, account or user in nsc's layout; empty where it can."""
+    """Why a name is not valid for an operator, account or user in nsc's layout; empty if it is."""
     if not name:
         return "a name is required"
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
@@ -209,7 +209,7 @@ def name_problem(name: str) -> str:
 
 
 def checked_layout(stores_dir: str, keys_dir: str, name: str) -> Layout:
-    """The paths of a store that a task names. NatsSecurityError where its folder would be somewhere else than in `stores_dir`, or the keystore's own."""
+    """The paths of a store that a task names. NatsSecurityError if its folder would be outside of `stores_dir`, or part of the keystore."""
     problem = name_problem(name)
     if problem:
         raise NatsSecurityError(f"store: {problem}.")

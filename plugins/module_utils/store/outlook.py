@@ -1,17 +1,18 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What of an operator ends soon although it was renewed as far as it can be here, and who has to act. Pure; of what nats_store_info returns."""
+"""Lists tokens that expire soon although everything was renewed that can be renewed here, and who has to act. Pure; uses the result of nats_store_info."""
 
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
-#: How many renewals a text names.
+#: The maximum number of lines in the message of a summary.
 _SHOWN = 20
 
 
 def outlook(entities: Sequence[Mapping[str, Any]], within: int) -> list[dict[str, Any]]:
-    """What ends within so many seconds, the soonest first, each with `reason` and `who` has to act. `entities` are those of nats_store_info."""
+    """The tokens that expire within a number of seconds, the soonest first, each with `reason` and `who` has to act. Users that expire after their account
+    are included. `entities` are those of nats_store_info."""
     seeds = {entity["public_key"] for entity in entities if entity.get("seed")}
     accounts = {entity["name"]: entity for entity in entities if entity["kind"] == "account"}
     ends = [entity for entity in entities if entity.get("expires_in_seconds") is not None]
@@ -51,7 +52,7 @@ def _reason(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]]
 
 
 def show_line(entry: Mapping[str, Any]) -> str:
-    """One entry as a text."""
+    """One entry as a sentence."""
     name = f"{entry['account']}/{entry['name']}" if entry["account"] else entry["name"]
     verb = "expired" if entry["expires_in_seconds"] < 0 else "expires"
     return f"the {entry['kind']} {name} {verb} at {entry['expires']}: {entry['reason']}; {entry['who']}."
@@ -60,7 +61,11 @@ def show_line(entry: Mapping[str, Any]) -> str:
 def summary(
     issued: Sequence[Mapping[str, Any]], due: Sequence[Mapping[str, Any]], failed: Mapping[str, str], when: str
 ) -> dict[str, Any]:
-    """What a renewal did, for a program: `issued` are entities of results of nats_store, `due` those of `outlook`, `failed` hosts with their reason."""
+    """The result of a renewal for other programs.
+
+    `issued` are entities from results of nats_store, `due` is the result of `outlook`, `failed` has the reason for each failed host, and `when` is the
+    time as a text.
+    """
     renewed = [
         {word: entity[word] for word in ("kind", "name", "account", "public_key", "reasons") if word in entity}
         for entity in issued

@@ -1,6 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The diff of a store as people read it in a review: names beside public keys, activation tokens by their identifier, and what is signed by whom."""
+"""The diff of a store in a readable form for reviews: names next to public keys, activation tokens by their identifier, and the number of signatures by
+key."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any, Iterator
 from ..reconcile.plan import Plan
 from ..token import codec
 
-#: So many creds are named, the others are counted.
+#: How many creds are named; the others are counted.
 _MOST_CREDS = 100
 
 
 def readable_diff(plan: Plan, operator: str) -> dict[str, Any]:
-    """The claims before and after, by their places in the document, and below them what is signed. `operator` is the name of the operator."""
+    """The claims before and after, by their places in the document, and a summary of what is signed. `operator` is the name of the operator."""
     names = dict(_names(plan, operator))
     before = {where: _readable(claims, names) for where, claims in plan.before.items()}
     after = {where: _readable(claims, names) for where, claims in plan.after.items()}
@@ -24,7 +25,7 @@ def readable_diff(plan: Plan, operator: str) -> dict[str, Any]:
 
 
 def _names(plan: Plan, operator: str) -> Iterator[tuple[str, str]]:
-    """The public keys of a plan, each with its name; what goes first, so that what stays has the last word."""
+    """The public keys of a plan, each with its name. Later pairs override earlier ones, so removed entities come first."""
     for where, claims in (*plan.before.items(), *plan.after.items()):
         account, is_user, _user = where.partition(".users.")
         owner = claims.get("name", "") if not is_user else account.partition(".")[2]
@@ -56,15 +57,15 @@ def _readable(value: Any, names: dict[str, str]) -> Any:
 
 
 def _named(text: str, names: dict[str, str]) -> str:
-    """A public key with its name, an activation token without its text; any other text as it is."""
+    """A public key with its name, a token as its identifier, any other text as it is."""
     if text.startswith("eyJ") and codec.peek(text):
         return f"(token {codec.peek(text).get('jti', '')})"
-    # A placeholder of a key that does not exist yet says itself what it is for.
+    # The placeholder of a key that does not exist yet already describes the key.
     return f"{names[text]} ({text})" if text in names and not text.startswith("(") else text
 
 
 def _issued(plan: Plan, names: dict[str, str]) -> str:
-    """How many tokens are signed, how many by which key, and whose creds are written; empty where nothing is."""
+    """The number of tokens to sign, in total and by key, and the users whose creds are written, as text; empty if there is nothing."""
     steps = [step for step in (plan.operator, *plan.accounts.values()) if step is not None and step.is_issued]
     users = [(account, step) for account, steps in plan.users.items() for step in steps]
     signers = Counter(step.issuer for step in steps)

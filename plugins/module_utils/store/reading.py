@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a store in nsc's layout: what it has, what of it cannot be read, and which modes are wrong. Writes nothing."""
+"""Reads a store in nsc's layout: its content, the files that cannot be read, and wrong modes. Writes nothing."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Store:
-    """What is in a store, a place of the engine; users are read one at a time."""
+    """The content of a store, as a place for the engine. Users are read one at a time."""
 
     layout: Layout
     exists: bool = False
-    is_managed: bool = False  # made by nsc without the operator's key: accounts sign themselves
+    is_managed: bool = False  # created by nsc without the operator's key: accounts are self-signed
     operator: Found | None = None
     accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
     roles: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     trust: Trust | None = None
-    #: What the files hold, before it is verified whose it is; roles are None where there is no file.
+    #: The tokens and roles in the files, before verification. Roles are None if there is no file.
     read: dict[str, Found] = dataclasses.field(default_factory=dict)  # by path
     read_roles: dict[str, dict[str, str]] | None = None
-    unread: set[str] = dataclasses.field(default_factory=set)  # accounts, "" the operator, whose files hold no such JWT
+    unread: set[str] = dataclasses.field(default_factory=set)  # accounts, "" the operator, whose files have no such JWT
     journal: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
-    #: What files are about to hold, by path: check mode reads it in place of what they hold.
+    #: The future content of files, by path, which check mode reads in place of the current content.
     to_come: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    #: The files that move, as the document renames accounts and users: they are read as if they had; None where none is renamed.
+    #: The files that move because the document renames accounts and users. They are read as if they had moved. None if nothing is renamed.
     moves: Moves | None = None
-    modes: dict[str, int] = dataclasses.field(default_factory=dict)  # of what is open to others, by path
+    modes: dict[str, int] = dataclasses.field(default_factory=dict)  # wrong modes, by path
     leftovers: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def started(self) -> dict[str, dict[str, str]]:
-        """The keys that a killed run had begun to make: by label, and by type."""
+        """The keys that an interrupted run began to create: by label, then by type."""
         found: dict[str, dict[str, str]] = {}
         for entry in self.journal:
             label, key = str(entry.get("for") or ""), str(entry.get("key") or "")
@@ -61,7 +61,7 @@ class Store:
         return found
 
     def role_keys(self, owner: str) -> dict[str, str]:
-        """The public keys by role that are on record for an operator or account, by its public key."""
+        """The recorded keys by role of an operator or account, which is given by its public key."""
         return self.roles.get(owner, {})
 
     def has_seed(self, public_key: str) -> bool:
@@ -69,7 +69,7 @@ class Store:
         return len(public_key) == 56 and is_file(self.layout.key(public_key))
 
     def user_files(self, account: str) -> UserFiles:
-        """Look what there is of the users of an account."""
+        """The users of an account that have files."""
         jwts, creds = self.layout.users_dir(account), self.layout.creds_dir(account)
         names = [_list_and_note(self, folder) for folder in (jwts, creds)]
         return UserFiles(
@@ -78,19 +78,19 @@ class Store:
         )
 
     def user_text(self, account: str, user: str) -> str | None:
-        """What the file of a user's JWT holds; None where there is none."""
+        """The text of a user's JWT file; None if there is no file."""
         return read_file(self, self.layout.user_jwt(account, user))
 
     def read_user(self, account: str, user: str) -> Found | Problem | None:
-        """The token of a user, verified; a problem where its file holds something else; None where there is none."""
+        """The verified token of a user; a problem if its file has something else; None if there is no file."""
         return read_token(self, self.layout.user_jwt(account, user), "user")
 
     def creds_text(self, account: str, user: str) -> str | None:
-        """What a creds file holds; None where there is none."""
+        """The text of a creds file; None if there is no file."""
         return read_file(self, self.layout.creds(account, user))
 
     def where(self, account: str = "", user: str = "", creds: bool = False) -> str:
-        """The file of the operator's, an account's or a user's JWT, or of a user's creds."""
+        """The path of the JWT of the operator, an account or a user, or of the creds of a user."""
         if creds:
             return self.layout.creds(account, user)
         if user:
@@ -98,7 +98,7 @@ class Store:
         return self.layout.account_jwt(account) if account else self.layout.operator_jwt
 
     def file_reasons(self, path: str) -> tuple[str, ...]:
-        """Why a file moves, or the mode of a file or folder is to be corrected."""
+        """The reasons to move a file, or to correct the mode of a file or folder."""
         before = self.moves.names.get(path) if self.moves is not None else None
         renamed = (f"renamed from {before}",) if before else ()
         mode = self.modes.get(path)
@@ -118,7 +118,7 @@ _TYPES = {"O": "operator", "A": "account", "U": "user", "X": "curve"}
 
 
 def read_store(layout: Layout, to_come: Mapping[str, str] | None = None, moves: Moves | None = None) -> Store:
-    """The operator and the accounts of a store, as the files have them, or are about to. What cannot be read is in its problems, with its path on disk."""
+    """The operator and the accounts of a store, from its files or their future content. Files that cannot be read are in the problems, with their paths."""
     store = Store(layout, to_come=to_come or {}, moves=moves)
     store.problems += moves.problems if moves is not None else ()
     store.journal = list(_read_journal(layout.journal))
@@ -152,7 +152,7 @@ def read_store(layout: Layout, to_come: Mapping[str, str] | None = None, moves: 
 
 
 def existing_store(layout: Layout) -> Store:
-    """What is in a store, not verified yet. NatsSecurityError where there is none."""
+    """The content of a store, not verified yet. NatsSecurityError if the store does not exist."""
     store = read_store(layout)
     if not store.exists:
         if store.problems:
@@ -165,7 +165,7 @@ def existing_store(layout: Layout) -> Store:
 
 
 def _note_links_of_keystore(store: Store) -> None:
-    """Note the folders of the keystore that are symbolic links: files are written in them, and moved out of them."""
+    """Add a problem for each folder of the keystore that is a symbolic link, because files are written to these folders and moved out of them."""
     layout = store.layout
     keys, state = layout.keys_dir, layout.state_of_keys
     folders = [f"{keys}/keys", f"{keys}/creds", layout.creds_dir("").rstrip("/")]
@@ -186,7 +186,7 @@ def _note_link(store: Store, path: str) -> None:
 
 
 def read_roles(store: Store, path: str) -> dict[str, dict[str, str]] | None:
-    """Public keys by the public key of their owner and by role, as a file has them; None where there is none."""
+    """The public keys in a roles file, by the public key of their owner and by role; None if there is no such file."""
     roles = read_json(store, path)
     if not isinstance(roles, dict):
         return None
@@ -198,7 +198,7 @@ def read_roles(store: Store, path: str) -> dict[str, dict[str, str]] | None:
 
 
 def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
-    """The token in a file of the store, signed by the issuer that it names; a problem where the file holds something else; None where there is none."""
+    """The token in a file of the store, with its signature by its issuer verified; a problem if the file has something else; None if there is no file."""
     text = read_file(store, path)
     if text is None:
         return None
@@ -213,7 +213,7 @@ def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
 
 
 def _read_or_note(store: Store, account: str) -> Found | None:
-    """The JWT of an account, or with an empty name of the operator."""
+    """The JWT of an account, or of the operator if the name is empty; None, with a problem in the store, if it cannot be read."""
     path = store.where(account)
     before = len(store.problems)
     found = read_token(store, path, "account" if account else "operator")
@@ -228,7 +228,7 @@ def _read_or_note(store: Store, account: str) -> Found | None:
 
 
 def read_file(store: Store, path: str) -> str | None:
-    """The text of a file, its mode noted; None where there is none, or with a problem where it cannot be read."""
+    """The text of a file; None if there is no file. Notes a wrong mode. A file that cannot be read adds a problem and returns None."""
     if path in store.to_come:
         return store.to_come[path]
     actual = store.moves.files.get(path, path) if store.moves is not None else path
@@ -245,7 +245,7 @@ def read_file(store: Store, path: str) -> str | None:
     return content.text
 
 
-#: Whoever can make a link in a store could have files elsewhere written and their modes changed.
+#: Links are refused because an attacker who can create a link in a store could redirect writes and mode changes to other files.
 _LINK = "this is a symbolic link, which is not followed in a store."
 
 
@@ -266,12 +266,12 @@ def _list_and_note(store: Store, folder: str) -> list[str]:
 
 
 def note_leftovers(store: Store, folder: str) -> None:
-    """Note the files in a folder that a killed run had not completed."""
+    """Note the incomplete files of an interrupted run in a folder."""
     store.leftovers.extend(os.path.join(folder, name) for name in list_folder(folder) if is_rest(name))
 
 
 def note_mode(store: Store, path: str, mode: int) -> None:
-    """Note the mode of a file or folder where it is another one."""
+    """Note the mode of a file or folder if it differs from the expected mode. A symbolic link adds a problem."""
     with contextlib.suppress(OSError):
         found = os.lstat(path).st_mode
         if stat.S_ISLNK(found):
@@ -281,7 +281,7 @@ def note_mode(store: Store, path: str, mode: int) -> None:
 
 
 def read_json(store: Store, path: str) -> Any:
-    """What a JSON file holds; None where there is none, or with a problem where it is something else."""
+    """The value in a JSON file; None if there is no file. A file that is not valid JSON adds a problem and returns None."""
     text = read_file(store, path)
     if text is None:
         return None
@@ -298,7 +298,7 @@ def read_json(store: Store, path: str) -> Any:
 def _read_journal(path: str) -> Iterator[dict[str, Any]]:
     content = read_content(path, follow=False)
     for line in content.text.splitlines() if content is not None else ():
-        # The last line may be torn; nothing was done on its strength then.
+        # The last line may be incomplete. In that case nothing that it announces was done.
         with contextlib.suppress(ValueError):
             entry = json.loads(line)
             if isinstance(entry, dict):

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the last run left of a store, kept in the keystore: the operator's public key, its JWT and those of the accounts.
+"""The record of a store as the last run left it, in the keystore: the operator's public key, its JWT and those of the accounts.
 
-Who can write JWTs but no keys cannot write this. So it shows whose a JWT is: that of an operator under the same key, that of an account under
-the same name, one that a key signed which was removed since, and one that is older than what a run has left already. Reads files, writes none.
+An attacker who can write JWTs but not the keystore cannot change the record. So JWTs are verified with it: the operator and the account of each name must
+have the recorded key. It also has the keys that were removed after they signed a JWT, and it shows which JWTs are older than the last ones that a run
+wrote. Reads files, writes none.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from .reading import Store
 
 
 def read_record(store: Store) -> Record:
-    """What is on record. What is damaged is in the store's problems."""
+    """The record of a store. Damaged files are in the problems of the store."""
     layout = store.layout
     lines = (reading.read_file(store, layout.removed) or "").splitlines()
     removed = frozenset(line.partition(" ")[0] for line in lines)
@@ -55,7 +56,7 @@ def read_record(store: Store) -> Record:
 
 
 def _read_revoked(lines: list[str]) -> Iterator[Revoked]:
-    """What was revoked by name; a line that a killed run has not written to its end says nothing."""
+    """The keys that were revoked by name. An incomplete line of an interrupted run is ignored."""
     for line in lines:
         with contextlib.suppress(ValueError):
             said = json.loads(line)
@@ -64,12 +65,12 @@ def _read_revoked(lines: list[str]) -> Iterator[Revoked]:
 
 
 def revoked_text(revoked: Iterable[Revoked]) -> str:
-    """The lines of what is revoked by name."""
+    """The lines to record for keys that are revoked by name."""
     return "".join(json.dumps(one._asdict(), sort_keys=True) + "\n" for one in revoked)
 
 
 def verified(store: Store, named: Named, has_seed: Callable[[str], bool]) -> Store:
-    """The store with only what is ours of its operator, accounts and roles; the rest is among the problems."""
+    """The store with only the operator, accounts and roles that are verified as ours; anything else is in its problems."""
     layout = store.layout
     evidence = Evidence(
         layout.name,
@@ -96,12 +97,12 @@ def verified(store: Store, named: Named, has_seed: Callable[[str], bool]) -> Sto
 
 
 def identity_text(operator: str, is_managed: bool) -> str:
-    """The file with the operator's public key."""
+    """The text of the file with the operator's public key."""
     return json.dumps({"operator": operator, "managed": is_managed}) + "\n"
 
 
 def differing(layout: Layout, record: Record, tokens: dict[str, str]) -> list[Write]:
-    """The tokens on record that are to be written: of accounts by name, of the operator under ""."""
+    """The files of the record to write, for tokens that differ from it. `tokens` has those of accounts by name, of the operator under ""."""
     before = {**record.accounts, "": record.operator_token}
     return [
         Write(layout.recorded(name), token, before.get(name) or None)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts and users that get another name: their files move, and nothing else does. Keys, and with them JetStream data, belong to public keys.
+"""Renames accounts and users: their files move, and nothing else changes. Seeds and JetStream data belong to public keys, not to names.
 
-Until a plan is carried out, the store is read as if its files had moved already: `Moves.files` says where each is by now. Files move one at a time, the
-account's own last, so a run that is killed between two of them leaves what the next one moves.
+Until a plan is applied, the store is read as if the files had already moved; `Moves.files` has their current paths. Files move one at a time, the
+account's own JWT last. So if a run is interrupted in between, the next run moves the remaining files.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _LINK = "this is a symbolic link, which is not followed in a store."
 
 @dataclasses.dataclass
 class Moves:
-    """The files that are to move, by where they belong.
+    """The files to move: `files` has the current paths by the new paths.
 
-    `spare` are files that have the key of one which is in its new place already: they go to the archive. `names` are the names of before of what is
-    renamed, by the paths of JWTs, `accounts` and `users` the same by name, and `folders` those that are left empty.
+    `spare` are files with the same key as a file that is already in the new place; they are archived. `names` has the previous names of renamed entities by
+    the paths of their JWTs, `accounts` and `users` have them by new name. `folders` are the folders that become empty.
     """
 
     files: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -49,7 +49,7 @@ class Moves:
         return bool(self.files or self.spare)
 
     def names_in(self, folder: str, names: Sequence[str]) -> list[str]:
-        """The names in a folder once everything has moved, of those that are in it now."""
+        """The names in a folder after all moves. `names` are the current ones."""
         if not self:
             return [*names]
         gone = {*self.files.values(), *self.spare, *self.folders}
@@ -58,7 +58,7 @@ class Moves:
         return [*dict.fromkeys([*left, *come])]
 
     def notes(self, revoked: Sequence[Revoked]) -> Iterator[Revoked]:
-        """What is noted of keys that were revoked by name, under the new names."""
+        """The records of keys that were revoked by name, for the new names. Records without a change are not returned."""
         accounts = {before: name for name, before in self.accounts.items()}
         users = {(account, before): user for (account, user), before in self.users.items()}
         for one in revoked:
@@ -69,7 +69,7 @@ class Moves:
 
 
 def find_moves(layout: Layout, wanted: Wanted) -> Moves:
-    """What is to move in a store for the names that a document has, and what speaks against it."""
+    """The files of a store to move for the renames in a document, and the problems."""
     moves = Moves()
     for account in wanted.accounts:
         if account.state != ABSENT and (account.renamed_from or any(user.renamed_from for user in account.users)):
@@ -89,7 +89,7 @@ def _find_account(moves: Moves, layout: Layout, account: WantedAccount) -> None:
         moves.names[layout.account_jwt(name)] = moves.accounts[name] = before
         moves.folders += [layout.users_dir(before), layout.account_dir(before), layout.creds_dir(before)]
     if not is_there(layout.marker) and not is_there(layout.recorded_store):
-        return  # there is no store yet, so everything of the document is new
+        return  # there is no store yet, so everything in the document is new
     if before and not (is_here or is_there(layout.account_jwt(name)) or is_there(layout.recorded(name))):
         moves.problems.append(_nothing(f"{account.place}.renamed_from", "account", before, name))
     for old_name, user in renamed.items():
@@ -101,7 +101,7 @@ def _find_account(moves: Moves, layout: Layout, account: WantedAccount) -> None:
 def _find_users(
     moves: Moves, layout: Layout, account: WantedAccount, renamed: Mapping[str, WantedUser], names: Sequence[str]
 ) -> set[str]:
-    """Find the files of users that move, of an account that may be under several names. The names of users that there are files of."""
+    """Add the user files of an account to the moves. `names` are the account names to search. Returns the user names that have files."""
     there: set[str] = set()
     by_name = {user.name: user for user in renamed.values()}
     for folder_of, ending, subject_of in (
@@ -142,7 +142,7 @@ def _stems(moves: Moves, folder: str, ending: str) -> list[str]:
 
 
 def _settle(moves: Moves, files: tuple[str, list[str]], place: str, subject_of: Callable[[str], str]) -> bool:
-    """Have one file in its new place, of those that there are. Whether there is anything to do for that."""
+    """Choose the file that moves to a new path, from the existing candidates. Returns whether anything has to be done."""
     new, there = files
     there = sorted(there, key=lambda path: path != new)
     if not there or there == [new]:
@@ -181,7 +181,7 @@ def _text_of(path: str) -> str:
 
 
 def move_files(moves: Moves, layout: Layout, when: str) -> None:
-    """Move the files of what is renamed. Overtaken where something has come to their place meanwhile; FileError."""
+    """Move the files of renamed entities. Overtaken if another program created a file at a new path in the meantime; FileError."""
     for path in moves.spare:
         put_away(layout, path, not path.startswith(layout.root + "/"), when)
     folders = dict.fromkeys(os.path.dirname(path) for pair in moves.files.items() for path in pair)

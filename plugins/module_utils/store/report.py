@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task returns about a document that it applied, or would have applied. No seed and no token of a user is in it."""
+"""The result of a task that applied a document, or would apply it in check mode. It contains no seeds. User tokens are returned only on request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..token import codec, decorated
 from .apply import Outcome
 from .readable import readable_diff
 
-#: So many problems are shown in a message, and so many in a result. A document can have one for every word in it.
+#: The maximum number of problems in a message, and in a result. A document can have a problem for every option in it.
 _MOST_LINES, _MOST_PROBLEMS = 100, 1000
 
 
 def problem_message(problems: list[Problem], layout_root: str) -> str:
-    """All problems in one text, a line each."""
+    """The problems as a message, one a line."""
     count = f"There is {len(problems)} problem" if len(problems) == 1 else f"There are {len(problems)} problems"
     lines = [str(problem) for problem in problems[:_MOST_LINES]]
     if len(problems) > _MOST_LINES:
@@ -30,7 +30,7 @@ def problem_message(problems: list[Problem], layout_root: str) -> str:
 
 
 def show_problems(problems: list[Problem]) -> list[dict[str, str]]:
-    """Problems as a result."""
+    """The problems as a task result."""
     return [{"path": problem.path, "message": problem.message} for problem in problems[:_MOST_PROBLEMS]]
 
 
@@ -62,7 +62,7 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
         "operator": operator,
         "accounts": accounts,
         "system_account": accounts.get(system, {"public_key": system}) if system else None,
-        # Where there are many users, these are nearly all: Ansible takes as long to carry a dictionary of each as it takes to sign it.
+        # With many users nearly all entities are new users. Ansible needs as long to transfer a dictionary for each as it takes to sign the JWT.
         "created_users": created,
         "kept_users": plan.kept_users,
         "entities": [_show_entity(outcome, entity) for entity in plan.entities if not _is_new_user(entity)],
@@ -79,7 +79,7 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
 
 
 def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
-    """The keys of a role, or of a user, that is rotated."""
+    """The keys of a role, user or operator that is rotated, as a task result."""
     plan = outcome.plan
     names = plan.names
     if one.user:
@@ -119,7 +119,7 @@ def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
 
 
 def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The public key, JWT and end of users by ACCOUNT/USER; without a JWT where it is not signed yet. Users that the document does not have are omitted."""
+    """The public key, JWT and expiry of users by ACCOUNT/USER; the JWT is None if it is not signed yet. Users that are not in the document are omitted."""
     unsigned = {(account, step.name) for account, steps in outcome.plan.users.items() for step in steps if step.claims}
     shown = {}
     for name in names:
@@ -137,7 +137,7 @@ def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, An
 
 
 def _earlier_keys(outcome: Outcome, account: str, user: str) -> set[str]:
-    """The keys that a user had before, by a rotation or because it was removed and made again."""
+    """The previous keys of a user, from a rotation or because it was removed and created again."""
     names, trust = outcome.plan.names, outcome.store.trust
     record = names.record.get(record_of_users(names.accounts.get(account, "")), {})
     turned = names.turned.get((account, user))

@@ -1,8 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A document read from a YAML or JSON file. YAML needs PyYAML, which is there wherever ansible-core is.
+"""Reads a document from a YAML or JSON file. YAML needs PyYAML, which every host with ansible-core has.
 
-Stricter than both in what would be lost or become something else in silence: a key that comes twice, also through merge keys, and one that is not a text.
+Stricter than YAML and JSON about values that would be silently lost or changed: duplicate keys, including those from merge keys, and keys that are not
+strings are errors.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from ..base.excerpts import excerpt, quoted
 from ..base.texts import place_of_half
 from ..disk.files import read_text
 
-#: Deeper than any document is, and less than what Python's stack holds.
+#: More levels than any valid document has, and fewer than Python's stack allows.
 _DEEPEST = 100
-#: So many values come of a file at most, with what its aliases repeat.
+#: The maximum number of values in a file, including those that its aliases repeat.
 _MOST_VALUES = 5_000_000
-#: Ten times a document of 100,000 users.
+#: Ten times the size of a document with 100,000 users.
 _MAX_BYTES = 512 * 1024 * 1024
 
 
 def read_source(path: str, option: str = "src", what: str = "the document") -> str:
-    """The text of the file that an option names. NatsSecurityError where it cannot be read."""
+    """The text of the file that an option names. NatsSecurityError if it cannot be read."""
     text = read_text(path, f"{option}: {what}", _MAX_BYTES)
     if text is None:
         raise NatsSecurityError(f"{option}: there is no file {path}.")
@@ -34,12 +35,12 @@ def read_source(path: str, option: str = "src", what: str = "the document") -> s
 
 
 def parse_source(path: str, text: str, option: str = "src") -> Any:
-    """What the text of a file says. NatsSecurityError where it is neither YAML nor JSON, or has a text that is none."""
+    """The value of a YAML or JSON text. NatsSecurityError if it is neither, or if a string in it has half of a surrogate pair."""
     try:
         found = _parse(path, text)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{option}: {error}") from None
-    # Only an escape can be half of a surrogate pair.
+    # Only an escape sequence can result in half of a surrogate pair.
     place = place_of_half(found) if "\\u" in text or "\\U" in text else ""
     if place:
         raise NatsSecurityError(f"{option}: {path}: {place} contains half of a surrogate pair, which is no character.")
@@ -47,7 +48,7 @@ def parse_source(path: str, text: str, option: str = "src") -> Any:
 
 
 def _parse(path: str, text: str) -> Any:
-    # JSON is tried first whatever the file is called: it is read faster, and needs no library.
+    # JSON is tried first, independent of the file name: it is faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:
             return json.loads(text, object_pairs_hook=each_once, parse_constant=_no_constant)
@@ -83,7 +84,7 @@ _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
 
 
 def _lines_of(text: str, key: str) -> tuple[int, int]:
-    """The lines of the first two places where a key is in one object; the text is JSON. Slow, and asked of what is wrong only."""
+    """The first two lines of a duplicate key in a JSON text. Slow, and therefore only used for an error message."""
     objects: list[dict[str, int]] = []
     last = ""
     line, counted = 1, 0
@@ -111,7 +112,7 @@ def _lines_of(text: str, key: str) -> tuple[int, int]:
 
 
 def _read_yaml(path: str, text: str) -> Any:
-    # To import it takes 15 ms, which JSON does without.
+    # The import takes 15 ms, which reading JSON avoids.
     try:
         import yaml
     except ImportError:
@@ -144,7 +145,7 @@ def _read_yaml(path: str, text: str) -> Any:
 
 
 def _loader(yaml: Any) -> Any:
-    """A safe loader that reads `!unsafe`, which keeps templates of scopes as they are in variables of Ansible. Here nothing is a template."""
+    """A safe loader that also reads `!unsafe`, which protects scope templates in Ansible variables. Nothing is templated here."""
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # both are safe
         pass
@@ -164,7 +165,7 @@ _DEEP_LINE = re.compile(r"^[ \-?:\t]{500,}", re.MULTILINE)
 
 
 def _check_depth(path: str, yaml: Any, text: str) -> None:
-    """Refuse what the parser, which calls itself for each level, would not survive: at 40,000 levels the whole process ends."""
+    """Refuse a text that is nested too deep for the recursive parser: at 40,000 levels it terminates the process."""
     if text.count("[") + text.count("{") <= 1000 and not _DEEP_LINE.search(text):
         return
     depth = 0
@@ -177,24 +178,24 @@ def _check_depth(path: str, yaml: Any, text: str) -> None:
             depth -= 1
 
 
-#: What PyYAML lets through of Python, for values such as `2020-13-45`, `!!bool x`, `!!int ""` and `!!timestamp x`.
+#: The Python exceptions that PyYAML does not convert, for values such as `2020-13-45`, `!!bool x`, `!!int ""` and `!!timestamp x`.
 _UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 _MERGE = "tag:yaml.org,2002:merge"
 _TEXTS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:value")
 
 
 class _Check:
-    """Looks through the nodes of a YAML document, each once, however often it is referred to."""
+    """Checks the nodes of a YAML document. Each node is visited once, even if aliases refer to it several times."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._sizes: dict[int, int] = {}  # of nodes, with all that their aliases repeat
+        self._sizes: dict[int, int] = {}  # of nodes, including what their aliases repeat
         self._depths: dict[int, int] = {}
         self._above: set[int] = set()
-        self._typed: list[Any] = []  # values that are no texts
+        self._typed: list[Any] = []  # values that are not strings
 
     def check(self, root: Any) -> None:
-        """NatsSecurityError for a duplicate, a key that is not a text, what contains itself, or is too deep or too much."""
+        """Raise NatsSecurityError for a duplicate key, a key that is not a string, a node that contains itself, too many levels or too many values."""
         waiting = [(root, False)]
         while waiting:
             node, is_done = waiting.pop()
@@ -214,7 +215,7 @@ class _Check:
                 waiting.extend((one, False) for one in inside)
 
     def unreadable(self, loader: Any, error: Exception) -> NatsSecurityError:
-        """The error for the value that PyYAML failed to read with whatever Python raised there."""
+        """The error for the value that PyYAML could not read. `error` is the exception that it raised."""
         for node in self._typed:
             loader.recursive_objects.clear()
             try:
@@ -260,7 +261,7 @@ class _Check:
 
     @staticmethod
     def _merged(value: Any) -> dict[str, bool]:
-        """The keys of what is merged, and whether more than one has them. A key of the dictionary itself takes their place, that is what merging is for."""
+        """The keys of the merged dictionaries, and whether more than one of these has the key. Keys of the dictionary itself override merged keys."""
         found: dict[str, bool] = {}
         for one in value.value if value.id == "sequence" else ():
             for key, _unused in one.value if one.id == "mapping" else ():

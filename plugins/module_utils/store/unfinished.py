@@ -1,8 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan owes to the store beside its tokens: the folders and their modes, the record, and keys that are gone from a token and still here.
+"""Completes a plan with changes that are not about single tokens: folders and their modes, the record, and keys that were removed from a token but are
+still in the keystore.
 
-The journal is written before anything is: which keys are about to be made, and which signing keys go. It goes when all of it is done.
+The journal is written before everything else. It lists the keys that are about to be created and the signing keys that are removed. It is deleted once
+all of this is done.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .reading import Store
 
 
 def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
-    """Add to a plan what concerns the store as a whole, with the accounts that leave the record."""
+    """Add the changes to the store as a whole to a plan. `unrecorded` are the accounts that are removed from the record."""
     removals = _unfinished(plan, store)
     plan.removals += [removal for removal in removals if store.has_seed(removal.keys[0])]
     reason = ("its JWT does not have it any more",)
@@ -41,7 +43,7 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
 
 
 def _unfinished(plan: Plan, store: Store) -> list[Removal]:
-    """Signing keys that are gone from their token, by a run that was killed or because it came back signed, and that the store may still have."""
+    """The removals of signing keys that are no longer in their token but may still be in the store, after an interrupted run or a token signed elsewhere."""
     used = {key for removal in plan.removals for key in removal.keys}
     for step in (plan.operator, *plan.accounts.values()):
         if step is not None:
@@ -74,7 +76,7 @@ def _store_entity(store: Store, reasons: list[str]) -> Entity:
 
 
 def removal_entry(account: str, public_key: str) -> dict[str, Any]:
-    """What the journal says of a signing key that goes; the account is empty for one of the operator."""
+    """The journal entry for a signing key that is removed. The account is empty for a key of the operator."""
     return {"removes": public_key, "account": account}
 
 
@@ -89,7 +91,7 @@ def write_journal(layout: Layout, entries: Sequence[dict[str, Any]]) -> None:
 
 
 def leaves_record(store: Store, wanted: Wanted, how: How) -> list[str]:
-    """The accounts on record that leave it though they are not removed now: their JWTs are gone, and nothing asks for them."""
+    """The accounts to remove from the record although this run does not remove them: their JWTs are missing, and the document does not want them."""
     if store.trust is None:
         return []
     present = {one.name: one.state != ABSENT for one in wanted.accounts}
@@ -102,7 +104,7 @@ def leaves_record(store: Store, wanted: Wanted, how: How) -> list[str]:
 
 
 def _record_reasons(plan: Plan, store: Store) -> list[str]:
-    """Why the record is written though no token is: what is issued is recorded in any case."""
+    """The reasons to write the record other than newly issued tokens, which are always recorded."""
     trust = store.trust
     if trust is None:
         return []

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds that are kept in a vault on the controller instead of in the keystore: what a vault may hold, which seeds go there, and how they leave.
+"""Seeds in a vault on the controller instead of in the keystore: what a vault may contain, which seeds are moved, and how they are removed.
 
-The controller reads and writes the vault, in the action plugin `nats_store`; here is what knows keys and the store. A seed leaves the keystore only
-after the controller has written it, read it back and decrypted it, and only while the keystore has just this seed. Where it went is recorded, so
-that a vault that is missing or lacks a seed is noticed before anything is done without it.
+The action plugin `nats_store` reads and writes the vault on the controller; this file has the parts that need the keys and the store. A seed is removed
+from the keystore only after the controller has written it to the vault, read it back and decrypted it, and only if the keystore has the same seed. The
+vault of each moved seed is recorded, so that a missing vault or seed is detected before any change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OPTION = "vault_file"
 
 
 class Vault(NamedTuple):
-    """A vault as the controller has read it: its path there, whether there is one yet, and its seeds by public key."""
+    """A vault as read by the controller: its path there, whether it exists, and its key pairs by public key."""
 
     file: str
     exists: bool
@@ -60,11 +60,11 @@ def read_vault(file: str, exists: bool, seeds: Mapping[str, str]) -> Vault:
     return Vault(file, exists, pairs)
 
 
-# ---- what a vault may hold, and must
+# ---- checks
 
 
 def vault_problems(vault: Vault, layout: Layout, wanted: Wanted, ring: Keyring) -> tuple[list[Problem], list[str]]:
-    """What is wrong with a vault for a store: keys of another operator, and seeds that were moved to it and are not at hand; and what may be."""
+    """The problems of a vault for a store, which are keys of another operator and moved seeds that are not available; and the warnings."""
     store = read_store(layout)
     moved = _moved(layout)
     in_use = set(_keys_of(store))
@@ -109,11 +109,11 @@ def _keys(claims: Claims) -> Iterator[str]:
         yield key if isinstance(key, str) else key.key
 
 
-# ---- which seeds go to a vault
+# ---- seeds to move
 
 
 def movable(outcome: Outcome, ring: Keyring, with_accounts: bool) -> list[str]:
-    """The public keys of the operator, and perhaps of the accounts, whose seeds are in the keystore; placeholders for those that are to be made."""
+    """The keys whose seeds are in the keystore, of the operator and, with `with_accounts`, of the accounts. New keys are placeholders."""
     plan, store = outcome.plan, outcome.store
     operator = plan.operator or store.operator
     holders = [operator] if operator is not None else []
@@ -124,13 +124,13 @@ def movable(outcome: Outcome, ring: Keyring, with_accounts: bool) -> list[str]:
     return sorted(key for key in keys if isinstance(key, NewKey) or ring.is_stored(key))
 
 
-# ---- how they leave the keystore
+# ---- removal from the keystore
 
 
 def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: float) -> None:
-    """Take seeds out of the keystore that the vault holds, by public key, under the store's lock.
+    """Remove seeds that are in the vault from the keystore, under the store's lock. `digests` are those of the seeds, by public key.
 
-    NatsSecurityError, and none is taken out, where the keystore has another seed than the vault, or something that is not a seed.
+    NatsSecurityError if the keystore has a different seed for a key, or something that is not a seed; then none is removed.
     """
     with lock(layout, timeout, create=True, shared=False):
         ring = Keyring((), [layout.keys_dir])
@@ -149,7 +149,7 @@ def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: flo
 
 
 def _moved(layout: Layout) -> dict[str, str]:
-    """The vaults that seeds of this store were moved to, by public key."""
+    """The paths of the vaults to which seeds of this store were moved, by public key."""
     return _parsed(layout, read_text(layout.vaulted, "The record of seeds in a vault"))
 
 
@@ -170,7 +170,7 @@ def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
 
 
 def _record(layout: Layout, moved: Mapping[str, str]) -> None:
-    """Add to the record which seeds were moved where."""
+    """Record the vaults of moved seeds. `moved` has the path of the vault by public key."""
     old = read_text(layout.vaulted, "The record of seeds in a vault")
     text = json.dumps({**_parsed(layout, old), **moved}, indent=1, sort_keys=True) + "\n"
     if text != old:

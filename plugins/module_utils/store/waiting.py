@@ -1,10 +1,11 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The JWTs of a store that wait for signatures of keys elsewhere: the document that travels there and back (decision/unsigned.py).
+"""The JWTs of a store that wait for signatures from keys elsewhere. Their signing requests are one document (decision/unsigned.py), which is signed
+elsewhere and returned.
 
-While they wait, nothing in the store changes but the keys that were made. The document is kept on record, where only who has the keys can write, so that
-what comes back is known to be what was asked for. Once all of it is signed, its JWTs are put into their files and the record says so, and the next plan
-finds them as it finds any other.
+While they wait, the store does not change except for the created keys. The document is also recorded in the keystore, where an attacker who can only
+write JWTs cannot change it. So a returned document can be compared with what was requested. Once it is completely signed, its JWTs are written to their
+files and the record is updated. The next plan finds them like any other JWT.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ _REASON = "it was signed elsewhere"
 
 
 class Waiting(NamedTuple):
-    """What is on record, None where nothing was ever asked for; and what came back of it, where all of that is signed and not in its files yet."""
+    """The recorded document, None if there was never one; and the returned document, if it is completely signed and not in the files yet."""
 
     recorded: Requests | None
     returned: Requests | None = None
 
     @property
     def asked(self) -> Requests | None:
-        """What still waits."""
+        """The recorded document if it still waits for signatures."""
         return self.recorded if self.recorded is not None and self.recorded.waiting else None
 
 
 def _place_of(name: str) -> tuple[str, str]:
-    """The account and the user that a request is for."""
+    """The account and the user of a request; empty if they do not apply."""
     kind, _unused, rest = name.partition(" ")
     if kind == "user":
         account, _unused, user = rest.partition("/")
@@ -48,7 +49,7 @@ def _place_of(name: str) -> tuple[str, str]:
 
 
 def read_waiting(layout: Layout, path: str) -> Waiting:
-    """What waits, and what came back in the document at a path. NatsSecurityError for any other document there: it stays as it is."""
+    """The recorded document, and the returned one at a path. NatsSecurityError for any other document at the path, which stays as it is."""
     text = _text_of(layout.requests)
     recorded = _read(text, f"{layout.requests} is damaged") if text is not None else None
     there = read_text(path, "unsigned_path: the document", MAX_BYTES)
@@ -64,7 +65,8 @@ def read_waiting(layout: Layout, path: str) -> Waiting:
 
 
 def files_of(waiting: Waiting, store: Store) -> dict[str, str]:
-    """The JWTs that came back, by the paths of their files, from the operator down. What was replaced in the store meanwhile is omitted: it is asked again."""
+    """The returned JWTs by the paths of their files, from the operator down. JWTs that were replaced in the store in the meantime are omitted, so that they
+    are requested again."""
     files = {}
     for request in waiting.returned.requests if waiting.returned is not None else ():
         account, user = _place_of(request.what)
@@ -83,7 +85,7 @@ def _is_still_wanted(request: Request, store: Store, account: str, user: str) ->
 
 
 def removed_by(waiting: Waiting, files: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What the journal says of the signing keys that go with what came back: the next plan does not find them in any JWT."""
+    """The journal entries for signing keys that the returned JWTs remove. The next plan does not find these keys in any JWT."""
     entries, tokens = [], set(files.values())
     for request in waiting.returned.requests if waiting.returned is not None else ():
         if request.existing is not None and request.token in tokens:
@@ -99,7 +101,7 @@ def _signing_keys(claims: Claims) -> list[str]:
 
 
 def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> None:
-    """Put what came back into the store, and record that it is there."""
+    """Write the returned JWTs to the store, and record the returned document."""
     write_journal(layout, removed_by(waiting, files))
     write_all([Write(path, token, _text_of(path)) for path, token in files.items()])
     if waiting.returned is not None:
@@ -108,7 +110,7 @@ def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> 
 
 
 def ask(layout: Layout, path: str, document: Requests) -> None:
-    """Record a document, and write it where it travels from."""
+    """Record a document, and write it to its path."""
     text = write_requests(document)
     make_folders([layout.state_of_keys])
     append(layout.requested, document.checksum + "\n")
@@ -117,19 +119,19 @@ def ask(layout: Layout, path: str, document: Requests) -> None:
 
 
 def write(path: str, document: Requests) -> None:
-    """Write a document where it travels from."""
+    """Write a document to its path, following symbolic links."""
     place = os.path.realpath(path)
     write_all([Write(place, write_requests(document), _text_of(place))])
 
 
 def is_written(path: str, document: Requests) -> bool:
-    """Whether the document, perhaps with signatures in it, is where it travels from. What else is there was refused before."""
+    """Whether the document is at its path, with or without signatures. Other content was already refused."""
     text = read_text(path, "unsigned_path: the document", MAX_BYTES)
     return text is not None and read_requests(text).checksum == document.checksum
 
 
 def mark(plan: Plan, store: Store, paths: Sequence[str]) -> None:
-    """Say in a plan of the JWTs that came back that they were signed: it found them in their files."""
+    """Mark the returned JWTs as changed in a plan, because the plan itself found them unchanged in their files. `paths` are those of their files."""
     came = set(paths)
     for number, entity in enumerate(plan.entities):
         if entity.kind in ("operator", "account", "user") and _path_of(store, entity) in came:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a tree of claims, for the access layer to answer from, of what a task has: a document that need not be issued, a store, tokens, a cluster.
+"""Builds the tree of claims for the access layer from the source of a task: a document that need not be issued, a store, tokens, or a cluster.
 
-This is the only place that knows both. A document's new keys have no names yet: here a key of the right form that is derived from its label stands for
-each, so that subjects and references can be compared, and `Source.readable` puts words in its place in everything that is shown.
+Only this file depends on both the access layer and the sources. The new keys of a document do not exist yet. Each is represented by a valid public key that
+is derived from its label, so that subjects and references can be compared. `Source.readable` replaces these keys with text in everything that is shown.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from ..token import codec, decorated
 
 @dataclasses.dataclass
 class Source:
-    """What a task has: entries of each kind, what could not be used, and words for keys that do not exist."""
+    """The entries of each kind in a source, the problems with the source, and the text for each key that does not exist yet."""
 
     operator: Entry | None = None
     accounts: list[Entry] = dataclasses.field(default_factory=list)
     users: list[Entry] = dataclasses.field(default_factory=list)
     problems: list[str] = dataclasses.field(default_factory=list)
     words: dict[str, str] = dataclasses.field(default_factory=dict)
-    #: Imports, by account and number, whose activation is made when the document is issued.
+    #: Imports, by account and index, whose activation is created when the document is issued.
     being_made: set[tuple[str, int]] = dataclasses.field(default_factory=set)
-    #: How long tokens of a document live from when they are issued, in seconds, by public key.
+    #: The lifetimes of a document's tokens from the time of issue, in seconds, by public key.
     lifetimes: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def tree(self, servers: Servers) -> Tree:
-        """The tree of it all."""
+        """The tree of all entries."""
         tree = Tree(self.operator, self.accounts, self.users, servers, self.problems)
         tree.being_made = frozenset(self.being_made)
         tree.lifetimes = dict(self.lifetimes)
@@ -54,11 +54,11 @@ class Source:
         return tree
 
     def readable(self, value: Any) -> Any:
-        """The value with words for keys that do not exist yet."""
+        """The value with text in place of keys that do not exist yet."""
         return _readable(value, _Words(self.words)) if self.words else value
 
     def add(self, other: Source) -> None:
-        """Take what another source has too. Of two tokens about one account or user, the later one counts."""
+        """Add the entries and problems of another source. Of two tokens for the same account or user, the later one counts."""
         self.operator = other.operator or self.operator
         self.accounts = _latest([*self.accounts, *other.accounts])
         self.users = _latest([*self.users, *other.users])
@@ -66,7 +66,7 @@ class Source:
 
 
 class _Words:
-    """Puts words in the place of keys in a text. There may be a key for each of many thousand users, so a key is looked up rather than tried."""
+    """Replaces keys in texts. There may be many thousands of keys, so the keys of a text are looked up instead of searching for each key."""
 
     _RUN = re.compile("[A-Z2-7]{56,}")
 
@@ -75,14 +75,14 @@ class _Words:
         self._any: re.Pattern[str] | None = None
 
     def put_into(self, text: str) -> str:
-        """The text with words."""
+        """The text with its keys replaced."""
         return self._RUN.sub(self._word, text) if len(text) >= 56 else text
 
     def _word(self, match: re.Match[str]) -> str:
         run = match.group()
         if len(run) == 56:
             return self._words.get(run, run)
-        # A key that other characters of its kind stand beside, as a template may put it.
+        # A key with adjacent characters of the same alphabet, as a template may produce it.
         if self._any is None:
             self._any = re.compile("|".join(map(re.escape, self._words)))
         return self._any.sub(lambda found: self._words[found.group()], run)
@@ -123,7 +123,7 @@ def _latest(entries: list[Entry]) -> list[Entry]:
 
 
 def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
-    """Tokens, plain, decorated or in creds, each with where it comes from. NatsSecurityError names the one that is none."""
+    """The source of tokens, plain, decorated or in creds, each with its place. Raises NatsSecurityError with the place of a text that is not a token."""
     found = Source()
     for text, place in texts:
         try:
@@ -153,7 +153,7 @@ def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
 
 
 def of_store(layout: Layout) -> Source:
-    """A whole store. What is wrong with it is among the problems; NatsSecurityError where there is none."""
+    """The source of a whole store, with its faults among the problems. Raises NatsSecurityError if there is no such store."""
     store = reading.read_store(layout)
     if not store.exists:
         names = ", ".join(stores_in(layout.stores_dir)) or "none"
@@ -185,7 +185,7 @@ def of_store(layout: Layout) -> Source:
 
 
 def of_cluster(looked_at: Mapping[str, Any], operators: Sequence[Claims]) -> Source:
-    """The accounts that servers hold, as cluster.info.look_at() has them. What servers differ in, or do not have, is among the problems."""
+    """The source of the accounts that servers have, from the result of cluster.info.look_at(). Differences and missing accounts are among the problems."""
     found = Source(problems=[f"In the cluster: {difference}." for difference in looked_at["differences"]])
     names = ", ".join(server["name"] for server in looked_at["servers"])
     for server in looked_at["servers"]:
@@ -210,12 +210,12 @@ def of_cluster(looked_at: Mapping[str, Any], operators: Sequence[Claims]) -> Sou
 
 
 def of_document(definition: Any, place: str) -> Source:
-    """A document, as if it had just been issued. NatsSecurityError says everything that is wrong with its form."""
+    """The source of a document, as if it had just been issued. Raises NatsSecurityError with everything that is wrong with its form."""
     wanted, problems = read_document(definition)
     found = Source()
     if problems:
         _refuse(problems)
-    # As if it were issued for the first time: the store that it is compared with is empty.
+    # The document is compared with an empty store, as if it were issued for the first time.
     names = _stand_ins(found, name_keys(wanted, reading.Store(Layout("", "", "-")), Keyring((), ())))
     problems += names.problems
     if wanted.operator is not None:
@@ -238,7 +238,7 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 def _stand_ins(found: Source, names: Names) -> Names:
-    """The names with a key for each one that is to be made."""
+    """The names with a derived public key for each key that does not exist yet."""
 
     def key(name: str) -> str:
         return _stand_in(found, name)
@@ -312,7 +312,7 @@ def _read_user(
 
 
 def _set_end(found: Source, claims: Claims, options: Mapping[str, Any], where: tuple[str, list[Problem]]) -> None:
-    """When the token would end if it were issued now."""
+    """Set the expiry that the token would have if it were issued now."""
     now = int(time.time())
     policy = wanted_claims.policy(options, *where, now)
     if policy.expires_at:
@@ -323,7 +323,7 @@ def _set_end(found: Source, claims: Claims, options: Mapping[str, Any], where: t
 
 
 def _find_activations(found: Source) -> None:
-    """The imports whose activations nats_store derives: those of exports in the same document."""
+    """Add the imports whose activations nats_store creates: those of exports in the same document."""
     keys = {account.key for account in found.accounts}
     for account in found.accounts:
         for number, item in enumerate(account.claims.body.imports):
@@ -332,6 +332,6 @@ def _find_activations(found: Source) -> None:
 
 
 def accounts_wanted(found: Source) -> set[str]:
-    """The keys of the accounts of the users, and of those that accounts import from."""
+    """The public keys of the users' accounts, and of the accounts from which accounts import."""
     imports = (item for account in found.accounts for item in account.claims.body.imports if item is not None)
     return {*map(account_key_of, found.users), *(item.account for item in imports)}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the modules that ask about access share: options that say what they are asked about, and reading it."""
+"""The code that the modules for access questions share: the options for the source of claims, and reading that source."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .access_sources import Source
 from .stores import lock_timeout, named_store
 from .task import CarefulModule, keep_secrets_of, now, refuse_secrets
 
-#: Where everything comes from: one of these, or tokens alone.
+#: The options for a whole source: one of these, or only tokens.
 _WHOLE = ("definition", "src", "store", "servers", "account_server_url")
 
 
 def source_spec() -> dict[str, Any]:
-    """A document, a store, tokens, or a cluster; and what is to be known of servers."""
+    """The options for a document, a store, tokens or a cluster, and for properties of the servers."""
     return {
         "definition": {"type": "dict"},
         "src": {"type": "path"},
@@ -40,7 +40,7 @@ def source_spec() -> dict[str, Any]:
     }
 
 
-#: The rules for these options, beside those of connections.
+#: The rules for these options and for those of connections.
 EXCLUSIVE = [
     _WHOLE,
     ("definition", "src", "stores_dir", "servers", "account_server_url"),
@@ -51,7 +51,7 @@ ONE_OF = [(*_WHOLE, "stores_dir", "jwts", "jwt_paths")]
 
 
 def servers_of(module: CarefulModule) -> Servers:
-    """What the task says of servers."""
+    """The properties of servers from the options of the task."""
     at = module.params["at"]
     try:
         when = now() if at is None else units.parse_time(at)
@@ -61,7 +61,7 @@ def servers_of(module: CarefulModule) -> Servers:
 
 
 def read_source_of(module: CarefulModule) -> Source:
-    """What the task is about."""
+    """The claims from the source that the task names."""
     params = module.params
     tokens = access_sources.of_tokens(_tokens(module))
     if params["definition"] is not None or params["src"] is not None:
@@ -123,7 +123,7 @@ def _cluster(module: CarefulModule) -> Source:
 
 
 def _account_server(module: CarefulModule, tokens: Source) -> Source:
-    """The accounts of the users at hand, and those that they import from: an account server cannot list any."""
+    """The given tokens, the accounts of their users, and the accounts from which they import. An account server cannot list its accounts."""
     from ..cluster.account_server import read_account
 
     server = cluster_options.account_server(module)

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of what is no module, a plugin on the controller or a source of events, for what reads those of a module: connections, keys and tokens are
-made of them in one place."""
+"""Lets code that reads the options of a module also read those of a plugin on the controller or of an event source.
+
+Connections, keys and tokens are thus created from options in one place.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from .task import CarefulModule
 
 
 class Asking:
-    """What of a CarefulModule is used to read options: `params` by name, the files read, and the secrets that were met."""
+    """The part of a CarefulModule that is used to read options: `params` by name, the files that were read, and the secrets that were found."""
 
     check_mode = False
 
@@ -23,7 +25,7 @@ class Asking:
         self._kept = {*masking.secrets_given_in(params), *masking.passwords_given_in(params)}
 
     def keep_secret(self, secret: str) -> None:
-        """Mask a secret that cannot be recognised by itself."""
+        """Mask a secret that cannot be recognised by its form."""
         self._kept.add(secret)
 
     def hide(self, text: str) -> str:
@@ -31,5 +33,5 @@ class Asking:
         return masking.hide(text, self._kept)
 
     def as_module(self) -> CarefulModule:
-        """The same for functions that take a module and use no more of it than there is here."""
+        """This object, typed as a module for functions that use only the part that exists here."""
         return cast(CarefulModule, self)

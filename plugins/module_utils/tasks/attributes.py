@@ -1,6 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mode and owner of files, as Ansible sets them. Check mode has the errors of the real run: before a file is there, and without the right to set them."""
+"""The mode and owner of files, as Ansible sets them.
+
+Check mode reports the errors of the real run, even if a file does not exist yet or this process may not set its attributes.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,17 @@ from ..base.errors import NatsSecurityError
 from ..disk.files import reported
 from .task import CarefulModule
 
-#: What Ansible's functions look at where there is no file yet. In check mode they change nothing.
+#: The path that Ansible's functions check if there is no file yet. In check mode they change nothing.
 _STAND_IN = os.devnull
 _CAP_CHOWN = 0  # linux/capability.h
 
 
 def set_attributes(module: CarefulModule, path: str, mode: Any, written: bool = False) -> bool:
-    """Correct the mode and owner of a file, which the task has `written` or, in check mode, would have. Whether anything changed."""
-    # Those of what a link leads to, which is what has been written.
+    """Correct the mode and owner of a file. Returns whether anything changed.
+
+    `written` says whether the task has written the file or, in check mode, would write it.
+    """
+    # The task writes the target of a link, so the attributes are those of the target.
     path = os.path.realpath(path)
     wanted = dict(module.params, mode=mode)
     if module.check_mode:
@@ -44,9 +50,9 @@ def _not_set(path: str, why: str) -> str:
 
 @contextlib.contextmanager
 def _as_errors(module: CarefulModule, file: str) -> Iterator[None]:
-    """NatsSecurityError, with path and reason in its message, in place of Ansible's own way to fail.
+    """Raise NatsSecurityError, with the path and the reason in its message, instead of failing as Ansible does.
 
-    Where Ansible has the reason depends on its version and on the attribute: in the message, beside it, or only in the error that it handles.
+    Depending on the version and the attribute, Ansible has the reason in the message, in the details, or only in the exception that it handles.
     """
 
     def fail(msg: str, details: str = "", **_unused: Any) -> None:
@@ -63,14 +69,14 @@ def _as_errors(module: CarefulModule, file: str) -> Iterator[None]:
 
 
 def warn_of_missing(module: CarefulModule, message: str) -> None:
-    """Warn in check mode of an error that the real run raises, unless an earlier task makes what is missing."""
+    """Warn in check mode of an error that the real run reports unless an earlier task creates what is missing."""
     module.warn(f"{message} Unless an earlier task makes it, the real run fails.")
 
 
 def _foresee(module: CarefulModule, wanted: Mapping[str, Any], path: str, written: bool) -> Iterator[str]:
-    """Leave as the real run does where a file cannot get these attributes, and what is missing for it now that an earlier task may make.
+    """Fail like the real run if a file cannot get these attributes. Returns messages about what is missing and may be created by an earlier task.
 
-    `written` says whether the task replaces the file, which is its own then.
+    `written` says whether the task replaces the file and therefore owns it.
     """
     if not os.path.exists(path):
         stand_in = dict(wanted, owner=None, group=None)
@@ -103,7 +109,7 @@ def _gid(group: Any) -> int | None:
 
 
 def _number(name: Any, look_up: Callable[[str], int]) -> int | None:
-    """The number of a user or group, by number or name; None for None. KeyError for a name that does not exist."""
+    """The ID of a user or group, by ID or name; None for None. Raises KeyError for a name that does not exist."""
     if name is None:
         return None
     try:

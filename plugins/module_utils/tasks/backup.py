@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks of nats_backup and nats_restore: a store with its keystore into one file, and out of it into a place that has nothing newer."""
+"""The tasks of nats_backup and nats_restore: write a store with its keystore to one file, and restore it where no file is newer."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _MAX_BYTES = 512 * 1024 * 1024
 _SHOWN = 10
 
 
-# ---- taking one
+# ---- backup
 
 
 def backup_task(module: CarefulModule) -> dict[str, Any]:
-    """Write the backup of a store where there is none, or one of something older."""
+    """Write the backup of a store if it does not exist or is not current, and return the result."""
     params = module.params
     path, form = params["path"], _form(module)
     where = named_store(params, only_store)
@@ -59,7 +59,7 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
         raise NatsSecurityError(f"path: {path} is left as it is. {error}") from None
     result: dict[str, Any] = {}
     if changed:
-        # Also in check mode: a store may have something that nats has no place for.
+        # Also in check mode for the format of the nats CLI, because writing fails if the store has something that this format cannot hold.
         sealed = form.write(contents) if form.is_for_nats or not module.check_mode else ""
         if params["backup"] and old is not None:
             back_up(module, path, result)
@@ -82,7 +82,7 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
 
 
 class _Form(NamedTuple):
-    """How a backup is written, and whether a text is the backup of the same already."""
+    """How a backup is written, and whether a text is already a backup of the same contents."""
 
     write: Callable[[Contents], str]
     is_current: Callable[[str, Contents], bool]
@@ -142,11 +142,11 @@ def _warn_of(module: CarefulModule, problems: Sequence[str]) -> None:
         module.warn(f"And {len(problems) - _SHOWN} more files like that, see problems.")
 
 
-# ---- putting one back
+# ---- restore
 
 
 def restore_task(module: CarefulModule) -> dict[str, Any]:
-    """Put the files of a backup in their places, unless something newer or other is there."""
+    """Restore the files of a backup unless existing files are newer or different, and return the result."""
     params = module.params
     path, timeout = params["path"], lock_timeout(module.params)
     text = read_text(path, "path: the backup", _MAX_BYTES)
@@ -193,7 +193,7 @@ def _keys(module: CarefulModule) -> Keys:
 
 
 def expected_operator(operator: str | None) -> str | None:
-    """The option `operator`: the public key of one, or None. NatsSecurityError."""
+    """The public key in the option `operator`, or None. Raises NatsSecurityError for any other text."""
     if operator is None:
         return None
     try:

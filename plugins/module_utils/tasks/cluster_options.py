@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the modules of resolvers share, on top of `module.py`: the options to connect with, and those that name accounts."""
+"""The code that the modules for clusters share, in addition to `task.py`: the options for connections, and those that name accounts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .tokens import parse_public_key, read_seed_file, read_token, refuse_missing
 
 
 def tls_spec() -> dict[str, Any]:
-    """How every connection is made, whoever logs in."""
+    """The options for every connection, regardless of the login."""
     return {
         "tls_ca_path": {"type": "path"},
         "tls_certificate_path": {"type": "path"},
@@ -51,7 +51,7 @@ def tls_spec() -> dict[str, Any]:
 
 
 def connection_spec() -> dict[str, Any]:
-    """Where and how to connect."""
+    """The options for the servers, the login and the connections."""
     return {
         "servers": {"type": "list", "elements": "str"},
         "expected_servers": {"type": "list", "elements": "str", "default": []},
@@ -69,7 +69,7 @@ def connection_spec() -> dict[str, Any]:
 
 
 def accounts_spec() -> dict[str, Any]:
-    """Accounts by their tokens, files, or a store."""
+    """The options that name accounts by their tokens, files, a store or public keys."""
     return {
         "jwts": {"type": "list", "elements": "str", "default": []},
         "jwt_paths": {"type": "list", "elements": "path", "default": []},
@@ -79,7 +79,7 @@ def accounts_spec() -> dict[str, Any]:
     }
 
 
-#: What goes together and what does not.
+#: The rules between these options.
 EXCLUSIVE = [
     ("servers", "account_server_url"),
     ("creds_path", "creds", "system_signer_path", "system_signer_seed"),
@@ -94,7 +94,7 @@ ONE_OF = [("servers", "account_server_url")]
 
 
 def require_nats(module: CarefulModule) -> None:
-    """Leave with Ansible's message where nats-py is needed and missing. NatsSecurityError where it is too old."""
+    """Fail with Ansible's message if nats-py is needed and missing. Raises NatsSecurityError if it is too old."""
     if module.params.get("account_server_url") is not None:
         return
     if NATS_IMPORT_ERROR is not None:
@@ -105,7 +105,7 @@ def require_nats(module: CarefulModule) -> None:
 
 
 def store_layout(module: CarefulModule) -> Layout | None:
-    """The store that the task names; None where it names none. It has to be there, unless in check mode."""
+    """The store that the task names; None if it names none. The store must exist, except in check mode."""
     path = module.params["store_path"]
     if path is None:
         return None
@@ -121,7 +121,7 @@ def store_layout(module: CarefulModule) -> Layout | None:
 
 
 def read_operator(module: CarefulModule, layout: Layout | None) -> Claims | None:
-    """The operator that the task or the store names."""
+    """The claims of the operator from the task or the store; None if neither has its JWT."""
     found = read_token(module, "operator_jwt", "operator")
     if found is None and layout is not None:
         found = token_file(module, layout.operator_jwt, "store_path", "operator")
@@ -129,7 +129,7 @@ def read_operator(module: CarefulModule, layout: Layout | None) -> Claims | None
 
 
 def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
-    """The accounts that the task has tokens of, the first of each where one is named twice with the same token."""
+    """The accounts whose tokens the task has, without duplicates of the same token."""
     found = [read_wanted(text, f"jwts[{index}]") for index, text in enumerate(module.params["jwts"])]
     for index, path in enumerate(module.params["jwt_paths"]):
         text = module.snapshot.read(path, f"jwt_paths[{index}]: the JWT")
@@ -147,9 +147,9 @@ def read_accounts(module: CarefulModule, layout: Layout | None) -> list[Wanted]:
 
 
 def read_users(module: CarefulModule, layout: Layout | None, wanted: Sequence[Wanted]) -> Iterator[tuple[str, str]]:
-    """The users of the accounts of a store that are wanted: what to call each, and its token.
+    """The users of the wanted accounts of a store: pairs of title and token.
 
-    Pushing does not need them, so what cannot be read is passed over.
+    They are not needed to push accounts, so files that cannot be read are ignored.
     """
     places = {one.where for one in wanted}
     for account in files.list_folder(layout.accounts) if layout is not None else ():
@@ -168,12 +168,12 @@ def _in_store(path: str) -> str:
 
 
 def read_public_keys(module: CarefulModule, accounts: Sequence[Wanted]) -> list[str]:
-    """The public keys that the task names, by themselves and with tokens."""
+    """The public keys that the task names directly or by tokens."""
     return list(dict.fromkeys([*_account_keys(module, "public_keys"), *(one.subject for one in accounts)]))
 
 
 def without_absent(module: CarefulModule, accounts: Sequence[Wanted]) -> list[Wanted]:
-    """The accounts without those that count as removed."""
+    """The accounts without those in the option absent_public_keys."""
     absent = frozenset(_account_keys(module, "absent_public_keys"))
     return [one for one in accounts if one.subject not in absent]
 
@@ -186,7 +186,7 @@ def _account_keys(module: CarefulModule, option: str) -> list[str]:
 
 
 def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
-    """How to verify servers, and the certificate to show them; None where the task says nothing about TLS."""
+    """The context that verifies servers and has the client certificate; None if the task has no TLS options."""
     params = module.params
     if not any(
         params[name] for name in ("tls_ca_path", "tls_certificate_path", "tls_server_name", "tls_handshake_first")
@@ -203,7 +203,7 @@ def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
         ) from None
     if params["tls_certificate_path"] is not None:
         try:
-            # A key with a passphrase must not make the task wait for somebody to type it.
+            # With a password given, OpenSSL does not prompt for the passphrase of a key.
             context.load_cert_chain(params["tls_certificate_path"], params["tls_key_path"], password="")
         except (OSError, ssl.SSLError) as error:
             raise NatsSecurityError(
@@ -218,7 +218,7 @@ def _reason(error: OSError) -> str:
 
 
 def seconds(module: CarefulModule, option: str) -> float:
-    """A duration that the task has as an option, in seconds."""
+    """The duration in an option of the task, in seconds. Raises NatsSecurityError if it is not a duration."""
     try:
         return max(units.parse_duration(module.params[option]), 1) / units.NANOSECONDS
     except ValueError as error:
@@ -235,7 +235,7 @@ def account_server(module: CarefulModule) -> AccountServer:
 def connection_options(
     module: CarefulModule, accounts: Sequence[Wanted], operator: Claims | None, subjects: tuple[str, ...]
 ) -> Options:
-    """How to connect, as a user that may publish to these subjects. The JWT of the system account may be among the accounts."""
+    """The options for connections, as a user that may publish to these subjects. The JWT of the system account may be among the accounts."""
     params = module.params
     inbox = new_inbox(_inbox_prefix(params["inbox_prefix"]))
     return Options(
@@ -251,7 +251,7 @@ def connection_options(
 
 
 def _inbox_prefix(text: str) -> str:
-    """The subject that answers come to, without the wildcard that permissions end in."""
+    """The prefix of the subjects for replies, without the wildcard at the end that permissions have."""
     prefix = text[:-2] if text.endswith(".>") else text
     if not re.fullmatch(r"[!-~]{1,256}", prefix) or not all(
         re.fullmatch(r"[^.*>]+", token) for token in prefix.split(".")
@@ -296,7 +296,7 @@ def _system_account(module: CarefulModule, accounts: Sequence[Wanted], operator:
 
 
 def _system_signer(module: CarefulModule, account: Claims | None, operator: Claims | None) -> tuple[KeyPair, bool]:
-    """The key that signs the temporary user, and whether a scope says what that user may do."""
+    """The key that signs the temporary user, and whether its scope defines the user's permissions."""
     seed, path = module.params["system_signer_seed"], module.params["system_signer_path"]
     known = _system_account_key(operator)
     strict = operator is not None and operator.body.strict_signing_key_usage
@@ -311,7 +311,7 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
             "Who connects is missing: creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
         )
     elif os.path.isdir(path):
-        # A key without a scope is better: its user gets just what it needs.
+        # A key without a scope is preferred, because its user gets only the permissions that it needs.
         pair = _seed_in_folder(path, sorted(scopes, key=lambda key: scopes[key]))
     else:
         pair = read_seed_file(module, path, "system_signer_path", "account")

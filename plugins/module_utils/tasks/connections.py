@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_connections: who is connected to an account on every server, and connections that are closed."""
+"""The task of nats_connections: list or close the connections of an account on all servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tokens import parse_public_key
 
 
 def connections_task(module: CarefulModule) -> dict[str, Any]:
-    """List or close the connections of users of an account."""
+    """List or close the connections of users of an account, and return the result."""
     params = module.params
     if params["account_server_url"] is not None:
         raise NatsSecurityError("account_server_url: an account server knows no connections; name servers.")
@@ -63,7 +63,7 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _sought(module: CarefulModule) -> connections.Sought:
-    """Which connections are meant."""
+    """The connections that the options select."""
     params = module.params
     by_identity_keys = bool(params["identity_keys"])
     named = params["account"] is not None

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_credentials: the creds files of one host, and the keys that are born there."""
+"""The task of nats_credentials: the creds files of one host, and the keys that are created there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .task import CarefulModule, keep_secrets_of
 
 
 class _User(NamedTuple):
-    """A user as it is found: what the file holds, the key that waits beside it, and whose the file is to be."""
+    """A user in its current state: the contents of the creds file, the key that waits beside it, and the owner and mode that the file must have."""
 
     item: dict[str, Any]
     account: Account
@@ -50,17 +50,17 @@ class _User(NamedTuple):
 
     @property
     def is_off(self) -> bool:
-        """Whether the file that is there has another owner or mode."""
+        """Whether the existing file has another owner or mode."""
         return files.differs(self.path, self.owner, self.mode)
 
     @property
     def has_to_notify(self) -> bool:
-        """Whether handlers of an earlier change have not run."""
+        """Whether the handlers of an earlier change have not run yet."""
         return is_there(files.change_beside(self.path))
 
 
 def credentials_task(module: CarefulModule) -> dict[str, Any]:
-    """Make the keys that are missing, or put the creds together."""
+    """Create missing keys, write the creds files, or record that handlers have run, depending on `state`. Returns the result."""
     state = module.params["state"]
     users, problems = [], []
     for item in module.params["users"]:
@@ -86,13 +86,13 @@ def credentials_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _states(user: _User, told: dict[str, Any]) -> tuple[tuple[str, Any], tuple[str, Any]]:
-    """A creds file before and after, in words that are the same in check mode."""
+    """A creds file before and after for the diff, which is the same in check mode."""
     before = "absent" if user.held is None else "there"
     after = told.pop("after", before)
     return (user.path, before), (user.path, after)
 
 
-# ---- what is there
+# ---- current state
 
 
 def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
@@ -112,7 +112,7 @@ def _find(module: CarefulModule, item: dict[str, Any]) -> _User:
     user = _User(item, account, held, None, _owner(module, item, path), read_mode(item["mode"]))
     if item["creds"] is not None:
         return _checked_delivery(module, user)
-    # Check mode neither reads the creds that are delivered, nor signs for keys that it does not make.
+    # In check mode there may be no key and no JWT for it yet, so there is nothing to check.
     if module.check_mode and module.params["state"] == "present" and not _has_key(user):
         return user
     return _checked_birth(module, user)
@@ -126,7 +126,7 @@ def _owner(module: CarefulModule, item: dict[str, Any], path: str) -> Owner:
     try:
         return files.owner_of(item, path)
     except files.NoSuchName as error:
-        # An earlier task of the play may be the one to make the user of this host.
+        # An earlier task of the play may create the system user.
         if not module.check_mode:
             raise
         warn_of_missing(module, f"{item['account']}/{item['name']}: {error}")
@@ -168,7 +168,7 @@ def _checked_birth(module: CarefulModule, user: _User) -> _User:
 
 
 def _check_key(user: _User) -> None:
-    """NatsSecurityError where the key on this host is not that of the user, or each of several hosts would make one."""
+    """Raise NatsSecurityError if the key on this host is not that of the user, or if several hosts would each create one."""
     key, wanted, hosts = _key_of(user), user.item["public_key"] or "", user.item["claimed_by"]
     is_known = wanted and read_new_key(wanted) is None
     if is_known and key and key != wanted:
@@ -192,7 +192,7 @@ def _key_of(user: _User) -> str:
 
 
 def _is_turned(user: _User) -> bool:
-    """Whether a rotation is about to replace the creds: the signing host has signed for the key that waits beside them, and knows theirs as an earlier one."""
+    """Whether a rotation is about to replace the creds: the signing host has signed for the waiting key, and lists the key of the creds as an earlier one."""
     held, waiting = user.held, user.waiting
     return (
         held is not None
@@ -231,12 +231,12 @@ def _prepare(module: CarefulModule, user: _User) -> dict[str, Any]:
 
 
 def _replaces(user: _User) -> bool:
-    """Whether the key that waits is the one that the creds are to have; that of a rotation which has not been signed for waits on."""
+    """Whether the waiting key replaces that of the creds. The key of a rotation keeps waiting until its JWT is signed."""
     return user.waiting is not None and user.waiting.public_key == _key_of(user)
 
 
 def _rotate(module: CarefulModule, user: _User) -> dict[str, Any]:
-    """Make the key that follows the one that is to go, where the creds here are of that one."""
+    """Create the next key in a rotation if the creds on this host have the key that is to be replaced."""
     if user.held is None or user.held.public_key != user.item["rotated_key"]:
         return _show(user)
     if user.waiting is not None:
@@ -245,7 +245,7 @@ def _rotate(module: CarefulModule, user: _User) -> dict[str, Any]:
 
 
 def _make_key(module: CarefulModule, user: _User, label: str) -> str:
-    """Make a key that waits for its JWT; in check mode its placeholder."""
+    """Create a key that waits for its JWT, and return its public key; in check mode its placeholder."""
     if module.check_mode:
         foreseen.write(files.key_beside(user.path))
         return str(NewKey("user", label))
@@ -256,7 +256,7 @@ def _make_key(module: CarefulModule, user: _User, label: str) -> str:
 
 
 def _remove(module: CarefulModule, user: _User) -> dict[str, Any]:
-    """Remove the creds, and a key that waits for its JWT."""
+    """Remove the creds and a waiting key."""
     beside = files.key_beside(user.path)
     is_gone = user.held is not None or is_there(beside)
     if is_gone:
@@ -297,7 +297,7 @@ def _is_there(user: _User, text: str | None) -> bool:
 
 
 def _creds(user: _User) -> str | None:
-    """The creds file as it is to be; None where check mode does not know it."""
+    """The text of the creds file to write; None if check mode does not know it."""
     if user.item["creds"] is not None:
         return str(user.item["creds"])
     pair = user.waiting if user.held is None or _is_turned(user) else seed_in(user.held.text)
@@ -307,7 +307,7 @@ def _creds(user: _User) -> str | None:
 
 
 def _note_change(module: CarefulModule, user: _User) -> None:
-    """Note that handlers have to run, before there is something to read for them."""
+    """Record that handlers have to run. This happens before the change, so that a run that is killed in between does not lose it."""
     if user.item["notify"]:
         path = files.change_beside(user.path)
         if module.check_mode:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_creds_info: whether servers let the users of creds files in."""
+"""The task of nats_creds_info: whether servers accept the users of creds files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .task import (
 
 
 def creds_info_task(module: CarefulModule) -> dict[str, Any]:
-    """Connect to every server with every creds file."""
+    """Connect to every server with every creds file, and return the results."""
     options.require_nats(module)
     accounts = [_account(jwt, index) for index, jwt in enumerate(module.params["account_jwts"])]
     known = {account.subject: account for account in accounts}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_diagnose: connect a user to every server, and say why one of them refuses it."""
+"""The task of nats_diagnose: connect a user to every server, and report why a server refuses it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from . import cluster_options as options
 from .diagnose_sources import Source, read_holder, read_source
 from .task import CarefulModule
 
-#: By which of the task's options the system account is asked.
+#: The options that give access to the system account.
 _SYSTEM = ("creds_path", "creds", "system_signer_path", "system_signer_seed")
-#: How long a user of the system account lives that is made to measure a clock, in seconds. Its key is forgotten with the task.
+#: The lifetime of a temporary user of the system account that measures the clock of a server, in seconds. Its key is discarded when the task ends.
 _LONG_LIFETIME = 24 * 3600
 _REFUSED = "authorization violation"
 
 
 def diagnose_task(module: CarefulModule) -> dict[str, Any]:
-    """Say of each server whether it lets the user in, and why not."""
+    """The result of the task: whether each server accepts the user, and why not."""
     params = module.params
     if params["account_server_url"] is not None:
         raise NatsSecurityError("account_server_url: clients do not connect to an account server; name servers.")
@@ -60,14 +60,14 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _as_wanted(holder: Holder, connect_as: str) -> Holder:
-    """MQTT clients send the JWT alone, whatever the seed is."""
+    """The holder as the task connects it. MQTT clients send only the JWT, so faults of the seed are dropped."""
     if connect_as == attempts.MQTT and holder.fault is not None and holder.fault.cause in findings.OF_SEEDS:
         return dataclasses.replace(holder, fault=None)
     return holder
 
 
 def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
-    """Where to connect, and for the system account as whom."""
+    """The options for connections, with the login of the system account if the task has one."""
     if has_system:
         return options.connection_options(module, source.accounts, source.operator, evidence.LOOKING)
     params = module.params
@@ -87,7 +87,7 @@ def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
 
 
 def _gather(how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder: Holder) -> Evidence:
-    """What the servers hold, asked over one that was reached as clients reach it."""
+    """What the servers report to the system account, requested through a server that was reached on its client port."""
     reached = [url for url, attempt in zip(urls, tried) if attempt.info is not None and attempt.info.port == "client"]
     if not reached or holder.claims is None:
         return Evidence()
@@ -98,7 +98,7 @@ def _gather(how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder:
 
     ways = [dataclasses.replace(how, servers=tuple(reached))]
     if isinstance(how.login, TemporaryUser):
-        # To a server whose clock is ahead of this host's, a user that lives for two minutes has expired.
+        # If the server's clock is ahead of this host's, a user with a lifetime of two minutes has already expired there.
         ways.append(dataclasses.replace(ways[0], login=dataclasses.replace(how.login, lifetime=_LONG_LIFETIME)))
     text = ""
     for one in ways:
@@ -113,7 +113,7 @@ def _gather(how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder:
 
 
 def _missing(expected: Sequence[str], tried: Sequence[Attempt], seen: Evidence) -> list[str]:
-    """The expected servers that neither said their names when they were connected to, nor answered the system account."""
+    """The expected servers that neither sent their names when they were connected to, nor replied to the system account."""
     here = {info.server_name for info in (attempt.info for attempt in tried) if info is not None}
     here.update(name for one in seen.seen.values() for name in (one.server.name, one.server.id))
     return [name for name in expected if name not in here]

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a diagnosis starts from: the user, by creds or by its name in a store, and what the store has about it. What cannot be read of the store is said,
-and the rest is used."""
+"""The input of a diagnosis: the user, by creds or by its name in a store, and the JWTs that the store has for it.
+
+Files of the store that cannot be read are reported as problems; the others are used.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from .task import CarefulModule, keep_secrets_of
 
 @dataclasses.dataclass
 class Source:
-    """The store with its keystore, or none; the accounts and the operator of the task; what could not be used, in sentences."""
+    """The store with its keystore, or None; the operator and the accounts of the task; what could not be used, as sentences."""
 
     layout: Layout | None
     operator: Claims | None
@@ -34,7 +36,7 @@ class Source:
     problems: list[str] = dataclasses.field(default_factory=list)
 
     def account(self, key: str) -> Claims | None:
-        """The newest JWT of an account that is here. One that is not valid is among the problems."""
+        """The claims of the newest valid JWT of an account; None if there is none. A JWT that is not valid is added to the problems."""
         found = sorted((one for one in self.accounts if one.subject == key), key=lambda one: one.issued_at)
         while found:
             try:
@@ -45,7 +47,7 @@ class Source:
         return None
 
     def owner(self, signing_key: str) -> str:
-        """The account that has a signing key, for people; "" where none here has it."""
+        """The title of the account that has a signing key, for messages; empty if no known account has it."""
         for one in self.accounts:
             nats = codec.peek(one.token).get("nats")
             listed = nats.get("signing_keys") if isinstance(nats, dict) else None
@@ -67,7 +69,7 @@ def read_source(module: CarefulModule) -> Source:
 
 
 def _keys_dir(module: CarefulModule) -> str:
-    """The keystore: one that is not there has no keys."""
+    """The path of the keystore. A missing keystore counts as empty."""
     path: str = module.params["keys_dir"] or default_keys_dir(os.environ)
     if os.path.lexists(path) and not os.path.isdir(path):
         raise NatsSecurityError(f"keys_dir: {path} is not a folder.")
@@ -75,7 +77,7 @@ def _keys_dir(module: CarefulModule) -> str:
 
 
 def _accounts_of(module: CarefulModule, layout: Layout, problems: list[str]) -> Iterator[Wanted]:
-    """The accounts of a store, those that can be read."""
+    """The accounts of a store that can be read. The others are added to the problems."""
     for name in list_folder(layout.accounts):
         path = layout.account_jwt(name)
         try:
@@ -90,7 +92,7 @@ def _accounts_of(module: CarefulModule, layout: Layout, problems: list[str]) -> 
 
 
 def read_holder(module: CarefulModule, source: Source) -> Holder:
-    """Who is to connect. NatsSecurityError where the task names nobody who is there."""
+    """The user that is to connect. Raises NatsSecurityError if the user that the task names does not exist."""
     params = module.params
     if params["user"] is not None:
         return _user_of_store(module, source, params["user"])
@@ -142,7 +144,7 @@ def _user_of_store(module: CarefulModule, source: Source, name: str) -> Holder:
 
 
 def _find_user(layout: Layout, name: str) -> tuple[str, str]:
-    """The account and the name of a user in a store, by ACCOUNT/USER or its public key."""
+    """The names of the account and the user in a store, by ACCOUNT/USER or the public key of the user."""
     account, slash, user = name.partition("/")
     names = list_folder(layout.accounts)
     if slash:
@@ -174,7 +176,7 @@ def _users_in(layout: Layout, account: str) -> list[str]:
 
 
 def _find_key(layout: Layout, key: str) -> tuple[str, str] | None:
-    """The account and name of the user with a public key."""
+    """The names of the account and the user with a public key; None if there is no such user."""
     from ..disk.files import read_text
 
     for account in list_folder(layout.accounts):
@@ -189,7 +191,7 @@ def _find_key(layout: Layout, key: str) -> tuple[str, str] | None:
 
 
 def whose_key(layout: Layout | None, key: str) -> str | None:
-    """Whose a public key is, by the store; None where that does not say."""
+    """The user of the store that has a public key, for messages; None if the store has no such user."""
     if layout is None:
         return None
     found = _find_key(layout, key)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the source of events, which ansible-rulebook hands over as they stand in a rulebook."""
+"""The options of the event source, which ansible-rulebook passes as they are written in a rulebook."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from . import cluster_options
 from .asking import Asking
 from .options import OPERATOR_JWT
 
-#: What a source listens for unless it says otherwise: not every client that comes and goes.
+#: The events that a source listens for by default: all except connects and disconnects of clients.
 _USUAL = [kind for kind in SUBJECTS if kind not in (CONNECT, DISCONNECT)]
-#: What ansible-rulebook adds to the options.
+#: The option that ansible-rulebook adds.
 _OF_RULEBOOK = "eda_feedback_queue"
-#: How long a user that the source makes for itself is valid, in seconds; it is replaced after three quarters of that.
+#: The lifetime of the temporary user that a source creates for itself, in seconds. It is replaced after three quarters of that time.
 LIFETIME = 3600
 
 
 def spec() -> dict[str, Any]:
-    """The options."""
+    """The argument spec."""
     return {
         **cluster_options.connection_spec(),
         **OPERATOR_JWT.spec,
@@ -49,7 +49,7 @@ def spec() -> dict[str, Any]:
 
 
 def read_source(given: Mapping[str, Any], lifetime: int = LIFETIME) -> Source:
-    """What a source with these options is to do. NatsSecurityError, with no secret in it."""
+    """The source that the options describe. Raises NatsSecurityError, without secrets in its message."""
     asking = Asking({name: value for name, value in given.items() if name != _OF_RULEBOOK})
     try:
         asking.params = _validated(asking.params)
@@ -112,7 +112,7 @@ def _connection(asking: Asking, lifetime: int) -> Options:
 
 
 def _read_login(path: str) -> Login:
-    """The user of a creds file as it is now: whoever renews it does not restart the source."""
+    """The login from the current creds file. It is read for each connection, so the source need not be restarted after a renewal."""
     text = files.read_text(path, "creds_path: the creds")
     if text is None:
         raise NatsSecurityError(f"creds_path: there is no file {path}.")

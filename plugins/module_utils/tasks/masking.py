@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a task must not show: secrets found in its arguments, in files that it reads, and in what it is about to return."""
+"""Masks what a task must not show: secrets in its arguments, in files that it reads, and in its result."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, Collection
 from ..base.recognition import MASK, questionable_in, secrets_in, user_tokens_in
 from ..base.urls import passwords_in, secrets_of
 
-#: What a name in a dictionary becomes that is a secret.
+#: The replacement for a name in a dictionary that is a secret.
 HIDDEN_NAME = "(a seed)"
 
-#: Options that are URLs, or lists of them: what stands before an @ there is secret also where the URL is malformed.
+#: Options that are URLs or lists of URLs. The text before an @ in them is secret even if the URL is malformed.
 _URL_OPTIONS = ("servers", "account_server_url", "service_urls")
 
 _IS_BEARER = re.compile(rb'(?i)"bearer_token"\s*:\s*true')
 
 
 def secrets_shown(text: str) -> list[str]:
-    """What to mask of a text that a task shows: secrets, and the JWTs of users that are bearers by what they say themselves."""
+    """The texts to mask in a text that a task shows: secrets, and the JWTs of users with bearer_token."""
     return [*secrets_in(text), *(token for token, payload in user_tokens_in(text) if _IS_BEARER.search(payload))]
 
 
 def secrets_given_in(value: Any) -> set[str]:
-    """What to mask of the strings of a value as JSON has it, names too."""
+    """The texts to mask in the strings of a JSON value, including names."""
     if isinstance(value, str):
         return set(questionable_in(value))
     if not isinstance(value, (dict, list)) or not questionable_in(_as_one_text(value)):
@@ -36,7 +36,7 @@ def secrets_given_in(value: Any) -> set[str]:
 
 
 def passwords_given_in(params: dict[str, Any]) -> set[str]:
-    """The passwords in URLs among the arguments of a task, with their users."""
+    """The passwords in URLs among the arguments of a task, and the user names with them."""
     found = set(passwords_in(_as_one_text(params)))
     for name in _URL_OPTIONS:
         for text in re.split(r'[",]', _as_one_text(params.get(name))):  # Ansible makes a list of a text with commas
@@ -45,19 +45,19 @@ def passwords_given_in(params: dict[str, Any]) -> set[str]:
 
 
 def _as_one_text(value: Any) -> str:
-    """The value as JSON, to look at all of its strings at once: that takes a fraction of the time that it takes to look at each."""
+    """The value as JSON text, to search all of its strings at once. That takes a fraction of the time of searching each string."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def hide(text: str, known: Collection[str]) -> str:
-    """The text with MASK in the place of secrets, those that are known and those that it has besides."""
+    """The text with MASK in place of the known secrets and of all others that are recognised in it."""
     for secret in sorted({*known, *secrets_shown(text)}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
 
 
 def hide_in(value: Any, known: Collection[str], asked_for: Collection[str]) -> Any:
-    """The same for all strings of a value, names too. Strings that are what the task asked for stay."""
+    """The same for all strings of a value, including names. Strings that the task requested are left unchanged."""
     text = _as_one_text(value)
     if not any(secret in text for secret in known) and not secrets_shown(text):
         return value
@@ -78,7 +78,7 @@ def _hide_in(value: Any, known: Collection[str], asked_for: Collection[str]) -> 
 
 
 def without_secret_names(value: Any) -> Any:
-    """The value with HIDDEN_NAME for names that are secrets: Ansible masks values, and names only from 2.22 on."""
+    """The value with HIDDEN_NAME in place of names that are secrets. Before ansible-core 2.22, Ansible masks only values."""
     if isinstance(value, list):
         return [without_secret_names(item) for item in value]
     if not isinstance(value, dict) or not secrets_in(_as_one_text(value)):
@@ -90,7 +90,7 @@ def without_secret_names(value: Any) -> Any:
 
 
 def place_of_secret(value: Any, path: str) -> str | None:
-    """The path of the first seed or private key in a value, among its strings or names; None where there is none."""
+    """The path of the first seed or private key among the strings and names of a value; None if there is none."""
     if isinstance(value, str):
         return path if secrets_in(value) else None
     if not isinstance(value, (dict, list)):

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Groups of options that several modules have. A group is one object: its argument specs, the rules between its options, and the doc fragment with their
-documentation; `+` puts groups together into what a module takes."""
+"""Groups of options that several modules have.
+
+A group is one object: the argument specs, the rules between the options, and the doc fragment with their documentation. `+` combines groups into the options
+of a module.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Options(NamedTuple):
     fragments: tuple[str, ...] = ()
 
     def __add__(self, other: Any) -> Options:
-        """Both, each with its rules. Rules that have an option in common become one: of these options at most one is given."""
+        """The options and rules of both groups. Mutually exclusive groups with a common option are merged into one."""
         return Options(
             {**self.spec, **other.spec},
             _merged((*self.exclusive, *other.exclusive)),
@@ -35,7 +38,7 @@ class Options(NamedTuple):
         )
 
     def arguments(self) -> dict[str, Any]:
-        """What a task is run with."""
+        """The arguments for `task.run`."""
         return {
             "argument_spec": self.spec,
             "mutually_exclusive": list(self.exclusive),
@@ -62,16 +65,16 @@ def claims(body: type, fragment: str) -> Options:
 
 
 def named() -> Options:
-    """The name in the token, which is needed where the token is to be there."""
+    """The name in the token, which is required with state=present."""
     return Options({"name": {"type": "str"}}, required_if=(("state", "present", ("name",)),))
 
 
-#: What every token has: whether it is there, its envelope, and when it ends and is renewed.
+#: The options of every token: its state, its envelope, its expiry and its renewal.
 TOKEN = Options(
     {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "jwt_path": {"type": "path"},
-        "jwt": {"type": "str"},  # those of users are masked as what they are, see masking.secrets_given_in
+        "jwt": {"type": "str"},  # JWTs of users are recognised and masked, see masking.secrets_given_in
         "audience": {"type": "str"},
         "not_before": {"type": "str"},
         "expires_in": {"type": "str"},
@@ -85,7 +88,7 @@ TOKEN = Options(
     writes=("jwt_path",),
     fragments=("token",),
 )
-#: The key that a token is about.
+#: The key of the token's subject.
 KEY = Options(
     {
         "key_path": {"type": "path", "no_log": False},
@@ -97,21 +100,21 @@ KEY = Options(
     writes=("key_path",),
     fragments=("token.key",),
 )
-#: The key that signs: by its seed, or where it is.
+#: The key that signs: by its seed, a path, or external signers.
 SIGNER = Options(
     {"signer_path": {"type": "path"}, "signer_seed": _SECRET, **signers_spec()},
     exclusive=(("signer_path", "signer_seed"),),
     fragments=("token.signer", "signers"),
 )
-#: Where a JWT waits for a key that is elsewhere.
+#: The document in which a JWT waits for a key elsewhere.
 UNSIGNED = Options({"unsigned_path": {"type": "path"}}, writes=("unsigned_path",), fragments=("token.unsigned",))
-#: The JWT of the operator above.
+#: The JWT of the operator that issues the token.
 OPERATOR_JWT = Options(
     {"operator_jwt_path": {"type": "path"}, "operator_jwt": {"type": "str"}},
     exclusive=(("operator_jwt_path", "operator_jwt"),),
     fragments=("token.operator_jwt",),
 )
-#: The account above: its JWT, or its public key alone.
+#: The account that issues the token: its JWT, or only its public key.
 ACCOUNT_JWT = Options(
     {"account_jwt_path": {"type": "path"}, "account_jwt": {"type": "str"}, "account": {"type": "str"}},
     exclusive=(("account_jwt_path", "account_jwt", "account"),),
@@ -120,7 +123,7 @@ ACCOUNT_JWT = Options(
 
 
 def signing_keys(options: dict[str, Any]) -> Options:
-    """Signing keys by public key or by path, with all that is given for each, and those to remove."""
+    """Signing keys by public key or by path, with the further `options` of each, and signing keys to remove."""
     own = {"public_key": {"type": "str", "no_log": False}, "path": {"type": "path"}}
     listed = {
         "type": "list",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The paths among a task's options: which texts can be one, that no two name one file, and the locks under which a task reads, decides and writes."""
+"""The paths among a task's options: that they are valid, that no two name the same file, and the locks under which a task reads, decides and writes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..disk.files import identity, path_problem
 from ..disk.lock import lock_folders
 from ..disk.writing import discard_rest
 
-#: How long a task waits for others that write in the same folder, in seconds. Each holds the lock for some hundredths of a second.
+#: How long a task waits for other tasks that write in the same folder, in seconds. Each holds the lock for a few hundredths of a second.
 LOCK_TIMEOUT = 60.0
 
-#: Options that name a folder, or may, beside those whose names end in `dir`.
+#: Options that name or may name a folder, in addition to those whose names end in `dir`.
 _FOLDERS = frozenset({"signer_path", "system_signer_path", "store_path", "signers.ca_path"})
-#: What may be one file, or is an error by what it holds: the signer is the task's own key or one of its signing keys; nats_sign adds to the document
-#: that it reads, which no seed file is.
+#: Pairs of options that may name the same file, or for which another error is reported: the signer may be the task's own key or one of its signing keys;
+#: nats_sign adds signatures to the document that it reads, and a document is never a seed file.
 _SAME = tuple(
     map(
         frozenset,
@@ -37,19 +37,19 @@ _PARENTS = frozenset({"operator_jwt_path", "account_jwt_path"})
 
 
 class PathOption(NamedTuple):
-    """An option that has a path: as `signing_keys[0].path` where the task has it, and as `signing_keys.path` in the argument spec."""
+    """An option with a path. `shown` is its place in the task, such as `signing_keys[0].path`; its name in the argument spec is `signing_keys.path`."""
 
     shown: str
     path: str
 
     @property
     def name(self) -> str:
-        """The option in the argument spec."""
+        """The name of the option in the argument spec."""
         return re.sub(r"\[\d+\]", "", self.shown)
 
 
 def path_options(spec: dict[str, Any], params: dict[str, Any], prefix: str = "") -> Iterator[PathOption]:
-    """All paths of a task, also those in lists and in options of options."""
+    """All paths of a task, including those in lists and in suboptions."""
     for name, option in spec.items():
         value = params.get(name)
         if value is None:
@@ -67,11 +67,11 @@ def path_options(spec: dict[str, Any], params: dict[str, Any], prefix: str = "")
 
 
 def check_paths(options: Sequence[PathOption]) -> None:
-    """NatsSecurityError for a text that cannot be a path, and for a folder in the place of a file."""
+    """Raise NatsSecurityError for a text that is not a valid path, and for a path of a folder where a file is expected."""
     for option in options:
         is_folder = option.name.endswith("dir") or option.name in _FOLDERS
         if is_folder and not option.path:
-            continue  # as if it was omitted
+            continue  # treated as omitted
         problem = path_problem(option.path)
         if not problem and not is_folder and option.path.endswith("/"):
             problem = "it ends with a slash, where the path of a file is expected"
@@ -81,7 +81,7 @@ def check_paths(options: Sequence[PathOption]) -> None:
 
 
 def check_distinct(options: Sequence[PathOption], written: frozenset[str]) -> None:
-    """NatsSecurityError where a file that the task writes is named by another option too, however its path is spelled."""
+    """Raise NatsSecurityError if two options name the same file and the task writes it, even if the paths are spelled differently."""
     seen: dict[tuple[int | str, ...], list[PathOption]] = {}
     for option in options:
         seen.setdefault(identity(option.path), []).append(option)
@@ -89,7 +89,7 @@ def check_distinct(options: Sequence[PathOption], written: frozenset[str]) -> No
         for index, second in enumerate(same):
             for first in same[:index]:
                 names = {first.name, second.name}
-                # Of a file that is there, the JWT of a parent says best why it cannot be the other option's too.
+                # If the file exists, reading it as the JWT of a parent reports a better error.
                 is_parent = names & _PARENTS and os.path.exists(first.path)
                 if names & written and names not in _SAME and not is_parent:
                     raise NatsSecurityError(
@@ -100,7 +100,7 @@ def check_distinct(options: Sequence[PathOption], written: frozenset[str]) -> No
 
 @contextlib.contextmanager
 def alone_with(options: Sequence[PathOption]) -> Iterator[None]:
-    """Work on files as the only task of this collection, and without what a killed one left beside them. NatsSecurityError where that is not possible."""
+    """Hold the locks of the files' folders, and remove temporary files that a killed task left there. Raises NatsSecurityError if that is not possible."""
     with lock_folders([os.path.dirname(os.path.realpath(option.path)) for option in options], LOCK_TIMEOUT):
         for option in options:
             discard_rest(option.path)

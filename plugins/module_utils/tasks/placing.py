@@ -1,7 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a whole store and its keystore put in their places, by nats_restore and nats_rebuild: nothing newer is replaced unless the task says so, and
-what is replaced goes to the archive."""
+"""Writes the files of a whole store and its keystore, for nats_restore and nats_rebuild.
+
+Newer files are replaced only with `force`, and replaced files are moved to the archive.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ _SHOWN = 10
 
 
 class Placing(NamedTuple):
-    """How files are put in their places. `what` they are begins the sentences of messages; the timeout for the lock of the store is in seconds."""
+    """How files are written. `what` names them and begins the sentences of messages. `timeout`, for the lock of the store, is in seconds."""
 
     what: str
     timeout: float
@@ -35,9 +37,10 @@ class Placing(NamedTuple):
 def put_store(
     where: Layout, operator: str, how: Placing, contents_of: Callable[[], Contents]
 ) -> tuple[Contents, Comparison]:
-    """Write what is missing or older in the place of an operator's store, or in check mode say so. With `force`, what is newer or another is archived first.
+    """Write the files of an operator's store that are missing or older there, and return the contents and the comparison. Check mode writes nothing.
 
-    NatsSecurityError where the store is another operator's, or something would be lost; then nothing is written, not even the file of a lock.
+    With `force`, files that are newer or different are archived and replaced. Raises NatsSecurityError if the store belongs to another operator, or if
+    something would be lost; then nothing is written, not even a lock file.
     """
 
     def look() -> tuple[Contents, Comparison]:
@@ -62,19 +65,19 @@ def put_store(
 
 
 def place_of(where: Layout, path: str) -> str:
-    """Where a path of a backup is on this host."""
+    """The path on this host for a path in a backup."""
     root = f"{STORES}/{where.name}"
     return where.root + path[len(root) :] if path.startswith(f"{root}/") else where.keys_dir + path[len(KEYS) :]
 
 
 def text_of(path: str) -> str | None:
-    """What a file holds; None where there is none. A link is an error."""
+    """The text of a file; None if there is no file. A link is an error."""
     content = read_content(path, follow=False)
     return None if content is None else content.text
 
 
 def _check_owner(where: Layout, operator: str, what: str) -> None:
-    """NatsSecurityError where the place is another operator's, which no option makes a place for this one."""
+    """Raise NatsSecurityError if the store belongs to another operator. No option overrides this."""
     token = text_of(where.operator_jwt)
     there = codec.peek(token.strip()).get("sub") if token is not None else None
     if there is not None and there != operator:
@@ -84,7 +87,7 @@ def _check_owner(where: Layout, operator: str, what: str) -> None:
 
 
 def _conflict(where: Layout, comparison: Comparison, what: str) -> NatsSecurityError:
-    """The error for files that `what` would replace and are newer, or something else."""
+    """The error for files that would be replaced although they are newer or different."""
     paths = comparison.conflicts
     shown = ", ".join(f"{place_of(where, one)} ({comparison.states[one]})" for one in paths[:_SHOWN])
     more = f", and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
@@ -95,12 +98,12 @@ def _conflict(where: Layout, comparison: Comparison, what: str) -> NatsSecurityE
 
 
 def _inside(what: str) -> str:
-    """What begins a sentence, inside of one."""
+    """The beginning of a sentence, in lower case for use within a sentence."""
     return what[0].lower() + what[1:]
 
 
 def _order(path: str) -> tuple[int, str]:
-    """Seeds and what is recorded, then tokens from the operator down, then creds, then the file that makes a store of the folder."""
+    """Sort key for the order of writing: seeds and records, tokens from the operator down, creds, and last the file .nsc, which marks the folder as a store."""
     if path.startswith(f"{KEYS}/creds/"):
         return 3, path
     if path.startswith(f"{KEYS}/"):
@@ -109,7 +112,10 @@ def _order(path: str) -> tuple[int, str]:
 
 
 def _put_files(where: Layout, contents: Contents, comparison: Comparison, what: str) -> None:
-    """Write what is missing or older there, and archive what stands in the way. `what` begins the message of an error. NatsSecurityError."""
+    """Archive the conflicting files, then write all files that are missing, older or archived.
+
+    Raises NatsSecurityError with a message that begins with `what`.
+    """
     when = units.show_time(now()).replace(":", "")
     try:
         for path in comparison.conflicts:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_policy: a policy checked against a document, a store, tokens or a cluster, and its reports."""
+"""The task of nats_policy: check a document, a store, tokens or a cluster against a policy, and write reports."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .access_sources import Source
 from .report_files import ReportFile, write_reports
 from .task import CarefulModule, keep_secrets_of, refuse_secrets
 
-#: The levels that a task may choose; at 0 there are no built-in rules but those about the source and the policy.
+#: The levels that a task may choose. Level 0 has only the built-in rules about the source and the policy.
 LEVELS = [0, 1, 2]
-#: Up to which level findings fail.
+#: The highest level whose findings make the task fail, by the value of `fail_on`.
 FAIL_ON = {"none": 0, "1": 1, "2": 2}
 JUNIT, SARIF = "junit", "sarif"
-#: So many findings stand in the message of a task that fails.
+#: The maximum number of findings in the message of a task that fails.
 _IN_MESSAGE = 20
 
 
 def rules_spec() -> dict[str, Any]:
-    """What is checked."""
+    """The options for the rules."""
     return {
         "level": {"type": "int", "choices": LEVELS, "default": 1},
         "rules": {"type": "list", "elements": "dict"},
@@ -37,7 +37,7 @@ def rules_spec() -> dict[str, Any]:
 
 
 def policy_spec() -> dict[str, Any]:
-    """The options beside those of the source."""
+    """The options in addition to those of the source."""
     return {
         **rules_spec(),
         "fail_on": {"type": "str", "choices": [*FAIL_ON], "default": "2"},
@@ -48,7 +48,7 @@ def policy_spec() -> dict[str, Any]:
 
 
 def policy_task(module: CarefulModule) -> dict[str, Any]:
-    """Check everything, write the reports, and fail where there are findings of the levels that fail."""
+    """Check the source, write the reports, and return a result that fails if there are findings up to the level of `fail_on`."""
     policy = policy_of(module)
     source = access_tasks.read_source_of(module)
     results = check(source.tree(access_tasks.servers_of(module)), policy)
@@ -65,7 +65,7 @@ def policy_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def policy_of(module: CarefulModule) -> Policy:
-    """The policy of a task, of its options and its file. NatsSecurityError says everything that is wrong with it."""
+    """The policy of a task, from its options and its file. Raises NatsSecurityError with everything that is wrong with it."""
     return read_policy(_parts(module), module.params["level"])
 
 
@@ -83,7 +83,7 @@ def _parts(module: CarefulModule) -> list[Part]:
 
 
 def _make_readable(source: Source, results: Results) -> None:
-    """Words in the place of keys that do not exist yet, wherever results are shown."""
+    """Replace keys that do not exist yet with text, in everything that the results show."""
     if not source.words:
         return
     findings = [*results.findings, *results.excepted]
@@ -104,7 +104,7 @@ def _shown(module: CarefulModule, results: Results, has_failed: bool) -> dict[st
         "notes": results.notes,
     }
     if module.params["definition"] is not None:
-        # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
+        # Otherwise Ansible returns the whole document, which -vvv shows again.
         shown["invocation"] = {"module_args": {**module.params, "definition": "(as in the task)"}}
     return shown
 
@@ -121,7 +121,7 @@ def _message(failing: list[Finding]) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    """The finding with its place, as compilers say it."""
+    """The finding with its place, in the format of a compiler message."""
     place = [part for part in (finding.place, finding.path) if part]
     return ": ".join([*place, f"{finding.message} ({finding.rule}, level {finding.level})"])
 
@@ -130,7 +130,7 @@ def _sentence(finding: Finding) -> str:
 
 
 class _Report(NamedTuple):
-    """A kind of report: its name, what makes it, and what knows one."""
+    """A kind of report: its name, a function that creates it, and one that recognises it."""
 
     name: str
     make: Callable[[Results, int], str]
@@ -165,7 +165,7 @@ _REPORTS = (_Report(JUNIT, _make_junit, _is_junit), _Report(SARIF, _make_sarif, 
 
 
 def _reports(module: CarefulModule, results: Results, fail_on: int) -> dict[str, Any]:
-    """Reports written and returned."""
+    """Write the reports, and return those that are requested together with `changed` and `diff`."""
     returned: dict[str, Any] = {}
     files = []
     for report in _REPORTS:
@@ -173,7 +173,7 @@ def _reports(module: CarefulModule, results: Results, fail_on: int) -> dict[str,
         is_returned = report.name in module.params["return_reports"]
         if module.params[option] is None and not is_returned:
             continue
-        # Names in claims may be anything, and nothing else masks what is in a file.
+        # Names in claims may be arbitrary text, and Ansible does not mask secrets in files.
         text = module.hide_secrets(report.make(results, fail_on))
         if is_returned:
             returned[report.name] = text

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_rebuild: a store from the JWTs, seeds and creds that are left, and a report of what is missing."""
+"""The task of nats_rebuild: rebuild a store from JWTs, seeds and creds that are left, and report what is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHAT = "What was found"
 
 
 def rebuild_task(module: CarefulModule) -> dict[str, Any]:
-    """Sort what is found, and put it in its places unless something newer or other is there."""
+    """Write what is found as a store unless existing files are newer or different, and return the result."""
     params = module.params
     expected, timeout = expected_operator(params["operator"]), lock_timeout(params)
     pulled = _pull(module)
@@ -65,7 +65,7 @@ def rebuild_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _pull(module: CarefulModule) -> Pulled:
-    """What live servers have, where the task names some."""
+    """The tokens and connections of running servers; empty if the task names no servers."""
     params = module.params
     if params["account_server_url"] is not None:
         raise NatsSecurityError("account_server_url: an account server cannot list its accounts; name servers.")
@@ -90,7 +90,7 @@ def _sources(params: dict[str, Any], pulled: Pulled, not_read: list[str]) -> Ite
 
 
 def _choose(found: Rebuild, expected: str | None) -> Rebuilt:
-    """The store of the operator that is expected, or of the only one."""
+    """The store of the expected operator, or of the only one. Raises NatsSecurityError if there is none, or if there are several."""
     said = "; ".join(store.about for store in found.stores) or "none"
     if expected is None and len(found.stores) > 1:
         raise NatsSecurityError(f"There are JWTs of several operators: {said}. Give the public key of one as operator.")
@@ -109,7 +109,7 @@ def _first(lines: Sequence[str]) -> str:
 
 
 def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
-    """What is written: with the record that nats_store keeps, but without what says nothing about keys and is there in another form."""
+    """The contents to write: with the records of nats_store, but without files that exist already and have no information about keys."""
     found = dict(store.contents.files)
     layout = store.contents.layout
     found.update(record_files(store.contents, store.operator, held.accounts))
@@ -138,7 +138,7 @@ def _operator_keys(held: Held) -> list[str]:
 
 
 def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[str, Any]:
-    """What is missing in the store, and what was not used for it."""
+    """A part of the result: what is missing in the store, and what was not used for it."""
     recorded = json_in(text_of(where.recorded_roles) or text_of(where.roles) or "")
     named = {key for roles in recorded.values() if isinstance(roles, dict) for key in roles.values()}
     return {
@@ -157,7 +157,7 @@ def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[s
 
 
 def _lost_users(held: Held, pulled: Pulled) -> list[str]:
-    """Users that are known to exist, and of which no JWT was found: those that are connected, and those that answer an auth callout."""
+    """The users that are known to exist but without a JWT: connected users, and the users of auth callout services. Returns sentences."""
     names = {claims.subject: name for name, claims in held.accounts.items()}
     found = {(held.accounts[account].subject, claims.subject) for (account, _name), claims in held.users.items()}
     lost: dict[tuple[str, str], str] = {}

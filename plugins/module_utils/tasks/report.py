@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_report: a document, a store, tokens or a cluster as a page, as JSON and as metrics, and what changed since an earlier report."""
+"""The task of nats_report: a report on a document, a store, tokens or a cluster as HTML, JSON and metrics, and the changes since an earlier report."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .report_files import MAX_REPORT, ReportFile, write_reports
 from .stores import lock_timeout, named_store
 from .task import CarefulModule
 
-#: So many changes are shown in a difference.
+#: The maximum number of changes in a diff.
 _SHOWN = 200
-#: The options that name the files which are written.
+#: The options that name files to write.
 WRITES = ("html_path", "json_path", "metrics_path")
 
 
 def report_spec() -> dict[str, Any]:
-    """The options beside those of the source."""
+    """The options in addition to those of the source."""
     return {
         **rules_spec(),
         "keys_dir": {"type": "path", "no_log": False},
@@ -45,7 +45,7 @@ def report_spec() -> dict[str, Any]:
 
 
 def report_task(module: CarefulModule) -> dict[str, Any]:
-    """Make the model, write what is asked for, and return what changed."""
+    """Create the model, write the requested files, and return what changed."""
     params = module.params
     policy = policy_of(module)
     comparison = None if params["comparison"] is None else read_comparison(params["comparison"], "comparison")
@@ -53,7 +53,7 @@ def report_task(module: CarefulModule) -> dict[str, Any]:
     source = access_tasks.read_source_of(module)
     tree = source.tree(access_tasks.servers_of(module))
     beside = model.Beside(_signing_keys(module), comparison)
-    # Names in claims may be anything, and nothing else masks what is in a file.
+    # Names in claims may be arbitrary text, and Ansible does not mask secrets in files.
     made = module.hide_secrets_in(source.readable(model.make_model(tree, check(tree, policy), beside)))
     changed = _changes_since(module, previous, made)
     for problem in made["problems"]:
@@ -68,7 +68,7 @@ def report_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _invocation(params: dict[str, Any]) -> dict[str, Any]:
-    """What the task has, without what Ansible would carry back for -vvv to repeat: a document and a comparison may be large."""
+    """The result `invocation` without the document and the comparison, which may be large and which Ansible would otherwise return for -vvv."""
     short = {name: "(as in the task)" for name in ("definition", "comparison") if params[name] is not None}
     return {"invocation": {"module_args": {**params, **short}}} if short else {}
 
@@ -89,11 +89,11 @@ def _shown(change: found_changes.Change) -> dict[str, str]:
     return {"kind": change.kind, "about": change.about, "text": change.text}
 
 
-# ---- what it is made of
+# ---- sources
 
 
 def _signing_keys(module: CarefulModule) -> SigningKeys:
-    """What a store and its keystore say of signing keys."""
+    """The role, the generation and the presence of the seed of each signing key, from a store and its keystore."""
     params = module.params
     if params["keys_dir"] is None:
         return {}
@@ -118,7 +118,7 @@ def _roles(store: reading.Store, ring: Keyring) -> Iterator[tuple[str, dict[str,
 
 
 def _previous(module: CarefulModule, option: str, is_required: bool) -> dict[str, Any] | None:
-    """An earlier report; None where there is none, or where it need not be one that can be read."""
+    """An earlier report; None if there is none, or if it cannot be read and is not required."""
     path = module.params[option]
     if path is None:
         return None
@@ -138,7 +138,7 @@ def _previous(module: CarefulModule, option: str, is_required: bool) -> dict[str
 def _changes_since(
     module: CarefulModule, previous: dict[str, Any] | None, made: dict[str, Any]
 ) -> list[found_changes.Change] | None:
-    """What changed since the earlier report, or since the one that is replaced; None where there is none that can be read."""
+    """The changes since the earlier report, or since the one that is replaced; None if neither can be read."""
     if previous is not None:
         return found_changes.changes(previous, made)
     replaced = _previous(module, "json_path", is_required=False)
@@ -148,7 +148,7 @@ def _changes_since(
         return None
 
 
-# ---- what is written
+# ---- files
 
 
 def _files(
@@ -171,7 +171,7 @@ def _files(
 
 
 def _difference(since: list[found_changes.Change] | None) -> str:
-    """What changed, in place of megabytes of JSON."""
+    """The changes as text, shown as the diff instead of megabytes of JSON."""
     if since is None:
         return "a new report\n"
     if not since:

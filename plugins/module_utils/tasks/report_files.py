@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that report on something, as tasks write them: atomically, only where they differ, and over nothing but an earlier report."""
+"""Writes the report files of tasks: atomically, only if they differ, and never over a file that is not an earlier report."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ..base.errors import NatsSecurityError
 from .attributes import set_attributes
 from .task import CarefulModule
 
-#: A report of 10,000 findings has about 10 MB.
+#: The largest report that is read, in bytes. A report of 10,000 findings has about 10 MB.
 MAX_REPORT = 512 * 1024 * 1024
 
 
 class ReportFile(NamedTuple):
-    """What an option names a file for: its text, and whether what is there may be replaced."""
+    """A report for the file that an option names. `is_one` returns whether an existing text is such a report and may be replaced."""
 
     option: str
     text: str
     is_one: Callable[[str], bool]
-    #: What to show as the difference; empty for both texts.
+    #: The text of the diff. If it is empty, the diff has both texts.
     difference: str = ""
 
 
 def write_reports(module: CarefulModule, reports: list[ReportFile]) -> dict[str, Any]:
-    """Write those whose option is set; `changed` and `diff`. All are looked at before any is written."""
+    """Write the reports whose options are set, and return `changed` and `diff`. All existing files are checked before the first is written."""
     wanted = [
         (module.params[report.option], report, _old(module, report))
         for report in reports

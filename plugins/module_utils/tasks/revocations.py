@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_revocation: the revocations of one account, in its JWT at a path or in a store, each by the engine of its kind."""
+"""The task of nats_revocation: the revocations of one account, in its JWT at a path or in a store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIST = "listed"
 
 
 def revocations_task(module: CarefulModule) -> dict[str, Any]:
-    """Change or list the revocations of an account."""
+    """Change or list the revocations of an account, and return the result."""
     change = _change(module.params)
     if module.params["jwt_path"] is not None:
         return _in_jwt(module, change)
@@ -38,7 +38,7 @@ def revocations_task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _change(params: dict[str, Any]) -> RevocationChange:
-    """What is asked for. NatsSecurityError says everything that is wrong with the options at once."""
+    """The requested change. Raises NatsSecurityError with everything that is wrong with the options."""
     state, problems = params["state"], []
     entries = []
     for index, item in enumerate(params["revocations"] or ()):
@@ -92,7 +92,7 @@ def _account(name: str, change: RevocationChange, params: dict[str, Any], place:
 def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     path = module.params["jwt_path"]
     is_listed = module.params["state"] == LIST
-    # What came back signed is not listed before a run has put it into the file.
+    # A token that came back signed is listed only after a run has written it to the file.
     existing = (
         token_file(module, path, "jwt_path", "account")
         if is_listed
@@ -171,7 +171,7 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
 
 
 def _above(outcome: apply.Outcome) -> dict[str, Any]:
-    """The JWTs that whoever pushes the account needs."""
+    """The paths that are needed to push the account: the JWTs of the operator and the system account, and the keystore."""
     store = outcome.store
     paths = {"operator_jwt_path": store.layout.operator_jwt, "system_account_jwt_path": None}
     system = store.operator.claims.body.system_account if store.operator is not None else ""
@@ -182,12 +182,12 @@ def _above(outcome: apply.Outcome) -> dict[str, Any]:
 
 
 def _reasons(plan: Plan) -> list[str]:
-    """Why the account is signed again."""
+    """The reasons for which the account is signed again."""
     return [reason for entity in plan.entities if entity.kind == "account" for reason in entity.reasons]
 
 
 def _shown(plan: Plan) -> dict[str, Any]:
-    """The entries as a result, and what is revoked of those that the task names, for whoever looks for connections."""
+    """The entries as a result, and the revoked ones of those that the task names, for finding their connections."""
     asked = [entry for entry in plan.revocations if entry.is_asked and not entry.export]
     return {
         "revocations": [_show(entry) for entry in plan.revocations],

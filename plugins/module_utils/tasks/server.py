@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks of a nats-server's modules: its configuration on a host, and the service that runs with it."""
+"""The tasks of the modules for nats-server: its configuration on a host, and the service that runs with it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def hide_secrets(params: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = secrets.hidden(params)
     for name, option in OPTIONS.items():
         if option["type"] == "dict" and not isinstance(params.get(name), (dict, type(None))):
-            shown[name] = MASK  # a wrong type, which may have anything in it
+            shown[name] = MASK  # a value of the wrong type may contain secrets anywhere
     if isinstance(params.get("site_config"), str):
         shown["site_config"] = secrets.hidden_text(params["site_config"], SITE) or MASK
     return shown
@@ -52,7 +52,7 @@ def hide_secrets(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_configuration(module: CarefulModule) -> dict[str, Any]:
-    """The task of nats_server_config."""
+    """The task of nats_server_config: validate and write a configuration, and return the result."""
     params = module.params
     folder = params["config_dir"]
     if folder is not None and not is_folder(folder):
@@ -69,7 +69,7 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
         "lame_duck_seconds": configuration.lame_duck_seconds,
         "digest": _digest(configuration, folder),
     }
-    # A role goes by these; a part of them may be somebody's password.
+    # Roles use these values, so they are not masked even if a part of them equals a password.
     module.asked_for.update([*configuration.folders, configuration.monitoring_url])
     if params["return_content"]:
         result["content"] = configuration.content
@@ -82,7 +82,7 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
 
 
 def _judge(module: CarefulModule) -> Program | None:
-    """The installed server that has the last word; None where the task names none, or check mode finds none yet."""
+    """The installed server that validates the configuration; None if the task names none, or if it does not exist yet in check mode."""
     binary, user = module.params["binary_path"], module.params["service_user"] or ""
     if binary is None:
         return None
@@ -99,18 +99,18 @@ def _judge(module: CarefulModule) -> Program | None:
 
 
 def _refuse_missing(module: CarefulModule, message: str) -> None:
-    """NatsSecurityError for what is not there; a warning in check mode, where an earlier task may be the one that would make it."""
+    """Raise NatsSecurityError for something that does not exist. In check mode only warn, because an earlier task may create it."""
     if not module.check_mode:
         raise NatsSecurityError(message)
     warn_of_missing(module, message)
 
 
 def _refuse_problems(module: CarefulModule, configuration: Configuration, judge: Program | None) -> None:
-    """Leave with all problems at once."""
+    """Raise NatsSecurityError with all problems of the configuration."""
     params = module.params
     known = startup.Host(now(), program.version(judge) if judge else "", module.check_mode)
     folder = params["config_dir"] or ""
-    # Where nothing is on disk, an included file counts as empty.
+    # Without a folder, included files count as empty.
     read_file = placing.read_file if folder else lambda _path: ""
     problems = configuration_problems(params, configuration, folder, read_file, known)
     if problems:
@@ -119,7 +119,7 @@ def _refuse_problems(module: CarefulModule, configuration: Configuration, judge:
 
 
 def _warn_of_version(module: CarefulModule, judge: Program) -> None:
-    """Say which claims of the accounts the server is too old to enforce, as after a downgrade."""
+    """Warn of claims of the accounts that the server is too old to enforce, for example after a downgrade."""
     running_version = program.version(judge)
     version = server_versions.read_version(running_version)
     if version is None or version >= server_versions.newest_version():
@@ -146,7 +146,7 @@ def _digest(configuration: Configuration, folder: str | None) -> str | None:
     read_file = placing.read_file if folder else lambda _path: ""
     try:
         return language.digest(effective(configuration, folder or "", read_file).data)
-    except (NatsSecurityError, TypeError):  # what the environment has is unknown
+    except (NatsSecurityError, TypeError):  # environment variables are unknown
         return None
 
 
@@ -173,12 +173,12 @@ def _write(module: CarefulModule, configuration: Configuration, judge: Program |
 
 
 def _refuse_host(module: CarefulModule, configuration: Configuration, judge: Program) -> None:
-    """NatsSecurityError with everything about this host for which the server would not start; a warning of what an earlier task may make."""
+    """Raise NatsSecurityError with every property of this host that keeps the server from starting. In check mode, warn of what an earlier task may create."""
     folder, prefix = module.params["config_dir"], module.params["variable_prefix"]
     try:
         document = effective(configuration, folder, placing.read_file)
     except NatsSecurityError:
-        return  # the server has the verdict on what this collection cannot read
+        return  # the server itself validates what this collection cannot read
     refused = []
     for path, message, may_come in host.problems(document, judge, folder):
         problem = Problem(place_of(document, path, folder, configuration), message)
@@ -194,7 +194,7 @@ def _refuse_host(module: CarefulModule, configuration: Configuration, judge: Pro
 def _mode(mode: Any) -> int:
     try:
         return int(str(mode), 8) & 0o7777
-    except ValueError:  # symbolic: Ansible sets it right after
+    except ValueError:  # a symbolic mode, which Ansible sets afterwards
         return 0o600
 
 
@@ -211,7 +211,7 @@ def _set_attributes(module: CarefulModule, changes: list[placing.Change]) -> boo
 
 
 def direct_service(module: CarefulModule) -> dict[str, Any]:
-    """The task of nats_server."""
+    """The task of nats_server: reconcile or restart the service, or wait until it is healthy. Returns the result."""
     params = module.params
     config, unit = params["config_path"], params["service"]
     unit = unit if unit.endswith(".service") else unit + ".service"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The option group `signers`, which the fragment natsops.security.signers documents. What it means is in keys/signers/options.py."""
+"""The option group `signers`, documented in the fragment natsops.security.signers. keys/signers/options.py reads its values."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def signers_spec() -> dict[str, Any]:
 
 
 def external_signers(module: AnsibleModule) -> list[ExternalSigner]:
-    """The signers that a task describes. NatsSecurityError with the place of what is wrong."""
+    """The signers that a task describes. Raises NatsSecurityError with the place of the fault."""
     described = module.params["signers"]
     if not described:
         return []

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A module of one token as a document of one: its options are what is wanted, its paths are the place, its seeds are the keys at hand."""
+"""Runs a module for one token as a document with one entity: its options are the wanted state, its paths the place, its seeds the available keys."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Single:
-    """The place of a module: the token that it is about, the JWTs above it, and a creds file, each at a path of its own."""
+    """The place of a module: its token, the parent JWTs, and a creds file, each at a path of its own."""
 
     operator: Found | None = None
     accounts: dict[str, Found] = dataclasses.field(default_factory=dict)
@@ -53,39 +53,39 @@ class Single:
 
     @property
     def started(self) -> dict[str, dict[str, str]]:
-        """The keys that a killed run had begun to make: a module of one token finds them at their paths."""
+        """The keys that a killed run had started to create. A module for one token finds them at their paths, so there are none here."""
         return {}
 
     def user_files(self, account: str) -> UserFiles:
-        """The user, where there is something of it."""
+        """The files of the user, if there are any."""
         return UserFiles(dict.fromkeys(self.users), frozenset(self.creds))
 
     def user_text(self, account: str, user: str) -> str | None:
-        """The JWT of the user."""
+        """The JWT of the user; None if there is none."""
         return self.users.get(user)
 
     def read_user(self, account: str, user: str) -> Found | Problem | None:
-        """There are no users but the one that the task names."""
+        """None: there are no users except the one that the task names."""
         return None
 
     def creds_text(self, account: str, user: str) -> str | None:
-        """What the creds file holds."""
+        """The text of the creds file; None if there is none."""
         return self.creds.get(user)
 
     def where(self, account: str = "", user: str = "", creds: bool = False) -> str:
-        """Messages are about the one entity, so they name no file."""
+        """Empty: messages are about the only entity, so they do not name a file."""
         return ""
 
     def file_reasons(self, path: str) -> tuple[str, ...]:
-        """Attributes of files are set by Ansible's own options."""
+        """Empty: Ansible's own options set the attributes of files."""
         return ()
 
 
-# ---- options to what is wanted
+# ---- from options to the wanted state
 
 
 def options_of(module: CarefulModule, body: type) -> dict[str, Any]:
-    """The options that describe a token: its claims, its envelope, and when it ends and is renewed. NatsSecurityError where some do not parse."""
+    """The options that describe a token: its claims, its envelope, its expiry and its renewal. Raises NatsSecurityError if an option is invalid."""
     problems: list[Problem] = []
     read_options(
         body, {word: module.params.get(word) for word in argument_spec(body) if word != "signing_keys"}, "", problems
@@ -96,7 +96,7 @@ def options_of(module: CarefulModule, body: type) -> dict[str, Any]:
 
 
 def _with_placeholders(value: Any) -> Any:
-    """The options with the placeholders that earlier tasks of a play in check mode have returned."""
+    """The options, with texts that earlier tasks of the play returned in check mode turned into placeholders."""
     if isinstance(value, str):
         return read_new_key(value) or value
     if isinstance(value, list):
@@ -107,14 +107,14 @@ def _with_placeholders(value: Any) -> Any:
 
 
 class Listed(NamedTuple):
-    """The signing keys that a task lists: the keys, and what is wanted of each."""
+    """The signing keys that a task lists: the keys, and the wanted state of each."""
 
     keys: list[Key]
     wanted: list[WantedKey]
 
 
 def listed_keys(module: CarefulModule, key_type: str) -> Listed:
-    """The signing keys that a task lists by path, made where the file is missing, or by public key."""
+    """The signing keys that a task lists by path or by public key. A key whose file is missing is created."""
     listed = Listed([], [])
     for index, item in enumerate(module.params["signing_keys"] or ()):
         where = f"signing_keys[{index}]"
@@ -129,7 +129,7 @@ def listed_keys(module: CarefulModule, key_type: str) -> Listed:
 
 
 class Above(NamedTuple):
-    """The account that a user or activation is of, and whoever signs for it."""
+    """The account that issues a user or activation, and the signer."""
 
     name: str
     found: Found
@@ -137,7 +137,7 @@ class Above(NamedTuple):
 
 
 def account_above(module: CarefulModule, found: Found | None, signing: Signer) -> Above:
-    """The account above, from its JWT; without one it is what `account` names, or the key that signs, and nothing else is known of it."""
+    """The account that issues a token, from its JWT. Without a JWT, only its public key is known: that of the option `account`, or the key that signs."""
     if found is not None:
         return Above(found.claims.name or found.claims.subject, found, signing)
     role, path = module.params.get("signing_key_role"), module.params["account_jwt_path"]
@@ -147,7 +147,7 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
         )
     require_jwt_for_folder(module, signing, found)
     account = module.params["account"]
-    if path is not None:  # check mode, before an earlier task of the play makes the account
+    if path is not None:  # in check mode, if an earlier task of the play would create the account
         subject: str = NewKey("account", f"of {path}")
     else:
         subject = parse_public_key(module, account, "account", "account").planned if account else signing.named
@@ -159,33 +159,33 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
 
 
 def existing_account(above: Above, users: Sequence[Any]) -> WantedAccount:
-    """An account that is taken as it is found, with what is wanted of its users."""
+    """An account that is left as it is, with the wanted state of its users."""
     return WantedAccount("", above.name, "", "", EXISTING, [], list(users), {})
 
 
-# ---- the token that is there
+# ---- the existing token
 
 
 class Existing(NamedTuple):
-    """The token that is there, as far as it is ours. `replaces` says why nothing is taken from it; empty where it is kept, corrected or not there."""
+    """The existing token, if its parent signed it. `replaces` is the reason for replacing it entirely; empty if it is kept, corrected or missing."""
 
     found: tuple[str, Claims] | None
     replaces: str = ""
 
     def reasons(self, decided: Sequence[str]) -> list[str]:
-        """Why a token is issued."""
+        """The reasons for which a token is issued."""
         return [self.replaces] if self.replaces else [*decided]
 
 
 class Parent(NamedTuple):
-    """Whose signature an existing token has to have: what the parent is called, and its keys; None where an earlier task is to make its JWT."""
+    """The parent that must have signed an existing token: its title and its keys. `keys` is None if an earlier task would create the JWT of the parent."""
 
     name: str
     keys: frozenset[str] | None
 
 
 def parent_of(module: CarefulModule, kind: str, found: Found | None, keys: Sequence[str]) -> Parent:
-    """The parent that a task gives by its JWT, the key that signs, and other keys that it names."""
+    """The parent of a task, from its JWT and the `keys` that the task names, such as the one that signs."""
     if not (found and found.token) and module.params[f"{kind}_jwt_path"] is not None:
         return Parent(kind, None)
     named = frozenset(filter(None, keys))
@@ -197,15 +197,15 @@ def parent_of(module: CarefulModule, kind: str, found: Found | None, keys: Seque
 def ours(
     module: CarefulModule, source: Source, existing: tuple[str, Claims] | None, parent: Parent, subject: str
 ) -> Existing:
-    """The token that is there, where a key of its parent signed it. NatsSecurityError for any other.
+    """The existing token if a key of its parent signed it. Raises NatsSecurityError for any other token.
 
-    With `force` a token about the subject is replaced, whoever signed it, and nothing is taken from it.
+    With `force`, a token for the subject is replaced regardless of its signer, and nothing is taken over from it.
     """
     if existing is None or parent.keys is None or existing[1].issuer in parent.keys:
         return Existing(existing)
     claims = existing[1]
     if claims.subject != subject:
-        return Existing(existing)  # the engine says so, and the file stays
+        return Existing(existing)  # the engine reports it and leaves the file unchanged
     fault = foreign(claims.subject, claims.issuer, parent.name, parent.keys)
     if not module.params["force"]:
         kept = f"{source.path} is left as it is: " if source.path is not None else ""
@@ -229,7 +229,7 @@ def ours(
 
 
 def decide(module: CarefulModule, wanted: Wanted, place: Single, signing: Signer) -> Plan:
-    """The plan of a module. NatsSecurityError says everything that is wrong at once; warnings go to the user."""
+    """The plan of a module. Raises NatsSecurityError with all problems, and shows the warnings."""
 
     def plan_at(time: int) -> Plan:
         how = How(time, diff=True, may_come=module.check_mode, details=True)
@@ -241,7 +241,7 @@ def decide(module: CarefulModule, wanted: Wanted, place: Single, signing: Signer
 
 
 def plan_in_time(module: CarefulModule, signing: Signer, plan_at: Callable[[int], Plan]) -> Plan:
-    """The plan of now; where a token may wait for a key elsewhere, that of the time of its document."""
+    """The plan for the current time, or for the time of the document if the token waits there for a key elsewhere."""
     signing.ring.asks_elsewhere = signing.asks
     if not signing.asks:
         return plan_at(now())
@@ -251,7 +251,7 @@ def plan_in_time(module: CarefulModule, signing: Signer, plan_at: Callable[[int]
 
 
 def report(module: CarefulModule, problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
-    """NatsSecurityError for problems, all at once; warnings go to the user."""
+    """Raise NatsSecurityError with all problems, or show the warnings."""
     if problems:
         raise NatsSecurityError(" ".join(map(_sentence, dict.fromkeys(problems))))
     for warning in dict.fromkeys(warnings):
@@ -268,16 +268,16 @@ def _sentence(problem: Problem) -> str:
 
 
 class Signed(NamedTuple):
-    """The token that holds, None where check mode would sign one or it waits for a key elsewhere, and what it says."""
+    """The resulting token and its claims. The token is None if check mode would sign one, or if it waits for a key elsewhere."""
 
     token: str | None
     claims: Claims
     is_kept: bool
-    asked: Asked | None = None  # where it waits
+    asked: Asked | None = None  # the request, if the token waits
 
 
 def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer) -> Signed:
-    """The token of a step: the one that stays, or a new one; `keys` are those of the task, new ones among them."""
+    """The token of a step: the existing one if it is kept, or a new one. `keys` are those of the task, including new ones."""
     if not step.is_issued and step.found is not None:
         return Signed(step.found.token.strip(), step.claims, True)
     if signing.asks and not signing.ring.has(step.issuer) and not _is_own(step.issuer, keys):
@@ -293,12 +293,12 @@ def sign(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer
 
 
 def _is_own(issuer: str, keys: Sequence[Key]) -> bool:
-    """Whether a key of the task signs, whose seed is here."""
+    """Whether the issuer is a key of the task whose seed is available."""
     return any(issuer == key.planned and (key.is_new or (key.pair is not None and key.pair.has_seed)) for key in keys)
 
 
 def _waiting(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Signer) -> Signed:
-    """A token that a key elsewhere is to sign."""
+    """The request for a token that a key elsewhere has to sign."""
     from .unsigned import asked_for  # few tasks have keys elsewhere
 
     is_made = not any(key.is_new and key.pair is None for key in keys)
@@ -309,7 +309,10 @@ def _waiting(module: CarefulModule, step: Step, keys: Sequence[Key], signing: Si
 
 
 def unsigned_result(module: CarefulModule, signed: Signed, keys: Sequence[Key], result: dict[str, Any]) -> bool:
-    """Write new keys and the document of what waits, and add to the result that it does. Whether the token waits, so that nothing else is to be done."""
+    """If the token waits for a key elsewhere, write new keys and the document with the request, and complete the result.
+
+    Returns whether the token waits. The caller then does nothing else.
+    """
     if module.params.get("unsigned_path") is None:
         return False
     result["unsigned"] = signed.asked.result() if signed.asked is not None else None
@@ -326,7 +329,7 @@ def unsigned_result(module: CarefulModule, signed: Signed, keys: Sequence[Key], 
 
 
 def note_return(module: CarefulModule, signed: Signed, paths: Sequence[str | None], result: dict[str, Any]) -> None:
-    """Say of a token that came back, and is about to be put into files, that it was signed."""
+    """Add a reason to the result if a token was signed elsewhere and is about to be written."""
     if module.params.get("unsigned_path") is None or signed.token is None or not signed.is_kept:
         return
     texts = [module.snapshot.read(path) for path in paths if path is not None] or [module.params.get("jwt")]
@@ -335,7 +338,7 @@ def note_return(module: CarefulModule, signed: Signed, paths: Sequence[str | Non
 
 
 def made_of(keys: Sequence[Key]) -> dict[Placeholder, str]:
-    """The keys that are new, by their placeholders; in check mode they are none."""
+    """The public keys of new keys, by their placeholders. Empty in check mode."""
     return {
         key.placeholder: key.pair.public_key
         for key in keys
@@ -344,10 +347,10 @@ def made_of(keys: Sequence[Key]) -> dict[Placeholder, str]:
 
 
 def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict[str, Any]:
-    """What every module of tokens returns. The diff is the same in check mode and in the real run: a new key is not named in it."""
+    """The result that all modules for tokens have in common. The diff is the same in check mode and in the real run: it has placeholders for new keys."""
     shown = show_claims(signed.claims)
     if signed.token is None:
-        # Check mode makes no token, and one that waits is not there yet, so its times are not known.
+        # In check mode, or while it waits, there is no token yet, so its times are unknown.
         shown = {name: value for name, value in shown.items() if name not in ("issued_at", "expires")}
     else:
         for found in token_issues(signed.claims.kind, signed.token):
@@ -357,9 +360,9 @@ def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict
 
 
 def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, result: dict[str, Any]) -> dict[str, Any]:
-    """Write new keys, then the token into jwt_path, in this order, so that a run that is killed in between is completed by the next. The result.
+    """Write new keys and then the token to jwt_path, and return the result. In this order, the next run completes one that was killed in between.
 
-    Without jwt_path the token is in the result alone.
+    Without jwt_path, the token is only in the result.
     """
     if unsigned_result(module, signed, keys, result):
         return result
@@ -377,13 +380,13 @@ def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, res
 
 
 def is_other(module: CarefulModule, signed: Signed) -> bool:
-    """Whether the token that holds is another than the one in `jwt`, whatever stands around that."""
+    """Whether the resulting token differs from the one in the option `jwt`, regardless of text around that one."""
     given = module.params["jwt"]
     return signed.token is None or given is None or decorated.token_in(given) != signed.token
 
 
 def plan_of(plan: Plan, step: Step | None) -> Step:
-    """The step of a plan without problems."""
+    """The step of a plan without problems. Raises NatsSecurityError if there is none."""
     if step is None:
         raise NatsSecurityError(f"There is nothing to decide for: {plan.entities}.")
     return step

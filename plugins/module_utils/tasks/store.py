@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The task of nats_store: a whole operator in its store, and seeds that go to a vault on the controller."""
+"""The task of nats_store: a whole operator in its store, and seeds that are moved to a vault on the controller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .task import (
 
 
 def store_task(module: CarefulModule) -> dict[str, Any]:
-    """Make a store say what a document says, or take seeds out of its keystore that are in a vault."""
+    """Reconcile a store with a document, or remove seeds from its keystore that are in a vault. Returns the result."""
     params = module.params
     timeout = lock_timeout(params)
     if params["vault_file"] is not None:
@@ -81,7 +81,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     if vault is not None:
         result.update(_for_vault(module, vault, outcome, where))
     if params["definition"] is not None:
-        # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
+        # Otherwise Ansible returns the whole document, which -vvv shows again.
         result["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}
     return result
 
@@ -89,7 +89,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
 def _for_vault(
     module: CarefulModule, vault: dict[str, Any], outcome: apply.Outcome, where: layout.Layout
 ) -> dict[str, Any]:
-    """Which seeds go to the vault, and these, for the controller alone."""
+    """A part of the result: the keys whose seeds are moved to the vault, and the seeds, encrypted for the controller."""
     ring = Keyring((), [where.keys_dir])
     keys = vaulting.movable(outcome, ring, module.params["vault_keys"] == "accounts")
     found: dict[str, Any] = {"vault": {"moved": keys}}

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def store_spec() -> dict[str, Any]:
-    """The options that say where stores are, and how long to wait for the lock of one."""
+    """The options for the folders of stores and keys, and for the timeout of the lock."""
     return {
         "stores_dir": {"type": "path"},
         "keys_dir": {"type": "path", "no_log": False},

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tasks on a store share: which store it is, how long to wait for its lock, what came of a plan, and what of it waits for keys elsewhere."""
+"""The code that the tasks on a store share: finding the store, the timeout of its lock, reporting a plan, and what waits for keys elsewhere."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from .tokens import check_folder
 
 
 def named_store(params: Mapping[str, Any], default: Callable[[str], str]) -> layout.Layout:
-    """The store that the options `stores_dir`, `keys_dir` and `store` name; `default` gives its name by the folder of stores. NatsSecurityError."""
+    """The store that the options `stores_dir`, `keys_dir` and `store` name. `default` returns its default name for a folder of stores.
+
+    Raises NatsSecurityError if a path or the name is invalid.
+    """
     stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
     keys_dir = params.get("keys_dir") or layout.default_keys_dir(os.environ)
     return layout.checked_layout(stores_dir, keys_dir, params["store"] or default(stores_dir))
 
 
 def lock_timeout(params: Mapping[str, Any]) -> float:
-    """The option `lock_timeout`, in seconds. NatsSecurityError."""
+    """The option `lock_timeout`, in seconds. Raises NatsSecurityError if it is not a duration."""
     try:
         return units.parse_duration(params["lock_timeout"]) / units.NANOSECONDS
     except ValueError as error:
@@ -33,7 +36,7 @@ def lock_timeout(params: Mapping[str, Any]) -> float:
 def report_plan(
     module: CarefulModule, where: layout.Layout, problems: Sequence[Problem], outcome: apply.Outcome
 ) -> None:
-    """Fail with everything that is wrong, `problems` first, and warn of what a plan warns of."""
+    """Fail with all problems, those in `problems` first, or show the warnings of the plan."""
     found = list(dict.fromkeys([*problems, *outcome.plan.problems]))
     if found:
         module.fail_json(msg=report.problem_message(found, where.root), problems=report.show_problems(found))
@@ -42,7 +45,7 @@ def report_plan(
 
 
 def checked_unsigned_path(module: CarefulModule) -> str:
-    """The option `unsigned_path`, whose folder is there; empty if it is not given. NatsSecurityError."""
+    """The option `unsigned_path`; empty if it is omitted. Raises NatsSecurityError if its folder does not exist."""
     path: str = module.params["unsigned_path"] or ""
     if path:
         check_folder(module, path, "unsigned_path")
@@ -50,7 +53,10 @@ def checked_unsigned_path(module: CarefulModule) -> str:
 
 
 def what_waits(outcome: apply.Outcome, path: str) -> dict[str, Any]:
-    """The results `unsigned` and, where the same is asked for as before, `changed` and `diff`: the plan is carried out when all is signed."""
+    """The result `unsigned`. If the requests are the same as before, also `changed` and `diff` without changes.
+
+    The plan is carried out when everything is signed.
+    """
     document = outcome.unsigned
     if not outcome.is_waiting:
         return {"unsigned": None}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is common to all modules: running a task, its one error, and the secrets that it must not show."""
+"""The code that all modules share: running a task, failing with one message, and masking secrets."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from . import masking, paths
 
 try:
     from ansible.module_utils.secrets import register_secret
-except ImportError:  # before ansible-core 2.22
+except ImportError:  # ansible-core before 2.22
     register_secret = None
 
-#: Whether Ansible masks secrets where it prints them, and leaves results as they are, as from ansible-core 2.22 on.
+#: Whether Ansible masks secrets when it prints them and leaves results unchanged, as ansible-core 2.22 and later do.
 MASKS_OUTPUT = register_secret is not None
 
 Hide = Callable[[Dict[str, Any]], Dict[str, Any]]
 
-#: Ends the message of an error that no task foresaw.
+#: Ends the message of an unexpected error.
 OUR_FAULT = "This is a fault of natsops.security, please report it."
-#: A shorter secret masks words that have nothing to do with it. Its option is masked in any case.
+#: The minimum length of a secret that is masked everywhere. A shorter one would mask unrelated words; its option is masked in any case.
 _SHORTEST_SECRET = 8
 
-#: How often a task is done while something that takes no lock changes its files in between. Without locks, two tasks may collide at each file.
+#: The maximum number of attempts if a program without a lock changes the task's files in between. It could do so at each file.
 _ATTEMPTS = 10
 
 
 class CarefulModule(AnsibleModule):
-    """An AnsibleModule that shows and logs no seed, private key, bearer token or password in a URL, wherever it comes from.
+    """An AnsibleModule that never shows or logs a seed, private key, bearer token or password in a URL.
 
-    It may be among the arguments, in a place that is not meant for it such as a path or an option that does not exist, or in a file that the task
-    reads. All that leaves the module goes through `log`, `warn` and `_return_formatted`, and secrets are recognised there once more.
+    Such a secret may be in the wrong argument, such as a path or an option that does not exist, or in a file that the task reads. All output of the
+    module goes through `log`, `warn` and `_return_formatted`, which recognise and mask secrets again.
     """
 
     params: dict[str, Any]
     no_log_values: set[str]
-    #: What the task has read of files.
+    #: The files that the task has read.
     snapshot: Snapshot
 
     def __init__(self, hide: Hide | None = None, **declared: Any) -> None:
-        #: Makes of the arguments what may be shown, where they have secrets that cannot be recognised by themselves.
+        #: Returns the arguments as they may be shown, if they have secrets that cannot be recognised by their form.
         self.hide = hide
-        #: Whether there are secrets among the arguments, right or wrong.
+        #: Whether the arguments have secrets, in the right option or not.
         self.has_secrets = False
-        #: Secrets that the task asks for.
+        #: Secrets that the task returns on request.
         self.asked_for: set[str] = set()
         self._kept: set[str] = set()
         super().__init__(**declared)
@@ -66,8 +66,8 @@ class CarefulModule(AnsibleModule):
         self._guard_params()
 
     def _guard_params(self) -> None:
-        """Know the secrets among the arguments, before anything is done with these."""
-        #: Where a text among the arguments is none. Ansible cannot log it, so it is escaped until the task is refused.
+        """Register the secrets among the arguments before the arguments are used."""
+        #: The place of an argument with half of a surrogate pair. Ansible cannot log it, so it is escaped until the task fails.
         self.place_of_half = ""
         try:
             self.place_of_half = place_of_half(self.params)
@@ -85,7 +85,7 @@ class CarefulModule(AnsibleModule):
 
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
-        # Hidden already: Ansible's own search for passwords in URLs cuts those that have a colon, / or @ in them, and leaves the rest.
+        # Masked before Ansible logs them: its own search for passwords in URLs masks only a part of those that contain a colon, / or @.
         params = self.params
         shown = self.hide(params) if self.hide is not None else params
         try:
@@ -104,11 +104,11 @@ class CarefulModule(AnsibleModule):
         super().warn(masking.hide(warning, self._kept), **how)
 
     def hide_secrets(self, text: str) -> str:
-        """The text without secrets, for what leaves the module by another way than its result."""
+        """The text without secrets, for output of the module other than its result."""
         return masking.hide(text, self._kept)
 
     def hide_secrets_in(self, value: Any) -> Any:
-        """The same for all strings of a value as JSON has it, names too: in JSON itself, a secret may be written with escapes."""
+        """The same for all strings of a JSON value, including names. Use it before serialization, because JSON text may have secrets with escapes."""
         return masking.hide_in(value, self._kept, ())
 
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
@@ -121,15 +121,15 @@ class CarefulModule(AnsibleModule):
         self._leave_with(dict(hidden))
 
     def _leave_with(self, result: dict[str, Any]) -> None:
-        """Hand the result over to Ansible."""
+        """Pass the result to Ansible."""
         super()._return_formatted(result)
 
     def _forget_short_secrets(self) -> None:
-        # Ansible masks the value of an option that is not to be logged wherever it finds it, inside words too.
+        # Ansible masks the value of an option with no_log everywhere, even within words.
         self.no_log_values = {value for value in self.no_log_values if len(value) >= _SHORTEST_SECRET}
 
     def keep_secret(self, secret: str) -> None:
-        """Mask a secret that cannot be recognised by itself."""
+        """Mask a secret that cannot be recognised by its form."""
         self._kept.add(secret)
         self.no_log_values.add(secret)
         if register_secret is not None:
@@ -144,11 +144,11 @@ def run(
     make: Callable[..., CarefulModule] | None = None,
     **rules: Any,
 ) -> None:
-    """Make the module, do its task, and leave with its result or with the one message of the error that it met.
+    """Create the module, run its task, and exit with its result or with one error message.
 
-    `writes` are the options that name files which the task makes, changes or removes. `rules` are those of AnsibleModule: `required_if`,
-    `mutually_exclusive` and so on, and `hide` of CarefulModule, for tasks among whose options secrets may be anywhere. No module makes an
-    AnsibleModule of its own, so each masks secrets; and each supports check mode. `make` makes it, on the controller from what Ansible has there.
+    `writes` are the options that name files which the task creates, changes or removes. `rules` are arguments of AnsibleModule, such as `required_if` and
+    `mutually_exclusive`, and `hide` of CarefulModule, for tasks whose options may have secrets anywhere. All modules are created here, so each masks
+    secrets and supports check mode. `make` creates the module instead of CarefulModule, for code that runs on the controller.
     """
     module = (make or CarefulModule)(argument_spec=argument_spec, supports_check_mode=True, **rules)
     if needs_nkeys and nkey.NKEYS_IMPORT_ERROR is not None:
@@ -165,9 +165,9 @@ def run(
     except RecursionError:
         module.fail_json(msg="An option or a document is nested too deeply to be read.")
     except Exception as error:
-        # Python would print the error as it is, with whatever stands in it.
+        # Python would print the error unmasked.
         module.fail_json(msg=f"{type(error).__name__}: {error}. {OUR_FAULT}", exception=traceback.format_exc())
-    if result.get("failed"):  # with all that it has to return
+    if result.get("failed"):  # a task that fails with a result
         module.fail_json(**result)
     module.exit_json(**result)
 
@@ -175,7 +175,7 @@ def run(
 def _do(
     module: CarefulModule, task: Callable[[CarefulModule], dict[str, Any]], writes: frozenset[str]
 ) -> dict[str, Any]:
-    """Do a task as the only one on its files, and again where a program that takes no lock changed one of them in between."""
+    """Run a task with locks on its files, and run it again if a program without a lock changed one of them in between."""
     options = list(paths.path_options(module.argument_spec, module.params))
     paths.check_paths(options)
     paths.check_distinct(options, writes)
@@ -189,19 +189,19 @@ def _do(
             try:
                 result = task(module)
             except NatsSecurityError as error:
-                # What is wrong may be wrong between two files only, one of which another task was about to write.
+                # The error may be an inconsistency between two files, one of which another program was about to write.
                 is_overtaken = isinstance(error, Overtaken) or not module.snapshot.is_current()
                 if attempt == _ATTEMPTS or not is_overtaken:
                     raise
                 attempt += 1
                 module.snapshot = Snapshot()
             else:
-                # Some of it may have been written by an attempt before.
+                # An earlier attempt may already have written some of the files.
                 return result if attempt == 1 else dict(result, changed=True)
 
 
 def refuse_half(place: str) -> None:
-    """NatsSecurityError for a text that is none, by its place; nothing where the place is empty."""
+    """Raise NatsSecurityError for a text with half of a surrogate pair, given by its place. An empty place means that there is none."""
     if place:
         raise NatsSecurityError(f"{place} contains half of a surrogate pair, which is no character.")
 
@@ -221,7 +221,7 @@ def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any
 
 
 def refuse_secrets(value: Any, path: str) -> None:
-    """NatsSecurityError for a document with a seed in it, which would be published with its claims."""
+    """Raise NatsSecurityError if a document contains a seed, which would be published with its claims."""
     place = masking.place_of_secret(value, "")
     if place is not None:
         raise NatsSecurityError(
@@ -230,7 +230,7 @@ def refuse_secrets(value: Any, path: str) -> None:
 
 
 def _without_secret_options(spec: dict[str, Any], params: Any) -> Any:
-    """Arguments without the values of options that are not to be logged, however short these are."""
+    """The arguments with the values of all options with no_log masked, regardless of their length."""
     if not isinstance(params, dict):
         return params
     shown = {}
@@ -247,20 +247,20 @@ def _without_secret_options(spec: dict[str, Any], params: Any) -> Any:
 
 
 def keep_secret(module: CarefulModule, secret: str) -> None:
-    """See to it that a secret is masked wherever it might turn up."""
+    """Mask a secret in all output of the module."""
     module.keep_secret(secret)
 
 
 def keep_secrets_of(module: CarefulModule, text: str) -> None:
-    """The same for all secrets of a text that the task is given or reads, and for what looks like one."""
+    """The same for all secrets in a text that the task is given or reads, and for everything that looks like a secret."""
     for secret in questionable_in(text):
         module.keep_secret(secret)
 
 
 def return_secret(module: CarefulModule, secret: str, *parts: str) -> None:
-    """Let a secret that the task asks for into its result, whole; `parts` are the secrets that it is made of, which stay masked everywhere else.
+    """Leave a secret that the task requests unmasked in its result. `parts` are the secrets that it contains, which stay masked elsewhere.
 
-    From ansible-core 2.22 on that is masked wherever it is printed; before, nowhere.
+    ansible-core 2.22 and later masks the secret when it prints it; earlier versions do not.
     """
     module.asked_for.add(secret)
     if register_secret is None:
@@ -268,12 +268,12 @@ def return_secret(module: CarefulModule, secret: str, *parts: str) -> None:
 
 
 def now() -> int:
-    """The time on this host in unix seconds."""
+    """The current time of this host, in Unix seconds."""
     return int(time.time())
 
 
 def of_type(pair: KeyPair, key_type: str, option: str) -> KeyPair:
-    """The key pair. NatsSecurityError where it is of another type than a task wants there; an empty type is any."""
+    """Return the key pair if it is of the type that the option expects. Raises NatsSecurityError otherwise. An empty type accepts any key."""
     if key_type and pair.type != key_type:
         raise NatsSecurityError(
             f"{option}: this is the {pair.type} key {pair.public_key}, expected the key of {a_or_an(key_type)}."
@@ -287,7 +287,7 @@ def a_or_an(word: str) -> str:
 
 
 def parse_seed(seed: str, option: str, key_type: str) -> KeyPair:
-    """The key pair of a seed that a task has as content."""
+    """The key pair of a seed that an option has as content. Raises NatsSecurityError with the name of the option."""
     try:
         return of_type(decorated.seed_in(seed), key_type, option)
     except NatsSecurityError as error:

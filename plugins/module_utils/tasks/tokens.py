@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is common to the modules of keys and tokens: argument specs, keys and tokens from paths or content, files with their attributes, results."""
+"""The code that the modules of keys and tokens share: keys and tokens from paths or content, files with their attributes, results."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """A key that a task is about. In check mode a new one is not made: then there is no pair."""
+    """A key that a task manages. In check mode a new key is not created, so it has no pair."""
 
     type: str
     pair: KeyPair | None
     path: str | None = None
     is_new: bool = False
-    placeholder: str = ""  # what a plan has in the place of a key that does not exist yet, the same in check mode
+    placeholder: str = ""  # represents a key that does not exist yet in a plan; the same in check mode
 
     @property
     def public_key(self) -> str:
-        """The public key, or the placeholder of one that check mode does not make."""
+        """The public key, or the placeholder of one that check mode does not create."""
         return self.pair.public_key if self.pair is not None else self.placeholder
 
     @property
     def planned(self) -> str:
-        """What a plan has for the key."""
+        """The public key in a plan: the placeholder for a new key."""
         return self.placeholder if self.is_new else self.public_key
 
 
 def new_key(key_type: str, path: str, pair: KeyPair | None) -> Key:
-    """A key that is to be written to a path; check mode has no pair for it."""
+    """A key that is to be written to a path. In check mode the pair is None."""
     return Key(key_type, pair, path, True, NewKey(key_type, f"in {path}"))
 
 
 def new_content(module: CarefulModule, key_type: str) -> Key:
-    """A new key that is in no file: the task returns its seed."""
+    """A new key without a file. The task returns its seed."""
     pair = nkey.create(key_type)
     keep_secret(module, pair.seed)
     return Key(key_type, pair, None, True, NewKey(key_type, "that is returned"))
 
 
 def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str) -> KeyPair | None:
-    """The key pair in a seed file, decorated file or creds file; None where there is no file."""
+    """The key pair in a seed file, decorated file or creds file; None if there is no file."""
     text = module.snapshot.read(path, f"{option}: the seed")
     if text is None:
         return None
@@ -77,7 +77,10 @@ def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str)
 
 
 def parse_public_key(module: CarefulModule, public_key: str, option: str, key_type: str | None) -> Key:
-    """A public key that a task names, None is of any type; in check mode also the words for one that an earlier task did not make."""
+    """A public key that a task names. A `key_type` of None accepts any type.
+
+    In check mode the text may also be the placeholder of a key that an earlier task would create.
+    """
     new = read_new_key(public_key) if module.check_mode else None
     if new is not None and key_type in (None, new.type):
         return Key(new.type, None, placeholder=new)
@@ -89,7 +92,7 @@ def parse_public_key(module: CarefulModule, public_key: str, option: str, key_ty
 
 
 def own_key(module: CarefulModule, key_type: str) -> Key:
-    """The key that the token is about, from key_path (made when missing), key_seed or public_key."""
+    """The key of the token's subject, from key_path (created if missing), key_seed or public_key."""
     params = module.params
     if params["key_path"] is not None:
         return key_file(module, params["key_path"], "key_path", key_type)
@@ -99,7 +102,7 @@ def own_key(module: CarefulModule, key_type: str) -> Key:
 
 
 def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Key:
-    """The key of a seed file; where there is none a new key, not written yet."""
+    """The key of a seed file. If there is no file, a new key that is not written yet."""
     pair = read_seed_file(module, path, option, key_type)
     if pair is not None:
         return Key(key_type, pair, path)
@@ -112,7 +115,7 @@ def key_file(module: CarefulModule, path: str, option: str, key_type: str) -> Ke
 
 
 def check_folder(module: CarefulModule, path: str, option: str) -> None:
-    """NatsSecurityError for a file that cannot be written because its folder is not there; in check mode an earlier task may be the one to make it."""
+    """Raise NatsSecurityError if the folder of a file does not exist. In check mode only warn if an earlier task may create it."""
     if os.path.isdir(os.path.dirname(os.path.realpath(path))):
         return
     message = f"{option}: the folder of {path} does not exist."
@@ -122,7 +125,7 @@ def check_folder(module: CarefulModule, path: str, option: str) -> None:
 
 
 def write_key(module: CarefulModule, key: Key) -> bool:
-    """Write a new key, and correct the permissions of an old one. Whether anything changed."""
+    """Write a new key, or correct the permissions of an existing one. Returns whether anything changed."""
     if key.path is None:
         return False
     if key.is_new:
@@ -131,17 +134,17 @@ def write_key(module: CarefulModule, key: Key) -> bool:
 
 
 class Signer(NamedTuple):
-    """The keys that may sign: all in `ring`; `named` is the one that the task names, if it names one."""
+    """The keys that may sign, in `ring`. `named` is the public key that the task names, or empty."""
 
     ring: Keyring
     named: str = ""
-    asks: bool = False  # for the signature of a key elsewhere, if none is at hand
+    asks: bool = False  # whether to request the signature of a key elsewhere if no key is available here
 
 
 def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Signer:
-    """The key that signs, from signer_seed, a file as signer_path, signers, or the key that the token is about; or a folder of keys. An empty type is any.
+    """The key that signs, from signer_seed, signer_path, signers, or the key of the token's subject. An empty `key_type` accepts any type.
 
-    A signer_path that is a folder holds seeds under the names of their public keys, PUBLICKEY.nk, flat or as in nsc's keystore.
+    If signer_path is a folder, it contains seed files named after their public keys, PUBLICKEY.nk, either flat or as in nsc's keystore.
     """
     seed, path = module.params["signer_seed"], module.params["signer_path"]
     signers = external_signers(module)
@@ -172,7 +175,7 @@ def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Sign
 
 
 def _external(signers: list[ExternalSigner], key_type: str, folder: str | None, own: Key | None) -> Signer:
-    """Signers of a type of key, all at hand, and a folder of seeds. The task names the key that the token is about, if a signer holds it, or the only one."""
+    """The external signers of a type of key, and a folder of seeds. The named key is that of the token's subject if a signer holds it, or the only one."""
     fitting = [one for one in signers if key_type in ("", one.type)]
     if folder is not None:
         return Signer(Keyring(flat=[folder], signers=fitting))
@@ -187,7 +190,7 @@ def _external(signers: list[ExternalSigner], key_type: str, folder: str | None, 
 
 
 def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> keys_elsewhere.Signer | None:
-    """What signs, one of `allowed` where several keys are at hand; None where the task names no signer. A key elsewhere is contacted."""
+    """The signer of the task, with one of the `allowed` keys if several are available; None if the task names no signer. An external signer is contacted."""
     if not any(module.params[option] for option in ("signer_seed", "signer_path", "signers")):
         return None
     signing = signer(module, key_type)
@@ -197,13 +200,13 @@ def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> ke
         where = f"signer_path: the folder {path}" if path is not None else "signers: the list"
         raise NatsSecurityError(f"{where} has none of the keys that may sign: {', '.join(allowed) or 'none'}.")
     if isinstance(found, NewKey):
-        return None  # check mode, before an earlier task of the play makes it
+        return None  # in check mode, if an earlier task of the play would create the key
     contact_signers(signing.ring, [found])
     return signing.ring.signer(found)
 
 
 def contact_signers(ring: Keyring, public_keys: Iterable[str]) -> None:
-    """NatsSecurityError with all that is wrong with the signers of these keys that are elsewhere. None of them signs anything."""
+    """Contact the external signers of these keys without signing anything. Raises NatsSecurityError with the faults of all of them."""
     faults = ring.contact_signers(public_keys)
     if faults:
         raise NatsSecurityError(" ".join(faults))
@@ -214,14 +217,14 @@ def _with_seed(key: Key | None) -> list[KeyPair]:
 
 
 def refuse_missing(module: CarefulModule, option: str, path: str) -> None:
-    """An error for a file that is not there; a warning in check mode, where an earlier task may be the one that would make it."""
+    """Raise NatsSecurityError for a file that does not exist. In check mode only warn, because an earlier task may create it."""
     if not module.check_mode:
         raise NatsSecurityError(f"{option}: there is no file {path}.")
     module.warn(f"{option}: there is no file {path} yet. What depends on it is not checked.")
 
 
 def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found | None) -> None:
-    """NatsSecurityError for several keys, such as a folder of them, without the JWT above, which says which of them may sign."""
+    """Raise NatsSecurityError if there are several keys, such as a folder of them, but no parent JWT that lists which of them may sign."""
     if found is None and not signing.named:
         path = module.params["signer_path"]
         many = f"signer_path: {path} is a folder" if path is not None else "signers: there are several keys"
@@ -234,7 +237,10 @@ def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found 
 
 
 def read_token(module: CarefulModule, option: str, kind: str) -> tuple[str, Claims] | None:
-    """The token and claims from an option `X_path` or `X`; None where neither is given. It has to be of the kind, and there unless in check mode."""
+    """The token and claims from the options `X_path` or `X`; None if neither is given. The file must exist, except in check mode.
+
+    Raises NatsSecurityError for a JWT of another kind.
+    """
     path, content = module.params[f"{option}_path"], module.params[option]
     if path is None and content is None:
         return None
@@ -247,21 +253,21 @@ def read_token(module: CarefulModule, option: str, kind: str) -> tuple[str, Clai
 
 
 def token_file(module: CarefulModule, path: str, option: str, kind: str) -> tuple[str, Claims] | None:
-    """The token and claims in a file, plain, decorated or creds; None where there is no file."""
+    """The token and claims in a file, plain, decorated or creds; None if there is no file."""
     text = module.snapshot.read(path, f"{option}: the JWT")
     where = f"{option} {path}"
     return None if text is None else _decode(text, kind, where, f"{where} is left as it is, what it holds")
 
 
 class Source(NamedTuple):
-    """Where the JWT that a task is about is, and will be: the file that an option names. Without a path it is content, the option `jwt` and the result."""
+    """Where the JWT of a task is read and written: the file that an option names. Without a path, it is read from the option `jwt` and returned."""
 
     option: str
     path: str | None = None
 
 
 def sources(module: CarefulModule, *path_options: str) -> list[Source]:
-    """The files that the task names for its JWT; where it names none, the option `jwt`."""
+    """The files that the task names for its JWT. If it names none, the option `jwt`."""
     params = module.params
     files = [Source(option, params[option]) for option in path_options if params[option] is not None]
     if files and params["jwt"] is not None:
@@ -270,7 +276,7 @@ def sources(module: CarefulModule, *path_options: str) -> list[Source]:
 
 
 def own_token(module: CarefulModule, source: Source, kind: str) -> tuple[str, Claims] | None:
-    """The token and claims that a task is about, as they are now; None where there are none."""
+    """The current token of a task and its claims; None if there is no token."""
     if source.path is None:
         content = module.params[source.option]
         found = None if content is None else _decode(content, kind, source.option, f"{source.option}: this")
@@ -285,7 +291,10 @@ def own_token(module: CarefulModule, source: Source, kind: str) -> tuple[str, Cl
 
 
 def _decode(text: str, kind: str, where: str, subject: str) -> tuple[str, Claims]:
-    """The token and claims in a text; `where` it is from, and `subject` of the sentence that it is no such JWT, are for messages."""
+    """The token and claims in a text. Raises NatsSecurityError if it is not a JWT of the kind.
+
+    `where` is the origin of the text, and `subject` begins the message that it is not a JWT.
+    """
     token = decorated.token_in(text)
     try:
         claims = codec.decode_any_kind(token)
@@ -299,7 +308,7 @@ def _decode(text: str, kind: str, where: str, subject: str) -> tuple[str, Claims
 
 
 def parent(module: CarefulModule, kind: str) -> Found | None:
-    """The JWT of the operator or account above."""
+    """The JWT of the parent, an operator or an account; None if the task has none."""
     found = read_token(module, f"{kind}_jwt", kind)
     return None if found is None else Found(*found)
 
@@ -308,10 +317,10 @@ def parent(module: CarefulModule, kind: str) -> Found | None:
 
 
 def write_file(module: CarefulModule, path: str, text: str | None, mode: str, result: dict[str, Any]) -> bool:
-    """Put a text into a file where that holds something else, and correct its attributes. Whether anything changed.
+    """Write a text to a file if the content differs, and correct the file's attributes. Returns whether anything changed.
 
-    In check mode a text that is not made is None where it has a seed, and otherwise empty. A file with the same token, seed or key in another form
-    that clients of NATS read, such as with white space around it or decorated, is left as it is.
+    In check mode, a text that is not created is None if it would contain a seed, and empty otherwise. A file that has the same token, seed or key in
+    another form that NATS clients read, such as decorated or with surrounding white space, is left unchanged.
     """
     old = module.snapshot.read(path)
     changed = (
@@ -329,7 +338,7 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
 
 
 def back_up(module: CarefulModule, path: str, result: dict[str, Any]) -> None:
-    """Copy a file beside itself and add the path of the copy to a result. What may hold a seed is for its owner alone, whatever the mode of the file."""
+    """Copy a file in its folder and add the path of the copy to a result. A copy that may have a seed is readable by its owner only."""
     mode = FILE_MODE if may_hold_secrets(module.snapshot.read(path) or "") else 0o777
     copy = module.snapshot.back_up(path, mode)
     if copy is not None:
@@ -346,12 +355,12 @@ def _seed_in(text: str) -> str | None:
 def _creation_mode(mode: Any) -> int:
     try:
         return int(str(mode), 8) & 0o7777
-    except ValueError:  # symbolic: set by Ansible right after
+    except ValueError:  # a symbolic mode, which Ansible sets afterwards
         return 0o600
 
 
 def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "creds_path") -> None:
-    """NatsSecurityError where a creds file cannot be made, or something else is in its place."""
+    """Raise NatsSecurityError if a creds file cannot be created, or the existing file is not the creds file of this user."""
     if not (key.is_new if key.pair is None else key.pair.has_seed):
         raise NatsSecurityError(f"{option} needs the user's seed, from key_path or key_seed: a creds file holds it.")
     text = module.snapshot.read(path, option)
@@ -361,7 +370,10 @@ def check_creds_file(module: CarefulModule, path: str, key: Key, option: str = "
 
 
 def absent(module: CarefulModule, places: list[Source], kind: str) -> dict[str, Any]:
-    """The result of removing the JWT files of one subject. Any other file among them is an error, and none is removed. Content is just gone."""
+    """Remove the JWT files of one subject, and return the result. If one of the files is not such a JWT, raises NatsSecurityError and removes none.
+
+    A JWT that is given as content is only reported as removed.
+    """
     result: dict[str, Any] = {}
     held = {place.path: _held(module, place, kind) for place in places}
     removed = {path: found[1] for path, found in held.items() if found is not None}

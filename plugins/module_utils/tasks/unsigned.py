@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The JWT of a module of one token that waits for a key elsewhere, in a document that travels there and back (decision/unsigned.py)."""
+"""The JWT of a module for one token that waits for a key elsewhere, in a document that is carried there and back (decision/unsigned.py)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .task import CarefulModule, now
 
 
 def read_document(module: CarefulModule) -> Requests | None:
-    """The document at unsigned_path; None where there is none. NatsSecurityError where the file holds anything else."""
+    """The document at unsigned_path; None if there is none. Raises NatsSecurityError if the file is not such a document or has several requests."""
     path = module.params.get("unsigned_path")
     text = module.snapshot.read(path, "unsigned_path: the document", MAX_BYTES) if path is not None else None
     if text is None:
@@ -36,7 +36,7 @@ def read_document(module: CarefulModule) -> Requests | None:
 
 
 def came_back(module: CarefulModule, kind: str, found: tuple[str, Claims] | None) -> tuple[str, Claims] | None:
-    """The token that came back signed, in place of what is found, if that was decided on what is there now; None where there is no such token."""
+    """The signed token from the document, if it was decided on the basis of the current token `found`; None if there is no such token."""
     document = read_document(module)
     if document is None or document.waiting:
         return None
@@ -54,7 +54,7 @@ def came_back(module: CarefulModule, kind: str, found: tuple[str, Claims] | None
 
 
 def plan_in_time(module: CarefulModule, plan_at: Callable[[int], Plan]) -> Plan:
-    """The plan of now, or that of the time of a document that waits, if it asks for the same: then it is the same to the byte."""
+    """The plan for the current time, or for the time of a document that waits if that plan results in exactly the same request."""
     document = read_document(module)
     if document is not None and document.waiting:
         plan = plan_at(document.created)
@@ -66,7 +66,7 @@ def plan_in_time(module: CarefulModule, plan_at: Callable[[int], Plan]) -> Plan:
 
 def _text_of(claims: Claims) -> str:
     if placeholders_in(claims):
-        return ""  # a key is to be made
+        return ""  # a key does not exist yet
     try:
         return codec.signing_input(claims, nkey.from_public_key(claims.issuer), claims.issued_at)
     except NatsSecurityError:
@@ -81,7 +81,7 @@ def _decisions(plan: Plan) -> Iterator[Decision]:
 
 
 class Asked:
-    """A token that waits: what is asked for, None in check mode before its keys are made; and whether the document has it already."""
+    """A token that waits: the request, which is None if check mode would create its keys, and whether the document already has the request."""
 
     def __init__(self, module: CarefulModule, request: Request | None) -> None:
         path, found = module.params["unsigned_path"], read_document(module)
@@ -99,14 +99,14 @@ class Asked:
         self.document = found if self.is_known or request is None else Requests(request.claims.issued_at, (request,))
 
     def write(self) -> bool:
-        """Write the document, unless it is there. Whether it is not."""
+        """Write the document unless it has the request already. Returns whether it was written."""
         if not self.is_known:
             text = write_requests(self.document) if self.document is not None else ""
             self._module.snapshot.put(self._path, text, FILE_MODE)
         return not self.is_known
 
     def result(self) -> dict[str, Any]:
-        """What waits."""
+        """The result `unsigned`."""
         request = self.request
         return {
             "path": self._path,
@@ -119,7 +119,7 @@ class Asked:
 def asked_for(
     module: CarefulModule, claims: Claims, reasons: Sequence[str], existing: str | None, is_made: bool
 ) -> Asked:
-    """The request for a token. Its keys are made, unless check mode makes none."""
+    """The request for a token. `is_made` is false if check mode would create its keys."""
     if not is_made:
         return Asked(module, None)
     what = f"{claims.kind} {claims.name or claims.subject}"

@@ -1,3 +1,3 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text to claims and back, byte for byte as NATS's own Go library: `codec` has tokens, `decorated` has creds and decorated files."""
+"""Converts text to claims and back, byte for byte as NATS's Go library: `codec` for tokens, `decorated` for creds files and decorated files."""

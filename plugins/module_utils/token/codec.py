@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text to claims and back, byte for byte as NATS's Go library.
+"""Converts tokens to claims and back, byte for byte as NATS's Go library.
 
-Nothing is trusted unread: what is decoded was signed by the issuer that it names. Whether that issuer may sign is for `rules` and `decision`.
+Decoding verifies that a token was signed by the issuer that it names. Whether that issuer may sign is checked by `rules` and `decision`.
 """
 
 # JSON distinguishes numbers from true and false, and isinstance does not: bool is an int.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 #: A longer token is refused by the Go library, and so by servers (MaxTokenSize).
 MAX_TOKEN_BYTES = 1024 * 1024
-#: The version of tokens that are written; those of version 1 are read.
+#: The version of the tokens that are written. Tokens of version 1 can be read too.
 VERSION = 2
 
 _CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -62,19 +62,19 @@ _HEADER = _base64url(b'{"typ":"JWT","alg":"ed25519-nkey"}')
 
 
 def encode(claims: Claims, signer: Signer, issued_at: int) -> str:
-    """The token that says these claims, signed. The issuer is the signer; `id`, `issuer` and `issued_at` of the claims are not looked at.
+    """The signed token with these claims. Its issuer is the signer; `id`, `issuer` and `issued_at` of the claims are ignored.
 
-    `issued_at` is in unix seconds. NatsSecurityError where the Go library would not write the token (a subject or signer of the wrong type,
-    an account server URL without a scheme), or a server would not read it (over 1 MiB, numbers above 2^53-1 in a scope).
+    `issued_at` is in unix seconds. NatsSecurityError if the Go library would not write the token (a subject or signer of the wrong type,
+    an account server URL without a scheme), or if a server would not read it (over 1 MiB, numbers above 2^53-1 in a scope).
     """
     text = signing_input(claims, signer, issued_at)
     return with_signature(text, signer.sign(text.encode("ascii")))
 
 
 def encode_all(items: Sequence[tuple[Claims, Signer, int]]) -> list[str]:
-    """The tokens of many claims, each with its signer and time of issue, in order: as `encode`, and every signer is asked once, for all of its own.
+    """The tokens of many claims, each with its signer and time of issue, in order. As `encode`, but each signer is called once, for all of its tokens.
 
-    All of them, or NatsSecurityError: no signer is asked before every token is known to be one that can be written.
+    NatsSecurityError if one token cannot be written or signed. No signer is called before all tokens are known to be valid.
     """
     texts = [signing_input(*item) for item in items]
     signers = {item[1].public_key: item[1] for item in items}
@@ -90,7 +90,7 @@ def encode_all(items: Sequence[tuple[Claims, Signer, int]]) -> list[str]:
 
 
 def signing_input(claims: Claims, issuer: Issuer, issued_at: int) -> str:
-    """What is signed in a token that says these claims, its header and payload; all of `encode` that takes no private key. Errors as there."""
+    """The signed part of a token with these claims, its header and payload: all of `encode` that needs no private key. Errors as in `encode`."""
     body = claims.body
     _check_key_types(claims, issuer)
     if isinstance(body, Account):
@@ -117,12 +117,12 @@ def signing_input(claims: Claims, issuer: Issuer, issued_at: int) -> str:
 
 
 def with_signature(text: str, signature: bytes) -> str:
-    """The token of a signing input and the 64 bytes of its signature, which is not verified here."""
+    """The token of a signing input and its signature of 64 bytes, which is not verified here."""
     return text + "." + _base64url(signature)
 
 
 def payload_of(claims: Claims) -> str:
-    """The JSON of decoded claims as the Go library writes it, with the id, issuer, time and version that they came with."""
+    """The JSON of decoded claims as the Go library writes it, with the id, issuer, time and version of the decoded token."""
     parts: list[str] = []
     write_members(parts, claims)
     nats = (
@@ -172,31 +172,31 @@ def _utf8(text: str) -> bytes:
 
 
 def decode(token: str) -> Claims:
-    """The claims of a token of one of NATS's own types, its signature verified; a token of version 1 is migrated.
+    """The claims of a token of one of NATS's own types, with its signature verified. A token of version 1 is migrated.
 
-    NatsSecurityError for whatever the Go library's Decode refuses. Stricter than that in two things. No character may be beyond base64url
-    or have unused bits set, so that any changed character is an error. No object may have a name twice, also not in another case, where Go reads one
-    after the other into the same struct: objects merge, null keeps what was there. Generic claims are read by decode_generic, as in the Go library.
+    NatsSecurityError for everything that the Go library's Decode refuses. This is stricter in two respects. No character may be outside of base64url
+    or have unused bits set, so that any changed character is an error. No object may have a name twice, regardless of case: Go reads both, one after
+    the other, into the same struct, where objects merge and null changes nothing. Generic claims are read by decode_generic, as in the Go library.
     """
     header, payload, signature = _chunks(token)
     claims, is_old = _read(header, payload)
-    # Version 1 signed the payload alone.
+    # In version 1, only the payload is signed.
     _verify(claims, payload if is_old else header + "." + payload, signature)
     _check_issuer_type(claims)
     return claims
 
 
 def decode_unverified(token: str) -> Claims:
-    """What a token says, without a look at its signature and without nkeys: for saying something about it, never for trusting it. Errors as of decode."""
+    """The claims of a token, without verifying its signature and without nkeys: for describing it, never for trusting it. Errors as in decode."""
     header, payload, _unused = _chunks(token)
     return _read(header, payload)[0]
 
 
 def decode_signing_input(text: str) -> Claims:
-    """The claims that a token would have with a signature of this text, its header and payload (see signing_input).
+    """The claims of the token that consists of this text, its header and payload, and a signature (see signing_input).
 
-    Errors as of decode. Stricter than that in one thing: the text has to be, byte for byte, what signing_input writes of these claims, so that nothing
-    is signed with it that the claims do not show.
+    Errors as in decode. This is stricter in one respect: the text has to be, byte for byte, what signing_input writes for these claims, so that nothing
+    is signed that the claims do not show.
     """
     header, payload, _unused = _chunks(text + ".")
     claims, _unused_too = _read(header, payload)
@@ -209,7 +209,7 @@ def decode_signing_input(text: str) -> Claims:
 
 
 def _read(header: str, payload: str) -> tuple[Claims, bool]:
-    """The claims of a token whose signature is not looked at, and whether only the payload is signed."""
+    """The claims of a token, without verifying its signature, and whether only the payload is signed."""
     _check_header(header)
     data = _read_payload(payload)
     kind, version = _identify(data)
@@ -236,7 +236,7 @@ def _read(header: str, payload: str) -> tuple[Claims, bool]:
 
 
 def _has_empty_lists(raw: Any) -> bool:
-    """Whether a body that seems to be a scoped user's has a list that is empty rather than missing, which servers refuse in it (HasEmptyPermissions)."""
+    """Whether the body of a seemingly scoped user has a list that is empty rather than missing, which servers refuse (HasEmptyPermissions)."""
     for name in ("src", "times", "allowed_connection_types"):
         if _member(raw, name) is not None:
             return True
@@ -253,7 +253,7 @@ def _check_issuer_type(claims: Claims) -> None:
 
 
 def decode_generic(token: str) -> Claims:
-    """The claims of any token, its signature verified, the body as plain JSON (DecodeGeneric of the Go library). Errors as decode."""
+    """The claims of any token, with its signature verified and its body as plain JSON (DecodeGeneric of the Go library). Errors as in decode."""
     header, payload, signature = _chunks(token)
     algorithm = _check_header(header)
     data = _load_json(_from_base64url(payload, "payload"), "payload", floats=True)
@@ -261,7 +261,7 @@ def decode_generic(token: str) -> Claims:
     claims = _read_claims(_read_payload(payload))
     claims.unknown.clear()
     nats = _member(data, "nats")
-    # The body is a map, where names may differ in case alone; but these two are read as those of a struct.
+    # In Go, the body is a map, where names may differ in case only, but these two names are read as those of a struct.
     refuse_twins({name: None for name in nats or () if fold_name(name) in ("type", "version")}, "nats")
     body = Generic(None if nats is None else decode_any(nats, "nats"))
     claims.body = body
@@ -275,16 +275,16 @@ def decode_generic(token: str) -> Claims:
 
 
 def decode_any_kind(token: str) -> Claims:
-    """The claims of a token of any type: as decode, and as decode_generic where the type is not one of NATS's own."""
+    """The claims of a token of any type: as decode, or as decode_generic if the type is not one of NATS's own."""
     kind = _identify(_read_payload(_chunks(token)[1]))[0]
     return decode(token) if kind in KINDS or kind in ("cluster", "server") else decode_generic(token)
 
 
 def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -> Claims | None:
-    """What decode says of a token that is, byte for byte, what encode writes of the wanted claims at its own time, under its own issuer and end.
+    """The result of decode for a token that is, byte for byte, what encode writes for the wanted claims with the token's own time, issuer and expiry.
 
-    None for every other token. Much cheaper than to decode and to compare, and cheaper still with the key pair that may have signed it: its
-    signature is made again instead of verified. NatsSecurityError for a signature that is not the issuer's.
+    None for every other token. This is much cheaper than decoding and comparing, and even cheaper with the key pair that may have signed the token: its
+    signature is then made again instead of verified. NatsSecurityError for a signature that is not the issuer's.
     """
     header, payload, signature = _chunks(token)
     data = _read_payload(payload)
@@ -307,19 +307,19 @@ def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -
 
 
 def peek(token: str) -> dict[str, Any]:
-    """The payload of a token that nobody verified, for finding out what it is about; empty for what is not a token."""
+    """The payload of a token, which is not verified, to find out what the token is about; empty for a text that is not a token."""
     try:
         return _read_payload(_chunks(token)[1])
     except NatsSecurityError:
         return {}
 
 
-#: What a client sends to connect (ConnectOptions), and so is secret in an authorization request.
+#: The secrets in an authorization request: what a client sends to connect (ConnectOptions).
 _SECRET_MEMBERS = ("jwt", "sig", "auth_token", "pass")
 
 
 def public_payload(token: str) -> dict[str, Any]:
-    """The payload of a decoded token as it stands there, without the secrets in an authorization request."""
+    """The payload of a decoded token as it is written there, with the secrets in an authorization request masked."""
     payload = _load_json(_from_base64url(_chunks(token)[1], "payload"), "payload")
     options = _member(_member(payload, "nats"), "connect_opts")
     if isinstance(options, dict):
@@ -344,7 +344,7 @@ def _chunks(token: str) -> tuple[str, str, str]:
 
 
 def _check_header(header: str) -> str:
-    """The algorithm of an acceptable header."""
+    """The algorithm in a header. NatsSecurityError if the header is not acceptable."""
     if header == _HEADER:
         return "ed25519-nkey"
     data = _load_json(_from_base64url(header, "header"), "header", null=True) or {}
@@ -368,7 +368,7 @@ def _float_or_refuse(text: str) -> float:
     return number
 
 
-# json.loads would make one for every token.
+# json.loads would create a decoder for every token.
 _JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_float_or_refuse, object_pairs_hook=each_once)
 _JSON_OF_FLOATS = json.JSONDecoder(
     parse_constant=_refuse_constant,
@@ -378,7 +378,7 @@ _JSON_OF_FLOATS = json.JSONDecoder(
 )
 
 
-#: Deeper than claims ever are, and less than what Python's stack holds; Go reads 10,000 levels.
+#: The most levels that are read: more than claims ever have, and less than Python's stack holds. Go reads 10,000 levels.
 _DEEPEST = 200
 
 
@@ -420,7 +420,8 @@ _OUTER_NAMES = frozenset((*_OUTER, "nats"))
 
 @functools.lru_cache(maxsize=1)
 def _read_payload(payload: str) -> dict[str, Any]:
-    """The payload of a token, not to be changed. A token is looked at several times in a row, and to read it takes a tenth of decoding it."""
+    """The payload of a token, which callers must not change. It is cached because a token is read several times in a row, and reading takes a tenth of
+    the time of decoding."""
     data = _load_json(_from_base64url(payload, "payload"), "payload")
     if not _OUTER_NAMES.issuperset(data):
         refuse_twins(data, "")
@@ -428,7 +429,7 @@ def _read_payload(payload: str) -> dict[str, Any]:
 
 
 def _member(data: dict[str, Any] | None, name: str) -> Any:
-    """The member of a name, whatever its case, as Go's encoding/json finds it; null where there is none."""
+    """The member with a name, regardless of case, as Go's encoding/json finds it; None if there is none."""
     if not data:
         return None
     if name in data:
@@ -440,7 +441,7 @@ def _member(data: dict[str, Any] | None, name: str) -> Any:
 
 
 def _identify(data: dict[str, Any]) -> tuple[str, int]:
-    """The claim type and version. Version 1 has the type beside the standard members, version 2 under nats."""
+    """The claim type and version. Version 1 has the type next to the standard members, version 2 has it under nats."""
     nats = _member(data, "nats")
     if nats is not None and not isinstance(nats, dict):
         raise NatsSecurityError("Not a NATS token: nats in its payload is not an object.")
@@ -497,7 +498,7 @@ _V1_LIMITS = ("subs", "data", "payload", "imports", "exports", "wildcards", "dis
 
 
 def _migrate(data: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The payload of version 1 in the shape of version 2, except for its version. What version 2 has no place for is omitted."""
+    """The payload of version 1 in the structure of version 2, except for its version number. Members that version 2 does not have are omitted."""
     old = _member(data, "nats") or {}
     refuse_twins(old, "nats")
     there = {fold_name(name) for name in old}

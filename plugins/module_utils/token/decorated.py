@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Creds files, and the files in which NATS's tools mark tokens with dashed lines; those with seeds are in `keys.seed_files`.
+"""Creds files, and files in which NATS tools mark tokens with dashed lines. Files with seeds are in `keys.seed_files`.
 
-`find_token` and `find_seed` find what the Go library finds, and so any client of NATS. `token_in` and `seed_in` read what editors make of such a file
-too: other line ends, a byte order mark, blank lines, blanks around a line. Every file that is read goes through these. A file of a JWT or of creds that
-clients do not read is written again: `is_same` says which.
+`find_token` and `find_seed` find what the Go library finds, and so every NATS client. `token_in` and `seed_in` also accept what editors may change in such
+a file: line endings, a byte order mark, blank lines, white space around a line. They are used for every file that is read. A JWT or creds file that clients
+cannot read is written again; `is_same` finds these files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def decorate_token(token: str) -> str:
-    """The token between the lines by which NATS tools mark it in a file (DecorateJWT)."""
+    """The token between the lines with which NATS tools mark it in a file (DecorateJWT)."""
     return _decorate_token(token, decode_any_kind(token).kind)
 
 
@@ -41,7 +41,7 @@ def _decorate_token(token: str, kind: str) -> str:
 
 
 def format_creds(token: str, user: KeyPair) -> str:
-    """The creds file of a user (FormatUserConfig). NatsSecurityError where the token is not a user's, or not of this key."""
+    """The creds file of a user (FormatUserConfig). NatsSecurityError if the token is not that of a user, or not that of this key."""
     claims = decode(token)
     if claims.kind != "user":
         raise NatsSecurityError(f"A creds file holds the JWT of a user; this is one of {claims.kind} claims.")
@@ -76,7 +76,7 @@ def find_token(contents: str) -> str:
 
 
 def token_in(contents: str) -> str:
-    """The token in a creds file, decorated file or plain file, not decoded yet, whatever an editor made of line ends and blanks."""
+    """The token in a creds file, decorated file or plain file, not decoded yet, regardless of line endings and blanks."""
     # Most files hold the token alone.
     if contents.startswith("eyJ") and "\n" not in contents and not contents[-1].isspace():
         return contents
@@ -84,7 +84,7 @@ def token_in(contents: str) -> str:
 
 
 def is_same(contents: str, token: str, seed: str) -> bool:
-    """Whether clients of NATS find the token and the seed in a file; an empty seed is none that is wanted."""
+    """Whether NATS clients find the token and the seed in a file. With an empty seed, only the token has to be found."""
     if find_token(contents) != token:
         return False
     try:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work done in a thread of its own, one item after the other, while its results are used: a signer makes the next signatures while the last are
-verified, and what hangs in somebody's library can be given up.
+"""Runs work in a separate thread, one item after the other, while its results are used: a signer makes the next signatures while the last ones are
+verified, and a call that hangs in an external library can be abandoned.
 
-10,000 signatures of OpenBao or SoftHSM take a tenth less time by it, on two cores that have other work too (make bench BENCHMARKS=signers).
+10,000 signatures of OpenBao or SoftHSM take a tenth less time this way, on two cores that also have other work (make bench BENCHMARKS=signers).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ R = TypeVar("R")
 
 
 def ahead(do: Callable[[T], R], items: Sequence[T], timeout: float | None) -> Generator[R, None, None]:
-    """What `do` returns of each item, in order. Its errors are raised here.
+    """The result of `do` for each item, in order. Errors of `do` are raised here.
 
-    NatsSecurityError where an item takes longer than the timeout, in seconds. Its thread is then left alone and ends with the process; otherwise
-    it has ended when this is closed.
+    NatsSecurityError if an item takes longer than `timeout` seconds. The thread is then abandoned and ends with the process; otherwise it has ended when
+    this generator is closed.
     """
     results: queue.SimpleQueue[R | _Failure] = queue.SimpleQueue()
     stop = threading.Event()
@@ -44,7 +44,7 @@ def ahead(do: Callable[[T], R], items: Sequence[T], timeout: float | None) -> Ge
             try:
                 result = results.get(timeout=timeout)
             except queue.Empty:
-                seconds, timeout = timeout or 0.0, 0.0  # and it is not waited for once more
+                seconds, timeout = timeout or 0.0, 0.0  # so that join() does not wait again
                 raise NatsSecurityError(f"it did not answer for {seconds:g} s.") from None
             if isinstance(result, _Failure):
                 raise result.error

@@ -1,17 +1,17 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program that signs: any KMS can be put behind it. It is started directly, never through a shell.
+"""A program that signs, for example by calling a KMS. It is started directly, never through a shell.
 
 The protocol, version 1. The program is started with its arguments, in which `{public_key}` is replaced by the public key, and with two variables in
 its environment: `NATS_SIGNER_PUBLIC_KEY`, and `NATS_SIGNER_FORM`, which is `single` or `batch`.
 
-- In the form `single` it reads the bytes to sign from standard input until its end, and writes one signature to standard output: the 64 bytes, or
-  base64 of them (either alphabet, padding or not, a newline or not). It is started once for each signature.
-- In the form `batch` it reads lines, each the base64 of the bytes to sign (standard alphabet, padded), until the end of input, and writes for each, in
-  order, a line with base64 of the signature. It is started once for all of them.
+- In the form `single`, it reads the bytes to sign from standard input until end of file, and writes one signature to standard output: the 64 bytes, or
+  their base64 (either alphabet, with or without padding and newline). It is started once per signature.
+- In the form `batch`, it reads lines until end of file, each with the base64 of the bytes to sign (standard alphabet, padded), and writes for each, in
+  order, a line with the base64 of the signature. It is started once for all signatures.
 
-It exits with 0, and not before its output is complete. What it writes to standard error is shown, masked, when something is wrong. A program that
-neither reads nor writes anything for `timeout` is killed, with all that it started.
+It exits with 0 once its output is complete. Its standard error is shown, masked, if something is wrong. A program that neither reads nor writes anything
+for `timeout` seconds is killed, with all processes that it started.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class Ran(NamedTuple):
-    """What a program did: its output, and why that cannot be all; no reason where it did its work."""
+    """The result of a program: its output, and why it failed, in which case the output may be incomplete. `failure` is empty if it succeeded."""
 
     output: bytes
     failure: str
 
 
 class Command:
-    """The face of a program. Times are in seconds."""
+    """The face of a program. The timeout is in seconds."""
 
     def __init__(self, argv: Sequence[str], public_key: str, is_batch: bool, timeout: float) -> None:
         if not argv or not argv[0]:
@@ -66,7 +66,7 @@ class Command:
         self._timeout = timeout
 
     def public_bytes(self) -> None:
-        """A program is not asked for its key, because what it signs is verified; but it has to be there."""
+        """None: a program is not asked for its key, because its signatures are verified. NatsSecurityError if it is missing or not executable."""
         program = self._argv[0]
         if shutil.which(program) is None:
             if os.path.isfile(program) and not os.access(program, os.X_OK):
@@ -74,7 +74,7 @@ class Command:
             raise NatsSecurityError(f"there is no program {program} that can be started.")
 
     def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
-        """The signatures of the messages, by one run of the program or one for each."""
+        """The signatures of the messages, from one run of the program or from one run per message."""
         if self._is_batch:
             yield from self._sign_batch(messages)
         else:
@@ -88,7 +88,7 @@ class Command:
         lines = b"".join(base64.b64encode(message) + b"\n" for message in messages)
         ran = self._run(lines, len(messages), "batch")
         *whole, rest = ran.output.split(b"\n")
-        # The last line of a program that was cut off may be torn.
+        # If the program failed, its last line may be incomplete.
         for line in whole if ran.failure else [*whole, rest]:
             if line.strip():
                 yield _from_base64(line)
@@ -125,7 +125,7 @@ def _from_base64(output: bytes) -> bytes:
 
 
 def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, timeout: float) -> Ran:
-    """Give a program its input and take its output at the same time, so that neither waits for the other."""
+    """Write the input of a program and read its output at the same time, so that neither waits for the other."""
     failure = ""
     with selectors.DefaultSelector() as selector:
         talk = _Talk(process, selector, memoryview(data))
@@ -135,7 +135,7 @@ def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, ti
             if ready:
                 deadline = time.monotonic() + timeout
             elif process.poll() is not None:
-                break  # Something that it started keeps its output open.
+                break  # A process that it started keeps its output open.
             elif time.monotonic() > deadline:
                 failure = f"did not read or write anything for {timeout:g} s"
             for key, _unused in ready:
@@ -148,7 +148,7 @@ def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, ti
 
 
 class _Talk:
-    """What is on its way to and from a program."""
+    """The input and output of a running program."""
 
     def __init__(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector, waiting: memoryview) -> None:
         self.output, self.errors = bytearray(), bytearray()
@@ -182,7 +182,7 @@ class _Talk:
 
 
 def _end_of(process: subprocess.Popen[bytes], seconds: float) -> str:
-    """How a program that closed its output ended; nothing where that was well."""
+    """How a program that closed its output failed, as a phrase; empty if it exited with 0."""
     try:
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -191,12 +191,12 @@ def _end_of(process: subprocess.Popen[bytes], seconds: float) -> str:
 
 
 def _end_of_text(errors: bytearray) -> bytearray:
-    """The last part of a text, from a space on: half a secret would not be recognized as one."""
+    """The last part of a text, which begins after a space, because a part of a secret would not be recognized as one."""
     return errors if len(errors) <= _ERRORS_KEPT else errors[-_ERRORS_KEPT:].partition(b" ")[2]
 
 
 def _feed(descriptor: int, waiting: memoryview) -> memoryview:
-    """Write what fits; what is left. Nothing is left for a program that no longer reads: its output says whether that was too early."""
+    """Write as much as fits. What is left to write: nothing if the program no longer reads, because its output shows whether that was too early."""
     try:
         return waiting[os.write(descriptor, waiting[:_CHUNK]) :]
     except BlockingIOError:
@@ -206,7 +206,7 @@ def _feed(descriptor: int, waiting: memoryview) -> memoryview:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and all that it started, and let go of it."""
+    """Kill a program that still runs, with all processes that it started, and close its streams."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one place where signatures from outside come in: what a face returns is verified before anything uses it."""
+"""The only place where external signatures are received: what a face returns is verified before it is used."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _SIGNATURE_BYTES = 64
 
 
 class Face(Protocol):
-    """What a kind of external signer has to do; whatever goes wrong is a NatsSecurityError without the signer's name."""
+    """The interface of a kind of external signer. All errors are NatsSecurityErrors without the signer's name."""
 
     def public_bytes(self) -> bytes | None:
-        """The 32 bytes of the public key that it signs with, asked of the signer; None where it cannot say."""
+        """The 32 bytes of the signer's public key, as the signer reports it; None if it cannot report it."""
 
     def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
-        """The signatures of the messages in order, as they come in."""
+        """The signatures of the messages, in order, as they arrive."""
 
 
 class ExternalSigner:
-    """A signer outside of this process, by its name for people, such as `signers[0] (the transit key operator)`.
+    """A signer outside of this process. `name` is for messages, such as `signers[0] (the transit key operator)`.
 
-    The public key may be asked of the face, which then has to be there at once. Where it is given, the face is contacted before the first
-    signature, and has to hold that key.
+    Without `public_key`, the face is asked for it at once. With `public_key`, the face is contacted before the first signature, and has to hold
+    that key.
     """
 
     __slots__ = ("_face", "_is_checked", "_public", "name", "public_key", "type")
@@ -47,7 +47,7 @@ class ExternalSigner:
         return f"ExternalSigner({self.name}, {self.type} {self.public_key})"
 
     def check(self) -> None:
-        """Contact the signer without signing anything. NatsSecurityError where it does not answer, or holds another key."""
+        """Contact the signer without signing anything. NatsSecurityError if it does not answer, or holds another key."""
         if self._is_checked:
             return
         found = self._public_bytes()
@@ -62,7 +62,7 @@ class ExternalSigner:
         return self.sign_all([data])[0]
 
     def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
-        """The signature of each message in order, each verified; all of them, or NatsSecurityError."""
+        """The signature of each message, in order, each verified. NatsSecurityError if one of them is missing or wrong."""
         if not messages:
             return []
         self.check()
@@ -93,7 +93,7 @@ class ExternalSigner:
         if found is None:
             raise NatsSecurityError(f"{self.name}: public_key is needed, this kind of signer cannot be asked for it.")
         try:
-            # Through its text, which checks it as any public key is checked.
+            # Parsed from its text, so that it is checked like any public key.
             return nkey.from_public_key(KeyPair(key_type, found).public_key)
         except NatsSecurityError as error:
             raise NatsSecurityError(f"{self.name}: {error}") from None
@@ -124,7 +124,7 @@ _SECRETS = re.compile(
 
 
 def shown(text: str, secrets: Sequence[str] = ()) -> str:
-    """What an external signer says, on one line for an error: its end, 400 characters, secrets masked."""
+    """The message of an external signer, for an error: its last 400 characters, on one line, with secrets masked."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)

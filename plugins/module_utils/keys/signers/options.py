@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A signer from its description, which has the same words in every module, in the document of a store and in roles."""
+"""Creates signers from their options, which have the same names in every module, in the document of a store and in roles."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ...disk.files import check_regular, read_text
 from .. import nkey
 from .external import ExternalSigner, shown
 
-#: The types of signers, and the options that only they have.
+#: The types of signers, each with the options that only it has.
 TYPES = {
     "command": ("argv", "batch"),
     "transit": ("address", "namespace", "mount", "key", "key_version", "token", "token_path", "ca_path"),
     "pkcs11": ("library_path", "token_label", "key_label", "key_id", "pin", "pin_path", "pin_variable"),
 }
-#: What every one of them has.
+#: The options that all types have.
 COMMON = ("type", "public_key", "key_type", "timeout")
 #: The types of keys that sign tokens.
 KEY_TYPES = ("operator", "account")
@@ -36,7 +36,7 @@ _EXCLUSIVE = (("token", "token_path"), ("pin", "pin_path"), ("pin", "pin_variabl
 
 
 def signers_of(described: list[Mapping[str, Any]] | None, option: str = "signers") -> list[ExternalSigner]:
-    """The signers of a list of descriptions. NatsSecurityError with the place of what is wrong."""
+    """The signers of a list of options. NatsSecurityError, which names the place of the problem, if one cannot be created."""
     signers = [signer_of(one, f"{option}[{number}]") for number, one in enumerate(described or ())]
     places: dict[str, str] = {}
     for number, signer in enumerate(signers):
@@ -49,10 +49,10 @@ def signers_of(described: list[Mapping[str, Any]] | None, option: str = "signers
 
 
 def signer_of(options: Mapping[str, Any], where: str = "signers[0]") -> ExternalSigner:
-    """The signer of a description; `where` it stands is for messages. What is None counts as omitted.
+    """The signer that the options describe. `where` is their place, for messages. Options that are None count as omitted.
 
-    It is contacted at once where the description has no public key, and before the first signature otherwise. NatsSecurityError for a description that
-    is not whole or has options of another type of signer, and for a signer that does not answer.
+    The signer is contacted at once if the options have no public key, otherwise before the first signature. NatsSecurityError if options are missing or
+    belong to another type of signer, or if the signer does not answer.
     """
     given = {name: value for name, value in options.items() if value is not None}
     kind = given.get("type")
@@ -142,7 +142,7 @@ def _transit(given: Mapping[str, Any], where: str, timeout: float) -> tuple[Any,
 
 
 def _environment(name: str) -> str | None:
-    """A variable of OpenBao or of Vault, as their own command lines read them."""
+    """An environment variable of OpenBao, or else of Vault, as their command-line tools read it; None if neither is set."""
     return os.environ.get(f"BAO_{name}") or os.environ.get(f"VAULT_{name}") or None
 
 

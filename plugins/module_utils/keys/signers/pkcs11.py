@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A key in a token or an HSM that speaks PKCS#11 and has EdDSA, by the library `python-pkcs11`. Its private half never leaves there."""
+"""A key in a token or HSM that supports PKCS#11 and EdDSA, through the library `python-pkcs11`. The private key never leaves the device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _refused: set[tuple[str, str, str]] = set()
 
 
 class Object(NamedTuple):
-    """Where a key is: the library of the device, the label of its token, and the label or id of the key, whichever is given."""
+    """Where a key is: the library of the device, the label of its token, and the label or id of the key, or both."""
 
     library_path: str
     token_label: str
@@ -38,9 +38,9 @@ class Object(NamedTuple):
 
 
 class Pkcs11:
-    """The face of one key. A session is opened when it is first asked for something. The timeout is in seconds, for each step.
+    """The face of one key. A session is opened at first use. The timeout is in seconds, for each step.
 
-    A library that hangs cannot be interrupted; it is left alone in a thread of its own, which ends with the process.
+    A library that hangs cannot be interrupted. It is left in a separate thread, which ends with the process.
     """
 
     def __init__(self, where: Object, pin: str | None, timeout: float) -> None:
@@ -115,7 +115,7 @@ class Pkcs11:
             _refused.add(login)
             raise
         except pkcs11.exceptions.UserAlreadyLoggedIn:
-            # A login is the whole process's: that of another key in the same token.
+            # A login applies to the whole process: another key in the same token has already logged in.
             return token.open()
 
     def _explained(self, error: Exception) -> NatsSecurityError:

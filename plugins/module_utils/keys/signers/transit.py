@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A key of the transit engine of HashiCorp Vault or OpenBao, by the library `hvac`. Its private half never leaves there.
+"""A key of the transit secrets engine of HashiCorp Vault or OpenBao, through the library `hvac`. The private key never leaves the server.
 
-What the token that signs needs in its policy: `read` on MOUNT/keys/KEY and `update` on MOUNT/sign/KEY.
+The policy of the token has to allow `read` on MOUNT/keys/KEY and `update` on MOUNT/sign/KEY.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ except ImportError as _error:
 
 T = TypeVar("T")
 
-#: A request with more than 1,000 strings is refused ("exceeded maximum number of strings"), and a message counts as two.
+#: How many messages a request contains. Servers refuse more than 1,000 strings ("exceeded maximum number of strings"), and a message counts as two.
 SLICE = 200
 
 
 class Server(NamedTuple):
-    """Where Vault or OpenBao is, and who asks. The timeout is in seconds, for each request."""
+    """The address of Vault or OpenBao, and the token for it. The timeout is in seconds, for each request."""
 
     address: str
     token: str
@@ -40,7 +40,7 @@ class Server(NamedTuple):
 
 
 class Transit:
-    """The face of one transit key. Without a version it is the newest one when it is first asked for; it stays with that one."""
+    """The face of one transit key. Without `version`, the version that is the newest at first use is used from then on."""
 
     def __init__(self, server: Server, mount: str, key: str, version: int | None = None) -> None:
         if HVAC_IMPORT_ERROR is not None:
@@ -72,9 +72,9 @@ class Transit:
         return base64.b64decode(found["keys"][version]["public_key"], validate=True)
 
     def sign_all(self, messages: Sequence[bytes]) -> Generator[bytes, None, None]:
-        """The signatures of the messages, asked for in slices of SLICE; the next slice is under way while one is verified."""
+        """The signatures of the messages, requested in slices of SLICE. The next slice is requested while one is verified."""
         slices = [messages[start : start + SLICE] for start in range(0, len(messages), SLICE)]
-        # A request has a timeout of its own.
+        # Each request has its own timeout.
         with contextlib.closing(ahead(self._sign_slice, slices, None)) as answers:
             for signatures in answers:
                 yield from signatures
@@ -117,7 +117,7 @@ class Transit:
             raise NatsSecurityError("the answer is not one of Vault or OpenBao.") from None
 
     def _why_forbidden(self) -> str:
-        """A token that is known may look itself up; one that has expired may not."""
+        """Why a request was forbidden. A valid token may look itself up; an unknown or expired one may not."""
         with contextlib.suppress(Exception):
             self._client.auth.token.lookup_self()
             return (
