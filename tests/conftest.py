@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes ansible_collections.natsops.security importable and playable from a checkout that lies anywhere, and has the fixtures of all tests."""
+"""Fixtures of all tests. Makes ansible_collections.natsops.security available to imports and playbooks from a checkout in any folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever runs ansible-playbook."""
+    """Mark the tests that run ansible-playbook."""
     for item in items:
         if "play" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.playbook)
@@ -44,7 +44,7 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Any]:
-    """Three servers that have the accounts of a store, with users: a support.inventories.Cluster."""
+    """Three servers with the accounts of a store that has users: a support.inventories.Cluster."""
     from support.inventories import cluster_of_users
 
     with cluster_of_users(tmp_path_factory.mktemp("cluster"), collections_path) as found:
@@ -63,7 +63,7 @@ def clients(cluster: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def core() -> Any:
-    """The core's modules. Imported late: pytest-ansible makes the collection importable after it has read this file."""
+    """The core's modules, imported when a test needs them: pytest-ansible makes the collection importable after it has read this file."""
     from ansible_collections.natsops.security.plugins.module_utils import claims
     from ansible_collections.natsops.security.plugins.module_utils.claims import options
     from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -79,7 +79,7 @@ def core() -> Any:
 
 @pytest.fixture(scope="session")
 def modules(collections_path: pathlib.Path) -> Iterator[Modules]:
-    """Runs modules."""
+    """A process that runs modules."""
     started = Modules(collections_path)
     yield started
     started.stop()
@@ -140,7 +140,7 @@ def acme(_acme: Site, site: Site) -> Site:
 
 @pytest.fixture
 def play(tmp_path: pathlib.Path, collections_path: pathlib.Path) -> Play:
-    """Runs playbooks."""
+    """A folder and an environment to run playbooks in."""
     folder = tmp_path / "play"
     folder.mkdir()
     return Play(folder, collections_path)

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that reads what others wrote, fed by atheris (libFuzzer) with what it makes of real inputs: it is read, or refused with NatsSecurityError.
+"""Fuzzing of every reader of foreign data with atheris (libFuzzer), which mutates real inputs: an input is read, or refused with NatsSecurityError.
 
-`make attack` runs it, and `python tests/attack/fuzz.py SECONDS [TARGET ...]` alone: all targets one after the other, with the seconds divided among
-them. What is found is kept in `.fuzz/`, by target, so that the next run goes on from there; an input that fails is printed with its file, and fails
-at once the next time. A target is a function of bytes in `TARGETS`; what it promises beyond that nothing but NatsSecurityError comes out is asserted in
-it. libFuzzer ends an input that takes more than `SLOWEST` seconds, which is a failure too.
+`make attack` runs it, and so does `python tests/attack/fuzz.py SECONDS [TARGET ...]`: all targets one after the other, with the seconds divided among
+them. The inputs found are kept in `.fuzz/`, by target, and the next run continues from them; an input that fails is printed with its file, and fails
+immediately in the next run. A target is a function of bytes in `_targets()`. It may raise NatsSecurityError only; it asserts what else it guarantees.
+libFuzzer ends an input that takes more than `SLOWEST` seconds, which is a failure too.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOUND = ROOT / ".fuzz"
 PACKAGE = "ansible_collections.natsops.security.plugins.module_utils"
 NOW = 1_800_000_000
-#: How long one input takes at most, in seconds, on a busy machine and with the bookkeeping of what is covered: rules take 2 for 1 MiB without.
+#: Time limit of one input, in seconds, for a busy machine and with coverage tracking. Without tracking, the rules take 2 seconds for 1 MiB.
 SLOWEST = 30
-#: The longest input, in bytes. What takes too long for larger ones is in test_hostile_documents.py.
+#: The longest input, in bytes. test_hostile_documents.py measures the time that larger inputs take.
 LONGEST = 8192
 
 Target = Callable[[bytes], None]
 
 
 def _targets() -> dict[str, Target]:
-    """The targets by name. Imports what they try."""
+    """The targets by name. The code under test is imported here, after atheris has instrumented it."""
     # pylint: disable=too-many-locals,import-outside-toplevel
     from ansible_collections.natsops.security.plugins.module_utils import rules
     from ansible_collections.natsops.security.plugins.module_utils.access import subjects as sets
@@ -79,7 +79,7 @@ def _targets() -> dict[str, Target]:
             plan.read_wanted(text, "jwts[0]")
 
     def payload(data: bytes) -> None:
-        """A payload that was signed by a key of one of our own: whatever is decoded is written again with the same meaning, and no rule fails on it."""
+        """A payload signed by a known key: every token that is decoded is encoded again with the same meaning, and no rule fails on it."""
         pair = pairs.get(chr(data[0]) if data else "", pairs["A"])
         text = codec._HEADER + "." + codec._base64url(data[1:])
         signed = codec.with_signature(text, pair.sign(text.encode("ascii")))
@@ -113,7 +113,7 @@ def _targets() -> dict[str, Target]:
             decorated.is_same(text, text, text)
 
     def seed(data: bytes) -> None:
-        """A seed is read or refused; whatever is one is recognised and hidden, whatever is around it."""
+        """A seed is read or refused; every seed is recognised and hidden in any surrounding text."""
         text = data.decode("utf-8", "surrogateescape")
         for read in (nkey.from_seed, nkey.from_public_key):
             with refused:
@@ -145,7 +145,7 @@ def _targets() -> dict[str, Target]:
         urls.passwords_in(text_)
 
     def yaml(data: bytes) -> None:
-        """A document from a file, and whatever it says applied to nothing."""
+        """A document from a file, parsed and read, but not applied."""
         with refused:
             found = source.parse_source("/d.yml", data.decode("utf-8", "replace"))
             _wanted, problems = document.read_document(found)
@@ -240,7 +240,7 @@ NAMES = (
 )
 
 
-# ---- what it begins with
+# ---- the initial inputs
 
 
 def _golden() -> list[dict[str, Any]]:
@@ -304,7 +304,7 @@ def _answers() -> Iterator[str]:
 
 
 def beginnings(name: str) -> Iterable[bytes]:
-    """Real inputs of a target."""
+    """Real inputs of a target, from which the fuzzer starts."""
     golden = {word for one in _golden()[::3] for word in _subjects_in(one["payload"])}
     texts: dict[str, Callable[[], Iterable[str]]] = {
         "token": _tokens,
@@ -339,16 +339,16 @@ def _prepare(name: str) -> pathlib.Path:
     return folder
 
 
-# ---- running it
+# ---- running the fuzzer
 
 
 def run_target(name: str, arguments: list[str]) -> None:
-    """Fuzz one target in this process; libFuzzer ends it."""
+    """Fuzz one target in this process, which libFuzzer ends."""
     import atheris
 
     sys.path.insert(0, os.environ["NATSOPS_COLLECTIONS"])
     with atheris.instrument_imports(include=[PACKAGE]):
-        # Also what is imported only where it is used: later it would not be watched.
+        # Import modules that functions import when they run as well: they would not be instrumented later.
         for module in pkgutil.walk_packages([str(ROOT / "plugins/module_utils")], PACKAGE + "."):
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
@@ -358,7 +358,7 @@ def run_target(name: str, arguments: list[str]) -> None:
 
 
 def main() -> int:
-    """Fuzz the targets that the arguments name, all of them where they name none."""
+    """Fuzz the targets named in the arguments, by default all of them. Return the exit status."""
     if sys.argv[1] == "--target":
         run_target(sys.argv[2], sys.argv[3:])
         return 0

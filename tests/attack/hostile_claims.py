@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Claims that somebody made to keep those busy who look at them: each function makes some of a size, about `n` times what is repeated."""
+"""Claims made to slow down their readers. Each function makes claims of a size: `n` is about the number of repeated elements."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def account(**members: Any) -> Claims:
 
 
 def user(tags: list[str] | None = None, **access: Any) -> Claims:
-    """Claims of a user; of a scoped one where there is no access."""
+    """Claims of a user; of a scoped user if no access is given."""
     body = User(access=UserAccess(**access) if access else no_access(), tags=tags or [])
     body.issuer_account = ACCOUNT.public_key
     return Claims(subject=USER.public_key, name="u", issuer=OTHER.public_key, body=body)
@@ -65,7 +65,7 @@ def _numbered(text: str, n: int) -> list[str]:
     return [text.replace("#", str(number)) for number in range(n)]
 
 
-#: For the rules of a token alone.
+#: Claims for the rules of a single token.
 ALONE: dict[str, Callable[[int], Claims]] = {
     "wildcard exports": lambda n: account(exports=exports(*_numbered("a#.*.>", n))),
     "exports that overlap in one token": lambda n: account(
@@ -117,7 +117,7 @@ ALONE: dict[str, Callable[[int], Claims]] = {
     "a URL": lambda n: account(info_url="http://" + "%" * 10 * n + "[::" * n),
 }
 
-#: For the rules between an account and its user.
+#: Claims for the rules between an account and its user.
 BETWEEN: dict[str, Callable[[int], tuple[Claims, Claims]]] = {
     "functions and tags": lambda n: (scope(*_numbered("{{tag(t#)}}.x", n)), user(tags=_numbered("t#:v", n))),
     "functions without tags": lambda n: (scope(*_numbered("{{tag(t#)}}.x", n)), user(tags=_numbered("x#:v", n))),

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets given to filters and to the action plugin, which run on the controller, where nothing masks them."""
+"""Secrets passed to filters and to the action plugin, which run on the controller, where Ansible does not mask them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_filters_show_no_seed(name: str) -> None:
 
 @pytest.mark.playbook
 def test_vault_in_a_file_named_by_a_seed_shows_none(play: Play) -> None:
-    """`Play` looks for seeds in all that is printed."""
+    """`Play` searches all output for seeds."""
     (play.folder / "named.json").write_text(f'{{"named": "{SEED}"}}')
     options = {
         "definition": {"operator": {"name": "O"}},

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The role natsops.security.credentials and the playbook renew, killed before each of their tasks: the next run ends in the state of a run that was not killed.
+"""The role natsops.security.credentials and the playbook renew, killed before each of their tasks: the next run ends in the same state as an uninterrupted run.
 
-The tasks are counted by running, so that one more is tried without being named. `make test` kills the role at every third task and goes on from what
-each killed run left. `make attack` does so at every task, and with the playbook, and kills at each one from the beginning. That a module is killed in
-its work is in test_kills.py.
+A complete run counts the tasks, so a new task is covered without a change here. `make test` kills the role at every third task and continues from the
+state that each killed run left. `make attack` does so at every task, and with the playbook too, and also starts from the beginning for each kill.
+test_kills.py kills modules while they run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DOCUMENT: dict[str, Any] = {
     "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}]}],
 }
 
-#: The same, with windows in which everything is renewed, and with an activation.
+#: The same document, with an activation, and with renewal windows in which everything is renewed.
 PERIODS: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main"], "expires_in": "500d", "renew_before": "470d"},
     "accounts": [
@@ -61,14 +61,14 @@ PERIODS: dict[str, Any] = {
 
 @dataclasses.dataclass
 class Killed:
-    """Two hosts, of which the playbook is killed before its n-th task."""
+    """Two hosts, and a playbook for them that is killed before its n-th task."""
 
     site: Site
     environment: dict[str, str]
     playbook: str = ""
 
     def __post_init__(self) -> None:
-        """Make the store, and the files of the play."""
+        """Create the store and the files of the play."""
         self.reset()
         folder = self.site.folder.parent / "files"
         folder.mkdir()
@@ -119,7 +119,7 @@ class Killed:
         self.files = folder
 
     def reset(self) -> None:
-        """Begin again."""
+        """Restore the initial state."""
         shutil.rmtree(self.site.folder)
         for host in ("h1", "h2"):
             (self.site.folder / host).mkdir(parents=True)
@@ -127,7 +127,7 @@ class Killed:
         assert not self.site.start("store", options).get("failed")
 
     def run(self, before: int = 0) -> int:
-        """Run to the end, or to a task; the number of tasks, or 0 where it was killed."""
+        """Run to the end, or to a task. Return the number of tasks, or 0 if the run was killed."""
         playbook = (
             [self.playbook, "-e", f"@{self.files}/variables.json"] if self.playbook else [f"{self.files}/play.yml"]
         )
@@ -145,7 +145,7 @@ class Killed:
         return tasks_of(self.files)
 
     def keys(self) -> dict[str, str]:
-        """The public keys that are on the hosts, in creds or waiting for a JWT."""
+        """The public key on each host, by host: in its creds, or waiting for a JWT."""
         found = {}
         for host in ("h1", "h2"):
             for name in ("nats.creds", ".nats.creds.natsops-key"):
@@ -155,7 +155,7 @@ class Killed:
         return found
 
     def assert_complete(self, earlier: dict[str, str]) -> None:
-        """The creds are there with the keys that were made first, the handlers have run, and nothing is left over."""
+        """Assert that the creds exist with the keys that were created first, that the handlers have run, and that no temporary file is left."""
         for host in ("h1", "h2"):
             folder = self.site.folder / host
             assert sorted(path.name for path in folder.iterdir()) == ["handled", "nats.creds"]
@@ -194,7 +194,7 @@ def test_run_after_a_kill_at_any_task(killed: Killed) -> None:
 
 
 class Renewal:
-    """Creds, accounts, an activation and the operator, which are all due for renewal."""
+    """Creds, accounts, an activation and the operator, all due for renewal."""
 
     def __init__(self, killed: Killed) -> None:
         self.killed, self.site = killed, killed.site
@@ -202,7 +202,7 @@ class Renewal:
         self.begin()
 
     def begin(self) -> None:
-        """Make them, and let 35 days pass."""
+        """Create them, and let 35 days pass."""
         self.killed.reset()
         self.killed.run()
         age(self.site, 35 * 86400)
@@ -212,7 +212,7 @@ class Renewal:
         self.first = self.expiries()
 
     def expiries(self) -> dict[str, int]:
-        """When each token ends, in unix seconds."""
+        """The expiry of each token in unix seconds, by name."""
         app = self.site.claims("stores/ACME/accounts/APP/APP.jwt")
         users = {host: self.site.claims(f"stores/ACME/accounts/APP/users/{host}.jwt").expires for host in ("h1", "h2")}
         activation = codec.decode(app.body.imports[0].token)
@@ -220,7 +220,7 @@ class Renewal:
         return {**users, "APP": app.expires, "activation": activation.expires, "operator": operator.expires}
 
     def assert_complete(self) -> None:
-        """Everything is renewed for about its whole time, with the keys that it had, and the handlers have run."""
+        """Assert that everything is renewed for about its whole lifetime, with the same keys, and that the handlers have run."""
         now = self.expiries()
         assert {name: round((now[name] - expires) / 86400) for name, expires in self.first.items()} == dict.fromkeys(
             now, 35

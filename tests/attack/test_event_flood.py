@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A flood of events, faster than a rulebook takes them: memory is bounded, what is dropped is counted, and no server waits."""
+"""A flood of events, faster than a rulebook accepts them: memory is bounded, dropped events are counted, and no server waits."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 pytestmark = [pytest.mark.server, pytest.mark.attack]
 
 COUNT = 200_000
-#: How much memory a source may take beside what it has when it starts, in KiB: what it holds, and what it reads ahead.
+#: How much memory a source may use in addition to its memory at start, in KiB, for queued events and for what it reads ahead.
 ROOM = 40 * 1024
 
-# A rulebook that takes an event in a hundredth of a second.
+# A rulebook that needs a hundredth of a second for each event.
 SLOW = """
 import asyncio, json, os, runpy, sys
 
@@ -83,7 +83,7 @@ def test_a_flood_is_counted_in_bounded_memory(tmp_path: pathlib.Path) -> None:
 
 
 def flood(fleet: Fleet, creds: pathlib.Path) -> None:
-    """Publish what servers publish when clients connect, as fast as a client of nats-py can."""
+    """Publish the events that servers publish when clients connect, as fast as a nats-py client can."""
     server = nkey.create("server").public_key
     said = {"id": "x", "server": {"id": server, "name": "n9"}, "client": {"acc": "APP", "name": "x" * 500}}
     payload = json.dumps(said).encode()

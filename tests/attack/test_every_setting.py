@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every declared setting of nats-server with a value of each kind: what this collection refuses, the server refuses, and the other way round."""
+"""Every declared setting of nats-server with a value of each kind: this collection refuses exactly the values that the server refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.servers import SERVER
 
 from ansible_collections.natsops.security.plugins.module_utils.server import language, settings
 
-#: As a setting may be written in a task.
+#: Values of a setting as they may be written in a task.
 VALUES: tuple[Any, ...] = (
     "text",
     "5s",
@@ -31,28 +31,28 @@ VALUES: tuple[Any, ...] = (
     {},
     [{}],
 )
-#: What the server has against a value of the right kind.
+#: Errors of the server about a value of the right kind.
 OTHER = re.compile(
     r"not a valid subject|proxy URL|absolute size|missing '(key|cert)_file'|no such file|valid non-empty string|does not support tokens|converted to a duration"
 )
 
 
 def wrapped(block: str, members: dict[str, Any]) -> dict[str, Any]:
-    """Members in the block of a path such as `leafnodes.remotes[]`."""
+    """The members inside the block of a path such as `leafnodes.remotes[]`."""
     for name in reversed(block.split(".") if block else []):
         members = {name[:-2]: [members]} if name.endswith("[]") else {name: members}
     return members
 
 
 def judge(config: pathlib.Path, members: dict[str, Any]) -> str:
-    """What the server has against members; nothing if it accepts them."""
+    """The error of the server about the members; empty if it accepts them."""
     config.write_text(language.write(members))
     done = subprocess.run([SERVER, "-t", "-c", config], capture_output=True, text=True, check=False)
     return done.stderr.rpartition(".conf:")[2].strip() if done.returncode else ""
 
 
 def declared() -> list[tuple[str, str, str]]:
-    """Blocks, the names of their settings, and the kinds of these."""
+    """A tuple of block, name and kind for each declared setting."""
     blocks = [block for block in settings._BLOCKS if block != "resolver"]
     blocks += ["tls", "cluster.authorization"]
     return [(block, name, kind) for block in blocks for name, kind in (settings._kinds(block) or {}).items()]

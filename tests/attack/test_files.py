@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Paths that are no files, name one file twice, lead out of a store or are no text; files as editors leave them; copies of seeds."""
+"""Paths that are not files, name one file twice, lead out of a store or are not text; files as editors save them; copies of seeds."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 NOW = 1_800_000_000
-#: Longer than any task takes on a busy machine: a task that waits for a pipe does so for ever.
+#: Seconds, longer than any task takes on a busy machine: a task that waits for a pipe never ends.
 PATIENCE = 120
 
 
 def paths_of(spec: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """The options of a module that have paths, as `signing_keys.path`."""
+    """The options of a module that are paths; suboptions as `signing_keys.path`."""
     for name, option in spec.items():
         if "path" in (option.get("type"), option.get("elements")):
             yield prefix + name
@@ -44,9 +44,9 @@ def paths_of(spec: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 OPTIONS = [(name[len("nats_") :], option) for name in MODULES for option in paths_of(options_of(name))]
-#: Where a folder is meant, or may be.
+#: Options that name a folder, or may name one.
 FOLDERS = {"signer_path", "system_signer_path", "store_path", "signers.ca_path"}
-#: Read later, on the server only, or by the action plugin on the controller (see test_vault.py).
+#: Options read later, only on the server, or by the action plugin on the controller (see test_vault.py).
 NOT_READ = {
     ("resolver", "signer_path"),
     *(("resolver", f"signers.{name}") for name in ("token_path", "ca_path", "library_path", "pin_path")),
@@ -54,7 +54,7 @@ NOT_READ = {
     ("server_config", "data_dir"),
     ("store", "vault_file"),
 }
-#: Of the modules that ask about access, what is not about where their JWTs come from.
+#: Options of the access modules other than those for the sources of JWTs.
 BESIDE_SOURCES = (
     *("junit_path", "sarif_path", "policy_path"),
     *("html_path", "json_path", "metrics_path", "previous_path", "keys_dir"),
@@ -62,13 +62,13 @@ BESIDE_SOURCES = (
 
 
 def is_folder(option: str) -> bool:
-    """Whether an option names a folder, or may."""
+    """Whether an option names a folder, or may name one."""
     return option.endswith("dir") or option in FOLDERS
 
 
 @pytest.fixture
 def ready(acme: Site) -> Site:
-    """ACME with what the tasks below need."""
+    """ACME with the files that the tasks below need."""
     acme.make_key("acme-importer.nk", "account")
     pair = acme.make_key("given.nk", "user")
     acme.make_jwt("given.jwt", "user", pair.public_key, acme.key("app.nk"))
@@ -81,7 +81,7 @@ def ready(acme: Site) -> Site:
 
 
 def base(site: Site, module: str) -> dict[str, Any]:
-    """A task of a module that would succeed, but for those that connect."""
+    """The options of a task that succeeds, unless the module connects to a server."""
     closed = {"servers": ["nats://127.0.0.1:9"], "connect_timeout": "1s", "timeout": "1s"}
     if module.startswith("resolver"):
         closed.update(creds_path=make_creds(site), jwt_paths=[site / "app.jwt"])
@@ -140,7 +140,7 @@ def base(site: Site, module: str) -> dict[str, Any]:
 
 
 def make_store(site: Site) -> dict[str, Any]:
-    """A store, and where it is."""
+    """The options that locate a store, which is created if missing."""
     where = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     if not (site.folder / "stores").exists():
         site.start("store", {**where, "definition": scenarios.DOCUMENT})
@@ -148,7 +148,7 @@ def make_store(site: Site) -> dict[str, Any]:
 
 
 def make_backup(site: Site) -> str:
-    """A backup of that store."""
+    """The path of a backup of that store, which is created if missing."""
     if not (site.folder / "given.backup").exists():
         site.start("backup", {**make_store(site), "path": site / "given.backup", "password": "p"})
     return site / "given.backup"
@@ -165,7 +165,7 @@ def _credentials_user(site: Site, path: str) -> dict[str, Any]:
 
 
 def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
-    """The same with a path in one of its options."""
+    """The options of such a task, with a path in one of them."""
     options = base(site, module)
     name, _dot, inner = option.partition(".")
     if module in ("access_info", "policy", "report") and name not in ("jwt_paths", *BESIDE_SOURCES):
@@ -212,7 +212,7 @@ def task(site: Site, module: str, option: str, path: str) -> dict[str, Any]:
 
 
 def signer_with(option: str, path: str) -> dict[str, Any]:
-    """A signer elsewhere with a path in one of its options."""
+    """The options of an external signer, with a path in one of them."""
     signer = {"type": "transit", "key": "k", "address": "http://127.0.0.1:9", "token": "t"}
     if option in ("library_path", "pin_path"):
         signer = {"type": "pkcs11", "library_path": "none.so", "token_label": "t", "key_label": "k"}
@@ -222,20 +222,20 @@ def signer_with(option: str, path: str) -> dict[str, Any]:
 
 
 def make_creds(site: Site) -> str:
-    """Creds of a user."""
+    """The path of the creds of a user, which are created here."""
     text = site.core.decorated.format_creds(site.text("given.jwt"), site.key("given.nk"))
     return site.write("given.creds", text, 0o600)
 
 
 def end_of(modules: FaultyModules, module: str, options: dict[str, Any], **how: Any) -> Ended:
-    """What comes of a task, which ends without anybody opening the other end of a pipe."""
+    """The result of a task. The task must end although no process opens the other end of a pipe."""
     modules.begin(module, options, how)
     assert modules.has_ended(PATIENCE), f"nats_{module} waits"
     return modules.end()
 
 
 def refused(modules: FaultyModules, site: Site, module: str, options: dict[str, Any]) -> str:
-    """The one message of a task that fails and changes nothing."""
+    """The message of a task, which must fail with this single message and change nothing."""
     before = site.snapshot()
     ended = end_of(modules, module, options)
     assert ended.result.get("failed"), ended.result
@@ -246,7 +246,7 @@ def refused(modules: FaultyModules, site: Site, module: str, options: dict[str, 
     return message
 
 
-# ---- what is not a file
+# ---- paths that are not files
 
 
 def _pipe(path: str) -> str:
@@ -279,7 +279,7 @@ NO_FILES = [_pipe, _socket, _device, _link_to_pipe]
 
 
 def try_no_files(site: Site, modules: FaultyModules, module: str, option: str, makers: Sequence[Any]) -> None:
-    """Have something else than a file at a path."""
+    """Put something other than a file at a path, and expect the task to refuse it."""
     for make in makers:
         path = site / f"{option}{make.__name__}"
         kind = make(path)
@@ -334,7 +334,7 @@ def made_store(
 
 
 def every_file(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a store and its keystore, but for the list of what version control passes over."""
+    """The files of a store and its keystore, except .gitignore."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".gitignore"]
 
 
@@ -351,8 +351,7 @@ def test_pipes_in_a_store_are_named_and_not_waited_for(
         for module, given in (("store", options), ("store", changed), ("store_info", info)):
             ended = end_of(modules_with_faults, module, given, check=module == "store")
             told = ended.result["msg"] if ended.result.get("failed") else str(ended.result.get("problems"))
-            # Whose seed is at hand, its creds are not read to show a store.
-            # They are not read either to archive them.
+            # Creds are not read to show a store if the seed of the user is available, nor to archive them.
             is_unread = path.suffix == ".nk" or (path.suffix == ".creds" and given is not options)
             assert str(path) in told or "named pipe" in told or is_unread, (module, str(path), told)
         path.unlink()
@@ -365,7 +364,7 @@ def test_pipes_in_a_store_are_named_and_not_waited_for(
 
 
 def spellings(path: str) -> list[str]:
-    """Paths of one file that is not there yet."""
+    """Several paths of one file that does not exist yet."""
     folder, name = str(pathlib.Path(path).parent), pathlib.Path(path).name
     link = f"{folder}-link"
     if not pathlib.Path(link).exists():
@@ -392,12 +391,12 @@ WRITTEN = {
     "creds": ("path",),
     "nkey": ("path", "public_key_path"),
 }
-#: The signer may be one of the keys of the task.
+#: Options that may name the same file: the signer may be one of the keys of the task.
 ALLOWED = {frozenset({"signer_path", "key_path"}), frozenset({"signer_path", "signing_keys.path"})}
 
 
 def set_path(options: dict[str, Any], option: str, path: str) -> None:
-    """Give an option a path; of signing keys, the first one."""
+    """Set an option to a path; for signing keys, the path of the first one."""
     name, _dot, inner = option.partition(".")
     if name == "signers":
         options.pop("signer_path", None)
@@ -453,7 +452,7 @@ def test_new_key_never_replaces_a_file(ready: Site) -> None:
             assert ready.text("taken") == content
 
 
-# ---- texts that are no paths or names
+# ---- texts that are not paths or names
 
 
 NO_PATHS = (
@@ -468,7 +467,7 @@ NO_PATHS = (
 
 
 def try_no_paths(site: Site, modules: FaultyModules, module: str, option: str, texts: Sequence[Any]) -> None:
-    """Have a text that cannot be a path in an option."""
+    """Set an option to texts that cannot be paths, and expect the task to refuse them."""
     for text, words in texts:
         if text in ("", "slash/") and is_folder(option):
             continue
@@ -529,7 +528,7 @@ def test_store_is_not_the_keystore(ready: Site, modules_with_faults: FaultyModul
 
 
 def folders_of(site: Site) -> list[pathlib.Path]:
-    """The folders of a store and its keystore, but for the two that the task names."""
+    """The folders of a store and its keystore, except the two that the task names."""
     return [path for path in sorted(site.folder.rglob("*")) if path.is_dir() and path.parent != site.folder]
 
 
@@ -580,7 +579,7 @@ def test_links_to_the_folders_that_a_task_names_are_followed(
     assert (tmp_path / "stores/ACME/ACME.jwt").exists()
 
 
-# ---- files as editors leave them
+# ---- files as editors save them
 
 FORMS: dict[str, Callable[[str], str]] = {
     "crlf": lambda text: text.replace("\n", "\r\n"),
@@ -589,7 +588,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "blank lines": lambda text: "\n\n" + text.replace("\n", "\n\n") + "\n\n",
     "blanks": lambda text: "".join(f"  {line}\t\n" for line in text.splitlines()),
 }
-#: Clients of NATS read these.
+#: The forms that NATS clients read.
 READ_BY_CLIENTS = {"crlf", "bom", "bom and crlf"}
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A rotation of keys that is killed at any call, and a run afterwards that asks for no rotation: all that is there is valid, no key is forgotten, and the
-rotation can be completed. That it is completed when it is asked for again is in test_kills.py.
+"""A key rotation that is killed at any call, followed by a run that does not request the rotation: every file is valid, no key is forgotten, and the
+rotation can be completed. test_kills.py tests that a run with the same rotation completes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMES = ["users rotated", "user retired", "signing keys rotated", "signing keys 
 
 
 def assert_valid(site: Site) -> None:
-    """Every JWT is signed by a key of whoever is above it, no user is revoked, and creds and seeds are those of the JWTs."""
+    """Assert that every JWT is signed by a key of its parent, that no user is revoked, and that creds and seeds match the JWTs."""
     operator = site.claims("stores/ACME/ACME.jwt")
     for folder in sorted((site.folder / "stores/ACME/accounts").iterdir()):
         account = codec.decode((folder / f"{folder.name}.jwt").read_text())
@@ -45,7 +45,7 @@ def keys_of_users(site: Site) -> set[str]:
 
 
 def assert_known(trial: Trial, before: set[str]) -> None:
-    """Every key that a user had is its key still, on record as the one that retires, or revoked."""
+    """Assert that every former key of a user is still its key, is recorded as retiring, or is revoked."""
     options = {"stores_dir": trial.site / "stores", "keys_dir": trial.site / "keys", "store": "ACME"}
     info = trial.modules.run("store_info", options).result
     assert not info.get("failed"), info
@@ -56,7 +56,7 @@ def assert_known(trial: Trial, before: set[str]) -> None:
 
 
 def assert_completes(trial: Trial, expected: list[str], hit: str) -> None:
-    """The rotation is completed by the next run that asks for it. The keys that the killed run had made, and no JWT has, may be left in the keystore."""
+    """Assert that the next run that requests the rotation completes it. Keys that the killed run created and that no JWT uses may stay in the keystore."""
     before = seeds_in(trial.site.folder)
     ended = trial.run()
     assert not ended.result.get("failed"), (hit, ended.result.get("msg"))
@@ -68,7 +68,7 @@ def assert_completes(trial: Trial, expected: list[str], hit: str) -> None:
 
 
 def try_all(name: str, acme: Site, memory: pathlib.Path, modules: FaultyModules, every: bool) -> None:
-    """Kill the rotation at its calls, one after the other, each followed by a run without it."""
+    """Kill the rotation at one call after the other, and run the task without the rotation after each kill."""
     trial = Trial(SCENARIOS[name], acme, memory, modules)
     clean = trial.run(kind="count", calls="changes")
     assert not clean.result.get("failed"), clean.result

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents and tokens that somebody made to bring down those who read them: none takes more than its size in time, and none ends in a traceback."""
+"""Documents and tokens made to overload their readers: the time for each grows in proportion to its size, and none ends in a traceback."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from ansible_collections.natsops.security.tests.attack import hostile_claims, wr
 from ansible_collections.natsops.security.tests.attack.hostile_claims import account, exports, imports
 
 NOW = 1_800_000_000
-#: What is repeated in claims of half a megabyte, about: a token is at most 1 MiB, in base64.
+#: About the number of repeated elements in claims of half a megabyte: a token is at most 1 MiB, in base64.
 WHOLE = 12_000
-#: The CPU seconds that a rule takes at most for a whole token, and how much of that is allowed here, where machines are slow.
+#: The maximum CPU seconds of a rule for a whole token, and the factor allowed in this test, for slow machines.
 SECONDS, SLOWER = 2.0, 3.0
 
 
@@ -66,7 +66,7 @@ def _back(*subjects: str) -> list[Import]:
 
 
 def _row(n: int) -> dict[str, Claims]:
-    """Accounts that import from one another in a row."""
+    """A chain of `n` accounts, each of which imports from the next one."""
     found = {}
     for number in range(n):
         item = Import(subject="a.>", type="service", account=f"K{number + 1}")
@@ -95,7 +95,7 @@ def _numbered_exports(n: int) -> Claims:
     return account(exports=exports(*(f"a{k}" for k in range(n))))
 
 
-#: By name what makes a piece of work of a size.
+#: Functions that prepare work of a given size, by name.
 WORKS: dict[str, Work] = {
     **{name: _alone(name) for name in hostile_claims.ALONE},
     **{name: _between(name) for name in hostile_claims.BETWEEN},
@@ -118,7 +118,7 @@ WORKS: dict[str, Work] = {
 
 
 def _steps(work: Callable[[], Any]) -> int:
-    """How many instructions of Python a piece of work takes: the same number each time, however busy the machine is."""
+    """The number of Python instructions that the work takes: the same number each time, independent of the load of the machine."""
     count = 0
 
     def traced(frame: types.FrameType, event: str, _argument: object) -> Any:
@@ -138,9 +138,9 @@ def _steps(work: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize("name", WORKS)
 def test_what_a_rule_takes_grows_with_the_size_of_a_token(name: str) -> None:
-    """Four times the size takes four times the steps; where each is compared with each it takes sixteen times."""
+    """Four times the size takes four times the steps. It would take sixteen times as many if each element was compared with each other."""
     small, large = WORKS[name](400), WORKS[name](1600)
-    small()  # the first time also imports and compiles
+    small()  # the first call also imports and compiles
     assert _steps(large) < 8 * _steps(small)
 
 
@@ -160,7 +160,7 @@ def test_every_rule_takes_less_than_two_seconds_for_a_whole_token(name: str) -> 
 
 
 def _try(place: wrong_documents.Place, value: Any, folder: pathlib.Path) -> None:
-    """Apply a document with a value in a place: no traceback, no flood, nothing of the wrong type accepted, and what check mode accepts can be done."""
+    """Apply a document with a value in a place: either problems are reported briefly and nothing is written, or the value is of the right type."""
     wanted, problems = read_document(place.document(value))
     name = wanted.operator.name if wanted.operator is not None else ""
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), name or "?")

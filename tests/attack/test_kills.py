@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A task killed before or after any call that changes files, or refused any call at all: nothing is lost, and the next run completes it.
+"""A task that is killed before or after any call that changes files, or in which any call fails: nothing is lost, and the next run completes the task.
 
-`make test` takes some of the calls, `make attack` every one of them.
+`make test` tries some of the calls, `make attack` all of them.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from support.faults import Ended, FaultyModules
 from support.scenarios import SCENARIOS, Scenario
 from support.sites import SEED, Site
 
-#: In `make test` one call in so many is hit, another one for each scenario.
+#: `make test` hits one call in this many, beginning with a different call in each scenario.
 STEP = {"kill before": 17, "kill after": 23, "error": 61}
-#: Scenarios that `make attack` alone hits.
+#: Scenarios that only `make attack` runs.
 ONLY_ATTACK = ("signing keys rotated", "signing keys retired", "credentials key that follows")
-#: What a message says of a fault in our code, and not of the file system.
+#: Words of messages that report a fault of the collection instead of a file system error.
 FAULTS_OF_OURS = ("Traceback", "This is a fault of natsops.security")
 
 
 class Trial:
-    """A scenario, again and again from the same state."""
+    """A scenario that can be run repeatedly from the same state."""
 
     def __init__(self, scenario: Scenario, acme: Site, memory: pathlib.Path, modules: FaultyModules) -> None:
         self.scenario, self.modules = scenario, modules
@@ -41,17 +41,17 @@ class Trial:
         self.before = seeds_in(self.site.folder)
 
     def reset(self) -> None:
-        """Back to the state before the task."""
+        """Restore the state before the task."""
         shutil.rmtree(self.site.folder)
         shutil.copytree(self.kept, self.site.folder, symlinks=True)
 
     def run(self, **how: Any) -> Ended:
-        """Do the task."""
+        """Run the task."""
         return self.modules.run(self.scenario.module, self.scenario.options(self.site), **how)
 
 
 def seeds_in(folder: pathlib.Path) -> dict[str, set[str]]:
-    """The files that hold each seed, by seed."""
+    """The files that contain each seed, by seed."""
     found: dict[str, set[str]] = {}
     for path in folder.rglob("*"):
         if path.is_file():
@@ -61,13 +61,13 @@ def seeds_in(folder: pathlib.Path) -> dict[str, set[str]]:
 
 
 def files_in(folder: pathlib.Path) -> list[str]:
-    """The names of files but for backups, without what is different in each run: the keys in the keystore, and times."""
+    """The names of all files except backups, with `*` for the parts that differ in each run: public keys and times."""
     names = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name[-1] != "~"]
     return sorted(re.sub(r"[A-Z]./[OAUX][A-Z2-7]{55}|\d{4}-\d\d-\d\dT\d+Z", "*", name) for name in names)
 
 
 def assert_completes(trial: Trial, expected: list[str], hit: str) -> None:
-    """The next run completes the task, the one after finds nothing to do, no key is lost, and nothing is left over."""
+    """Assert that the next run completes the task, that the run after it has nothing to do, that no key is lost, and that no temporary file is left."""
     after = seeds_in(trial.site.folder)
     second = trial.run()
     assert not second.result.get("failed"), (hit, second.result["msg"])
@@ -83,7 +83,7 @@ def assert_completes(trial: Trial, expected: list[str], hit: str) -> None:
 
 
 def numbers(kind: str, name: str, calls: int, every: bool) -> range:
-    """The calls to hit."""
+    """The numbers of the calls to hit, from 1."""
     if every:
         return range(1, calls + 1)
     step = STEP[kind]
@@ -107,14 +107,14 @@ def try_all(name: str, kind: str, trial: Trial, every: bool) -> None:
             assert_one_message(ended, hit)
         elif ended.is_killed:
             killed += 1
-        else:  # keys are random: two that share a folder of the keystore take fewer calls than were counted
+        else:  # keys are random: two that share a folder of the keystore need fewer calls than were counted
             assert ended.calls < number, hit
         assert_completes(trial, expected, hit)
     assert kind == "error" or killed or not tried
 
 
 def assert_one_message(ended: Ended, hit: str) -> None:
-    """A success, or one message that names a path and the reason."""
+    """Assert that the task succeeded, or failed with one message that names a path and the reason."""
     if not ended.result.get("failed"):
         return
     message = ended.result["msg"]

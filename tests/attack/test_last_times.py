@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of ours at the last time that a token can hold: nothing is issued after them that nobody can read."""
+"""Tokens issued at the last time that a token can hold: no unreadable token is issued after them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(site: Site) -> dict[str, Any]:
 
 
 def _again(site: Site, name: str, kind: str, issued_at: int, changed: Any = None) -> str:
-    """Sign a token of the store again with the key that signed it, at another time, and put it on record as ours; the subject."""
+    """Sign a token of the store again with the same key, at another time, and record it as issued by this store. Return its subject."""
     path = site.folder / name
     claims = codec.decode(path.read_text().strip())
     if changed is not None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A seed put into any option of any module, in any form, is neither in the module's result nor in the system's log.
+"""A seed in any option of any module, in any form, is neither in the module's result nor in the system log.
 
-Every option of every module is tried, with all that is inside of it, and options that do not exist. Forms and places take turns; with
-NATSOPS_EVERY_FORM=1 every form goes into every place. Runs on the ansible-core in use, or on all those in NATSOPS_ANSIBLE_CORES, see .ci/cores.
+Every option and suboption of every module is tried, and options that do not exist. Forms and places are combined in turn; with NATSOPS_EVERY_FORM=1
+every form is tried in every place. Runs on the ansible-core in use, or on all versions listed in NATSOPS_ANSIBLE_CORES, see .ci/cores.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ EVERY_FORM = bool(os.environ.get("NATSOPS_EVERY_FORM"))
 
 
 class Leaks:
-    """Looks for a secret in a text by itself, without what the collection knows of secrets: for any 20 of its characters in a row."""
+    """Whether a text contains any 20 consecutive characters of a secret. Independent of how the collection recognises secrets."""
 
     def __init__(self, *secrets: str) -> None:
-        # The beginning of a seed says no more than its type; other JWTs may say the same as this one, but for the signature.
+        # The first characters of a seed show only its type. Other JWTs may share everything but the signature with this one.
         secrets = tuple(secret.rpartition(".")[2] for secret in secrets)
         self.parts = {secret[at : at + 20].lower() for secret in secrets for at in range(5, len(secret) - 20)}
 
@@ -49,7 +49,7 @@ class Leaks:
 
 
 def forms(pair: nkey.KeyPair, token: str) -> dict[str, str]:
-    """A seed as people have it at hand."""
+    """A seed in the forms in which users have it, by name."""
     seed, creds = pair.seed, decorated.format_creds(token, pair)
     return {
         "seed": seed,
@@ -77,7 +77,7 @@ def forms(pair: nkey.KeyPair, token: str) -> dict[str, str]:
     }
 
 
-#: Where a secret does not belong, whatever the type of an option. None stands for the secret, as a value or a name.
+#: Values in which a secret does not belong, for options of any type. None is the place of the secret, as a value or a name.
 WRONG: dict[str, Any] = {
     "a list": [None],
     "a name": {None: "x"},
@@ -87,7 +87,7 @@ WRONG: dict[str, Any] = {
 
 
 def inside(option: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every option inside of an option, with the secret in its place, and all of them at once."""
+    """Each suboption of an option with the secret as its value, and all of them together, as pairs of a label and a value."""
     suboptions = option.get("options") or {}
     needed = {name: (spec.get("choices") or ["a"])[0] for name, spec in suboptions.items() if spec.get("required")}
     for name, suboption in suboptions.items():
@@ -100,7 +100,7 @@ def inside(option: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def placements(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where a secret can go among the options of a module, right or wrong."""
+    """The places of a secret in the options of a module, valid or not, as pairs of a label and options."""
     wrong = itertools.cycle(WRONG.items())
     for number, (option, spec) in enumerate(options_of(name).items()):
         yield option, {option: None}
@@ -115,7 +115,7 @@ def placements(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def put(value: Any, secret: str) -> Any:
-    """The value with the secret in its place."""
+    """The value with the secret in place of each None."""
     if value is None:
         return secret
     if isinstance(value, list):
@@ -126,7 +126,7 @@ def put(value: Any, secret: str) -> Any:
 
 
 def good_options(acme: Site) -> dict[str, dict[str, Any]]:
-    """Options with which modules go a long way."""
+    """Options by module with which it runs up to a late step."""
     operator = {"operator_jwt_path": acme / "acme.jwt"}
     signer = {"signer_path": acme / "app-signing.nk", "account_jwt_path": acme / "app.jwt"}
     account = {"name": "APP", "key_path": acme / "app.nk", "jwt_path": acme / "app.jwt"}
@@ -174,7 +174,7 @@ def good_options(acme: Site) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module", params=cores(), ids=lambda path: path.parent.name)
 def every_core(request: pytest.FixtureRequest, collections_path: pathlib.Path) -> Iterator[Modules]:
-    """Runs modules on one ansible-core or another."""
+    """A process that runs modules, on each of the ansible-core versions."""
     started = Modules(collections_path, request.param / "python")
     yield started
     started.stop()
@@ -182,7 +182,7 @@ def every_core(request: pytest.FixtureRequest, collections_path: pathlib.Path) -
 
 @pytest.fixture
 def bearer(acme: Site) -> tuple[nkey.KeyPair, str]:
-    """The key and the JWT of a bearer, who is nobody in any file."""
+    """The key and the JWT of a bearer user that is in no file."""
     pair = nkey.create("user")
     token = acme.make_jwt("bearer.jwt", "user", pair.public_key, acme.key("app.nk"), {"bearer_token": True})
     (acme.folder / "bearer.jwt").unlink()
@@ -190,7 +190,7 @@ def bearer(acme: Site) -> tuple[nkey.KeyPair, str]:
 
 
 def shown_by(modules: Modules, name: str, options: dict[str, Any]) -> str:
-    """All that a module prints and logs, but for what it hands to Ansible to be masked."""
+    """Everything that a module prints and logs, except the secrets that it returns to Ansible for masking."""
     _unused, output, log = modules.run(name, options)
     result = json.loads(output)
     assert "Traceback" not in output + log, output + log
@@ -240,7 +240,7 @@ accounts:
 
 
 def everywhere(value: Any) -> Iterator[Any]:
-    """The document with None in the place of each of its strings, and as the name of one more member of each of its dictionaries."""
+    """Variants of the document: None in place of each string, as an additional item of each list, and as an additional name in each dictionary."""
     if isinstance(value, str):
         yield None
     elif isinstance(value, list):
@@ -260,7 +260,7 @@ def test_secret_anywhere_in_a_document_is_refused_and_not_shown(
 ) -> None:
     secrets = forms(*bearer)
     leaks = Leaks(bearer[0].seed, bearer[0].private_key, bearer[1], secrets["mistyped"], secrets["base64 of creds"])
-    unsure = {"without its end", "mistyped", "bearer"}  # masked, and perhaps taken for a name
+    unsure = {"without its end", "mistyped", "bearer"}  # masked, but may be accepted as a name
     turns = itertools.cycle(secrets)
     store = {"stores_dir": acme / "stores", "keys_dir": acme / "keys"}
     for document in everywhere(yaml.safe_load(DOCUMENT)):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks of those who sit on the network: TLS that is stripped, commands in subjects, and answers that are not what they should be."""
+"""Attacks from the network: stripped TLS, commands in subjects, and malformed answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.server
 
 
-# ---- TLS that is stripped
+# ---- stripped TLS
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, certificates: pathlib.Path) -> Iterator[Fleet]:
-    """A server that insists on TLS, with a websocket that does too."""
+    """A server that requires TLS, also on its websocket."""
     (port,) = free_ports(1)
     extra = f"{tls_config(certificates)}\nwebsocket {{ listen: 127.0.0.1:{port}, {tls_config(certificates)} }}"
     fleet = Fleet(tmp_path_factory.mktemp("secure"), Realm(), [FULL], extra)
@@ -70,7 +70,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, certificates: pathlib.Path)
 
 
 def _look(fleet: Fleet, servers: list[str], certificates: pathlib.Path | None = None, **more: Any) -> dict[str, Any]:
-    """The options of a look at the system account."""
+    """The options of a task that looks up the system account."""
     task = fleet.task(servers=servers, public_keys=[fleet.realm.system.public_key], timeout="2s", connect_timeout="2s")
     if certificates is not None:
         task["tls_ca_path"] = str(certificates / "ca.pem")
@@ -78,7 +78,7 @@ def _look(fleet: Fleet, servers: list[str], certificates: pathlib.Path | None = 
 
 
 def _sent_nothing(received: bytes) -> bool:
-    """Whether no user was named: a TLS handshake may have begun, which names none."""
+    """Whether the client sent no CONNECT and no JWT. A TLS handshake may have begun: it identifies no user."""
     return b"CONNECT" not in received and b"eyJ" not in received
 
 
@@ -171,7 +171,7 @@ def test_addresses_in_info_are_not_learned(site: Site, secure: Fleet, certificat
 
 
 def test_connection_made_anew_is_encrypted_too(secure: Fleet, certificates: pathlib.Path) -> None:
-    """The relay strips TLS from the second connection on."""
+    """The relay strips TLS from the second connection onwards."""
     seen: list[int] = []
 
     def strip_later(data: bytes) -> bytes:
@@ -234,7 +234,7 @@ def test_websocket_follows_no_redirection(site: Site, secure: Fleet) -> None:
 
 
 def _unsigned(subject: Any, **more: Any) -> str:
-    """The JWT of an account that nobody signed, with whatever subject."""
+    """An account JWT with an invalid signature and the given subject."""
     payload = {
         "sub": subject,
         "iss": nkey.create("operator").public_key,
@@ -309,11 +309,11 @@ def test_what_servers_list_is_parsed_before_it_is_asked_for(kind: str, subject: 
     assert all(set(subject.replace("$", "")) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567.") for subject in pretender.asked)
 
 
-# ---- answers that are not what they should be
+# ---- malformed answers
 
 
 def _everything(pretender: Pretender, expect: str = "", timeout: float = 20) -> str:
-    """Push, remove and look with a server. What was said about it: errors, warnings and reasons."""
+    """Push to a server, remove from it and look at it. Return the errors, warnings and reasons as lines."""
     realm = pretender.realm
     _unused, token = realm.new_account("app")
     said = []
@@ -345,7 +345,7 @@ def _everything(pretender: Pretender, expect: str = "", timeout: float = 20) -> 
 
 
 def _with(place: str, value: Any) -> Any:
-    """An answer with something else at a place such as `server.id`."""
+    """A function that returns an answer with another value at a place such as `server.id`."""
 
     def twist(answer: Any) -> list[bytes]:
         *path, last = place.split(".")
@@ -391,12 +391,12 @@ _MALFORMED: dict[str, Any] = {
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Do not linger for further servers: there is one. It is waited for where its answers can be understood."""
+    """Do not wait for further servers: there is only one. Wait for it only if its answers can be read."""
     monkeypatch.setattr(servers, "_LINGER", 0)
     monkeypatch.setattr(servers, "_PATIENCE", 0.3 if kind == "PING" else 20)
 
 
-#: Every kind of request is answered with these; tests/unit/test_answers.py has all of them, and more, for every kind.
+#: Malformed answers for every kind of request. tests/unit/test_answers.py tries all of them, and more, for every kind.
 _SOME_MALFORMED = ("no JSON", "a huge number", "deep", "no server", "an id of a user", "an error of text")
 
 
@@ -576,7 +576,7 @@ def _options(
 
 
 def _failure(work: Callable[[], Any]) -> str:
-    """The message of the error that work ends with: soon, and not when it likes."""
+    """The message of the error with which the work ends, within a minute."""
     found: list[str] = []
 
     def run() -> None:
@@ -664,7 +664,7 @@ def test_whatever_a_server_begins_with_is_one_clear_message(
 
 
 def _flood(data: bytes) -> Twist:
-    """An answer, and then the same without end."""
+    """A function that repeats the data without end, or the answer if the data is empty."""
     return lambda answer: itertools.repeat(data or as_json(answer)[0])
 
 
@@ -688,7 +688,7 @@ def test_answers_without_end_are_given_up(kind: str, data: bytes, monkeypatch: p
     pretender = Pretender(realm, {kind: _flood(data)}, accounts={_KEY: realm.account(nkey.from_public_key(_KEY), "x")})
     said = _everything(pretender, timeout=0.2)
     assert said
-    if kind == "PING":  # all others are not read any more once a server has answered
+    if kind == "PING":  # for other kinds, no answer is read after that of a server
         assert "The answers to $SYS.REQ.SERVER.PING do not end: there are " in said
 
 
@@ -788,13 +788,13 @@ def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
 
 @dataclasses.dataclass
 class Fickle(Pretender):
-    """Ends the connection after so many pushes, and lets nobody in on the next connections."""
+    """A server that closes the connection after `patience` pushes, and refuses the next `refuses` connections."""
 
     patience: int = 100
     refuses: int = 3
 
     def __call__(self, client: Any) -> None:
-        """The talk."""
+        """Serve one connection."""
         if len([one for one in self.asked if one.endswith("UPDATE")]) < self.patience or self.refuses < 0:
             super().__call__(client)
         else:
@@ -858,7 +858,7 @@ def test_reset_after_a_refusal_hides_no_reason(capfd: pytest.CaptureFixture[str]
 
 
 def test_account_server_that_fails_meanwhile_is_pushed_to_again_or_what_was_pushed_is_said() -> None:
-    """It hangs up at every third request; after that always."""
+    """The server closes the connection at every third request, and after a number of requests at each one."""
     realm = Realm()
     held: dict[str, str] = {}
     requests = itertools.count(1)
@@ -905,7 +905,7 @@ def test_older_nats_py_is_refused(site: Site, version: str) -> None:
     assert message.startswith(f"The Python library nats-py {version} is too old, nats-py>=2.16 is needed")
 
 
-# ---- another token than the one that was asked for
+# ---- a token other than the requested one
 
 
 def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site) -> None:
@@ -940,7 +940,7 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
                 assert (account["jwt"], account["claims"], account["name"]) == (None, None, "")
                 assert list(account["servers"].values()) == ["no JWT of it"]
                 assert words in json.dumps(result["differences"])
-                # Nor is it where a JWT is given for the account: it is not what is there, and what is pushed is looked up again.
+                # The same with a JWT given for the account: it is not reported as the server's, and the push is verified by a lookup.
                 given = {**where, "jwts": [token]}
                 (account,) = site.start("resolver_info", given)["accounts"]
                 assert account["jwt"] is None
@@ -978,7 +978,7 @@ def test_operator_that_a_server_made_up_is_not_believed() -> None:
         assert words in _everything(pretender)
 
 
-# ---- what servers say of themselves
+# ---- what servers report about themselves
 
 
 def test_account_that_stays_loaded_as_expired_is_named() -> None:

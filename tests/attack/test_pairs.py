@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two tasks at once on the same files: both report and use the one key that is there afterwards.
+"""Two tasks on the same files at the same time: both report and use the one key that exists afterwards.
 
-Once each begins when the other does, many times over; once the first waits before one of its calls until the second has ended, or waits for it. Also
-where the file system has no locks, where it is the exclusive creation and the comparison right before replacing that decide.
+Some tests start both tasks at the same time, many times over. In others, the first task pauses before one of its calls while the second one runs, until
+that has ended or waits for the first. Both are also tested without file locks: then the exclusive creation of files and the comparison immediately before
+a file is replaced prevent lost changes.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 PAIRED = ("operator", "account", "user", "activation", "nkey", "creds")
-#: The calls before which the first task waits: in `make test` one in so many.
+#: `make test` pauses the first task before one call in this many.
 STEP = 9
 
 
 @pytest.fixture(scope="module")
 def other(collections_path: pathlib.Path) -> Iterator[FaultyModules]:
-    """Runs modules beside those of the other fixture."""
+    """A second process that runs modules, besides that of modules_with_faults."""
     with faulty(collections_path) as started:
         yield started
 
 
 class Pair:
-    """Two processes and a task."""
+    """Two processes that run the same task."""
 
     def __init__(self, name: str, site: Site, first: FaultyModules, second: FaultyModules) -> None:
         self.scenario, self.site, self.first, self.second = SCENARIOS[name], site, first, second
@@ -46,7 +47,7 @@ class Pair:
         self.signals = site.folder.parent / "signals"
 
     def reset(self) -> None:
-        """Back to the state before the tasks."""
+        """Restore the state before the tasks."""
         for folder in (self.site.folder, self.signals):
             shutil.rmtree(folder, ignore_errors=True)
         self.signals.mkdir()
@@ -57,16 +58,16 @@ class Pair:
         modules.begin(self.scenario.module, self.scenario.options(self.site), how)
 
     def signal(self, name: str) -> str:
-        """A file by which a process and this one wait for each other."""
+        """The path of a file with which a process and this one wait for each other."""
         return str(self.signals / name)
 
     def wait_for(self, name: str) -> None:
-        """Wait for such a file."""
+        """Wait until such a file exists."""
         while not (self.signals / name).exists():
             assert self.first.process.poll() is None
 
     def assert_agree(self, *ended: Ended) -> None:
-        """Both succeed with the same key, which is there, with a token about it; and there is nothing left to do."""
+        """Assert that both tasks succeeded with the same key and token, and that a third run has nothing to do."""
         for one in ended:
             assert not one.result.get("failed"), one.result["msg"]
         keys = {one.result["public_key"] for one in ended}
@@ -85,7 +86,7 @@ def pair(request: pytest.FixtureRequest, acme: Site, modules_with_faults: Faulty
 
 
 def meet(pair: Pair, rounds: int, lacks: list[str]) -> None:
-    """Begin both tasks in the same moment, again and again."""
+    """Start both tasks at the same time, `rounds` times."""
     for _unused in range(rounds):
         pair.reset()
         for modules, name in ((pair.first, "ready1"), (pair.second, "ready2")):
@@ -97,7 +98,7 @@ def meet(pair: Pair, rounds: int, lacks: list[str]) -> None:
 
 
 def wait_at_each_call(pair: Pair, lacks: list[str], step: int) -> None:
-    """Let the second task come in between any two changes that the first one makes."""
+    """Run the second task between any two changes that the first one makes."""
     pair.reset()
     pair.begin(pair.first, kind="count", calls="changes", lacks=lacks)
     calls = pair.first.end().calls
@@ -106,7 +107,7 @@ def wait_at_each_call(pair: Pair, lacks: list[str], step: int) -> None:
         signals = {"paused": pair.signal("paused"), "resume": pair.signal("resume")}
         pair.begin(pair.first, kind="pause", at=number, calls="changes", lacks=lacks, **signals)
         while not (pair.signals / "paused").exists() and not pair.first.has_ended(0.01):
-            pass  # it ends first where its new key shares a folder of the keystore, which is a call less
+            pass  # it ends without a pause if its new key shares a folder of the keystore, which saves a call
         pair.begin(pair.second, lacks=lacks, calls="changes")
         pair.second.has_ended(0.1)
         (pair.signals / "resume").touch()
@@ -145,7 +146,7 @@ def _user_changed(site: Site) -> dict[str, Any]:
     return SCENARIOS["user changed"].options(site)
 
 
-#: Two tasks that write one file, what is there before them, and the names of results that are the same afterwards.
+#: Two tasks that write one file, and the tasks that run before them, each as a module and its options.
 MIXED: dict[str, tuple[tuple[str, Any], tuple[str, Any], tuple[tuple[str, Any], ...]]] = {
     "nkey and user": (("nkey", lambda site: _keys(site, "user")), ("user", SCENARIOS["user"].options), ()),
     "nkey and account": (("nkey", lambda site: _keys(site, "account")), ("account", SCENARIOS["account"].options), ()),
@@ -192,7 +193,7 @@ def test_tasks_of_different_modules_on_one_file_agree(
         pathlib.Path(resume).touch()
         ended = [modules_with_faults.end(), other.end()]
         for result in (one.result for one in ended):
-            # Whoever is overtaken says so, and leaves what is there.
+            # A task that the other one overtook fails with this message and does not replace the file.
             assert not result.get("failed") or "something else" in result["msg"], (number, result["msg"])
         for module, options in (one, two):
             assert not other.run(module, options(acme)).result.get("failed"), number
@@ -203,11 +204,11 @@ def test_tasks_of_different_modules_on_one_file_agree(
             assert other.run(module, options(acme), check=True).result["changed"] is False, number
 
 
-# ---- programs that take no lock, such as nsc
+# ---- programs that use no lock, such as nsc
 
 
 def _revoke(folder: pathlib.Path, user: str, name: str) -> str:
-    """Add a revocation to an account's JWT as nsc does: read, signed by the same key, written in place."""
+    """Add a revocation to an account's JWT as nsc does: read it, sign it with the same key, write it in place. Return the path of the JWT."""
     path = folder / f"stores/ACME/accounts/{name}/{name}.jwt"
     claims = codec.decode(path.read_text())
     claims.body.revocations[user] = claims.issued_at
@@ -218,7 +219,7 @@ def _revoke(folder: pathlib.Path, user: str, name: str) -> str:
 
 
 def _revoke_meanwhile(acme: Site, modules: FaultyModules, step: int) -> None:
-    """Revoke a user between any two calls of a task that issues its account again. The one moment that is left is the replacing itself."""
+    """Revoke a user between any two calls of a task that issues its account again. A revocation can be lost only between the comparison and the replacement."""
     scenario = SCENARIOS["store changed"]
     for module, options in scenario.before:
         assert not modules.run(module, options(acme)).result.get("failed")
@@ -239,7 +240,7 @@ def _revoke_meanwhile(acme: Site, modules: FaultyModules, step: int) -> None:
         path = _revoke(acme.folder, user, "APP")
         pathlib.Path(resume).touch()
         ended = modules.end()
-        # What was read is compared, its file closed, and it is replaced.
+        # The calls between the comparison and the replacement.
         if ended.hit.startswith(("read(", "close(")) or (ended.hit.startswith("replace(") and path in ended.hit):
             continue
         assert not ended.result.get("failed"), (ended.hit, ended.result["msg"])

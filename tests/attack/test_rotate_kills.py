@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotations that are killed: the next run completes them.
+"""Key rotations that are killed: the next run completes them.
 
-The playbook natsops.security.rotate before each of its tasks in turn, while no client is refused; and the phases of the operator's identity key at every call
-that changes files.
+The playbook natsops.security.rotate is killed before every third of its tasks, and no client is refused afterwards. The phases of a rotation of the
+operator's identity key are killed at every call that changes files.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ PHASES = ("add", "resign", "retire")
 
 
 def of_operator(site: Site, *phases: str) -> dict[str, Any]:
-    """A phase of the rotation of the identity key of an operator that has signed accounts; none of it: the document alone."""
+    """Options for a phase of the rotation of the operator's identity key, which has signed accounts. Without a phase, options for the document alone."""
     document = copy.deepcopy(DOCUMENT)
     del document["operator"]["signing_keys"]
     if phases and not (site.folder / "old").exists():
@@ -95,7 +95,7 @@ def test_phase_of_the_operator_that_is_killed_is_completed(
 def test_document_alone_completes_the_last_phase(
     acme: Site, memory: pathlib.Path, modules_with_faults: FaultyModules
 ) -> None:
-    """Once the next key is on record as the operator, and before that the JWT of the old one stays."""
+    """It does so if the next key is already recorded as the operator's. Otherwise the JWT of the old key stays."""
     earlier = tuple(
         ("store", lambda site, name=name: of_operator(site, *filter(None, [name]))) for name in ("", *PHASES[:2])
     )

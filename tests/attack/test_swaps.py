@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every JWT file of a store exchanged for every other file of it, for older ones, for ones that somebody else signed, and for none: nothing is gained.
+"""Every JWT file of a store exchanged for every other one, for older ones, for forged ones, and removed: an attacker gains nothing.
 
-Whatever the next run makes of that, keys are trusted afterwards that were trusted before, for the same subjects, and no others; what was revoked and
-removed stays so. Where the run refuses, it names the file and writes nothing.
+If the next run succeeds, exactly the same keys are trusted for the same subjects as before, and what was revoked or removed stays revoked or removed. If
+the run refuses, it names the file and writes nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def _later() -> dict[str, Any]:
-    """The document after a user was revoked, and a user, an account and a signing key removed."""
+    """The document with another signing key, and without a user, an account and the earlier signing key."""
     wanted = copy.deepcopy(DOCUMENT)
     app = wanted["accounts"][1]
     app.update(signing_keys=[{"role": "r", "template": {}}], remove_signing_keys=["main"])
@@ -50,7 +50,7 @@ def _later() -> dict[str, Any]:
 
 
 def _run(folder: pathlib.Path, document: dict[str, Any], now: int, check: bool = False) -> list[str]:
-    """Apply a document; the problems."""
+    """Apply a document. Return the message of the problems or of the error, or an empty list."""
     wanted, problems = read_document(document)
     assert problems == []
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
@@ -68,7 +68,7 @@ def _files(folder: pathlib.Path) -> list[str]:
 
 
 def _trusted(folder: pathlib.Path) -> set[tuple[str, ...]]:
-    """Who is trusted with what: every subject and signing key, and every revocation, by the file that has it. Users without an account are not."""
+    """The subject, signing keys and revocations of each file, as tuples that begin with the file. Users whose account has no JWT are not trusted."""
     found: set[tuple[str, ...]] = set()
     for file in _files(folder):
         if "/users/" in file and not list((folder / file).parent.parent.glob("*.jwt")):
@@ -92,7 +92,7 @@ def _contents(folder: pathlib.Path) -> dict[str, bytes]:
 
 
 class Made:
-    """A store after a second run, with what its files were after the first."""
+    """A store after later runs, with the texts that its files had after the first run."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.document = folder, copy.deepcopy(DOCUMENT)
@@ -114,7 +114,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def _forged(made: Made, file: str) -> Iterator[tuple[str, str]]:
-    """Texts in which somebody without our keys says what he likes about the file's subject and about his own, by a name."""
+    """Pairs of a name and a forged text: tokens about the file's subject, and about a subject of the attacker's, made without the keys of the store."""
     text = made.texts[file]
     claims = codec.decode(text)
     mine = {kind: nkey.from_raw_seed(kind, bytes([9]) * 32) for kind in ("operator", "account", "user")}
@@ -148,7 +148,7 @@ def _remove(file: str) -> Callable[[pathlib.Path], Any]:
 
 
 def _try(made: Made, folder: pathlib.Path, change: Callable[[pathlib.Path], Any], name: str) -> None:
-    """Change a copy of the store, run, and look what is trusted then."""
+    """Change a copy of the store, run, and compare what is trusted afterwards."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made.folder, folder)
     change(folder)
@@ -197,5 +197,5 @@ def test_every_file_exchanged_for_forged_ones(made: Made, memory: pathlib.Path) 
 
 def test_every_file_removed(made: Made, memory: pathlib.Path) -> None:
     for file in made.texts:
-        if "/users/" not in file:  # the key of a user that is gone is a new one
+        if "/users/" not in file:  # a user whose JWT was removed gets a new key
             _try(made, memory / "s", _remove(file), f"no {file}")

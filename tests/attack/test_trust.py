@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who can write the JWT files of a store, but not its keystore, gets nothing signed by its keys: every exchanged file is a problem and stays as it is."""
+"""An attacker who can write the JWT files of a store, but not its keystore, gets nothing signed by its keys: each exchanged file is reported and unchanged."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def user_file(account: str, name: str) -> str:
 
 @dataclasses.dataclass
 class Store:
-    """A store, the document that it was made from, and somebody who writes its JWTs."""
+    """A store, the document it was made from, and the keys of an attacker who can write its JWTs."""
 
     site: Site
     definition: dict[str, Any]
@@ -72,7 +72,7 @@ class Store:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Where it is."""
+        """The options that locate the store."""
         return {"stores_dir": self.site / "stores", "keys_dir": self.site / "keys"}
 
     def account(self, name: str) -> dict[str, Any]:
@@ -84,47 +84,47 @@ class Store:
         return next(user for user in self.account(account)["users"] if user["name"] == name)
 
     def apply(self, **options: Any) -> dict[str, Any]:
-        """The result of an ordinary run."""
+        """The result of a run with the document."""
         return self.site.run("store", definition=self.definition, **self.options, **options)
 
     def keep(self) -> None:
-        """A run that changes nothing."""
+        """Run with the document, and assert that nothing changes."""
         self.site.keep("store", definition=self.definition, **self.options)
 
     def refuse(self, *words: str, **options: Any) -> str:
-        """The message of an ordinary run that writes nothing, which has the words."""
+        """The message of a run that fails and writes nothing. Asserts that it contains the words."""
         message = self.site.refuse("store", definition=self.definition, **self.options, **options)
         for word in words:
             assert word in message, message
         return message
 
     def info(self) -> dict[str, Any]:
-        """What nats_store_info has of it."""
+        """The result of nats_store_info."""
         return self.site.check("store_info", **self.options)
 
     def claims(self, file: str) -> Claims:
-        """What a file says."""
+        """The claims in a file."""
         found: Claims = self.site.claims(file)
         return found
 
     def key(self, kind: str) -> KeyPair:
-        """A key of whoever writes the JWTs."""
+        """A key of the attacker."""
         return self.mallory.setdefault(kind, nkey.create(kind))
 
     def put(self, file: str, claims: Claims, signer: KeyPair) -> str:
-        """Exchange a file for a token that is newer than what is there; its path."""
+        """Replace the token in a file by a newer one. Return the path of the file."""
         issued_at = max(int(time.time()), claims.issued_at) + 1
         return self.site.write(file, codec.encode(claims, signer, issued_at), 0o600)
 
     def changed(self, file: str, **members: Any) -> Claims:
-        """What a file says, with other members of the claims or of their body."""
+        """The claims in a file, with other values of members of the claims or of their body."""
         claims = copy.deepcopy(self.claims(file))
         for name, value in members.items():
             setattr(claims if hasattr(claims, name) else claims.body, name, value)
         return claims
 
     def swap(self, one: str, other: str) -> tuple[str, str]:
-        """Swap two files; their paths."""
+        """Swap two files. Return their paths."""
         texts = self.site.text(one), self.site.text(other)
         return self.site.write(one, texts[1], 0o600), self.site.write(other, texts[0], 0o600)
 
@@ -146,7 +146,7 @@ def _made(
 
 @pytest.fixture
 def store(_made: pathlib.Path, site: Site) -> Store:
-    """A store that a run has made."""
+    """A store created by a run."""
     shutil.copytree(_made, site.folder, dirs_exist_ok=True)
     return Store(site, copy.deepcopy(DEFINITION))
 
@@ -155,20 +155,20 @@ def store(_made: pathlib.Path, site: Site) -> Store:
 
 
 def self_signed(store: Store, name: str) -> tuple[Claims, KeyPair]:
-    """An account of somebody else's that lists the key of ours as one of its signing keys."""
+    """An account of the attacker that lists the key of the genuine account as a signing key."""
     pair = store.key("account")
     ours = store.claims(account_file(name)).subject
     return Claims(name=name, subject=pair.public_key, body=Account(signing_keys=[SigningKey(key=ours)])), pair
 
 
 def signed_by_another_operator(store: Store, name: str) -> tuple[Claims, KeyPair]:
-    """Our account, with a signing key more, signed by somebody else's operator."""
+    """The genuine account with an additional signing key, signed by the attacker's operator."""
     keys = [*store.claims(account_file(name)).body.signing_keys, SigningKey(key=store.key("account").public_key)]
     return store.changed(account_file(name), signing_keys=keys), store.key("operator")
 
 
 def signed_by_another_account(store: Store, name: str) -> tuple[Claims, KeyPair]:
-    """Our account, signed by an account."""
+    """The genuine account, signed by an account."""
     return store.changed(account_file(name)), store.key("account")
 
 
@@ -187,7 +187,7 @@ def test_account_that_no_key_of_the_operator_signed(
     words = (path, claims.subject, f"its signer is {signed_by}, no key of the operator ACME", operator.subject)
     message = store.refuse(*words)
     assert message == store.site.refuse("store", {"check": True}, definition=store.definition, **store.options)
-    # It makes no difference what the document wants of it.
+    # The run fails regardless of what the document requests for the account.
     store.account(name)["limits"] = {"connections": 7}
     store.refuse(*words, prune=True)
     store.account(name).update(state="absent")
@@ -252,7 +252,7 @@ def test_account_that_was_removed_comes_back(store: Store) -> None:
     path = store.site.write(account_file("PARTNER"), removed, 0o600)
     store.definition["accounts"].append(partner)
     store.refuse(path, key, "that account was removed")
-    # With a new key it is another account.
+    # With a new key it is a different account.
     (store.site.folder / account_file("PARTNER")).unlink()
     store.apply()
     store.site.write(account_file("PARTNER"), removed, 0o600)
@@ -282,7 +282,7 @@ def test_older_jwt_brings_nothing_back(store: Store, file: str) -> None:
 
 
 def test_revocation_that_another_program_made_at_the_same_time_stays(store: Store) -> None:
-    """It reads and writes without a lock, so its JWT may be an older one than ours. Of that nothing counts but what it takes away."""
+    """The other program uses no lock, so its JWT may be based on an older one. Only its revocations are adopted."""
     file, revoked = account_file("APP"), nkey.create("user").public_key
     other = store.claims(file)
     store.account("APP")["description"] = "ours"
@@ -328,20 +328,20 @@ def test_marker_does_not_let_accounts_sign_themselves(store: Store) -> None:
 
 
 def another_operator(store: Store) -> tuple[Claims, KeyPair]:
-    """Somebody else's operator that lists our keys as its signing keys."""
+    """The attacker's operator, which lists the keys of the genuine operator as its signing keys."""
     pair, ours = store.key("operator"), store.claims(OPERATOR)
     body = dataclasses.replace(ours.body, signing_keys=[ours.subject, *ours.body.signing_keys])
     return Claims(name="ACME", subject=pair.public_key, body=body), pair
 
 
 def our_operator_signed_by_a_key_that_it_lists(store: Store) -> tuple[Claims, KeyPair]:
-    """Our operator, with somebody else's signing key, signed by that."""
+    """The genuine operator with a signing key of the attacker, signed by that key."""
     pair, ours = store.key("operator"), store.claims(OPERATOR)
     return store.changed(OPERATOR, signing_keys=[*ours.body.signing_keys, pair.public_key]), pair
 
 
 def our_operator_signed_by_another(store: Store) -> tuple[Claims, KeyPair]:
-    """Our operator, signed by another one."""
+    """The genuine operator, signed by another one."""
     return store.changed(OPERATOR), store.key("operator")
 
 
@@ -376,7 +376,7 @@ def test_operator_jwt_of_somebody_else_where_only_the_document_names_the_operato
 
 
 def test_operator_and_everything_below_swapped(store: Store) -> None:
-    """A whole store of somebody else's in the place of ours, consistent in itself."""
+    """The whole store is replaced by another one that is consistent in itself."""
     theirs = store.site.folder / "theirs"
     options = {"stores_dir": str(theirs / "stores"), "keys_dir": str(theirs / "keys")}
     store.site.run("store", definition=DEFINITION, **options)
@@ -388,7 +388,7 @@ def test_operator_and_everything_below_swapped(store: Store) -> None:
 
 
 def test_document_names_the_new_key_of_the_operator(store: Store) -> None:
-    """nsc reissue operator: a new key, and everything below signed again."""
+    """As after nsc reissue operator: a new key, and everything below it is signed again."""
     old, pair = store.claims(OPERATOR), nkey.create("operator")
     store.put(OPERATOR, store.changed(OPERATOR, subject=pair.public_key), pair)
     store.site.write(f"keys/keys/O/{pair.public_key[1:3]}/{pair.public_key}.nk", pair.seed, 0o600)
@@ -429,19 +429,19 @@ def test_store_that_is_gone_comes_back_from_the_record(store: Store) -> None:
 
 
 def user_of_somebody_else(store: Store) -> tuple[Claims, KeyPair]:
-    """A user that somebody else's account signed."""
+    """A user signed by the attacker's account."""
     return Claims(name="bare", subject=store.key("user").public_key, body=User()), store.key("account")
 
 
 def user_in_the_name_of_ours(store: Store) -> tuple[Claims, KeyPair]:
-    """The same, which says that it is of our account."""
+    """The same user, with the genuine account as its issuer account."""
     claims, signer = user_of_somebody_else(store)
     claims.body.issuer_account = store.claims(account_file("APP")).subject
     return claims, signer
 
 
 def our_user_with_more(store: Store) -> tuple[Claims, KeyPair]:
-    """Our user, under an account of somebody else's."""
+    """The genuine user, signed by the attacker's account."""
     return store.changed(user_file("APP", "bare")), store.key("account")
 
 
@@ -476,7 +476,7 @@ def test_user_that_no_key_of_the_account_signed(
 
 
 def test_forged_user_that_the_account_itself_refers_to(store: Store) -> None:
-    """Who decides about other users is named by the account: the key is looked up in the user's JWT."""
+    """The account lists the user of its auth callout by its key, which nats_store looks up in the user's JWT."""
     store.account("APP")["authorization"] = {"auth_users": ["bare"]}
     claims, signer = user_in_the_name_of_ours(store)
     path = store.put(user_file("APP", "bare"), claims, signer)
@@ -487,7 +487,7 @@ def test_users_swapped(store: Store) -> None:
     bare, other = store.claims(user_file("APP", "bare")).subject, store.claims(user_file("APP", "other")).subject
     paths = store.swap(user_file("APP", "bare"), user_file("APP", "other"))
     store.refuse(*paths, bare, other, "for the user other, not for bare")
-    # Unless the document says that it is as it should be.
+    # They are accepted if the document has these keys.
     store.user("APP", "bare")["public_key"], store.user("APP", "other")["public_key"] = other, bare
     store.apply()
     assert store.claims(user_file("APP", "bare")).subject == other
@@ -581,7 +581,7 @@ def test_roles_swapped_do_not_remove_the_wrong_key(store: Store) -> None:
 
 
 def test_role_of_an_account_that_is_to_be_made(store: Store) -> None:
-    """The key of an account is known by words until it is made."""
+    """A placeholder stands for the key of an account until the key is created."""
     roles = json.loads(store.site.text(ROLES))
     evil = store.key("account").public_key
     roles["(a new account key: MORE)"] = {"main": evil}
@@ -609,7 +609,7 @@ def test_journal_beside_the_jwts_names_no_keys(store: Store) -> None:
 
 
 def test_activation_that_the_exporter_did_not_sign_is_not_signed_anew(store: Store) -> None:
-    """The importer may bring an activation of its own into its JWT, which the operator signs."""
+    """The importer may have put a forged activation into its JWT, which the operator signs."""
     claims = copy.deepcopy(store.claims(account_file("PARTNER")))
     (item,) = claims.body.imports
     activation = codec.decode(item.token)
@@ -625,11 +625,11 @@ def test_activation_that_the_exporter_did_not_sign_is_not_signed_anew(store: Sto
     assert codec.decode(item.token).body.import_subject == "orders.new"
 
 
-# ---- what is our own doing
+# ---- legitimate changes
 
 
 def test_keys_that_the_document_removes(store: Store) -> None:
-    """What the removed keys had signed is signed again in the same run."""
+    """The tokens signed by the removed keys are signed again in the same run."""
     store.definition["operator"].update(
         signing_keys=["new"], remove_signing_keys=["main"], strict_signing_key_usage=True
     )
@@ -644,7 +644,7 @@ def test_keys_that_the_document_removes(store: Store) -> None:
 
 
 def test_keys_that_another_tool_removed(store: Store) -> None:
-    """nsc edit operator --rm-sk, and the same of an account: what those keys had signed is ours as long as the last run knew them."""
+    """As after nsc edit operator --rm-sk, and nsc edit account --rm-sk: tokens signed by these keys are accepted if the last run recorded the keys."""
     operator = store.claims(OPERATOR)
     pair = nkey.from_seed(store.site.text(f"keys/keys/O/{operator.subject[1:3]}/{operator.subject}.nk"))
     store.put(OPERATOR, store.changed(OPERATOR, signing_keys=[]), pair)
@@ -659,7 +659,7 @@ def test_keys_that_another_tool_removed(store: Store) -> None:
 
 
 def test_what_another_tool_issued_is_recorded(store: Store) -> None:
-    """So that it is not rolled back either."""
+    """It is recorded so that it cannot be rolled back either."""
     claims = store.claims(account_file("APP"))
     pair = nkey.from_seed(store.site.text(f"keys/keys/O/{claims.issuer[1:3]}/{claims.issuer}.nk"))
     old, revoked = store.site.text(account_file("APP")), nkey.create("user").public_key
@@ -673,7 +673,7 @@ def test_what_another_tool_issued_is_recorded(store: Store) -> None:
 
 
 def test_store_is_recorded_when_it_is_adopted(store: Store) -> None:
-    """From a store alone, the first time; nothing of it is touched."""
+    """The first run on a store without a record creates the record and changes no other file."""
     shutil.rmtree(store.site.folder / "keys/.natsops")
     operator = store.claims(OPERATOR)
     result = store.apply()
@@ -687,18 +687,18 @@ def test_store_is_recorded_when_it_is_adopted(store: Store) -> None:
     claims, signer = another_operator(store)
     store.put(OPERATOR, claims, signer)
     store.refuse(operator.subject, claims.subject)
-    # nsc refuses to work on a keystore with such files in other places than its own.
+    # nsc refuses a keystore with such files in unexpected places.
     assert not [path for path in (store.site.folder / "keys/.natsops").rglob("*") if path.suffix in (".nk", ".creds")]
     for path in (store.site.folder / "keys/.natsops").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
 
 
-# ---- managed stores: the operator's keys are elsewhere, accounts sign themselves
+# ---- managed stores: the operator's keys are elsewhere, and accounts are self-signed
 
 
 @pytest.fixture
 def managed(site: Site) -> Store:
-    """A store that nsc made from an operator's JWT alone, adopted."""
+    """A store that nsc made from an operator's JWT without the operator's keys, adopted."""
     operator, account, user = nkey.create("operator"), nkey.create("account"), nkey.create("user")
     now = int(time.time()) - 10
     site.write(
@@ -741,12 +741,12 @@ def test_account_that_another_tool_adds_to_a_managed_store(managed: Store) -> No
     assert managed.claims(account_file("MORE")).subject == pair.public_key
 
 
-# ---- the modules for one token: the keys of the parent are those that the task gives
+# ---- the modules for one token: the keys of the parent are those given in the task
 
 
 @dataclasses.dataclass
 class Case:
-    """A module, its options, and the files that hold its token."""
+    """A module, its options, and the files that contain its token."""
 
     module: str
     options: dict[str, Any]
@@ -754,7 +754,7 @@ class Case:
 
 
 def case_of(acme: Site, module: str) -> Case:
-    """A module that has made its token."""
+    """A module that has created its token."""
     above = {"operator_jwt_path": acme / "acme.jwt"}
     account = {"account_jwt_path": acme / "app.jwt", "signer_path": acme / "app-signing.nk"}
     own = {"name": module, "key_path": acme / f"{module}-own.nk", "jwt_path": acme / f"{module}-own.jwt"}
@@ -774,7 +774,7 @@ def case_of(acme: Site, module: str) -> Case:
 
 
 def exchanged(acme: Site, case: Case, file: str) -> tuple[Claims, KeyPair]:
-    """The token in a file, in the place of which somebody has put one about the same key with more in it."""
+    """Replace the token in a file by a forged one about the same key with additional content. Return the forged claims and their signer."""
     claims = copy.deepcopy(acme.claims(file))
     signer = nkey.create("operator" if case.module in ("operator", "account") else "account")
     if case.module == "operator":
@@ -825,7 +825,7 @@ def test_module_does_not_replace_what_is_about_another_key(acme: Site, module: s
 
 
 def test_operator_does_not_vouch_for_its_own_signer(acme: Site) -> None:
-    """A JWT that is about the operator's key and lists the key that signed it."""
+    """A JWT about the operator's key that lists the key that signed it does not make that key trusted."""
     case = case_of(acme, "operator")
     claims, signer = exchanged(acme, case, case.files[0])
     assert signer.public_key in claims.body.signing_keys

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Roles with the operator's keys on a machine without a network: a play ends where a signature is missing, and the next run goes on."""
+"""Roles whose operator's keys are on an offline machine: a play ends where a signature is missing, and the next run continues it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LAST = "Say that the play went on"
 
 
 class Roles:
-    """Plays of roles on one store, of whose keys only those of users are made here, and the file that travels."""
+    """Plays with roles on one store, of which only the users' keys are on this host, and the file with the signing requests."""
 
     def __init__(self, site: Site, play: Play, elsewhere: Elsewhere) -> None:
         self.site, self.play, self.elsewhere = site, play, elsewhere
@@ -37,14 +37,14 @@ class Roles:
         }
 
     def run(self, tasks: Sequence[dict[str, Any]], *arguments: str, **variables: Any) -> Played:
-        """A run that succeeds, whether it ends early or not."""
+        """The result of a run that succeeds, whether it ends early or not."""
         last = {"name": _LAST, "ansible.builtin.debug": {"msg": "on"}}
         done = self.play([*tasks, last], *arguments, **{**self.variables, **variables})
         assert done.returncode == 0, done.output
         return done
 
     def waits(self, tasks: Sequence[dict[str, Any]], **variables: Any) -> list[str]:
-        """What a run asks for before it ends the play; check mode ends it too, and a second run changes nothing."""
+        """The requests of a run that ends the play. Asserts that check mode ends the play too, and that a second run changes nothing."""
         predicted = self.run(tasks, "--check", **variables)
         asking = self.run(tasks, **variables)
         again = self.run(tasks, **variables)
@@ -59,12 +59,12 @@ class Roles:
         return [request["what"] for request in document["requests"]]
 
     def sign(self) -> None:
-        """Sign the file where the keys are."""
+        """Sign the requests with the keys of the other machine."""
         result = self.site.start("sign", {"path": str(self.file), "signer_path": str(self.elsewhere.folder)})
         assert result.get("waiting") == [], result
 
     def goes_on(self, tasks: Sequence[dict[str, Any]], **variables: Any) -> Played:
-        """The run that finds the signed file; one after it changes nothing."""
+        """The result of the run with the signed file. Asserts that the run after it changes nothing."""
         done = self.run(tasks, **variables)
         assert _LAST in done.tasks
         again = self.run(tasks, **variables)
@@ -78,7 +78,7 @@ def role(name: str, tasks_from: str = "main") -> dict[str, Any]:
 
 @pytest.fixture
 def roles(site: Site, play: Play, tmp_path: pathlib.Path) -> Roles:
-    """A store that is not there yet."""
+    """Plays with roles on a store that does not exist yet."""
     return Roles(site, play, new_elsewhere(tmp_path / "elsewhere"))
 
 
@@ -88,7 +88,7 @@ def test_operator_and_creds_of_hosts_wait_for_their_signatures(roles: Roles) -> 
     assert roles.waits(tasks) == ["operator", "account APP", "user APP/u0"]
     roles.sign()
     roles.goes_on(tasks)
-    # A user whose key is born on its host, and whose account's keys are elsewhere.
+    # A user whose key is created on its host, and whose account's keys are on the other machine.
     born = {"credentials_users": [{"account": "APP", "name": "born", "path": site / "born.creds"}]}
     assert roles.waits(tasks, **born) == ["user APP/born"]
     assert not pathlib.Path(site / "born.creds").exists()
@@ -107,7 +107,7 @@ def test_nobody_is_cut_off_before_the_account_is_signed(roles: Roles) -> None:
     assert roles.waits(tasks, **revoke) == ["account APP"]
     assert site.claims("stores/ACME/accounts/APP/APP.jwt").body.revocations == {}
     roles.sign()
-    # The servers are not there, which the run reports after the store has the revocation.
+    # No server is running. The run reports this after it has written the revocation to the store.
     done = roles.play(tasks, **{**roles.variables, **revoke})
     assert done.returncode != 0
     assert done.tasks["natsops.security.resolver : Require every server"]["failed"]

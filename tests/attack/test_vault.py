@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The vault that seeds are kept in instead of the keystore: none is ever lost, or shown, whatever happens to the files or in between.
+"""The vault that stores seeds instead of the keystore: no seed is lost or shown if files are damaged or runs are interrupted.
 
-Runs on the ansible-core in use, or on all those in NATSOPS_ANSIBLE_CORES, see .ci/cores.
+Runs on the ansible-core in use, or on all versions listed in NATSOPS_ANSIBLE_CORES, see .ci/cores.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DOCUMENT = {
 
 
 class Realm:
-    """An operator's store, keystore and vault, and what a task does with them."""
+    """An operator's store, keystore and vault, and runs of nats_store on them."""
 
     def __init__(self, play: Play, binaries: pathlib.Path = CORES[0]) -> None:
         self.play, self.binaries = play, binaries
@@ -57,10 +57,10 @@ class Realm:
         }
 
     def run(self, *arguments: str, password: str | None = PASSWORD, after: Any = (), **options: Any) -> Played:
-        """Run the task, whatever comes of it. Nothing of what it prints is a seed."""
+        """Run the task, which may fail. Asserts that its output contains no seed and not the password."""
         chosen = {name: value for name, value in {**self.options, **options}.items() if value is not None}
         task = {"name": "store", MODULE: chosen, "register": "made", "ignore_errors": True}
-        # Not in the play: Ansible shows the lines around a task that fails.
+        # The password is not in the play: Ansible shows the lines around a task that fails.
         given = self.play.folder / "password.json"
         given.write_text(json.dumps({} if password is None else {"password": password}))
         played = self.play([task, *after], "-vvv", "--diff", "-e", f"@{given}", *arguments, binaries=self.binaries)
@@ -69,14 +69,14 @@ class Realm:
         return played
 
     def make(self, *arguments: str, **how: Any) -> dict[str, Any]:
-        """The result of the task, which succeeds."""
+        """The result of the task, which must succeed."""
         played = self.run(*arguments, **how)
         result = played.tasks["store"]
         assert not result.get("failed"), result["msg"]
         return result
 
     def refuse(self, **how: Any) -> str:
-        """The message of the task, which fails and changes nothing."""
+        """The message of the task, which must fail and change nothing."""
         before = self.snapshot()
         result = self.run(**how).tasks["store"]
         assert result.get("failed"), result
@@ -85,7 +85,7 @@ class Realm:
         return message
 
     def snapshot(self) -> dict[str, tuple[Any, ...]]:
-        """Everything in the folder but locks, with when it was written."""
+        """The mode, modification time and content of everything in the folder except locks, by path."""
         return {
             str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
             for path in sorted(self.folder.rglob("*"))
@@ -97,7 +97,7 @@ class Realm:
         """The seeds of operator and accounts in the keystore, by public key."""
         found = {}
         for path in (self.folder / "keys/keys").glob("[OA]/*/*.nk"):
-            with contextlib.suppress(FileNotFoundError):  # a file that goes while a task runs
+            with contextlib.suppress(FileNotFoundError):  # a running task may remove the file
                 found[path.stem] = path.read_text().strip()
         return found
 
@@ -110,7 +110,7 @@ class Realm:
         return dict(yaml.safe_load(text))
 
     def fill(self, seeds: dict[str, str], text: str = "{}") -> None:
-        """Put seeds into the keystore, in files of this text."""
+        """Write seeds to the keystore. `text` is the format of the files."""
         for key, seed in seeds.items():
             path = self.folder / f"keys/keys/{key[0]}/{key[1:3]}/{key}.nk"
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ class Realm:
             path.chmod(0o600)
 
     def encrypt(self, content: Any, password: str = PASSWORD) -> None:
-        """Have a vault of this content."""
+        """Write a vault with this content."""
         text = content if isinstance(content, str) else yaml.safe_dump(content)
         self.vault.write_bytes(VaultLib().encrypt(text, VaultSecret(password.encode())))
 
@@ -131,7 +131,7 @@ class Realm:
 
 @pytest.fixture(params=CORES, ids=lambda path: path.parent.name)
 def every_core(request: pytest.FixtureRequest, play: Play) -> Realm:
-    """An empty folder, on one ansible-core or another."""
+    """An empty folder, on each of the ansible-core versions."""
     return Realm(play, request.param)
 
 
@@ -143,7 +143,7 @@ def realm(play: Play) -> Realm:
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Realm:
-    """After the first run, which is made once: nobody changes it."""
+    """The state after the first run, made once. Tests must not change it."""
     found = Realm(Play(tmp_path_factory.mktemp("first"), collections_path))
     found.make()
     return found
@@ -151,7 +151,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, collections_path: pathli
 
 @pytest.fixture
 def made(realm: Realm, first_run: Realm) -> Realm:
-    """After the first run, as if it had been made here: the path of the vault is on record."""
+    """A copy of the state after the first run, with the path of this vault in its record."""
     shutil.copytree(first_run.folder, realm.folder, dirs_exist_ok=True)
     record = realm.folder / "keys/.natsops/stores/ACME/vaulted.json"
     record.write_text(record.read_text().replace(str(first_run.vault), str(realm.vault)))
@@ -184,7 +184,7 @@ def test_seeds_go_to_the_vault_and_come_from_it(every_core: Realm) -> None:
     )
     assert yaml.safe_load(shown.stdout) == seeds
 
-    # They sign what changes, and new ones join them.
+    # The keys in the vault sign the changes, and new keys are added to the vault.
     document = {
         **DOCUMENT,
         "operator": {**DOCUMENT["operator"], "signing_keys": ["main", "spare", "new"], "tags": ["t"]},
@@ -208,7 +208,7 @@ def test_seed_files_with_empty_lines_lose_no_seed(every_core: Realm, text: str) 
 
 
 def test_no_variable_of_any_host_holds_a_seed_after_the_role(play: Play) -> None:
-    """Neither before ansible-core 2.22 nor after."""
+    """This holds before ansible-core 2.22 and since."""
     for binaries in CORES:
         folder = play.folder / binaries.parent.name
         folder.mkdir(mode=0o700)
@@ -243,7 +243,7 @@ def test_no_variable_of_any_host_holds_a_seed_after_the_role(play: Play) -> None
                 assert secrets_in(text) == []
 
 
-# ---- files that are not what they should be
+# ---- wrong and damaged vaults
 
 
 def swapped(seeds: dict[str, str]) -> dict[str, str]:
@@ -278,7 +278,7 @@ def test_vault_of_other_content_is_refused_and_nothing_changes(
 ) -> None:
     seeds = made.vaulted
     made.encrypt(change(seeds))
-    # Also where a seed is still in the keystore, and where there is something to sign.
+    # The same while a seed is still in the keystore, also if there is something to sign.
     made.fill(dict(list(seeds.items())[-1:]))
     for options in ({}, {"definition": {**DOCUMENT, "accounts": [{"name": "APP", "tags": ["t"]}]}}):
         message = made.refuse(**options)
@@ -333,7 +333,7 @@ def test_vault_that_cannot_be_written_leaves_the_seeds_in_the_keystore(realm: Re
 
 
 def test_play_has_the_password(every_core: Realm) -> None:
-    """One with a label, and another one that does not fit."""
+    """The play has a password with a label, and another one that does not decrypt the vault."""
     realm = every_core
     (realm.play.folder / "password").write_text(PASSWORD + "\n")
     (realm.play.folder / "other").write_text("another one\n")
@@ -359,11 +359,11 @@ def test_vault_behind_a_link_stays_behind_it(realm: Realm) -> None:
     assert set(realm.vaulted) == realm.operator_keys
 
 
-# ---- interrupted, and at the same time
+# ---- interrupted and concurrent runs
 
 
 def start(realm: Realm, **options: Any) -> subprocess.Popen[bytes]:
-    """The task, begun."""
+    """The process of a run that has been started."""
     playbook = realm.play.folder / f"{len(list(realm.play.folder.iterdir()))}.yml"
     task = {"name": "store", MODULE: {**realm.options, "vault_password": PASSWORD, **options}}
     playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
@@ -392,7 +392,7 @@ def test_run_that_is_killed_loses_no_seed_and_the_next_one_completes_it(realm: R
         return moment == "keys" or len(realm.stored) < len(seeds)
 
     while process.poll() is None:
-        with contextlib.suppress(FileNotFoundError):  # a folder that goes while it is looked through
+        with contextlib.suppress(FileNotFoundError):  # the run may remove a folder during the search
             if has_come():
                 break
         time.sleep(0.001)
@@ -418,7 +418,7 @@ def test_every_state_between_keystore_and_vault_is_completed(made: Realm) -> Non
 
 
 def test_runs_at_the_same_time_lose_no_seed(realm: Realm) -> None:
-    """Two of one store with one vault, of which each adds a key, and one of another store that has no business there."""
+    """Two runs on one store with one vault, each of which adds a key, and a run of another operator with the same vault, which fails."""
     realm.make()
     before = realm.vaulted
     roles = ["main", "spare"]
@@ -434,11 +434,11 @@ def test_runs_at_the_same_time_lose_no_seed(realm: Realm) -> None:
     assert all(nkey.from_seed(seed).public_key == key for key, seed in realm.vaulted.items())
 
 
-# ---- the module's part
+# ---- the module without the action plugin
 
 
 def test_module_shows_no_seed_and_takes_none_out_that_is_not_the_same(site: Site) -> None:
-    """What a connection may print of it at -vvv has no seed in it; Site looks for them."""
+    """The result contains no seed, as a connection may print it at -vvv. Site checks this too."""
     store = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     vault = {"file": "/srv/seeds.vault", "transport_key": "00" * 32}
     result = site.start("store", {**store, "definition": DOCUMENT, "_vault": vault})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every place of a document, from the declarations of claims, and values of every type that YAML can make, to put into each."""
+"""Every place of a document, from the declarations of claims, and values of every YAML type to put into each place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Options = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """A place of a document: its name, what makes a document with a value there, and which values are of the right type."""
+    """A place of a document: its name, a function that makes a document with a value there, and a function that recognises values of the right type."""
 
     name: str
     document: Callable[[Any], Any]
@@ -78,7 +78,7 @@ def _right_type(kind: Kind) -> Callable[[Any], bool]:
     return _is_number if isinstance(kind.zero, int) else _is_text
 
 
-#: What the options of a class need beside the one that is tried.
+#: The options of a class that are required besides the one that is tried.
 _REQUIRED: dict[type, Options] = {
     Export: {"subject": "x.y", "type": "service"},
     Import: {"subject": "s.b", "account": "B", "type": "service"},
@@ -118,7 +118,7 @@ def _places_of(cls: type, prefix: str, embed: Callable[[Options], Any], required
 
 
 def document(operator: Options | None = None, account: Options | None = None) -> Options:
-    """A document with three accounts, and these options at the operator and at one of them."""
+    """A document with three accounts, and these options for the operator and for one of the accounts."""
     return {
         "operator": {"name": "ACME", "system_account": "SYS", **(operator or {})},
         "accounts": [
@@ -172,7 +172,7 @@ def _in_list(embed: Callable[[Options], Any], word: str) -> Callable[[Any], Any]
 
 
 def places() -> list[Place]:
-    """Every place of a document that has a name."""
+    """Every place of a document, with a unique name each."""
     found = [
         Place("definition", lambda value: value, lambda value: False),
         Place("operator", lambda value: {**document(), "operator": value}, _is_dictionary),
@@ -214,7 +214,7 @@ def places() -> list[Place]:
         _POLICY,
         lambda it: _of_account({"imports": [{**_REQUIRED[Import], "activation": it}]}),
     )
-    # The declarations have fields that stand in a document as words of its own.
+    # The names of some places occur twice: as declared fields and as words of the document.
     return list({place.name: place for place in found}.values())
 
 
@@ -225,7 +225,7 @@ def _nested(depth: int) -> Any:
     return value
 
 
-#: What YAML and JSON make of what somebody writes, and some more.
+#: Values as YAML and JSON parsers return them, and a few more.
 VALUES: list[Any] = [
     None,
     True,

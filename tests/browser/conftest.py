@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of reports, of a small and of a large organisation, in a real Chromium without a window."""
+"""Report pages of a small and of a large organisation in a headless Chromium."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from selenium.webdriver.chrome.service import Service
 from support.organisations import large, sound
 from support.sites import Modules
 
-#: Where pictures of each view go.
+#: The folder of the screenshots of each view.
 PICTURES = ROOT / "tests" / "output" / "report"
 
 
 @dataclasses.dataclass
 class Browser:
-    """A browser, with what it asked for and what it complained about."""
+    """A browser that records its requests and its console messages."""
 
     driver: Any
 
     def open(self, page: pathlib.Path, view: str = "summary") -> None:
-        """Open a page again at one of its views."""
+        """Load a page from the beginning and show one of its views."""
         self.driver.get("about:blank")
         self.driver.get(f"{page.as_uri()}#{view}")
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a script returns."""
+        """Run a script in the page and return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the last time, in whatever way."""
+        """Return the URLs of all requests since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     def complaints(self) -> list[str]:
-        """What the console has since the last time."""
+        """Return the console messages since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def picture(self, name: str) -> None:
-        """Keep a picture of what is seen."""
+        """Save a screenshot of the visible part of the page."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         assert self.driver.save_screenshot(str(PICTURES / f"{name}.png"))
 
@@ -70,20 +70,20 @@ def browser() -> Iterator[Browser]:
 
 @dataclasses.dataclass
 class Maker:
-    """Makes pages in a folder."""
+    """Creates report pages in a folder."""
 
     folder: pathlib.Path
     modules: Modules
 
     def run(self, module: str, options: dict[str, Any]) -> dict[str, Any]:
-        """The result of a module."""
+        """Run a module and return its result."""
         given = {**options, "_ansible_remote_tmp": str(self.folder), "_ansible_diff": True}
         result: dict[str, Any] = json.loads(self.modules.run(f"nats_{module}", given)[1])
         assert not result.get("failed"), result["msg"]
         return result
 
     def page(self, name: str, options: dict[str, Any]) -> pathlib.Path:
-        """A page, and beside it the report as JSON."""
+        """Write a report page, with the report as JSON beside it, and return the path of the page."""
         path = self.folder / f"{name}.html"
         files = {"html_path": str(path), "json_path": str(path.with_suffix(".json"))}
         self.run("report", {"level": 2, **files, **options})
@@ -97,7 +97,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory, modules: Modules) -> Maker:
 
 @pytest.fixture(scope="session")
 def small(maker: Maker) -> pathlib.Path:
-    """A store of five accounts, with servers that differ, and with what changed."""
+    """Return the page of a store of five accounts, with differences between servers and with changes since an earlier report."""
     where = {"stores_dir": str(maker.folder / "stores"), "keys_dir": str(maker.folder / "keys")}
     maker.run("store", {"definition": sound(), **where})
     held = json.loads(maker.page("before", where).with_suffix(".json").read_text())
@@ -123,5 +123,5 @@ def small(maker: Maker) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def five_hundred(maker: Maker) -> pathlib.Path:
-    """500 accounts with 10,000 users."""
+    """Return the page of a document of 500 accounts with 10,000 users."""
     return maker.page("large", {"definition": large(500, 20)})

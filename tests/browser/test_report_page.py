@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a report in a real browser: nothing leaves it, the keyboard is enough, everything has a name and can be read, and its answers are right."""
+"""The report page in a real browser: it sends no requests, works by keyboard alone, is accessible and readable, and answers questions correctly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOSTILE = [
 
 
 def press(browser: Browser, *keys: str) -> None:
-    """Press keys, one after the other."""
+    """Press keys one after another."""
     chain = ActionChains(browser.driver)
     for key in keys:
         chain.send_keys(key)
@@ -42,14 +42,14 @@ def press(browser: Browser, *keys: str) -> None:
 
 
 def focused(browser: Browser) -> str:
-    """The text, label or name of what has the focus."""
+    """Return the text, label or name of the element that has the focus."""
     script = "const one = document.activeElement; return one === document.body ? '' : one.getAttribute('aria-label') || one.id || one.textContent;"
     found: str = browser.run(script)
     return found
 
 
 def tab_to(browser: Browser, wanted: str, *, most: int = 60) -> None:
-    """Press Tab until something has the focus."""
+    """Press Tab until the wanted element has the focus."""
     for _again in range(most):
         press(browser, Keys.TAB)
         if wanted in focused(browser):
@@ -122,7 +122,7 @@ def test_size_of_the_large_page(five_hundred: pathlib.Path) -> None:
     assert five_hundred.stat().st_size < 3_000_000
 
 
-# ---- by the keyboard alone
+# ---- by keyboard alone
 
 
 def test_from_the_summary_to_what_a_subject_is_open_to(browser: Browser, small: pathlib.Path) -> None:
@@ -187,7 +187,7 @@ def test_names_can_be_read_where_there_are_many(browser: Browser, five_hundred: 
     assert height >= 10
 
 
-# ---- what names may be
+# ---- unusual names
 
 
 def test_names_are_text_and_nothing_else(browser: Browser, maker: Maker) -> None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that connect in every way that a server listens, and hear its own words.
+"""Clients for every protocol that a server listens to, which return the server's own errors.
 
-They speak the protocol themselves: a client library keeps to limits that the server has to enforce, has no proxies, and paraphrases errors. Messages and
-errors that a PONG follows were sent before it, so that nothing here waits to see that something does not happen.
+They implement the protocols themselves: a client library observes limits that the server has to enforce, does not support proxies, and rewords errors. A
+server sends all earlier messages and errors before a PONG, so no test waits for a time to see that something does not happen.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import struct
 import time
 from typing import Any
 
-#: What a connection that nothing is wrong with is answered.
+#: The result of a connection that the server accepts.
 LET_IN = "let in"
-#: What a connection is answered that the server closes without an error.
+#: The result of a connection that the server closes without an error.
 CLOSED = "closed without a word"
 
 _NAMES = itertools.count(1)
@@ -31,7 +31,7 @@ _TIMEOUT = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """Where a server listens."""
+    """The address and ports of a server."""
 
     host: str
     port: int
@@ -47,7 +47,7 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """The JWT of a user, and the key that proves it; without one nothing is signed."""
+    """The JWT of a user, and the key that signs the nonce. Without a key, nothing is signed."""
 
     jwt: str
     key: Any = None
@@ -57,7 +57,7 @@ class Login:
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """What was delivered."""
+    """A delivered message."""
 
     subject: str
     payload: bytes
@@ -68,12 +68,12 @@ class Message:
 
     @property
     def json(self) -> Any:
-        """The payload, read as JSON."""
+        """The payload, parsed as JSON."""
         return json.loads(self.payload)
 
 
 class RefusedError(Exception):
-    """The server does not let the client in, for the reason that it gives."""
+    """The server refuses the connection. The message is the server's error."""
 
 
 class ClosedError(Exception):
@@ -86,7 +86,7 @@ class _Socket:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):  # what the server said before it closed is still to be read
+        with contextlib.suppress(ConnectionError):  # what the server sent before it closed can still be read
             self.socket.sendall(data)
 
     def receive(self) -> bytes:
@@ -103,7 +103,7 @@ class _Socket:
 
 
 class _WebSocket(_Socket):
-    """Frames of RFC 6455: ours are masked, those of the server are not."""
+    """Frames of RFC 6455. The client masks its frames, the server does not."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -145,7 +145,7 @@ class _WebSocket(_Socket):
 
 
 class Client:
-    """A connection. RefusedError says why there is none."""
+    """A connection. Raises RefusedError if the server refuses it."""
 
     def __init__(self, node: Node, login: Login, how: str = "standard", proxy: Any = None) -> None:
         self.login = login
@@ -176,19 +176,19 @@ class Client:
         self._stream.close()
 
     def shut_down(self) -> None:
-        """Have a thread that waits for messages see that the connection is closed."""
+        """Shut down the socket, so that a thread that waits for messages gets ClosedError."""
         self._stream.socket.shutdown(socket.SHUT_RDWR)
 
-    # ---- what a client does
+    # ---- client operations
 
     def subscribe(self, subject: str, queue: str = "") -> str:
-        """Subscribe; what to unsubscribe with."""
+        """Subscribe. Return the subscription id for unsubscribe()."""
         sid = str(next(self._sids))
         self._send(f"SUB {subject} {queue} {sid}")
         return sid
 
     def unsubscribe(self, sid: str) -> None:
-        """Take a subscription back."""
+        """Remove a subscription."""
         self._send(f"UNSUB {sid}")
 
     def publish(
@@ -203,7 +203,7 @@ class Client:
             self._send(f"HPUB {subject} {reply} {len(head)} {len(head) + len(payload)}", head + payload)
 
     def flush(self) -> list[str]:
-        """The errors so far, when the server has seen everything up to now; and no more of them."""
+        """Wait until the server has processed everything sent so far. Return the errors received since the last call."""
         self._send("PING")
         with contextlib.suppress(ClosedError):
             while self._read() != "PONG":
@@ -212,13 +212,13 @@ class Client:
         return errors
 
     def taken(self) -> list[Message]:
-        """The messages so far, when those that were published up to now are delivered; and no more of them."""
+        """Wait until the messages published so far are delivered. Return those received since the last call."""
         assert self.flush() == []
         messages, self.messages = self.messages, []
         return messages
 
     def wait(self, count: int = 1, timeout: float = _TIMEOUT) -> list[Message]:
-        """As many messages as that, when they are there."""
+        """Wait for this number of messages and return them."""
         self._stream.socket.settimeout(timeout)
         deadline = time.monotonic() + timeout
         while len(self.messages) < count:
@@ -228,7 +228,7 @@ class Client:
         return messages
 
     def wait_for_close(self, timeout: float) -> list[str]:
-        """What the server says before it closes the connection."""
+        """Wait until the server closes the connection. Return its errors."""
         self._stream.socket.settimeout(timeout)
         with contextlib.suppress(ClosedError):
             while True:
@@ -238,7 +238,7 @@ class Client:
     def ask(
         self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, count: int = 1
     ) -> list[Message]:
-        """The answers to a request; none where nobody listens."""
+        """The answers to a request; none if there is no responder."""
         if not self._inbox:
             self._inbox = f"_INBOX.{os.urandom(8).hex()}"
             self.subscribe(self._inbox)
@@ -249,10 +249,10 @@ class Client:
         return [*answers, *self.wait(count - 1)]
 
     def ask_json(self, subject: str, request: Any = None) -> Any:
-        """The answer to a request, both of them JSON."""
+        """The answer to a request, both as JSON."""
         payload = b"" if request is None else json.dumps(request).encode()
         deadline = time.monotonic() + 60
-        # That somebody listens, as to a stream just made, takes a moment to reach every server of a cluster.
+        # A new subscription, for example of a stream just created, takes a moment to reach every server of a cluster.
         while not (answers := self.ask(subject, payload)) and time.monotonic() < deadline:
             time.sleep(0.1)
         (answer,) = answers
@@ -282,7 +282,7 @@ class Client:
         self._stream.send(line.encode() + b"\r\n" + (b"" if payload is None else payload + b"\r\n"))
 
     def _read(self) -> str:
-        """One line of the protocol; messages and errors are kept, pings answered."""
+        """Read and return one line of the protocol. Messages and errors are kept, pings are answered."""
         line = self._take_line()
         verb, _space, rest = line.partition(" ")
         if verb == "PING":
@@ -323,14 +323,14 @@ class Client:
 
 @functools.cache
 def version_of(node: Node) -> str:
-    """The version that a server says in its first line."""
+    """The version in the INFO of a server."""
     with socket.create_connection((node.host, node.port), _TIMEOUT) as connection, connection.makefile("rb") as lines:
         version: str = json.loads(lines.readline().removeprefix(b"INFO "))["version"]
     return version
 
 
 def attempt(node: Node, login: Login, how: str = "standard", proxy: Any = None) -> str:
-    """LET_IN, or why not."""
+    """LET_IN, or the reason why the server refuses the connection."""
     if how == "mqtt":
         return _attempt_mqtt(node, login)
     try:
@@ -341,7 +341,7 @@ def attempt(node: Node, login: Login, how: str = "standard", proxy: Any = None) 
 
 
 def _attempt_mqtt(node: Node, login: Login) -> str:
-    """A CONNECT of MQTT 3.1.1, with the JWT for a password."""
+    """The result of a CONNECT of MQTT 3.1.1 with the JWT as the password."""
 
     def text(value: str) -> bytes:
         return struct.pack(">H", len(value)) + value.encode()

@@ -1,26 +1,26 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The servers that the enforcement tests ask, and the store of operator.yml that they trust.
+"""The servers that the enforcement tests connect to, and the store of operator.yml that they trust.
 
-Without options, as in `make test`, a store is made with nats_store, one nats-server started on loopback and the accounts pushed with nats_resolver.
+Without options, as in `make test`, nats_store creates the store, one nats-server is started on loopback, and nats_resolver pushes the accounts.
 
-A cluster that runs already is asked, every test on each of its servers, with
+To run every test on each server of an existing cluster:
 
     python -m pytest tests/enforcement -p no:xdist \\
         --nats-servers nats://10.99.0.11:4222,nats://10.99.0.12:4222,nats://10.99.0.13:4222 \\
         --nats-store STORES/ENFORCEMENT --nats-keys KEYS --nats-proxy-key FILE \\
         --nats-websocket-port 8080 --nats-mqtt-port 1883 --nats-leafnode-port 7422
 
-- The store is that of operator.yml: the folder of the operator, and its keystore with creds and the seed of the operator's signing key, as nats_store has
-  made them. Give it the file as `src`, and the role operator as `operator_src`: its templates are not Ansible's. All accounts are pushed.
-- The servers have a full resolver with `allow_delete: true`: some tests push an account of their own and delete it again.
+- The store is that of operator.yml: the folder of the operator, and its keystore with creds and the seed of the operator's signing key, as nats_store
+  creates them. Pass the file as `src`, or as `operator_src` to the role operator: its templates are not Ansible's. All accounts are pushed.
+- The servers have a full resolver with `allow_delete: true`: some tests push an additional account and delete it again.
 - They have JetStream, with 64 MB of memory and disk or more, and listen for clients, leaf nodes, websocket (`no_tls: true`) and MQTT, each on the same port
-  of every server, without TLS. MQTT takes a `server_name`.
-- They trust the proxy whose seed is in FILE, a user's for example: `proxies { trusted: [ { key: "U..." } ] }`. Servers before 2.12 know no proxies.
-- They know time zones: Debian's package tzdata.
-- All servers of the cluster are named, three or more of them, and clients come to them from 127.0.0.0/8 or 10.99.0.0/24.
-- The tests share accounts and their limits, so one process runs them, one after another. They leave
-  nothing behind but the streams that MQTT makes, and can be run again.
+  of every server, without TLS. MQTT requires a `server_name`.
+- They trust the proxy whose seed is in FILE, for example a user seed: `proxies { trusted: [ { key: "U..." } ] }`. Servers before 2.12 do not support proxies.
+- They have time zone data: Debian's package tzdata.
+- --nats-servers lists all servers of the cluster, three or more, and clients connect to them from 127.0.0.0/8 or 10.99.0.0/24.
+- The tests share accounts and their limits, so one process runs them one after another. They leave only the streams that MQTT creates, and can be run
+  again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BIN = pathlib.Path(sys.executable).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options for servers that run already."""
+    """Add the options for running servers."""
     group = parser.getgroup("enforcement", "servers that enforce what tests/enforcement/operator.yml says")
     group.addoption("--nats-servers", help="URLs of servers that run already, with commas between them")
     group.addoption("--nats-store", type=pathlib.Path, help="the folder of the operator ENFORCEMENT in a store")
@@ -59,19 +59,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _urls(config: pytest.Config) -> list[str]:
-    # The option is unknown to a run that was not told of this folder, as in `make test`.
+    # The option does not exist in a run whose arguments do not name this folder, as in `make test`.
     return [url for url in (config.getoption("--nats-servers", None) or "").split(",") if url]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test on every server."""
+    """Run every test on every server."""
     if "node" in metafunc.fixturenames:
         names = [str(urllib.parse.urlsplit(url).hostname) for url in _urls(metafunc.config)] or ["loopback"]
         metafunc.parametrize("node_index", range(len(names)), ids=names, scope="session")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here talks to a server."""
+    """Mark all tests of this folder: each of them connects to a server."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.server)
@@ -85,20 +85,20 @@ class Store:
     keys: pathlib.Path
 
     def login(self, path: str) -> Login:
-        """What the creds of ACCOUNT/USER hold."""
+        """The JWT and key in the creds of ACCOUNT/USER."""
         from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
         creds = (self.keys / "creds" / self.folder.name / f"{path}.creds").read_text()
         return Login(decorated.find_token(creds), decorated.find_seed(creds))
 
     def claims(self, account: str) -> Any:
-        """What is said of an account."""
+        """The claims of an account."""
         from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
         return codec.decode((self.folder / "accounts" / account / f"{account}.jwt").read_text())
 
     def signing_key(self, account: str = "", role: str = "") -> Any:
-        """The one signing key of the operator, or that of an account for a scope, or for none."""
+        """The signing key of the operator, or that of an account with this role, or without one."""
         from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
         from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -111,7 +111,7 @@ class Store:
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """What the tests ask: servers, the store that they trust, and the key of a proxy."""
+    """What the tests use: servers, the store that they trust, and the key of a proxy."""
 
     nodes: list[Node]
     store: Store
@@ -119,7 +119,7 @@ class Deployment:
 
 
 def _play(folder: pathlib.Path, collections: pathlib.Path, task: dict[str, Any]) -> None:
-    """Run one task on localhost, without the settings of whoever runs the tests."""
+    """Run one task on localhost, without the Ansible settings of the user who runs the tests."""
     (folder / "ansible.cfg").write_text("[defaults]\n")
     (folder / "playbook.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTEST_"))}
@@ -215,7 +215,7 @@ def _running_already(config: pytest.Config, urls: list[str]) -> Deployment:
 def deployment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path
 ) -> Iterator[Deployment]:
-    """The servers that the options name, or one that is started here."""
+    """The servers named by the options, or one that is started here."""
     from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
     urls = _urls(request.config)
@@ -237,15 +237,15 @@ def store(deployment: Deployment) -> Store:
 
 @pytest.fixture
 def node(deployment: Deployment, node_index: int) -> Node:
-    """The server that this test asks."""
+    """The server that the test connects to."""
     return deployment.nodes[node_index]
 
 
 @pytest.fixture
 def enforces(node: Node) -> Callable[..., bool]:
-    """Whether the server that this test asks is one that enforces something: `enforces("2.11.0")`, `enforces(UserAccess, "proxy_required")`.
+    """A function that returns whether the server of the test enforces something: `enforces("2.11.0")`, `enforces(UserAccess, "proxy_required")`.
 
-    Servers that do not are tested too: they have to be seen not to enforce it, as the declarations of claims say.
+    Tests also run on servers that do not, and check that these do not enforce it, as the declarations of claims state.
     """
     from ansible_collections.natsops.security.plugins.module_utils.rules.server_versions import (
         is_enforced,
@@ -262,7 +262,7 @@ def enforces(node: Node) -> Callable[..., bool]:
 
 
 def since_of(cls: type, attribute: str) -> tuple[str, ...]:
-    """Since which versions servers enforce a field, as it is declared."""
+    """The versions since which servers enforce a field, from its declaration."""
     from ansible_collections.natsops.security.plugins.module_utils.claims.declaration import fields_of
 
     (found,) = [field.enforced_since for field in fields_of(cls) if field.attribute == attribute]
@@ -272,7 +272,7 @@ def since_of(cls: type, attribute: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def connect(node: Node, store: Store) -> Iterator[Callable[..., Client]]:
-    """Connects as ACCOUNT/USER, or with a login, until the test ends: `connect("ACCESS/anybody")`."""
+    """A function that connects as ACCOUNT/USER, or with a login, until the test ends: `connect("ACCESS/anybody")`."""
     with contextlib.ExitStack() as stack:
 
         def connect_as(user: str | Login, how: str = "standard", proxy: Any = None) -> Client:
@@ -284,7 +284,7 @@ def connect(node: Node, store: Store) -> Iterator[Callable[..., Client]]:
 
 @pytest.fixture
 def answer(node: Node, store: Store) -> Callable[..., str]:
-    """Tells what the server answers ACCOUNT/USER, or a login, that wants to connect: LET_IN, or why not."""
+    """A function that returns the server's answer to a connection as ACCOUNT/USER, or with a login: LET_IN, or the error."""
 
     def answer_to(user: str | Login, how: str = "standard", proxy: Any = None) -> str:
         return attempt(node, store.login(user) if isinstance(user, str) else user, how, proxy)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who is let in: networks, hours, ways to connect, bearers, proxies, revoked and expired users."""
+"""Which users can connect: networks, hours, connection types, bearer users, proxies, revoked and expired users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conftest import Deployment, Store
 
 REFUSED = "Authorization Violation"
-TOKYO = 9 * 3600  # ahead of UTC, the whole year
+TOKYO = 9 * 3600  # seconds ahead of UTC, all year
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_proxy_that_the_server_trusts_is_required(
 def test_proxy_that_the_server_does_not_trust_is_refused(
     answer: Callable[..., str], enforces: Callable[..., bool]
 ) -> None:
-    # Whether a user needs one or not. Servers without trusted proxies pass over the signature.
+    # It is refused even if the user does not require a proxy. Servers without support for trusted proxies ignore the signature.
     refused = REFUSED if enforces(UserAccess, "proxy_required") else LET_IN
     for user in ("behind-proxy", "behind-proxy-by-scope", "anybody"):
         assert answer(f"ACCESS/{user}", proxy=nkey.create("user")) == refused
@@ -125,7 +125,7 @@ def test_user_is_disconnected_when_its_jwt_expires(connect: Callable[..., Client
 def _signed(
     store: Store, account: str, key: nkey.KeyPair, body: User, issued_at: int | None = None, expires: int = 0
 ) -> Login:
-    """A user that the document does not have."""
+    """The login of a user that is not in the document."""
     body.issuer_account = store.claims(account).subject
     claims = Claims(name="signed", subject=key.public_key, body=body, expires=expires)
     return Login(codec.encode(claims, store.signing_key(account), issued_at or int(time.time())), key)

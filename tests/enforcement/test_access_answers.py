@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the access layer answers about random operators, each answer tried for real by clients of a nats-server.
+"""The answers of the access layer about random operators, each verified by clients of a real nats-server.
 
-NATSOPS_ACCESS_QUESTIONS says how many questions to ask (make access-nightly asks 10,000), NATSOPS_ACCESS_SEED with which operator to begin.
+NATSOPS_ACCESS_QUESTIONS is the number of questions (make access-nightly asks 10,000), NATSOPS_ACCESS_SEED the number of the first operator.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from ansible_collections.natsops.security.plugins.module_utils.access.subjects i
 
 pytestmark = [
     pytest.mark.server,
-    # Older ones map imports, and let in users of accounts with such mappings, in other ways.
+    # Older servers map imports differently, and accept users of accounts with such mappings differently.
     pytest.mark.skipif(server_version() < (2, 15, 1), reason="the answers are about nats-server 2.15.1 and later"),
 ]
 
 QUESTIONS = int(os.environ.get("NATSOPS_ACCESS_QUESTIONS", "1000"))
 SEED = int(os.environ.get("NATSOPS_ACCESS_SEED", "1"))
-#: Of one operator.
+#: Number of questions about one operator.
 EACH = 250
-#: How often to ask where chance decides.
+#: Number of attempts where the server chooses at random.
 TRIES = 12
 
 
 @dataclasses.dataclass
 class Subscription:
-    """What a client has subscribed to."""
+    """A subscription of a client."""
 
     person: Person
     subject: str
@@ -60,7 +60,7 @@ class Subscription:
 
 @dataclasses.dataclass
 class Session:
-    """The clients of a world on a server, and what was asked."""
+    """The clients of a world on a server, with the number of questions and the differences found."""
 
     world: World
     maker: Maker
@@ -74,7 +74,7 @@ class Session:
         return self.maker.random
 
     def compare(self, question: str, answer: Any, seen: Any) -> None:
-        """Count a question, and note where the server does something else than the answer says."""
+        """Count a question, and record a difference between the answer and the behaviour of the server."""
         self.asked += 1
         if answer != seen:
             self.differences.append(f"{question}\n  answer {answer}\n  server {seen}")
@@ -91,7 +91,7 @@ class Session:
         return account.key
 
     def described(self, ways: list[Way]) -> str:
-        """The arrivals of the ways, short."""
+        """The arrivals of the ways, abbreviated."""
         return "; ".join(
             f"{self.world.tree.account_title(arrival.account)} {arrival.kind} "
             + " > ".join(
@@ -107,7 +107,7 @@ class Session:
         return [person for person in self.world.people if id(person) in self.clients]
 
     def collect(self) -> dict[bytes, list[tuple[Person, Any]]]:
-        """All messages since the last time, by payload."""
+        """All messages since the last call, by payload."""
         found: dict[bytes, list[tuple[Person, Any]]] = collections.defaultdict(list)
         for person in self.present:
             client = self.client(person)
@@ -145,7 +145,7 @@ def _ask_connections(session: Session, node: Node, stack: contextlib.ExitStack) 
     for person in session.world.people:
         access = access_of(session.world.tree, person.entry)
         if any("limit of subscriptions is 0" in reason for reason in access.refusals):
-            continue  # it is let in, and closed a moment later
+            continue  # the server accepts the connection, and closes it a moment later
         try:
             session.clients[id(person)] = stack.enter_context(Client(node, Login(person.token, person.key)))
             seen = "let in"
@@ -171,7 +171,7 @@ def _ask_subscriptions(session: Session) -> None:
             what = f"subscribe {session.title(person)} {subject} {queue} {answer.reason}"
             session.compare(what, answer.allowed, not errors)
             if not errors and queue in ("v1.x", "v2.y", "*.x"):
-                client.unsubscribe(sid)  # a message would reach only one of its members
+                client.unsubscribe(sid)  # a message would reach only one member of the group
                 assert client.flush() == []
             elif not errors:
                 session.subscriptions.append(Subscription(person, subject, queue, sid))
@@ -208,7 +208,7 @@ Delivery = tuple[str, str, str]  # the user, the subscription, the subject
 
 
 def _deliveries(session: Session, arrivals: list[Arrival]) -> list[list[Delivery]]:
-    """Who gets what. Of several in one list, one is delivered: a queue group gets a message once, by whichever import it comes."""
+    """The deliveries of the arrivals. One delivery of each list takes place: a queue group receives a message once, through any of its imports."""
     found: list[list[Delivery]] = []
     for subscription in session.subscriptions:
         access = access_of(session.world.tree, subscription.person.entry)
@@ -230,7 +230,7 @@ def _deliveries(session: Session, arrivals: list[Arrival]) -> list[list[Delivery
 
 @dataclasses.dataclass
 class Way:
-    """What may become of a message: whether it is refused, who surely gets it, and who may."""
+    """A possible outcome of a message: whether it is refused, the certain deliveries, and the possible ones."""
 
     verdict: str
     certain: list[list[Delivery]]
@@ -238,13 +238,13 @@ class Way:
     arrivals: list[Arrival] = dataclasses.field(repr=False)
 
     def is_seen(self, seen: tuple[str, list[Delivery]]) -> bool:
-        """Whether the server did this."""
+        """Whether the behaviour of the server matches this outcome."""
         verdict, deliveries = seen
         return verdict == self.verdict and _fits(deliveries, self.certain, self.possible)
 
 
 def _fits(deliveries: list[Delivery], certain: list[list[Delivery]], possible: list[list[Delivery]]) -> bool:
-    """Whether one of each list that is certain was delivered, and all others belong to one that is possible."""
+    """Whether one delivery of each certain list took place, and all others belong to a possible list."""
     left = collections.Counter(deliveries)
     for choices in sorted(certain, key=len):
         one = next((delivery for delivery in choices if left[delivery]), None)
@@ -304,7 +304,7 @@ def _publish(session: Session, person: Person, subject: str, payload: bytes) -> 
 def _ask_sets(
     session: Session, person: Person, subject: str, verdicts: list[str], seen: list[tuple[str, list[Delivery]]]
 ) -> None:
-    """The sets of all subjects that a user may publish, and of those that reach an account, against what this subject did."""
+    """Compare the sets of subjects that a user may publish, and of those that reach an account, with what this subject did."""
     tree, access = session.world.tree, access_of(session.world.tree, person.entry)
     own = tree.accounts[session.account(person)]
     allowed = permissions.publish_set(tree, access)
@@ -366,7 +366,7 @@ def _ask_requests(session: Session, count: int) -> None:
 def _ask_reply(
     session: Session, requestor: tuple[Person, str, str], arrivals: list[Arrival], requests: list[tuple[Person, Any]]
 ) -> None:
-    """One of those who got the request answers three times."""
+    """One receiver of the request answers three times."""
     tree = session.world.tree
     person, inbox, sid = requestor
     responder, message = session.random.choice(requests)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the access layer says about the operator of these tests that random operators do not show: what servers keep for themselves, and what they add."""
+"""Answers of the access layer that random operators do not cover: subjects reserved by servers, and services that servers add."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ask = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def ask(store: Any) -> Ask:
-    """Answers one question about the store that the servers trust."""
+    """A function that answers one question about the store that the servers trust."""
     layout = Layout(str(store.folder.parent), str(store.keys), store.folder.name)
     tree = access_sources.of_store(layout).tree(Servers(int(time.time())))
 
@@ -52,7 +52,7 @@ def test_servers_keep_subjects_for_themselves(
     connect: Callable[..., Client], ask: Ask, enforces: Callable[..., bool], subject: str, since: tuple[str, ...]
 ) -> None:
     is_kept = not ask(may={"user": "PERMISSIONS/anybody", "publish": subject})["allowed"]
-    # What is answered is what the newest servers do.
+    # The answers describe the newest servers.
     assert _refused(connect("PERMISSIONS/anybody"), subject) is (is_kept and enforces(*since))
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What accounts share: streams and services, private ones, their activations and answers; and what nobody may share."""
+"""What accounts share: public and private streams and services, their activations and answers; and what accounts cannot share."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_latency_is_measured_and_tells_of_who_asks_only_where_the_import_shares_
     assert ("host" in measured.json["requestor"]) is is_shared
 
 
-# ---- accounts that the document cannot have: nats_store refuses them before a server could
+# ---- accounts that cannot be in the document: nats_store refuses them before a server does
 
 
 def test_private_service_answers_only_with_an_activation_that_is_not_revoked(
@@ -191,7 +191,7 @@ def _with_limit(limit: str, value: Any, exporter: str) -> Account:
         ],
     )
     if limit == "wildcard_exports":
-        body.limits.exports = 2  # only with a limit does the server look at this one
+        body.limits.exports = 2  # the server checks wildcard exports only if there is a limit
     setattr(body.limits, limit, value)
     return body
 
@@ -230,7 +230,7 @@ def test_clients_are_disconnected_when_their_account_expires(
 
 @pytest.fixture
 def push(connect: Callable[..., Client], deployment: Deployment) -> Callable[..., Any]:
-    """Pushes an account that the store does not have to all servers, for a while: `with push(Account()) as login`, which is that of a user."""
+    """A context manager that pushes an additional account to all servers and returns the login of a user: `with push(Account()) as login`."""
     system, operator = connect("SYS/sys"), deployment.store.signing_key()
     servers = len(deployment.nodes)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A service of an account that decides who may connect: servers ask it with sealed and unsealed requests and do what it answers, as far as it may."""
+"""An auth callout service, with sealed and unsealed requests: servers follow its answers within the limits of its account."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from conftest import Store
 
 REFUSED = "Authorization Violation"
-#: Made from the text that the document refers to; the public half is its xkey.
+#: The hash of the text that the document refers to. Its public key is the xkey in the document.
 XKEY_SEED = hashlib.sha256(b"natsops.security enforcement tests").digest()
 
 
 class Service(threading.Thread):
-    """Answers for an account until its connection is closed."""
+    """The service of an account, which answers until its connection is closed."""
 
     def __init__(self, client: Client, store: Store, account: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Service(threading.Thread):
         assert client.flush() == []
 
     def run(self) -> None:
-        """Answer until the connection is closed."""
+        """Answer requests until the connection is closed."""
         with contextlib.suppress(ClosedError, OSError):
             while True:
                 (message,) = self.client.wait(timeout=60)
@@ -51,7 +51,7 @@ class Service(threading.Thread):
 
 @pytest.fixture(params=["CALLOUT", "SEALED-CALLOUT"])
 def service(request: pytest.FixtureRequest, connect: Callable[..., Client], store: Store) -> Iterator[Service]:
-    """The service of an account, with unsealed and sealed requests."""
+    """The running service of an account, with unsealed or sealed requests."""
     started = Service(connect(f"{request.param}/service"), store, request.param)
     started.start()
     yield started
@@ -70,7 +70,7 @@ def _login(service: Service, user: str, password: str) -> Any:
     [
         ("STRANGER", "right", LET_IN),
         ("STRANGER", "wrong", REFUSED),
-        ("IMPORTER", "right", REFUSED),  # not an account that the service may put users into
+        ("IMPORTER", "right", REFUSED),  # not one of the allowed accounts of the service
     ],
 )
 def test_service_decides_who_is_let_in_and_only_into_allowed_accounts(
@@ -102,6 +102,6 @@ def test_nobody_is_let_in_where_no_service_answers(
     answer: Callable[..., str], enforces: Callable[..., bool], store: Store
 ) -> None:
     sentinel = store.login("CALLOUT/sentinel")
-    # Servers before 2.15 close the connection when they have waited, and say nothing.
+    # After the timeout, servers before 2.15 close the connection without an error.
     answered = REFUSED if enforces("2.15.0") else CLOSED
     assert answer(dataclasses.replace(sentinel, key=None, user="STRANGER", password="right")) == answered

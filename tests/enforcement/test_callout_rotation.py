@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The curve key of an auth callout is rotated while its service answers: users get in before, in between and afterwards, and nobody is refused."""
+"""The curve key of an auth callout is rotated while its service answers: users can connect before, during and after the rotation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
 
 class World:
-    """A cluster with an account of an auth callout, whose service answers with the curve keys that it has."""
+    """A cluster with an auth callout account, whose service answers with the curve keys that it has."""
 
     def __init__(self, cluster: Cluster, clients: Clients) -> None:
         self.cluster, self.clients = cluster, clients
@@ -54,7 +54,7 @@ class World:
         try:
             answer = self.service.answer(message.data, message.headers["Nats-Server-Xkey"])
         except NatsSecurityError:
-            answer = b""  # the service has no key that opens this, and the user is refused
+            answer = b""  # the service has no key that opens this request, so the user is refused
         await message.respond(answer)
 
     def claims(self, account: str) -> Any:
@@ -72,11 +72,11 @@ class World:
         return self.pair(key.key)
 
     def give(self, key: str) -> None:
-        """Give the service the seed of a curve key beside those that it has."""
+        """Give the service the seed of another curve key."""
         self.service.curve_keys = [*self.service.curve_keys, self.pair(key)]
 
     def attempt(self, port: int) -> str:
-        """Whether a user of the callout gets in, or why not."""
+        """LET_IN if a user of the callout can connect, or the error of the server."""
         creds = (self.cluster.folder / "keys/creds/ACME/AUTH/sentinel.creds").read_text()
         login = Login(decorated.find_token(creds), user="APP", password="right")
         try:
@@ -86,12 +86,12 @@ class World:
         return LET_IN
 
     def attempts(self) -> set[str]:
-        """What users hear from each server."""
+        """The results of one attempt on each server."""
         return {self.attempt(port) for port in self.cluster.ports[:3]}
 
     @contextlib.contextmanager
     def users(self) -> Iterator[list[str]]:
-        """Users that connect to one server after the other all the while, and what they hear."""
+        """Users connect to one server after the other in the background. Yields the list of their results."""
         heard: list[str] = []
         ends = threading.Event()
 
@@ -111,7 +111,7 @@ class World:
             thread.join()
 
     def rotate(self, **variables: Any) -> str:
-        """What the playbook says."""
+        """The output of the playbook."""
         given = {"operator_definition": self.document, "rotate_slot": "AUTH/callout", **variables}
         return " ".join(self.cluster.run(playbook="natsops.security.rotate", **given).split())
 
@@ -128,7 +128,7 @@ def test_users_get_in_while_the_curve_key_of_their_callout_is_rotated(
         output = world.rotate(rotate_key=old)
         following = output.partition("Give the service of the auth callout the seed of ")[2].split()[0]
         assert world.xkey == old != following
-        # The service is restarted with both seeds: here it has them from one request to the next.
+        # In practice the service is restarted with both seeds. Here it gets the second one between two requests.
         world.give(following)
         before = len(heard)
         world.rotate(rotate_service_ready=True)
@@ -145,12 +145,12 @@ def test_users_get_in_while_the_curve_key_of_their_callout_is_rotated(
             )
             == []
         )
-        # Every server has the account by now, so the old seed goes.
+        # Every server has the account now, so the old seed is removed.
         world.service.curve_keys = [world.pair(following)]
         assert world.attempts() == {LET_IN}
     assert set(heard) == {LET_IN}
     assert len(heard) > before > 0
     assert any(path.name.startswith(old) for path in (cluster.folder / "keys/.natsops/archive").rglob("*.archived"))
-    # A service with neither of them lets nobody in.
+    # With neither of these keys, the service accepts no user.
     world.service.curve_keys = [nkey.create("curve")]
     assert LET_IN not in world.attempts()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What accounts may use of JetStream: storage, streams, consumers, tiers; and in whose name it replicates."""
+"""JetStream limits of accounts: storage, streams, consumers, tiers; and the account of replication traffic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FULL = 10002
 
 
 class JetStream:
-    """The JetStream of an account, through its API; streams go when the test ends."""
+    """The JetStream API of an account. Its streams are deleted when the test ends."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -45,7 +45,7 @@ class JetStream:
         return answer
 
     def create(self, **config: Any) -> int:
-        """Create a stream; the code of the error, 0 for none."""
+        """Create a stream. Return the error code, 0 for success."""
         name = f"s{os.urandom(4).hex()}"
         wanted = {"storage": "file", **config, "name": name, "subjects": [f"{name}.>"]}
         error = self.call(f"STREAM.CREATE.{name}", wanted).get("error")
@@ -54,14 +54,14 @@ class JetStream:
         return 0 if error is None else error["err_code"]
 
     def create_consumer(self, **config: Any) -> tuple[int, dict[str, Any]]:
-        """Create a consumer of the last stream; the code of the error, 0 for none, and its configuration."""
+        """Create a consumer of the last stream. Return the error code, 0 for success, and the configuration of the consumer."""
         stream, name = self.streams[-1], f"c{os.urandom(4).hex()}"
         wanted = {"durable_name": name, "ack_policy": "explicit", **config}
         answer = self.call(f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": wanted})
         return (answer["error"]["err_code"], {}) if "error" in answer else (0, answer["config"])
 
     def delete_all(self) -> None:
-        """Delete the streams, and wait until none is counted."""
+        """Delete the streams, and wait until the server counts none."""
         for name in self.streams:
             assert self.call(f"STREAM.DELETE.{name}").get("success")
         deadline = time.monotonic() + 60
@@ -72,7 +72,7 @@ class JetStream:
 
 @pytest.fixture
 def jetstream(connect: Callable[..., Client]) -> Iterator[Callable[[str], JetStream]]:
-    """The JetStream of an account: `jetstream("STREAMS")`."""
+    """A function that returns the JetStream of an account: `jetstream("STREAMS")`."""
     opened: list[JetStream] = []
 
     def open_for(account: str) -> JetStream:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How much accounts and users may use: connections, leaf nodes, subscriptions, payload."""
+"""Limits of accounts and users: connections, leaf nodes, subscriptions, payload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOO_MANY_SUBSCRIPTIONS = "maximum subscriptions exceeded"
 def test_account_has_no_more_connections_than_its_limit(
     connect: Callable[..., Client], answer: Callable[..., str], account: str, how: str, limit: int
 ) -> None:
-    # Those of an earlier test may not have been seen to close everywhere.
+    # Some servers may not have noticed yet that connections of an earlier test are closed.
     _eventually(lambda: answer(f"{account}/anybody", how) == LET_IN)
     connected = [_eventually_connected(connect, f"{account}/anybody", how) for _unused in range(limit)]
     assert answer(f"{account}/anybody", how) == TOO_MANY

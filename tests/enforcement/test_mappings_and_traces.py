@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where messages go instead, and where traces of them go."""
+"""Subject mappings, and the destinations of message traces."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_messages_are_mapped_by_weight(
     for _unused in range(count):
         client.publish(published)
     subjects = [message.subject for message in client.taken()]
-    # Seven standard deviations and more on either side: wrong once in a hundred billion runs.
+    # At least seven standard deviations on either side: a false failure once in a hundred billion runs.
     assert abs(subjects.count(mapped) / count * 100 - percent) < 8
     assert subjects.count(mapped) + subjects.count(rest) == count
 
@@ -54,12 +54,12 @@ def test_messages_are_mapped_by_weight(
 # ---- traces
 
 
-#: Servers before pass over the header that asks for a trace.
+#: Earlier servers ignore the header that requests a trace.
 TRACES = ("2.11.0",)
 
 
 def _traced(client: Client, subject: str, is_answered: bool, destination: str = "traces.mine") -> list[tuple[str, str]]:
-    """The kinds of a trace's events, each with the account or the subject that it leads to; none where servers send no traces."""
+    """The events of a trace, as pairs of the type and the account or subject that it leads to. None if no trace is expected."""
     client.subscribe(destination)
     client.publish(subject, headers={"Nats-Trace-Dest": destination})
     if not is_answered:
@@ -112,7 +112,7 @@ def test_trace_needs_the_right_to_publish_to_its_destination(
     if not enforces(*TRACES):
         assert client.flush() == []
         assert [message.subject for message in listener.taken()] == []
-    elif not enforces("2.12.0"):  # it may trace to any subject
+    elif not enforces("2.12.0"):  # these servers send traces to any subject
         assert client.flush() == []
         assert [message.subject for message in _both(listener)] == ["traces.denied", "orders.traces"]
     else:
@@ -138,7 +138,7 @@ def _publish_sampled(client: Client, count: int, flags: str = "01") -> None:
     ("account", "flags", "least", "most"),
     [
         ("TRACES", "01", 1000, 1000),
-        ("TRACES", "00", 0, 0),  # whoever sent it does not want it sampled
+        ("TRACES", "00", 0, 0),  # the sender disabled sampling
         ("SOME-TRACES", "01", 150, 350),  # 25 %, with seven standard deviations on either side
         ("STRANGER", "01", 0, 0),
     ],
@@ -157,7 +157,7 @@ def test_sampled_messages_are_traced_to_the_destination_of_the_account(
     if not enforces(Account, "trace"):
         assert client.taken() == []
         return
-    # Traces are sent in their order, but not before the PONG of a flush: this one is the last.
+    # Traces are sent in order, but possibly after the PONG of a flush. This message has the last trace.
     client.publish("orders", headers={"Nats-Trace-Dest": "traces.last"})
     subjects = [client.wait()[0].subject]
     while subjects[-1] != "traces.last":

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What users may publish and subscribe to: their own permissions, responses, queues, those of scopes, and the default ones of their account."""
+"""What users may publish and subscribe to: their own permissions, responses, queue groups, permissions of scopes, and default permissions of accounts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REFUSED = "Authorization Violation"
             ],
             ["measurements.cellar.north", "sites.wien", "accounts.OTHER.north", "keys.{account}.{account}", "a"],
         ),
-        # It has no tag `site`, so that nothing is left of sites.{{tag(site)}}.
+        # The user has no tag `site`, so sites.{{tag(site)}} is dropped.
         ("PERMISSIONS/forbidden", ["measurements.forbidden.a"], ["measurements.roof.a", "sites.praha", "sites."]),
         ("DEFAULTS/as-the-account", ["public.a"], ["private.a", "own.a"]),
         ("DEFAULTS/own", ["own.a"], ["public.a", "private.a"]),
@@ -77,7 +77,7 @@ def test_user_may_publish_only_to_its_subjects(
         ("PERMISSIONS/anybody", ["orders.secret", "a", ">"], []),
         ("PERMISSIONS/publisher", ["orders.secret", "a"], []),
         ("PERMISSIONS/all-but-secrets", ["orders.new", ">", "*.*"], ["orders.secret", "*.secret"]),
-        # Servers take the > of orders.> for a token that orders.* has room for, and let it in; so it is not among these.
+        # orders.> is not listed here: servers treat its > as a token that orders.* matches, and accept it.
         ("PERMISSIONS/subscriber", ["orders.new", "orders.*"], ["orders.secret", "orders.new.two", "orders.*.*", ">"]),
         ("PERMISSIONS/responder", ["questions"], ["a"]),
         ("PERMISSIONS/roof", ["commands.roof"], ["commands.cellar", "commands.*"]),
@@ -101,7 +101,7 @@ def test_user_may_subscribe_only_to_its_subjects(
     ("subject", "since"),
     [
         (">", ("2.10.0",)),
-        ("orders.*", DENIED_IN_OVERLAPPING),  # it overlaps `*.secret`, and neither has the other
+        ("orders.*", DENIED_IN_OVERLAPPING),  # it overlaps `*.secret`, and neither contains the other
     ],
 )
 def test_denied_messages_are_left_out_of_a_wider_subscription(
@@ -176,7 +176,7 @@ def test_responder_may_answer_only_so_long(connect: Callable[..., Client]) -> No
         return responder.flush()
 
     refused = ['Permissions Violation for Publish to "answers.mine"']
-    # On a busy machine it may take several questions until one is answered in time.
+    # On a busy machine, several requests may be needed until one is answered in time.
     deadline = time.monotonic() + 60
     while errors := errors_of_answer(0):
         assert errors == refused

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Random operators: accounts with exports, imports, mappings and scopes, and users with permissions, on few subjects so that they meet.
+"""Random operators: accounts with exports, imports, mappings and scopes, and users with permissions, on few subjects so that they overlap.
 
-A number makes the same operator each time, with the same keys.
+The same number always makes the same operator, with the same keys.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Person:
 
 @dataclasses.dataclass
 class World:
-    """An operator with everything that a server and its clients need."""
+    """An operator with the tokens and users that a server and its clients need."""
 
     tree: Tree
     operator_token: str
@@ -85,7 +85,7 @@ class World:
 
 
 class Maker:
-    """Draws one world."""
+    """Generates one world at random."""
 
     def __init__(self, seed: int, accounts: int = 7, users: int = 3) -> None:
         self.random = random.Random(seed)
@@ -276,7 +276,7 @@ class Maker:
         return claims
 
     def sound(self, claims: Claims) -> Claims:
-        """The account without what the Go library refuses in it."""
+        """The account without the items that the Go library refuses."""
         body: Account = claims.body
         for _unused in range(50):
             issue = next((issue for issue in rules.library_issues(claims, self.now) if issue.blocking), None)
@@ -316,7 +316,7 @@ class Maker:
         return Person(Entry(codec.decode(token), f"{account.name}/{title}", "", title), token, key, number == 0)
 
     def spoiled(self, account: Claims, claims: Claims, signer: KeyPair) -> KeyPair:
-        """Something about a user that keeps it from connecting, or looks as if it did; who signs it."""
+        """Change a user so that it cannot connect, or so that it only seems invalid. Return the key that signs it."""
         access = claims.body.access
         what = self.random.randrange(11)
         if what == 0:
@@ -343,7 +343,7 @@ class Maker:
             access.permissions.publish.allow.append("a b")
         return signer
 
-    # ---- everything
+    # ---- the world
 
     def world(self) -> World:
         system = self.key("account")
@@ -383,7 +383,7 @@ class Maker:
                 return World(tree, operator_token, tokens, people)
 
     def drop_uncertain(self, tree: Tree, accounts: list[Claims]) -> bool:
-        """Remove imports of which it depends on chance whether servers have them: cycles, and exports that overlap."""
+        """Remove imports that servers accept or drop at random: cycles, and imports of overlapping exports. Return whether any was removed."""
         dropped = False
         for account in accounts:
             decoded = tree.accounts[account.subject].claims.body.imports
@@ -399,5 +399,5 @@ class Maker:
 
 
 def make_world(seed: int) -> World:
-    """The world of a number."""
+    """The world with this number."""
     return Maker(seed).world()

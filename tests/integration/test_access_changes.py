@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A change that gives or ends access in a way that its author may not see is refused, or warned of with how many it concerns."""
+"""A change that grants or ends access in a way that its author may overlook is refused, or causes a warning with the number of entities affected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _options(site: Site, definition: Any) -> dict[str, Any]:
 
 
 def _run(site: Site, account: dict[str, Any], *others: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The result of nats_store, which check mode predicts, warnings included."""
+    """The result of nats_store. Check mode predicts its warnings."""
     options = {**_options(site, _document(account, *others)), **more}
     predicted = site.check("store", **options)
     result = site.run("store", **options)
@@ -41,7 +41,7 @@ def _warnings(result: dict[str, Any]) -> list[str]:
     return [one["event"]["msg"] if isinstance(one, dict) else one for one in result.get("warnings") or ()]
 
 
-# ---- signing keys that go
+# ---- removed signing keys
 
 _SCOPE = {"template": {"permissions": {"publish": {"allow": ["x"]}}}}
 _USERS = ["u", "v"]
@@ -98,7 +98,7 @@ def test_operator_key_replaced_in_one_edit_says_how_many_accounts_it_cuts_off(si
         assert f"operator.signing_keys: {gone} (main) is removed, which cuts off 2 accounts that it signed" in message
         assert "natsops.security.rotate" in message
         assert "cut_off: true" in message
-    # Also where another key has been trusted before: a server that is restarted has the accounts of before.
+    # The same applies if the other key was already trusted: a restarted server still has the accounts that the removed key signed.
     site.run("store", **_operator(site, "main", "next"))
     assert "cuts off 2 accounts" in site.refuse("store", **edited)
     predicted = site.check("store", **edited, cut_off=True)
@@ -116,7 +116,7 @@ def test_operator_key_that_signs_no_account_any_more_goes_without_a_warning(site
     site.run("store", **_operator(site, "main", "next", accounts="next"))
     result = site.run("store", **_operator(site, "next", accounts="next", remove_signing_keys=["main"]))
     assert _warnings(result) == []
-    # Accounts that go in the same run are not cut off by it.
+    # Accounts that are removed in the same run are not counted.
     only_system = _operator(site, "third", accounts="third", remove_signing_keys=["next"])
     only_system["definition"]["accounts"][1] = {"name": "A", "state": "absent"}
     assert "cuts off 1 account that" in site.refuse("store", **only_system)
@@ -183,7 +183,7 @@ def test_mqtt_without_bearer_is_warned_of_in_the_spellings_that_servers_read(sit
     assert _warnings(_run(site, bearer)) == []
 
 
-# ---- said twice in files of the store
+# ---- duplicate keys in files of the store
 
 
 def test_file_of_roles_that_names_a_key_twice_is_left_as_it_is(site: Site) -> None:

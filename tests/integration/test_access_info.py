@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_access_info, run for real, on everything that it may be asked about; and the filter of the same name in a play."""
+"""nats_access_info on every kind of source, and the filter of the same name in a play."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def _ways(answers: list[Any]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def store(site: Site) -> dict[str, str]:
-    """The document, issued."""
+    """The options that name a store issued from the document."""
     options = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     assert not site.start("store", {"definition": DEFINITION, **options}).get("failed")
     return {"stores_dir": options["stores_dir"]}
 
 
-# ---- what it is asked about
+# ---- sources
 
 
 def test_document_that_was_not_issued(site: Site) -> None:
@@ -154,13 +154,13 @@ def test_live_cluster(site: Site, fleet: Fleet) -> None:
     billing_key, billing = fleet.realm.new_account("BILLING", Account(imports=[item]))
     assert not site.start("resolver", fleet.task(jwts=[app, billing])).get("failed")
     creds = [fleet.realm.creds(key), fleet.realm.creds(billing_key)]
-    # Users are in no cluster: they are given beside it.
+    # Servers do not store the JWTs of users, so the task provides them.
     question = [{"who_may": {"publish": "orders.new", "account": "BILLING"}}]
     answers, problems = _ask(site, question, jwts=creds, **fleet.task())
     assert answers[0]["some"] == ["APP/u", "BILLING/u"]
     assert problems == []
 
-    # One server holds another JWT than the others, and one is away.
+    # One server is down, and later holds a different JWT than the others.
     node = fleet.nodes[2]
     node.stop()
     answers, problems = _ask(site, question, jwts=creds, **fleet.task())
@@ -184,7 +184,7 @@ def test_servers_that_keep_no_accounts_are_said(site: Site, tmp_path: pathlib.Pa
     assert any("n1 has no resolver that lists its accounts" in problem for problem in problems)
 
 
-# ---- what is wrong
+# ---- invalid input
 
 
 @pytest.mark.parametrize(

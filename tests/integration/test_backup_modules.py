@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_backup and nats_restore: a store into one file and back onto an empty machine, and what is refused."""
+"""nats_backup and nats_restore: a store is backed up to one file and restored on an empty machine, and what is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANSIBLE_VAULT = pathlib.Path(sys.executable).with_name("ansible-vault")
 
 
 class Machine:
-    """A machine with a store, its options, and a curve key that is elsewhere."""
+    """A machine with a store, the options of its tasks, and a curve key outside the store."""
 
     def __init__(self, site: Site, elsewhere: pathlib.Path) -> None:
         self.site, self.curve = site, nkey.create("curve")
@@ -54,7 +54,7 @@ class Machine:
         return {"path": str(self.file), "key_path": str(self.key_path), "operator": self.operator, **self.folders}
 
     def wipe(self) -> dict[str, str]:
-        """Lose everything; what there was, but for the lock."""
+        """Delete the store. Returns the files that it had, except the lock."""
         files = self.files
         for name in ("stores", "keys"):
             shutil.rmtree(self.site / name)
@@ -62,7 +62,7 @@ class Machine:
 
     @property
     def files(self) -> dict[str, str]:
-        """All files, but for the lock."""
+        """The contents of all files by path, except the lock."""
         found = (path for path in self.site.folder.rglob("*") if path.is_file() and path.name != "lock")
         return {str(path): path.read_text() for path in found}
 
@@ -103,7 +103,7 @@ def test_documented_program_opens_a_sealed_backup_without_this_collection(
     shutil.copy(machine.file, folder / "acme.backup")
     shutil.copy(machine.key_path, folder / "my-curve.nk")
     (program,) = re.findall("```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    # Isolated: neither this folder nor PYTHONPATH, where the collection could be.
+    # Isolated mode (-I) ignores this folder and PYTHONPATH, where Python could find the collection.
     for command in (
         [sys.executable, "-I", "-c", program, machine.curve.public_key],
         ["tar", "-xzf", "acme.tar.gz"],
@@ -287,7 +287,7 @@ def test_backup_for_nats_has_the_jwts_and_seeds(machine: Machine) -> None:
     site.run("restore", **machine.restore)
     kept = {path for path in lost if path.endswith((".jwt", ".nk", ".creds")) and "/.natsops/" not in path}
     assert {path: text for path, text in machine.files.items() if path in kept} == {path: lost[path] for path in kept}
-    # The document says the roles that this form has no place for.
+    # This backup format does not store roles, so they come from the document.
     site.run("store", **machine.store)
     site.keep("store", **machine.store)
     machine.file.unlink()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A store from its backup, or from loose files, is one that nats_store goes on with: the same document changes nothing."""
+"""nats_store continues with a store restored from its backup or from loose files: the same document changes nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DOCUMENT: dict[str, Any] = {
 
 @pytest.fixture
 def made(site: Site) -> dict[str, Any]:
-    """The options of a store that is there."""
+    """The options of nats_store for a store that exists."""
     options = {"definition": DOCUMENT, "stores_dir": site / "stores", "keys_dir": site / "keys"}
     site.run("store", **options)
     return options
@@ -57,7 +57,7 @@ def taken(site: Site) -> Contents:
 
 
 def put(site: Site, contents: Contents) -> None:
-    """Have these files and no others, as one restores them."""
+    """Replace all files of the store with these, as a restore does."""
     for name in ("stores", "keys"):
         shutil.rmtree(site / name)
     for path, text in contents.files.items():

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bad input: each time one clear message, a failed task, and nothing changed on disk. `refuse` compares the whole folder, and looks for seeds."""
+"""Bad input fails the task with one clear message and changes nothing on disk. `refuse` compares the whole folder, and looks for seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def app(acme: Site) -> dict[str, Any]:
 
 @pytest.fixture
 def user(acme: Site) -> dict[str, Any]:
-    """The options of a task that would make a user."""
+    """The options of a task that would create a user."""
     return {
         "name": "u",
         "key_path": acme / "u.nk",
@@ -264,7 +264,7 @@ def test_seed_in_an_option_that_does_not_exist_is_not_shown(acme: Site, user: di
     assert acme.refuse("nkey", path=acme / "k", type=seed).startswith("value of type must be one of: operator, account")
 
 
-# ---- who signs, and under what
+# ---- signers and parents
 
 
 def test_signer_is_needed(acme: Site, app: dict[str, Any], user: dict[str, Any]) -> None:
@@ -456,7 +456,7 @@ def test_options_that_are_missing_or_exclude_each_other(acme: Site, app: dict[st
 def test_libraries_that_are_missing_are_named(acme: Site, app: dict[str, Any]) -> None:
     acme.write("blocked/nkeys.py", "raise ImportError('No module named nkeys')")
     without = ["env", f"PYTHONPATH={acme / 'blocked'}:{acme.collections}"]
-    # Up to ansible-core 2.18, the result has the error of the import.
+    # Up to ansible-core 2.18, the result includes the traceback of the ImportError.
     result = acme.start("account", app, wrapped=without, traceback=True)
     assert result["failed"]
     assert "Failed to import the required Python library (nkeys)" in result["msg"]

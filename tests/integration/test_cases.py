@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that were once judged wrongly, from tests/data/cases: nats_store gives the right verdict, and so do the modules of single entities."""
+"""Regression tests: nats_store and the modules of single entities give the right verdict on the documents in tests/data/cases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answer(NamedTuple):
 
 
 def answer(*results: dict[str, Any]) -> Answer:
-    """The verdict of these results together."""
+    """The combined verdict of these results."""
     warnings = [
         one["event"]["msg"] if isinstance(one, dict) else one
         for result in results
@@ -45,7 +45,7 @@ def answer(*results: dict[str, Any]) -> Answer:
 
 
 def check(case: dict[str, Any], found: Answer, words: list[str]) -> None:
-    """Compare a verdict with the right one."""
+    """Check a verdict against the expected one."""
     if case["expect"] == "refused":
         assert found.failed, found
         assert all(word in found.problems for word in words), found
@@ -83,11 +83,11 @@ def test_document(site: Site, name: str) -> None:
         assert not again["changed"], again
 
 
-# ---- the same in the modules of single entities
+# ---- the same with the modules of single entities
 
 
 class _Single:
-    """The operator, accounts and users of a document by a module each, as far as names can be keys."""
+    """Creates the operator, accounts and users of a document with one module each. Public keys replace names where the modules need them."""
 
     def __init__(self, site: Site, document: dict[str, Any]) -> None:
         self.site, self.document = site, document
@@ -141,7 +141,7 @@ class _Single:
         return {**options, **paths, **others}
 
 
-#: What names or more than one entity are needed for, which single modules do not have.
+#: Cases that depend on names or on several entities, and so do not apply to the modules of single entities.
 _OF_DOCUMENTS = {
     "a key that stands twice in src",
     "one name where a list is expected is that name, as everywhere in Ansible",
@@ -179,7 +179,7 @@ def test_imports_with_to_are_read_as_servers_read_them(site: Site) -> None:
     file = "stores/O/accounts/A/A.jwt"
     old = site.claims(file)
     service, stream = sorted(old.body.imports, key=lambda item: item.type)
-    # Import.To of the Go library: of a service the subject in the exporting account, of a stream a prefix in the importing one.
+    # Import.To of the Go library: for a service the subject in the exporting account, for a stream a prefix in the importing account.
     service.subject, service.to, service.local_subject = "local.*", "remote.*", ""
     stream.to, stream.local_subject = "pre", ""
     keys = [path for path in pathlib.Path(site / "keys").rglob("O*.nk") if old.issuer == path.stem]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check mode of every module that writes: it returns what the real run then returns, fails where that fails and with its message, and writes nothing."""
+"""Check mode of every module that writes files returns the result of the real run, fails with the same message, and writes nothing."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _server_config(site: Site, **more: Any) -> dict[str, Any]:
     )
 
 
-#: Tasks of the modules that the attacks on pairs of tasks have no use for.
+#: Tasks of the modules that SCENARIOS does not cover, as tests/attack/test_pairs.py does not need them.
 MORE = {
     "sign": Scenario("sign", _requests),
     "backup": Scenario("backup", _backup, (("store", _store),)),
@@ -124,7 +124,7 @@ ALL = {**SCENARIOS, **MORE}
 
 
 class Situation(NamedTuple):
-    """What is done to the files of a task before it, with what options more, and whether root's rights are given up."""
+    """How the files of a task are prepared, which options are added, and whether the task runs without root's privileges."""
 
     prepare: Callable[[Site, list[str]], None]
     more: dict[str, Any] = {}
@@ -204,7 +204,7 @@ _NEW = re.compile(r"\(a new \w+ key: [^()]*(?:\([^()]*\))?\)")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COPY = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~")
 _KEY = re.compile(r"\b[OAUX][A-Z2-7]{55}\b")
-#: Random by nature or made of what is, and what Ansible adds about a file that is there.
+#: Values that are random or derived from random values, and those that Ansible adds for a file that exists.
 _RANDOM = {
     "jwt",
     "token",
@@ -228,7 +228,7 @@ _RANDOM = {
 
 
 def _known(value: Any, foretold: str) -> Any:
-    """A result without what check mode cannot know: new keys, and what their signatures depend on."""
+    """A result without values that check mode cannot know: new keys, times, and what depends on them."""
     if isinstance(value, dict):
         return {
             _known(name, foretold): _known(item, foretold)
@@ -244,12 +244,12 @@ def _known(value: Any, foretold: str) -> Any:
 
 
 def warns_of(told: dict[str, Any], message: str) -> bool:
-    """Whether check mode warns of the error that the real run has unless an earlier task makes what is missing."""
+    """Whether check mode warns that the real run fails with this message unless an earlier task creates what is missing."""
     return f"{message} Unless an earlier task makes it, the real run fails." in str(told.get("warnings"))
 
 
 def differences(site: Site, module: str, options: dict[str, Any], rootless: bool = False) -> dict[str, Any]:
-    """In what check mode and the real run after it differ."""
+    """The differences between check mode and the real run after it, by the name of the result."""
     before = site.snapshot()
     told = site.start(module, options, check=True, rootless=rootless)
     after = site.snapshot()
@@ -284,7 +284,7 @@ def _paths(options: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture
 def ready(acme: Site) -> Iterator[Site]:
-    """ACME and an importer, whose folders can be removed afterwards."""
+    """ACME and an importer. Afterwards, all folders are made writable so that they can be removed."""
     acme.make_key("acme-importer.nk", "account")
     yield acme
     for folder in [acme.folder, *acme.folder.rglob("*")]:
@@ -293,14 +293,14 @@ def ready(acme: Site) -> Iterator[Site]:
 
 
 def made(site: Site, name: str) -> tuple[str, dict[str, Any]]:
-    """The module and options of a task, with everything before it done."""
+    """The module and options of a task, after running the tasks that it depends on."""
     for module, options in ALL[name].before:
         done = site.start(module, options(site))
         assert not done.get("failed"), done
     return ALL[name].module, ALL[name].options(site)
 
 
-#: One task of each kind in a situation that once went otherwise; all others take minutes.
+#: One combination for each kind of task that failed in the past. All other combinations take minutes.
 ALWAYS = (
     ("nkey replaced", "plain"),
     ("nkey", "mode that is none"),
@@ -312,7 +312,7 @@ ALWAYS = (
     ("server_config", "read-only folder"),
     ("report changed", "another owner without the right"),
 )
-#: Tasks that write by each of the ways in which files are written.
+#: Tasks that cover each way of writing files.
 _EACH_WAY = (
     *("operator changed", "user changed", "user absent", "nkey", "nkey absent", "credentials renewed", "sign"),
     *("store", "restore", "backup replaced", "report changed", "server_config changed", "revocation"),
@@ -332,7 +332,7 @@ def test_check_mode_returns_what_the_real_run_does(ready: Site, name: str, situa
     options = {**options, **how.more}
     how.prepare(ready, list(_paths(options)))
     assert differences(ready, module, options, how.rootless) == {}
-    if (name, situation) not in ALWAYS:  # what is there by now
+    if (name, situation) not in ALWAYS:  # again, with what the first run wrote
         assert differences(ready, module, options, how.rootless) == {}
 
 
@@ -345,7 +345,7 @@ def test_reason_is_named_on_every_core_where_the_right_is_missing(ready: Site, a
     assert result["msg"] == f"The attributes of {path} cannot be set: {tool} failed: Operation not permitted."
 
 
-# ---- what an earlier task of the play may make
+# ---- what an earlier task of the play may create
 
 _ELSEWHERE = {
     "nkey": ("path",),

@@ -41,7 +41,7 @@ WORDS = [
 
 
 def digest(folder: pathlib.Path, text: str) -> str | None:
-    """The digest of what a server reads; None where it does not take it. The member `system` may be anything, as `system_account` comes before it."""
+    """The digest that a server computes of a configuration, or None if invalid. `system` may be anything, because `system_account` precedes it."""
     (folder / "c.conf").write_bytes(text.encode())
     done = subprocess.run([SERVER, "-t", "-c", folder / "c.conf"], capture_output=True, text=True, check=False)
     match = re.search(r"is valid \((\S+)\)", done.stderr)
@@ -85,9 +85,9 @@ def test_what_is_read_is_what_the_server_reads(tmp_path: pathlib.Path) -> None:
         read = digest(tmp_path, text)
         try:
             mine = language.digest(reading.read(text, "c.conf", lambda _path: None).data)
-        except (NatsSecurityError, TypeError):  # variables that are not there
+        except (NatsSecurityError, TypeError):  # undefined variables
             continue
-        # What the server refuses is for the server to refuse.
+        # The server may reject text that is read here without an error.
         assert read in (None, mine), text
         alike += read is not None
     assert alike > 10

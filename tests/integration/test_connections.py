@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_connections on three nats-servers: whose connections are found whatever clients say of themselves, closed, and left alone."""
+"""nats_connections on three nats-servers: which connections are found regardless of what clients claim, which are closed, and which stay open."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 @pytest.fixture
 def place(fleet: Fleet, site: Site) -> Place:
-    """An account of its own on them."""
+    """A new account on the servers."""
     return Place(fleet, site)
 
 
 @contextlib.contextmanager
 def connected(place: Place, node: int, holder: tuple[Any, str], **said: Any) -> Iterator[socket.socket]:
-    """A client that says what it likes of itself."""
+    """A connected client. `said` adds or replaces fields of its CONNECT message."""
     pair, jwt = holder
     with socket.create_connection(("127.0.0.1", place.fleet.nodes[node].port), 10) as client:
         file = client.makefile("rb")
@@ -171,7 +171,7 @@ def test_user_that_was_issued_again_is_left_alone(place: Place) -> None:
         assert result["changed"]
         assert is_closed(former)
         assert is_open(current)
-        # Everybody up to that time.
+        # All users whose JWTs were issued up to that time.
         with connected(place, 2, place.user("late", age=1)) as late:
             result = place.site.start("connections", place.task(revoked={"*": until}, state="absent"))
             assert [one["name"] for one in result["connections"] if one["kicked"]] == ["app"]
@@ -245,7 +245,7 @@ def test_many_connections_are_read_page_by_page(place: Place, monkeypatch: pytes
 
 
 def test_connections_by_jwts_of_identity_keys_are_found_in_all_accounts(place: Place) -> None:
-    """What a strict operator has servers refuse, bearers included. The connection of the task itself is by an identity key as well, and does not count."""
+    """Servers of a strict operator refuse such connections, including bearers. The task's own connection depends on an identity key too, and is not counted."""
     realm, site = place.fleet.realm, place.site
     signing = nkey.create("account")
     other, jwt = realm.new_account("OTHER", Account(signing_keys=[SigningKey(key=signing.public_key)]))
@@ -270,7 +270,7 @@ def test_connections_by_jwts_of_identity_keys_are_found_in_all_accounts(place: P
         assert pair.public_key not in found
         assert set(found.values()) <= {place.account.public_key, other.public_key}
         assert result["open"] == len(found) == 3
-        # Of one account.
+        # Limited to one account.
         of_other = site.start("connections", {**task, "account": other.public_key})
         assert [one["user"] for one in of_other["connections"] if "closed_at" not in one] == [identity.public_key]
         closed = site.start("connections", {**task, "state": "absent"})

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks without a file: what the controller does in its own process and what the module does on a host are the same, and no host is used."""
+"""Tasks without files run in the controller's own process, use no host, and have the same results as the module on a host."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SCOPES = [
 
 
 def token(name: str, signer: str, body: Any, issued: int = NOW - 10, expires: int = 0, of: str = "") -> str:
-    """A JWT about the key of a name, or of `of`."""
+    """A JWT whose subject is the key named `of`, or `name` if that is empty."""
     claims = Claims(name=name, subject=KEYS[of or name].public_key, body=body, expires=expires)
     return codec.encode(claims, KEYS[signer], issued)
 
@@ -94,7 +94,7 @@ OF_ACTIVATION = {
     "account_jwt": ACCOUNT,
 }
 
-#: What each task does: created, kept, changed, renewed, refused.
+#: The module and options of each case. The names say what the task does: created, kept, changed, renewed or refused.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "nkey: of a seed": ("nkey", {"type": "user", "seed": KEYS["user"].seed}),
     "nkey: lost": ("nkey", {"type": "user"}),
@@ -151,14 +151,14 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class Here(NamedTuple):
-    """What the controller did for each case, and whether that was in check mode."""
+    """The results of the controller by case, and whether it ran in check mode."""
 
     is_check: bool
     results: dict[str, dict[str, Any]]
     output: str
 
 
-#: Those that `make test` has time for: what is created, kept, changed, renewed and refused. `make attack` runs all of them, in check mode too.
+#: The cases that `make test` runs: created, kept, changed, renewed and refused. `make attack` runs all cases, in check mode too.
 USUAL = [
     "nkey: lost",
     "operator: created",
@@ -195,7 +195,7 @@ def loops() -> list[dict[str, Any]]:
 
 
 def comparable(result: dict[str, Any], module: str) -> dict[str, Any]:
-    """A result without what no two runs have in common, and without what Ansible adds on the controller."""
+    """A result without values that differ in every run, and without fields that Ansible adds on the controller."""
     left_out = (
         "ansible_loop_var",
         "item",
@@ -247,7 +247,7 @@ def test_the_controller_does_what_the_module_does(name: str, played: Here, site:
     given = {option: value for option, value in options.items() if value is not None}
     there = comparable(site.start(module, given, check=played.is_check), f"natsops.security.nats_{module}")
     here = comparable(played.results[name], f"natsops.security.nats_{module}")
-    # Those of the items of a loop are printed, and taken out of their results.
+    # Ansible prints the warnings of loop items and removes them from their results.
     for warning in there.pop("warnings"):
         assert re.sub(r"\s", "", warning) in re.sub(r"\s", "", played.output)
     assert {**here, "warnings": []} == {**there, "warnings": []}
@@ -341,7 +341,7 @@ def test_keys_and_jwts_follow_from_each_other_without_a_file(play: Play) -> None
     assert predicted.returncode == 0, predicted.output
     real = play(tasks)
     assert real.returncode == 0, real.output
-    assert {**predicted.changed, "again": False} == real.changed  # check mode has no JWT to go on from
+    assert {**predicted.changed, "again": False} == real.changed  # check mode has no JWT to continue with
     assert predicted.tasks["user"]["jwt"] is None
     claims = codec.decode(decorated.find_token(real.tasks["user"]["creds"]))
     assert (claims.name, claims.issuer) == ("orders", real.tasks["key of account"]["public_key"])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The role natsops.security.credentials on several hosts: keys born there, one task that signs for all, bad input, hosts that fail alone."""
+"""The role natsops.security.credentials on several hosts: keys created there, one task that signs for all hosts, bad input, failures of single hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DOCUMENT: dict[str, Any] = {
 
 @dataclasses.dataclass
 class Hosts:
-    """Application hosts that are folders of this machine, and the signing host's store."""
+    """Application hosts, which are folders on this machine, and the store of the signing host."""
 
     site: Site
     environment: dict[str, str]
@@ -49,7 +49,7 @@ class Hosts:
     host_variables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the store with its operator, which holds no user of the applications."""
+        """Create the store without users of the applications, and define one user on each host."""
         self.store(DOCUMENT)
         for host in ("h1", "h2"):
             self.give(host, "orders-" + host)
@@ -60,7 +60,7 @@ class Hosts:
         return self.site.run("store", definition=definition, **arguments)
 
     def give(self, host: str, name: str, **more: Any) -> dict[str, Any]:
-        """Have a user on a host; its entry."""
+        """Define a user on a host. Returns its entry in credentials_users."""
         folder = self.site.folder / host
         folder.mkdir(exist_ok=True)
         entry = {"account": "APP", "name": name, "path": str(folder / f"{name}.creds"), **more}
@@ -68,7 +68,7 @@ class Hosts:
         return entry
 
     def run(self, *arguments: str, succeeds: bool = True, playbook: str = "", **environment: str) -> str:
-        """What ansible-playbook prints, of a playbook with the role or the one that is named."""
+        """The output of ansible-playbook for `playbook`, or for a play with the role if that is empty."""
         hosts = {
             name: {"ansible_connection": "local", "credentials_users": users, **self.host_variables.get(name, {})}
             for name, users in self.users.items()
@@ -106,7 +106,7 @@ class Hosts:
         return sorted(path.read_text().split("\n")[:-1]) if path.exists() else []
 
     def claims(self, host: str, name: str) -> Any:
-        """The claims in a creds file, whose seed is that of the JWT."""
+        """The claims in a creds file, after checking that its seed belongs to its JWT."""
         text = self.site.text(f"{host}/{name}.creds")
         claims = codec.decode(decorated.find_token(text))
         assert decorated.find_seed(text).public_key == claims.subject
@@ -143,7 +143,7 @@ def test_keys_are_born_on_the_hosts_and_one_task_signs_for_all(hosts: Hosts) -> 
     assert hosts.site.mode("h2/orders-h2.creds") == "0600"
     assert [path.name for path in (hosts.site.folder / "h1").iterdir()] == ["orders-h1.creds"]
     assert hosts.handled == ["h1 restart"]
-    # Everything that the controller, the signing host and the modules wrote, their temporary files included, which Ansible was asked to keep.
+    # Search everything that the controller, the signing host and the modules wrote, including temporary files, which Ansible is configured to keep.
     assert (folder / "remote").is_dir()
     for host in ("h1", "h2"):
         seed = decorated.find_seed(hosts.site.text(f"{host}/orders-{host}.creds")).seed
@@ -302,7 +302,7 @@ def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts)
     assert changes(hosts.run()) == {"h1": 0, "h2": 0}
     assert hosts.site.snapshot() == before
 
-    # A rotation gives the user another key, and creds of the one before are replaced.
+    # A rotation gives the user a new key, and the creds with the previous key are replaced.
     old = hosts.claims("h1", "shared").subject
     document = copy.deepcopy(DOCUMENT)
     document["accounts"][1]["users"] = [{"name": "shared"}]
@@ -345,14 +345,14 @@ class Servers:
         self.config = config
 
     def push(self) -> None:
-        """Bring all accounts to the server."""
+        """Make the server hold exactly the accounts of the store."""
         store, keys = self.hosts.site / "stores/ACME", self.hosts.site / "keys"
         options = {"servers": [f"nats://127.0.0.1:{self.port}"], "store_path": store, "system_signer_path": keys}
         result = self.hosts.site.start("resolver", {**options, "signer_path": keys, "state": "exact"})
         assert not result.get("failed"), result
 
     def reasons(self, path: str, *accounts: str) -> list[str]:
-        """Why a user cannot connect, as the role finds it out: by these JWTs of accounts, then by asking the server."""
+        """The reasons why a user cannot connect, determined as the role does: from these account JWTs, then by asking the server."""
         site, servers = self.hosts.site, [f"nats://127.0.0.1:{self.port}"]
         tried = site.start("creds_info", {"paths": [path], "servers": servers, "account_jwts": [*accounts]})
         ask = {
@@ -443,7 +443,7 @@ def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> N
         assert "Require users that can connect" in output
         assert hosts.handled == ["h1 restart", "h1 restart"]
 
-    # Who holds no key of the operator cannot renew the account, which its user now outlives.
+    # Without a key of the operator, the account cannot be renewed, although it now expires before the user.
     age(hosts.site, 65 * 86400)
     del hosts.variables["operator_definition"], hosts.variables["renew_servers"]
     hosts.variables["credentials_operator"] = "ACME"

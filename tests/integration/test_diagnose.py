@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_diagnose on real nats-servers. Each cause is made, diagnosed, mended as the advice says, and then the server lets the user in."""
+"""nats_diagnose on real nats-servers. Each cause is provoked, diagnosed and fixed as advised. The server then accepts the user."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Place:
         return self.jwt
 
     def push(self, jwt: str) -> None:
-        """Have servers take the JWT of the account, also one that nats_resolver would refuse to push."""
+        """Store the JWT of the account on the servers, even if nats_resolver would refuse to push it."""
 
         async def push(connection: Any) -> Any:
             subject = f"$SYS.REQ.ACCOUNT.{self.key.public_key}.CLAIMS.UPDATE"
@@ -89,7 +89,7 @@ class Place:
         return decorated.format_creds(codec.encode(claims, signer or self.key, int(time.time()) - age), pair)
 
     def diagnose(self, creds: str, system: bool = True, **more: Any) -> dict[str, Any]:
-        """The result, which gives nothing away."""
+        """The result, after checking that it contains neither the creds nor their JWT."""
         options = {"user_creds": creds, "servers": self.fleet.urls, **more}
         if system:
             options = {**self.fleet.task(), **options}
@@ -104,14 +104,14 @@ class Place:
         return [one["cause"] for one in self.diagnose(creds, **more)["servers"]]
 
     def lets_in(self, creds: str) -> None:
-        """All servers let the user in."""
+        """Check that all servers accept the user."""
         result = self.diagnose(creds, system=False)
         assert (result["connected"], result["cause"], result["differences"]) == (True, CONNECTED, []), result
 
 
 @pytest.fixture
 def place(fleet: Fleet, site: Site) -> Place:
-    """An account of its own."""
+    """A new account on the servers."""
     found = Place(fleet, site)
     found.account()
     return found
@@ -119,7 +119,7 @@ def place(fleet: Fleet, site: Site) -> Place:
 
 @pytest.mark.parametrize("system", [True, False])
 def test_claims_that_the_server_is_too_old_to_enforce_are_noted(place: Place, system: bool) -> None:
-    """On a server of this version none; `make servers` runs this on older ones too."""
+    """A current server enforces all claims. `make servers` also runs this test on older servers."""
     denied = Permissions(subscribe=Permission(deny=["*.secret"]))
     result = place.diagnose(place.creds(permissions=denied), system=system)
     version = server_version()
@@ -131,7 +131,7 @@ def test_claims_that_the_server_is_too_old_to_enforce_are_noted(place: Place, sy
             assert f"of user orders is not enforced by the server {one['name']} (nats-server {one['version']})" in note
 
 
-# ---- by the creds alone
+# ---- causes in the creds
 
 
 def test_user_that_nothing_is_wrong_with_is_connected(place: Place) -> None:
@@ -227,7 +227,7 @@ def test_creds_that_clients_do_not_read_though_they_are_right(place: Place, edit
     assert "clients do not find them" in result["message"]
 
 
-# ---- by the account
+# ---- causes in the account
 
 
 def test_signing_key_that_the_account_no_longer_has(place: Place) -> None:
@@ -317,7 +317,7 @@ def test_account_that_expired_on_the_servers(place: Place) -> None:
 
 @pytest.mark.parametrize("damage", ["no_token", "invalid_claims"])
 def test_account_that_is_invalid_in_the_directories_of_servers(place: Place, damage: str) -> None:
-    """Servers refuse such a JWT when it is pushed; it gets there by other ways, such as a restored backup of another file."""
+    """Servers refuse such a JWT when it is pushed. It gets there in other ways, such as a restored backup of another file."""
     place = Place(place.fleet, place.site)
     jwt = (
         "eyJ0"
@@ -338,7 +338,7 @@ def test_account_that_is_invalid_in_the_directories_of_servers(place: Place, dam
     place.lets_in(creds)
 
 
-# ---- how, from where and when
+# ---- connection types, networks, times and limits
 
 
 def test_bearer_where_the_account_forbids_bearers(place: Place) -> None:
@@ -407,7 +407,7 @@ def _template() -> Any:
     return ScopeTemplate()
 
 
-# ---- what a task may ask for
+# ---- options of the task
 
 
 def test_check_mode_and_failing_where_it_is_wanted(place: Place) -> None:
@@ -453,7 +453,7 @@ def test_wrong_options_are_refused(site: Site, options: dict[str, Any], message:
 
 @pytest.fixture
 def stored(site: Site) -> dict[str, Any]:
-    """A store with two users, of which one has no creds, and the options that name it."""
+    """Create a store with three users, one of which has no creds. Returns the options that name the store."""
     where = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     users = [{"name": "orders"}, {"name": "billing"}, {"name": "bare", "creds": False}]
     document = {
@@ -486,7 +486,7 @@ def test_user_of_a_store_connects_with_its_creds_or_its_seed(site: Site, stored:
     with running(config, port) as server:
         for user in ("APP/orders", "APP/bare", site.claims("stores/ACME/accounts/APP/users/orders.jwt").subject):
             assert site.start("diagnose", {**asked, "user": user})["cause"] == CONNECTED
-        # The account goes, and comes back.
+        # The account is removed from the server, and then added again.
         config.write_text("\n".join(lines).replace(f", {keys[1]}: {tokens[1]}", ""))
         server.stop()
         server.start()
@@ -509,7 +509,7 @@ def test_creds_that_were_mixed_up_are_named_by_their_users(site: Site, stored: d
     assert result["cause"] == "wrong_seed"
     assert f"The seed in {path} is that of {other.public_key}, the key of the user APP/billing" in result["message"]
     assert "seem to be mixed up" in result["message"]
-    # What is in the way of the server is said beside it.
+    # The notes report that the server cannot be reached.
     assert "Nothing listens on nats://127.0.0.1:9" in result["servers"][0]["notes"][0]
 
 
@@ -541,11 +541,11 @@ def test_store_with_a_problem_is_used_as_far_as_it_goes(site: Site, stored: dict
     assert any("SYS.jwt" in str(warning) for warning in result["warnings"])
 
 
-# ---- servers of their own
+# ---- servers with a configuration of their own
 
 
 class Single:
-    """One server of the realm, set up as a test wants it."""
+    """One server of the realm, configured by the test."""
 
     def __init__(self, site: Any, realm: Realm | None = None) -> None:
         self.site = site
@@ -555,7 +555,7 @@ class Single:
         self.config = pathlib.Path(site / "single.conf")
 
     def write(self, *lines: str, realm: Realm | None = None, accounts: dict[Any, str] | None = None) -> None:
-        """The configuration; words such as <websocket> in it are ports."""
+        """Write the configuration. Placeholders such as <websocket> stand for ports."""
         mine = realm or self.realm
         held = {mine.system: mine.system_jwt, **(accounts if accounts is not None else {self.account: self.jwt})}
         preload = ", ".join(f"{key.public_key}: {jwt}" for key, jwt in held.items())
@@ -628,7 +628,7 @@ def test_ports_that_are_for_somebody_else(single: Single) -> None:
             assert words in result["message"]
             assert "Use the port that the server has for clients" in result["message"]
         assert single.cause(creds, single.url("closed")) == "closed_port"
-        # Linux refuses to connect to a multicast address by itself, whatever its routes are.
+        # Linux itself refuses to connect to a multicast address, regardless of its routes.
         result = single.diagnose(creds, "nats://224.0.0.1:4222")
         assert (result["cause"], "Check the routes and firewalls" in result["message"]) == ("unreachable", True)
         result = single.diagnose(creds, single.url("client", "ws"))
@@ -709,7 +709,7 @@ def test_account_that_has_as_many_connections_as_it_may(single: Single) -> None:
 
 @contextlib.contextmanager
 def logged_in(port: int, creds: str) -> Iterator[None]:
-    """A connection of a user. For a moment the server still counts the one that found out whether it had started."""
+    """Keep a user connected. Retries, because for a moment the server still counts the connection that checked whether it had started."""
     deadline = time.monotonic() + PATIENCE
     while True:
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
@@ -722,7 +722,7 @@ def logged_in(port: int, creds: str) -> Iterator[None]:
 
 
 def log_in(client: socket.socket, creds: str) -> bytes:
-    """The line that the server answers with."""
+    """Log in. Returns the line that the server answers with, or the text of a connection error."""
     pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
     file = client.makefile("rb")
     first = file.readline()
@@ -734,7 +734,7 @@ def log_in(client: socket.socket, creds: str) -> bytes:
     try:
         client.sendall(b"CONNECT " + connect + b"\r\nPING\r\n")
         return file.readline()
-    except ConnectionError as error:  # a server that has no room closes at once
+    except ConnectionError as error:  # a server at its limit closes at once
         return str(error).encode()
 
 
@@ -766,7 +766,7 @@ def test_servers_of_another_operator(single: Single) -> None:
         result = single.diagnose(creds, creds=other.creds(), **mine)
         assert result["cause"] == "other_operator"
         assert "trusts the operator OTHER" in result["message"]
-        # Nobody of this operator is let in, its system account neither.
+        # The server accepts no user of this operator, not even of its system account.
         by_store = single.diagnose(creds, system_signer_seed=single.realm.system.seed, **mine)
         assert (by_store["cause"], by_store["servers"][0]["basis"]) == ("other_operator", "store")
         assert "does not let the user of the system account in either" in by_store["message"]
@@ -793,7 +793,7 @@ def test_leaf_nodes_websockets_and_mqtt(single: Single) -> None:
     with single.running():
         for name, (url, way) in ways.items():
             result = single.diagnose(standard, url, connect_as=way)
-            # Without the account, what a scope may say is not known.
+            # Without the JWT of the account, the restrictions of a scope are unknown.
             assert result["cause"] == "refused", result
             result = single.diagnose(standard, url, connect_as=way, jwts=[single.jwt])
             assert (name, result["cause"]) == (name, "connection_type")
@@ -803,7 +803,7 @@ def test_leaf_nodes_websockets_and_mqtt(single: Single) -> None:
             result = single.diagnose(good, url, connect_as=way)
             assert result["cause"] == CONNECTED, result
         no_bearer = single.creds(pair)
-        # The seed does not matter to MQTT.
+        # MQTT clients do not use the seed.
         other = no_bearer.replace(decorated.find_seed(no_bearer).seed, nkey.create("user").seed)
         assert single.cause(other, ways["MQTT"][0], connect_as="mqtt", jwts=[single.jwt]) == "mqtt_needs_bearer"
         result = single.diagnose(no_bearer, ways["MQTT"][0], connect_as="mqtt", jwts=[single.jwt])
@@ -813,7 +813,7 @@ def test_leaf_nodes_websockets_and_mqtt(single: Single) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Certificates for 127.0.0.1, and another authority's."""
+    """The folder of certificates for 127.0.0.1, and of those of another authority."""
     folder = make_certificates(tmp_path_factory.mktemp("certificates"), "IP:127.0.0.1")
     make_certificates(folder / "other", "DNS:nats.test")
     return folder
@@ -823,7 +823,7 @@ def test_certificates_that_do_not_fit(single: Single, certificates: pathlib.Path
     single.write(tls_config(certificates))
     creds, url, ca = single.creds(), single.url(scheme="tls"), str(certificates / "ca.pem")
     with single.running():
-        # A server that asks for TLS gets it, whatever the URL says.
+        # If the server requires TLS, it is used regardless of the URL's scheme.
         for given in (url, single.url()):
             result = single.diagnose(creds, given)
             assert result["cause"] == "tls_untrusted"
@@ -869,14 +869,14 @@ def test_tls_that_begins_before_info_or_not_at_all(single: Single, certificates:
         assert single.cause(creds) == CONNECTED
 
 
-# ---- what a user may not do once it is connected
+# ---- missing permissions of a connected user
 
 
 @pytest.fixture(scope="module")
 def streams(
     tmp_path_factory: pytest.TempPathFactory, collections_path: Any, core: Any, modules: Any
 ) -> Iterator[Single]:
-    """A server with JetStream, on which a user that may do everything has made a stream and buckets."""
+    """A server with JetStream, on which a user with all permissions has created a stream and buckets."""
     from support.sites import Site
 
     folder = tmp_path_factory.mktemp("streams")
@@ -960,7 +960,7 @@ def test_permission_that_is_missing_is_enough_once_it_is_added(streams: Single, 
     if asks_system:
         more["system_signer_seed"] = streams.realm.system.seed
     else:
-        # What a server reports to a user, it reports to one that may ask.
+        # A server reports permissions only to a user that may request them.
         allowed = {"publish": ["$SYS.REQ.USER.INFO"], "subscribe": ["_INBOX.>"]}
     pair = nkey.create("user")
     if asks_system:
@@ -1056,7 +1056,7 @@ def test_action_that_is_none_is_refused(site: Site, action: dict[str, Any], mess
     assert message in site.refuse("diagnose", user_creds="x", servers=["nats://127.0.0.1:9"], actions=[action])
 
 
-# ---- what else may be in the way
+# ---- other causes
 
 
 def test_account_that_a_server_has_loaded_as_expired(place: Place) -> None:
@@ -1074,7 +1074,7 @@ def test_account_that_a_server_has_loaded_as_expired(place: Place) -> None:
 
 
 def test_clock_of_a_server_is_compared(place: Place) -> None:
-    """The server's clock cannot be set, so it is this host's that is wrong."""
+    """The server's clock cannot be changed, so the module gets a wrong clock."""
     creds = place.creds(envelope={"expires": int(time.time()) - 600})
     asked = {**place.fleet.task(), "user_creds": creds}
     script = "import time; real = time.time; time.time = lambda: real() - 3600"
@@ -1088,7 +1088,7 @@ def test_clock_of_a_server_is_compared(place: Place) -> None:
     assert 3590 < server["clock_difference"] < 3610
     assert "1h ahead of this host" in server["message"] or "60m ahead" in server["message"]
     assert "The clock of the server n1 is " in server["notes"][0]
-    # Nothing is known of it without the system account, and the server still refuses the user.
+    # Without the system account, the server's clock is unknown, and the server still refuses the user.
     alone = place.site.start("diagnose", {"user_creds": creds, "servers": place.fleet.urls}, wrapped=late)
     assert alone["cause"] == "refused"
     assert "To a server whose clock is wrong its JWT may not hold: it is valid until " in alone["message"]
@@ -1096,7 +1096,7 @@ def test_clock_of_a_server_is_compared(place: Place) -> None:
 
 
 def _preload(node: Any, place: Place, held: str) -> None:
-    """Have a server with a memory resolver begin with this JWT of the account, or with none."""
+    """Configure a server with a memory resolver to preload this JWT of the account, or none if it is empty, and restart it if it runs."""
     accounts = {place.fleet.realm.system: place.fleet.realm.system_jwt, **({place.key: held} if held else {})}
     preload = ", ".join(f"{key.public_key}: {jwt}" for key, jwt in accounts.items())
     text = re.sub(r"resolver_preload: .*", f"resolver_preload: {{ {preload} }}", node.config.read_text())

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The event source on a nats-server: refused connections, clients that come and go, updates of accounts, servers that restart, and what ends soon."""
+"""The event source on a nats-server: refused connections, clients that connect and disconnect, account updates, server restarts, and upcoming expiry."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SERVER = nkey.create("server").public_key
 
 
 def connect_message(number: int) -> tuple[str, bytes]:
-    """What a server publishes when a client connects, and where."""
+    """The subject and payload that a server publishes when a client connects."""
     said = {"id": str(number), "server": {"id": SERVER, "name": "n9"}, "client": {"acc": "APP", "id": number}}
     return "$SYS.ACCOUNT.APP.CONNECT", json.dumps(said).encode()
 
 
 def numbers_in(events: list[dict[str, Any]]) -> list[int]:
-    """The clients of these messages."""
+    """The numbers of the clients in events from `connect_message`."""
     return [event["client"]["connection"] for event in events if event.get("server", {}).get("name") == "n9"]
 
 
@@ -66,7 +66,7 @@ class Place:
         return key.public_key, decorated.format_creds(token, key)
 
     def source(self, **more: Any) -> Any:
-        """A source that listens here with creds of a user of the system account."""
+        """An event source on this server, with the creds of a system account user by default."""
         login = {} if "system_signer_seed" in more else {"creds": self.realm.creds()}
         return source(servers=[self.url], **login, **more)
 
@@ -149,7 +149,7 @@ def test_a_client_does_not_get_a_template_into_a_playbook(place: Place) -> None:
 
 
 def test_a_blocked_rulebook_holds_nothing_up(place: Place) -> None:
-    """A server gives two seconds to log in, and ansible-rulebook starts Java in its event loop."""
+    """A server allows two seconds for a login, and ansible-rulebook blocks its event loop while it starts Java."""
 
     async def run() -> None:
         async with place.source() as events:
@@ -218,7 +218,7 @@ def test_a_restarted_server_is_listened_to_again(place: Place) -> None:
 
 
 def test_a_user_that_is_replaced_misses_nothing_and_counts_nothing_twice(place: Place) -> None:
-    """With a user that lives for two seconds, and so is replaced after one and a half."""
+    """The user's JWT is valid for two seconds, so the user is replaced after 1.5 seconds."""
 
     async def run() -> list[dict[str, Any]]:
         events = Events()
@@ -266,7 +266,7 @@ def test_what_ends_soon_is_one_event_a_look(place: Place, tmp_path: pathlib.Path
             assert [event["where"] for event in events.seen if event["type"] == "unreadable"] == [
                 str(tmp_path / "none.creds")
             ]
-            # It is reported until it is renewed.
+            # Users are reported again until they are renewed or removed.
             (tmp_path / "over.creds").unlink()
             await events.next("expiring", that=lambda event: event["count"] == 1)
 

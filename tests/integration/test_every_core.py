@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a new user begins with, on each version of ansible-core: a document in group variables, roles, plugins and the printed reasons.
+"""The first steps of a new user on each version of ansible-core: a document in group variables, roles, plugins and the printed reasons.
 
-Runs on the ansible-core in use, or on all those in NATSOPS_ANSIBLE_CORES, see .ci/cores.
+Runs on the ansible-core in use, or on all versions in NATSOPS_ANSIBLE_CORES; see .ci/cores.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ operator_definition:
               subscribe: {allow: ["team.{{ team }}.>"]}
 """
 
-#: The play becomes another user on its hosts with a program that always fails: what the signing host does takes no part in that.
+#: The program that the play uses to become another user always fails. Tasks on the signing host must not use it.
 PLAYBOOK = """
 - name: The operator
   hosts: nats_clients

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The example of an own repository, copied out of the built tarball, and its tests run there as users run them; the example of AWX beside it."""
+"""The example of a user's repository is copied from the built tarball, and its tests run there as users run them. Also checks the example for AWX."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.playbook
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Where the collection is installed, from its tarball."""
+    """The folder of collections in which this one is installed from its tarball."""
     folder = tmp_path_factory.mktemp("installed")
-    # What is not in the tarball anyway is not copied, virtual environments above all.
+    # Copy only what belongs in the tarball, in particular no virtual environments.
     (folder / "tree").mkdir()
     for name in (
         "galaxy.yml",
@@ -42,7 +42,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         elif path.exists():
             shutil.copy(path, folder / "tree" / name)
     galaxy = str(BIN / "ansible-galaxy")
-    # Found anywhere else, it would not be installed.
+    # ansible-galaxy does not install a collection that it finds elsewhere.
     environment = {
         **os.environ,
         "ANSIBLE_HOME": str(folder / "home"),

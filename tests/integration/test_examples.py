@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The EXAMPLES of every module are run as they stand, as one playbook, in a folder of the test instead of /etc/nats."""
+"""The EXAMPLES of every module run unchanged, as one playbook, except that a folder of the test replaces /etc/nats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.plays import cores
 if TYPE_CHECKING:
     from support.plays import Play
 
-# In the order in which one needs what another makes.
+# In order of their dependencies.
 MODULES = ("nkey", "operator", "account", "user", "activation", "creds", "jwt_info")
 PARTNER = {
     "name": "Make the key of the account that the examples call partner",
@@ -35,7 +35,7 @@ def examples() -> dict[str, list[dict[str, Any]]]:
 
 
 def with_check_mode_in_mind(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tasks, without those that read in check mode what earlier ones would have made."""
+    """The tasks. Those that read what earlier tasks create are skipped in check mode."""
     reads = "natsops.security.nats_jwt_info", "ansible.builtin.assert"
     return [
         {**task, "when": "not ansible_check_mode"} if any(name in task for name in reads) else task for task in tasks
@@ -43,7 +43,7 @@ def with_check_mode_in_mind(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def without_names(value: Any) -> Any:
-    """A diff without public keys and times: check mode has words for a key that it does not make, and `now` is later in the real run."""
+    """A diff without public keys and times: check mode shows a placeholder for a new key, and `now` is later in the real run."""
     if isinstance(value, dict):
         return {without_names(name): without_names(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -78,7 +78,7 @@ def test_examples_run_change_nothing_the_second_time_and_are_predicted(play: Pla
     assert {name: predicted.changed[name] for name in wrote} == {name: first.changed[name] for name in wrote}
     for name in wrote:
         if first.tasks[name]["module"].endswith("_creds"):
-            continue  # check mode cannot tell what is in a JWT that an earlier task did not make
+            continue  # in check mode, earlier tasks have not created the JWT that this one reads
         assert without_names(predicted.tasks[name]["diff"]) == without_names(first.tasks[name]["diff"]), name
 
     second = play(tasks, "--diff", binaries=binaries)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys that are on no disk of the host: the option `signers` of every module that signs, here with a program; tests/signers has the others."""
+"""Keys that are not stored on the host: the option `signers` of every module that signs, here with a program. tests/signers covers the other signers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def elsewhere(tmp_path: pathlib.Path) -> Elsewhere:
-    """The keys of an operator beside the folder of the tasks."""
+    """The keys of an operator, outside the folder of the tasks."""
     return new_elsewhere(tmp_path / "elsewhere")
 
 
@@ -44,11 +44,11 @@ def test_store_has_the_tokens_that_seeds_sign_and_no_seed_but_of_users(site: Sit
     created = site.run("store", **options)["created_users"]
     assert created["APP"] == [f"u{number}" for number in range(20)]
     elsewhere.assert_signed_as_by_seeds(site.folder / "stores", 23)
-    # Those of the users and of PARTNER, which the document has no key of.
+    # The seeds of the users and of PARTNER, for which the document has no key.
     assert len(seeds(site)) == 21
     assert not {f"{pair.public_key}.nk" for pair in elsewhere.pairs} & set(seeds(site))
     site.keep("store", **options)
-    # What is as it should be needs nobody to sign.
+    # If nothing changes, no signer is needed.
     site.keep("store", **{**options, "signers": None})
     options["definition"]["accounts"][0]["users"].append({"name": "late"})
     message = site.refuse("store", **{**options, "signers": None})
@@ -185,7 +185,7 @@ def test_each_module_of_one_token_signs_with_the_signer_that_may(site: Site, els
         "activation": account_signing,
     }
     for module, options in (("operator", acme), ("account", app), ("user", user), ("activation", activation)):
-        # Without its JWT above, a task with several keys is refused; check mode asks none of them to sign.
+        # Check mode calls no signer. Without the JWT above it, a task with several keys would be refused.
         silent = [{**one, "argv": ["/bin/false"]} for one in signers]
         assert site.check(module, **{**options, "signers": silent})["changed"]
         message = site.refuse(module, **{**options, "signers": silent})
@@ -261,7 +261,7 @@ def test_roles_hand_signers_on(site: Site, elsewhere: Elsewhere, play: Play) -> 
     assert done.returncode == 0, done.output
     elsewhere.assert_signed_as_by_seeds(site.folder / "stores", 5)
     assert site.claims("app/born.creds").issuer == elsewhere.account_signing.public_key
-    # What nobody needs to sign, nobody is asked for.
+    # If nothing has to be signed, no signer is called.
     variables["operator_signers"] = elsewhere.commands(argv=["/bin/false"])
     again = play(tasks, **variables)
     assert (again.returncode, [name for name, changed in again.changed.items() if changed]) == (0, []), again.output

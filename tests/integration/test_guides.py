@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The guides of the documentation, typed from an empty folder as they are: every file, every command, and what each command prints."""
+"""The guides of the documentation, followed literally from an empty folder: every file, every command, and the output of each command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from support.plays import Play
     from support.sites import Site
 
-#: In the order in which they continue each other, with one server and one folder.
+#: Each guide continues the previous one, with the same server and folder.
 IN_ORDER = [
     "guide_concepts",
     "guide_first_cluster",
@@ -82,7 +82,7 @@ def document() -> str:
     return "\n".join(next(block.lines for block in blocks("guide_first_cluster") if block.caption == "acme.yml"))
 
 
-#: The mistakes of the table in the first guide, in its order: how the document is changed.
+#: How the document is changed for each mistake in the table of the first guide, in the order of the table.
 MISTAKES = [
     ("APP\n    signing_keys: [main]", "APP\n    signing_key: main"),
     ("expires_in: 90d", "expires_in: 90 days"),
@@ -98,7 +98,7 @@ MISTAKES = [
 
 
 def messages() -> list[str]:
-    """The messages that the table has, in its order."""
+    """The messages in the table, in order."""
     text = (FOLDER / "guide_first_cluster.rst").read_text(encoding="utf-8")
     return re.findall(r"^     - ``((?:accounts|operator).*)``$", text, re.MULTILINE)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every module through the host fixtures of pytest-ansible, by which people test their playbooks."""
+"""Every module through the host fixtures of pytest-ansible, with which users test their playbooks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _settings(monkeypatch: pytest.MonkeyPatch, collections_path: pathlib.Path) -> None:
-    # Modules run on the Python that has nkeys; pytest-ansible takes no variables of hosts.
+    # Modules need the Python that has nkeys, and pytest-ansible does not accept host variables.
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
     monkeypatch.setenv("ANSIBLE_COLLECTIONS_PATH", str(collections_path))
 
 
 @pytest.fixture
 def hosts(ansible_adhoc: Any, tmp_path: pathlib.Path) -> Any:
-    """One host, this machine. Its connection stands in the inventory: within a process, only the first one that is given to pytest-ansible counts."""
+    """One host, this machine. The inventory sets its connection, because pytest-ansible uses only the first connection that it gets in a process."""
     inventory = tmp_path / "inventory.ini"
     inventory.write_text("target ansible_connection=local\n")
     return ansible_adhoc(inventory=str(inventory), host_pattern="target").all

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The inventory plugin natsops.security.nats, by ansible-inventory on three nats-servers, with another cluster behind a gateway and a leaf node."""
+"""The inventory plugin natsops.security.nats, run by ansible-inventory on three nats-servers, another cluster behind a gateway, and a leaf node."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Servers, running."""
+    """The running servers."""
     made = World(tmp_path_factory.mktemp("inventory"))
     try:
         yield made.start()
@@ -93,7 +93,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def plain(value: dict[str, Any]) -> Any:
-    """ansible-core marks what must not be taken for a template."""
+    """The value without the mark that protects it from templating in ansible-core."""
     return value.get("__ansible_unsafe", value)
 
 
@@ -107,12 +107,12 @@ class Inventories:
         self.creds.write_text(world.realm.creds())
 
     def source(self, **options: Any) -> dict[str, Any]:
-        """What a source says, with creds unless it says otherwise."""
+        """The options of an inventory source, with creds unless there is a seed of a signer."""
         said = {"plugin": "natsops.security.nats", "servers": self.world.fleet.urls, **options}
         return said if "system_signer_seed" in options else {"creds_path": str(self.creds), **said}
 
     def run(self, source: dict[str, Any], succeeds: bool = True, name: str = "nats.yml") -> tuple[Any, str]:
-        """The inventory as ansible-inventory lists it, and all that was printed besides."""
+        """The inventory as ansible-inventory lists it, or None if that fails, and the text printed to stderr."""
         path = self.folder / name
         path.write_text(yaml.safe_dump(source))
         environment = self.play.environment(ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true")
@@ -126,7 +126,7 @@ class Inventories:
 
 @pytest.fixture
 def inventories(world: World, play: Play) -> Inventories:
-    """Sources for these servers."""
+    """Runs of ansible-inventory on these servers."""
     return Inventories(world, play)
 
 
@@ -166,7 +166,7 @@ def test_leaf_nodes_and_other_clusters_are_hosts_where_they_are_wanted(inventori
     )
     assert members(found, "nats_servers") == ["g1", "n1", "n2", "n3"]
     assert members(found, "nats_cluster_d") == ["g1"]
-    # What calls itself something else is neither a server nor another host.
+    # A leaf node named like a server is neither a server nor merged with its host.
     (leaf,) = members(found, "nats_leafnodes")
     assert leaf == "leafnode_n1_x"
     variables = found["_meta"]["hostvars"][leaf]
@@ -183,7 +183,7 @@ def test_an_answer_is_kept_without_secrets_and_only_for_its_servers(inventories:
     text = kept.read_text()
     assert "eyJ" not in text
     assert world.realm.system.public_key in text
-    # No creds that a server would take: what is shown comes from the cache.
+    # The servers refuse these creds, so the answer comes from the cache.
     inventories.creds.write_text(Realm("OTHER").creds())
     again, _unused = inventories.run(inventories.source(**keep))
     assert again == first

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_jwt_info: what a token says, and whether it holds under the JWTs above it."""
+"""nats_jwt_info: the claims of a token, and whether it is valid under the JWTs above it."""
 
 from __future__ import annotations
 

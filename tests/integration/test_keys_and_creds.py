@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_nkey and nats_creds: key pairs and creds files that are made, kept and removed."""
+"""nats_nkey and nats_creds: key pairs and creds files are created, kept and removed."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_symbolic_link_stays_one(site: Site) -> None:
     assert site.key("real/k.nk").type == "user"
 
 
-# ---- files from their first byte
+# ---- files while they are written
 
 
 def test_file_is_never_open_to_others_while_it_is_written(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

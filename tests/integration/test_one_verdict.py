@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""One engine, one verdict: what is wrong with an entity is said in the same words by the module of its own and by nats_store, and so are warnings."""
+"""The module of an entity and nats_store report the same problems and warnings of the entity, in the same words."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ USERS: dict[str, dict[str, Any]] = {
 
 
 def told(result: dict[str, Any], place: str) -> tuple[bool, list[str], list[str]]:
-    """Whether a task is refused, the sentences of its problems, and its warnings, without the place in a document."""
+    """Whether a task is refused, its problems, and its warnings, without the place in a document."""
     if result.get("problems"):
         problems = [": ".join(filter(None, (one["path"], one["message"]))) for one in result["problems"]]
     else:
@@ -156,13 +156,13 @@ def _bare(text: str, place: str) -> str:
 
 
 def stored(site: Site, definition: dict[str, Any]) -> dict[str, Any]:
-    """What nats_store says of a document."""
+    """The result of nats_store for a document in check mode."""
     folders = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     return site.start("store", {"definition": definition, **folders}, check=True)
 
 
 def same(alone: tuple[bool, list[str], list[str]], document: tuple[bool, list[str], list[str]]) -> None:
-    """One verdict, the same words, the same warnings."""
+    """Check that both have the same verdict, problems and warnings."""
     assert alone[0] == document[0], (alone, document)
     assert " ".join(alone[1]) == " ".join(document[1])
     assert alone[2] == document[2]

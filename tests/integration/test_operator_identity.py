@@ -45,7 +45,7 @@ class World:
         return self.site.claims(f"stores/ACME/accounts/{name}/{name}.jwt" if name else "stores/ACME/ACME.jwt")
 
     def configure(self, number: int) -> None:
-        """Write what a server is started with: the operator of the store."""
+        """Write the configuration of a server, with the current operator JWT of the store."""
         system = self.claims("SYS").subject
         folder = self.servers[number].config.parent
         folder.mkdir(exist_ok=True)
@@ -73,14 +73,14 @@ class World:
         self.servers[number].config.write_text(text)
 
     def restart(self, number: int) -> None:
-        """Restart a server with the operator of the store. The users that there are come in on both."""
+        """Restart a server with the current operator JWT of the store, and check that both servers accept all users."""
         self.configure(number)
         self.servers[number].stop()
         self.servers[number].start()
         self.see_that_users_come_in()
 
     def see_that_users_come_in(self) -> None:
-        """With the creds of now, and those of before, on every server."""
+        """Check that every server accepts the users' current and earlier creds."""
         present = [self.site.text(f"keys/creds/ACME/{name}/u.creds") for name in NAMES]
         for server in self.servers:
             assert all(lets_in(server.url, creds) for creds in (*self.creds, *present))
@@ -121,7 +121,7 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(world: World) ->
     world.creds = [site.text(f"keys/creds/ACME/{name}/u.creds") for name in NAMES]
     assert [world.claims(name).issuer for name in NAMES] == [old.subject, old.subject]
 
-    # The next key is trusted beside the old one, and signs nothing yet.
+    # The next key is trusted in addition to the old one, and signs nothing yet.
     (shown,) = world.apply(turning("add", old.subject))["rotations"]
     new = shown["next"]
     assert shown == {"operator": "ACME", "current": old.subject, "next": new, "retiring": None, "retired": []}
@@ -146,7 +146,7 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(world: World) ->
     assert site.start("resolver", world.resolver())["changed"]
     world.see_that_users_come_in()
 
-    # The JWT of the operator is about the new key.
+    # The subject of the operator's JWT is the new key.
     (shown,) = world.apply(turning("retire", old.subject))["rotations"]
     assert shown == {"operator": "ACME", "current": new, "next": None, "retiring": None, "retired": [old.subject]}
     assert (world.claims().subject, world.claims().issuer, world.claims().body.signing_keys) == (new, new, [])
@@ -175,7 +175,7 @@ def test_what_signing_keys_signed_stays_as_it_is(site: Site, tmp_path: pathlib.P
     world.apply(turning("retire", old.subject))
     assert site.text("stores/ACME/accounts/SIGNED/SIGNED.jwt") == signed
     assert set(world.claims().body.signing_keys) == set(old.body.signing_keys)
-    # Roles are on record for the new key as they were, so the next rotations work.
+    # The roles are recorded for the new key as they were for the old one, so later rotations work.
     (shown,) = world.apply({"role": "other", "phase": "add"})["rotations"]
     assert shown["current"] == world.claims("SIGNED").issuer
     (shown,) = world.apply({"operator": "ACME", "phase": "add"})["rotations"]
@@ -228,7 +228,7 @@ def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path)
     assert "operator.public_key: the document names the identity key of the operator" in refused(turning("add", old))
     del world.document["operator"]["public_key"]
 
-    # An account that the document does not have keeps the old key in place.
+    # An account that is missing from the document prevents the removal of the old key.
     world.apply(turning("add", old))
     app = world.document["accounts"].pop()
     world.apply(turning("resign", old))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The role and playbook natsops.security.operator, run on copies of the examples as users run them; seeds in a vault; what other roles get."""
+"""The role and playbook natsops.security.operator, run on copies of the examples as users run them; seeds in a vault; the fact for other roles."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ STORE_TASK = "natsops.security.operator : Reconcile the store with the document"
 
 @dataclasses.dataclass
 class Ran:
-    """What came of one ansible-playbook."""
+    """The outcome of one run of ansible-playbook."""
 
     returncode: int
     output: str
 
     @property
     def changed(self) -> int:
-        """The tasks that changed something, on all hosts."""
+        """How many tasks changed something, on all hosts."""
         return sum(map(int, re.findall(r" changed=(\d+)", self.output[self.output.rindex("PLAY RECAP") :])))
 
     @property
@@ -77,13 +77,13 @@ class Operation:
         return Ran(status, output)
 
     def make(self, *arguments: str, **how: Any) -> Ran:
-        """Run the playbook to its end."""
+        """Run the playbook, which must succeed."""
         ran = self.run(*arguments, **how)
         assert ran.returncode == 0, ran.output
         return ran
 
     def material(self, *arguments: str, **variables: Any) -> dict[str, Any]:
-        """The fact that other roles take, as a host has it."""
+        """The fact operator_material for other roles, as a host has it."""
         told = self.folder / "told.json"
         playbook = self.folder / "and_then.yml"
         keep = {
@@ -115,7 +115,7 @@ class Operation:
         return seeds
 
     def put_back(self, seeds: dict[str, str]) -> None:
-        """Put seeds into the keystore."""
+        """Write seeds into the keystore."""
         for key, seed in seeds.items():
             path = self.folder / f"nats/keys/keys/{key[0]}/{key[1:3]}/{key}.nk"
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ class Operation:
             path.chmod(0o600)
 
     def snapshot(self) -> dict[str, tuple[Any, ...]]:
-        """Everything in the folder, with when it was written."""
+        """The mode, modification time and content of everything in the folder, by path."""
         return {
             str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
             for path in sorted(self.folder.rglob("*"))
@@ -163,13 +163,13 @@ def _made(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Pa
 
 @pytest.fixture
 def made(_made: pathlib.Path, document: Operation) -> Operation:
-    """The latter, after its first run."""
+    """The example with the document as a file, after its first run."""
     shutil.copytree(_made / "nats", document.folder / "nats")
     return document
 
 
 def assert_nothing_leaked(ran: Ran, *seeds: dict[str, str]) -> None:
-    """No seed and no password in what a run printed."""
+    """Check that a run printed no seed and no password."""
     assert PASSWORD not in ran.output
     for found in seeds:
         assert found
@@ -240,7 +240,7 @@ def test_run_killed_at_any_point_of_moving_seeds_is_completed(made: Operation) -
     seeds = made.vaulted()
     tokens_before = {path: path.read_bytes() for path in made.folder.rglob("*.jwt")}
 
-    # Before the vault was written, the keystore has them; after that, one of them is still to be taken out of it.
+    # Before the vault is written, the keystore has all seeds. After that, one seed still has to be removed from it.
     vault = made.folder / "nats/operator-seeds.vault"
     for left, has_vault in ((seeds, False), (dict([seeds.popitem()]), True)):
         made.put_back(left)
@@ -285,7 +285,7 @@ def test_wrong_password_or_none_changes_nothing_and_is_not_told(made: Operation)
 
 
 def test_role_runs_for_several_operators_in_one_play_and_mixes_nothing(document: Operation) -> None:
-    """With one vault and another, with none, and for several hosts at once."""
+    """With two vaults, with no vault, and for several hosts at once."""
     nats_folder = document.folder / "nats"
     common = {"operator_stores_dir": str(nats_folder / "stores"), "operator_keys_dir": str(nats_folder / "keys")}
     roles = [
@@ -349,12 +349,12 @@ def test_wrong_variable_is_refused(document: Operation, variables: dict[str, Any
     assert not (document.folder / "nats").exists()
 
 
-# ---- what other roles get
+# ---- the fact for other roles
 
 
 @contextlib.contextmanager
 def server(folder: pathlib.Path, material: dict[str, Any]) -> Iterator[str]:
-    """A nats-server that knows what the fact says and nothing else; its URL."""
+    """The URL of a nats-server that is configured from the fact alone."""
     (port,) = free_ports(1)
     config = folder / "server.conf"
     config.write_text(

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_operator and nats_account: JWTs that are created, corrected, renewed and removed, and who signs them."""
+"""nats_operator and nats_account: JWTs are created, corrected, renewed and removed, and which keys sign them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = 86400
 
 @pytest.fixture
 def app(acme: Site) -> dict[str, Any]:
-    """The options of a task that finds the account APP as it is."""
+    """The options of a task that changes nothing in the account APP."""
     return {
         "name": "APP",
         "key_path": acme / "app.nk",
@@ -431,7 +431,7 @@ def test_template_that_changes_is_corrected(acme: Site, app: dict[str, Any]) -> 
     assert result["reasons"] == [f"signing_keys[{reader}].template.permissions.subscribe.allow: added b"]
 
 
-# ---- who signs
+# ---- signers
 
 
 def test_signer_is_found_in_a_folder_flat_or_as_nsc_lays_it_out(acme: Site, app: dict[str, Any]) -> None:
@@ -510,7 +510,7 @@ def test_rotated_signing_key_is_a_reason(acme: Site, app: dict[str, Any]) -> Non
 def test_jwt_of_a_signing_key_that_is_gone_is_replaced_only_when_the_task_says_so(
     acme: Site, app: dict[str, Any]
 ) -> None:
-    """Nothing shows that the key was one of the operator's, so nothing is taken over from what it signed."""
+    """Nothing proves that the key belonged to the operator, so nothing is kept from the JWT that it signed."""
     old, user = acme.key("acme-signing.nk").public_key, acme.core.nkey.create("user").public_key
     acme.run("account", **app, revocations={user: "2026-01-31T12:00:00Z"})
     options = {"name": "ACME", "key_path": acme / "acme.nk", "jwt_path": acme / "acme.jwt"}
@@ -629,7 +629,7 @@ def test_revocations_of_exports_are_kept_and_removed_in_the_same_way(acme: Site,
     assert all(not export.revocations for export in acme.claims("app.jwt").body.exports)
 
 
-# ---- what nobody knows
+# ---- newer and older versions, interrupted runs
 
 
 def _signed(payload: dict[str, Any], signer: Any) -> str:

@@ -18,7 +18,7 @@ def task(name: str, module: str, options: dict[str, Any], **keywords: Any) -> di
 
 
 def realm() -> list[dict[str, Any]]:
-    """Tasks for an operator, two accounts, users, an activation, creds, and a look at them."""
+    """Tasks that create an operator, two accounts, users, an activation and creds, and read them."""
     return [
         task(
             "operator",

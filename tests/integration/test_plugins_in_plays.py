@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Filters, tests and lookups of keys, tokens and stores: the EXAMPLES of each as they stand, and what they answer, in one playbook."""
+"""Filters, tests and lookups of keys, tokens and stores: the unchanged EXAMPLES of each, and what they return, in one playbook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIBED = {
 }
 LOOKUPS = ["nats_creds", "nats_jwt"]
 
-#: What is asserted besides; `store` is the place of the store.
+#: Further assertions. `store` has the options that locate the store.
 ASSERTED = """
   - creds == from_store
   - (creds | natsops.security.nats_jwt).claims.name == 'orders'
@@ -44,7 +44,7 @@ ASSERTED = """
 """
 
 
-#: What is refused, and the words that the message has.
+#: Expressions that are refused, with words of their messages.
 REFUSED = {
     "orders_jwt | natsops.security.nats_creds(other_seed)": "they do not belong together",
     "orders_seed | natsops.security.nats_jwt": "nats_jwt: the input:",
@@ -74,7 +74,7 @@ def examples() -> list[dict[str, Any]]:
 
 
 def tasks(folder: str, token_path: str) -> list[dict[str, Any]]:
-    """The examples on a folder, and what is asserted and refused besides."""
+    """The examples with this folder in place of /etc/nats, the further assertions, and the refused expressions."""
     kept = {
         "decoded": "{{ lookup('ansible.builtin.file', '" + token_path + "') | natsops.security.nats_jwt }}",
         "tokens": "{{ query('natsops.security.nats_jwt', 'ACME', 'ACME/APP', 'ACME/APP/orders', **store) }}",
@@ -93,7 +93,7 @@ def tasks(folder: str, token_path: str) -> list[dict[str, Any]]:
 
 
 def named(site: Site, name: str) -> str:
-    """The JWT of an operator that calls itself so."""
+    """The JWT of an operator with this name."""
     key, claims = site.make_key("named.nk", "operator"), site.core.claims
     token: str = site.core.codec.encode(
         claims.Claims(name=name, subject=key.public_key, body=claims.Operator()), key, 1

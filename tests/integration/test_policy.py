@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_policy, run for real: on documents without a key, stores, tokens and a live cluster, with its reports, and when it fails."""
+"""nats_policy on documents without a key, stores, tokens and a live cluster; its reports; when it fails."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def _messages(result: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def store(site: Site) -> str:
-    """The document, issued; the folder of stores."""
+    """Issue the document. Returns the folder of stores."""
     options = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     assert not site.start("store", {"definition": DEFINITION, **options}).get("failed")
     return options["stores_dir"]
 
 
-# ---- what it is asked about, and when it fails
+# ---- sources, and when the task fails
 
 
 def test_document_without_a_key(site: Site) -> None:
@@ -124,7 +124,7 @@ def test_store_with_problems_does_not_pass(site: Site, store: str) -> None:
     assert path in result["findings"][0]["message"]
     assert result["problems"] == _messages(result)
     assert path in str(result["warnings"])
-    # Somebody may answer for it, or give it another level.
+    # An exception may cover the finding, or its level may be changed.
     waiver = {**WAIVER, "rule": "source-complete"}
     assert site.run("policy", stores_dir=store, exceptions=[waiver])["problems"] == result["problems"]
     site.run("policy", stores_dir=store, rules=[{"rule": "source-complete", "level": 2}], fail_on=1)
@@ -136,7 +136,7 @@ def test_expired_exception_is_loud(site: Site) -> None:
     loud = "the exception of jana from user-expiry ended on 2026-01-01 (agreed); remove it, or agree on a new date."
     assert _messages(result) == [MESSAGE, loud]
     assert loud in str(result["warnings"])
-    # The time that a check is for counts.
+    # The time in `at` decides whether an exception has ended.
     options = {"definition": DEFINITION, "exceptions": [waiver], "at": "2025-12-31T23:59:59Z"}
     assert not any(finding["rule"] == "expired-exception" for finding in site.start("policy", options)["findings"])
 
@@ -229,7 +229,7 @@ def test_reports_are_written_once(site: Site) -> None:
     assert site.text("policy.sarif") == result["sarif"]
     assert site.mode("policy.xml") == "0644"
     site.keep("policy", **options)
-    # What is fixed goes away.
+    # A new exception changes the reports.
     waiver = {**WAIVER, "reason": "new"}
     assert site.run("policy", **options, exceptions=[waiver])["changed"]
     assert "Excepted until 2099-12-31 by jana: new" in site.text("policy.xml")
@@ -260,7 +260,7 @@ def test_junit_is_read_by_junitparser(site: Site) -> None:
 
 
 def _lost(written: Any, read: Any, path: str = "") -> list[str]:
-    """What a reader has no place for."""
+    """The paths of values that a reader dropped or changed."""
     if isinstance(written, dict) and isinstance(read, dict):
         lost = [f"{path}.{name}" for name in written if name not in read]
         return [
@@ -335,7 +335,7 @@ def test_guide_runs(site: Site, play: Play) -> None:
         options[name] = site.write(options[name], text)
     for name in ("junit_path", "sarif_path"):
         options[name] = site / options[name]
-    # Ansible reads a date that is not quoted as one.
+    # Ansible reads an unquoted date in YAML as a date.
     expired = {**WAIVER, "rule": "ci-expiry", "until": datetime.date(2026, 1, 31)}
     options["exceptions"] = [expired]
     played = play([{**task, "ignore_errors": True}])
@@ -365,11 +365,11 @@ def test_live_cluster(site: Site, fleet: Fleet) -> None:
     assert not site.start("resolver", fleet.task(jwts=[app])).get("failed")
     result = site.start("policy", {**fleet.task(), "fail_on": "none"})
     assert "account APP: has no limit limits.connections; set it." in _messages(result)
-    # Users are in no cluster, so nothing is said of them.
+    # Servers do not store the JWTs of users, so the rule checks nothing.
     by_id = {rule["id"]: rule for rule in result["rules"]}
     assert by_id["user-expiry"]["checked"] == 0
 
-    # Half of the cluster: the answer says what is missing, or the task fails where servers are expected.
+    # With one of two servers down, a task that expects both fails.
     fleet.nodes[1].stop()
     message = site.refuse("policy", **fleet.task(expected_servers=["n1", "n2"]))
     assert message == "expected_servers: n2 did not answer; n1 did."

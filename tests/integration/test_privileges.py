@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""`become: true` of a play reaches the hosts of applications, and neither the signing host nor the controller, whoever runs it there.
+"""`become: true` of a play applies to application hosts, but not to the signing host or the controller, regardless of the user that runs it.
 
-The controller is a user that is not root, and whom sudo refuses. On the hosts sudo lets in, and notes what it ran.
+On the controller, the play runs as a user that is not root and that sudo refuses. On the hosts, sudo succeeds and logs what it runs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _is_possible() -> bool:
 
 
 class Escalation:
-    """Application hosts and a controller, each with a sudo of its own."""
+    """Application hosts and a controller, each with its own sudo."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.folder = cluster, cluster.folder
@@ -94,7 +94,7 @@ class Escalation:
         return done.returncode, checked_output(done.stdout + done.stderr)
 
     def calls(self, sudo: pathlib.Path) -> int:
-        """How often a sudo was asked."""
+        """How often a sudo was called."""
         log = pathlib.Path(f"{sudo}.log")
         return log.read_text().count("BECOME-SUCCESS") if log.exists() else 0
 
@@ -179,7 +179,7 @@ def test_no_role_becomes_root_where_keys_are(escalation: Escalation) -> None:
 
 
 def test_a_user_whom_sudo_refuses_is_stopped_where_a_variable_asks_for_root(escalation: Escalation) -> None:
-    """What the test above stands on: a task that became root there would fail, and the sudo would have noted it."""
+    """Validates the test above: a task that becomes root there fails, and its sudo logs the call."""
     status, output = escalation.play(role("operator"), operator_become=True)
     assert status != 0
     assert "you may not run sudo on this host" in output

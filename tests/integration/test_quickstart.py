@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The playbook quickstart, run as users run it: twice, in check mode, with a permission amiss, killed, and from the built tarball."""
+"""The playbook quickstart, run as users run it: twice, in check mode, with a missing permission, killed, and from the built tarball."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
 SEED = re.compile(r"S[OAUNCX][A-Z2-7]{56}")
 
-#: What every process of a run has in its environment: they are found by it.
+#: The environment variable by which all processes of a run are found.
 MARK = "NATSOPS_QUICKSTART_RUN"
 
 
 @dataclasses.dataclass
 class Run:
-    """What came of one ansible-playbook."""
+    """The outcome of one run of ansible-playbook."""
 
     output: str
     command_lines: set[str]
@@ -72,7 +72,7 @@ class Quickstart:
         return self.folder / ".demo"
 
     def run(self, *arguments: str, kill_when: Callable[[], bool] | None = None) -> Run:
-        """Run the playbook; kill it, with all but the server, as soon as the condition holds."""
+        """Run the playbook. Kill all its processes except the server as soon as the condition holds."""
         mark = uuid.uuid4().hex
         log = self.folder / f"{mark}.log"
         command_lines: set[str] = set()
@@ -110,7 +110,7 @@ def marked(mark: str) -> dict[int, str]:
 
 
 def kill_all_but_the_server(mark: str, process: subprocess.Popen[bytes]) -> None:
-    """End a run as a crash of the machine does, except that its server goes on."""
+    """End a run as a crash of the machine does, except that its server keeps running."""
     process.kill()
     process.wait()
     deadline = time.monotonic() + 60
@@ -150,7 +150,7 @@ PUSH = "natsops.security.resolver : Reconcile the accounts of the servers with t
 
 
 def connects(url: str) -> bool:
-    """Whether something listens."""
+    """Whether a program listens at the URL."""
     with socket.socket() as connection:
         return connection.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) == 0
 

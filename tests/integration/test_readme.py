@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the README do what the README says, from an empty folder."""
+"""The commands of the README, run in an empty folder, do what it describes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:
-    """The first block in a language."""
+    """The first code block of the README in a language."""
     found = re.search(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found.group(1)

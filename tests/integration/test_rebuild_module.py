@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Disk:
-    """A store that is lost, and its files, which turned up under other names in one folder."""
+    """A lost store, and its files under other names in one folder."""
 
     def __init__(self, site: Site, folder: pathlib.Path, lost: dict[str, str]) -> None:
         self.site, self.folder = site, folder
@@ -50,16 +50,16 @@ class Disk:
 
     @property
     def files(self) -> dict[str, str]:
-        """All files of the place, but for the lock."""
+        """The contents of all files of the store and keystore by path, except the lock."""
         found = (path for path in self.site.folder.rglob("*") if path.is_file() and path.name != "lock")
         return {str(path): path.read_text() for path in found}
 
     def find(self, text: str) -> pathlib.Path:
-        """The loose file that holds this."""
+        """The loose file with this content."""
         return next(path for path in self.folder.rglob("*.*") if path.read_text() == text)
 
     def text(self, name: str) -> str:
-        """What a file of the lost store held."""
+        """The content of a file of the lost store."""
         return self.lost[self.site / name]
 
     def seed(self, public_key: str) -> pathlib.Path:
@@ -69,7 +69,7 @@ class Disk:
 
 @pytest.fixture(scope="module")
 def lost() -> dict[str, str]:
-    """The files of a store of three accounts by their paths. The first test makes it."""
+    """The contents of the files of a store with three accounts, by path. The first test fills it."""
     return {}
 
 
@@ -99,7 +99,7 @@ def test_store_is_as_it_was_but_for_roles_that_no_jwt_says(disk: Disk) -> None:
     assert {name: list(result[name]) for name in (*empty, "foreign", "unused_seeds", "not_read", "replaced")} == {
         name: [] for name in (*empty, "foreign", "unused_seeds", "not_read", "replaced")
     }
-    # `reader` has a scope, which says its role.
+    # `reader` has a scope, which names its role.
     assert sorted(what.partition(" of the ")[2] for what in result["signing_keys_without_role"].values()) == [
         "account APP",
         "account PARTNER",
@@ -128,7 +128,7 @@ def test_roles_that_the_keystore_still_has_on_record_are_kept(disk: Disk) -> Non
     result = site.run("rebuild", **{**disk.task, "paths": [str(disk.folder)]})
     assert result["signing_keys_without_role"] == {}
     assert disk.files == disk.lost
-    # Folders of the keystore were made by the test.
+    # The test created the folders of the keystore, with other modes.
     for path in (site.folder / "keys").rglob("*"):
         if path.is_dir():
             path.chmod(0o700)
@@ -255,7 +255,7 @@ def test_nothing_newer_is_replaced_unless_the_task_says_so(disk: Disk) -> None:
     assert site.text("stores/ACME/accounts/APP/APP.jwt") == disk.text("stores/ACME/accounts/APP/APP.jwt")
     assert newer in {path.read_text() for path in site.folder.rglob("*.archived")}
     site.keep("rebuild", **disk.task, force=True)
-    # With the place among the paths, the newest is what is there, and what was archived stays in the archive.
+    # If the store itself is among the paths, it has the newest JWTs, and archived files stay in the archive.
     site.run("store", **{**disk.store, "definition": changed})
     everything = {**disk.task, "paths": [*disk.task["paths"], site / "stores", site / "keys"]}
     result = site.keep("rebuild", **everything)
@@ -344,7 +344,7 @@ def test_playbook_rebuilds_from_loose_files_and_shows_what_is_missing(disk: Disk
 
 
 class Adopting:
-    """The playbook `adopt`, with variables of its own each time."""
+    """The playbook `adopt`, with the variables of a test."""
 
     def __init__(self, play: Play, variables: dict[str, Any]) -> None:
         self.inventory, self.environment = play.folder / "inventory.yml", play.environment()
@@ -353,7 +353,7 @@ class Adopting:
         self.variables = {"adopt_store": "ACME", "adopt_path": str(self.document), **variables}
 
     def run(self, *arguments: str) -> str:
-        """What it prints. It ends well."""
+        """Run the playbook, which must succeed. Returns its output."""
         how: dict[str, Any] = {
             "inventory": self.inventory,
             "environment": self.environment,
@@ -390,7 +390,7 @@ def test_run_that_is_killed_is_completed_by_the_next(disk: Disk, at: int) -> Non
 
 
 class Live:
-    """A server that runs with the accounts of a store, of which only the seeds are left, and the creds in another folder."""
+    """A server with the accounts of a store, of which only the seeds are left, and creds in another folder."""
 
     def __init__(self, site: Site, server: Server, creds: pathlib.Path, lost: dict[str, str]) -> None:
         self.site, self.server, self.creds, self.lost = site, server, creds, lost
@@ -406,7 +406,7 @@ class Live:
 
     @property
     def files(self) -> dict[str, str]:
-        """All files of the place, but for the lock."""
+        """The contents of all files of the store and keystore by path, except the lock."""
         found = (path for path in self.site.folder.rglob("*") if path.is_file() and path.name != "lock")
         return {str(path): path.read_text() for path in found}
 
@@ -482,7 +482,7 @@ def test_live_servers_that_do_not_help_are_refused(live: Live, tmp_path: pathlib
         "rebuild", account_server_url="http://127.0.0.1:9", operator=live.operator, **live.place
     )
     assert "One of these is needed: paths, contents, servers." in site.refuse("rebuild", **live.place)
-    # What somebody wrote into the folder of the resolver is not taken for the account.
+    # A forged JWT in the folder of the resolver is not used as that of the account.
     (account,) = (
         path for path in (tmp_path / "resolver").glob("*.jwt") if site.core.codec.decode(path.read_text()).name == "APP"
     )
@@ -524,7 +524,7 @@ def test_roles_rebuild_the_store_and_the_cluster_accepts_it(live: Live, play: Pl
     assert not (site.folder / "stores").exists()
 
     done, changed = run("rebuild", "operator", "resolver")
-    # No JWT says the roles of keys without a scope. The document does, and the first run puts them on record.
+    # JWTs do not contain the roles of keys without a scope. The document does, and the first run records them.
     assert changed == ["Rebuild the store", "Reconcile the store with the document"]
     report = done.tasks["natsops.security.rebuild : Show what was found, and what is missing"]["rebuild_report"]
     assert report["holds"] == {"accounts": 3, "users": 4, "seeds": 13, "creds": 4}

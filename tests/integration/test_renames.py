@@ -70,7 +70,7 @@ class Store:
         return str(self.site.claims(f"stores/ACME/accounts/{path}.jwt").subject)
 
     def rename(self, name: str = "SHOP", user: str = "buyer") -> None:
-        """Have another name for the account, and for one of its users, in the document."""
+        """Rename the account and one of its users in the document. With an empty name, the account or the user keeps its name."""
         if name:
             self.app.update(name=name, renamed_from="APP")
             self.document["accounts"][2]["imports"][0]["account"] = name
@@ -85,7 +85,7 @@ def store(site: Site) -> Store:
 
 
 def reasons(result: dict[str, Any], kind: str, name: str) -> list[str]:
-    """The reasons for what happened to something."""
+    """The reasons why an entity was changed."""
     found = [one for one in result["entities"] if (one["kind"], one["name"]) == (kind, name)]
     assert [one["action"] for one in found] == ["changed"]
     return list(found[0]["reasons"])

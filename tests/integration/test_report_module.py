@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_report, run for real: on a document, a store and what servers hold, again, with an earlier report, and on files that are no reports."""
+"""nats_report on a document, a store and the accounts of servers, when it is repeated, with an earlier report, and on files that are not reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def options(site: Site) -> dict[str, Any]:
-    """All three files, of the store of the organisation."""
+    """The options for all three files, about the store of an organisation."""
     where = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
     assert not site.start("store", {"definition": sound(), **where}).get("failed")
     return {**where, **files(site)}
@@ -44,7 +44,7 @@ def test_store_is_shown_once_and_not_written_again(site: Site, options: dict[str
     assert held["operator"]["signing_keys"] == [{"key": held["accounts"][0]["signed_by"], "seed": True, "role": "main"}]
     api = next(user for user in held["users"] if user["name"] == "api")
     assert api["expires"] == api["issued"] + 30 * 86400
-    # Nothing that lets anybody in.
+    # No JWT and no seed.
     for name in ("r.html", "r.json", "r.prom"):
         assert "eyJ" not in site.text(name)
         assert not SEED.search(site.text(name))
@@ -65,7 +65,7 @@ def test_what_changed_since_the_report_that_is_replaced_and_since_an_earlier_one
     assert result["changes"][0] == {"kind": "removed", "about": "user BILLING/mailer", "text": "is gone"}
     assert all(diff["prepared"].startswith("user BILLING/mailer is gone\n") for diff in result["diff"][:2])
     assert '"changes":null' in site.text("r.html")
-    # The page of what changed since last week stays the same when it is made again.
+    # The page of changes since an earlier report stays the same when the task is repeated.
     since = {"previous_path": site / "old.json", **files(site)}
     assert site.run("report", definition=after, **since)["changes"] == result["changes"]
     assert '"about":"user BILLING/mailer"' in site.text("r.html")
@@ -127,7 +127,7 @@ def test_bad_options(site: Site, options: dict[str, Any], message: str) -> None:
 
 
 def test_no_seed_in_a_name_and_no_token_of_a_bearer(site: Site) -> None:
-    """Names in claims may be anything; what is a seed is masked in every file."""
+    """Names in claims may contain any text, so seeds are masked in every file."""
     operator, account = site.make_key("o.nk", "operator"), site.make_key("a.nk", "account")
     seed = site.make_key("x.nk", "user").seed
     site.make_jwt("o.jwt", "operator", operator.public_key, operator)

@@ -87,7 +87,7 @@ def start(tmp_path: pathlib.Path) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _connected(url: str, creds: str, work: Any = None) -> Iterator[None]:
-    """A client that stays connected in a thread of its own, after some work."""
+    """A client that stays connected in its own thread after awaiting `work`."""
     ready, done = threading.Event(), threading.Event()
 
     async def stay() -> None:
@@ -311,7 +311,7 @@ def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None
         "imports[3]",
     ]
     assert all(f"The account importer ({key.public_key}): " in text for text in warned)
-    assert lets_in(one.nodes[0].url, realm.creds(key))  # loads it
+    assert lets_in(one.nodes[0].url, realm.creds(key))  # makes the server load the account
 
     async def installed(connection: Any) -> Any:
         (answers,) = await connection.ask_servers(
@@ -320,13 +320,13 @@ def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None
         return [item["subject"] for item in answers[0].data.value["imports"] if item["type"] == "stream"]
 
     assert one.do(installed) == ["given"]
-    # What is no longer exported is warned of where only the exporter is pushed again.
+    # A removed export causes a warning about its import even if only the exporter is pushed again.
     fewer = realm.account(exporter, "exporter", Account(), age=50)
     result = site.run("resolver", **one.task(jwts=[fewer, importing]))
     assert "imports[0].subject: 'given' is not exported by the account exporter" in json.dumps(result["warnings"])
 
 
-# ---- what must not be pushed
+# ---- JWTs that must not be pushed
 
 
 def test_token_of_another_operator_is_refused(site: Site, one: Fleet) -> None:
@@ -384,7 +384,7 @@ def test_tampered_token_in_the_place_of_one_that_is_held_is_refused(one: Fleet) 
     assert plan.signature_problems([wanted]) != []
 
 
-# ---- who connects
+# ---- the user that connects
 
 
 def test_creds_connect_by_path_and_by_content(site: Site, one: Fleet) -> None:
@@ -795,7 +795,7 @@ def test_cache_resolver_fetches_on_demand(site: Site, start: Any) -> None:
 
 
 class _AccountServer(http.server.BaseHTTPRequestHandler):
-    """Keeps accounts as nats-account-server does, unless told to forget or to refuse."""
+    """Keeps accounts as nats-account-server does, unless `mode` makes it forget or refuse them."""
 
     accounts: dict[str, str] = {}
     mode = "keep"

@@ -64,14 +64,14 @@ def test_accounts_of_the_store_are_on_every_server_and_stay(cluster: Cluster) ->
     assert [cluster.held(name) for name in NAMES] == [{"SYS": -1, "APP": 10, "OLD": 10}] * 3
     assert changed_tasks(cluster.run(**wanted)) == []
 
-    # What the first task would sign again is on its way to the servers in check mode too.
+    # Check mode also predicts that accounts signed again by the first task are pushed.
     more = {"operator_definition": definition("APP", "OLD", "NEW", connections=20)}
     foretold = changed_tasks(cluster.run("--check", **more))
     assert foretold == changed_tasks(cluster.run(**more))
     assert TASK in foretold
     assert cluster.held("n3") == {"SYS": -1, "APP": 20, "OLD": 20, "NEW": 20}
 
-    # An account that the document no longer has goes with the state exact only.
+    # An account that was removed from the document is removed from servers only with the state exact.
     less = {"operator_definition": definition("APP", connections=20), "operator_prune": True}
     cluster.run(**less)
     assert set(cluster.held("n1")) == {"SYS", "APP", "OLD", "NEW"}
@@ -88,7 +88,7 @@ def test_server_that_is_away_is_named_and_gets_the_accounts_when_it_is_back(clus
     assert set(cluster.held("n1")) == {"SYS"}
     cluster.run(**wanted, resolver_expected_servers=[])
     assert set(cluster.held("n1")) == set(cluster.held("n3")) == {"SYS", "APP", "OLD"}
-    # Where the role server would start it before, check mode asks the others, and the accounts are on those.
+    # If the role server would start the stopped server first, check mode asks only the others, which have the accounts.
     directed = "{{ {'action': (inventory_hostname == 'host-n2') | ternary('started', 'none')} }}"
     assert changed_tasks(cluster.run("--check", **wanted, server_done=directed)) == []
     cluster.start("n2")
@@ -119,7 +119,7 @@ def test_store_that_is_not_there_is_asked_for(cluster: Cluster) -> None:
 
 
 def test_privilege_escalation_of_the_play_does_not_reach_the_signing_host(cluster: Cluster) -> None:
-    """Whatever it is done with refuses here: a task that it reached would fail."""
+    """The program for privilege escalation always fails here, so a task that used it would fail."""
     refusing = {"ANSIBLE_BECOME_EXE": "false", "ANSIBLE_BECOME_ALLOW_SAME_USER": "true"}
     cluster.environment.update(refusing)
     (play,) = yaml.safe_load((cluster.folder / "both.yml").read_text())
@@ -134,7 +134,7 @@ def test_privilege_escalation_of_the_play_does_not_reach_the_signing_host(cluste
     assert set(cluster.held("n1")) == {"SYS", "APP", "OLD"}
     assert (cluster.folder / "vault.yml").exists()
     reached = cluster.run(**wanted, operator_become=True, playbook="become.yml", succeeds=False)
-    assert re.search("become success|MODULE FAILURE", reached), reached  # since ansible-core 2.19, and before
+    assert re.search("become success|MODULE FAILURE", reached), reached  # ansible-core 2.19 and later, earlier
 
 
 @contextlib.contextmanager

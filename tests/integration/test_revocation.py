@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_revocation: entries for users and activations in one JWT and in a store, what stays as it is, and what is refused."""
+"""nats_revocation: entries for users and activations in one JWT and in a store, what stays unchanged, and what is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_entry_moves_later_only(acme: Site, single: dict[str, Any]) -> None:
     assert result["revocations"][0]["before"] == PAST
     acme.keep("revocation", **single, revocations=[entry(user, PAST)])
     assert acme.claims("app.jwt").body.revocations == {user: seconds(LATER)}
-    # An entry for everybody that is later covers it.
+    # A later entry for all users covers an entry for one user.
     acme.run("revocation", **single, revocations=[entry("*", LATER)])
     acme.keep("revocation", **single, revocations=[entry(nkey.create("user").public_key, PAST)])
 
@@ -79,7 +79,7 @@ def test_activations_have_lists_of_their_own(acme: Site, single: dict[str, Any])
     }
     assert body.revocations == {"*": seconds(PAST)}
     assert [one.get("export") for one in result["revocations"]] == ["orders.create", None]
-    # `*` is removed from the users, and not from the export.
+    # `*` is removed from the list of users, but not from that of the export.
     acme.run("revocation", **single, revocations=[{"export": "orders.create", "account": "*", "at": PAST}])
     acme.run("revocation", **single, state="absent", revocations=[{"user": "*"}])
     body = acme.claims("app.jwt").body
@@ -106,7 +106,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
     assert acme.claims("app.jwt").body.revocations == {new: recent}
     assert {one["public_key"]: one["action"] for one in result["revocations"]} == {old: "expired", new: "kept"}
     acme.keep("revocation", **single, prune_expired=True, longest_life="2h")
-    # One that is covered by the entry for everybody, which stays.
+    # An entry that is covered by the entry for all users is removed, and the latter stays.
     acme.run("revocation", **single, revocations=[entry(covered, str(recent)), entry("*", str(recent + 1))])
     acme.run("revocation", **single, prune_expired=True, longest_life="2h")
     assert acme.claims("app.jwt").body.revocations == {"*": recent + 1}
@@ -237,7 +237,7 @@ def test_name_is_revoked_in_a_store_and_a_document_keeps_it(store: Store) -> Non
     assert after.body.revocations[guest] >= store.claims("APP", "guest").issued_at
     assert (after.body.exports, after.body.signing_keys) == (before.body.exports, before.body.signing_keys)
     assert store.site.keep("revocation", **store.options, revocations=[entry("guest")]).get("warnings", []) == []
-    # The document does not have the revocation: it stays, and the user gets a JWT after it, with its key.
+    # The revocation stays although the document does not contain it. The user gets a later JWT with the same key.
     applied = store.apply()
     assert [(one["kind"], one["name"]) for one in applied["entities"] if one["action"] == "changed"] == [
         ("user", "guest")
@@ -261,7 +261,7 @@ def test_user_that_got_a_new_key_is_not_revoked_by_the_same_task_again(store: St
     assert new != old
     again = store.site.keep("revocation", **store.options, revocations=[entry("guest")])
     assert "was issued again" in str(again["warnings"])
-    # A second incident is another time.
+    # After a second incident, the user is revoked again with a later time.
     at = str(max(store.claims("APP", "guest").issued_at, int(time.time())))
     store.revoke(entry("guest", at))
     assert store.claims("APP").body.revocations[new] == int(at)
@@ -362,7 +362,7 @@ def test_account_that_is_not_there_is_refused(store: Store) -> None:
 
 
 def test_new_key_of_the_same_second_stays_valid_too(store: Store) -> None:
-    """A second is the finest that a JWT knows of: what is issued under a new key in that of the revocation came after it."""
+    """Times in JWTs have a resolution of one second. A JWT with a new key, issued in the second of the revocation, counts as issued after it."""
     old = store.key("APP", "guest")
     store.apply(without_user("guest"))
     store.apply()

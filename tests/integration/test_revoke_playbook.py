@@ -47,7 +47,7 @@ def test_user_is_cut_off_on_every_server_and_nobody_else(cluster: Cluster, clien
     assert changed_tasks(again) == []
     assert len(report["connections"]) == 3
 
-    # Issued again, with the same key: it works, and the same command does not cut it off.
+    # Issued again with the same key, the user can connect, and the same command does not cut it off.
     cluster.run(operator_definition=account_of_users())
     back = clients.connect("guest")
     again, report = revoke(cluster, revoke_user="APP/guest")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The playbook natsops.security.rotate for the operator's identity key, which has signed all accounts, on three servers whose clients reconnect.
 
-The servers are no services here, so the tasks of the role server are skipped, and the test restarts servers where the playbook asks for that.
+The servers do not run as services here, so the tasks of the role server are skipped, and the test restarts servers where the playbook requires it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DOCUMENT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
-    """Servers that have accounts which the operator's identity key signed."""
+    """Servers with accounts that the operator's identity key signed."""
     folder = tmp_path_factory.mktemp("cluster")
     found = Cluster(folder / "cluster", Play(folder, collections_path).environment())
     found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=DOCUMENT)
@@ -50,7 +50,7 @@ def claims(cluster: Cluster, name: str = "") -> Any:
 
 
 def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables: Any) -> str:
-    """What the playbook says."""
+    """The output of the playbook."""
     given = {"operator_definition": DOCUMENT, "rotate_operator": "ACME", "resolver_trust_retries": 1, **variables}
     return cluster.run(
         "--skip-tags", "nats_server", *arguments, playbook="natsops.security.rotate", succeeds=succeeds, **given
@@ -67,7 +67,7 @@ def snapshot(cluster: Cluster) -> dict[str, str]:
 
 
 class Program:
-    """A program that reconnects, to any of the servers, and notes what they refuse."""
+    """A client that reconnects to any of the servers and records errors."""
 
     def __init__(self, cluster: Cluster, clients: Clients) -> None:
         self.clients, self.errors = clients, list[str]()
@@ -82,7 +82,7 @@ class Program:
         clients.connected.append(self.connection)
 
     def works(self) -> None:
-        """Wait until it is connected, and see that nobody has refused it."""
+        """Wait until it is connected, and check that no server has refused it."""
         deadline = time.monotonic() + 60
         while not self.connection.is_connected:
             assert time.monotonic() < deadline
@@ -92,7 +92,7 @@ class Program:
 
 
 def restart(cluster: Cluster, program: Program) -> None:
-    """Restart the servers one after the other. Users come in on each of them all the while."""
+    """Restart the servers one after another. After each restart, every server accepts the user."""
     for name in NAMES:
         cluster.stop(name)
         cluster.start(name)
@@ -113,14 +113,14 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     assert f'"old": "{old}"' in rotate(cluster, "--check", rotate_key=old)
     assert snapshot(cluster) == before
 
-    # Nothing is signed by the next key before every server trusts it.
+    # The next key signs nothing until every server trusts it.
     output = " ".join(rotate(cluster, succeeds=False, rotate_key=old).split())
     (new,) = claims(cluster).body.signing_keys
     assert f"do not trust the operator key {new} yet." in output
     assert {claims(cluster, name).issuer for name in ("SYS", "APP")} == {old}
     restart(cluster, program)
 
-    # It is continued, also without the key.
+    # The rotation is continued even if the key is omitted.
     rotate(cluster)
     assert {claims(cluster, name).issuer for name in ("SYS", "APP")} == {new}
     assert (claims(cluster).subject, claims(cluster).body.signing_keys) == (new, [])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The playbook natsops.security.rotate on three servers with connected clients: nobody is refused, and the key goes when nobody needs it."""
+"""The playbook natsops.security.rotate on three servers with connected clients: no client is refused, and unused keys are removed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
 
 def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables: Any) -> str:
-    """What the playbook says."""
+    """The output of the playbook, with single spaces."""
     given = {"operator_definition": account_of_users(), "rotate_drain_timeout": 1, **variables}
     return " ".join(cluster.run(*arguments, playbook="natsops.security.rotate", succeeds=succeeds, **given).split())
 
@@ -62,7 +62,7 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
     assert all(one.is_connected for one in connected)
     assert all(lets_in(url, given) for url in urls for given in (creds, clients.creds("app")))
 
-    # The rotation is gone on with, also without the key.
+    # The rotation is continued even if the key is omitted.
     for one in connected:
         clients.do(one.close())
     connected = clients.connect("app")
@@ -160,7 +160,7 @@ def test_key_of_a_user_is_revoked_when_nobody_is_connected_by_it(cluster: Cluste
 def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
     cluster: Cluster, clients: Clients, is_described: bool
 ) -> None:
-    """The seed of neither leaves the host; the user is in the document of the accounts, or in the variables of its host alone."""
+    """Neither seed leaves the host. The user is described in the document of the accounts, or only in the variables of its host."""
     urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
     name = f"born-{is_described}"
     path = cluster.folder / f"{name}.creds"
@@ -253,7 +253,7 @@ def test_curve_key_changes_when_the_service_has_both_seeds(cluster: Cluster) -> 
 
 @pytest.mark.attack
 def test_cluster_that_stops_answering_keeps_the_old_key(cluster: Cluster) -> None:
-    """Once the new key signs: while it is waited until nobody is connected by the old one, and while servers are asked what they trust."""
+    """After the new key has signed: while waiting for connections by the old key to end, and while asking the servers which keys they trust."""
     old = issuer(cluster, "app")
     role = "ansible.builtin.include_role"
     pids = [str(process.pid) for process in cluster.processes.values()]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotation of the key of a user by nats_store: what each phase leaves valid, and what is refused."""
+"""Rotation of the key of a user by nats_store: what stays valid in each phase, and what is refused."""
 
 from __future__ import annotations
 
@@ -248,11 +248,11 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     assert len(store.claims("APP").body.revocations) == 2
 
 
-# ---- keys that are made on the hosts of applications
+# ---- keys that are created on application hosts
 
 
 class Host:
-    """A host with a user whose key it has made; the signing host has its public key alone."""
+    """A host that created the key of its user. The signing host has only the public key."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.path = store, store.site / "host.creds"
@@ -271,7 +271,7 @@ class Host:
         return {"account": "APP", "name": "born"}
 
     def distribute(self) -> bool:
-        """What the role credentials does. Whether it changed the file."""
+        """Do what the role credentials does. Returns whether the file changed."""
         known = self.signed()
         key = self.keep(
             "prepared", **{word: value for word, value in known.items() if word in ("public_key", "earlier_keys")}
@@ -289,7 +289,7 @@ class Host:
 
     @property
     def key(self) -> str:
-        """The key of the creds, whose seed is that of the JWT."""
+        """The public key in the creds, after checking that their seed belongs to their JWT."""
         found = self.store.site.claims("host.creds").subject
         assert self.store.site.key("host.creds").public_key == found
         return str(found)
@@ -306,14 +306,14 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(store: Store) -> 
     again = host.keep("prepared", rotated_key=old)
     assert (again["changed"], again["next_public_key"]) == (False, new)
 
-    # A run that was killed here: creds are renewed as before, and the key waits on.
+    # If a run is killed here, creds are renewed with the old key, and the next key is kept.
     host.user["tags"] = ["y"]
     assert host.distribute()
     assert host.key == old
     assert not host.distribute()
     assert host.keep("prepared", rotated_key=old)["next_public_key"] == new
 
-    # Signed, and killed before it is distributed: the creds on the host are valid.
+    # If a run is killed between signing and distribution, the creds on the host stay valid.
     store.run(of("resign", "born", public_key=old, next_public_key=new))
     assert (key(store, "born"), host.key) == (new, old)
     assert host.keep("prepared", rotated_key=old)["next_public_key"] == new

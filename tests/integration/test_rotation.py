@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rotation of signing keys by nats_store: each phase of it, what stays valid in it, and what is refused."""
+"""Rotation of signing keys by nats_store: what stays valid in each phase, and what is refused."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None
 
 
 def signing_program(site: Site, key: str) -> list[str]:
-    """A program that signs with a key, whose seed leaves the keystore."""
+    """Move the seed of a key out of the keystore. Returns the command of a program that signs with it."""
     seeds = site.folder / "hsm"
     seeds.mkdir(exist_ok=True)
     found = [path for path in site.folder.rglob("*.nk") if path.stem == key or path.name == "following.nk"]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No seed, creds file or bearer token leaves the files that hold it: not in output at -vvv --diff, logs, arguments of processes, or temporary files.
 
-Runs on the ansible-core in use, or on all those in NATSOPS_ANSIBLE_CORES, see .ci/cores.
+Runs on the ansible-core in use, or on all versions in NATSOPS_ANSIBLE_CORES; see .ci/cores.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def task(name: str, module: str, options: dict[str, Any], **keywords: Any) -> di
 
 
 def tasks() -> list[dict[str, Any]]:
-    """All modules, with seeds that are generated, in files and in variables; then the same with every kind of mistake."""
+    """Tasks of all modules, with seeds that are generated, in files and in variables, then tasks with every kind of mistake."""
     account = {
         "name": "APP",
         "jwt_path": "{{ d }}/app.jwt",
@@ -220,7 +220,7 @@ def files_with(folder: pathlib.Path, secrets: set[str]) -> list[pathlib.Path]:
 
 @pytest.fixture
 def temporary() -> Iterator[pathlib.Path]:
-    """A folder for temporary files, with a short path: ansible-core 2.21 has a Unix socket in it, whose path has 107 characters at most."""
+    """A folder for temporary files with a short path: ansible-core 2.21 creates a Unix socket in it, whose path is limited to 107 characters."""
     with tempfile.TemporaryDirectory(prefix="nats-") as folder:
         yield pathlib.Path(folder)
 
@@ -317,7 +317,7 @@ def test_seed_is_returned_when_asked_for_and_a_task_with_no_log_shows_none(play:
     assert seed not in played.output
 
 
-# ---- what AnsibleModule logs and returns, module by module, is looked at in every test that uses `site`, see Site.start
+# ---- what AnsibleModule logs and returns is checked in every test that uses `site`; see Site.start
 
 
 def test_creds_and_seeds_are_told_of_by_their_public_keys(acme: Site) -> None:

@@ -36,11 +36,11 @@ def kit(site: Site) -> Kit:
 
 
 def options(kit: Kit, **more: Any) -> Options:
-    """Options of a task, with the real server as the judge."""
+    """The options of a task that validates the configuration with the real server."""
     return kit.options(**{"config_dir": kit.site / "etc", "binary_path": str(SERVER), "operator": _OPERATOR, **more})
 
 
-#: Made once for each test, as its tokens have a time.
+#: Created once for each test, because its tokens contain the time.
 _OPERATOR: Any = None
 
 
@@ -55,7 +55,7 @@ def actions(result: dict[str, Any]) -> dict[str, str]:
 
 
 def read_by_the_server(folder: pathlib.Path) -> str:
-    """The digest of a configuration that the server takes."""
+    """The digest of a configuration, which the server must accept."""
     done = subprocess.run(
         [SERVER, "-t", "-c", folder / "nats-server.conf"], capture_output=True, text=True, check=False
     )
@@ -258,7 +258,7 @@ def test_every_problem_is_reported_at_once_in_the_words_of_a_role(kit: Kit) -> N
 @pytest.mark.server
 @pytest.mark.parametrize("version", ["2.10.26", ""])
 def test_claims_that_the_server_is_too_old_to_enforce_are_warned_of(kit: Kit, version: str) -> None:
-    """`make servers` has older servers; elsewhere one says that it is older, and is the same otherwise."""
+    """`make servers` runs this on older servers. Otherwise, a wrapper of the current server reports an older version."""
     operator = kit.operator()
     traced = {"trace": {"destination": "traces"}}
     operator["resolver_preload"][kit.app] = kit.site.make_jwt("app.jwt", "account", kit.app, kit.operator_key, traced)
@@ -277,7 +277,7 @@ def test_claims_that_the_server_is_too_old_to_enforce_are_warned_of(kit: Kit, ve
 
 @pytest.mark.server
 def test_server_has_the_last_word_and_nothing_is_replaced(kit: Kit) -> None:
-    """What this module does not know of, and the server refuses when it reads it, or when it starts."""
+    """Errors that this module does not detect, but the server does when it reads the configuration or when it starts."""
     secret = {"authorization": {"user": "route", "password": "not-to-be-seen"}}
     kit.site.run("server_config", **options(kit, cluster={**CLUSTER, **secret}))
     message = kit.site.refuse(
@@ -287,7 +287,7 @@ def test_server_has_the_last_word_and_nothing_is_replaced(kit: Kit) -> None:
     assert "invalid leafnode's minimum version" in message
     assert "not-to-be-seen" not in message
 
-    # An OCSP responder has to be asked before the server starts. It reads the configuration without that.
+    # The server contacts an OCSP responder when it starts, but not when it only reads the configuration.
     key, certificate = _certificate(kit.site)
     tls = {"cert_file": certificate, "key_file": key, "ca_file": certificate}
     message = kit.site.refuse("server_config", **options(kit, tls=tls, site_config="ocsp { mode: always }"))

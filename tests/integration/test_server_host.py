@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the host lacks for a nats-server to start: refused before anything is written, and a real server does not start with it."""
+"""Options for which the host lacks something are refused before anything is written. A real server does not start with them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from support.servers import SERVER
 from support.sites import Site
 from test_server_startup import runs, written
 
-#: Set aside for documentation (RFC 5737), so no host has it.
+#: Reserved for documentation (RFC 5737), so no host has it.
 _ELSEWHERE = "192.0.2.1"
 
 
 class Case(NamedTuple):
-    """Options with which a server does not start on this host, the words of the message, and what differs where it starts."""
+    """Options with which a server does not start on this host, words of the message, and options with which it starts."""
 
     bad: Callable[[Site], Options]
     place: str
@@ -176,7 +176,7 @@ def test_folder_that_the_service_may_not_write_is_refused(kit: Kit) -> None:
             in message
         )
         assert f"pid_file: the server could not write {folder}/pid: {user} may not write to {folder}." in message
-        told = kit.site.start("server_config", wanted, check=True)  # an earlier task may make it
+        told = kit.site.start("server_config", wanted, check=True)  # an earlier task may create it
         assert f"{user} may not write to {folder}. Unless an earlier task makes it, the real run fails." in str(
             told["warnings"]
         )

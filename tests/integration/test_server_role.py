@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The role natsops.security.server as far as it goes without systemd: what it refuses, and what it installs.
+"""The role natsops.security.server as far as it runs without systemd: what it refuses, and what it installs.
 
 The scenarios in extensions/molecule run it on hosts.
 """
@@ -20,7 +20,7 @@ MATERIAL = {"jwt": "eyJ", "system_account": "A" * 56, "resolver_preload": {}}
 
 # ---- what is refused
 
-#: What is about the play and the installation, and some of what the module refuses; the rest is in test_server_config.py and test_server_startup.py.
+#: Errors in the play and the installation, and some that the module reports. test_server_config.py and test_server_startup.py cover the others.
 REFUSED = {
     "none": ({"server_operator": {}}, "it has no operator's jwt, and 0 operators are among the facts"),
     "type": ({"server_resolver": {"type": "dir"}}, "must be one of: full, cache, memory, url, got: dir"),

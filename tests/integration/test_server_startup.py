@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is refused because a server would not start with it: by this collection, and in fact by a real server, which reads it without an error."""
+"""This collection refuses options with which a server would not start. A real server confirms each case."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kit(site: Site) -> Kit:
 
 
 def complete(options: Options) -> Options:
-    """Options with their defaults, as a module has them."""
+    """The options with their defaults, as a module gets them."""
     validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     assert validated.error_messages == []
     found: Options = validated.validated_parameters
@@ -68,13 +68,13 @@ def test_what_a_server_starts_with_is_accepted(kit: Kit, name: str) -> None:
     assert problems(options, server_configuration(options)) == []
 
 
-# ---- the judge
+# ---- a real server
 
 
 def written(folder: pathlib.Path, options: Options) -> pathlib.Path:
-    """The main file of a configuration that nobody has looked at."""
+    """Write a configuration without checking it. Returns the path of its main file."""
     folder.mkdir()
-    # A folder of its own: a resolver keeps an account that it has rather than take one that is as old.
+    # Each configuration has its own folder, because a resolver does not replace an account with one of the same age.
     files = {"site.conf": "", **server_configuration(complete({**options, "data_dir": str(folder)})).files}
     for file, text in files.items():
         (folder / file).write_text(text)
@@ -82,13 +82,13 @@ def written(folder: pathlib.Path, options: Options) -> pathlib.Path:
 
 
 def runs(config: pathlib.Path, expected: bool) -> tuple[bool, str]:
-    """Whether a server runs with a configuration, and what it says. It is waited for as long as it does not do what is expected."""
+    """Whether a server runs with a configuration, and its log. Waits up to PATIENCE seconds for the expected outcome."""
     log = config.parent / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen([SERVER, "-c", config], stdout=output, stderr=output, cwd=config.parent)
     try:
         deadline = time.monotonic() + PATIENCE
-        # Some of what it starts ends it after it is ready.
+        # Some errors stop the server only after it is ready.
         while process.poll() is None and not (expected and "Server is ready" in log.read_text()):
             if time.monotonic() > deadline:
                 break

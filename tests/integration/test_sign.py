@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_sign: a document of signing requests on the machine that has the key, by a seed, a folder of seeds or a program."""
+"""nats_sign signs a document of signing requests on the machine that has the keys, with a seed, a folder of seeds or a program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAM = str(pathlib.Path(__file__).parents[1] / "support" / "sign_program.py")
 
 @pytest.fixture
 def offline(site: Site) -> Site:
-    """A folder with a document that asks the operator for itself and an account, and the account for a user."""
+    """A folder with a document of requests: the operator signs itself and an account, and the account signs a user."""
     operator, account = site.make_key("operator.nk", "operator"), site.make_key("account.nk", "account")
     site.make_key("other.nk", "operator")
     wanted = [

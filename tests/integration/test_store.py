@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_store: a whole operator from one document, created, corrected, renewed, removed; what it says in check mode; what it refuses."""
+"""nats_store: an operator with everything below it is created, corrected, renewed and removed from one document; check mode; what is refused."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ DEFINITION: dict[str, Any] = {
 
 @pytest.fixture
 def definition() -> dict[str, Any]:
-    """A document with a bit of everything, to change at will."""
+    """A copy of a document with many kinds of claims, which a test may change."""
     return copy.deepcopy(DEFINITION)
 
 
@@ -68,7 +68,7 @@ class Store:
         self.options = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
 
     def apply(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """The result of a run, which check mode has foretold."""
+        """The result of a run, which check mode has predicted."""
         told = self.site.check("store", definition=definition, **self.options, **options)
         result = self.site.run("store", definition=definition, **self.options, **options)
         for name in ("summary", "diff", "changed", "created_users", "kept_users"):
@@ -80,7 +80,7 @@ class Store:
         return result
 
     def keep(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """The result of a run that touches nothing."""
+        """The result of a run that changes nothing."""
         return self.site.keep("store", definition=definition, **self.options, **options)
 
     def refuse(self, definition: dict[str, Any], how: dict[str, Any] | None = None, **options: Any) -> str:
@@ -88,7 +88,7 @@ class Store:
         return self.site.refuse("store", how, definition=definition, **self.options, **options)
 
     def info(self) -> dict[str, Any]:
-        """What nats_store_info tells."""
+        """The result of nats_store_info."""
         return self.site.check("store_info", **self.options)
 
     def account(self, name: str) -> Any:
@@ -101,7 +101,7 @@ class Store:
 
     @property
     def files(self) -> list[str]:
-        """What is there, but for what is not nsc's."""
+        """The paths of the store and keystore, except those that nsc does not know."""
         found = [path.relative_to(self.site.folder).as_posix() for path in self.site.folder.rglob("*")]
         return sorted(path for path in found if ".natsops" not in path)
 
@@ -114,12 +114,12 @@ def store(site: Site) -> Store:
 
 @pytest.fixture
 def made(store: Store, definition: dict[str, Any]) -> Store:
-    """A store that was made from the document."""
+    """A store that was created from the document."""
     store.apply(definition)
     return store
 
 
-# ---- from nothing
+# ---- created
 
 
 def test_store_is_created_and_then_kept(store: Store, definition: dict[str, Any]) -> None:
@@ -257,7 +257,7 @@ def test_diff_is_one_that_people_can_read(made: Store, definition: dict[str, Any
     assert diff["after"]["accounts.APP"]["subject"] == f"APP ({app})"
     assert diff["after"]["accounts.PARTNER"]["subject"] == f"PARTNER ({partner.subject})"
     assert "eyJ" not in text, "tokens are named by their identifiers"
-    # Whatever the key belongs to, its name stands before it.
+    # The name of its entity precedes each key.
     assert re.findall(r'"[OAU][A-Z2-7]{55}"', text) == []
     user = definition["accounts"][1]["users"][0]["name"]
     lines = diff["prepared"].splitlines()
@@ -490,7 +490,7 @@ def test_prune_revokes_and_archives(made: Store, definition: dict[str, Any]) -> 
         assert f"{key}.nk.archived" in archived
     assert not [path for path in made.files if path.endswith((f"{user.subject}.nk", f"{partner.subject}.nk"))]
     made.keep(definition, prune=True)
-    # What was revoked stays revoked, and a user of the same name is another one.
+    # The revocation stays, and a new user of the same name gets another key.
     definition["accounts"][1]["users"].append({"name": "orders"})
     made.apply(definition, prune=True)
     assert made.user("APP", "orders").subject != user.subject

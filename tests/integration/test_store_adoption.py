@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stores that nsc made: told as a document, and adopted as they are. `tests/data/nsc-stores/make.sh` makes them."""
+"""Stores that nsc created are returned as a document, and adopted unchanged. `tests/data/nsc-stores/make.sh` creates them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ("plain", "full")
 
 
 class Adopted:
-    """A copy of a store that nsc made, with nsc's modes."""
+    """A copy of a store that nsc created, with nsc's modes."""
 
     def __init__(self, site: Site, name: str) -> None:
         self.site, self.name = site, name.upper()
@@ -34,7 +34,7 @@ class Adopted:
         self.options = {"stores_dir": site / "stores", "keys_dir": site / "keys", "store": self.name}
 
     def info(self) -> dict[str, Any]:
-        """What nats_store_info tells."""
+        """The result of nats_store_info."""
         return self.site.check("store_info", **self.options)
 
     def apply(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -42,11 +42,11 @@ class Adopted:
         return self.site.run("store", definition=definition, **self.options, **options)
 
     def keep(self, definition: dict[str, Any]) -> dict[str, Any]:
-        """The result of a run that touches nothing."""
+        """The result of a run that changes nothing."""
         return self.site.keep("store", definition=definition, **self.options)
 
     def adopt(self, definition: dict[str, Any]) -> dict[str, Any]:
-        """The result of the first run, which records whose the store is, and touches nothing of nsc's. The second one touches nothing at all."""
+        """The result of the first run, which records the operator of the store and changes no file of nsc. A second run changes nothing."""
         before = self.files
         result = self.apply(definition)
         (entity,) = [entity for entity in result["entities"] if entity["action"] == "changed"]
@@ -62,7 +62,7 @@ class Adopted:
 
     @property
     def files(self) -> dict[str, tuple[Any, ...]]:
-        """The files that are nsc's, and everything about them."""
+        """The files of nsc by path, with their content and attributes."""
         return {
             path: known
             for path, known in self.site.snapshot().items()
@@ -82,13 +82,13 @@ def adopted(site: Site, request: pytest.FixtureRequest) -> Adopted:
 
 @pytest.fixture
 def full(site: Site) -> Adopted:
-    """The store with a bit of everything."""
+    """The store that uses many features of nsc."""
     return Adopted(site, "full")
 
 
 @pytest.fixture
 def plain(site: Site) -> Adopted:
-    """The store of a beginner."""
+    """The store with few features."""
     return Adopted(site, "plain")
 
 
@@ -113,7 +113,7 @@ def test_document_of_a_changed_store_is_the_changed_one(full: Adopted) -> None:
 
 
 def test_subjects_named_in_the_deprecated_way_are_told_as_options_name_them(full: Adopted) -> None:
-    """`to` is where a stream goes in its own account, and what the exporting account calls a service (Import.To of the Go library)."""
+    """`to` is the prefix of a stream in the importing account, and the subject of a service in the exporting account (Import.To of the Go library)."""
     path = "stores/FULL/accounts/PARTNER/PARTNER.jwt"
     claims = full.site.claims(path)
     stream, service = claims.body.imports[0], claims.body.imports[1]
@@ -135,7 +135,7 @@ def test_subjects_named_in_the_deprecated_way_are_told_as_options_name_them(full
 
 
 def test_every_token_of_a_store_means_the_same_when_made_anew(full: Adopted) -> None:
-    """The document, applied where nothing is yet, makes a store of the same document, but for keys."""
+    """Applied to empty folders, the document creates a store with the same document, except for keys."""
     definition = full.info()["definition"]
     definition["operator"]["signing_keys"] = [{"role": "main"}]
     for account in definition["accounts"]:
@@ -149,7 +149,7 @@ def test_every_token_of_a_store_means_the_same_when_made_anew(full: Adopted) -> 
     for account in [*definition["accounts"], *again["accounts"]]:
         account.get("signing_keys", []).sort(key=lambda key: key["role"])
         for user in account.get("users", []):
-            # A user without a role is signed by the unscoped key, which has a name now.
+            # A user without a role is signed by the unscoped key, which has a role now.
             user.setdefault("signing_key_role", "main")
     assert again == definition
 

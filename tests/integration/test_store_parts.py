@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A part of an operator: accounts that are taken as they are, keys of users that were made elsewhere, renewals that do not fall on one day."""
+"""Documents of a part of an operator: existing accounts, keys of users that were created elsewhere, renewals that are spread over days."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def apply(site: Site, definition: dict[str, Any], **options: Any) -> dict[str, A
 
 @pytest.fixture
 def owned(site: Site) -> Site:
-    """A store of which only the signing key of APP is here."""
+    """A store of which only the signing key of APP is available."""
     apply(site, WHOLE)
     app = site.claims("stores/ACME/accounts/APP/APP.jwt")
     (signing,) = app.body.signing_keys

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A store survives: being killed at any moment, two runs at once, a full disk."""
+"""A store survives runs that are killed at any moment, simultaneous runs, and a full disk."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(folder: pathlib.Path, definition: dict[str, Any], now: int = NOW, **opti
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """The status of a process that does the work."""
+    """Run `work` in a child process. Returns its status as os.waitpid reports it."""
     child = os.fork()
     if not child:
         status = 1
@@ -78,7 +78,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 
 def kill_at(step: int) -> None:
-    """End this process by SIGKILL before its n-th change of the file system."""
+    """End this process with SIGKILL before its change number `step` of the file system."""
     left = [step]
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +116,7 @@ def seeds_in(folder: pathlib.Path) -> set[str]:
 
 
 def assert_nsc_reads(folder: pathlib.Path) -> list[Claims]:
-    """Hold what is there to what nsc needs: every token whole, each signed by a key of the one above, the seeds in place. All claims."""
+    """Check what nsc requires: every token is complete and signed by a key of its parent, and the seeds are in place. Returns all claims."""
     root = folder / "stores" / "ACME"
     if not (root / ".nsc").exists():
         assert not list(root.glob("accounts/*/*.jwt"))
@@ -135,14 +135,14 @@ def assert_nsc_reads(folder: pathlib.Path) -> list[Claims]:
             assert rules.did_sign(account, user) or user.issuer not in [key.key for key in account.body.signing_keys]
             found.append(user)
     for claims in found:
-        # A key that is already in the archive belongs to a token that is on its way there.
+        # A key that is already in the archive belongs to a token that is about to be archived.
         archived = list((folder / "keys" / ".natsops").rglob(f"{claims.subject}.nk.archived"))
         assert claims.subject in seeds or archived
     return found
 
 
 def assert_complete(folder: pathlib.Path, definition: dict[str, Any]) -> None:
-    """The next run finds nothing to do, no key is too many, nothing is left over."""
+    """Check that the next run changes nothing, and that no unused key, temporary file or journal is left."""
     assert not run(folder, definition, NOW + 20).plan.changes
     found = assert_nsc_reads(folder)
     keys = {claims.subject for claims in found}
@@ -156,14 +156,14 @@ def assert_complete(folder: pathlib.Path, definition: dict[str, Any]) -> None:
 
 
 def copy_of(folder: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
-    """The same files elsewhere."""
+    """Copy a folder. Returns the path of the copy."""
     subprocess.run(["cp", "-a", str(folder), str(target)], check=True)
     return target
 
 
 @pytest.fixture
 def memory() -> Iterator[pathlib.Path]:
-    """An empty folder in memory where there is such a thing: hundreds of runs would wait for a disk for minutes."""
+    """An empty folder, in memory if possible, because hundreds of runs would take minutes on a disk."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder:
         yield pathlib.Path(folder)
@@ -178,7 +178,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def killed(folder: pathlib.Path, definition: dict[str, Any], step: int, now: int = NOW + 5) -> bool:
-    """Whether a run was killed before it came to its end."""
+    """Whether a run that is to be killed at this step was killed before it ended."""
 
     def work() -> None:
         kill_at(step)
@@ -207,7 +207,7 @@ def test_kill_at_any_moment_loses_no_key_and_makes_none_twice(
         assert_nsc_reads(folder)
         made = seeds_in(folder) - before
         run(folder, wanted, NOW + 10)
-        # What was made before the kill is used, not made once more.
+        # Keys that were created before the kill are used, not created again.
         archived = {path.name.split(".")[0] for path in folder.rglob("*.nk.archived")}
         assert made <= seeds_in(folder) | archived
         assert_complete(folder, wanted)
@@ -227,7 +227,7 @@ def test_kill_and_kill_again(memory: pathlib.Path) -> None:
     assert_complete(folder, FIRST)
 
 
-# ---- two at once
+# ---- simultaneous runs
 
 
 _RUN = """
@@ -247,7 +247,7 @@ print(outcome.plan.changes)
 
 
 def start(folder: pathlib.Path, definition: dict[str, Any], collections: pathlib.Path) -> subprocess.Popen[str]:
-    """A run in a process of its own."""
+    """Start a run in its own process."""
     code = _RUN.format(path=[str(collections)])
     arguments = [sys.executable, "-c", code, str(folder), json.dumps(definition)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
@@ -288,7 +288,7 @@ def test_wait_for_the_lock_ends_with_who_holds_it(first: pathlib.Path, tmp_path:
                 run(folder, FIRST, timeout=0.2, check=check)
             assert time.monotonic() - began >= 0.2
             assert os.waitpid(child, os.WNOHANG) == (0, 0), "it waited until the lock was given back"
-        # Also one that only reads is told.
+        # The process is found even if its name is not in the lock file.
         (folder / "stores/ACME/.natsops/lock").write_text("")
         with pytest.raises(NatsSecurityError, match=f"locked by process {child}"):
             run(folder, FIRST, timeout=0)
@@ -308,7 +308,7 @@ def test_readers_do_not_wait_for_each_other(first: pathlib.Path) -> None:
 
 
 def test_full_disk_is_one_clear_error_and_the_next_run_completes(tmp_path: pathlib.Path) -> None:
-    # A limit on the size of files: the system refuses to write as it does on a full disk. Tokens do not fit, seeds do.
+    # With a limit on the size of files, writing fails as on a full disk. Seeds fit, tokens do not.
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
         with pytest.raises(

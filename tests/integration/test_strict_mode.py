@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way to strict_signing_key_usage: what nats_store_info says would be refused, and that nats_store switches it on only when nothing is."""
+"""Enabling strict_signing_key_usage: nats_store_info reports what servers would refuse, and nats_store enables it only if that is nothing."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Store:
 
     @property
     def mode(self) -> dict[str, Any]:
-        """What nats_store_info says of strict mode."""
+        """The report of nats_store_info about strict mode."""
         found: dict[str, Any] = self.site.run("store_info", **self.folders)["strict_mode"]
         return found
 
     def give_signing_keys(self) -> None:
-        """Have the document give everybody a signing key, and the operator strict mode."""
+        """Add signing keys for the operator and all accounts to the document, and enable strict mode."""
         self.document["operator"].update(KEYS, strict_signing_key_usage=True)
         for account in self.document["accounts"]:
             account.update(KEYS)
@@ -124,7 +124,7 @@ def test_signing_keys_come_first_and_the_switch_afterwards(store: Store) -> None
         for user in account.get("users", ()):
             user["signing_key_role"] = "main"
     store.run()
-    # An activation has no role to name: it is signed again with the switch.
+    # An activation has no role of a signing key, so it is signed again when strict mode is enabled.
     assert len(store.mode["activations"]) == 1
     assert (store.mode["accounts"], store.mode["users"], store.mode["enabled"]) == ([], [], False)
     store.document["operator"]["strict_signing_key_usage"] = True
@@ -137,7 +137,7 @@ def test_activation_that_servers_refuse_keeps_it_off(store: Store) -> None:
     partner = store.site.claims("stores/ACME/accounts/PARTNER/PARTNER.jwt").subject
     (path,) = (store.site.folder / "keys/keys").rglob(f"{app}.nk")
     signer = store.site.core.decorated.seed_in(path.read_text())
-    # nats_activation and nsc do not name the account where its own key signs; others do, and servers hold that against it.
+    # nats_activation and nsc omit issuer_account if the account's identity key signs. Other tools set it, and servers then refuse the activation.
     given = {"import_subject": "orders", "import_type": "service", "issuer_account": app}
     token = store.site.make_jwt("activation.jwt", "activation", partner, signer, given)
     store.give_signing_keys()

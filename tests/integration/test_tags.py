@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tags of role tasks, as the README has them: `ansible-playbook --list-tags` shows those of the roles that a playbook imports."""
+"""The tags of role tasks, as documented in the README: `ansible-playbook --list-tags` shows those of the roles that a playbook imports."""
 
 from __future__ import annotations
 

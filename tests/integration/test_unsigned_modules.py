@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Modules of one JWT with a key on a machine without a network: what is to be signed goes there in a file, and the next run takes it back."""
+"""Modules of one JWT with a key on an offline machine: a file takes the signing request there, and the next run applies the signed file."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_change_is_asked_for_and_the_jwt_stays_meanwhile(site: Site, elsewhere: 
     asked = site.run("operator", **operator)
     assert site.text("acme.jwt") == before
     assert json.loads(site.text("operator.json"))["requests"][0]["existing"] == before
-    # Another wish before it is signed is another document.
+    # If the options change before it is signed, there is another document of requests.
     operator["tags"] = ["newer"]
     again = site.run("operator", **operator)
     assert again["unsigned"]["checksum"] != asked["unsigned"]["checksum"]
@@ -114,14 +114,14 @@ def test_change_is_asked_for_and_the_jwt_stays_meanwhile(site: Site, elsewhere: 
     site.run("operator", **operator)
     assert "newer" in site.claims("acme.jwt").body.tags
     signed = site.text("operator.json")
-    # A new key is named as the next run names it, which asks for the same, however long the path is that names it until it is made.
+    # A new key is in the document by its public key instead of a placeholder with a long path, so the next run requests the same.
     folder = site.folder / ("long" * 30)
     folder.mkdir()
     new = {**operator, "signing_keys": [*operator["signing_keys"], {"path": str(folder / "new.nk")}]}
     asked = site.run("operator", **new)
     assert site.keep("operator", **new)["unsigned"] == asked["unsigned"]
     assert "(a new operator key" not in site.text("operator.json")
-    # What was signed once does not come back over something newer.
+    # An earlier signed document does not replace a newer JWT.
     operator["tags"] = ["newest"]
     sign(site, elsewhere, site.run("operator", **operator)["unsigned"])
     site.run("operator", **operator)

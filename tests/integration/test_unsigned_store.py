@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_store with keys on a machine without a network: one file travels there and back, and nothing is half-signed meanwhile."""
+"""nats_store with keys on an offline machine: one file travels there and back, and nothing is partly signed meanwhile."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Offline:
         return result
 
     def make(self) -> dict[str, Any]:
-        """Ask, sign and take."""
+        """Request signatures, sign, and apply what was signed. Returns the result of the last run."""
         asked = self.site.run("store", **self.store)
         self.sign(asked["unsigned"]["checksum"])
         return self.site.run("store", **self.store)
 
     @property
     def tokens(self) -> dict[str, str]:
-        """The JWTs that are there."""
+        """The JWTs of the store by path."""
         return {str(path): path.read_text() for path in self.site.folder.rglob("stores/**/*.jwt")}
 
 
 @pytest.fixture
 def offline(site: Site, tmp_path: pathlib.Path) -> Offline:
-    """A store that is not there yet."""
+    """A store that does not exist yet."""
     return Offline(site, tmp_path / "elsewhere")
 
 
@@ -79,7 +79,7 @@ def test_file_travels_there_and_back(offline: Offline) -> None:
     assert offline.tokens == {}
     made = sorted(path.name for path in site.folder.rglob("*.nk"))
     assert len(made) == 4
-    # Nothing changes while it waits.
+    # While signatures are missing, nothing changes.
     again = site.keep("store", **offline.store)
     assert again["unsigned"] == unsigned
     signed = offline.sign(unsigned["checksum"])
@@ -90,7 +90,7 @@ def test_file_travels_there_and_back(offline: Offline) -> None:
     offline.elsewhere.assert_signed_as_by_seeds(site.folder / "stores", 6)
     assert len(list(site.folder.rglob("*.creds"))) == 3
     site.keep("store", **offline.store)
-    # Without the file, and without the option, it is the same.
+    # Without the file, and without the option, nothing changes either.
     offline.file.unlink()
     site.keep("store", **offline.store)
     del offline.options["unsigned_path"]
@@ -203,7 +203,7 @@ def test_signing_key_goes_when_the_account_came_back(offline: Offline, is_run_in
     assert not seed.exists()
     assert not list(site.folder.rglob("stores/ACME/accounts/OWN/users/*.jwt"))
     site.keep("revocation", **revocation)
-    # The role gets a new key, and the user a JWT of that.
+    # The role gets a new key, which signs the user's JWT.
     offline.make()
     (new,) = (key.key for key in site.claims("stores/ACME/accounts/OWN/OWN.jwt").body.signing_keys)
     assert new != stolen
@@ -256,7 +256,7 @@ def test_another_document_is_asked_for_anew_and_earlier_signatures_are_not_used(
     offline.sign(first["checksum"])
     signed = offline.file.read_text()
     offline.document["accounts"][0]["limits"] = {"connections": 7}
-    # What was signed meanwhile is put in place, and the rest is asked for: the operator and PARTNER are as they are wanted.
+    # Signed JWTs that match the document, of the operator and PARTNER, are applied. A signature of APP is requested again.
     second = site.run("store", **offline.store)["unsigned"]
     assert second["requests"] == ["account APP"]
     assert second["checksum"] != first["checksum"]
@@ -284,7 +284,7 @@ def test_account_that_changed_meanwhile_is_not_replaced_by_what_comes_back(offli
     offline.document["accounts"][0]["limits"] = {"connections": 7}
     asked = site.run("store", **offline.store)["unsigned"]
     offline.sign(asked["checksum"])
-    # Whoever has the key has changed the account meanwhile.
+    # The holder of the key has changed the account meanwhile.
     path = "stores/ACME/accounts/APP/APP.jwt"
     claims = site.claims(path)
     user = nkey.create("user").public_key

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_user and nats_activation: what is signed on behalf of an account, and what the account's JWT says of it."""
+"""nats_user and nats_activation: what is signed on behalf of an account, and how the account's JWT restricts it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAY = 86400
 
 @pytest.fixture
 def user(acme: Site) -> dict[str, Any]:
-    """The options of a task that makes a user of APP, JWT and creds."""
+    """The options of a task that creates a user of APP with JWT and creds."""
     return {
         "name": "u",
         "key_path": acme / "u.nk",
@@ -49,7 +49,7 @@ def activation(acme: Site) -> dict[str, Any]:
 
 
 def change_account(acme: Site, **options: Any) -> None:
-    """Bring the account APP in line with other options."""
+    """Change the account APP with these options."""
     exports = [
         {"subject": "prices.>", "type": "stream"},
         {"subject": "orders.create", "type": "service", "token_required": True},
@@ -209,7 +209,7 @@ def test_absent_removes_neither_when_one_is_something_else(acme: Site, user: dic
     assert "u.creds is left as it is" in message
 
 
-# ---- the account above
+# ---- the user's account
 
 
 def test_account_key_signs_without_naming_an_account(acme: Site, user: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What people read after a run: the callback natsops.security.reasons and the role operator, with `no_log` and in check mode."""
+"""What users read after a run: the output of the callback natsops.security.reasons and of the role operator, with `no_log` and in check mode."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the interop tests share: nsc and nats at pinned versions, and a home in which these and the modules work on one store."""
+"""Fixtures of the interop tests: nsc and nats at pinned versions, and a home folder in which they and the modules work on one store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def payload(token: str) -> dict[str, Any]:
-    """What a token says, as JSON has it."""
+    """The payload of a token, parsed as JSON."""
     chunk = token.split(".")[1]
     told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(chunk + "=" * (-len(chunk) % 4)))
     return told
@@ -27,7 +27,7 @@ def payload(token: str) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class Home:
-    """A home of its own for nsc, nats and the modules, with one operator in it."""
+    """A separate home folder for nsc, nats and the modules, with one operator."""
 
     site: Any
     peers: pathlib.Path
@@ -35,23 +35,23 @@ class Home:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where all of it is."""
+        """The home folder."""
         path: pathlib.Path = self.site.folder
         return path
 
     @property
     def stores(self) -> pathlib.Path:
-        """Where nsc and nats look for stores when nobody says anything else."""
+        """The folder in which nsc and nats look for stores by default."""
         return self.folder / "data/nats/nsc/stores"
 
     @property
     def keys(self) -> pathlib.Path:
-        """Where they look for keys."""
+        """The keystore that nsc and nats use by default."""
         return self.folder / "data/nats/nsc/keys"
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where nsc and nats find this home, and nobody else's."""
+        """Environment variables with which nsc and nats use this home folder only."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("NSC_", "NKEYS_", "NATS_"))}
         folders = {
             "HOME": self.folder,
@@ -80,32 +80,32 @@ class Home:
         return done.stdout, told
 
     def nsc(self, *arguments: Any) -> str:
-        """All that nsc prints."""
+        """Run nsc. Return the command line with all its output."""
         return self._run("nsc", arguments)[1]
 
     def nsc_json(self, *arguments: Any) -> Any:
-        """What nsc prints as JSON."""
+        """The JSON output of nsc."""
         return json.loads(self._run("nsc", (*arguments, "--json"))[0])
 
     def nats(self, *arguments: Any) -> str:
-        """All that `nats auth` prints."""
+        """Run `nats auth`. Return the command line with all its output."""
         return self._run("nats", ("auth", *arguments))[1]
 
     def nats_json(self, *arguments: Any) -> Any:
-        """What `nats auth` prints as JSON."""
+        """The JSON output of `nats auth`."""
         return json.loads(self._run("nats", ("auth", *arguments, "--json"))[0])
 
     def select(self) -> None:
-        """Have nsc work on this operator. With the modules' own store it has never heard of it before."""
+        """Select this operator in nsc, which does not know a store that the modules created."""
         self.nsc("select", "operator", self.operator)
 
     def objections(self) -> str:
-        """What nsc says to everything in the store."""
+        """The output of nsc validate for the whole store, which may report errors."""
         self.select()
         return self._run("nsc", ("validate", "-A"), may_fail=True)[1]
 
     def validate(self) -> str:
-        """What nsc says to everything in the store, having found nothing to object to."""
+        """The output of nsc validate for the whole store, which must succeed."""
         self.select()
         return self.nsc("validate", "-A")
 
@@ -113,21 +113,21 @@ class Home:
 
     @property
     def options(self) -> dict[str, str]:
-        """Where the modules find the store."""
+        """The module options that locate the store."""
         return {"stores_dir": str(self.stores), "keys_dir": str(self.keys), "store": self.operator}
 
     def apply(self, definition: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """The result of nats_store, which check mode has foretold."""
+        """The result of nats_store, which check mode has predicted."""
         told: dict[str, Any] = self.site.run("store", definition=definition, **self.options, **options)
         return told
 
     def keep(self, definition: dict[str, Any]) -> dict[str, Any]:
-        """The result of nats_store where nothing is touched."""
+        """The result of nats_store, which must change nothing."""
         told: dict[str, Any] = self.site.keep("store", definition=definition, **self.options)
         return told
 
     def adopt(self, definition: dict[str, Any]) -> None:
-        """The first run of nats_store on a store of another tool, which records whose it is and changes no file of it; then one that changes nothing."""
+        """Run nats_store on a store of another tool: the first run records the operator and changes no file of the store, the second run changes nothing."""
         before = self.files()
         ((name, (action, reasons)),) = [
             item for item in changed(self.apply(definition)).items() if item[1][0] != "extra"
@@ -138,7 +138,7 @@ class Home:
         self.keep(definition)
 
     def files(self) -> dict[str, tuple[Any, ...]]:
-        """All files that are not the modules' own, and everything about them."""
+        """The files of the home folder except those in .natsops, with the details of a snapshot, by path."""
         known = self.site.snapshot().items()
         return {path: about for path, about in known if ".natsops" not in path and pathlib.Path(path).is_file()}
 
@@ -163,7 +163,7 @@ class Home:
         return key
 
     def tokens(self) -> dict[str, bytes]:
-        """All JWTs of the store."""
+        """All JWTs of the store, by path."""
         root = self.stores / self.operator
         return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.jwt"))}
 
@@ -184,5 +184,5 @@ def peers() -> pathlib.Path:
 
 @pytest.fixture
 def home(site: Any, peers: pathlib.Path) -> Home:
-    """A home with nothing in it."""
+    """An empty home folder."""
     return Home(site, peers)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Our backups opened with the nats command line, those of nats read, and ours restored by it."""
+"""Backups of the collection opened and restored with the nats command line, and backups of nats read by the collection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GUIDE = pathlib.Path(__file__).parents[2] / "docs" / "backup.md"
 
 @pytest.fixture
 def made(home: Home) -> Home:
-    """An operator that nsc made: signing keys, a scope, users with creds."""
+    """An operator created by nsc: signing keys, a scope, users with creds."""
     home.nsc("add", "operator", "ACME", "--sys", "--generate-signing-key")
     home.nsc("add", "account", "APP")
     home.nsc("edit", "account", "APP", "--sk", "generate")
@@ -61,7 +61,7 @@ def test_nats_opens_our_backup_by_the_commands_of_the_guide(made: Home) -> None:
     subprocess.run(["bash", "-ec", commands], check=True, cwd=made.folder, env=environment, capture_output=True)
     subprocess.run(["tar", "-xzf", "acme.tar.gz", "-C", str(data)], check=True, cwd=made.folder)
     assert gather(Layout(str(data / "stores"), str(data / "keys"), "ACME")) == contents
-    # nsc finds everything in its place.
+    # nsc accepts the restored store and keystore.
     shutil.rmtree(made.stores)
     shutil.rmtree(made.keys)
     shutil.move(data / "stores", made.stores)
@@ -86,7 +86,7 @@ def test_nats_restores_what_we_write(made: Home) -> None:
     shutil.rmtree(made.keys)
     made.nats("operator", "restore", "ACME", "acme.json")
     restored = without_marker(contents_of(made))
-    # nats makes no creds files.
+    # nats does not write creds files.
     assert restored == {path: text for path, text in without_marker(contents).items() if "/creds/" not in path}
     made.validate()
 

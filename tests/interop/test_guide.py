@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The guide to adopting a store of nsc, typed from its first command, with nsc."""
+"""The guide to adopting a store of nsc, run from its first command with the real nsc."""
 
 from __future__ import annotations
 

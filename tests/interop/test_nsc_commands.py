@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""docs/from-nsc.md has a row for every command of nsc, and no others. Its way to take over a store changes nothing."""
+"""docs/from-nsc.md has a row for every command of nsc, and no others. The adoption that it describes changes nothing in a store."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from support.plays import Play
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/from-nsc.md").read_text()
-#: Commands that work and that nsc does not list.
+#: Commands that nsc has but does not list.
 HIDDEN = {"fix", "migrate"}
 
 
 def commands(home: Any, *path: str) -> set[str]:
-    """The commands at a path, without those that only hold others."""
+    """The commands below a path, without those that only group others."""
     text = home._run("nsc", (*path, "--help"))[0]
     listed = text.partition("Available Commands:\n")[2].partition("\n\n")[0]
     names = re.findall(r"^  ([a-z_-]+) ", listed, re.MULTILINE)
@@ -56,7 +56,7 @@ def test_a_store_of_nsc_is_adopted_and_nothing_changes(home: Any, play: Play) ->
         environment=play.environment(),
     )
     assert status == 0, output
-    assert output.count("\nchanged: ") == 2  # the document, and the record of keys
+    assert output.count("\nchanged: ") == 2  # the document and the record of keys
     text = document.read_text()
     assert "disk_storage: 10GiB" in text
     assert "!unsafe 'svc.{{name()}}.>'" in text

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stores that nats_store made, in the hands of nsc, of `nats auth` and of a nats-server that nsc pushes to."""
+"""Stores created by nats_store, used by nsc, by `nats auth` and by a nats-server that nsc pushes to."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ USERS = [(account["name"], user["name"]) for account in DEFINITION["accounts"] f
 
 @pytest.fixture
 def definition() -> dict[str, Any]:
-    """A document with a bit of everything, to change at will."""
+    """A document with entities of every kind, which tests may change."""
     return copy.deepcopy(DEFINITION)
 
 
 @pytest.fixture
 def made(home: Home, definition: dict[str, Any]) -> Home:
-    """A store that was made from the document."""
+    """A store created from the document."""
     home.apply(definition)
     return home
 
@@ -108,7 +108,7 @@ def test_nsc_finds_nothing_to_object_to_and_says_what_the_tokens_say(made: Home)
     told = made.validate()
     for name in ("ACME", "SYS", "APP", "PARTNER", "AUTH"):
         assert f'"{name}"' in told
-    # The modules read and left the folder as it is: nsc does not find an old keystore to move or a key out of place.
+    # The layout is that of nsc: nsc finds neither an old keystore to migrate nor a misplaced key.
     assert made.nsc_json("describe", "operator") == payload(made.token())
     for name in ("SYS", "APP", "PARTNER", "AUTH"):
         assert made.nsc_json("describe", "account", "--name", name) == payload(made.token(name))
@@ -188,7 +188,7 @@ def test_nsc_works_on_after_pruning(made: Home, definition: dict[str, Any]) -> N
     assert set(payload(made.token("APP"))["nats"]["revocations"]) >= {
         path.name.split(".")[0] for path in made.keys.rglob("U*.nk.archived*") if "dashboard" in path.name
     }
-    # They are of the store's own again, with keys of their own.
+    # nats_store manages the entities that nsc created again, with their new keys.
     assert {"account/PARTNER", "user/APP/dashboard"} <= set(changed(made.apply(definition)))
 
 
@@ -230,9 +230,9 @@ def test_nsc_reads_names_of_any_kind(home: Home, name: str) -> None:
 
 @contextlib.contextmanager
 def server(home: Home) -> Iterator[str]:
-    """A nats-server with a full resolver that knows the system account only; its URL."""
+    """The URL of a nats-server with a full resolver that has only the system account."""
     (port,) = free_ports(1)
-    # What nsc itself writes for such a server, as it finds it in the store.
+    # The configuration that nsc generates from the store.
     home.nsc("generate", "config", "--nats-resolver", "--config-file", home.folder / "resolver.conf")
     config = home.folder / "server.conf"
     config.write_text(f'listen: "127.0.0.1:{port}"\ninclude "resolver.conf"\n')
@@ -241,11 +241,11 @@ def server(home: Home) -> Iterator[str]:
 
 
 async def _deliver(url: str, publisher: pathlib.Path, subscriber: pathlib.Path) -> list[str]:
-    """The subjects on which a subscriber gets what a publisher sends on its own."""
+    """Publish on the subject of the exporting account. Return the subjects on which the subscriber of the importing account receives the message."""
     sender = await nats.connect(url, user_credentials=str(publisher), allow_reconnect=False, connect_timeout=60)
     receiver = await nats.connect(url, user_credentials=str(subscriber), allow_reconnect=False, connect_timeout=60)
     subscription = await receiver.subscribe("their.prices.>")
-    # Twice: the ping of nats-py's flush overtakes a subscription that is still to be written.
+    # Twice, because nats-py sends the ping of a flush before a pending subscription.
     await receiver.flush()
     await receiver.flush()
     await sender.publish("prices.tea", b"3")
@@ -260,7 +260,7 @@ async def _deliver(url: str, publisher: pathlib.Path, subscriber: pathlib.Path) 
 def test_nsc_pushes_to_a_server_and_users_connect(made: Home, definition: dict[str, Any]) -> None:
     made.select()
     with server(made) as url:
-        # Pushed one by one, as nsc waits out a second for each.
+        # Push only these accounts, as nsc waits a second for each.
         for name in ("APP", "PARTNER"):
             told = made.nsc("push", "--account", name, "--account-jwt-server-url", url)
             assert "[ERR" not in told, told
@@ -310,7 +310,7 @@ def test_what_nats_auth_changes_is_told_as_drift_and_put_right(made: Home, defin
 
 
 def test_revocations_that_nsc_makes_meanwhile_are_not_lost(made: Home, definition: dict[str, Any]) -> None:
-    """nsc takes no lock, and reads, signs and writes an account while nats_store does."""
+    """nsc uses no lock, and reads, signs and writes an account while nats_store does."""
     made.select()
     name = "APP"
     revoked = []

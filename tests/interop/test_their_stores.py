@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stores that nsc and `nats auth` made: told as documents under which every token stays as it is, and left in order when one thing changes."""
+"""Stores created by nsc and `nats auth`: the document of each keeps every token unchanged, and a change of the document affects only the tokens concerned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def quick(home: Home) -> None:
-    """What `nsc init` makes."""
+    """The store that `nsc init` creates."""
     home.nsc("init", "--name", "ACME")
 
 
@@ -135,7 +135,7 @@ def shared(home: Home) -> None:
 
 
 def limited(home: Home) -> None:
-    """Limits of every kind: JetStream globally and by tier, users by time and network; default permissions; traces."""
+    """Limits of every kind: JetStream globally and by tier, times and networks of users; default permissions; traces."""
     nsc = home.nsc
     nsc("add", "operator", "--name", "ACME", "--expiry", "2099-06-01")
     nsc("add", "account", "--name", "TIERED", "--expiry", "2099-05-01")
@@ -157,7 +157,7 @@ def limited(home: Home) -> None:
     nsc("edit", "account", "--name", "GLOBAL", "--trace-context-subject", "traces", "--trace-context-sampling", "25")
     nsc("edit", "account", "--name", "GLOBAL", "--description", "<All> & more", "--info-url", "https://example.com/a")
     nsc("add", "account", "--name", "EDITED")
-    # nsc puts -1 into limits that are off with any edit.
+    # Any edit by nsc sets disabled limits to -1.
     nsc("edit", "account", "--name", "EDITED", "--tag", "x")
     nsc("add", "user", "--account", "GLOBAL", "--name", "office", "--source-network", "10.0.0.0/8,192.168.0.0/16")
     hours = ("--time", "08:00:00-12:00:00", "--time", "13:00:00-18:00:00", "--locale", "Europe/Prague")
@@ -167,7 +167,7 @@ def limited(home: Home) -> None:
 
 
 def called_out(home: Home) -> None:
-    """Auth callout, with a key for encryption and without."""
+    """Auth callouts with and without encryption."""
     nsc = home.nsc
     nsc("add", "operator", "--name", "ACME", "--sys")
     for name in ("AUTH", "OPEN", "APP"):
@@ -180,7 +180,7 @@ def called_out(home: Home) -> None:
 
 
 def revoked(home: Home) -> None:
-    """Users that are revoked, deleted, revoked all at once; accounts that are deleted; keys that are lost."""
+    """Revoked and deleted users, all users of an account revoked, deleted accounts, lost keys."""
     nsc = home.nsc
     nsc("add", "operator", "--name", "ACME")
     for name in ("APP", "GONE", "KEPT"):
@@ -198,7 +198,7 @@ def revoked(home: Home) -> None:
 
 
 def reissued(home: Home) -> None:
-    """An operator with another key than it began with, whose old one signs on; entities that came from files, under other names than they left with."""
+    """An operator with a new identity key whose old key is now a signing key; entities imported from files with other names."""
     nsc = home.nsc
     nsc("add", "operator", "--name", "ACME")
     nsc("add", "account", "--name", "APP")
@@ -206,7 +206,7 @@ def reissued(home: Home) -> None:
     nsc("reissue", "operator", "--name", "ACME", "--convert-to-signing-key")
     nsc("add", "account", "--name", "LATER")
     nsc("add", "user", "--account", "LATER", "--name", "moved")
-    # Deleted, and imported again from what was kept of it.
+    # Deleted, and imported again from the kept files.
     kept = home.folder / "kept"
     kept.mkdir()
     shutil.copy(home.stores / "ACME/accounts/LATER/LATER.jwt", kept / "other-name.jwt")
@@ -218,7 +218,7 @@ def reissued(home: Home) -> None:
 
 
 def keyless(home: Home) -> None:
-    """A store of somebody who signs with keys that are on no disk: the operator's key is elsewhere, its signing key is here."""
+    """A store whose identity keys are elsewhere: only the signing keys of the operator and the account are in the keystore."""
     nsc = home.nsc
     nsc("add", "operator", "--name", "ACME", "--generate-signing-key")
     nsc("edit", "operator", "--require-signing-keys")
@@ -230,7 +230,7 @@ def keyless(home: Home) -> None:
 
 
 def managed(home: Home) -> None:
-    """A store below somebody else's operator: there is its JWT only, and accounts sign themselves."""
+    """A managed store: it has only the JWT of the operator, and its accounts are self-signed."""
     home.nsc("add", "operator", "--name", "ACME")
     jwt = home.folder / "operator.jwt"
     jwt.write_text(home.token())
@@ -246,7 +246,7 @@ def managed(home: Home) -> None:
 
 
 def natscli(home: Home) -> None:
-    """What `nats auth` makes: scoped keys, exports, imports, mappings, users without creds files."""
+    """A store created by `nats auth`: scoped keys, exports, imports, mappings, users without creds files."""
     nats = home.nats
     nats("operator", "add", "ACME", "--signing-key", "--service", "nats://127.0.0.1:4222", "--tags", "env:test")
     of = ("--operator", "ACME")
@@ -272,14 +272,14 @@ STORES = [quick, scoped, shared, limited, called_out, revoked, reissued, keyless
 
 @pytest.fixture
 def adopted(home: Home, request: pytest.FixtureRequest) -> Home:
-    """A store that nsc or `nats auth` made, without what they left elsewhere."""
+    """A store created by nsc or `nats auth`."""
     make: Callable[[Home], None] = request.param
     make(home)
     return home
 
 
 def definition_of(home: Home) -> dict[str, Any]:
-    """The document of a store, as it comes back out of a YAML file."""
+    """The document of a store, after writing it to YAML and reading it back."""
     told = home.info()
     assert [problem for problem in told["problems"] if problem["blocking"]] == []
     definition: dict[str, Any] = yaml.safe_load(yaml.safe_dump(told["definition"], sort_keys=False))
@@ -293,7 +293,7 @@ def test_every_token_stays_and_after_one_change_the_others_do_and_nsc_agrees(ado
     adopted.adopt(definition)
 
     before, objections = adopted.tokens(), adopted.objections()
-    # Where the operator is elsewhere, nsc misses its signature until it is there.
+    # In a managed store, nsc reports the missing signature of the operator.
     assert ("Error" in objections) is adopted.info()["managed"], objections
     name = next(item["name"] for item in definition["accounts"] if item["name"] not in ("SYS", "SYSTEM"))
     account = next(item for item in definition["accounts"] if item["name"] == name)
@@ -319,7 +319,7 @@ def test_every_token_stays_and_after_one_change_the_others_do_and_nsc_agrees(ado
 
 
 def _meaning(account: dict[str, Any]) -> dict[str, Any]:
-    """The body of an account without what nsc writes, and with what it leaves out, to no effect; a token that is issued again does neither."""
+    """The body of an account without differences of encoding: without values that nsc writes to no effect, and with defaults that it omits."""
     unlimited = ("streams", "consumer", "max_ack_pending", "mem_max_stream_bytes", "disk_max_stream_bytes")
     limits = {word: value for word, value in account["limits"].items() if word not in unlimited or value > 0}
     keys = [
@@ -333,7 +333,7 @@ def _meaning(account: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(definition: dict[str, Any]) -> dict[str, Any]:
-    """A document with users and tags in order, and without what is told of a new user: the role of the key that was taken for it."""
+    """A document with sorted users and tags. Of the user `added`, only the name is kept: the store also has the role of its signing key."""
     accounts = []
     for item in definition["accounts"]:
         users = [
@@ -345,7 +345,7 @@ def _sorted(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_nsc_says_the_same_of_a_user_whose_account_has_another_key_now(home: Home) -> None:
-    """A signing key is replaced by nsc: its users are signed again by the one that the document has for their role, and only these."""
+    """nsc removes a signing key: its users, and only these, are signed again by the key that the document has for their role."""
     scoped(home)
     definition = definition_of(home)
     account = next(item for item in definition["accounts"] if item["name"] == "APP")
@@ -366,7 +366,7 @@ def test_nsc_says_the_same_of_a_user_whose_account_has_another_key_now(home: Hom
 
 
 def test_creds_of_nsc_are_put_right_after_nats_auth_changed_a_user(home: Home) -> None:
-    """`nats auth` writes no creds files, so that those of nsc are out of date afterwards."""
+    """`nats auth` does not write creds files, so those of nsc are outdated afterwards."""
     quick(home)
     definition = definition_of(home)
     path: pathlib.Path = home.creds("ACME", "ACME")

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rulebooks of the collection under the real ansible-rulebook. `make rulebook` runs these; they take Java 17."""
+"""The rulebooks of the collection, run by ansible-rulebook. `make rulebook` runs these tests; they require Java 17."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.server, pytest.mark.playbook]
 
-#: How long ansible-rulebook, with the Java that it starts, and a playbook may take, in seconds.
+#: Timeout in seconds for ansible-rulebook, which starts a Java process, and a playbook that it runs.
 PATIENCE = 240
 DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main"], "system_account": "SYS", "strict_signing_key_usage": True},
@@ -64,7 +64,7 @@ class Rulebooks:
         return self.site.folder / "stores/ACME"
 
     def hosts(self, **variables: Any) -> None:
-        """An inventory of one host, which is this machine."""
+        """Write an inventory whose only host is this machine."""
         host = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -77,7 +77,7 @@ class Rulebooks:
 
     @contextlib.contextmanager
     def running(self, name: str, **variables: Any) -> Iterator[Callable[[Callable[[], Any]], Any]]:
-        """A rulebook that runs for as long as the block, and what waits there until something is true."""
+        """Run a rulebook during the block. The block gets a function that waits until a condition is true."""
         path = self.folder / "variables.yml"
         path.write_text(yaml.safe_dump({"store_path": str(self.store), **variables}))
         log = self.folder / f"{name}.log"
@@ -113,7 +113,7 @@ class Rulebooks:
 
 
 def java() -> str:
-    """The home of a Java 17."""
+    """Return the home directory of a Java 17 installation; skip the test if there is none."""
     known = [os.environ.get("JAVA_HOME", ""), *map(str, sorted(pathlib.Path("/usr/lib/jvm").glob("*17*")))]
     for home in known:
         release = pathlib.Path(home) / "release"
@@ -124,13 +124,13 @@ def java() -> str:
 
 @pytest.fixture
 def rulebooks(site: Site, play: Play) -> Rulebooks:
-    """A store with a user, and ansible-rulebook."""
+    """Return a store with a user, and ansible-rulebook to run on it."""
     return Rulebooks(site, play.environment(JAVA_HOME=java()))
 
 
 @pytest.fixture
 def server(rulebooks: Rulebooks) -> Iterator[Server]:
-    """A server of the operator that does not have the account of the user."""
+    """Run a server of the operator that does not have the user's account."""
     (port,) = free_ports(1)
     system = rulebooks.store / "accounts/SYS/SYS.jwt"
     config = rulebooks.folder / "server.conf"

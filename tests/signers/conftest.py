@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signers against the real things: OpenBao's own server, SoftHSM, programs. `make signers` runs these."""
+"""Fixtures of the signer tests, which use a real OpenBao server, SoftHSM, and programs. `make signers` runs them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from support.vaults import Bao, Hsm, openbao, softhsm, softhsm_is_missing
 
 @pytest.fixture(scope="session")
 def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    """A server of OpenBao for all tests of a process: none of them ends it or changes another one's keys."""
+    """An OpenBao server for all tests of a process. Tests must not stop it or change keys of other tests."""
     with openbao(tmp_path_factory.mktemp("bao")) as server:
         yield server
 
 
 @pytest.fixture
 def own_bao(tmp_path: pathlib.Path) -> Iterator[Bao]:
-    """A server of OpenBao for one test."""
+    """An OpenBao server for one test."""
     with openbao(tmp_path) as server:
         yield server
 
 
 @pytest.fixture
 def hsm(tmp_path: pathlib.Path) -> Hsm:
-    """A token of SoftHSM for one test."""
+    """A SoftHSM token for one test."""
     reason = softhsm_is_missing()
     if reason:
         pytest.skip(reason)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole operator of 1,000 users, signed by each kind of signer: byte for byte the tokens that seeds sign."""
+"""An operator with 1,000 users, signed by each kind of signer: the tokens are identical to those signed by seeds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def claims_of_operator() -> list[tuple[Claims, KeyPair]]:
 
 @pytest.fixture(scope="module")
 def wanted() -> tuple[list[tuple[Claims, KeyPair]], list[str]]:
-    """The claims, and the tokens that seeds sign."""
+    """The claims, and their tokens signed by seeds."""
     items = claims_of_operator()
     return items, codec.encode_all([(claims, pair, NOW) for claims, pair in items])
 
@@ -77,7 +77,7 @@ from ansible_collections.natsops.security.tests.signers import test_operator
 signers = signers_of({[hsm.signer(pair.public_key, public_key=pair.public_key) for pair in SIGNING]!r})
 open({str(tmp_path / "tokens")!r}, "w").write("\\n".join(test_operator.signed_by(signers, test_operator.claims_of_operator())))
 """
-    # The library reads where its tokens are once in a process.
+    # The library reads the location of its tokens only once in a process.
     subprocess.run([sys.executable, "-c", child], check=True, timeout=600, env={**os.environ, **hsm.environment})
     assert (tmp_path / "tokens").read_text().split("\n") == wanted[1]
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys in a PKCS#11 token, on SoftHSM. A library and its logins belong to a process, so each case is one."""
+"""Keys in a PKCS#11 token of SoftHSM. A library and its logins belong to a process, so each case runs in a separate one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNT = 250
 OPERATOR = key("operator", 4)
 ACCOUNT = key("account", 5)
 
-# The descriptions of signers come on standard input, in lists: each list is of signers that the process has at once, its last one signs.
+# Reads lists of signer descriptions from standard input. The process has all signers of a list at once; the result has the public key of the last one.
 _CHILD = """
 import json, sys
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
@@ -40,7 +40,7 @@ for described in json.load(sys.stdin):
 def signed(
     hsm: Hsm, collections: pathlib.Path, described: list[list[dict[str, Any]]], child: str = _CHILD, **environment: str
 ) -> list[Any]:
-    """What came of each list of descriptions, in a process of their own: a message, or the public key and the signatures."""
+    """The result of each list of descriptions, in a separate process: a message, or the public key and the signatures."""
     done = subprocess.run(
         [sys.executable, "-c", child, str(COUNT)],
         input=json.dumps(described),
@@ -60,7 +60,7 @@ def by_seed(pair: KeyPair) -> list[str]:
 
 @pytest.fixture
 def filled(hsm: Hsm) -> Hsm:
-    """A token with the keys `operator` (id 01) and `account` (id 02), twice `twice`, and one that is not Ed25519."""
+    """A token with the keys `operator` and `account`."""
     pairs = {"operator": OPERATOR, "account": ACCOUNT}
     hsm.import_keys({label: (pair._raw_seed or b"", pair._public) for label, pair in pairs.items()})
     return hsm
@@ -140,7 +140,7 @@ prime.generate_keypair(store=True, label="curve")
 
 
 def test_wrong_pin_is_tried_once_however_many_keys_the_token_has(filled: Hsm, collections_path: pathlib.Path) -> None:
-    # The token is gone after the first attempt, so another one would end otherwise.
+    # The token is removed after the first attempt, so a second attempt would fail with another message.
     gone = f"import shutil; shutil.rmtree({str(filled.folder / 'tokens')!r}, ignore_errors=True)"
     said = "print(json.dumps(str(error)))"
     wrong = [filled.signer(label, pin="wrong-pin") for label in ("operator", "account", "operator")]

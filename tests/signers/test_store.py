@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""nats_store with an operator of 1,000 users whose keys are in OpenBao, in SoftHSM, behind a program, or offline: what it signs, and what failures leave."""
+"""nats_store with an operator of 1,000 users whose keys are in OpenBao, in SoftHSM, behind a program, or offline: its tokens, and the state after failures."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from support.vaults import PIN, ROOT_TOKEN, Bao, Between, Hsm
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
 USERS = 1000
-#: Files: those of the operator, two accounts and the users. An activation is inside of that of an account.
+#: The number of JWT files: of the operator, two accounts and the users. The activation is inside the JWT of an account.
 TOKENS = USERS + 3
 
-# Does something once the 500th signature of a signer has come, in the process of the module.
+# Runs code in the process of the module after the 500th signature of a signer.
 _AT_500 = """
 import os, shutil, signal
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers.external import ExternalSigner
@@ -40,7 +40,7 @@ ExternalSigner._verify = verify_or_fail
 
 
 class Operator:
-    """An operator whose keys are elsewhere, the folder of its store, and the options of the task."""
+    """An operator with external keys, the folder of its store, and the options of the task."""
 
     def __init__(self, site: Site, elsewhere: Elsewhere, signers: list[dict[str, Any]]) -> None:
         self.site, self.elsewhere, self.signers = site, elsewhere, signers
@@ -53,11 +53,11 @@ class Operator:
 
     @property
     def tokens(self) -> list[pathlib.Path]:
-        """The tokens that are there."""
+        """The paths of the JWT files in the store."""
         return list(self.site.folder.rglob("*.jwt"))
 
     def start_and(self, then: str) -> subprocess.CompletedProcess[str]:
-        """What came of a run in which something happens in the middle of the signatures."""
+        """The result of a run that executes the code `then` after half of the signatures."""
         code = MODULE + _AT_500.format(then=then) + "run('nats_store', json.load(sys.stdin))"
         return subprocess.run(
             [sys.executable, "-c", code],
@@ -72,7 +72,7 @@ class Operator:
 
 @pytest.fixture
 def elsewhere(tmp_path: pathlib.Path) -> Elsewhere:
-    """The keys, in a folder that only the command reads."""
+    """The keys, in a folder that only the signer command reads."""
     return new_elsewhere(tmp_path / "elsewhere")
 
 
@@ -88,7 +88,7 @@ def by_openbao(bao: Bao, site: Site, elsewhere: Elsewhere) -> Operator:
 
 @pytest.fixture
 def by_softhsm(hsm: Hsm, site: Site, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
-    """An operator whose keys are in a token of SoftHSM."""
+    """An operator whose keys are in a SoftHSM token."""
     hsm.import_keys({pair.public_key: (pair._raw_seed or b"", pair._public) for pair in elsewhere.pairs})
     for name, value in hsm.environment.items():
         monkeypatch.setenv(name, value)
@@ -101,7 +101,7 @@ def by_softhsm(hsm: Hsm, site: Site, elsewhere: Elsewhere, monkeypatch: pytest.M
 
 @pytest.fixture
 def by_command(site: Site, elsewhere: Elsewhere) -> Operator:
-    """An operator whose keys a program has."""
+    """An operator whose keys are behind a program."""
     return Operator(site, elsewhere, elsewhere.commands())
 
 
@@ -112,9 +112,9 @@ def test_store_has_the_tokens_that_seeds_sign_also_after_a_kill(signed: str, req
     assert killed.returncode == -signal.SIGKILL, killed.stdout
     assert operator.tokens == []
     result = operator.site.run("store", **operator.options())
-    assert result["summary"]["created"] == TOKENS + 2  # and the store, and the activation
+    assert result["summary"]["created"] == TOKENS + 2  # also the store and the activation
     operator.elsewhere.assert_signed_as_by_seeds(operator.site.folder / "stores", TOKENS)
-    assert len(list(operator.site.folder.rglob("*.nk"))) == USERS + 1  # and the account that the document has no key of
+    assert len(list(operator.site.folder.rglob("*.nk"))) == USERS + 1  # also the account without a key in the document
     operator.site.keep("store", **operator.options())
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of the transit engine, on OpenBao's own server."""
+"""Keys of the transit engine on a real OpenBao server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MESSAGES = [f"message {number}".encode() * 30 for number in range(5 * SLICE + 7)
 
 
 def imported(bao: Bao, key_type: str = "operator") -> tuple[str, nkey.KeyPair]:
-    """A transit key of a new seed: its name, and the pair."""
+    """Import a new seed as a transit key. Return the name of the key, and the key pair."""
     pair = nkey.create(key_type)
     bao.import_key(pair.public_key, pair._raw_seed or b"")
     return pair.public_key, pair
@@ -51,7 +51,7 @@ def test_another_key_than_the_configured_one_is_refused(bao: Bao) -> None:
     other = nkey.create("operator").public_key
     with pytest.raises(NatsSecurityError, match=f"it holds the key {pair.public_key}, and {other} is configured"):
         signer_of(bao.signer(name, public_key=other)).sign(b"data")
-    # The same bytes as the key of an account are another key to NATS.
+    # For NATS, the same bytes as an account key are a different key.
     with pytest.raises(NatsSecurityError, match="expected an account public key"):
         signer_of(bao.signer(name, public_key=pair.public_key, key_type="account"))
 
@@ -199,7 +199,7 @@ def test_connection_that_is_cut_in_the_middle(bao: Bao) -> None:
         signer = signer_of(bao.signer(name, address=f"http://127.0.0.1:{between.port}"))
         with pytest.raises(NatsSecurityError, match=rf"after [1-9][0-9]* of {len(MESSAGES)} signatures: it cannot be"):
             signer.sign_all(MESSAGES)
-    # The next run goes on.
+    # The next run succeeds.
     assert signer_of(bao.signer(name)).sign_all(MESSAGES) == pair.sign_all(MESSAGES)
 
 
@@ -219,7 +219,7 @@ def test_server_that_is_not_there() -> None:
     described = {"type": "transit", "address": f"http://127.0.0.1:{port}", "key": "op", "token": "t"}
     with pytest.raises(NatsSecurityError, match="it cannot be reached"):
         signer_of(described)
-    # With a public key nothing is asked before something is to be signed.
+    # If the public key is configured, the server is not contacted before the first signature.
     (signer,) = signers_of([{**described, "public_key": key("operator", 1).public_key}])
     with pytest.raises(NatsSecurityError, match="it cannot be reached"):
         signer.check()

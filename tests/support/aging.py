@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens that are older than they are, for what time brings about."""
+"""Makes tokens older, to test behaviour that depends on time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .sites import Site
 
 
 def age(site: Site, seconds: int, only_users: bool = False) -> None:
-    """Let all tokens of a site be so much older: they are signed again with earlier times, those in creds, in imports and on record too."""
+    """Sign all tokens of a site again with times that are this many seconds earlier, including those in creds, in imports and in records."""
     ring = {path.stem: decorated.seed_in(path.read_text()) for path in (site.folder / "keys/keys").rglob("*.nk")}
 
     def aged(token: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the service of an auth callout answers: it lets in who knows the password, as a user of the account that the user name says."""
+"""An auth callout service: it accepts clients with the right password as users of the account that their user name gives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.natsops.security.plugins.module_utils.token import code
 
 @dataclasses.dataclass
 class Callout:
-    """The service of one account. `public_key` and `signing_key` give those of an account by its name; with curve keys, requests and answers are sealed."""
+    """The service of one account. `public_key` and `signing_key` return the keys of an account by its name; with curve keys, messages are encrypted."""
 
     account: str
     public_key: Callable[[str], str]
@@ -29,7 +29,7 @@ class Callout:
     asked: list[AuthorizationRequest] = dataclasses.field(default_factory=list)
 
     def answer(self, data: bytes, server: str) -> bytes:
-        """The answer to one request, sealed by the key that opens the request. `server` is the header Nats-Server-Xkey."""
+        """Return the response to a request, encrypted with the key that decrypts the request. `server` is the value of the header Nats-Server-Xkey."""
         data, key = self._open(data, server)
         request = codec.decode(data.decode())
         assert isinstance(request.body, AuthorizationRequest)
@@ -49,7 +49,7 @@ class Callout:
         raise NatsSecurityError("the request is sealed for a key that the service does not have.")
 
     def _decide(self, request: AuthorizationRequest) -> Claims:
-        """A user JWT, or why there is none."""
+        """Return the claims of a response that contains a user JWT or an error."""
         wanted = request.connect_options
         body = AuthorizationResponse(issuer_account=self.public_key(self.account))
         if wanted.password == "right":

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What modules declare: the arguments with which each makes its AnsibleModule."""
+"""The arguments with which each module creates its AnsibleModule."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("nats_*.p
 
 
 class Declared(Exception):
-    """Carries what a module declares, in the place of a module that runs."""
+    """Raised in place of creating an AnsibleModule; carries the arguments."""
 
 
 def declared(name: str) -> dict[str, Any]:
-    """The arguments with which a module makes its AnsibleModule."""
+    """Return the arguments with which a module creates its AnsibleModule."""
     collection = "ansible_collections.natsops.security.plugins."
     module = importlib.import_module(f"{collection}modules.{name}")
     task = importlib.import_module(f"{collection}module_utils.tasks.task")
@@ -37,7 +37,7 @@ def declared(name: str) -> dict[str, Any]:
 
 
 def options_of(name: str) -> dict[str, Any]:
-    """The argument spec of a module, with the options that Ansible adds."""
+    """Return the argument spec of a module, including the options that Ansible adds."""
     arguments = declared(name)
     common = FILE_COMMON_ARGUMENTS if arguments.get("add_file_common_args") else {}
     return {**common, **arguments["argument_spec"]}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""An operator whose keys are in no folder of its store, the document for it, and a program that signs with them."""
+"""An operator whose keys are outside its store, a document for it, and a program that signs with the keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAM = pathlib.Path(__file__).with_name("sign_program.py")
 
 @dataclasses.dataclass
 class Elsewhere:
-    """The keys of the operator ACME and of its account APP, an identity and a signing key each, whose seeds are in `folder`."""
+    """The identity key and a signing key of the operator ACME and of its account APP. The seeds are in `folder`."""
 
     folder: pathlib.Path
     operator: KeyPair
@@ -28,11 +28,11 @@ class Elsewhere:
 
     @property
     def pairs(self) -> list[KeyPair]:
-        """All of them."""
+        """Return all four key pairs."""
         return [self.operator, self.operator_signing, self.account, self.account_signing]
 
     def commands(self, fault: str = "", **options: Any) -> list[dict[str, Any]]:
-        """The descriptions of a program that signs with each key; the account's signing key signs with a fault of the program, if there is one."""
+        """Return the description of a signer of type `command` for each key. If `fault` is set, the signer of the account's signing key has this fault."""
         argv = [sys.executable, str(PROGRAM), str(self.folder / "{public_key}.nk")]
         return [
             {
@@ -47,7 +47,7 @@ class Elsewhere:
         ]
 
     def document(self, users: int) -> dict[str, Any]:
-        """The document of a store, with users whose keys are made in its keystore."""
+        """Return the document of a store. The keys of its users are created in its keystore."""
         return {
             "operator": {
                 "name": "ACME",
@@ -71,7 +71,7 @@ class Elsewhere:
         }
 
     def assert_signed_as_by_seeds(self, stores: pathlib.Path, count: int) -> None:
-        """That there are so many tokens in a store, each byte for byte what the seed of its issuer signs."""
+        """Assert that a store has this number of tokens, each identical to the token that the seed of its issuer signs."""
         tokens = [path.read_text() for path in sorted(stores.rglob("*.jwt"))]
         assert len(tokens) == count
         seeds = {pair.public_key: pair for pair in self.pairs}
@@ -84,7 +84,7 @@ class Elsewhere:
 
 
 def new_elsewhere(folder: pathlib.Path) -> Elsewhere:
-    """New keys, with their seeds in a new folder."""
+    """Create the keys and write their seeds to a new folder."""
     folder.mkdir()
     types = ("operator", "operator", "account", "account")
     pairs = [nkey.create(key_type) for key_type in types]

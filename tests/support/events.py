@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The event source, run as ansible-rulebook runs it, in a loop of its own."""
+"""The event source, run as ansible-rulebook runs it, but in the event loop of the test."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 from checkout import ROOT
 
 SOURCE = ROOT / "extensions/eda/plugins/event_source/nats_events.py"
-#: How long an event may take to come on a busy machine, in seconds.
+#: Timeout for an event on a busy machine, in seconds.
 PATIENCE = 60
 
 
 class Events:
-    """What a source has put into its queue."""
+    """The queue of an event source, and the events read from it."""
 
     def __init__(self, size: int = 0) -> None:
         self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(size)
         self.seen: list[dict[str, Any]] = []
 
     async def next(self, *types: str, that: Callable[[dict[str, Any]], bool] = lambda event: True) -> dict[str, Any]:
-        """The next event of one of these types for which this holds; those before it are in `seen`."""
+        """Return the next event that has one of these types and fulfils the condition. All events read are added to `seen`."""
 
         async def find() -> dict[str, Any]:
             while True:
@@ -42,7 +42,7 @@ class Events:
 
 @contextlib.asynccontextmanager
 async def source(size: int = 0, **args: Any) -> AsyncIterator[Events]:
-    """A source that runs for as long as the block, with a queue of a size, 0 for any. What it fails with is raised at the end."""
+    """Run an event source during the block, with a queue of this size (0: unlimited). An error of the source is raised at the end."""
     events = Events(size)
     main = runpy.run_path(str(SOURCE))["main"]
     task = asyncio.ensure_future(main(events.queue, args))

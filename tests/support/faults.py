@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Modules on file systems that fail: the n-th call is refused, or the process is killed before or after it, or waits there for another one.
+"""Modules on file systems that fail: the n-th call fails, or the process is killed before or after it, or pauses there while another process runs.
 
-Counted are calls of Python's `os` from where a task begins to where its result is printed.
+Calls of functions of `os` are counted from the start of the task until its result is printed.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ for line in iter(sys.stdin.readline, ""):
 
 @dataclasses.dataclass
 class Ended:
-    """What came of a module: its exit code, its result where it was not killed, how many calls it made, and the one that was hit."""
+    """The outcome of a module: its exit code, its result (empty if it was killed), the number of calls, and the call at which the fault occurred."""
 
     code: int
     result: dict[str, Any]
@@ -163,12 +163,12 @@ class Ended:
 
     @property
     def is_killed(self) -> bool:
-        """Whether it was killed."""
+        """Return whether the module was killed."""
         return self.code == KILLED
 
 
 class FaultyModules:
-    """Runs modules one after the other, each in a process of its own with faults."""
+    """Runs modules with faults one after another, each in its own process."""
 
     def __init__(self, collections: pathlib.Path) -> None:
         self.process = subprocess.Popen(
@@ -180,14 +180,14 @@ class FaultyModules:
         )
 
     def begin(self, module: str, options: dict[str, Any], how: dict[str, Any]) -> None:
-        """Start a module; `how` is what `arm` takes."""
+        """Start a module; `how` is the argument of `arm`."""
         assert self.process.stdin is not None
         arguments = {**options, "_ansible_check_mode": bool(how.get("check")), "_ansible_remote_tmp": "/tmp"}
         self.process.stdin.write(json.dumps([f"nats_{module}", arguments, how]) + "\n")
         self.process.stdin.flush()
 
     def end(self) -> Ended:
-        """Wait for the module that was started."""
+        """Wait for the module that was started, and return its outcome."""
         assert self.process.stdout is not None
         code, output, errors = json.loads(self.process.stdout.readline())
         if code == KILLED:
@@ -198,22 +198,22 @@ class FaultyModules:
         return Ended(code, json.loads(output), int(calls), hit[0] if hit else "", errors)
 
     def has_ended(self, seconds: float) -> bool:
-        """Whether the module that was started ends within some seconds."""
+        """Return whether the module that was started ends within this number of seconds."""
         return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def run(self, module: str, options: dict[str, Any], **how: Any) -> Ended:
-        """What came of a module."""
+        """Run a module and return its outcome."""
         self.begin(module, options, how)
         return self.end()
 
     def stop(self) -> None:
-        """End the process that the others come from."""
+        """Stop the process that forks the others."""
         self.process.communicate(timeout=10)
 
 
 @contextlib.contextmanager
 def faulty(collections: pathlib.Path) -> Iterator[FaultyModules]:
-    """Modules with faults."""
+    """Provide modules with faults during the block."""
     started = FaultyModules(collections)
     try:
         yield started
@@ -238,7 +238,7 @@ run({module!r}, json.load(sys.stdin))
 
 
 def killed_run(module: str, options: dict[str, Any], at: int, collections: pathlib.Path) -> dict[str, Any] | None:
-    """A module that ends without a word before its n-th change of the file system: None; the result where it has fewer."""
+    """Run a module that is killed before its n-th change of the file system. Return None if it was killed, its result if it makes fewer changes."""
     done = subprocess.run(
         [sys.executable, "-c", sites.MODULE + _COUNTED.format(at=at, killed=KILLED, module=module)],
         input=json.dumps(options),

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Operators with nats-servers that trust them: one, or a cluster, on this machine. With the tokens, users and certificates that tests need there."""
+"""Operators, and nats-servers on this machine that trust them: a single server or a cluster, with the tokens, users and certificates for tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FULL = 'type: full, dir: "{dir}", interval: "1s", timeout: "1s"'
 
 
 class Realm:
-    """An operator with a signing key and a system account, and tokens signed by them."""
+    """An operator with a signing key and a system account; signs account JWTs and creds."""
 
     def __init__(self, name: str = "ACME", **body: Any) -> None:
         self.operator, self.signing = nkey.create("operator"), nkey.create("operator")
@@ -57,17 +57,17 @@ class Realm:
     def account(
         self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, expires: int = 0
     ) -> str:
-        """The token of an account."""
+        """Return the JWT of an account."""
         claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
         return codec.encode(claims, signer or self.signing, int(time.time()) - age)
 
     def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
-        """A new account: its key and its token."""
+        """Create an account; return its key and its JWT."""
         key = nkey.create("account")
         return key, self.account(key, name, body, **how)
 
     def creds(self, account: Any = None, access: UserAccess | None = None, expires: int = 0) -> str:
-        """The creds of a new user, of the system account unless another is given."""
+        """Create a user and return its creds. `account` is the key of its account; defaults to that of the system account."""
         key = nkey.create("user")
         claims = Claims(name="u", subject=key.public_key, body=User(access=access or UserAccess()), expires=expires)
         return decorated.format_creds(codec.encode(claims, account or self.system, int(time.time())), key)
@@ -80,13 +80,13 @@ class Node(Server):
     name: str = ""
 
     def stored(self, account: Any) -> str | None:
-        """The token of an account in the server's directory."""
+        """Return the JWT of an account from the directory of the server's resolver, or None."""
         path = self.config.parent / self.name / f"{account.public_key}.jwt"
         return path.read_text() if path.exists() else None
 
 
 class Fleet:
-    """Servers of one operator, on loopback."""
+    """Servers of one operator on 127.0.0.1."""
 
     def __init__(self, folder: pathlib.Path, realm: Realm, resolvers: list[str], extra: str = "") -> None:
         self.realm = realm
@@ -115,14 +115,14 @@ class Fleet:
         return [node.url for node in self.nodes]
 
     def start(self) -> Fleet:
-        """Start all servers, and wait until they know each other."""
+        """Start all servers and wait until they have formed a cluster."""
         for node in self.nodes:
             node.start()
         self.wait_until_whole()
         return self
 
     def wait_until_whole(self) -> None:
-        """Wait until all servers answer through the first."""
+        """Wait until every server answers over one connection."""
         deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(Exception):
@@ -146,7 +146,7 @@ class Fleet:
         self.stop()
 
     def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
-        """How to connect as a temporary user that may do everything."""
+        """Return options to connect as a temporary user of the system account."""
         inbox = connections.new_inbox()
         system = self.realm.system
         subjects = clusters.SUBJECTS_OF["exact"]
@@ -155,16 +155,16 @@ class Fleet:
         return connections.Options(tuple(self.urls), user, inbox, timeout=timeout)
 
     def do(self, work: Any, **how: Any) -> Any:
-        """The result of work on a connection."""
+        """Run `work` on a connection and return its result."""
         return connections.run(self.options(**how), work)
 
     def task(self, **more: Any) -> dict[str, Any]:
-        """The options of a module that connects here."""
+        """Return module options for a connection to these servers."""
         return {"servers": self.urls, "system_signer_seed": self.realm.system.seed, **more}
 
 
 async def client(url: str | list[str], creds: str, **options: Any) -> Any:
-    """A client of nats-py, connected as the user of these creds. The options are those of nats.connect."""
+    """Return a client of nats-py, connected as the user of these creds. The options are those of nats.connect."""
     pair, jwt = decorated.find_seed(creds), decorated.find_token(creds)
 
     async def silent(_unused: Exception) -> None:
@@ -179,7 +179,7 @@ async def client(url: str | list[str], creds: str, **options: Any) -> Any:
 
 
 def lets_in(url: str, creds: str) -> bool:
-    """Whether a server lets the user of these creds in. Only a refusal counts as one: a server that does not answer is an error."""
+    """Return whether a server accepts the user of these creds. Errors other than a failed authentication are raised."""
 
     async def attempt() -> bool:
         try:
@@ -195,7 +195,7 @@ def lets_in(url: str, creds: str) -> bool:
 
 
 def make_certificates(folder: pathlib.Path, *names: str) -> pathlib.Path:
-    """A certificate authority (ca.pem), and certificates of it for a server and a client that have these names, such as `DNS:nats.test`, by openssl."""
+    """Create a CA (ca.pem) and its certificates for a server and a client with openssl. The names are subject alternative names such as `DNS:nats.test`."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("there is no openssl to make certificates with")
@@ -215,6 +215,6 @@ def make_certificates(folder: pathlib.Path, *names: str) -> pathlib.Path:
 
 
 def tls_config(certificates: pathlib.Path, *more: str) -> str:
-    """What a server's configuration says for TLS with these certificates."""
+    """Return the `tls` block of a server's configuration for these certificates."""
     files = {"cert_file": "server.pem", "key_file": "server.key", "ca_file": "ca.pem"}
     return "tls { " + ", ".join([*(f'{name}: "{certificates / file}"' for name, file in files.items()), *more]) + " }"

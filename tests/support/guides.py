@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Guides of the documentation, and a reader who types them as they are: every file, every command, and what each command prints."""
+"""Follows the guides of the documentation literally: writes every file, runs every command and checks its output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.ports import free_ports
 from support.servers import Server
 
 FOLDER = ROOT / "docs/docsite/rst"
-#: What a reader installs. It is there already, except for a reader who begins with the tarball of the collection.
+#: Commands that install something. They are skipped, except for a reader who installs the tarball of the collection.
 INSTALLS = ("python3 -m venv", "pip install", "ansible-galaxy collection install")
 ACTIVATES = ". .venv/bin/activate"
 ENVIRONMENT = f"python3 -m venv .venv && {ACTIVATES}"
@@ -27,7 +27,7 @@ ENVIRONMENT = f"python3 -m venv .venv && {ACTIVATES}"
 
 @dataclasses.dataclass
 class Block:
-    """A block of a guide: a file with its name, or commands."""
+    """A code block of a guide: a file, with its name as caption, or commands."""
 
     language: str
     caption: str
@@ -35,7 +35,7 @@ class Block:
 
 
 def blocks(guide: str) -> Iterator[Block]:
-    """The blocks of a guide, in their order."""
+    """Yield the code blocks of a guide in order."""
     text = (FOLDER / f"{guide}.rst").read_text(encoding="utf-8")
     for found in re.finditer(r"^\.\. code-block:: (\w+)\n((?:   :.*\n)*)\n((?:(?:   .*)?\n)+)", text, re.MULTILINE):
         caption = re.search(r":caption: (\S+)", found[2])
@@ -44,7 +44,7 @@ def blocks(guide: str) -> Iterator[Block]:
 
 
 def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
-    """Each command of a block, with the lines that it prints."""
+    """Yield each command of a block with the lines that it prints."""
     command, printed = "", list[str]()
     for line in block.lines:
         if line.startswith("$ "):
@@ -57,7 +57,7 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
 
 
 def tarball(folder: pathlib.Path) -> pathlib.Path:
-    """The tarball of the collection, built from this checkout in a folder."""
+    """Build the collection from this checkout in a folder and return the path of the tarball."""
     build = [str(BIN / "ansible-galaxy"), "collection", "build", str(ROOT), "--output-path", str(folder)]
     subprocess.run(build, check=True, capture_output=True)
     (built,) = folder.glob("natsops-security-*.tar.gz")
@@ -65,8 +65,8 @@ def tarball(folder: pathlib.Path) -> pathlib.Path:
 
 
 def new_user(home: pathlib.Path, binaries: pathlib.Path) -> dict[str, str]:
-    """The environment of a new user: the Python of a virtual environment without what is installed there, and no settings of Ansible. pip installs the
-    version of ansible-core that is there."""
+    """Return the environment of a new user: the base Python of a virtual environment without its packages, and no Ansible settings. pip installs the
+    version of ansible-core of the virtual environment."""
     program = "import ansible.release, sys; print(sys.base_prefix, ansible.release.__version__)"
     shown = subprocess.run([str(binaries / "python"), "-c", program], check=True, capture_output=True, text=True)
     prefix, version = shown.stdout.split()
@@ -79,12 +79,12 @@ def new_user(home: pathlib.Path, binaries: pathlib.Path) -> dict[str, str]:
         "PIP_CONSTRAINT": str(constraint),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "ANSIBLE_NOCOLOR": "true",
-        "COLUMNS": "10000",  # before ansible-core 2.19 warnings are broken into lines
+        "COLUMNS": "10000",  # before ansible-core 2.19, warnings are wrapped
     }
 
 
 class Reader:
-    """Types a guide. Servers listen where this machine has room. With a tarball the reader installs everything, and has the collection from it."""
+    """Follows a guide. Servers listen on free ports. With a tarball, the reader also runs the commands that install and installs the collection from it."""
 
     def __init__(
         self, folder: pathlib.Path, environment: dict[str, str], installs_from: pathlib.Path | None = None
@@ -96,9 +96,9 @@ class Reader:
         self.ports = dict(zip(("4222", "8222"), map(str, free_ports(2)), strict=True))
 
     def write(self, block: Block) -> None:
-        """Write a file."""
+        """Write the file of a block."""
         text = "\n".join(block.lines) + "\n"
-        # The ports that NATS has by default.
+        # Write out the default ports of NATS so that they can be replaced.
         text = text.replace("listen: 127.0.0.1\n", "listen: 127.0.0.1\n        port: 4222\n")
         text = text.replace("monitoring: {host: 127.0.0.1}", "monitoring: {host: 127.0.0.1, port: 8222}")
         (self.folder / block.caption).write_text(self._ported(text))
@@ -109,7 +109,7 @@ class Reader:
         return text
 
     def type(self, command: str, printed: list[str]) -> None:
-        """Run a command in a shell that has the variables of earlier ones; what it prints has the lines, in their order."""
+        """Run a command in a shell with the variables that earlier commands set. Assert that its output contains the lines in order."""
         if command.startswith(INSTALLS):
             self._install(command)
             return
@@ -125,7 +125,7 @@ class Reader:
         output = self.run(self._ported(command))
         position = 0
         for line in printed:
-            # Before ansible-core 2.19 warnings are broken into lines of 79 columns.
+            # Before ansible-core 2.19, warnings are wrapped at 79 columns.
             parts = (r"\s+".join(map(re.escape, part.split())) for part in self._ported(line).split(" ... "))
             wanted = r"\s+\S.*?".join(parts)
             found = re.compile(wanted.replace(r"\.\.\.", ".*?")).search(output, position)
@@ -133,7 +133,7 @@ class Reader:
             position = found.end()
 
     def run(self, command: str) -> str:
-        """What a command prints."""
+        """Run a command and return its output."""
         done = subprocess.run(
             ["bash", "-c", f"{self.variables}\n{command}"],
             cwd=self.folder,
@@ -146,7 +146,7 @@ class Reader:
         return checked_output(done.stdout + done.stderr)
 
     def _install(self, command: str) -> None:
-        """Install what a command names, the collection from the tarball."""
+        """Run a command that installs something. The collection is installed from the tarball."""
         if self.installs_from is None:
             return
         command = re.sub(r"\bnatsops\.security$", str(self.installs_from), command)
@@ -155,7 +155,7 @@ class Reader:
             self.variables += f"\n{ACTIVATES}"
 
     def _copy_store_for_nsc(self) -> None:
-        """Put the store of the other guides, which has nsc's layout, where nsc has its own. What the modules record stays behind."""
+        """Copy the store of the other guides, which has nsc's layout, to the directories of nsc, without the records of the modules."""
         home = pathlib.Path(self.environment["HOME"]) / ".local/share/nats/nsc"
         for name in ("stores", "keys"):
             shutil.copytree(
@@ -171,7 +171,7 @@ class Reader:
         server.wait()
 
     def read(self, guide: str) -> None:
-        """Do what a guide says, from its beginning to its end."""
+        """Follow a guide from beginning to end."""
         for block in blocks(guide):
             if block.caption:
                 self.write(block)
@@ -180,7 +180,7 @@ class Reader:
                     self.type(command, printed)
 
     def leave(self) -> None:
-        """End the servers."""
+        """Stop the servers."""
         for process in self.servers:
             process.send_signal(signal.SIGTERM)
             process.wait()

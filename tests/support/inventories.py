@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Three nats-servers on this machine that an inventory describes, and playbooks run on them."""
+"""Three nats-servers on this machine, an inventory that describes them, and playbooks run on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = ("n1", "n2", "n3")
 
 
 def definition(*accounts: str, connections: int = 10) -> dict[str, Any]:
-    """A document with a system account and these."""
+    """Return a document with a system account and these accounts."""
     limits = {"connections": connections}
     common: dict[str, Any] = {"signing_keys": [{"role": "main"}], "users": [{"name": "u"}]}
     return {
@@ -46,7 +46,7 @@ def definition(*accounts: str, connections: int = 10) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class Cluster:
-    """An inventory of three servers on this machine, the operator that they trust, and the servers."""
+    """Three servers on this machine, their inventory, and the operator that they trust."""
 
     folder: pathlib.Path
     environment: dict[str, str]
@@ -54,13 +54,13 @@ class Cluster:
     processes: dict[str, subprocess.Popen[bytes]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Write the inventory, and the playbook."""
+        """Write the inventory and the playbooks."""
         self.folder.mkdir()
         hosts = {
             f"host-{name}": {"ansible_host": "127.0.0.1", "server_name": name, "server_port": port}
             for name, port in zip(NAMES, self.ports, strict=False)
         }
-        # A server is named like its host where nothing else is said.
+        # The name of the server defaults to the name of the host.
         hosts["n1"] = hosts.pop("host-n1")
         del hosts["n1"]["server_name"]
         (self.folder / "inventory.yml").write_text(yaml.safe_dump({"nats": {"hosts": hosts}}))
@@ -71,7 +71,7 @@ class Cluster:
         (self.folder / "resolver.yml").write_text(yaml.safe_dump(plays))
 
     def run(self, *arguments: str, playbook: str = "both.yml", succeeds: bool = True, **variables: Any) -> str:
-        """What ansible-playbook says."""
+        """Run a playbook and return its output."""
         everything = {
             "operator_stores_dir": str(self.folder / "stores"),
             "operator_keys_dir": str(self.folder / "keys"),
@@ -87,7 +87,7 @@ class Cluster:
         return output
 
     def start(self, *names: str) -> None:
-        """Start these servers, all of them when none is named."""
+        """Start these servers, or all if none is named."""
         store = self.folder / "stores/ACME"
         system = codec.decode((store / "accounts/SYS/SYS.jwt").read_text())
         routes = ", ".join(f"nats://127.0.0.1:{port}" for port in self.ports[3:])
@@ -113,27 +113,27 @@ class Cluster:
                 time.sleep(0.05)
 
     def stop(self, *names: str) -> None:
-        """End these servers, all of them when none is named."""
+        """Stop these servers, or all if none is named."""
         for name in names or tuple(self.processes):
             process = self.processes.pop(name)
             process.terminate()
             process.wait(60)
 
     def held(self, name: str) -> dict[str, int]:
-        """The connections that each account is allowed on a server, by the account's name."""
+        """Return the maximum number of connections of each account that a server has, by account name."""
         found = map(codec.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
         return {claims.name: claims.body.limits.connections for claims in found}
 
 
 def changed_tasks(output: str) -> list[str]:
-    """The names of the tasks that changed something."""
+    """Return the names of the tasks that reported a change."""
     parts = re.split(r"^TASK \[(.*)\] \**$", output, flags=re.MULTILINE)
     return [
         name for name, text in zip(parts[1::2], parts[2::2], strict=True) if re.search("^changed: ", text, re.MULTILINE)
     ]
 
 
-# ---- users who are cut off
+# ---- revoked users
 
 ROLE = "natsops.security.resolver : "
 CHANGED = [
@@ -145,14 +145,14 @@ USERS = ["app", "guest", "thief", *(f"u{number}" for number in range(1, 13))]
 
 
 def account_of_users() -> dict[str, Any]:
-    """The document with an account of these users."""
+    """Return the document with an account that has USERS."""
     found = definition("APP")
     found["accounts"][1].update(users=[{"name": name} for name in USERS], limits={"connections": 1000})
     return found
 
 
 class Clients:
-    """Clients of users of the account APP, connected until they are sent away."""
+    """Connected clients of users of the account APP."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -168,7 +168,7 @@ class Clients:
         return (self.cluster.folder / f"keys/creds/ACME/APP/{user}.creds").read_text()
 
     def connect(self, user: str, *names: str, creds: str = "") -> list[Any]:
-        """Connections of a user to these servers, to all when none is named."""
+        """Connect as a user to these servers, or to all if none is named. Return the clients."""
         ports = [self.cluster.ports[NAMES.index(name)] for name in names or NAMES]
         made = [self.do(client(f"nats://127.0.0.1:{port}", creds or self.creds(user))) for port in ports]
         self.connected += made
@@ -182,7 +182,7 @@ class Clients:
 
 
 def revoke(cluster: Cluster, *arguments: str, **variables: Any) -> tuple[str, dict[str, Any]]:
-    """What the playbook says, and its report."""
+    """Run the playbook revoke and return its output and its report (empty if it wrote none)."""
     path = cluster.folder / "report.json"
     path.unlink(missing_ok=True)
     given = {"revoke_store": "ACME", "revoke_report_path": str(path), **variables}
@@ -196,7 +196,7 @@ def key_of_user(cluster: Cluster, user: str) -> str:
 
 @contextlib.contextmanager
 def cluster_of_users(folder: pathlib.Path, collections: pathlib.Path) -> Iterator[Cluster]:
-    """Three servers that have the accounts of a store, with users to revoke."""
+    """Run three servers during the block that have the accounts of a store, with users to revoke."""
     found = Cluster(folder / "cluster", Play(folder, collections).environment())
     found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=account_of_users())
     found.start()

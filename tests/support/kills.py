@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of ansible-playbook that are killed: before their n-th task, or at any moment."""
+"""Runs of ansible-playbook that are killed before their n-th task or at any time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pathlib
 import signal
 import subprocess
 
-#: What a run that was killed returns to whoever started it.
+#: The return code of a run that was killed.
 KILLED = -signal.SIGKILL
 
 _CALLBACK = """
@@ -46,7 +46,7 @@ class CallbackModule(CallbackBase):
 
 
 def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
-    """The environment of a run that is killed before a task, counted from 1; with 0 it runs to its end, and `tasks_of` has how many there were."""
+    """Return the environment of a run that is killed before the given task, counted from 1. With 0 it runs to its end; `tasks_of` returns its task count."""
     callbacks = folder / "callbacks"
     callbacks.mkdir(exist_ok=True)
     (callbacks / "killer.py").write_text(_CALLBACK)
@@ -59,13 +59,13 @@ def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
 
 
 def tasks_of(folder: pathlib.Path) -> int:
-    """How many tasks the last run with `killing` had that came to its end."""
+    """Return the number of tasks of the last run with `killing` that was not killed."""
     return int((folder / "tasks").read_text())
 
 
 def kill_whole(process: subprocess.Popen[bytes]) -> None:
-    """Kill a run with all that it started, and wait for it. Since ansible-core 2.19 what runs a task is in a session of its own, so that killing the
-    process group leaves the task at work. Each process is stopped before its children are looked up, so that none is missed."""
+    """Kill a run and all its child processes, and wait for it. Since ansible-core 2.19, workers run in a session of their own and killing the
+    process group would not end them. Each process is stopped before its children are listed, so that none is missed."""
     stopped: list[int] = []
     waiting = [process.pid]
     while waiting:
@@ -84,7 +84,7 @@ def _children(parent: int) -> list[int]:
     found = []
     for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # The name, in parentheses, may hold anything; the state and the parent follow.
+            # The name, in parentheses, may contain any character; the state and the parent's process ID follow.
             if int(status.read_text(errors="replace").rpartition(")")[2].split()[1]) == parent:
                 found.append(int(status.parent.name))
     return found

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who sits on the network: servers that answer whatever a test wants, and a relay in front of a real one. Each in threads, on a port of loopback."""
+"""Attackers on the network: servers with arbitrary answers, and a relay in front of a real server. Each runs in threads on a port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ansible_collections.natsops.security.plugins.module_utils.token import code
 if TYPE_CHECKING:
     from .fleets import Realm
 
-    #: How somebody talks to a client.
+    #: The behaviour of a server towards one client.
     Talk = Callable[["Client"], None]
-    #: What an honest answer to a request is turned into: the answers as they are sent.
+    #: Turns the correct answer to a request into the answers that are sent.
     Twist = Callable[[Any], Iterable[bytes]]
 
-#: What a server's thread waits for at most, in seconds: no test hangs for ever.
+#: Timeout of a server's socket operations in seconds, so that no test hangs.
 _PATIENCE = 60
 
 
 class Client:
-    """Somebody who has connected to a hostile server, and what came from there."""
+    """A client that is connected to a hostile server, and the data received from it."""
 
     def __init__(self, connection: socket.socket, done: threading.Event) -> None:
         self.connection = connection
@@ -37,23 +37,23 @@ class Client:
         self.received = bytearray()
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         self.connection.sendall(data)
 
     def read(self) -> bytes:
-        """What comes next; b"" at the end."""
+        """Return the next data; b"" at the end of the connection."""
         data = self.connection.recv(65536)
         self.received += data
         return data
 
     def listen(self) -> None:
-        """Read until the client goes."""
+        """Read until the client disconnects."""
         while self.read():
             pass
 
 
 class HostileServer:
-    """Listens on a port of 127.0.0.1, and has a function talk to whoever connects."""
+    """Listens on a port of 127.0.0.1 and calls a function for each client that connects."""
 
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
@@ -63,16 +63,16 @@ class HostileServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Return the port on which the server listens."""
         return int(self.listener.getsockname()[1])
 
     @property
     def received(self) -> bytes:
-        """What came over all connections."""
+        """Return the data received over all connections, joined by newlines."""
         return b"\n".join(bytes(client.received) for client in self.clients)
 
     def accept(self) -> None:
-        """Take connections until it is closed."""
+        """Accept connections until the server is closed."""
         with contextlib.suppress(OSError):
             while True:
                 connection, _unused = self.listener.accept()
@@ -86,7 +86,7 @@ class HostileServer:
             self.talk(client)
 
     def close(self) -> None:
-        """End it, and its connections."""
+        """Close the server and its connections."""
         self.done.set()
         for one in (self.listener, *(client.connection for client in self.clients)):
             with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ class HostileServer:
 
 @contextlib.contextmanager
 def hostile_server(talk: Talk) -> Iterator[HostileServer]:
-    """A server that talks like this, for as long as the block runs."""
+    """Run a server with this behaviour during the block."""
     found = HostileServer(talk)
     threading.Thread(target=found.accept, daemon=True).start()
     try:
@@ -105,11 +105,11 @@ def hostile_server(talk: Talk) -> Iterator[HostileServer]:
         found.close()
 
 
-# ---- talks
+# ---- behaviours
 
 
 def says(data: bytes) -> Talk:
-    """Sends this, and listens until the client goes."""
+    """Return a behaviour: send the data, and read until the client disconnects."""
 
     def talk(client: Client) -> None:
         client.send(data)
@@ -119,7 +119,7 @@ def says(data: bytes) -> Talk:
 
 
 def answers(data: bytes) -> Talk:
-    """Waits for a request, sends this, and goes."""
+    """Return a behaviour: wait for a request, send the data, and disconnect."""
 
     def talk(client: Client) -> None:
         client.read()
@@ -129,7 +129,7 @@ def answers(data: bytes) -> Talk:
 
 
 def drips(data: bytes, first: bytes = b"", pause: float = 0.05) -> Talk:
-    """Sends something, waits for a request where that is nothing, and then sends this byte by byte, over and over."""
+    """Return a behaviour: send `first`, or wait for a request if it is empty; then send `data` byte by byte, repeatedly."""
 
     def talk(client: Client) -> None:
         if first:
@@ -146,7 +146,7 @@ def drips(data: bytes, first: bytes = b"", pause: float = 0.05) -> Talk:
 
 
 def relay(port: int, change: Callable[[bytes], bytes]) -> Talk:
-    """Passes everything between the client and a server at a port on, and changes what the server says."""
+    """Return a behaviour: forward all data between the client and the server at a port, with `change` applied to the server's data."""
 
     def talk(client: Client) -> None:
         with socket.create_connection(("127.0.0.1", port), _PATIENCE) as server:
@@ -166,21 +166,21 @@ def relay(port: int, change: Callable[[bytes], bytes]) -> Talk:
 
 
 def without_tls(data: bytes) -> bytes:
-    """What a server says, but for the words of its INFO that TLS is wanted or to be had."""
+    """Return a server's data without the members of INFO that require or offer TLS."""
     return re.sub(rb',?"tls_(required|available|verify)":true', b"", data)
 
 
-# ---- a NATS server that answers what a test wants
+# ---- a NATS server with arbitrary answers
 
 
 def as_json(answer: Any) -> list[bytes]:
-    """One answer, as an honest server sends it."""
+    """Return one answer, encoded as a correct server sends it."""
     return [answer if isinstance(answer, bytes) else json.dumps(answer).encode()]
 
 
 @dataclasses.dataclass
 class Pretender:
-    """Talks like a nats-server of a realm with a full resolver. It lets everybody in, and is honest but for what `twists` has by the kind of request."""
+    """Behaves like a nats-server of a realm with a full resolver. It accepts every user. `twists` changes its answers, by kind of request."""
 
     realm: Realm
     twists: dict[str, Twist] = dataclasses.field(default_factory=dict)
@@ -191,13 +191,13 @@ class Pretender:
 
     @property
     def info_line(self) -> bytes:
-        """Its INFO."""
+        """Return the INFO message of the server."""
         info = {"server_id": self.id, "version": "2.15.1", "proto": 1, "headers": True, "max_payload": 1048576}
         info.update({"nonce": "abcdefghijklmno", "auth_required": True, **self.info})
         return b"INFO " + json.dumps(info).encode() + b"\r\n"
 
     def __call__(self, client: Client) -> None:
-        """The talk."""
+        """Serve one client; this is the behaviour for `hostile_server`."""
         client.send(self.info_line)
         buffer = b""
         while data := client.read():
@@ -223,7 +223,7 @@ class Pretender:
             client.send(message(reply, one))
 
     def honest(self, kind: str, subject: str, payload: bytes) -> Any:
-        """What an honest server answers."""
+        """Return the answer of a correct server."""
         account = subject.split(".")[3]
         about = {"server": {"id": self.id, "name": "n1", "host": "127.0.0.1", "ver": "2.15.1", "jetstream": True}}
         if kind == "LOOKUP":
@@ -254,10 +254,10 @@ class Pretender:
 
 
 def kind_of(subject: str) -> str:
-    """What a request is: its last token."""
+    """Return the kind of a request, which is the last token of its subject."""
     return subject.rpartition(".")[2]
 
 
 def message(subject: bytes, payload: bytes) -> bytes:
-    """A message to the first subscription of a client."""
+    """Return a MSG protocol message to the first subscription of a client."""
     return b"MSG %s 1 %d\r\n%s\r\n" % (subject, len(payload), payload)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents of organisations to look at: one of five accounts as a person would write it, with an import that does not work, and one of any size."""
+"""Documents of example organisations: a realistic one of five accounts, which contains an invalid import, and a generated one of any size."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ SMALL: dict[str, Any] = {
 
 
 def sound() -> dict[str, Any]:
-    """The organisation of five accounts without the import that does not work, which no store would take."""
+    """Return the organisation of five accounts without the invalid import, because nats_store refuses it."""
     found = copy.deepcopy(SMALL)
     shop = next(account for account in found["accounts"] if account["name"] == "SHOP")
     shop["imports"] = [item for item in shop["imports"] if item["subject"] != "orders.cancel"]
@@ -167,7 +167,7 @@ _PARTS = ["api", "batch", "core", "edge", "feed", "gateway", "index", "jobs", "l
 
 
 def large(accounts: int, users_each: int) -> dict[str, Any]:
-    """An operator with so many accounts: some export, most import from them, some of these export again, and a few are on their own."""
+    """Return an operator with this number of accounts: some export, most import from those, some of the importers also export, and a few do neither."""
     chance = random.Random(1)
     names = [f"{_TEAMS[number % 26]}-{_PARTS[number // 26 % 10]}-{number}" for number in range(accounts - 1)]
     found: list[dict[str, Any]] = [{"name": "SYS"}]

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Playbooks run by a real ansible-playbook, without the settings of whoever runs the tests."""
+"""Playbooks run by ansible-playbook without the Ansible settings of the user who runs the tests."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ BIN = pathlib.Path(sys.executable).parent
 
 
 def cores() -> list[pathlib.Path]:
-    """The bin folders of the virtual environments with the versions of ansible-core to test: those in NATSOPS_ANSIBLE_CORES, or the one in use."""
+    """Return the bin folders of the virtual environments with the ansible-core versions to test: those in NATSOPS_ANSIBLE_CORES, or the current one."""
     found = [pathlib.Path(path) for path in os.environ.get("NATSOPS_ANSIBLE_CORES", "").split(os.pathsep) if path]
     return found or [BIN]
 
 
 def checked_output(output: str, secrets_wanted: bool = False) -> str:
-    """What a run of a playbook printed. No traceback is in it, and no seed or private key, unless a task was asked for one."""
+    """Return the output of a playbook. Assert that it contains no traceback, and no seed or private key unless a task was asked to return one."""
     from ansible_collections.natsops.security.plugins.module_utils.base.recognition import (
         secrets_in,
-    )  # conftest says where that is
+    )  # importable once conftest has run
 
     for word in ("Traceback", "This is a fault of natsops.security"):
         assert word not in output, output
@@ -40,8 +40,8 @@ def checked_output(output: str, secrets_wanted: bool = False) -> str:
 def run_playbook(
     name: str, *arguments: str, inventory: pathlib.Path, variables: dict[str, Any], environment: dict[str, str]
 ) -> tuple[int, str]:
-    """Run a playbook on an inventory with the first ansible-playbook on the PATH of the environment; the exit status, and what it printed. Variables are
-    in a file: Ansible shows a command line at -vvv."""
+    """Run a playbook on an inventory with the first ansible-playbook on the PATH of the environment. Return the exit status and the output. Variables are
+    passed in a file because Ansible prints its command line at -vvv."""
     given = pathlib.Path(environment["ANSIBLE_CONFIG"]).with_name("variables.json")
     given.write_text(json.dumps(variables))
     done = subprocess.run(
@@ -57,7 +57,7 @@ def run_playbook(
 
 @dataclasses.dataclass
 class Played:
-    """What came of a playbook: the results of its tasks by their names, and all that was printed."""
+    """The outcome of a playbook: its exit status, its output, and the results of its tasks by name."""
 
     returncode: int
     output: str
@@ -65,19 +65,19 @@ class Played:
 
     @property
     def changed(self) -> dict[str, bool]:
-        """Which tasks changed something."""
+        """Return whether each task reported a change, by task name."""
         return {name: result.get("changed", False) for name, result in self.tasks.items()}
 
 
 @dataclasses.dataclass
 class Play:
-    """Runs playbooks, by one ansible-playbook or another."""
+    """Runs playbooks with any of the installed versions of ansible-playbook."""
 
     folder: pathlib.Path
     collections: pathlib.Path
 
     def environment(self, binaries: pathlib.Path = BIN, **more: str) -> dict[str, str]:
-        """Where nothing but this checkout and the Python of the core in use is found."""
+        """Return an environment in which Ansible uses only the collection of this checkout and the Python of the selected ansible-core."""
         config = self.folder / "ansible.cfg"
         config.write_text("[defaults]\n")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTEST_"))}
@@ -91,14 +91,14 @@ class Play:
             ANSIBLE_LOCALHOST_WARNING="false",
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
             ANSIBLE_NOCOLOR="true",
-            COLUMNS="10000",  # before ansible-core 2.19 warnings are broken into lines
+            COLUMNS="10000",  # before ansible-core 2.19, warnings are wrapped
             **more,
         )
 
     def __call__(
         self, tasks: list[dict[str, Any]], *arguments: str, binaries: pathlib.Path = BIN, **variables: Any
     ) -> Played:
-        """Run tasks on localhost. Names in capitals are variables of the environment, others those of the play."""
+        """Run tasks on localhost. Keyword arguments in capitals are environment variables, the others are variables of the play."""
         environment = {name: variables.pop(name) for name in list(variables) if name.isupper()}
         playbook = self.folder / "playbook.yml"
         play = {"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}
@@ -129,7 +129,7 @@ class Play:
         return Played(done.returncode, output, dict(json.loads(line) for line in lines))
 
 
-# The results as they reach callbacks: what is printed of them is for people.
+# Writes the results as callbacks receive them; the printed output is formatted for people.
 _CALLBACK = """
 from __future__ import annotations
 

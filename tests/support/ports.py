@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ports of this machine that nothing listens on, and that nothing else takes while a test means to use them."""
+"""Free ports of this machine that no other test takes while a test uses them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pathlib
 import random
 import socket
 
-#: Below it is what services of this machine have.
+#: Lower ports may be used by services of this machine.
 _FIRST = 10240
-#: At most so many workers of pytest-xdist have ports of their own.
+#: The number of pytest-xdist workers that have separate ports.
 _WORKERS = 8
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports on 127.0.0.1 that were free a moment ago, and that this process has not returned before.
+    """Return distinct ports on 127.0.0.1 that are free, and that this process has not returned before.
 
-    They are none of those that the system gives to connections going out: such a connection of any other test would take a port before its server
-    starts, or while that is stopped.
+    Ephemeral ports are not used: an outgoing connection of another test could take such a port before the server of this test
+    starts or while it is stopped.
     """
     found: list[int] = []
     ports = _ports()
@@ -35,7 +35,7 @@ def free_ports(count: int) -> list[int]:
 
 @functools.cache
 def _ports() -> list[int]:
-    """The ports of this worker that are still to be given, in random order, as another checkout may run its tests too."""
+    """Return the remaining ports of this worker. The order is random because the tests of another checkout may run at the same time."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     ports = [port for port in range(_FIRST, _first_of_connections()) if port % _WORKERS == worker]
     random.SystemRandom().shuffle(ports)
@@ -43,7 +43,7 @@ def _ports() -> list[int]:
 
 
 def _first_of_connections() -> int:
-    """The least port that the system gives to connections going out."""
+    """Return the lowest ephemeral port of the system."""
     with contextlib.suppress(OSError, ValueError):
         first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
         if first > _FIRST + 10000:

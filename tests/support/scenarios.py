@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks of every module that writes, with what is there before them."""
+"""Tasks of every module that writes files, with the tasks that run before them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def changed_document(document: dict[str, Any] = DOCUMENT) -> dict[str, Any]:
-    """A document that adds to this one, changes it, and lacks some of it. Its second account is APP."""
+    """Return a copy of the document with additions, changes and removals. Its second account is APP."""
     wanted = copy.deepcopy(document)
     wanted["operator"]["signing_keys"] = ["new"]
     wanted["operator"]["remove_signing_keys"] = ["main"]
@@ -40,7 +40,7 @@ def changed_document(document: dict[str, Any] = DOCUMENT) -> dict[str, Any]:
 
 
 def renaming_document() -> dict[str, Any]:
-    """The first document with another name for an account and one of its users."""
+    """Return DOCUMENT with an account and one of its users renamed."""
     wanted = copy.deepcopy(DOCUMENT)
     app, partner = wanted["accounts"][1:]
     app.update(name="SHOP", renamed_from="APP")
@@ -51,7 +51,7 @@ def renaming_document() -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """A task, and what is there before it."""
+    """A task, and the tasks that prepare the folder for it."""
 
     module: str
     options: Callable[[Site], dict[str, Any]]
@@ -113,7 +113,7 @@ def credentials(site: Site, state: str, **more: Any) -> dict[str, Any]:
 
 
 def _signed(site: Site) -> dict[str, Any]:
-    """The user whose key waits on its host, or is in its creds file by now."""
+    """Return the options of the user whose key is pending on its host or already in its creds file."""
     paths = [site.folder / name for name in (".host.creds.natsops-key", "host.creds")]
     pair = site.core.decorated.seed_in(next(path for path in paths if path.exists()).read_text())
     options = {**user(site), "public_key": pair.public_key}
@@ -121,7 +121,7 @@ def _signed(site: Site) -> dict[str, Any]:
 
 
 def _held(site: Site) -> str:
-    """The key that the creds on the host had before the rotation."""
+    """Return the public key of the creds on the host before the rotation."""
     path = site.folder / "old-born"
     if not path.exists():
         site.write(path.name, site.claims("host.creds").subject)
@@ -133,7 +133,7 @@ def store(site: Site, document: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def with_old_keys(site: Site) -> dict[str, Any]:
-    """A store with a curve key, and files with the keys of its users as they are before a rotation."""
+    """Return the options of a store with a curve key, and write the public keys of its users before the rotation to files."""
     for name in ("one", "two"):
         jwt = site.folder / f"stores/ACME/accounts/APP/users/{name}.jwt"
         site.write(f"old-{name}", codec.decode(jwt.read_text()).subject)
@@ -141,14 +141,14 @@ def with_old_keys(site: Site) -> dict[str, Any]:
 
 
 def callout_document() -> dict[str, Any]:
-    """The first document with an auth callout."""
+    """Return DOCUMENT with an auth callout."""
     wanted = copy.deepcopy(DOCUMENT)
     wanted["accounts"][1]["authorization"] = {"auth_users": ["one"], "xkey": {"role": "callout"}}
     return wanted
 
 
 def rotated(site: Site, **phases: str) -> dict[str, Any]:
-    """Rotations of the keys of users, by their names, and of the curve key."""
+    """Return the options of a store with rotations of the curve key and of the keys of users; `phases` are by user name."""
     callout = phases.pop("callout", "")
     if not (site.folder / "old-callout").exists():
         account = codec.decode(site.text("stores/ACME/accounts/APP/APP.jwt"))
@@ -162,7 +162,7 @@ def rotated(site: Site, **phases: str) -> dict[str, Any]:
 
 
 def signing_keys_rotated(site: Site, phase: str) -> dict[str, Any]:
-    """The same phase of a signing key of the operator, and of two of an account, one of them with a scope."""
+    """Return the options of a store with the same rotation phase of an operator's signing key and of two account signing keys, one of them scoped."""
     path = site.folder / "old-signing-keys"
     if not path.exists():
         account = codec.decode(site.text("stores/ACME/accounts/APP/APP.jwt"))

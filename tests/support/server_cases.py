@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations of a nats-server in operator mode that `nats-server -t` accepts and that keep the server from starting, and some that do not."""
+"""Configurations in operator mode that `nats-server -t` accepts but with which nats-server does not start, and similar ones with which it does."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Options = dict[str, Any]
 
 @dataclasses.dataclass
 class Kit:
-    """An operator with a system account and another account, and what else cases are made of."""
+    """An operator with a system account and another account, and functions that create the other parts of cases."""
 
     site: Site
 
     def __post_init__(self) -> None:
-        """Make the keys and the tokens."""
+        """Create the keys."""
         self.operator_key = self.site.make_key("o.nk", "operator")
         self.other_key = self.site.make_key("other.nk", "operator")
         self.system_key = self.site.make_key("s.nk", "account")
@@ -28,7 +28,7 @@ class Kit:
         self.system, self.app = self.system_key.public_key, self.app_key.public_key
 
     def operator(self, system: str | None = None, limits: Options | None = None, **claims: Any) -> Options:
-        """What the option `operator` has; with another system account, none for an empty one."""
+        """Return the value of the option `operator`. `system` replaces the system account; if empty, there is none."""
         system = self.system if system is None else system
         claims = {**({"system_account": system} if system else {}), **claims}
         key = self.operator_key
@@ -44,17 +44,17 @@ class Kit:
         }
 
     def other(self, **claims: Any) -> list[str]:
-        """Another operator that is to be trusted too."""
+        """Return a list with the JWT of another operator, to be trusted as well."""
         return [self.site.make_jwt("other.jwt", "operator", self.other_key.public_key, self.other_key, claims)]
 
     def user(self, **claims: Any) -> str:
-        """The JWT of a user of the account."""
+        """Return the JWT of a user of the account."""
         return self.site.make_jwt(
             "user.jwt", "user", self.site.make_key("u.nk", "user").public_key, self.app_key, claims
         )
 
     def options(self, **more: Any) -> Options:
-        """Options with which a server starts, but for these."""
+        """Return options with which a server starts, overridden by `more`."""
         return {"name": "n1", "operator": self.operator(), "data_dir": str(self.site.folder), **LISTENING, **more}
 
 
@@ -67,7 +67,7 @@ ALONE = "127.0.0.1:-1"
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A change of the options, where the problem is said to be, and words of the message. `checked_by_t` is for what `-t` refuses by itself."""
+    """Changed options, the place of the problem, and a part of the message. `checked_by_t` is true if `nats-server -t` also refuses the configuration."""
 
     options: Callable[[Kit], Options]
     place: str
@@ -76,12 +76,12 @@ class Case:
 
 
 def site(text: str) -> Callable[[Kit], Options]:
-    """The case of a site's own configuration; braces in capitals stand for keys."""
+    """Return the options of a case with `site_config`. APP and SYSTEM are replaced by the public keys of these accounts."""
     return lambda kit: {"site_config": text.replace("APP", kit.app).replace("SYSTEM", kit.system)}
 
 
 def same(**options: Any) -> Callable[[Kit], Options]:
-    """The case of options that need no keys."""
+    """Return the options of a case that requires no keys."""
     return lambda _kit: options
 
 
@@ -439,7 +439,7 @@ REFUSED: dict[str, Case] = {
         "jetstream",
         "refuse JetStream on the system account",
     ),
-    # ---- the kind of a value
+    # ---- types of values
     "size with a unit that the server does not take": Case(
         same(jetstream={"max_memory_store": "64MB"}),
         "jetstream.max_memory_store",
@@ -483,7 +483,7 @@ REFUSED: dict[str, Case] = {
 
 
 def _older(kit: Kit) -> list[str]:
-    """A JWT of the operator itself of before, with which no server would start."""
+    """Return a JWT of the same operator that alone would keep a server from starting."""
     key = kit.operator_key
     return [kit.site.make_jwt("older.jwt", "operator", key.public_key, key, {"assert_server_version": "99.0.0"})]
 
@@ -501,7 +501,7 @@ def _expired(kit: Kit) -> Options:
     return operator
 
 
-#: Configurations that look like one of those above, and with which a server starts.
+#: Configurations that are similar to those above, but with which a server starts.
 ACCEPTED: dict[str, Callable[[Kit], Options]] = {
     "another operator": lambda kit: {"trusted_operators": kit.other()},
     "another operator that names the system account": lambda kit: {
@@ -518,7 +518,7 @@ ACCEPTED: dict[str, Callable[[Kit], Options]] = {
     },
     "the same operator again": lambda kit: {"trusted_operators": [kit.operator()["jwt"], *_older(kit)]},
     "plain": same(),
-    # As templates have them before ansible-core 2.19.
+    # Before ansible-core 2.19, templates return text.
     "numbers and booleans that came as text": same(
         jetstream={"max_mem": "1048576", "strict": "True", "limits": {"max_ack_pending": "5"}}
     ),

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A nats-server that a test starts on this machine, and ends."""
+"""A nats-server that a test starts and stops on this machine."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import sys
 import time
 from collections.abc import Iterator
 
-#: The program: another version than the one in the virtual environment where NATSOPS_NATS_SERVER has its path, as in `make servers`.
+#: The path of nats-server: NATSOPS_NATS_SERVER if set (as in `make servers`), otherwise the one in the virtual environment.
 SERVER = pathlib.Path(os.environ.get("NATSOPS_NATS_SERVER") or pathlib.Path(sys.executable).with_name("nats-server"))
-#: How long a server has to start on a busy machine, in seconds.
+#: Timeout for the start and the stop of a server on a busy machine, in seconds.
 PATIENCE = 60
 
 
 @functools.cache
 def server_version() -> tuple[int, int, int]:
-    """The version of the program."""
+    """Return the version of nats-server: major, minor, patch."""
     text = subprocess.run([SERVER, "--version"], capture_output=True, text=True, check=True).stdout
     major, minor, patch = text.strip().rpartition("v")[2].partition("-")[0].split(".")
     return int(major), int(minor), int(patch)
@@ -32,7 +32,7 @@ def server_version() -> tuple[int, int, int]:
 
 @dataclasses.dataclass
 class Server:
-    """One nats-server with a configuration file; its output goes to a file beside it that ends in `.log`."""
+    """One nats-server with a configuration file. Its output is written to a file of the same name with the suffix `.log`."""
 
     config: pathlib.Path
     port: int
@@ -40,16 +40,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """Return the URL for clients."""
         return f"nats://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> pathlib.Path:
-        """What the server prints."""
+        """Return the path of the server's output."""
         return self.config.with_suffix(".log")
 
     def start(self) -> None:
-        """Start, and wait until it takes connections."""
+        """Start the server and wait until it accepts connections."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [SERVER, "-c", self.config],
@@ -62,7 +62,7 @@ class Server:
         self.wait()
 
     def wait(self) -> None:
-        """Wait until it takes connections."""
+        """Wait until the server accepts connections."""
         assert self.process is not None
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -73,7 +73,7 @@ class Server:
             time.sleep(0.02)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the process, and wait for it."""
+        """Stop the server with a signal and wait until it has exited."""
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(how)
@@ -83,7 +83,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(config: pathlib.Path, port: int) -> Iterator[Server]:
-    """A server with this configuration, for as long as the block runs."""
+    """Run a server with this configuration during the block."""
     server = Server(config, port)
     try:
         server.start()

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program that signs for `type: command`, as somebody would write it: SEED_FILE, then a fault to have, or none."""
+"""An example of a program for signers of `type: command`. Its arguments are SEED_FILE and, optionally, the name of a fault to simulate."""
 
 # ruff: noqa: T201
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Modules run as Ansible runs them, on a folder of seeds and JWTs."""
+"""Runs modules as Ansible runs them, on a folder of seeds and JWTs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-# What Ansible's own wrapper does in a target's Python, without its zip file.
+# Does what Ansible's wrapper does in the Python of the managed host, but without a zip file.
 MODULE = """
 import json, runpy, sys, syslog
 from ansible.module_utils import basic
@@ -29,7 +29,7 @@ def run(module, arguments):
 
 _ONE_MODULE = MODULE + "run(sys.argv[1], json.load(sys.stdin))"
 
-# A process of its own for each module, from one that has imported what they share: 0.02 s instead of 0.3.
+# Forks a process for each module from one that has imported the shared code: 0.02 s per module instead of 0.3 s.
 _MODULES = (
     MODULE
     + """
@@ -60,7 +60,7 @@ for line in iter(sys.stdin.readline, ""):
 """
 )
 
-#: A whole seed, whatever stands around it; a public key is too short for one.
+#: A complete seed within any text. Public keys are too short to match.
 SEED = re.compile(r"S[OAUNCX]A[A-P][A-Z2-7]{54}")
 
 
@@ -69,12 +69,12 @@ def _environment(collections: pathlib.Path) -> dict[str, str]:
 
 
 def _without_keys(reasons: Any) -> str:
-    """Reasons without the names of keys: check mode has words for those that it does not make."""
+    """Return reasons with every key replaced by KEY, because check mode shows a placeholder for a key that it does not create."""
     return re.sub(r"\(a new \w+ key: [^)]*\)|\b[OAU][A-Z2-7]{55}\b", "KEY", json.dumps(reasons))
 
 
 class Modules:
-    """Runs modules, each in a process of its own."""
+    """Runs modules, each in its own process."""
 
     def __init__(self, collections: pathlib.Path, python: str | pathlib.Path = sys.executable) -> None:
         self.process = subprocess.Popen(
@@ -86,7 +86,7 @@ class Modules:
         )
 
     def run(self, module: str, arguments: dict[str, Any], rootless: bool = False) -> tuple[int, str, str]:
-        """The exit code, output and errors of a module; `rootless` holds root to the modes of files, and lets it give none away."""
+        """Return the exit code, stdout and stderr of a module. `rootless` drops root's capabilities: file modes apply, and files cannot change owner."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps([module, arguments, rootless]) + "\n")
@@ -94,7 +94,7 @@ class Modules:
         return tuple(json.loads(self.process.stdout.readline()))
 
     def stop(self) -> None:
-        """End the process that the others come from."""
+        """Stop the process that forks the others."""
         self.process.communicate(timeout=60)
 
 
@@ -110,18 +110,18 @@ class Site:
     def __truediv__(self, name: str) -> str:
         return str(self.folder / name)
 
-    # ---- what is there
+    # ---- files
 
     def text(self, name: str) -> str:
-        """What a file holds."""
+        """Return the content of a file."""
         return (self.folder / name).read_text()
 
     def mode(self, name: str) -> str:
-        """The permissions of a file, as `0644`."""
+        """Return the permissions of a file in the form `0644`."""
         return f"{(self.folder / name).stat().st_mode & 0o7777:04o}"
 
     def snapshot(self) -> dict[str, tuple[Any, ...]]:
-        """Everything about every file in the folder but the time when it was last read."""
+        """Return the metadata, except the access time, and the content of every file in the folder, by path."""
         found = {}
         for path in sorted([self.folder, *self.folder.rglob("*")]):
             status = path.lstat()
@@ -138,23 +138,23 @@ class Site:
         return found
 
     def key(self, name: str) -> Any:
-        """The key pair in a seed file."""
+        """Return the key pair of a seed file."""
         return self.core.decorated.seed_in(self.text(name))
 
     def claims(self, name: str) -> Any:
-        """The claims in a JWT or creds file, verified."""
+        """Return the claims of a JWT or creds file. The signature is verified."""
         return self.core.codec.decode(self.core.decorated.find_token(self.text(name)))
 
-    # ---- what is put there by the core
+    # ---- files that the core creates
 
     def make_key(self, name: str, key_type: str) -> Any:
-        """A new key pair, its seed in a file."""
+        """Create a key pair, write its seed to a file and return the key pair."""
         pair = self.core.nkey.create(key_type)
         self.write(name, pair.seed + "\n", 0o600)
         return pair
 
     def write(self, name: str, text: str | bytes, mode: int = 0o644) -> str:
-        """A file; its path."""
+        """Write a file and return its path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -173,7 +173,7 @@ class Site:
         expires_in: int | None = None,
         **envelope: Any,
     ) -> str:
-        """A token issued `age` seconds ago, expiring `expires_in` seconds after that, in a file; the token."""
+        """Write a JWT to a file and return it. It was issued `age` seconds ago and expires `expires_in` seconds after that time."""
         body, problems = self.core.claims.body_type(kind), []
         issued_at = int(time.time()) - age
         claims = self.core.options.read_options(self.core.claims.Claims, {"name": file.split(".")[0].upper()}, "", [])
@@ -195,7 +195,7 @@ class Site:
     # ---- modules
 
     def start(self, module: str, options: dict[str, Any], **how: Any) -> dict[str, Any]:
-        """The result of a module as it prints it; `how` has check, umask, rootless, wrapped, and traceback where Ansible may return one."""
+        """Run a module and return its result. `how` may have check, umask, rootless, wrapped (a command prefix), and traceback if one is allowed."""
         arguments = {
             **options,
             "_ansible_check_mode": how.get("check", False),
@@ -226,7 +226,7 @@ class Site:
         return result
 
     def _assert_nothing_leaked(self, options: dict[str, Any], result: dict[str, Any], log: str) -> None:
-        """No seed of a file in the folder, or in the task, is in the result of a module or in the system's log."""
+        """Assert that the module's result and the system log contain no seed of the files in the folder or of the options."""
         seeds = set(SEED.findall(json.dumps(options)))
         for path in self.folder.rglob("*"):
             if path.is_file() and os.access(path, os.R_OK):
@@ -240,7 +240,7 @@ class Site:
             assert seed not in log
 
     def run(self, module: str, **options: Any) -> dict[str, Any]:
-        """The result of a task that succeeds. Check mode comes first: it changes nothing, and says the same as the real run."""
+        """Return the result of a task that succeeds. Before it, check mode changes nothing and reports the same as the real run."""
         told = self.check(module, **options)
         result = self.start(module, options)
         assert not result.get("failed"), result["msg"]
@@ -250,7 +250,7 @@ class Site:
         return result
 
     def check(self, module: str, **options: Any) -> dict[str, Any]:
-        """The result of a task in check mode that succeeds; nothing is changed."""
+        """Return the result of a task that succeeds in check mode and changes no file."""
         before = self.snapshot()
         result = self.start(module, options, check=True)
         assert not result.get("failed"), result["msg"]
@@ -258,7 +258,7 @@ class Site:
         return result
 
     def keep(self, module: str, **options: Any) -> dict[str, Any]:
-        """The result of a task that finds everything as it wants it and touches nothing."""
+        """Return the result of a task that succeeds, reports no change and changes no file."""
         before = self.snapshot()
         result = self.run(module, **options)
         assert (result["changed"], result.get("reasons", [])) == (False, [])
@@ -268,7 +268,7 @@ class Site:
         return result
 
     def refuse(self, module: str, how: dict[str, Any] | None = None, **options: Any) -> str:
-        """The one message of a task that fails and changes nothing."""
+        """Return the message of a task that fails and changes no file."""
         before = self.snapshot()
         result = self.start(module, options, **(how or {}))
         assert result.get("failed"), result
@@ -278,7 +278,7 @@ class Site:
 
 
 def changed(result: dict[str, Any]) -> dict[str, Any]:
-    """What a task of nats_store did not keep, with its reasons."""
+    """Return the action and the reasons of each entity that a task of nats_store did not keep, by path such as `user/APP/u`."""
     created = {f"user/{account}/{name}" for account, names in result["created_users"].items() for name in names}
     return dict.fromkeys(created, ("created", [])) | {
         "/".join(filter(None, (entity["kind"], entity.get("account"), entity["name"]))): (

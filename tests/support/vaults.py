@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real parts behind signers, on this machine: a server of OpenBao in memory, and a token of SoftHSM. `make signers` installs what they take."""
+"""The services behind signers, on this machine: an OpenBao server in memory, and a SoftHSM token. `make signers` installs their requirements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOFTHSM = next(
     ),
     None,
 )
-#: id-Ed25519 (RFC 8410), as a token has it.
+#: The OID id-Ed25519 (RFC 8410) in DER, the value of the attribute EC_PARAMS.
 ED25519 = bytes.fromhex("06032b6570")
 
 
@@ -42,29 +42,29 @@ ED25519 = bytes.fromhex("06032b6570")
 
 @dataclasses.dataclass
 class Bao:
-    """A server of OpenBao in memory, unsealed, with the transit engine at `transit`."""
+    """An unsealed OpenBao server in memory, with the transit engine at `transit`."""
 
     port: int
     process: subprocess.Popen[bytes]
-    ca_path: str = ""  # of the CA that vouches for it, if it speaks TLS
+    ca_path: str = ""  # the CA that signed the server's certificate; empty without TLS
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """Return the URL of the server."""
         return f"{'https' if self.ca_path else 'http'}://127.0.0.1:{self.port}"
 
     def client(self, token: str = ROOT_TOKEN, namespace: str | None = None) -> Any:
-        """A client of hvac."""
+        """Return an hvac client."""
         import hvac
 
         return hvac.Client(url=self.address, token=token, namespace=namespace, verify=self.ca_path or True)
 
     def signer(self, key: str, **options: Any) -> dict[str, Any]:
-        """The description of a signer."""
+        """Return the description of a signer."""
         return {"type": "transit", "address": self.address, "key": key, "token": ROOT_TOKEN, **options}
 
     def import_key(self, name: str, raw_seed: bytes) -> None:
-        """Make a transit key of the 32 bytes of a seed, as Vault's documentation says (Bring your own key)."""
+        """Create a transit key from the 32 bytes of a seed, as described in Vault's documentation (Bring your own key)."""
         from cryptography.hazmat.primitives import hashes, keywrap, serialization
         from cryptography.hazmat.primitives.asymmetric import padding
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -83,7 +83,7 @@ class Bao:
         adapter.post(f"/v1/transit/keys/{name}/import", json=body)
 
     def token(self, policy: str, ttl: str = "1h") -> str:
-        """A token that may do what a policy says and nothing else."""
+        """Create a token with only this policy and return it."""
         client = self.client()
         name = f"test-{os.urandom(4).hex()}"
         client.sys.create_or_update_policy(name, policy)
@@ -91,7 +91,7 @@ class Bao:
         return found
 
     def stop(self) -> None:
-        """End it at once."""
+        """Kill the server."""
         self.process.send_signal(signal.SIGCONT)
         self.process.kill()
         self.process.wait(PATIENCE)
@@ -99,7 +99,7 @@ class Bao:
 
 @contextlib.contextmanager
 def openbao(folder: pathlib.Path, tls: bool = False) -> Iterator[Bao]:
-    """A server of OpenBao, for as long as the block runs; with TLS it has a certificate of a CA of its own."""
+    """Run an OpenBao server during the block. With TLS it has a certificate of its own CA."""
     (port,) = free_ports(1)
     command = [str(BAO), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
     command += ["-dev-tls", f"-dev-tls-cert-dir={folder}"] if tls else []
@@ -132,9 +132,9 @@ def _wait_for(bao: Bao, log: pathlib.Path) -> None:
 
 
 class Between:
-    """Stands between a client and a server on this machine. Once `after` bytes came back it does something, and cuts every connection.
+    """A proxy between clients and a server on this machine. When the server has sent `after` bytes, it calls `then` and cuts every connection.
 
-    With an answer there is no server: everybody gets it.
+    With `answer`, there is no server: every client receives this answer.
     """
 
     def __init__(self, then: Callable[[], None], port: int = 0, after: int = 0, answer: bytes = b"") -> None:
@@ -196,27 +196,27 @@ class Between:
 
 @dataclasses.dataclass
 class Hsm:
-    """A token of SoftHSM with the label `nats`, in a folder of its own."""
+    """A SoftHSM token with the label `nats`, in its own folder."""
 
     folder: pathlib.Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to find it."""
+        """Return the environment variables with which a process finds the token."""
         return {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf")}
 
     def signer(self, label: str, **options: Any) -> dict[str, Any]:
-        """The description of a signer."""
+        """Return the description of a signer."""
         where = {"library_path": str(SOFTHSM), "token_label": "nats", "key_label": label}
         return {"type": "pkcs11", **where, "pin": PIN, **options}
 
     def import_keys(self, keys: dict[str, tuple[bytes, bytes]]) -> None:
-        """Make key objects of seeds and public keys of 32 bytes each, by label; their ids are 01, 02 and so on."""
+        """Create key objects from seeds and public keys of 32 bytes each, by label. Their IDs are 01, 02 and so on."""
         made = [[label, seed.hex(), public.hex()] for label, (seed, public) in keys.items()]
         self.run(_IMPORT, ED25519.hex(), repr(made))
 
     def run(self, code: str, *arguments: str) -> str:
-        """What a Python program prints that has a session with the token in `session`, in a process of its own, and the module pkcs11."""
+        """Run Python code in a separate process, with the module pkcs11 and with a session of the token in `session`. Return its output."""
         start = _SESSION.format(library=str(SOFTHSM), pin=PIN)
         done = subprocess.run(
             [sys.executable, "-c", start + code, *arguments],
@@ -252,14 +252,14 @@ for number, (label, seed, public) in enumerate(eval(sys.argv[2]), 1):
 
 
 def softhsm_is_missing() -> str:
-    """Why there can be no token of SoftHSM; empty where there can."""
+    """Return the reason why SoftHSM cannot be used, or an empty string."""
     if SOFTHSM is None or shutil.which("softhsm2-util") is None:
         return "SoftHSM is not installed (Debian's softhsm2)"
     return ""
 
 
 def softhsm(folder: pathlib.Path) -> Hsm:
-    """A new token of SoftHSM."""
+    """Create a SoftHSM token."""
     (folder / "tokens").mkdir(parents=True)
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
     hsm = Hsm(folder)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How Hypothesis tries examples, for all files: what is set in one of them holds for those that are read after it only."""
+"""The Hypothesis profile of all test files. A profile loaded in a test file would apply only to files imported after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-#: `make test` tries the same examples each time, so that a change fails for what it changed; `make attack` tries more, and others each time.
+#: `make test` uses the same examples in every run, so that a failure is caused by a change; `make attack` uses more examples, different in every run.
 EXAMPLES = os.environ.get("NATSOPS_EXAMPLES")
 settings.register_profile(
     "all",

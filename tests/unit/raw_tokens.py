@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keys for tests, and tokens around any JSON, signed as tools sign that check nothing of what they sign."""
+"""Keys for tests, and signed tokens with arbitrary JSON, as from a tool that does not validate claims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = '{"typ":"JWT","alg":"ed25519-nkey"}'
 
 
 def key(key_type: str, number: int = 1) -> nkey.KeyPair:
-    """A key pair that is the same in every run."""
+    """Return a key pair that is the same in every run."""
     return nkey.from_raw_seed(key_type, number.to_bytes(32, "big"))
 
 
@@ -22,42 +22,42 @@ OPERATOR, ACCOUNT, USER, SERVER, CURVE = (key(name) for name in ("operator", "ac
 
 
 def base64url(data: bytes) -> str:
-    """The data as it stands between the dots of a token."""
+    """Encode data in base64url without padding, as in tokens."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def from_base64url(text: str) -> bytes:
-    """What stands between two dots of a token."""
+    """Decode base64url without padding."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def payload_in(token: str) -> Any:
-    """The payload of a token as plain JSON."""
+    """Return the payload of a token as parsed JSON."""
     return json.loads(from_base64url(token.split(".")[1]))
 
 
 def sign(payload: str | bytes, signer: nkey.KeyPair = ACCOUNT, header: str = HEADER) -> str:
-    """A token around a payload."""
+    """Return a signed token with the payload."""
     data = payload if isinstance(payload, bytes) else payload.encode("utf-8")
     text = base64url(header.encode("utf-8")) + "." + base64url(data)
     return text + "." + base64url(signer.sign(text.encode("ascii")))
 
 
 def sign_version_1(payload: str, signer: nkey.KeyPair = ACCOUNT) -> str:
-    """A token of version 1, of which the payload alone is signed."""
+    """Return a token of version 1, whose signature covers only the payload."""
     chunk = base64url(payload.encode("utf-8"))
     header = base64url(b'{"typ":"jwt","alg":"ed25519"}')
     return ".".join((header, chunk, base64url(signer.sign(chunk.encode("ascii")))))
 
 
 def user_payload(nats: str = '"pub":{},"sub":{}', **outer: Any) -> str:
-    """A user's payload with members of `nats` given as JSON text, type and version apart."""
+    """Return the payload of a user JWT. `nats` contains the members of `nats`, except type and version, as JSON text."""
     members = {"jti": "X", "iat": 1700000000, "iss": ACCOUNT.public_key, "name": "n", "sub": USER.public_key, **outer}
     body = (nats + "," if nats else "") + '"type":"user","version":2'
     return json.dumps(members, separators=(",", ":"))[:-1] + ',"nats":{' + body + "}}"
 
 
 def account_payload(nats: str = "", **outer: Any) -> str:
-    """An account's payload, signed by the operator, with members of `nats` given as JSON text."""
+    """Return the payload of an account JWT issued by the operator. `nats` is as in `user_payload`."""
     payload = user_payload(nats, **{"iss": OPERATOR.public_key, "sub": ACCOUNT.public_key, **outer})
     return payload.replace('"type":"user","version":2}}', '"type":"account","version":2}}')

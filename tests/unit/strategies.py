@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Any claims, for hypothesis: drawn from the declarations, so that a new field is drawn as soon as it is declared."""
+"""Hypothesis strategies for claims. They are derived from the declarations, so that new fields are included without changes here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SIGNERS = {
 }
 SUBJECTS = {Operator: "operator", Account: "account", User: "user", Activation: "account"}
 
-#: Texts that have a meaning in JSON, HTML, subjects or keys, and whatever else Unicode has.
+#: Texts with special characters of JSON, HTML, subjects and keys, and any other Unicode text.
 texts = st.one_of(
     st.sampled_from(
         ["a", "b", "a.>", "*", "", " ", "A", "\u0130", "<&>", "\u2028", "\0", '"\\', "\ufeff", "\U0001f600"]
@@ -58,7 +58,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )
-#: What Go's float64 leaves as it is.
+#: JSON values that Go's float64 represents exactly.
 float_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
@@ -68,7 +68,7 @@ float_values = st.recursive(
 
 @dataclasses.dataclass(frozen=True)
 class _Where:
-    """What restricts values at a place: a scope holds smaller numbers, and options cannot tell everything that a token can."""
+    """Restrictions on values: scopes hold smaller numbers, and options cannot describe every value of a token (`tellable`)."""
 
     in_scope: bool = False
     tellable: bool = False
@@ -101,7 +101,7 @@ def _is_tellable(kind: Kind, value: Any) -> bool:
 
 
 def _values(kind: Kind, where: _Where) -> st.SearchStrategy[Any]:
-    """What a field of a plain kind may hold in a decoded token."""
+    """Return a strategy for the values of a field, of a kind without a class, in a decoded token."""
     if kind is kinds.BOOL:
         values: st.SearchStrategy[Any] = st.booleans()
     elif kind is kinds.EXPORT_TYPE:
@@ -128,7 +128,7 @@ def _field_values(field: Field, where: _Where) -> st.SearchStrategy[Any]:
     if of is None:
         return _values(kind, where)
     if kind.shape == "inline":
-        # What nobody declared is kept by the object around it.
+        # Unknown members are kept by the enclosing object.
         return _objects(of, dataclasses.replace(where, with_unknown=False))
     inside = dataclasses.replace(where, with_unknown=not where.tellable)
     if kind.shape == "object":
@@ -137,7 +137,7 @@ def _field_values(field: Field, where: _Where) -> st.SearchStrategy[Any]:
         return st.lists(_signing_keys(inside), max_size=3, unique_by=lambda value: value.key)
     elements = objects(of, inside)
     if kind.shape == "list":
-        # Only exports and imports are pointers in Go, and so may be null.
+        # In Go, only exports and imports are lists of pointers, so that their elements may be null.
         nullable = field.attribute in ("exports", "imports") and not where.tellable
         return st.lists(st.none() | elements if nullable else elements, max_size=3)
     if kind.shape == "lists":
@@ -150,7 +150,7 @@ def _unknown(cls: type, where: _Where) -> st.SearchStrategy[dict[str, Any]]:
     declared = {fold_name(field.json) for field in _all_fields(cls)} | {"nats", "kind"}
     names = texts.filter(lambda name: fold_name(name) not in declared)
     members = st.dictionaries(names, float_values if where.in_scope else json_values, max_size=2)
-    # Names that differ in case alone are refused.
+    # Names that differ only in case are refused.
     return st.just({}) | members.filter(lambda found: len(set(map(fold_name, found))) == len(found))
 
 
@@ -179,7 +179,7 @@ def _objects(draw: st.DrawFn, cls: type, where: _Where) -> Any:
 
 
 def objects(cls: type, where: _Where = _Where()) -> st.SearchStrategy[Any]:
-    """Any object of a declared class, as it may be in a decoded token."""
+    """Return a strategy for objects of a declared class, with any values of a decoded token."""
     if cls is User:
         return _users(where)
     return _objects(cls, where)
@@ -198,14 +198,14 @@ def _signing_keys(draw: st.DrawFn, where: _Where) -> SigningKey:
     scope = dataclasses.replace(where, in_scope=True)
     signing_key: SigningKey = draw(_objects(SigningKey, scope))
     if signing_key.template is None:
-        # Written as a string: there is no place for anything else.
+        # A signing key without a template is written as a string, which holds only the key.
         signing_key = SigningKey(key=signing_key.key)
     return signing_key
 
 
 @st.composite
 def claims(draw: st.DrawFn, cls: type | None = None, tellable: bool = False) -> Claims:
-    """Any claims, of any type or of one; `tellable` are those that the options of a task can describe."""
+    """Draw claims of any type or of one. With `tellable`, only claims that the options of a task can describe."""
     where = _Where(tellable=tellable, with_unknown=not tellable)
     cls = draw(st.sampled_from(list(SIGNERS))) if cls is None else cls
     value: Claims = draw(_objects(Claims, where))
@@ -223,6 +223,6 @@ def claims(draw: st.DrawFn, cls: type | None = None, tellable: bool = False) -> 
 
 @st.composite
 def claims_and_signer(draw: st.DrawFn, **options: Any) -> Any:
-    """Claims with a key that may sign them."""
+    """Draw claims and a key that may sign them."""
     value = draw(claims(**options))
     return value, key(draw(st.sampled_from(SIGNERS[type(value.body)])))

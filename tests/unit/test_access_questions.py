@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is answered about a small document. That servers do so is for tests/enforcement; here is how it is said."""
+"""Questions about access in a small document: the answers and their wording. tests/enforcement compares the answers with real servers."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_an_activation_that_nats_store_makes_counts_as_made() -> None:
     assert [there["account"] for there in answer["arrivals"]] == ["SHOP", "BILLING"]
 
 
-# ---- who may, what reaches
+# ---- who_may, reaches
 
 
 def test_all_who_may_publish_are_found() -> None:
@@ -305,7 +305,7 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
     assert "SHOP/bare" not in found
 
 
-# ---- what is wrong
+# ---- problems
 
 
 @pytest.mark.parametrize(

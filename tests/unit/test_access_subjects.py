@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sets of subjects, against every subject of up to four tokens over an alphabet that has one token more than the patterns name."""
+"""Sets of subjects, tested against every subject of up to four tokens from an alphabet with one token that the patterns do not use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.natsops.security.plugins.module_utils.access.subjects i
     union_of,
 )
 
-# The patterns name a and b and have up to three tokens. c stands for all tokens that no pattern names, and a fourth token for all longer subjects.
+# The patterns use a and b and have up to three tokens. c represents all tokens that no pattern uses, and a fourth token represents all longer subjects.
 ALL = [tokens for length in range(1, 5) for tokens in itertools.product("abc", repeat=length)]
 
 tokens = st.lists(st.sampled_from("ab*"), min_size=1, max_size=3)
@@ -48,7 +48,7 @@ any_set = st.recursive(
 
 
 def matches(wide: Pattern, subject: Pattern) -> bool:
-    """What the words of NATS's documentation say, another way than the code says it."""
+    """Return whether a subject matches a pattern by the rules of NATS's documentation, implemented differently from the collection's code."""
     if wide == (">",):
         return True
     if wide[-1] == ">":
@@ -57,7 +57,7 @@ def matches(wide: Pattern, subject: Pattern) -> bool:
 
 
 def members(subjects: Subjects) -> set[Pattern]:
-    """The subjects of ALL that are in the set, term by term."""
+    """Return the subjects of ALL that at least one term of the set contains."""
     return {
         subject
         for subject in ALL

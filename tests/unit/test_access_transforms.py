@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""How subjects and sets of subjects are transformed; that servers do the same is for tests/enforcement."""
+"""Transforms of subjects and of sets of subjects. tests/enforcement verifies that servers do the same."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ sets = st.lists(st.one_of(tokens, tokens.map(lambda one: (*one[:2], ">"))), max_
 
 
 def outcomes(transform: Transform, subject: Pattern) -> list[Pattern]:
-    """What becomes of a subject, but for what is none."""
+    """Return the results of transforming a subject, without those that are not valid subjects."""
     return [pattern(text) for text in transforms.apply(transform, subject) if "" not in text.split(".")]
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine must not fail the test
 @given(made(), sets)
 def test_the_image_has_what_subjects_become(transform: Transform, subjects: transforms.Subjects) -> None:
     image = transforms.image(transform, subjects)
@@ -61,13 +61,13 @@ def test_the_image_has_what_subjects_become(transform: Transform, subjects: tran
     reached = {outcome for subject in there for outcome in outcomes(transform, subject)}
     assert all(is_in(outcome, image.subjects) for outcome in reached)
     if image.is_exact:
-        # Longer subjects than those of SUBJECTS may become a short one.
+        # A short subject may also be the result of a subject that is longer than those in SUBJECTS.
         most = 4 - len(transform.source) + len(transform.destination)
         expected = {subject for subject in SUBJECTS if is_in(subject, image.subjects) and len(subject) <= min(most, 4)}
         assert expected <= reached
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine must not fail the test
 @given(made(), sets)
 def test_the_preimage_has_what_becomes_one_of_a_set(transform: Transform, subjects: transforms.Subjects) -> None:
     back = transforms.preimage(transform, subjects)
@@ -80,7 +80,7 @@ def test_the_preimage_has_what_becomes_one_of_a_set(transform: Transform, subjec
             assert not is_in(subject, back.possible)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine must not fail the test
 @given(made(), sets)
 def test_a_preimage_is_exact_where_nothing_is_computed(transform: Transform, subjects: transforms.Subjects) -> None:
     back = transforms.preimage(transform, subjects)

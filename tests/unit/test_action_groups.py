@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Action groups are what modules share: a default for any of the options of a group is one that all of its modules take."""
+"""Action groups consist of modules with shared options: every module of a group accepts defaults for the group's options."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from support.declarations import MODULES, options_of
 GROUPS = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]
 PAGE = (ROOT / "docs/module-defaults.md").read_text()
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.MULTILINE))
-#: What is called alike and is another thing for each file.
+#: Options that have the same name but apply to a different file in each module.
 PARTICULAR = {"mode"}
 
 
 def documented(group: str) -> tuple[list[str], list[str]]:
-    """The options and the modules of a group, as the page has them."""
+    """Return the options and the modules of a group from the page."""
     options, modules = ROWS[group].split(" | ")
     return re.findall(r"`(\w+)`", options), re.findall(r"`(\w+)`", modules)
 
 
 def taking(options: list[str]) -> set[str]:
-    """The modules that take all of the options."""
+    """Return the modules that have all of the options."""
     return {name for name in MODULES if set(options) <= set(options_of(name))}
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers answer is read as what it has to be, or refused with its place: every value of every answer is replaced by everything else."""
+"""Answers of servers are read or refused with the place of the wrong value. Each value of each answer is replaced by values of other types."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ READERS: dict[str, Any] = {
     "STATZ": removing._read_connections,
     "JSZ": removing._read_stored,
 }
-#: What nobody answers where something else is expected.
+#: Values that replace the values of a correct answer.
 OTHERS = [
     None,
     True,
@@ -61,7 +61,7 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def pretender() -> Pretender:
-    """An honest server with an account."""
+    """Return a server with correct answers and an account."""
     operator = nkey.create("operator")
     claims = Claims(name="ACME", subject=operator.public_key, body=Operator())
     realm = types.SimpleNamespace(system=nkey.create("account"), operator_jwt=codec.encode(claims, operator, 1))
@@ -90,7 +90,7 @@ def _with(value: Any, path: tuple[Any, ...], other: Any) -> Any:
 
 
 def _read(kind: str, answer: Any) -> tuple[Any, str]:
-    """What the reader of a kind finds in an answer, and why it finds nothing."""
+    """Return the value that the reader of a kind finds in an answer (or None), and the problem (or an empty string)."""
     read = answers.read_each([answers.read_answer(json.dumps(answer).encode())], READERS[kind])
     return next(iter(read.found.values()), None), next(iter(read.problems.values()), "")
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Backups: sealed, encrypted, read again and opened without this collection; what was changed, cut off or is another operator's is refused."""
+"""Backups: sealed, encrypted, read and opened without this collection. Changed or truncated backups and those of another operator are refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPERATOR, ACCOUNT, SIGNING, USER = key("operator", 43), key("account", 44), key(
 
 
 def of_nsc(name: str) -> Contents:
-    """What nsc wrote."""
+    """Return the contents of a store that nsc created."""
     return gather(Layout(str(STORES / name / "stores"), str(STORES / name / "keys"), name.upper()))
 
 
@@ -58,7 +58,7 @@ def contents(request: pytest.FixtureRequest) -> Contents:
 
 
 def small(age: int = 0, operator: nkey.KeyPair = OPERATOR) -> Contents:
-    """A store of one account and one user."""
+    """Return the contents of a store of one account and one user."""
     layout = Layout("stores", "keys", "ACME")
     user = codec.encode(Claims(name="u", subject=USER.public_key, body=User()), ACCOUNT, NOW - age)
     files = {
@@ -76,7 +76,7 @@ def small(age: int = 0, operator: nkey.KeyPair = OPERATOR) -> Contents:
     return Contents("ACME", files)
 
 
-# ---- there and back
+# ---- writing and reading
 
 
 def test_sealed_backup_is_read_by_each_recipient(contents: Contents) -> None:
@@ -170,7 +170,7 @@ def test_what_ansible_vault_encrypts_is_read(tmp_path: pathlib.Path) -> None:
         assert read_bundle(done.stdout.decode(), Keys(password="secret")).contents == contents
 
 
-# ---- what is refused
+# ---- refused backups
 
 
 @takes_cryptography
@@ -363,7 +363,7 @@ def test_backup_of_another_operator_is_refused() -> None:
             read_bundle(text, Keys([ME]), OPERATOR.public_key)
 
 
-# ---- what is held is verified
+# ---- verification of contents
 
 
 def token(subject: nkey.KeyPair, body: Any, signer: nkey.KeyPair) -> str:
@@ -448,7 +448,7 @@ def test_what_does_not_verify_is_a_problem(path: str, text: str | None, message:
     problems = look_into(Contents("ACME", files)).problems
     assert any(message in problem for problem in problems), problems
     assert not any(pair.seed[:-2] in " ".join(problems) for pair in (OPERATOR, ACCOUNT, USER))
-    # A store with problems can be backed up, and whoever reads it finds them.
+    # A store with problems can be backed up, and reading the backup reports them.
     found = read_bundle(write_sealed(Contents("ACME", files), [ME.public_key], NOW), Keys([ME]))
     assert found.held.problems == problems
 
@@ -546,7 +546,7 @@ def test_restoring_over_something_else_is_a_conflict(path: str, found: str) -> N
     assert compare(contents, lambda one: found if one == path else None).conflicts == [path]
 
 
-# ---- the backups of nats
+# ---- backups of the nats CLI
 
 
 def test_backup_of_nats_that_says_something_twice_is_refused() -> None:
@@ -604,7 +604,7 @@ def test_wrong_backup_of_nats_is_refused(change: Callable[[dict[str, Any]], Any]
     assert OPERATOR.seed[:-1] not in str(caught.value)
 
 
-# ---- boxes
+# ---- sealing and encryption
 
 
 @takes_cryptography

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The largest and smallest numbers of every kind: what is written can be read again, and what could not be read is an error and is not written."""
+"""The largest and smallest numbers of every kind: all numbers that are written can be read, and writing any other number is an error."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def claims_of(kind: str) -> Claims:
 
 
 def numbers_of(value: Any, path: str = "") -> Iterator[tuple[str, Any, str, int, int]]:
-    """Every whole number in declared objects, with something put into every list and map: its path, object, attribute and bounds."""
+    """Yield the path, object, attribute, minimum and maximum of every integer below a declared object. Each list and map is given an element."""
     for field in fields_of(value.__class__):
         kind, name = field.kind, path + field.json
         if kind.of is not None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The declarations of claims have every field of the Go library, in its order, and its defaults.
+"""The declarations of claims have every field of the Go library, in the same order and with the same defaults.
 
-go_claims.json was printed by a Go program, with reflection, from nats-io/jwt v2.8.3: of each struct the JSON names, the Go kinds and
-whether a zero is written; and what its New...Claims and NewUserScope make.
+go_claims.json was written by a Go program that uses reflection on nats-io/jwt v2.8.3. For each struct it contains the JSON names, the Go kinds and
+whether a zero is written; it also contains the results of New...Claims and NewUserScope.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GO: dict[str, Any] = json.loads((pathlib.Path(__file__).parent / "go_claims.json
 
 
 def written_fields(cls: type) -> Iterator[Field]:
-    """The fields in the order in which they are written; what is inline stands among them."""
+    """Yield the fields in the order in which they are written, including the fields of inline objects."""
     for field in fields_of(cls):
         if field.kind.shape == "inline" and field.kind.of is not None:
             yield from written_fields(field.kind.of)
@@ -41,7 +41,7 @@ def written_fields(cls: type) -> Iterator[Field]:
 
 
 def go_fields(name: str) -> list[list[str]]:
-    # The kind of a scope is no field here: there is one kind, which is written before the fields.
+    # The kind of a scope is not declared as a field: it has only one value, which is written before the fields.
     return [row for row in GO["fields"][name] if (name, row[0]) != ("SigningKey", "kind")]
 
 
@@ -67,13 +67,13 @@ def test_zero_is_written_where_go_writes_it(name: str) -> None:
     fields = {field.json: field for field in written_fields(CLASSES[name])}
     always = {json_name for json_name, field in fields.items() if field.zero is ALWAYS}
     wanted = {row[0] for row in go_fields(name) if row[2] == "always"}
-    # A signing key without a template is written as a string, so that template is optional here and always there in a scope.
+    # A signing key without a template is written as a string, so that the template is optional here but always present in a Go scope.
     assert always == wanted - ({"template"} if name == "SigningKey" else set())
 
 
 _INT64 = ([0, -(2**63), 2**63 - 1], [-(2**63) - 1, 2**63, 0.5, "0", True])
 _UINT64 = ([0, 2**64 - 1], [-1, 2**64, 0.5, "0", True])
-#: What a field of a Go kind reads, and what it refuses.
+#: Values that a field of a Go kind accepts, and values that it refuses.
 HOLDS: dict[str, tuple[list[Any], list[Any]]] = {
     "bool": ([False, True], [0, "", "true", []]),
     "int": _INT64,
@@ -91,7 +91,7 @@ HOLDS: dict[str, tuple[list[Any], list[Any]]] = {
     "uint64": _UINT64,
     "uint8": ([0, 255], [-1, 256, 0.5, "0", True]),
 }
-#: Fields with a form of their own in JSON, which have tests of their own below.
+#: Fields with a special form in JSON. They have separate tests below.
 OWN_FORM = {
     *(("Export", "type"), ("Import", "type"), ("Activation", "kind"), ("ServiceLatency", "sampling")),
     ("Account", "signing_keys"),
@@ -121,7 +121,7 @@ def test_field_reads_what_its_go_type_holds(name: str, json_name: str, holds: st
 def test_object_of_zeros_is_empty_but_for_what_is_always_written(name: str) -> None:
     cls = CLASSES[name]
     if name == "ServiceLatency":
-        return  # its sampling of 0 is written as "headers"
+        return  # a sampling of 0 is written as "headers"
     written = json.loads(encode_object(zero_object(cls)))
     assert set(written) == {field.json for field in written_fields(cls) if field.zero is ALWAYS}
     assert decode_object(cls, written, "") == zero_object(cls)
@@ -132,7 +132,7 @@ def test_new_claims_are_those_of_go(kind: str) -> None:
     body = model.Generic if kind == "generic" else model.body_type(kind)
     new = json.loads(codec.payload_of(model.Claims(subject="SUBJECT", body=body())))
     wanted = dict(GO["new"][kind])
-    wanted.pop("iss", None)  # NewOperatorClaims; overwritten when it is signed
+    wanted.pop("iss", None)  # set by NewOperatorClaims, overwritten on signing
     assert new == wanted
 
 
@@ -158,7 +158,7 @@ def test_body_names_its_kind_and_the_keys_that_may_sign_it(kind: str) -> None:
     assert model.Claims(body=body()).kind == kind
 
 
-# ---- readings of single fields
+# ---- single fields
 
 
 def decoded(cls: type, **members: Any) -> Any:

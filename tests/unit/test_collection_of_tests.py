@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What pytest needs to find all tests."""
+"""Requirements of pytest for the names of test files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import collections
 import pathlib
 
 TESTS = pathlib.Path(__file__).parents[1]
-#: The folders that one run of pytest goes through, see norecursedirs in pyproject.toml.
+#: The folders that one run of pytest collects; see norecursedirs in pyproject.toml.
 TOGETHER = ("unit", "integration", "enforcement", "attack")
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What claims look like to people, and in which words two of them differ."""
+"""Readable descriptions of claims, and of the differences between two claims."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_describing_and_comparing_change_nothing() -> None:
     assert (old, new) == before
 
 
-# ---- what nobody declared
+# ---- unknown members
 
 
 def test_unknown_members_are_carried_over_wherever_their_object_still_is() -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Importing from an archive as Ansible makes one: the same modules from the same places, by the importer that compiles once."""
+"""Imports from a zip archive such as Ansible creates: the importer that compiles once finds the same modules at the same paths."""
 
 from __future__ import annotations
 

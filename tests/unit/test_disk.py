@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is at a path, and that nobody takes an answer that did not come for nothing."""
+"""Checks of paths. A failed check is an error; it does not count as a missing file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "U" + "A" * 55
 
 @pytest.fixture
 def loop(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder of which the system says nothing, whoever asks."""
+    """Return a path that cannot be examined, not even by root: a symbolic link to itself."""
     path = tmp_path / "loop"
     path.symlink_to("loop")
     return path

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON Schema of the document accepts what the module reads, and nothing else, for each option."""
+"""For each option, the JSON Schema of the document accepts exactly the values that the module accepts."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def validator(part: Any = SCHEMA) -> Draft202012Validator:
     return Draft202012Validator({"$defs": SCHEMA["$defs"], **part})
 
 
-# ---- what the module reads
+# ---- values that the module accepts
 
 
 def problems_of(document: Any) -> list[Problem]:
-    """What is wrong with what a document says of each option by itself; no rule of NATS and no name that stands for something else is looked at."""
+    """Return the problems of each option of a document on its own, without NATS's rules and without references to other entities."""
     wanted, problems = read_document(document)
     if wanted.operator is not None:
         _read(Operator, wanted.operator.options, problems)
@@ -71,7 +71,7 @@ def problems_of(document: Any) -> list[Problem]:
 
 
 def _is_a_rule(problem: Problem) -> bool:
-    """Whether a problem is about several options, a name of something else, a checksum, or how far away a time is."""
+    """Return whether a problem is about several options, a reference to another entity, a checksum, or a time too far in the future."""
     about_others = ("there is no account", "renew_before needs", "renew_spread needs", "292 years from now")
     about_keys = ("checksum", "small order")
     return any(words in problem.message for words in (*about_others, *about_keys))
@@ -96,7 +96,7 @@ NEEDED = {
 
 
 def leaves(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every option of the document, with the steps that lead to it and its part of the schema."""
+    """Yield the path and the subschema of every option of the document."""
     for word, inner in schema.get("properties", {}).items():
         yield (*path, word), inner
         yield from leaves(inner, (*path, word))
@@ -108,7 +108,7 @@ def leaves(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def with_value(schema: Any, path: tuple[str, ...], value: Any) -> Any:
-    """The smallest document, or part of one, with a value at a path."""
+    """Return the smallest document, or part of a document, with a value at a path."""
     if not path:
         return value
     step, rest = path[0], path[1:]
@@ -186,7 +186,7 @@ LEAVES = dict(leaves(SCHEMA))
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_the_schema_accepts_what_the_module_reads(path: tuple[str, ...]) -> None:
-    # What is said of a key by its role or its public key is said of both together.
+    # The rules for role and public_key apply to a signing key as a whole, so that the whole document is validated.
     is_whole = "signing_keys" in path
     part = validator() if is_whole else validator(LEAVES[path])
     for value in VALUES:
@@ -196,7 +196,7 @@ def test_the_schema_accepts_what_the_module_reads(path: tuple[str, ...]) -> None
 
 
 def test_the_options_are_those_of_the_declarations() -> None:
-    """So one that is added is in the schema too."""
+    """An option that is added to a declaration is also in the schema."""
     for cls, path in (
         (Operator, ("operator",)),
         (Account, ("accounts", "[]")),
@@ -248,7 +248,7 @@ _values = st.one_of(
 
 
 def _is_beyond_schemas(kind: Kind, value: Any) -> bool:
-    """What JSON Schema cannot say: durations that are too long as a sum."""
+    """Return whether a value is refused for a reason that JSON Schema cannot express: the sum of a duration is too long."""
     if not isinstance(value, str) or "duration" not in kind.accepts[0]:
         return False
     try:
@@ -281,7 +281,7 @@ def test_any_value_of_a_kind(accepts: tuple[Any, ...]) -> None:
 
 
 def test_the_files_are_up_to_date() -> None:
-    made = {path: text for path, text in make.texts().items() if path != make.VARIABLES}  # that has a test of its own
+    made = {path: text for path, text in make.texts().items() if path != make.VARIABLES}  # tested separately
     assert {str(path): path.read_text() for path in made} == {str(path): text for path, text in made.items()}
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ansible-doc prints of every plugin and role is text: no markup that it could not read is left in it."""
+"""The ansible-doc output of every plugin and role contains no unresolved markup."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import sys
 import pytest
 from checkout import ROOT
 
-#: The kinds of plugins with documentation, and their folders.
+#: The kinds of documented plugins, and their folders.
 KINDS = {kind: f"plugins/{kind}" for kind in ("filter", "test", "lookup", "inventory", "callback")} | {
     "module": "plugins/modules",
     "role": "roles",
 }
-#: A macro that was not closed or is unknown, one that ended at a parenthesis inside it, an escape, a reference that leads nowhere, and markup of others.
+#: Macros that are unclosed, unknown or cut at an inner parenthesis, escapes, unresolved references, and markup of other languages.
 ODD = re.compile(
     r"\b(?:RV|RO|HORIZONTALLINE|[A-Z])\((?!\))|[(\\]'|\\[,)]|#(?:module|role|filter|test|lookup)\b|``|\*\*\w|\]\(|</?(?:p|br|code)>"
 )
 
 
 def names(kind: str) -> list[str]:
-    """The plugins or roles of a kind."""
+    """Return the full names of the plugins or roles of a kind."""
     found = {path.name.partition(".")[0] for path in (ROOT / KINDS[kind]).iterdir() if not path.name.startswith("_")}
-    # Some filters and tests are documented in files of their own, whose names are theirs.
+    # Filters and tests are documented in YAML files that are named after them.
     named = {path.stem for path in (ROOT / KINDS[kind]).glob("*.yml")}
     return sorted(f"natsops.security.{name}" for name in named or found)
 
 
 def without_examples(text: str) -> str:
-    """What ansible-doc prints, without the sections that are YAML as it stands in a playbook."""
+    """Return the output of ansible-doc without the EXAMPLES sections, which are YAML."""
     return re.sub(r"(?ms)^EXAMPLES:\n.*?(?=^RETURN VALUES:|^> |\Z)", "", text)
 
 

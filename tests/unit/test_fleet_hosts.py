@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What servers and leaf nodes call themselves, as names of hosts and groups."""
+"""Inventory names of hosts and groups, made from the names that servers and leaf nodes report."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page for those who come from nsc names modules, roles, playbooks, options and keys of the document that there are."""
+"""Every module, role, playbook, option and document key that the page for nsc users names exists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def code(text: str) -> list[str]:
 
 
 def is_there(word: str) -> bool:
-    """Whether a word in code is a module, role, playbook or plugin of this collection, by its short or whole name."""
+    """Return whether a word is the short or full name of a module, role, playbook or filter of this collection."""
     name = word.rpartition(".")[2] if word.startswith("natsops.security.") else word
     places = ("plugins/modules/*.py", "plugins/filter/*.py", "playbooks/*.yml", "roles/*")
     return any(path.stem == name for place in places for path in ROOT.glob(place))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Go's unstable sort, against what Go made of the lists in go_sort_cases.json (tests/vectors/generator/sorts)."""
+"""Go's unstable sort, compared with the results of Go in go_sort_cases.json (tests/vectors/generator/sorts)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Texts that Go's standard library accepts and refuses. go_syntax_cases.json holds what Go 1.26 itself said to each."""
+"""Texts that Go's standard library accepts and refuses. go_syntax_cases.json contains the results of Go 1.26."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refused(function: str) -> list[str]:
 
 @pytest.fixture
 def no_time_zones(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pathlib.Path:
-    """An empty folder, the only place where this host could have time zones."""
+    """Return an empty folder that replaces every source of time zones of this host."""
     monkeypatch.setattr(go_syntax, "ZONEINFO_DIRECTORIES", (str(tmp_path),))
     monkeypatch.setitem(sys.modules, "tzdata", None)
     return tmp_path
@@ -35,7 +35,7 @@ def no_time_zones(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> pa
 
 @pytest.fixture
 def time_zones(no_time_zones: pathlib.Path) -> pathlib.Path:
-    """A folder with the time zones of the cases, and with what else lies in such a folder."""
+    """Return a folder with the time zones of the cases, and with other files that a zoneinfo folder contains."""
     for name in (*accepted("check_location"), "Etc/UTC"):
         if name not in ("", "Local"):
             add_zone(no_time_zones / name)

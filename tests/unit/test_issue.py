@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one decision of this collection: when a token is kept, when a new one is issued, and with which reasons."""
+"""The decision to keep a token or to issue a new one, and its reasons."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def reasons(*arguments: Any, **named: Any) -> list[str]:
     return run(*arguments, **named).decision.reasons
 
 
-# ---- the first token, and the one that stays
+# ---- the first token, and tokens that are kept
 
 EVERY_KIND = [
     (operator({"tags": ["a"]}), OPERATOR),
@@ -179,7 +179,7 @@ def test_decision_is_the_same_without_the_private_key() -> None:
     ],
 )
 def test_decision_is_the_same_with_a_key_that_may_have_signed(policy: Policy) -> None:
-    # By one key or the other, as wanted or not, for ever, for a time, and for one that ended; and by a tool that orders members otherwise.
+    # Tokens by either key, with and without the wanted tags, without expiry, unexpired and expired; and one of a tool that orders members differently.
     tokens = [
         codec.encode(dataclasses.replace(user(said), expires=expires), signer, NOW - 7)
         for signer in (ACCOUNT, SIGNING)
@@ -211,7 +211,7 @@ def test_token_with_another_signature_is_refused_also_by_who_could_have_signed_i
     by_another = run(user(), signer=OTHER).token.split(".")[2]
     of_another = run(user({"tags": ["a"]})).token.split(".")[2]
     changed = ("A" if signature[0] != "A" else "B") + signature[1:]
-    # The signature's last character has unused bits: another one that is read as the same bytes.
+    # The last character of a signature has unused bits: a different character decodes to the same bytes.
     spelled = signature[:-1] + chr(ord(signature[-1]) + 1)
     for forged in (by_another, of_another, changed, spelled, signature[:-1], signature + "A", ""):
         text = ".".join((header, payload, forged))
@@ -239,7 +239,7 @@ def test_public_half_cannot_issue_but_keeps() -> None:
     assert run(user(), run(user()).token, signer=half).decision.is_kept
 
 
-# ---- the last time that a token can hold
+# ---- the latest time that a token can contain
 
 LAST = 2**63 - 1
 
@@ -290,11 +290,11 @@ def test_no_revocation_or_limit_is_written_that_nothing_can_read(value: int) -> 
             codec.encode(claims, SIGNERS[claims.kind], NOW)
 
 
-# ---- what carries no meaning
+# ---- differences without meaning
 
 
 def with_nats(options: dict[str, Any], nats: str, cls: type = Account) -> tuple[Claims, str]:
-    """The claims that the options describe, and a token of another tool that is to mean the same."""
+    """Return the claims that the options describe, and a token of another tool with the members `nats`."""
     if cls is Account:
         return account(options, name="n"), sign(account_payload(nats), OPERATOR)
     return user(options, name="n"), sign(user_payload(nats), ACCOUNT)
@@ -392,7 +392,7 @@ def test_account_is_kept_when_only_the_spelling_differs(case: str) -> None:
 
 
 def test_limit_of_0_that_a_scope_names_is_0_for_servers() -> None:
-    """Other encoders write it; the Go library reads it over its -1 of a new scope (NewUserScope)."""
+    """Encoders other than Go's write a limit of 0. The Go library decodes it into a new scope with -1 (NewUserScope), so that 0 replaces -1."""
     wanted, existing = with_nats(scoped(), LIMITS + "," + scope('{"subs":0}'))
     assert run(wanted, existing).decision.reasons == [
         f"signing_keys[{SIGNING.public_key}].template.limits.subscriptions: raw(0) -> unlimited"
@@ -638,7 +638,7 @@ def test_policy_that_makes_no_sense_is_refused(policy: dict[str, int], message: 
         Policy(**policy)
 
 
-# ---- what is never dropped by omission
+# ---- claims that are kept if omitted
 
 LATER, EARLIER = NOW - DAY, NOW - 2 * DAY
 
@@ -764,7 +764,7 @@ def test_unknown_fields_are_carried_over_and_warned_of() -> None:
     assert new["nats"]["new"] == {"a": [1]}
 
 
-# ---- what is refused
+# ---- refused input
 
 
 def test_token_about_something_else_is_an_error_and_not_overwritten() -> None:
@@ -797,7 +797,7 @@ def test_signer_of_the_wrong_type_is_refused() -> None:
         run(user(), signer=OPERATOR)
 
 
-# ---- what people are shown
+# ---- displayed claims
 
 
 def test_before_and_after_are_documents_of_the_old_and_the_wanted_claims() -> None:

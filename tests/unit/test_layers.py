@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What may import what in `plugins/module_utils/`: the table in CONTRIBUTING.md gives the order, a file imports from its own layer or one below."""
+"""Imports in `plugins/module_utils/`: a file imports only from its own layer or from lower ones. The table in CONTRIBUTING.md defines their order."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FILES = sorted(UTILS.rglob("*.py"))
 
 
 def _layers() -> list[str]:
-    """The layers, the topmost first."""
+    """Return the names of the layers from top to bottom."""
     table = (ROOT / "CONTRIBUTING.md").read_text().partition("\nElsewhere:")[0]
     return re.findall(r"^\| `(\w+)/` \|", table, flags=re.MULTILINE)
 
 
 def _imports(file: Path) -> Iterator[Path]:
-    """The files below `module_utils` that a file imports anywhere in it, also where only a type checker does."""
+    """Yield the files in `module_utils` that a file imports, including imports in functions and imports for type checkers."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
@@ -32,14 +32,14 @@ def _imports(file: Path) -> Iterator[Path]:
 
 
 def _file(package: Path, name: str) -> Path:
-    """The file that a name is imported from: the name is that of a file, of a folder, or of something in one."""
+    """Return the file from which a name is imported. The name is that of a file, of a folder, or of an object in either."""
     places = (package / name).with_suffix(".py"), package / name / "__init__.py", package.with_suffix(".py")
     return next((file for file in places if file.is_file()), package / "__init__.py")
 
 
 @pytest.fixture(scope="module")
 def imports() -> dict[Path, set[Path]]:
-    """What each file imports, by file."""
+    """Return the files that each file imports, by file."""
     return {file: set(_imports(file)) for file in FILES}
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What modules say of their options against what they take, and which of these are secret."""
+"""The documented options of modules are those of their argument specs, and secret options are marked as such."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Acc
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import argument_spec, documentation
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 
-#: A JWT is a secret where it may be a bearer's, or stand in creds.
+#: Secret options. A JWT is secret if it may be a bearer token or part of creds.
 SECRET_TOKENS = {
     "nats_creds": {"jwt"},
     "nats_credentials": {"users.jwt"},
@@ -36,13 +36,13 @@ SECRET_TOKENS = {
     "nats_restore": {"password"},
     "nats_rebuild": {"contents"},
 }
-#: What external signers log in with.
+#: The options with which external signers log in.
 SECRETS_OF_SIGNERS = {"signers.token", "signers.pin"}
 
 
 @pytest.fixture(scope="session")
 def documented(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> dict[str, Any]:
-    """The documentation of every module, its fragments put in, as ansible-doc has it."""
+    """Return the documentation of every module from ansible-doc, with its fragments merged."""
     home = tmp_path_factory.mktemp("home")
     command = [str(pathlib.Path(sys.executable).parent / "ansible-doc"), "--json", "--type", "module"]
     done = subprocess.run(
@@ -56,7 +56,7 @@ def documented(tmp_path_factory: pytest.TempPathFactory, collections_path: pathl
 
 
 def without_words(options: dict[str, Any], below: str) -> dict[str, Any]:
-    """Options, of an argument spec or of documentation, with what both have; `below` is the member that has the options of an option."""
+    """Reduce options of an argument spec or of documentation to the attributes that both have. `below` is the name of the member with suboptions."""
     found = {}
     for name, option in options.items():
         found[name] = {
@@ -71,7 +71,7 @@ def without_words(options: dict[str, Any], below: str) -> dict[str, Any]:
 
 
 def every_option(options: dict[str, Any], key: str, path: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """All options with their paths, those inside others too."""
+    """Return all options and suboptions with their paths."""
     found = []
     for name, option in options.items():
         found.append((f"{path}{name}", option))
@@ -118,7 +118,7 @@ def test_private_material_and_nothing_else_is_kept_from_logs(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_ansible_asks_for_no_decision_about_an_option(name: str) -> None:
-    # AnsibleModule warns of every option whose name looks secret and that says nothing of no_log.
+    # AnsibleModule warns of every option that has a name like a secret but does not set no_log.
     for path, option in every_option(options_of(name), "options"):
         if re.search(r"pass(?!ive)|secret|token|cryptkey", path.rpartition(".")[2], re.IGNORECASE):
             assert "no_log" in option, path
@@ -126,7 +126,7 @@ def test_ansible_asks_for_no_decision_about_an_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_are_made_by_running_their_task(name: str) -> None:
-    # run() makes a module that masks secrets. One that made its own could be any AnsibleModule.
+    # run() creates a CarefulModule, which masks secrets. A module that creates its own AnsibleModule might not.
     text = (ROOT / f"plugins/modules/{name}.py").read_text()
     assert "AnsibleModule" not in text
     assert "CarefulModule(" not in text

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A new field of a claim costs one declaration: shown by adding a made-up one to a copy of the collection."""
+"""A new field of a claim requires only one declaration: the test adds a made-up field to a copy of the collection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Key pairs: what is accepted as one, what they can do, and that they keep their seed to themselves."""
+"""Key pairs: accepted keys, signing and sealing, and protection of the seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RAW = bytes(range(32))
 LETTERS = {"operator": "O", "account": "A", "user": "U", "server": "N", "cluster": "C", "curve": "X"}
 SIGNING = [key_type for key_type in nkey.KEY_TYPES if key_type != "curve"]
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-#: The digits by which int() reads base 32.
+#: Translates the base32 alphabet to the digits of int() in base 32.
 DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 OTHERS = "0189=-_ !\t\0\x7fa\u00e9\u0130\U0001f600"
 
@@ -95,7 +95,7 @@ def test_unknown_key_type_is_refused_with_the_known_ones() -> None:
 
 
 def changes_of(text: str) -> list[str]:
-    """Every text that differs in one character, and the usual slips: one left out, doubled or swapped with its neighbour."""
+    """Return every text with one changed character, and typical typing errors: a character omitted, doubled or swapped with the next."""
     changed = [
         text[:at] + other + text[at + 1 :]
         for at in range(len(text))
@@ -320,7 +320,7 @@ def test_nothing_is_sealed_for_a_point_that_keeps_no_secret() -> None:
 
 
 def fragments(secret: str) -> list[str]:
-    """Pieces of a secret, long enough not to turn up by chance."""
+    """Return parts of a secret that are too long to occur by chance."""
     return [secret[at : at + 8] for at in range(2, len(secret) - 8)]
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the oldest supported versions of Python and ansible-core do not have, and no compiler reports."""
+"""Differences of the oldest supported versions of Python and ansible-core that no compiler reports."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 from checkout import ROOT
 
-#: Folders whose files run on other Pythons than the newest.
+#: Folders whose files also run on older Python versions.
 FOLDERS = ("plugins", "playbooks", "extensions", "tests")
 
 
 def caught(tree: ast.AST) -> Iterator[ast.expr]:
-    """What is caught or suppressed."""
+    """Yield the exceptions that are caught or suppressed."""
     for node in ast.walk(tree):
         given: list[ast.expr] = []
         if isinstance(node, ast.ExceptHandler) and node.type is not None:
@@ -26,7 +26,7 @@ def caught(tree: ast.AST) -> Iterator[ast.expr]:
 
 
 def test_timeouts_of_asyncio_are_caught_by_their_own_name() -> None:
-    """Until Python 3.11 asyncio.TimeoutError is another class than the TimeoutError that every version has."""
+    """Before Python 3.11, asyncio.TimeoutError is not the built-in TimeoutError."""
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     found = [
         f"{path.relative_to(ROOT)}:{one.lineno}"
@@ -39,7 +39,7 @@ def test_timeouts_of_asyncio_are_caught_by_their_own_name() -> None:
 
 
 def test_packages_that_say_what_they_are_for_are_known_to_old_sanity_tests() -> None:
-    """Until ansible-core 2.18 `ansible-test sanity` requires an empty __init__.py in module_utils."""
+    """Before ansible-core 2.18, `ansible-test sanity` requires an empty __init__.py in module_utils."""
     packages = ROOT.glob("plugins/module_utils/**/__init__.py")
     documented = {str(path.relative_to(ROOT)) for path in packages if path.stat().st_size}
     for version in ("2.16", "2.17"):

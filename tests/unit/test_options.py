@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of a task to claims and back: what is read, what is shown, and that every problem is told at once with its path."""
+"""Conversion of task options to claims and back. All problems are reported at once, each with its path."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _sorted(options: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("cls", EVERYTHING, ids=lambda cls: cls.__name__)
 def test_the_example_with_everything_names_every_option(cls: type) -> None:
     missing = list(_missing(argument_spec(cls), EVERYTHING[cls]))
-    # What is the same elsewhere is told once there.
+    # Options that occur in several places are named in one of them.
     assert [path for path in missing if not path.startswith(("signing_keys.template", "default_permissions"))] == []
 
 
@@ -219,7 +219,7 @@ def test_limits_are_read_in_every_spelling(cls: type, options: Any, shown: Any) 
         (Account, {"trace": {"destination": "t", "sampling": 100}}, {"trace": {"destination": "t"}}),
         (Account, {"mappings": {"m": [{"subject": "a", "weight": 100}]}}, {"mappings": {"m": [{"subject": "a"}]}}),
         (User, {"source_networks": ["10.0.0.0/8"]}, {"source_networks": "10.0.0.0/8"}),
-        # YAML 1.1 reads 18:00:00 as a number in base 60, and Ansible makes its text of it where an option is one.
+        # YAML 1.1 reads 18:00:00 as a number in base 60. Ansible converts it to text if the option is a string.
         (User, {"times": [{"start": 3661, "end": 64800}]}, {"times": [{"start": "01:01:01", "end": "18:00:00"}]}),
         (User, {"times": [{"start": "36000", "end": "86399"}]}, {"times": [{"start": "10:00:00", "end": "23:59:59"}]}),
         (User, {"permissions": {"publish": {"allow": "a"}}}, {"permissions": {"publish": {"allow": ["a", "a"]}}}),
@@ -346,7 +346,7 @@ def test_odd_options_are_problems_and_no_crash(options: Any) -> None:
     assert problems_of(Account, options)
 
 
-# ---- what Ansible is told
+# ---- the argument spec
 
 
 @pytest.mark.parametrize("cls", [Claims, *map(body_type, KINDS)], ids=lambda cls: cls.__name__)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What filters and tests of keys and tokens answer, and what they refuse."""
+"""Filters and tests for keys and tokens: their results and the input that they refuse."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPERATOR, ACCOUNT, ORDERS, OTHER = (nkey.create(kind) for kind in ("operator", "
 
 
 def token(body: Any, subject: nkey.KeyPair, signer: nkey.KeyPair, **more: Any) -> str:
-    """A JWT that was issued ten days ago."""
+    """Return a JWT that was issued ten days ago."""
     return codec.encode(Claims(name="x", subject=subject.public_key, body=body, **more), signer, NOW - 10 * DAY)
 
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rules as code: what each kind of rule finds in a document, how exceptions cover and expire, what is refused, and reports that others can read."""
+"""Policy rules: the findings of each kind of rule in a document, exceptions and their expiry, refused policies, and reports in standard formats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ansible_collections.natsops.security.tests.unit.raw_tokens import ACCOUNT, 
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 DAY = 86400
 
-#: A system that keeps every rule of level 2 but those about identity keys.
+#: A document that complies with every rule of level 2 except those about identity keys.
 CLEAN = yaml.safe_load("""
 operator: {name: ACME, system_account: SYS, strict_signing_key_usage: true, signing_keys: [{role: signing}]}
 accounts:
@@ -65,7 +65,7 @@ def checked(document: Any, rules: Any = None, exceptions: Any = None, level: int
 
 
 def found(document: Any, rule: Any = None, **how: Any) -> list[Finding]:
-    """The findings, of one own rule where one is given."""
+    """Return the findings of the built-in rules, or of one custom rule if given."""
     if rule is None:
         return checked(document, **how).findings
     return checked(document, rules=[rule], level=0, **how).findings
@@ -76,7 +76,7 @@ def account(document: Any, name: str) -> Any:
 
 
 def changed(name: str, **members: Any) -> Any:
-    """CLEAN with other members in one account."""
+    """Return CLEAN with changed members of one account."""
     document = copy.deepcopy(CLEAN)
     account(document, name).update(members)
     return document
@@ -127,7 +127,7 @@ def test_users_expire_in_time() -> None:
     assert (late.claim, late.place) == ("user SHOP/web", "acme.yml")
     assert late.path == "accounts[1] (SHOP).users[0] (web).expires_at"
     assert never.message == "user BILLING/biller: never expires; it has to expire within 90d."
-    # The last second counts.
+    # The limit is exact to the second.
     end = NOW + 90 * DAY
     tree = _tree(Claims(name="u", subject=USER.public_key, issuer=ACCOUNT.public_key, expires=end, body=User()))
     rule = {"rule": "user-expiry"}
@@ -166,7 +166,7 @@ def test_bearers_by_themselves_and_by_a_scope() -> None:
         ({"publish": {"allow": ["orders.>"]}}, "any", ".publish.allow[0]"),
         ({"publish": {"allow": ["orders.*.x"]}}, "any", ".publish.allow[0]"),
         ({"publish": {"allow": ["orders.new"]}}, "any", None),
-        ({"publish": {"allow": ["a*", "orders.>x"]}}, "any", None),  # no wildcards: these stand alone between dots
+        ({"publish": {"allow": ["a*", "orders.>x"]}}, "any", None),  # no wildcards: a wildcard is a whole token
         ({"publish": {"deny": [">"]}}, "leading", None),
         ({"publish": {"deny": ["secret.>"]}}, "leading", ""),
         ({"publish": {"allow": [">"], "deny": ["*", "*.>"]}}, "leading", None),
@@ -271,7 +271,7 @@ def test_limits_of_jetstream(jetstream: Any, missing: list[str]) -> None:
 def test_limits_of_connections() -> None:
     rule = {"rule": "connection-limits", "limits": ["connections", "payload"]}
     document = changed("BILLING", limits={"connections": 0, "payload": "1MB"})
-    assert [one.about for one in found(document, rule)] == [["account SHOP"]]  # its payload
+    assert [one.about for one in found(document, rule)] == [["account SHOP"]]  # its payload is unlimited
     assert [one.about for one in found(document, {**rule, "system_account": True})].count(["account SYS"]) == 2
 
 
@@ -338,7 +338,7 @@ def test_age_of_keys_of_a_document_is_unknown() -> None:
     assert next((one.rule.id, one.count) for one in results.checked) == ("key-age", 0)
 
 
-# ---- who may
+# ---- rules about who may access what
 
 
 def test_only_some_may_receive_what_an_account_publishes() -> None:
@@ -400,7 +400,7 @@ def test_tags_and_names() -> None:
         (None, None, ["SYS/sys", "SHOP/web", "BILLING/biller"]),
         ({"accounts": ["S*"]}, None, ["SYS/sys", "SHOP/web"]),
         ({"users": ["*/web", "BILLING/*"]}, None, ["SHOP/web", "BILLING/biller"]),
-        ({"tags": ["team:*"]}, None, ["SHOP/web", "BILLING/biller"]),  # web by its account
+        ({"tags": ["team:*"]}, None, ["SHOP/web", "BILLING/biller"]),  # web through the tags of its account
         ({"tags": ["team:*"], "accounts": ["SHOP"]}, None, ["SHOP/web"]),
         (None, {"accounts": ["SYS"]}, ["SHOP/web", "BILLING/biller"]),
         ({"accounts": ["S*"]}, {"users": ["SYS/sys"]}, ["SHOP/web"]),
@@ -477,7 +477,7 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ]
 
 
-# ---- what is refused
+# ---- refused policies
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_rule_that_is_wrong(rule: Any, message: str) -> None:
         ({"until": 20270131}, "exceptions[0].until: '20270131' is not a date"),
         ({"rule": "user-expirey"}, "exceptions[0].rule: there is no rule user-expirey; did you mean user-expiry?"),
         ({"rule": "expired-exception"}, "exceptions[0].rule: there is no rule expired-exception"),
-        ({"rule": "naming"}, "exceptions[0].rule: there is no rule naming"),  # no such rule is checked
+        ({"rule": "naming"}, "exceptions[0].rule: there is no rule naming"),  # no rule of this kind is configured
         ({"untill": "x"}, "exceptions[0].untill: there is no member untill; did you mean until?"),
         ({"applies_to": {"users": ["x"]}}, "exceptions[0].applies_to.users[0]: 'x' is not a user"),
     ],
@@ -596,7 +596,7 @@ def test_the_same_said_twice() -> None:
     assert refused(exceptions=[waiver(), waiver(owner="petr")]) == [
         "exceptions[1]: exceptions[0] is an exception from user-expiry for the same too; remove one of them."
     ]
-    # Another id, order or unit makes nothing else of it.
+    # A different ID, order or unit does not make a different rule.
     tags = {"rule": "required-tags", "tags": ["a", "b"]}
     others = [{**tags, "id": "t", "tags": ["b", "a"]}, {"rule": "user-expiry", "id": "x", "within": "2160h"}]
     assert refused([tags, *others]) == [
@@ -668,7 +668,7 @@ def test_junit_is_read_by_others() -> None:
     assert suites.get("skipped") == str(len(suites.findall(".//skipped")))
     skipped = [str(one.get("message")) for one in suites.findall(".//skipped")]
     assert "Excepted until 2027-01-31 by jana: agreed" in skipped
-    assert "There is nothing here that it applies to." in skipped  # key-age, in a document
+    assert "There is nothing here that it applies to." in skipped  # key-age does not apply to documents
     assert ET.fromstring(junit(results, 0)).get("failures") == "0"
 
 

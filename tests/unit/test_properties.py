@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for any claims, keys, tokens, files and bytes."""
+"""Properties that hold for any claims, keys, tokens, files and bytes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ moments = st.integers(1, 2**40)
 
 
 def as_decoded(claims: Claims, issuer: str, issued_at: int) -> Claims:
-    """What encoding and decoding adds, and the order that it makes."""
+    """Return claims with the members that encoding and decoding adds, in the order that it produces."""
     claims = copy.deepcopy(claims)
     claims.issuer, claims.issued_at, claims.id = issuer, issued_at, ""
     body = claims.body
@@ -146,7 +146,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 def in_another_order(claims: Claims) -> Claims:
-    """The same wish, written by somebody else."""
+    """Return equivalent claims with lists and maps in reverse order."""
     claims = copy.deepcopy(claims)
     body = claims.body
     for name in ("tags", "signing_keys", "operator_service_urls"):
@@ -208,7 +208,7 @@ def test_any_claims_take_the_place_of_any_others_of_their_type(data: st.DataObje
 
 
 def _declared(cls: type) -> dict[str, Field]:
-    """Every field below a class that holds a value of its own and is shown, by its place."""
+    """Return every field of a class and of its nested classes that holds a plain value, by class and attribute."""
     found = {}
     for field in fields_of(cls):
         if field.kind.of is None:
@@ -247,7 +247,7 @@ _EDGES += [[], ["b", "a", "b", " A "], {}, {"*": 0, "U": -1}, {"*": -(2**63), "U
 
 
 def _shown_again(place: str, value: Any) -> None:
-    """Whatever is shown of a value that a token can hold parses back, and is shown the same way."""
+    """Assert that the displayed form of a value that a token can hold can be parsed, and that the result is displayed in the same form."""
     kind = FIELDS[place].kind
     try:
         held = kind.decode(value, place)
@@ -281,7 +281,7 @@ def test_what_describes_claims_means_the_same_as_options(data: st.DataObject) ->
     issuer_account = told.pop("issuer_account", "")
     scoped = told.pop("scoped", False)
     for item in told.get("imports", []):
-        item.pop("to", None)  # deprecated: it is shown, and cannot be told
+        item.pop("to", None)  # deprecated: it is shown, but it is not an option
     problems: list[Problem] = []
     again: Claims = read_options(Claims, envelope, "", problems)
     again.body = read_options(cls, told, "", problems)
@@ -356,7 +356,7 @@ def test_any_bytes_are_no_box_and_no_signature(data: bytes) -> None:
         nkey.from_raw_seed("user", data)
 
 
-# Names that claims have, so that values of every type turn up in every place.
+# Names of members of claims, so that values of every type occur in every place.
 NAMES = st.sampled_from(
     [
         *(
@@ -435,7 +435,7 @@ def test_any_signed_payload_is_read_or_refused(drawn: Any) -> None:
                 describe(claims)
                 assert differences(claims, claims) == []
                 again = codec.encode(claims, signer, NOW)
-                # A list that is there and empty keeps a user from being scoped (UserPermissionLimits.HasEmptyPermissions), and Go omits it when it encodes.
+                # A user with an empty list is not scoped (UserPermissionLimits.HasEmptyPermissions), but the list is lost because Go omits it when encoding.
                 lost = ["permissions and limits: its own -> those of the scope"]
                 is_lost = (
                     getattr(claims.body, "has_empty_lists", False)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The example of the core as a Python library does what the README says."""
+"""The README's example of the core as a Python library works as described."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ README = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text(e
 
 
 def example() -> str:
-    """The first block of Python after the heading that is about Python."""
+    """Return the first Python code block after the heading about Python."""
     found = re.search(r"^#+ [^\n]*Python[^\n]*\n.*?^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found.group(1)

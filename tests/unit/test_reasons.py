@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says: the lines and the Markdown that are made of results."""
+"""Reports of a playbook run: the text lines and the Markdown made from results."""
 
 from __future__ import annotations
 

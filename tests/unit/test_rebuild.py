@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stores rebuilt from loose files: sorted by signatures, the newest that is trusted counts, and the report says what is missing."""
+"""Stores rebuilt from loose files: files are assigned by their signatures, the newest trusted JWT is used, and missing parts are reported."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_store_of_nsc_is_rebuilt_from_its_files_in_any_order_and_place() -> None
         result = found(*texts, *texts)
         (store,) = result.stores
         added = {path for path in store.contents.files if path not in contents.files}
-        # nsc had deleted the user `gone` and left its creds.
+        # nsc deleted the user `gone` but left its creds.
         assert all(path.endswith((".gitignore", "gone.jwt", ".nk")) for path in added)
         assert {path: store.contents.files.get(path) for path in contents.files} == contents.files
         assert look_into(store.contents).problems == []
@@ -216,7 +216,7 @@ def test_contents_are_those_of_a_backup() -> None:
     store = only_store(operator(), account(), user(), OPERATOR.seed, ACCOUNT.seed, USER.seed)
     assert isinstance(store.contents, Contents)
     assert json.loads(store.contents.files["stores/ACME/.nsc"])["managed"] is False
-    # Accounts of a managed store may sign themselves; those of a rebuilt one never do, whether or not the operator's key is at hand.
+    # Accounts of a managed store may be self-signed. Accounts of a rebuilt store never are, with or without the operator's key.
     assert json.loads(only_store(operator()).contents.files["stores/ACME/.nsc"])["managed"] is False
 
 

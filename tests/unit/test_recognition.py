@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Seeds and private keys are found in any text by what they decode to; public keys and other words never are."""
+"""Seeds and private keys are found in any text by decoding them. Public keys and other words are never taken for secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_secret_is_found_whatever_stands_around_it(key_type: str, form: str, aro
     secret = getattr(KEYS[key_type], form)
     (found,) = secrets_in(around % secret)
     assert secret in found
-    # Letters that belong to the base32 alphabet may be taken for a part of it.
+    # Adjacent letters of the base32 alphabet may be included in the match.
     assert len(found) <= len(secret) + 3
     assert secret[3:] not in hide(around % secret)
     (lower,) = secrets_in(around.lower() % secret.lower())
@@ -76,7 +76,7 @@ def test_creds_are_found_in_every_form_that_files_have() -> None:
 
 def test_public_keys_and_other_words_are_no_secrets() -> None:
     looks_like_one = "UA5SNNYNIQIBSENQJENBJASRJQBVSCCZXVRBOVPRXTGEJUBINUZ7NHAA"
-    # All but its last character have the checksum of a seed by accident.
+    # Without its last character, this public key has the checksum of a seed by coincidence.
     accident = nkey.from_raw_seed("account", (25420).to_bytes(32, "big")).public_key
     assert secrets_in(accident[:-1]) == [accident[:-1]]
     for key in (looks_like_one, accident, *(pair.public_key for pair in KEYS.values())):

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model of reports, what changed between two of them, metrics, and the page as text. What the page does in a browser is in tests/browser."""
+"""The model of reports, changes between two reports, metrics, and the text of the page. tests/browser tests the page in a browser."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_damaged_report_is_an_error(small: dict[str, Any], name: str, item: Any)
         changes(damaged, small)
 
 
-# ---- what changed
+# ---- changes
 
 
 def _changed(edit: Any) -> list[str]:
@@ -405,7 +405,7 @@ def test_names_of_any_kind_are_labels_as_they_are() -> None:
 
 
 class _Scripts(html.parser.HTMLParser):
-    """The text of each script element, and of the title."""
+    """Collects the text of each script element and of the title."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -477,7 +477,7 @@ def test_page_is_made_of_its_files() -> None:
 
 
 def test_example_alerts_are_about_metrics_that_there_are(tmp_path: pathlib.Path) -> None:
-    """Checked by promtool where it is."""
+    """The rules are also checked by promtool if it is installed."""
     path = ROOT / "examples" / "alerts" / "nats.yml"
     rules = [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
     written = _families(metrics.metrics(model_of(SMALL, COMPARISON)))

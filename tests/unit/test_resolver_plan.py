@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be pushed to servers, why, and what must not be; who holds which token; which user connects."""
+"""The plan of pushes to servers: reasons to push, refused pushes, the tokens that each server has, and the user that connects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _operator(**body: Any) -> Claims:
 
 
 def _cluster(*holding: bool, operator: Claims | None = None, resolver: str = servers.FULL) -> servers.Cluster:
-    """Servers n1, n2 and so on, which have the account in their list or not."""
+    """Return servers n1, n2 and so on. `holding` gives, for each server, whether its list of accounts includes the account."""
     return servers.Cluster(
         tuple(
             servers.Server(
@@ -89,7 +89,7 @@ def test_token_of_other_claims_is_refused() -> None:
         _wanted(operator)
 
 
-# ---- who holds what
+# ---- tokens that servers have
 
 
 def test_token_that_all_servers_hold_is_settled() -> None:
@@ -118,7 +118,7 @@ def test_servers_that_were_not_listed_and_have_nothing_hold_nothing() -> None:
     assert plan.assign(KEY, cluster, ["", ""]).by_server == {"n1": "", "n2": ""}
 
 
-# ---- why it is pushed
+# ---- reasons to push
 
 
 def test_reasons_name_the_servers_without_it_and_what_differs() -> None:
@@ -144,7 +144,7 @@ def test_newer_token_is_not_overwritten_but_one_of_another_operator_is() -> None
     assert _push(_jwt(), {"n1": "rubbish"}).reasons[0].startswith("what n1 holds is not a JWT: ")
 
 
-# ---- what is refused
+# ---- refused pushes
 
 
 def test_expired_and_contradicting_tokens_are_problems() -> None:
@@ -211,7 +211,7 @@ def test_differences_of_an_account_are_told_by_server() -> None:
     assert info.describe_account(KEY, same, _wanted(new), False)["differences"] == []
 
 
-# ---- who connects
+# ---- the user that connects
 
 
 def test_temporary_user_of_a_signing_key_names_its_account() -> None:
@@ -240,7 +240,7 @@ def test_creds_have_to_belong_together() -> None:
         connection.login_of_creds("nothing", "creds")
 
 
-# ---- what servers are too old to enforce
+# ---- claims that servers are too old to enforce
 
 
 def _versions(*versions: str, resolver: str = servers.FULL) -> servers.Cluster:

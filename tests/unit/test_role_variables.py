@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A message names the variables of the role that was used, not the options of the module that the role runs."""
+"""Messages of a role name the variables of the role instead of the options of the module that it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 
 
 def of_role(role: str, module: str) -> dict[str, str]:
-    """The variables of a role for the options of the first task with a module."""
+    """Return the variables of a role for the options of the role's first task with a module."""
     tasks = yaml.safe_load((ROLES / role / "tasks/main.yml").read_text())
     specs = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]
     given = next(task[f"natsops.security.{module}"] for task in tasks if f"natsops.security.{module}" in task)

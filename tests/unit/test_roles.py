@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for the tasks of every role."""
+"""Conventions for the tasks of every role."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _INCLUDES = ("ansible.builtin.include_role", "ansible.builtin.include_tasks")
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads what Ansible marks, such as `!unsafe`, as the text that it is."""
+    """Reads values with Ansible's tags, such as `!unsafe`, as plain text."""
 
 
 _Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
@@ -46,7 +46,7 @@ def _tasks_of_file(file: pathlib.Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("file", [*FILES, *PLAYBOOKS], ids=lambda file: str(file.relative_to(ROOT)))
 def test_delegated_tasks_say_whether_they_become_root(file: pathlib.Path) -> None:
-    """What a play says about its hosts is not meant for the controller or the signing host."""
+    """The `become` of a play is for its hosts; it must not apply to the controller or the signing host."""
     delegated = [task for task in _tasks_of_file(file) if "delegate_to" in task]
     assert [task["name"] for task in delegated if "become" not in task] == []
     assert [task["name"] for task in delegated if task["delegate_to"] == "localhost" and task["become"]] == []
@@ -60,7 +60,7 @@ def test_every_task_has_the_tag_of_its_role(file: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_what_a_task_includes_runs_whichever_tag_it_runs_with(file: pathlib.Path) -> None:
-    """Tags of an include are those of the include alone: a role that runs another one by its own tag would run nothing of it."""
+    """The tags of an include apply only to the include itself. Without `apply`, a run with the tag of a role would skip the included tasks."""
     included = [task[word] for task in _tasks_of_file(file) for word in _INCLUDES if word in task]
     assert [
         include for include in included if not isinstance(include, dict) or include.get("apply") != {"tags": "always"}

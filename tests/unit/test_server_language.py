@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""NATS's configuration language, written and read. That a real server reads the same is for tests/integration/test_configuration_language.py."""
+"""Writing and reading NATS's configuration language. tests/integration/test_configuration_language.py compares the results with a real server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(text: str, **files: str) -> reading.Document:
         (1.5, "1.5"),
         (2.0, "2.0"),
         (1e-7, "0.0000001"),
-        ([1, "b", None, False], '[1, "b", false ]'),  # the server takes "1]" for a text
+        ([1, "b", None, False], '[1, "b", false ]'),  # the server reads "1]" as a string
         ([], "[ ]"),
         (Variable("x"), "$x"),
     ],

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a running server needs for what is on disk. The scenarios in extensions/molecule start, reload and restart servers."""
+"""Whether the files on disk require a reload or a restart of a running server. The scenarios in extensions/molecule start, reload and restart servers."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def test_time_is_read_as_nats_writes_it() -> None:
         ({}, {}, {}, "nothing"),
         ({}, {"digest": "sha256:3"}, {}, "reload"),
         ({}, {"digest": "sha256:3", "restart_digest": "4"}, {}, "restart"),
-        ({}, {"restart_digest": "4"}, {}, "nothing"),  # a comment
+        ({}, {"restart_digest": "4"}, {}, "nothing"),  # only a comment changed
         ({}, {}, {"tls_files": {"/tls.pem": AT_NOON + 601}}, "reload"),
         ({}, {}, {"unit_changed": AT_NOON + 1}, "restart"),
         ({"program": "/bin/nats-server (deleted)"}, {}, {}, "restart"),
-        # Before 2.11 there is no digest.
+        # Servers before 2.11 report no digest.
         ({"digest": ""}, {"digest": ""}, {}, "nothing"),
         ({"digest": ""}, {"digest": ""}, {"files_changed": AT_NOON + 601}, "reload"),
         ({"digest": ""}, {"digest": "sha256:1"}, {"files_changed": AT_NOON + 601}, "reload"),

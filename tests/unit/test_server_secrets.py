@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which values of nats-server's configuration are secrets."""
+"""Detection of the values in nats-server's configuration that are secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECRETS: list[tuple[str, Any]] = [
     ("Password", "s3cret"),
     ("PASS", "s3cret"),
     ("pAsSwOrD", 123456),
-    ("toKen", "s3cret"),  # the Kelvin sign, of which Go makes a k
+    ("toKen", "s3cret"),  # the Kelvin sign, which Go folds to k
     ("urls", "nats://u:s3cret@host:4222"),
     ("routes", "nats-route://u:p/a/s3cret@host:6222"),
     ("routes", "nats-route://u:p@a:s3cret@host:6222"),
@@ -93,7 +93,7 @@ def test_secrets_are_kept_apart_under_names_of_their_own() -> None:
     shown, variables = secrets.split(members)
     assert variables == {
         "secret_websocket_headers_authorization": "basic",
-        "secret_mqtt_authorization_Password": "123456",  # the server takes a text only
+        "secret_mqtt_authorization_Password": "123456",  # the server accepts only a string
         "secret_mqtt_a_token_token": "x",
         "secret_mqtt_a_token_token_2": "y",
         "secret_cluster_routes_2": "nats://u:s3/cret@h:2",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What values settings of a server take. That a real server does the same is for tests/attack/test_every_setting.py."""
+"""The values that server settings accept. tests/attack/test_every_setting.py compares them with a real server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which claims a version of nats-server does not enforce, and how that is said. tests/enforcement shows it of real servers."""
+"""The claims that a version of nats-server does not enforce, and the warnings about them. tests/enforcement tests real servers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEMPLATE = {
         "subscribe": {"allow": ["{{name()}}x.c"], "deny": ["*.{{subject()}}y"]},
     },
 }
-#: Everything that is newer than 2.10.0.
+#: All claims that require a server newer than 2.10.0.
 ACCOUNT = {
     "trace": {"destination": "traces"},
     "cluster_traffic": "owner",
@@ -183,7 +183,7 @@ def test_many_accounts_are_counted() -> None:
 def test_asserted_version_has_to_leave_out_every_server_that_does_not_enforce_a_claim(
     asserted: str, count: int
 ) -> None:
-    # 2.14.8 enforces it, and 2.15.0, which may run too, does not.
+    # 2.14.8 enforces the claim, but 2.15.0, which this assertion also allows, does not.
     scoped = _claims(Account, {"signing_keys": [{"key": "K", "template": {"proxy_required": True}}]})
     found = not_enforced_by_all([("account A", scoped)], asserted)
     assert len(found) == count

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signers whose private key is elsewhere: what is verified of them, programs that sign, descriptions, and tokens signed in batches.
+"""External signers: verification of their signatures, programs that sign, descriptions, and tokens signed in batches.
 
-Vault and OpenBao, and PKCS#11, run in tests/signers.
+Vault, OpenBao and PKCS#11 are tested in tests/signers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MESSAGES = [f"message {number}".encode() * 40 for number in range(30)]
 
 
 class Own:
-    """A face that is a key pair in this process; `change` is what goes wrong on the way."""
+    """A signer with a key pair in this process. `change` changes the signatures to simulate faults."""
 
     def __init__(self, pair: KeyPair, change: Any = list, holds: bytes | None = None) -> None:
         self.pair, self.change, self.asked = pair, change, 0
@@ -63,7 +63,7 @@ def dies_after(count: int) -> Any:
     return change
 
 
-# ---- what comes back is verified
+# ---- verification of signatures
 
 
 def test_external_signer_signs_what_a_seed_signs() -> None:
@@ -148,7 +148,7 @@ def test_program_signs_what_a_seed_signs(seed_file: str, form: str, batch: bool)
 
 
 def test_batch_may_be_larger_than_pipes_are(seed_file: str) -> None:
-    # A program that reads and writes in turn comes to a halt when nobody takes its output meanwhile.
+    # A program that alternates between reading and writing blocks if its output is not read at the same time.
     messages = [number.to_bytes(2, "big") * 500 for number in range(2000)]
     signer = command([sys.executable, PROGRAM, seed_file], batch=True)
     assert signer.sign_all(messages) == OPERATOR.sign_all(messages)
@@ -244,7 +244,7 @@ def test_program_that_hangs_is_ended_with_what_it_started(script: str, message: 
         command(["sh", "-c", script], timeout="300ms").sign(b"a")
     assert time.monotonic() - began < 300
     group = int(pids.read_text())
-    # A zombie of a group is gone as well: nothing of it runs.
+    # Zombies of the process group are ignored because they no longer run.
     while running := [
         stat
         for stat in pathlib.Path("/proc").glob("[0-9]*/stat")

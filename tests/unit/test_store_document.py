@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The document of a store: what is wrong with it is told all at once, each with its place."""
+"""The document of a store: all problems are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1_800_000_000
 
 
 def planned(definition: Any, folder: pathlib.Path, **wishes: bool) -> tuple[Plan, list[str]]:
-    """The plan for a document, and all problems, as `path: message`."""
+    """Return the plan for a document, and all problems in the form `path: message`."""
     document, problems = read_document(definition)
     where = Layout(str(folder / "stores"), str(folder / "keys"), (document.operator and document.operator.name) or "?")
     plan = reconcile(document, reading.read_store(where), Keyring((), [where.keys_dir]), How(NOW, **wishes))
@@ -35,12 +35,12 @@ def planned(definition: Any, folder: pathlib.Path, **wishes: bool) -> tuple[Plan
 
 
 def problems(folder: pathlib.Path, accounts: list[Any], **operator: Any) -> list[str]:
-    """The problems of an operator with these accounts."""
+    """Return the problems of a document with an operator and these accounts."""
     return planned({"operator": {"name": "ACME", **operator}, "accounts": accounts}, folder)[1]
 
 
 def paths(found: list[str]) -> list[str]:
-    """Where the problems are, without the names beside the numbers."""
+    """Return the paths of problems, without the names after the indexes."""
     return [re.sub(r" \([^)]*\)", "", problem.split(": ")[0]) for problem in found]
 
 

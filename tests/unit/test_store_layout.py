@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are in nsc's layout, and what can be told of them at a glance."""
+"""The paths of nsc's layout, and the data that is read from its files without verification."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan tells: the same in check mode and in the real run, whenever each of them is."""
+"""The results of a plan are the same in check mode and in the real run, regardless of the time of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER = nkey.create("user").public_key
 
 
 def run(folder: pathlib.Path, now: int, check: bool, **account: Any) -> dict[str, Any]:
-    """The account's claims after applying a document, as the diff shows them; empty where nothing changes."""
+    """Apply a document and return the account's claims from the diff; empty if nothing changes."""
     definition = {"operator": {"name": "ACME"}, "accounts": [{"name": "APP", **account}]}
     wanted, problems = read_document(definition)
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
@@ -58,7 +58,7 @@ def test_a_scope_may_use_keys_that_do_not_exist_yet(tmp_path: pathlib.Path) -> N
     assert run(tmp_path, NOW, True, **account)["signing_keys"][0]["role"] == "own"
 
 
-# ---- what servers may ignore that assert_server_version lets run
+# ---- claims that servers allowed by assert_server_version may not enforce
 
 
 def _warnings(folder: pathlib.Path, asserted: str, check: bool = False) -> list[str]:

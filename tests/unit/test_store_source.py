@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The YAML or JSON file of a document: what is said twice, is not a text as a key, or is made to bring down its reader is refused with its line."""
+"""The YAML or JSON file of a document: duplicate keys, keys that are not text, and denial-of-service input are refused with the line number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "\n".join(
 )
 
 REFUSED = {
-    # said twice
+    # duplicate keys
     "users: [a]\ntags: []\nusers: [b]\n": "'users' at line 1 and again in the same dictionary at line 3",
     "a:\n  - b: 1\n    c: 2\n    b: 3\n": "'b' at line 2 and again in the same dictionary at line 4",
     '"b": 1\nb: 2\n': "'b' at line 1 and again in the same dictionary at line 2",
@@ -26,18 +26,18 @@ REFUSED = {
     "base: &b {x: 1,\n x: 2}\nc: {<<: *b}": "'x' at line 1 and again in the same dictionary at line 2",
     "a: &a {x: 1}\nc:\n  <<: *a\n  <<: *a": "'<<' at line 3 and again in the same dictionary at line 4",
     "a: &a {x: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}": "at line 3: two of the dictionaries that it merges have 'x'",
-    # no text as a key
+    # keys that are not text
     "a: {no: 1}": "at line 1: 'no' is not a text where a key is expected; quote it",
     "a:\n  1: 2": "at line 2: '1' is not a text",
     "2020-01-01: a": "'2020-01-01' is not a text",
     "? [a]\n: b": "'a sequence' is not a text",
-    # values that look like something that they are not
+    # values that look like another type, but are invalid for it
     "a: b\nnot_before: 2020-13-45": "at line 2: '2020-13-45' looks like a number, a time or the like",
     "a: !!bool x": "at line 1: 'x' looks like",
     'a: !!int ""': "at line 1: '' looks like",
     "a: !!timestamp x": "at line 1: 'x' looks like",
     "a: " + "9" * 5000: "at line 1: ",
-    # made to bring down the reader
+    # denial of service
     "[" * 100_000 + "]" * 100_000: "nested more than 100 levels deep",
     "{" * 100_000: "nest",
     "- " * 30_000 + "a": "nested more than 100 levels deep",
@@ -45,7 +45,7 @@ REFUSED = {
     "- " * 150 + "a": "nested more than 100 levels deep",
     "a: &a [*a]": "at line 1: it contains itself",
     BOMB: "its aliases make more than 5000000 values of it",
-    # what both formats refuse
+    # refused in both formats
     "a: !!python/object:os.system x": "could not determine a constructor",
     "---\na\n---\nb": "another document",
     "a: 'x\0'": "it cannot be read",

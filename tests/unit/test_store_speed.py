@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a store of many users does not do again: sign and write what is there. By counting, not by the clock."""
+"""Work that is not repeated in a store of many users: signing and writing. The tests count operations instead of measuring time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEFINITION: dict[str, Any] = {
 
 
 def run(folder: pathlib.Path, definition: dict[str, Any], now: int) -> apply.Outcome:
-    """Apply a document."""
+    """Apply a document and return the outcome."""
     wanted, problems = read_document(definition)
     where = layout.Layout(str(folder / "stores"), str(folder / "keys"), "ACME")
     outcome = apply.run(wanted, where, lambda: Keyring((), [where.keys_dir]), How(now), apply.Run(False, 5, "a test"))
@@ -46,7 +46,7 @@ def run(folder: pathlib.Path, definition: dict[str, Any], now: int) -> apply.Out
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
-    """The inode and the time of the last change of everything but the lock."""
+    """Return the inode and the modification time of every file except the lock, by path."""
     return {
         path.relative_to(folder).as_posix(): (status.st_ino, status.st_mtime_ns)
         for path in folder.rglob("*")
@@ -56,7 +56,7 @@ def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture
 def made(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A store of many users."""
+    """Create a store of many users and return its folder."""
     outcome = run(tmp_path, DEFINITION, NOW)
     assert outcome.plan.summary()["created"] == 2 + ACCOUNTS + ACCOUNTS * USERS
     return tmp_path
@@ -64,7 +64,7 @@ def made(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """How often keys were made and signatures made, from now on."""
+    """Count the keys and the signatures that are created from now on."""
     counted = {"keys": 0, "signatures": 0}
     create, sign = nkey.create, nkey.KeyPair.sign
 

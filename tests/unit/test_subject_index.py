@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The index of subjects answers as a comparison with each of them does, and does not slow down with the number of pairs."""
+"""The index of subjects gives the same results as a comparison with each subject, but its time does not grow with the number of pairs."""
 
 from __future__ import annotations
 

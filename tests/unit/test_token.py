@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens and the files that hold them: what is written, what is read, what is refused and with which words."""
+"""Tokens and the files that contain them: writing, reading, and the messages for refused input."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_lone_surrogate_is_not_written() -> None:
     assert "not Unicode" in not_written(Claims(subject=USER.public_key, body=body), ACCOUNT)
 
 
-# ---- what a scope can hold
+# ---- limits of scopes
 
 
 def scope_with(attribute: str, number: int) -> Claims:
@@ -220,7 +220,7 @@ def test_number_that_no_float_holds_is_refused_in_a_scope(number: str) -> None:
 
 
 def claims_of_size(size: int) -> Claims:
-    """A user whose token has at least this many bytes, by no more than three."""
+    """Return a user whose token has at least this size, and at most three bytes more."""
     at = len(codec.encode(user(name="x" * 1000), ACCOUNT, NOW))
     return user(name="x" * (1000 + (size - at) * 3 // 4))
 
@@ -407,14 +407,14 @@ def test_names_are_read_whatever_their_case() -> None:
 
 
 TWICE_REFUSED = r"twice in one object|takes for one name"
-#: What Go reads one after the other into the same place: strings and lists are replaced, objects merge, null keeps what was there.
+#: Duplicate members, which Go decodes one after another into the same field: strings and lists are replaced, objects merge, null changes nothing.
 TWICE = [
     '"pub":{"allow":["a"]},"pub":{"allow":["b"]}',
     '"pub":{"allow":["a"],"allow":["b"]}',
     '"pub":{"allow":["a"],"ALLOW":["b"]}',
     '"pub":{"allow":["a"]},"PUB":{"deny":["b"]}',
     '"bearer_token":true,"Bearer_Token":null',
-    '"bearer_token":true,"bearer_to\u212aen":false',  # the sign of Kelvin
+    '"bearer_token":true,"bearer_to\u212aen":false',  # the Kelvin sign
     '"src":["10.0.0.0/8"],"\u017frc":null',  # the long s
     '"pub":{"allow":["a"]},"new":{"x":{"y":1,"y":2}}',
     '"new":1,"NEW":2',
@@ -468,7 +468,7 @@ def test_what_is_said_twice_in_generic_claims_is_refused_but_names_of_their_own_
 
 @pytest.mark.parametrize("name", ["i\u00df", "is\u1e9e", "\u0131ss"])
 def test_names_are_folded_as_go_folds_them(name: str) -> None:
-    """A sharp s is no double s, and a dotless i no i: Go compares one character with one."""
+    """Go compares single characters: ß does not equal ss, and a dotless i does not equal i."""
     payload = user_payload().replace('"iss"', f'"{name}"')
     with pytest.raises(NatsSecurityError, match="issuer"):
         codec.decode(sign(payload))
@@ -506,7 +506,7 @@ def test_null_as_the_kind_of_an_activation_is_refused_as_in_go() -> None:
     ],
 )
 def test_user_with_an_empty_list_is_not_scoped_for_servers(nats: str) -> None:
-    """HasEmptyPermissions of the Go library compares with a struct of nil slices."""
+    """HasEmptyPermissions of the Go library compares with a struct of nil slices, to which an empty list is not equal."""
     assert not codec.decode(sign(user_payload(nats))).body.is_scoped
 
 
@@ -556,7 +556,7 @@ def test_json_nested_up_to_200_levels_is_read_and_written(depth: int, opening: s
     codec.encode(claims, ACCOUNT, NOW)
 
 
-# ---- what nobody declared
+# ---- unknown members
 
 
 ACCOUNT_WITH_NEWS = account_payload(

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What people may write for numbers, sizes, durations and times, and how these are shown to them."""
+"""The accepted forms of numbers, sizes, durations and times, and the forms in which they are displayed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents of signing requests: what they show is what is signed, and whatever was changed on the way is refused."""
+"""Documents of signing requests: they show exactly the claims that are signed, and changed documents are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def account(name: str = "APP", **body: Any) -> Claims:
 
 
 def document() -> Requests:
-    """An operator that is new, an account that changes, and a user of its signing key."""
+    """Return requests for a new operator, a changed account, and a user signed by the account's signing key."""
     existing = codec.encode(account(exports=[Export(subject="time.>", type="stream")]), OPERATOR, NOW - 1000)
     role = SigningKey(key=SIGNING.public_key, role="worker", template=ScopeTemplate())
     operator = Claims(name="ACME", subject=OPERATOR.public_key, body=Operator())
@@ -71,7 +71,7 @@ def document() -> Requests:
 
 
 def changed(text: str, change: Callable[[dict[str, Any]], Any], with_checksum: bool = True) -> str:
-    """The text of a document after a change, with the checksum that it has then."""
+    """Return the text of a document after a change, with the new checksum unless `with_checksum` is false."""
     whole = json.loads(text)
     change(whole)
     if with_checksum:
@@ -142,7 +142,7 @@ def test_jwt_of_a_user_that_is_there_does_not_travel() -> None:
     assert json.loads(text)["requests"][0]["before"] == {}
 
 
-# ---- what is refused
+# ---- refused documents
 
 
 def _item(number: int, **members: Any) -> Callable[[dict[str, Any]], None]:
@@ -150,7 +150,7 @@ def _item(number: int, **members: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def _payload(number: int, change: Callable[[str], str]) -> Callable[[dict[str, Any]], None]:
-    """Change the payload in the bytes to be signed, as text."""
+    """Return a change of the payload text in the bytes to be signed."""
 
     def put(whole: dict[str, Any]) -> None:
         item = whole["requests"][number]
@@ -164,7 +164,7 @@ def _payload(number: int, change: Callable[[str], str]) -> Callable[[dict[str, A
 
 
 def _show_what_is_there(whole: dict[str, Any]) -> None:
-    """An attacker's document: a change of the bytes, and beside it what was there before."""
+    """Change the bytes to be signed but show the claims from before the change, as an attacker would."""
     text = codec.signing_input(account("other"), OPERATOR, NOW)
     item = whole["requests"][1]
     item.update(to_sign=base64.b64encode(text.encode()).decode(), after=item["before"])
@@ -243,7 +243,7 @@ def test_changed_document_does_not_have_its_checksum(change: Callable[[dict[str,
     text = write_requests(requests)
     with pytest.raises(NatsSecurityError, match=r"its checksum is .*: it was changed"):
         read_requests(changed(text, change, with_checksum=False))
-    # Whoever makes a new checksum too is found out by the one that was read out at the other end.
+    # An attacker who also replaces the checksum is detected because the expected checksum was transmitted separately.
     with pytest.raises(NatsSecurityError, match=f"expected '{requests.checksum}': it is another document"):
         read_requests(changed(text, change), requests.checksum)
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What validation says of claims. That it says as much as the Go library is for the golden vectors; server rules were seen on a server."""
+"""Issues that validation finds in claims. The golden vectors compare them with the Go library; the server's rules were observed on a server."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _claims(body: Any, **members: Any) -> Claims:
 
 
 def _lines(issues: list[Issue]) -> list[str]:
-    """The issues as people read them, with the letter of what they are in front: Blocking, Warning or Time."""
+    """Return the issues as text, each with the letter of its kind in front: Blocking, Warning or Time."""
     return [f"{'B' if issue.blocking else 'T' if issue.time_check else 'W'} {issue}" for issue in issues]
 
 
@@ -112,7 +112,7 @@ def _limits(**limits: Any) -> Account:
     return Account(limits=OperatorLimits(**limits))
 
 
-# ---- the issue
+# ---- issues
 
 
 def test_an_issue_prints_its_path_and_what_would_be_right() -> None:
@@ -140,7 +140,7 @@ def test_times_of_every_claim_type_are_held_against_the_given_time(body: Any) ->
     assert library_issues(_claims(body, expires=NOW, not_before=NOW), NOW) == []
 
 
-# ---- the Go library's rules, in its words of fields
+# ---- the Go library's rules
 
 LIBRARY = [
     (Operator(account_server_url="example.com/jwt"), ["B account_server_url"]),
@@ -366,7 +366,7 @@ SERVER_RULES = [
     (_user(permissions=_subscribe("a.> q.*", "*")), []),
     (_user(permissions=_subscribe("a\tq")), ["W permissions.subscribe.allow[0]"]),
     (_user(permissions=_subscribe("a.>.b q")), ["B permissions.subscribe.allow[0]"]),
-    (_user(permissions=_publish("a..b")), []),  # the library says so
+    (_user(permissions=_publish("a..b")), []),  # reported by the library's rules
     (Account(default_permissions=_publish("a.>.b")), ["B default_permissions.publish.allow[0]"]),
     (Activation(import_subject="a.>.b", import_type="stream"), ["B import_subject"]),
     (Activation(import_subject="a.b*", import_type="stream"), ["W import_subject"]),
@@ -510,7 +510,7 @@ def test_server_issues_name_the_field(body: Any, paths: list[str]) -> None:
     assert {issue.source for issue in found} <= {"server"}
 
 
-# What validateAccountClaimMappings of nats-server 2.15.2 answered.
+# Results of validateAccountClaimMappings of nats-server 2.15.2.
 MAPPINGS = [
     ("a.*", "b.{{wildcard(1)}}", True),
     ("a.*", "b.{{ Wildcard( 1 ) }}", True),

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The JSON Schema of files of variables has every variable of the roles, and accepts what Ansible accepts for it, and templates."""
+"""The JSON Schema for files of variables has every variable of the roles. It accepts the values that Ansible accepts, and templates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _spec.loader.exec_module(make)
 
 SCHEMA = json.loads(make.VARIABLES.read_text())
 VALID = Draft202012Validator(SCHEMA)
-#: Those that the file has. Whether it has all, the test of the file says.
+#: The variables that the schema file contains. A test below verifies that the file is complete.
 VARIABLES = {name: option for name, option in make.role_variables() if name in SCHEMA["properties"]}
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*/group_vars/*.yml"))
 #: Values of every type, as people write them in YAML.
@@ -30,10 +30,10 @@ VALUES: list[Any] = [True, "yes", "maybe", 0, 5, "5", -1, 1.5, "text", "", [], [
 
 
 def ansible_refuses(name: str, option: dict[str, Any], value: Any) -> bool:
-    """Whether the argument spec of a role refuses a value of a variable."""
+    """Return whether the argument spec of a role refuses a value of a variable."""
     try:
         return bool(ArgumentSpecValidator({name: option}).validate({name: value}).error_messages)
-    except TypeError:  # of a text or a number in the place of a dictionary with options of its own
+    except TypeError:  # raised for a string or a number in place of a dictionary with suboptions
         return True
 
 

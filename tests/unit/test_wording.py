@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documentation, messages, docstrings and comments are in the words of Ansible's and NATS's own documentation."""
+"""Documentation, messages, docstrings and comments use the terms of Ansible's and NATS's documentation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import pytest
 
 TOP = pathlib.Path(__file__).parents[2]
-#: What users and contributors read. Texts in tests are not looked at.
+#: Files that users and contributors read. Tests are not included.
 READ = [
     "*.md",
     "Makefile",
@@ -36,7 +36,7 @@ READ = [
     "benchmarks/*.md",
     "changelogs/fragments/*.yml",
 ]
-#: What is not written, and what is written instead.
+#: Expressions to avoid, and their replacements.
 INSTEAD = {
     r"(is|are|was|were) told": "is reported",
     r"tells": "reports, returns, shows",
@@ -58,7 +58,7 @@ INSTEAD = {
     r"anew": "again; re-established",
     r"(is|are) wanted, not|is wanted\\.(?=\"\))": "expected a list, not ...; a name is required",
 }
-#: Likewise in documentation, roles and playbooks.
+#: The same for documentation, roles and playbooks only.
 INSTEAD_IN_DOCUMENTATION = {
     r"nobody|somebody|whoever": "no client, no user, an attacker: say who",
     r"go(es)? on with": "continue with, keep",
@@ -66,7 +66,7 @@ INSTEAD_IN_DOCUMENTATION = {
     r"(is|are) gone on with": "is continued",
     r"foretold|foretells?": "predict",
 }
-#: Their comments and docstrings also speak of callers and clients in general.
+#: Programs, for which INSTEAD_IN_DOCUMENTATION does not apply: their comments and docstrings also refer to callers and clients in general.
 PROGRAMS = ("plugins", "schemas", "wheel", "benchmarks", "extensions", "changelogs")
 DOCUMENTATION = [pattern for pattern in READ if not pattern.startswith(PROGRAMS)]
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A document as YAML to keep: it reads back as the same, in src and as variables of Ansible, and passes yamllint."""
+"""A document written as YAML: it reads back as the same document, both from src and as Ansible variables, and passes yamllint."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the core to golden vectors of the Go library: `python tests/vectors/check.py CLAIMS MISC`. Without pytest; test_vectors.py shares the checks."""
+"""Checks the core against golden vectors of the Go library, without pytest: `python tests/vectors/check.py CLAIMS MISC`. Also used by test_vectors.py."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Record = dict[str, Any]
-    #: A check tells in what the core differs from a record; nothing where it holds.
+    #: A check yields the differences between the core and a record.
     Check = Callable[[Record], Iterator[str]]
 
 
 class Vector(NamedTuple):
-    """One record and the check that it is for."""
+    """A record and its check."""
 
     name: str
     check: Check
@@ -48,10 +48,10 @@ class Vector(NamedTuple):
 
 
 def failures(vector: Vector) -> list[str]:
-    """Why a vector does not hold, in short sentences."""
+    """The reasons why a vector fails, as short sentences. An empty list if it passes."""
     try:
         return list(vector.check(vector.record))
-    except Exception as error:  # whatever it is: the other vectors are still to be checked
+    except Exception as error:  # an error fails this vector only: the others are still checked
         return [_short(f"{type(error).__name__}: {error}")]
 
 
@@ -68,7 +68,7 @@ def _short(text: str) -> str:
 
 
 def check_claims(record: Record) -> Iterator[str]:
-    """A token of the library decodes to what its payload means, is written again to the same bytes, is judged alike and is kept by issue()."""
+    """A token of the library decodes to the meaning of its payload, is encoded to the same bytes, has the same issues and is kept by issue()."""
     claims = (codec.decode_generic if record["kind"] == "generic" else codec.decode)(record["token"])
     signer = nkey.from_seed(record["signer_seed"])
     issued_at = record["payload"]["iat"]
@@ -81,7 +81,7 @@ def check_claims(record: Record) -> Iterator[str]:
 
 
 def _issues_differ(claims: Claims, now: int, wanted: list[Record]) -> Iterator[str]:
-    """The library repeats itself, in other words for other fields or in the same: a number of issues between the two is right."""
+    """The library may report an issue several times: the number found must lie between those of its distinct texts and of all its issues."""
     if isinstance(claims.body, Account):
         claims = dataclasses.replace(claims, body=as_read_by_servers(claims.body))
     issues = set(rules.library_issues(claims, now))
@@ -107,7 +107,7 @@ def _issues_anew(claims: Claims, text: str, signer: nkey.KeyPair, now: int) -> I
 
 
 def check_key(record: Record) -> Iterator[str]:
-    """A seed makes the key pair and the signature that it makes with nkeys."""
+    """A seed gives the same key pair and signature as in nkeys."""
     pair = nkey.from_seed(record["seed"])
     yield from _differs("type", pair.type, record["type"])
     yield from _differs("seed", pair.seed, record["seed"])
@@ -124,7 +124,7 @@ def check_key(record: Record) -> Iterator[str]:
 
 
 def check_key_parsing(record: Record) -> Iterator[str]:
-    """A text is a seed, or a public key of a type, where nkeys says so."""
+    """A text is accepted as a seed, or as a public key of a type, exactly if nkeys accepts it."""
     wanted_type = record["as"].replace("public_", "").replace("_key", "")
     try:
         if record["as"] == "seed":
@@ -139,7 +139,7 @@ def check_key_parsing(record: Record) -> Iterator[str]:
 
 
 def check_sealed_box(record: Record) -> Iterator[str]:
-    """A box of nkeys opens for its recipient alone, and is made again to the same bytes."""
+    """A box of nkeys opens only for its recipient, and sealing gives the same bytes."""
     plain, box = record["plaintext"].encode(), base64.b64decode(record["sealed_base64"])
     sender, recipient = nkey.from_seed(record["sender_seed"]), nkey.from_seed(record["recipient_seed"])
     yield from _differs("sender", sender.public_key, record["sender_public_key"])
@@ -163,7 +163,7 @@ def _opens(pair: nkey.KeyPair, box: bytes, sender: str) -> bool:
 
 
 def check_refused_token(record: Record) -> Iterator[str]:
-    """What the library refuses to decode is refused."""
+    """A token that the library refuses to decode is refused."""
     try:
         codec.decode(record["token"])
     except NatsSecurityError:
@@ -172,21 +172,21 @@ def check_refused_token(record: Record) -> Iterator[str]:
 
 
 def check_version_1_token(record: Record) -> Iterator[str]:
-    """A token of version 1 means what the library migrates it to."""
+    """A token of version 1 decodes to the same claims as the library's migration."""
     claims = codec.decode(record["token"])
     yield from _differs("kind", claims.kind, record["kind"])
     yield from _differs("migrated", json.loads(codec.payload_of(claims)), record["migrated"])
 
 
 def check_creds(record: Record) -> Iterator[str]:
-    """A creds file has the library's bytes, and is read back."""
+    """A creds file has the same bytes as the library's, and can be read back."""
     pair = nkey.from_seed(record["seed"])
     yield from _differs("creds", decorated.format_creds(record["token"], pair), record["creds"])
     yield from check_tolerated_file({"file": record["creds"], "token": record["token"], "seed": record["seed"]})
 
 
 def check_decorated(record: Record) -> Iterator[str]:
-    """A decorated token or seed has the library's bytes, and is read back."""
+    """A decorated token or seed has the same bytes as the library's, and can be read back."""
     if "token" in record:
         yield from _differs("decorated", decorated.decorate_token(record["token"]), record["decorated"])
         yield from _differs("token", decorated.find_token(record["decorated"]), record["token"])
@@ -196,7 +196,7 @@ def check_decorated(record: Record) -> Iterator[str]:
 
 
 def check_tolerated_file(record: Record) -> Iterator[str]:
-    """In an odd file are found the token and the seed that the library finds; null is none."""
+    """In an irregular file, the same token and seed are found as by the library; null means none."""
     text = decorated.find_token(record["file"])
     yield from _differs("token", text if _decodes(text) else None, record["token"])
     try:
@@ -215,17 +215,17 @@ def _decodes(text: str) -> bool:
     return True
 
 
-# ---- the rest
+# ---- other functions
 
 
 def check_subject_containment(record: Record) -> Iterator[str]:
-    """A subject is contained in another one where the library says so."""
+    """A subject is contained in another one exactly if the library reports so."""
     found = rules.subject_is_contained(record["subject"], record["other"])
     yield from _differs("contained", found, record["contained"])
 
 
 def check_activation_hash_id(record: Record) -> Iterator[str]:
-    """An activation is filed under the library's name."""
+    """The hash id of an activation is that of the library."""
     claims = codec.decode(record["token"])
     yield from _differs("issuer", claims.issuer, record["issuer"])
     found = activation_hash_id(claims.issuer, claims.subject, claims.body.import_subject)
@@ -251,7 +251,7 @@ def _from_base64url(text: str) -> bytes:
 
 
 def claims_vectors(path: pathlib.Path) -> Iterator[Vector]:
-    """The vectors in a file with one claims record a line."""
+    """The vectors in a file with one claims record per line."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
@@ -259,7 +259,7 @@ def claims_vectors(path: pathlib.Path) -> Iterator[Vector]:
 
 
 def misc_vectors(path: pathlib.Path) -> Iterator[Vector]:
-    """The vectors in a file with the other lists. A list may be missing; lists that nobody knows are for check.py of another version."""
+    """The vectors in a file with the other lists. A list may be missing; unknown lists are ignored, as they belong to another version of check.py."""
     lists = json.loads(path.read_text(encoding="utf-8"))
     for name, check in MISC_CHECKS.items():
         for index, record in enumerate(lists.get(name, [])):
@@ -268,7 +268,7 @@ def misc_vectors(path: pathlib.Path) -> Iterator[Vector]:
 
 
 def main(arguments: list[str]) -> int:
-    """Check both files; 1 where anything failed."""
+    """Check both files. Return the exit status: 1 if a vector failed, 2 if the arguments are wrong."""
     if len(arguments) != 2:
         print("usage: python tests/vectors/check.py CLAIMS MISC", file=sys.stderr)
         return 2

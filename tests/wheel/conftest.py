@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the wheel `natsops-jwt`, as it is installed where there is no Ansible: `make wheel-test`."""
+"""Fixtures for the tests of the wheel `natsops-jwt`, installed without Ansible: `make wheel-test`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if "site-packages" not in natsops_jwt.__file__:
 
 
 class Explained:
-    """What the program printed, its exit code, and its complaint."""
+    """Runs `natsops-jwt explain`; has its output, its exit code and its error messages."""
 
     def __init__(self, *arguments: object, stdin: str = "") -> None:
         out, err = io.StringIO(), io.StringIO()
@@ -32,18 +32,18 @@ class Explained:
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 self.code = program.main(["explain", *map(str, arguments)])
-        except SystemExit as end:  # of argparse
+        except SystemExit as end:  # raised by argparse
             self.code = int(str(end.code))
         finally:
             sys.stdin = given
         self.text, self.errors = out.getvalue(), err.getvalue()
 
     def json(self) -> dict:
-        """What was printed with --json."""
+        """Return the output of --json."""
         return json.loads(self.text)
 
     def line(self, label: str) -> str:
-        """The text of the line with a label, of which there has to be one."""
+        """Return the text of the only line with a label."""
         found = re.findall(f"^  {re.escape(label)} {{2,}}(.*)$", self.text, re.MULTILINE)
         assert len(found) == 1, self.text
         return str(found[0])

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ten names on top issue what a server takes, keep what means the same, and refuse what is wrong with all of its reasons."""
+"""The ten public names issue JWTs that a server accepts, keep equivalent JWTs, and refuse wrong values with every reason."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_nothing_is_taken_over_from_a_jwt_of_a_foreign_signer(operator: Operator
 
 
 def test_a_user_is_renewed_in_its_window(account: Account) -> None:
-    # One that had an hour of life in the beginning, and has five minutes of it left.
+    # A user JWT with a lifetime of one hour, of which five minutes are left.
     user = account.user("u", expires_in="1h")
     now = int(time.time())
     user = User.load(

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""`natsops-jwt explain` says of any file what it is, prints no secret, and its exit code says whether servers would take it."""
+"""`natsops-jwt explain` describes any file and prints no secret; its exit code shows whether servers would accept the file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scoped() -> nkey.KeyPair:
 
 @pytest.fixture
 def rich(operator: Operator, scoped: nkey.KeyPair) -> Account:
-    """An account with something of everything."""
+    """Return an account with limits, an export, a scoped signing key and a tag."""
     return operator.account(
         "APP",
         limits={"connections": 100, "jetstream": {"disk_storage": "10GiB"}},
@@ -47,7 +47,7 @@ def put(folder: pathlib.Path, text: str, name: str = "file") -> pathlib.Path:
     return path
 
 
-# ---- what a file is
+# ---- kinds of files
 
 
 def test_creds(tmp_path: pathlib.Path, account: Account) -> None:
@@ -163,7 +163,7 @@ def test_version_1_is_read() -> None:
         assert Explained("-", "--json", stdin=record["token"]).json()["version"] == 1
 
 
-# ---- whether it holds
+# ---- validity
 
 
 def test_times(tmp_path: pathlib.Path, account: Account) -> None:
@@ -269,7 +269,7 @@ def test_what_is_no_text_or_no_file(tmp_path: pathlib.Path) -> None:
     assert Explained(put(tmp_path, seed), "--at", "tomorrow").errors.startswith("natsops-jwt: --at: ")
 
 
-# ---- what is printed
+# ---- output
 
 
 def test_nothing_secret_is_printed(tmp_path: pathlib.Path, account: Account) -> None:

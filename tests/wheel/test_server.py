@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A nats-server runs with an operator of this package, lets its users in and enforces what their JWTs say."""
+"""A nats-server runs with an operator of this package, accepts its users and enforces their JWTs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def scoped() -> nkey.KeyPair:
 
 @pytest.fixture
 def trusted(operator: Operator, scoped: nkey.KeyPair) -> Account:
-    """An account with a scoped key, under an operator with a system account."""
+    """Return an account with a scoped signing key, under an operator with a system account."""
     template = {"permissions": {"publish": {"allow": ["sensors.{{name()}}"]}}}
     return operator.account("APP", signing_keys=[{"key": scoped.public_key, "role": "sensor", "template": template}])
 
@@ -62,7 +62,7 @@ def url(tmp_path: pathlib.Path, operator: Operator, trusted: Account) -> Iterato
 
 
 async def publish(url: str, creds: pathlib.Path, subject: str) -> str:
-    """What comes of a message to a subject: the message itself, as the user may subscribe to everything, or what the server has against it."""
+    """Publish to a subject. Return the message, which the user also subscribes to, or the error of the server, in lower case."""
     came: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def report(found: object) -> None:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The wheel is typed: mypy in strict mode has nothing to say of it, nor of who uses it, and finds a wrong use."""
+"""The wheel is typed: mypy in strict mode accepts it and a program that uses it, and reports a wrong use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The golden vectors of NATS's Go library hold for the installed wheel, and for the names on top of it."""
+"""The golden vectors of NATS's Go library hold for the installed wheel and for its public names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLAIMS = [json.loads(line) for line in (VECTORS / "claims.jsonl").read_text(enco
 
 
 def test_every_vector_holds() -> None:
-    # The checks of the collection's own tests, which import the same layers from where the wheel has them.
+    # These are the checks of the collection's own tests, with imports changed to the packages of the wheel.
     source = (VECTORS / "check.py").read_text(encoding="utf-8")
     check = types.ModuleType("check")
     layers = source.replace("ansible_collections.natsops.security.plugins.module_utils", "natsops_jwt.core")

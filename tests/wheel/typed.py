@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program of a user's, which mypy reads in strict mode: every name on top has types."""
+"""A program that uses every public name of the wheel, for mypy in strict mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from natsops_jwt import Account, Claims, KeyPair, NatsSecurityError, Operator, U
 
 
 def issue(name: str) -> str:
-    """A whole tree."""
+    """Issue an operator, an account and a user, and return a text made of their parts."""
     key: KeyPair = nkey.create("operator")
     operator: Operator = Operator.create(name, key=key)
     account: Account = operator.account("APP", limits={"connections": 1})
