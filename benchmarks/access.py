@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what: what is in force for 10,000 users, and 1,000 questions about sets of subjects in 1,000 accounts with 5,000 imports. No peer has either."""
+"""The effective permissions of 10,000 users, and 1,000 questions about sets of subjects in 1,000 accounts with 5,000 imports. No peer has these functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOW = 1_800_000_000
 
 
 def rows(_scratch: Path) -> list[Row]:
-    """CPU seconds; the time that it takes to make the claims is not counted."""
+    """In CPU seconds. The time to create the claims is not counted."""
     tree = _many_users(10_000)
     effective = _seconds(lambda: [permissions.access_of(tree, user) for user in tree.users])
     shown = _seconds(lambda: _ask(tree, [{"effective": True}]))
@@ -54,7 +54,7 @@ def _row(what: str, seconds: float, at_most: float | None = 1.0) -> Row:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    # As the modules do: nothing here makes cycles, and to look for them among many users takes half of the time.
+    # As in the modules: the code creates no reference cycles, and with many users the garbage collector would take half of the time.
     gc.disable()
     start = time.process_time()
     work()
@@ -77,7 +77,7 @@ def _account(name: str, issuer: str, body: Account) -> Claims:
 
 
 def _many_users(count: int) -> Tree:
-    """Half of the users have permissions of their own, half those of a scope with templates, in ten accounts."""
+    """A tree of ten accounts. Half of the users have their own permissions, and half have those of a scope with templates."""
     system = nkey.create("account").public_key
     operator = _operator(system)
     accounts, users = [], []
@@ -110,7 +110,7 @@ def _user(name: str, account: Claims, issuer: str, access: UserAccess) -> Entry:
 
 
 def _many_accounts(count: int, imports: int) -> Tree:
-    """Each account exports a stream and a service, imports from others, and has two users."""
+    """A tree in which each account exports a stream and a service, imports from others, and has two users."""
     chance = random.Random(1)
     operator = _operator(nkey.create("account").public_key)
     claims = [

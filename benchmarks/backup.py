@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A backup of a store with many users, taken and put back, against tar, which seals and verifies nothing. Ours is durable when it is written."""
+"""A backup of a store with many users, created and restored, against tar, which does not encrypt or verify. Ours is synced to disk when it is restored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUNDS = 3
 
 
 def rows(scratch: Path) -> list[Row]:
-    """By the clock."""
+    """In wall-clock time."""
     layout = Layout(str(scratch / "nsc" / "stores"), str(scratch / "nsc" / "keys"), "ACME")
     _make(layout)
     pair = nkey.create("curve")
@@ -84,7 +84,7 @@ def _seconds(run: Callable[[], object]) -> list[float]:
 
 
 def _make(layout: Layout) -> None:
-    """A store of an operator with accounts and users, with all seeds and creds."""
+    """Create a store of an operator with accounts and users, with all seeds and creds."""
     operator = nkey.create("operator")
     files = {
         layout.marker: '{"managed":false,"name":"ACME","kind":"operator","version":"1"}',

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""1,000 users in one loop of nats_user without a file, which the controller does itself, against the module with files.
+"""1,000 users in one loop of nats_user without a file, which runs on the controller, against the module with files.
 
-The module's time is that of fewer users, times what is missing: a thousand take minutes. The aim, in seconds, is for the CPU time of the whole run of
-ansible-playbook, which is its time by the clock on a machine with nothing else to do: a loop has one process at a time.
+The module's time is extrapolated from fewer users, because a thousand take minutes. The aim, in seconds, is for the CPU time of the whole run of
+ansible-playbook. On an idle machine this equals its wall-clock time, because a loop runs one process at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AIM = 15.0
 
 
 def rows(scratch: Path) -> list[Row]:
-    """All users, from the start of ansible-playbook to its end."""
+    """For all users, from the start of ansible-playbook to its end."""
     files = account_files(scratch)
     seed = nkey.create("user").seed
     content = {

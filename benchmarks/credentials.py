@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Creds for 500 hosts by the role `credentials`, against `ansible.builtin.copy` of the same files. By the clock, with local connections and a few forks."""
+"""Creds for 500 hosts by the role `credentials`, against `ansible.builtin.copy` of the same files. In wall-clock time, with local connections and few forks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOCUMENT: dict[str, Any] = {
     "operator": {"name": "ACME", "signing_keys": ["main"]},
     "accounts": [{"name": "APP", "signing_keys": [{"role": "main"}]}],
 }
-#: Notes when each task begins.
+#: A callback plugin that records when each task begins.
 _CALLBACK = """
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CallbackModule(CallbackBase):
 
 
 class Hosts:
-    """Hosts that are folders of this machine."""
+    """Hosts that are folders on this machine."""
 
     def __init__(self, folder: Path, born: str) -> None:
         self.folder = folder
@@ -88,7 +88,7 @@ class Hosts:
         modules.stop()
 
     def run(self, playbook: str) -> float:
-        """How many seconds a playbook takes."""
+        """Run a playbook, and return the seconds that it takes."""
         variables = {
             "credentials_stores_dir": str(self.folder / "stores"),
             "credentials_keys_dir": str(self.folder / "keys"),
@@ -104,13 +104,13 @@ class Hosts:
         return taken
 
     def signing(self) -> float:
-        """How many seconds the task took that signs for all hosts."""
+        """The seconds of the task that signs for all hosts, in the last run."""
         begun = json.loads((self.folder / "clock.json").read_text())
         ends = {name: after - at for (name, at), (_unused, after) in itertools.pairwise(begun)}
         return next(float(taken) for name, taken in ends.items() if name.endswith("Sign for all hosts"))
 
     def keep(self) -> None:
-        """Keep the creds of every host, for copying."""
+        """Keep the creds of every host, so that they can be copied."""
         (self.folder / "creds").mkdir()
         for number in range(HOSTS):
             text = (self.folder / f"h{number}/nats.creds").read_text()
@@ -118,7 +118,7 @@ class Hosts:
 
 
 def rows(scratch: Path) -> list[Row]:
-    """A first run and a second one, with keys that are born on the hosts and with creds that are delivered, against copying."""
+    """A first and a second run, with keys that are created on the hosts and with creds that are delivered, against copying."""
     found = []
     for born, aim in (("host", 2.5), ("delivered", 1.3)):
         hosts = Hosts(scratch / f"credentials-{born}", born)

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens of users read: decoded into claims, their signature verified."""
+"""User tokens, decoded into claims and verified."""
 
 from __future__ import annotations
 

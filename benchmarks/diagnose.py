@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why three servers refuse a user, with a store of 1,000 accounts and the system account at hand. By the clock, the start of ansible-playbook included."""
+"""A diagnosis of three servers with a store of 1,000 accounts and access to the system account. In wall-clock time, including the start of ansible-playbook."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AIM = 2.0
 
 
 def rows(scratch: Path) -> list[Row]:
-    """How long a diagnosis of a refused user takes, and one of a user that is let in."""
+    """How long the diagnosis of a refused user and that of an accepted user take."""
     folder = scratch / "diagnose"
     folder.mkdir()
     realm = Realm()
@@ -49,7 +49,7 @@ def rows(scratch: Path) -> list[Row]:
 
 
 def _store(folder: Path, realm: Realm, jwt: str) -> Path:
-    """A store in nsc's layout."""
+    """Create a store in nsc's layout, and return its path."""
     store = folder / "stores/ACME"
     tokens = {"SYS": realm.system_jwt, "APP": jwt}
     tokens.update((f"A{number}", realm.new_account(f"A{number}")[1]) for number in range(ACCOUNTS - len(tokens)))

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The official Go library as a peer: builds and runs the program in go/."""
+"""The official Go library as a peer. Builds and runs the program in go/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent / "go"
 
 
 def build(scratch: Path) -> Path | str:
-    """The program, built once; where it cannot be built, the reason for leaving it out."""
+    """The path of the program, built once; if it cannot be built, the reason as text."""
     program = scratch / "go-peer"
     if not program.exists():
         go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
@@ -28,7 +28,7 @@ def build(scratch: Path) -> Path | str:
 
 
 def cpu_seconds_each(program: Path, *arguments: object) -> list[float]:
-    """Run one of its benchmarks, on one thread; what one of those that it counts took of the CPU."""
+    """Run one benchmark of the program, on one thread, and return the CPU seconds of each counted item."""
     output = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
     result = json.loads(output)
     return [float(result["cpu_seconds"]) / int(result["count"])]

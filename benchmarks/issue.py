@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""User keys with tokens: a new key pair, its seed as text, claims, a signed token."""
+"""New users: a key pair, its seed as text, claims and a signed token."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks share: a row of the table, and rounds of one contender after the other.
+"""Shared by the benchmarks: a row of the table, and rounds that run one contender after the other.
 
-On a machine with other work to do, compare the least CPU time of several rounds: others can only add to it, by caches and cores that are shared, and
-medians of the same code have differed by a tenth from run to run. Time by the clock is for rows of a quiet machine.
+On a busy machine, compare the minimum CPU time of several rounds. Other processes can only increase it, because caches and cores are shared, and medians of
+the same code have differed by a tenth from run to run. Use wall-clock time on an idle machine only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. The ratio says how many times as fast as the peer we are; with `at_most`, how many times as long we take."""
+    """One comparison. The ratio is how many times as fast as the peer we are; with `at_most`, it is how many times as long we take."""
 
     what: str
     ours: str
@@ -30,7 +30,7 @@ class Row:
 
     @property
     def aim(self) -> str:
-        """The aim, and whether it is reached; empty where there is none."""
+        """The aim, and whether it is reached; empty if there is none."""
         if self.ratio is None or (self.at_least is None and self.at_most is None):
             return ""
         if self.at_most is not None:
@@ -43,9 +43,9 @@ def interleaved(
     rounds: int,
     of: Callable[[Sequence[float]], float] = statistics.median,
 ) -> dict[str, list[float]]:
-    """The medians of the numbers that each contender returns, or what `of` makes of them.
+    """The medians of the numbers that each contender returns, or the results of `of` instead of the median.
 
-    Each contender is called once in a round, so that noise of the machine meets all alike.
+    Each contender is called once in each round, so that other load on the machine affects all equally.
     """
     results: dict[str, list[Sequence[float]]] = {name: [] for name in contenders}
     for _unused in range(rounds):
@@ -55,7 +55,7 @@ def interleaved(
 
 
 def cpu_seconds_each(run: Callable[[T], object], items: Sequence[T]) -> list[float]:
-    """What a call for one of the items takes of the CPU: on a machine with other work to do, that is steadier than the clock."""
+    """The CPU seconds of a call for one item. On a busy machine, CPU time is more stable than wall-clock time."""
     start = time.process_time()
     for item in items:
         run(item)
@@ -63,5 +63,5 @@ def cpu_seconds_each(run: Callable[[T], object], items: Sequence[T]) -> list[flo
 
 
 def rate(seconds_each: float) -> str:
-    """For the table: how many in a second."""
+    """The number of items per second, for the table."""
     return f"{1 / seconds_each:,.0f}/s"

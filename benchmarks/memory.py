@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a process that issues and decodes 100,000 tokens: its peak after each 10,000."""
+"""The peak memory of a process that issues and decodes 100,000 tokens, after each 10,000."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 10
 
 
 def rows(scratch: Path) -> list[Row]:
-    """Measured in a process of its own, in which nothing else has run."""
+    """Measured in a separate process in which nothing else has run."""
     output = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True, cwd=scratch).stdout
     peaks = [int(line) for line in output.split()]
     print("memory: peak MB after each 10,000 tokens:", *(f"{peak / 1024:.1f}" for peak in peaks))

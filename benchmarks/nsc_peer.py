@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""NATS's own nsc as a peer: found or built, and run in a home of its own."""
+"""NATS's own nsc as a peer: found or built, and run in a separate home directory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-#: Its versions can't be listed, so `go install` fails; as a dependency of a module it builds.
+#: `go install` fails because the versions of nsc cannot be listed. As a dependency of a module, nsc can be built.
 _MODULE = "module peer\n\ngo 1.24\n\nrequire github.com/nats-io/nsc/v2 v2.15.0\n"
 _IMPORT = '//go:build tools\n\npackage peer\n\nimport _ "github.com/nats-io/nsc/v2"\n'
 
 
 def build(scratch: Path) -> Path | str:
-    """The nsc on the PATH, or one that is built once; where neither is possible, the reason for leaving it out."""
+    """The path of the nsc on the PATH, or of one that is built once; if neither is possible, the reason as text."""
     found = shutil.which("nsc")
     if found is not None:
         return Path(found)
@@ -37,7 +37,7 @@ def build(scratch: Path) -> Path | str:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Where nsc finds its store and its keys, and nobody else's: in `home/data/nats/nsc`."""
+    """The environment in which nsc uses only the store and the keys in `home/data/nats/nsc`."""
     names = {"HOME": "", "XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "config", "NKEYS_PATH": "data/nats/nsc/keys"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NSC_", "NKEYS_", "NATS_"))}
     return {**kept, **{name: str(home / folder) for name, folder in names.items()}}

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts pushed to one server and to three, and looked up again on all of them, against `nsc push`. By the clock: most of the work is the servers'."""
+"""Accounts pushed to one server and to three, and then looked up on all of them, against `nsc push`. In wall-clock time: servers do most of the work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.natsops.security.tests.support.ports import free_ports
 COUNT = 10_000
 FEWER = 2_000
 NSC_COUNT = 1_000
-#: nsc takes a second for each account, and fails after two minutes.
+#: How long nsc runs, in seconds: it takes a second for each account, and fails after two minutes.
 NSC_SECONDS = 20
 
 _OPERATOR, _SYSTEM = nkey.create("operator"), nkey.create("account")
@@ -32,7 +32,7 @@ _BORN = int(time.time()) - 1000
 
 
 def rows(scratch: Path) -> list[Row]:
-    """The first push, an unchanged one, and one of which 1 % changed."""
+    """The first push, a push without changes, and a push in which 1 % of the accounts changed."""
     tokens = [_account(nkey.create("account"), f"a{number}") for number in range(COUNT)]
     with _servers(scratch / "few", 1) as urls:
         fewer, _unused = _push(urls, tokens[:FEWER], FEWER)
@@ -71,7 +71,7 @@ def _against_nsc(scratch: Path, what: str, first: float) -> Row:
 
 
 def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, accounts.Outcome]:
-    """The seconds from tokens to the proof that all servers hold them, and the outcome."""
+    """The seconds from reading the tokens until all servers are known to hold them, and the outcome."""
     start = time.perf_counter()
     wanted = [plan.read_wanted(text, "account") for text in tokens]
     task = accounts.Task("present", wanted)
@@ -108,7 +108,7 @@ def _operator_jwt() -> str:
 
 @contextlib.contextmanager
 def _servers(folder: Path, count: int) -> Iterator[list[str]]:
-    """The URLs of new servers that make a cluster."""
+    """The URLs of new servers that form a cluster."""
     folder.mkdir()
     ports = free_ports(2 * count)
     routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports[count:])
@@ -151,7 +151,7 @@ def _wait(urls: list[str]) -> None:
 
 
 def _nsc_push(nsc: Path, home: Path) -> tuple[int, float]:
-    """How many accounts nsc pushed, and in how many seconds it was given."""
+    """How many accounts nsc pushed, and in how many seconds."""
     stores, keys = home / "data/nats/nsc/stores", home / "data/nats/nsc/keys/keys"
     texts = {
         stores / "ACME/.nsc": '{"managed":false,"name":"ACME","kind":"operator","version":"1"}',

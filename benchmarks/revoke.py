@@ -1,6 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the start of the playbook `revoke` to no connection left on three servers, in an account of 10,000 users. By the clock, Ansible's start included."""
+"""The time from the start of the playbook `revoke` until no connection of the user is left on three servers, in an account of 10,000 users.
+
+In wall-clock time, including the start of Ansible.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,13 @@ from ansible_collections.natsops.security.tests.support.inventories import NAMES
 from ansible_collections.natsops.security.tests.support.plays import Play
 
 USERS = 10_000
-#: Of the other users, how many are connected to each server.
+#: How many of the other users are connected to each server.
 OTHERS = 300
 AIM = 10.0
 
 
 def rows(scratch: Path) -> list[Row]:
-    """How long it takes until everybody who is revoked is gone, until the run is over, and a second run."""
+    """The time until all revoked connections are closed, until the run is over, and of a second run."""
     folder = scratch / "revoke"
     folder.mkdir()
     document = definition("APP")

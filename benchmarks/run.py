@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the benchmarks, or those named as arguments, and prints one table. Each is a file here whose `rows(scratch)` gives its rows."""
+"""Runs all benchmarks, or those named as arguments, and prints one table. Each benchmark is a file here whose `rows(scratch)` returns its rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> None:
     for name in names:
         if name not in BENCHMARKS:
             sys.exit(f"There is no benchmark {name!r}; there are {', '.join(BENCHMARKS)}.")
-    # Processes that benchmarks start find the collection too.
+    # Processes that benchmarks start have to find the collection too.
     os.environ["PYTHONPATH"] = os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
     sys.path.insert(1, str(COLLECTIONS))
     table = [("", "ours", "peer", "ratio", "aim")]

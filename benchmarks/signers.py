@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many users signed by a transit key of OpenBao, by SoftHSM and by a program, against a seed. `make signers` installs what these take."""
+"""Many users signed by a transit key of OpenBao, by SoftHSM and by a program, against a seed. `make signers` installs their requirements."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHAT = f"{COUNT:,} user keys + claims + tokens"
 
 
 def rows(scratch: Path) -> Iterator[Row]:
-    """By the clock, as others do the work."""
+    """In wall-clock time, because other processes do the work."""
     sys.path.insert(1, str(TESTS))
     from support import vaults
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole operator in one task of nats_store: against nsc, a loop of nats_user, and the Go library writing the same files. Whole runs of ansible-playbook.
+"""A whole operator in one task of nats_store, against nsc, a loop of nats_user, and the Go library, which writes the same files. Runs whole playbooks.
 
-In memory where there is such a place. On a disk most of the time goes into its syncs, of which nsc makes none; one row is of a disk.
+Files are in memory (/dev/shm) if possible. On a disk, most of the time is spent on syncs, which nsc does not do; one row is for a disk.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ import workload
 from measure import Row, interleaved
 
 ROUNDS = 3
-#: How many users the loop of nats_user makes.
+#: How many users the loop of nats_user creates.
 LOOP = 50
-#: How many accounts with 100 users the time and memory are measured of.
+#: The numbers of accounts with 100 users each for which time and memory are measured.
 GROWTH = (10, 100, 1000)
 _PERMISSIONS = {"publish": {"allow": list(workload.PUBLISH)}, "subscribe": {"allow": list(workload.SUBSCRIBE)}}
 
 
 def rows(scratch: Path) -> list[Row]:
-    """1,000 users from nothing and again, 10,000, the same after a rotation, and how time and memory grow up to 100,000."""
+    """1,000 users, new and unchanged; 10,000 users; 10,000 users after a rotation; and the growth of time and memory up to 100,000 users."""
     nsc, go = nsc_peer.build(scratch), go_peer.build(scratch)
     with _memory(scratch) as folder:
         found = [
@@ -80,8 +80,8 @@ def _thousand(folder: Path, nsc: Path | str) -> list[Row]:
         Row(what, f"{created[0]:.2f} s", f"nats_user in a loop {loop:.0f} s", loop / created[0], at_least=100),
         Row(again, f"{kept[0]:.2f} s", f"from nothing {created[0]:.2f} s", kept[0] / created[0]),
     ]
-    # The task alone is what it adds to a playbook with a task that does nothing: half of it is that Ansible packs the module, and Python compiles
-    # it. Its work alone is in a process of its own, without Ansible.
+    # "The task alone" is the time that it adds to a playbook with a task that does nothing. In half of this time, Ansible packs the module and Python
+    # compiles it. "Its work alone" is measured in a separate process, without Ansible.
     for index, watch in enumerate(("", ", CPU")):
         for label, first, second in (
             ("the task alone", created[index] - start[index], kept[index] - start[index]),
@@ -140,7 +140,7 @@ def _ten_thousand(folder: Path, nsc: Path | str, go: Path | str) -> list[Row]:
 
 
 def _rotation(folder: Path, users: int = 10_000) -> list[Row]:
-    """The users of one account signed again, after a signing key was rotated, against their first signing."""
+    """Signing the users of one account again after the rotation of a signing key, against signing them for the first time."""
     site = _Site(folder / "rotation", 1, users)
     medians = interleaved({"created": site.created, "signed again": site.signed_anew}, ROUNDS)
     created, again = medians["created"], medians["signed again"]
@@ -211,7 +211,7 @@ def _growth(folder: Path) -> list[Row]:
 
 
 def _in_process(folder: Path, accounts: int, users: int, how: str) -> dict[str, float]:
-    """What the work of a task takes, in a process of its own, in which nothing else has run."""
+    """The time and memory of the work of a task, in a separate process in which nothing else has run."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         Path(name, "definition.json").write_text(json.dumps(_definition(accounts, users)))
         for _run in range(2 if how == "kept" else 1):
@@ -221,7 +221,7 @@ def _in_process(folder: Path, accounts: int, users: int, how: str) -> dict[str, 
 
 
 def _work_of(folder: Path, accounts: int, users: int, how: str) -> list[float]:
-    """The seconds of the work, by the clock and of the CPU."""
+    """The wall-clock and CPU seconds of the work."""
     work = _in_process(folder, accounts, users, how)
     return [work["signing"] + work["files"] + work["rest"], work["cpu"]]
 
@@ -233,7 +233,7 @@ def _work(folder: str) -> dict[str, float]:
     from ansible_collections.natsops.security.plugins.module_utils.store import apply, document, layout, report
     from ansible_collections.natsops.security.plugins.module_utils.store.source import parse_source, read_source
 
-    # Imported on demand otherwise, and imports are not the work.
+    # These are usually imported on demand. Their import is not part of the measured work.
     for name in ("relations", "server_accounts", "operators"):
         importlib.import_module(f"ansible_collections.natsops.security.plugins.module_utils.rules.{name}")
     gc.disable()  # as the module does
@@ -274,7 +274,7 @@ def _work(folder: str) -> dict[str, float]:
 
 
 def _definition(accounts: int, users: int) -> dict[str, Any]:
-    """The same as in go/store.go: operator and accounts with a signing key each."""
+    """The document, as in go/store.go: an operator and accounts with one signing key each."""
     return {
         "operator": {"name": "O", "signing_keys": ["main"]},
         "accounts": [
@@ -289,7 +289,7 @@ def _definition(accounts: int, users: int) -> dict[str, Any]:
 
 
 class _Site:
-    """Stores of one document, one after the other, made by playbooks; each method gives the seconds of a run, by the clock and of the CPU."""
+    """Stores of one document, created by playbooks one after the other. Each method returns the wall-clock and CPU seconds of a run."""
 
     def __init__(self, folder: Path, accounts: int, users: int) -> None:
         folder.mkdir()
@@ -298,16 +298,16 @@ class _Site:
         self.store = folder
 
     def start(self) -> list[float]:
-        """Ansible's own: a task of a module that does nothing."""
+        """The time of Ansible itself: a task of a module that does nothing."""
         return self._play({"empty": {}})
 
     def created(self) -> list[float]:
-        """A store from nothing."""
+        """A new store."""
         self.store = self.folder / str(next(self.numbers))
         return self._apply(self.definition)
 
     def kept(self) -> list[float]:
-        """The last store again."""
+        """The last store, unchanged."""
         return self._apply(self.definition)
 
     def one_changed(self) -> list[float]:
@@ -317,12 +317,12 @@ class _Site:
         return self._apply(changed)
 
     def signed_anew(self) -> list[float]:
-        """The last store with another key in the role of its first account, which signs all users of it again."""
+        """The last store with a new signing key in the role of its first account, which signs all its users again."""
         rotation = {"account": "account-0", "role": "main", "phase": "resign"}
         return self._apply(self.definition, rotations=[rotation])
 
     def loop(self) -> list[float]:
-        """Users of the last store, a task of nats_user each."""
+        """Users of the last store, with one task of nats_user for each."""
         users = Path(tempfile.mkdtemp(dir=self.folder))
         options = {
             "name": "user-{{ item }}",
@@ -354,7 +354,7 @@ class _Site:
 
 
 def _nsc(nsc: Path, folder: Path, accounts: int, users: int) -> list[float]:
-    """The same by nsc, a command for every entity and every signing key."""
+    """The same store by nsc, with one command for each entity and each signing key."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         environment = nsc_peer.environment(Path(name))
         permissions = [
@@ -378,7 +378,7 @@ def _go(program: Path, folder: Path, accounts: int, users: int) -> list[float]:
 
 
 def _seconds(command: list[Any], environment: dict[str, str]) -> list[float]:
-    """The seconds that a command takes, by the clock and of the CPU."""
+    """Run a command, and return its wall-clock and CPU seconds."""
     start, used = time.perf_counter(), _cpu_of_children()
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL

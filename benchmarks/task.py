@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks of nats_user against tasks of a module that does nothing, in whole runs of ansible-playbook, by the clock and by the CPU."""
+"""Tasks of nats_user against tasks of a module that does nothing, in whole runs of ansible-playbook, in wall-clock and CPU time."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ROUNDS = 5
 
 
 def rows(scratch: Path) -> list[Row]:
-    """New users, and users that are kept as they are. Ansible's start, a run whose loop has no items, is taken off.
+    """New users, and users that are kept. The start of Ansible, which is measured by a loop without items, is subtracted.
 
-    The aim is for the CPU time, of which each is the least of all rounds.
+    The aim is for the CPU time. Each time is the minimum of all rounds.
     """
     material = account_files(scratch)
     folders = (scratch / f"users-{number}" for number in itertools.count())
@@ -83,7 +83,7 @@ def _nats_user(folder: Path, material: dict[str, str]) -> dict[str, Any]:
 
 
 def account_files(scratch: Path) -> dict[str, str]:
-    """An account with a signing key, as files; the options that name them."""
+    """Write the files of an account with a signing key, and return the options that name them."""
     operator, account, signer = nkey.create("operator"), nkey.create("account"), nkey.create("account")
     body = Account(signing_keys=[SigningKey(signer.public_key)])
     files = {
@@ -97,7 +97,7 @@ def account_files(scratch: Path) -> dict[str, str]:
 
 
 def play(scratch: Path, task: dict[str, Any], items: int) -> list[float]:
-    """The seconds of a run, by the clock and of the CPU, all its processes together."""
+    """Run a task in a loop, and return the wall-clock and CPU seconds of the run, with all its processes."""
     play = {
         "hosts": "localhost",
         "connection": "local",

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The users that are made and read again and again: the same as in go/main.go, by this collection and by PyPI's nats-jwt."""
+"""The users that benchmarks create and decode, by this collection and by PyPI's nats-jwt. They are the same as in go/main.go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.natsops.security.plugins.module_utils.token import code
 
 PUBLISH = ("orders.>", "metrics.*")
 SUBSCRIBE = ("_INBOX.>", "orders.replies")
-#: How many in a round; the peer from PyPI is slow.
+#: How many users a round has. The peer from PyPI is slow and has fewer.
 COUNT = 2000
 NATS_JWT_COUNT = 100
 
@@ -57,8 +57,8 @@ def nats_jwt_new_user(number: int) -> tuple[bytes, str]:
 def nats_jwt_read(text: str) -> UserClaims:
     """A token decoded and verified by nats-jwt.
 
-    It cannot decode its own tokens of users, so it gets ours. Its decode() looks for the signature of the subject and asks for
-    a wrong one; that of the issuer has to be verified beside it.
+    It cannot decode its own user tokens, so it gets ours. Its decode() checks for the signature of the subject and expects it
+    to be wrong; the signature of the issuer has to be verified separately.
     """
     claims = nats_jwt_decode(text)
     keypair_from_pubkey(claims.iss.encode()).verify(*extract_payload_sig_from_jwt(text))

@@ -27,7 +27,7 @@ type result struct {
 	CPU     float64 `json:"cpu_seconds"`
 }
 
-// A watch measures the time since it was started, on the clock and of the CPU.
+// A watch measures the wall-clock and CPU time since it was started.
 type watch struct {
 	wall time.Time
 	cpu  float64
@@ -63,7 +63,7 @@ func main() {
 	check(json.NewEncoder(os.Stdout).Encode(r))
 }
 
-// issue makes a key pair and a signed token for each user.
+// issue creates a key pair and a signed token for each user.
 func issue(count int) result {
 	account, signer := must(nkeys.CreateAccount()), must(nkeys.CreateAccount())
 	w := startWatch()
@@ -73,7 +73,7 @@ func issue(count int) result {
 	return w.result("issue", count)
 }
 
-// decode reads and verifies tokens, not counting the time to make them.
+// decode decodes and verifies tokens. The time to create them is not counted.
 func decode(count int) result {
 	account, signer := must(nkeys.CreateAccount()), must(nkeys.CreateAccount())
 	tokens := make([]string, min(count, 10000))

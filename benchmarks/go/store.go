@@ -15,9 +15,9 @@ import (
 const operatorName = "O"
 
 // store generates an operator, its accounts and their users, and writes them
-// as nsc lays them out: tokens under stores/, seeds and creds under keys/.
-// Operator and accounts have one signing key each, which signs what is below.
-// The count is that of the files.
+// in nsc's layout: tokens under stores/, seeds and creds under keys/.
+// The operator and each account have one signing key, which signs the level
+// below. The count of the result is the number of files.
 func store(dir string, accounts, users int) result {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		check(fmt.Errorf("%s is not empty", dir))
@@ -68,7 +68,7 @@ func (w *writer) writeKey(keys string, kp nkeys.KeyPair) {
 	w.write(filepath.Join(keys, "keys", p[:1], p[1:3], p+".nk"), must(kp.Seed()))
 }
 
-// write leaves either the old file or the whole new one.
+// write replaces a file atomically: if it fails, the old file is unchanged.
 func (w *writer) write(path string, content []byte) {
 	dir := filepath.Dir(path)
 	if !w.made[dir] {

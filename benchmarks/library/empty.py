@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Module that does nothing: what Ansible itself costs for a task."""
+"""A module that does nothing, to measure the time that Ansible itself takes for a task."""
 
 from __future__ import annotations
 

@@ -24,16 +24,16 @@ try:
 except ImportError:
     sys.exit(f"nats-py is not installed for {sys.executable}: pip install 'nats-py>=2.16'.")
 
-# Seconds that a message or an answer may take.
+# Maximum seconds until a message or an answer arrives.
 PATIENCE = 10
 
 
 class Unexpected(Exception):
-    """The server did something else than it should."""
+    """The server did not behave as expected."""
 
 
 class Connection:
-    """A user's connection, with what the server objected to on it."""
+    """A user's connection, with the errors that the server reported on it."""
 
     def __init__(self, name: str, client: Client, objections: list[str]) -> None:
         self.name = name
@@ -41,25 +41,25 @@ class Connection:
         self.objections = objections
 
     async def wait_for_server(self) -> None:
-        """Wait until the server has seen all that was sent, and what it objects to is known."""
-        # nats-py writes the ping of a flush ahead of what is still pending: only the second comes after all of it.
+        """Wait until the server has processed everything that was sent, and its errors have arrived."""
+        # nats-py sends the ping of a flush before pending data: only the second flush comes after all of it.
         await self.client.flush(PATIENCE)
         await self.client.flush(PATIENCE)
 
     async def settle(self) -> None:
-        """Wait until the server has seen all that was sent. Unexpected where it objects to any of it."""
+        """Wait until the server has processed everything that was sent. Raise Unexpected if it reported an error."""
         await self.wait_for_server()
         if self.objections:
             raise Unexpected(f"{self.name}: {self.objections[-1]}")
 
     def failure(self, what: str, error: Exception) -> Unexpected:
-        """An error of the client, with what the server objected to before."""
+        """An error of the client, with the errors that the server reported before."""
         return Unexpected("; ".join([f"{self.name}, {what}: {str(error).removeprefix('nats: ')}", *self.objections]))
 
 
 @contextlib.asynccontextmanager
 async def connected(path: pathlib.Path, jwt_alone: bool = False) -> AsyncIterator[Connection]:
-    """Connect as the user of a creds file, or with the JWT in the file and no proof of the key. Unexpected where the server refuses."""
+    """Connect as the user of a creds file, or with the JWT in the file and without a signature. Raise Unexpected if the server refuses."""
     objections: list[str] = []
 
     async def note(error: Exception) -> None:
@@ -89,7 +89,7 @@ async def connected(path: pathlib.Path, jwt_alone: bool = False) -> AsyncIterato
 
 
 def find_jwt(text: str) -> str:
-    """The JWT in a file that holds it alone, or in a creds file."""
+    """The JWT in a JWT file or creds file."""
     found = re.search(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", text)
     if found is None:
         raise Unexpected("There is no JWT in the file.")
@@ -97,7 +97,7 @@ def find_jwt(text: str) -> str:
 
 
 async def ask(connection: Connection, subject: str, text: str) -> str:
-    """The answer to a request. Unexpected where there is none."""
+    """The answer to a request. Raise Unexpected if there is none."""
     try:
         reply = await connection.client.request(subject, text.encode(), PATIENCE)
     except (nats.errors.NoRespondersError, nats.errors.TimeoutError) as error:
@@ -106,7 +106,7 @@ async def ask(connection: Connection, subject: str, text: str) -> str:
 
 
 async def deliver(publisher: pathlib.Path, subscribers: list[pathlib.Path], subject: str) -> str:
-    """Publish a message that every subscriber has to receive."""
+    """Publish a message that every subscriber must receive."""
     text = b"deliver " + os.urandom(8).hex().encode()
     async with contextlib.AsyncExitStack() as stack:
         receivers = []
@@ -129,7 +129,7 @@ async def deliver(publisher: pathlib.Path, subscribers: list[pathlib.Path], subj
 
 
 async def request(requester: pathlib.Path, subject: str, service: pathlib.Path, served: str) -> str:
-    """Send a request that the service has to answer, under the name that the subject has in its account."""
+    """Send a request that the service must answer. `served` is the subject in the account of the service."""
     text = os.urandom(8).hex()
     async with connected(service) as answering, connected(requester) as asking:
 
@@ -146,7 +146,7 @@ async def request(requester: pathlib.Path, subject: str, service: pathlib.Path, 
 
 
 async def deny(user: pathlib.Path, publish: list[str], subscribe: list[str]) -> str:
-    """Publish and subscribe to subjects that the server has to refuse, each."""
+    """Publish and subscribe to subjects. The server must refuse each of them."""
     async with connected(user) as connection:
         for action, subjects in (("publish", publish), ("subscription", subscribe)):
             for subject in subjects:
@@ -168,14 +168,14 @@ async def deny(user: pathlib.Path, publish: list[str], subscribe: list[str]) -> 
 
 
 async def accept(user: pathlib.Path, jwt_alone: bool) -> str:
-    """Connect, and be accepted."""
+    """Connect. The server must accept the user."""
     async with connected(user, jwt_alone) as connection:
         await connection.settle()
     return f"{connection.name} was accepted{' with its JWT alone' if jwt_alone else ''}"
 
 
 async def refuse(user: pathlib.Path, jwt_alone: bool) -> str:
-    """Connect, and be refused."""
+    """Connect. The server must refuse the user."""
     try:
         await accept(user, jwt_alone)
     except Unexpected as refusal:
@@ -186,7 +186,7 @@ async def refuse(user: pathlib.Path, jwt_alone: bool) -> str:
 
 
 async def store(user: pathlib.Path, stream: str, filter_subject: str, subject: str) -> str:
-    """Publish a message into a stream, which is created when missing, and read it back from there."""
+    """Publish a message to a stream, which is created if missing, and read it back."""
     text = os.urandom(8).hex().encode()
     async with connected(user) as connection:
         jetstream = connection.client.jetstream(timeout=PATIENCE)
@@ -203,7 +203,7 @@ async def store(user: pathlib.Path, stream: str, filter_subject: str, subject: s
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command line. Users are given by the paths of their creds files, never by what stands in them."""
+    """The command line arguments. Users are given by the paths of their creds files, never by the content."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True)
 
@@ -226,7 +226,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the command; SystemExit with one message where the outcome is not what it should be."""
+    """Run the command. Exit with one message if the outcome is not the expected one."""
     arguments = vars(parse_arguments())
     run = arguments.pop("run")
     try:

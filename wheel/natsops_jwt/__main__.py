@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The program `natsops-jwt`. Exit codes: 0 where nothing is wrong, 1 for what servers refuse, 2 for wrong arguments, 3 for what cannot be read."""
+"""The program `natsops-jwt`. Exit codes: 0 if nothing is wrong, 1 if servers would refuse the file, 2 for wrong arguments, 3 if it cannot be read."""
 
 from __future__ import annotations
 
@@ -107,11 +107,11 @@ def _parent(path: str, kind: str) -> str:
 
 
 def _shown(path: str) -> str:
-    return "standard input" if path == "-" else excerpt(path)  # a seed may have been pasted in its place
+    return "standard input" if path == "-" else excerpt(path)  # a seed may have been pasted instead of a path
 
 
 def _write(text: str) -> None:
-    """Print a text; with escapes for what the encoding of the output does not have. OSError, but for a reader that has gone."""
+    """Print a text, with escapes for characters that the output encoding does not have. OSError if it fails, except if the reader closed the pipe."""
     encoding = sys.stdout.encoding or "utf-8"
     with contextlib.suppress(BrokenPipeError):
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
@@ -122,7 +122,7 @@ def _as_json(explanation: Explanation) -> str:
 
 
 def _mode_warnings(path: str, explanation: Explanation) -> list[str]:
-    """What is said of a file with a secret that others may read."""
+    """The warning if other users may read a file with a secret; empty if not."""
     if path == "-" or os.name != "posix" or explanation.kind not in ("creds", "seed", "private_key"):
         return []
     mode = stat.S_IMODE(pathlib.Path(path).stat().st_mode)

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""An operator, an account and a user: each a JWT with a key; an operator issues JWTs of accounts, an account those of users and activations.
+"""Operators, accounts and users: each is a JWT with a key. An operator issues JWTs of accounts; an account issues JWTs of users and activations.
 
-They are values, and nothing of them changes. Who wants other claims issues again, with `key` and `existing`, and uses what comes back.
+They are immutable. To change claims, issue the JWT again with `key` and `existing`, and use the returned object.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _LIVES = ("expires_in", "expires_at", "renew_before")
 
 @dataclasses.dataclass(frozen=True)
 class _Entity:
-    """A JWT, what it says, and a key.
+    """A JWT, its claims, and a key.
 
-    `reasons` say why the JWT was issued, one sentence each, and are empty where the existing one was kept; `warnings` say what works otherwise than
-    it looks.
+    `reasons` has one sentence for each reason why the JWT was issued, and is empty if the existing JWT was kept. `warnings` are sentences about claims
+    that have an unexpected effect.
     """
 
-    jwt: str = dataclasses.field(repr=False)  # that of a bearer is a secret
+    jwt: str = dataclasses.field(repr=False)  # the JWT of a bearer is a secret
     claims: Claims
     key: Signer
     reasons: Sequence[str] = ()
@@ -54,12 +54,12 @@ class _Entity:
 
     @property
     def name(self) -> str:
-        """The name that the JWT says."""
+        """The name in the JWT."""
         return self.claims.name
 
     @property
     def public_key(self) -> str:
-        """The public identity key, which the JWT is about."""
+        """The public identity key, which is the subject of the JWT."""
         return self.claims.subject
 
 
@@ -69,12 +69,11 @@ class Operator(_Entity):
 
     @classmethod
     def create(cls, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> Operator:
-        """An operator whose JWT its own key signs; a new key if omitted.
+        """An operator whose JWT is signed by its own key; a new key if omitted.
 
-        `options` are the claims in the words of the module nats_operator (`signing_keys`, `system_account`, `operator_service_urls` and so on) and
-        `expires_in`, `expires_at` and `renew_before`. `existing` is the JWT that there is: it is kept while it says the same and is not due for
-        renewal, and its signing keys are never dropped by omission, so one that another key signed is refused. NatsSecurityError lists everything that
-        is wrong.
+        `options` are the claims, named like the options of the module nats_operator (`signing_keys`, `system_account`, `operator_service_urls` and so
+        on), and `expires_in`, `expires_at` and `renew_before`. `existing` is the current JWT: it is kept while its claims are the same and it is not due
+        for renewal. Its signing keys are never dropped by omission, so a JWT that another key signed is refused. NatsSecurityError lists every problem.
         """
         pair = _key_for("operator", key, existing)
         _refuse_foreign(existing, pair.public_key, f"operator {name}", frozenset([pair.public_key]))
@@ -84,27 +83,27 @@ class Operator(_Entity):
 
     @classmethod
     def load(cls, jwt: str, key: Signer | str) -> Operator:
-        """An operator by its JWT and a key, or the seed of one, that signs on its behalf. NatsSecurityError where the two do not belong together."""
+        """An operator from its JWT and a key, or a seed, that signs on its behalf. NatsSecurityError if the two do not belong together."""
         claims = _read(jwt, "operator")
         return cls(decorated.token_in(jwt), claims, _signer_of(claims, key))
 
     def with_key(self, key: Signer | str) -> Operator:
-        """The same operator, which signs with another of its keys. NatsSecurityError where it has no such key."""
+        """The same operator with another of its keys to sign with. NatsSecurityError if the key is not one of its keys."""
         return dataclasses.replace(self, key=_signer_of(self.claims, key))
 
     def account(self, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> Account:
         """An account of this operator; a new key if omitted.
 
-        `options` are the claims in the words of the module nats_account (`limits`, `exports`, `imports`, `signing_keys` and so on), other accounts by
-        their public keys; the rest as for `create`. Revocations and signing keys of `existing` are never dropped by omission, so one that no key of
-        this operator signed is refused.
+        `options` are the claims, named like the options of the module nats_account (`limits`, `exports`, `imports`, `signing_keys` and so on), with other
+        accounts as public keys. The other arguments are as in `create`. Revocations and signing keys of `existing` are never dropped by omission, so a
+        JWT that no key of this operator signed is refused.
         """
         pair = _key_for("account", key, existing)
         _refuse_foreign(existing, pair.public_key, f"operator {self.name}", keys_of(self.claims))
         problems: list[Problem] = []
         claims = _claims(AccountClaims, name, pair, options, problems)
         for entry in claims.body.signing_keys:
-            # A key without a scope is a bare text in a JWT: there is no place for its role.
+            # In a JWT, a key without a scope is a plain string without a role.
             entry.role = entry.role if entry.template is not None else ""
         wanted = _Wanted(claims, self.key, existing, above=self.claims)
         issued = _issue(wanted, options, problems)
@@ -115,13 +114,13 @@ class Operator(_Entity):
 class Account(_Entity):
     """An account. `key` signs on its behalf: its identity key, or a signing key, which may have a scope."""
 
-    operator: Claims | None = dataclasses.field(default=None, repr=False)  # for what an operator asks of users
+    operator: Claims | None = dataclasses.field(default=None, repr=False)  # for the operator's requirements on users
 
     @classmethod
     def load(cls, jwt: str, key: Signer | str, operator: str = "") -> Account:
-        """An account by its JWT and a key, or the seed of one, that signs on its behalf; with the JWT of its operator, which is then verified too.
+        """An account from its JWT and a key, or a seed, that signs on its behalf. With the JWT of its operator, the account's JWT is verified against it.
 
-        NatsSecurityError where these do not belong together.
+        NatsSecurityError if these do not belong together.
         """
         claims = _read(jwt, "account")
         above = _read(operator, "operator") if operator else None
@@ -130,15 +129,15 @@ class Account(_Entity):
         return cls(decorated.token_in(jwt), claims, _signer_of(claims, key), operator=above)
 
     def with_key(self, key: Signer | str) -> Account:
-        """The same account, which signs with another of its keys: users get the scope of that. NatsSecurityError where it has no such key."""
+        """The same account with another of its keys to sign with: users get the scope of this key. NatsSecurityError if the key is not one of its keys."""
         return dataclasses.replace(self, key=_signer_of(self.claims, key))
 
     def user(self, name: str, *, key: KeyPair | None = None, existing: str = "", **options: Any) -> User:
-        """A user of this account; a new key if omitted, and one without a seed (`nkey.from_public_key`) where that is elsewhere.
+        """A user of this account; a new key if omitted. If the seed is stored elsewhere, pass a key without it (`nkey.from_public_key`).
 
-        `options` are the claims in the words of the module nats_user (`permissions`, `limits`, `bearer_token`, `tags` and so on); the rest as for
-        `Operator.create`. Under a key with a scope all permissions and limits are those of the scope, and there can be none here. A user that the
-        account revokes gets a JWT from after its revocation, with a warning.
+        `options` are the claims, named like the options of the module nats_user (`permissions`, `limits`, `bearer_token`, `tags` and so on). The other
+        arguments are as in `Operator.create`. Under a key with a scope, all permissions and limits come from the scope, and the user cannot have its own.
+        A user that the account revokes gets a JWT issued after its revocation, with a warning.
         """
         pair = _key_for("user", key, existing)
         problems: list[Problem] = []
@@ -153,7 +152,7 @@ class Account(_Entity):
         return User(issued[0], issued[1], pair, *issued[3:])
 
     def activation(self, importer: str, subject: str, type: str, *, existing: str = "", **options: Any) -> str:  # noqa: A002
-        """The JWT by which another account, named by its public key, may import a subject that this one exports privately.
+        """An activation JWT that allows another account, given by its public key, to import a subject that this account exports privately.
 
         `type` is `stream` or `service`; `options` are `name`, `audience`, `not_before`, `tags`, `expires_in`, `expires_at` and `renew_before`.
         """
@@ -165,7 +164,7 @@ class Account(_Entity):
 
     @property
     def _issuer_account(self) -> str:
-        """What users and activations say of the account: nothing where its identity key signs."""
+        """The issuer_account of users and activations: empty if the identity key of the account signs."""
         return "" if self.key.public_key == self.public_key else self.public_key
 
     @property
@@ -175,13 +174,13 @@ class Account(_Entity):
 
 @dataclasses.dataclass(frozen=True)
 class User(_Entity):
-    """A user. `key` is its own key pair, without a seed where that is elsewhere."""
+    """A user. `key` is its own key pair, without a seed if that is stored elsewhere."""
 
     key: KeyPair
 
     @classmethod
     def load(cls, jwt: str, seed: str) -> User:
-        """A user by its JWT and its seed, both also as the text of a creds file. NatsSecurityError where they do not belong together."""
+        """A user from its JWT and its seed. Both may be the text of a creds file. NatsSecurityError if they do not belong together."""
         claims = _read(jwt, "user")
         pair = decorated.seed_in(seed)
         if pair.public_key != claims.subject:
@@ -192,7 +191,7 @@ class User(_Entity):
 
     @property
     def creds(self) -> str:
-        """The text of the creds file, a secret. NatsSecurityError where the seed is elsewhere."""
+        """The text of the creds file, a secret. NatsSecurityError if the key has no seed."""
         return creds(self.jwt, self.key)
 
 
@@ -202,12 +201,12 @@ def creds(jwt: str, key: KeyPair | str) -> str:
 
 
 def verify(token: str, parents: Iterable[str] = (), at: datetime.datetime | int | None = None) -> Claims:
-    """What a JWT says, if it holds at a time (now if omitted; unix seconds, or a datetime, without a time zone in UTC).
+    """The claims of a JWT, if it is valid at a time (now if omitted; Unix seconds, or a datetime, which is in UTC without a time zone).
 
-    `token` and `parents` may be bare JWTs, decorated ones or creds. Without parents only the signature, which is that of the issuer that the JWT itself
-    names, and the times are verified. `parents` are the JWTs above it, in any order: those of its account and its operator. The topmost of them is
-    trusted, so it has to come from a place that you trust; the way down to the token, the times of all on it and revocations are verified.
-    NatsSecurityError says everything that is wrong.
+    `token` and `parents` may be bare JWTs, decorated JWTs or creds. Without parents, only the times and the signature of the issuer that the JWT itself
+    names are verified. `parents` are the JWTs above it, in any order: those of its account and its operator. The topmost JWT is trusted, so it has to
+    come from a trusted source. The chain from it down to the token is verified, with the times of all its JWTs and the revocations.
+    NatsSecurityError lists every problem.
     """
     claims = read_text(token, "token").claims
     above = [read_text(text, f"parents[{index}]").claims for index, text in enumerate(parents)]
@@ -218,7 +217,7 @@ def verify(token: str, parents: Iterable[str] = (), at: datetime.datetime | int 
 
 
 def moment(at: datetime.datetime | int | None) -> int:
-    """Unix seconds; now for None."""
+    """A time as Unix seconds; None is now."""
     if at is None:
         return int(time.time())
     try:
@@ -228,18 +227,18 @@ def moment(at: datetime.datetime | int | None) -> int:
 
 
 def _seconds(value: Any) -> int:
-    """Unix seconds of a time in any of its forms. ValueError for anything else."""
+    """A time in any accepted form as Unix seconds. ValueError for any other value."""
     if isinstance(value, datetime.datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=datetime.timezone.utc)
     return units.parse_time(value)
 
 
-# ---- what is wanted
+# ---- wanted claims
 
 
 @dataclasses.dataclass(frozen=True)
 class _Wanted:
-    """Claims to issue, who signs them, the JWT that there is; and the claims of the operator or account above, with what it revokes."""
+    """The claims to issue, their signer and the existing JWT; and the claims of the operator or account above, with its revocations."""
 
     claims: Claims
     signer: Signer
@@ -262,7 +261,7 @@ def _key_for(key_type: str, key: KeyPair | None, existing: str) -> KeyPair:
 
 
 def _refuse_foreign(existing: str, subject: str, parent: str, keys: frozenset[str]) -> None:
-    """NatsSecurityError for the JWT of an operator or account that no key of its parent signed: its signing keys and revocations would be taken over."""
+    """NatsSecurityError if no key of the parent signed the JWT of an operator or account, because its signing keys and revocations would be carried over."""
     if not existing:
         return
     claims = codec.decode_any_kind(decorated.token_in(existing))
@@ -330,7 +329,7 @@ def _policy(options: dict[str, Any], issued_after: int, now: int, problems: list
 def _issue(
     wanted: _Wanted, options: dict[str, Any], problems: list[Problem]
 ) -> tuple[str, Claims, Signer, tuple[str, ...], tuple[str, ...]]:
-    """The JWT, what it says, who signed it, and why; and warnings. NatsSecurityError for problems, those so far included."""
+    """The JWT, its claims, its signer, the reasons why it was issued, and warnings. NatsSecurityError lists all problems, including those passed in."""
     now = moment(None)
     policy = _policy(options, revoked_until(wanted.revocations, wanted.claims.subject), now, problems)
     _refuse(problems)
@@ -343,12 +342,12 @@ def _issue(
     found += rules.token_issues(claims.kind, token)
     questionable = [str(issue) for issue in found if not issue.blocking]
     warnings = tuple(dict.fromkeys([*decision.warnings, *questionable]))
-    # Read again, so that the claims have all that the JWT has, its id among it.
+    # The JWT is decoded so that the claims have all its fields, such as its ID.
     return token, codec.decode(token), wanted.signer, tuple(decision.reasons), warnings
 
 
 def _issues(claims: Claims, wanted: _Wanted, now: int) -> list[rules.Issue]:
-    """What the rules say of claims by themselves, and under those above them."""
+    """The issues that the rules find in claims by themselves, and under the operator or account above."""
     found = [*rules.library_issues(claims, now), *rules.server_issues(claims, now)]
     if wanted.above is not None and claims.kind == "account":
         found += rules.issues_between(wanted.above, claims)
@@ -362,7 +361,7 @@ def _refuse(problems: list[Problem]) -> None:
         raise NatsSecurityError("\n".join(dict.fromkeys(map(str, problems))))
 
 
-# ---- what is there
+# ---- existing JWTs and keys
 
 
 def _read(jwt: str, kind: str) -> Claims:
@@ -375,7 +374,7 @@ def _read(jwt: str, kind: str) -> Claims:
 
 
 def _signer_of(claims: Claims, key: Signer | str) -> Signer:
-    """The key that signs on behalf of an operator or account. NatsSecurityError where its JWT does not have it."""
+    """The key that signs on behalf of an operator or account. NatsSecurityError if its JWT does not have this key."""
     signer: Signer = decorated.seed_in(key) if isinstance(key, str) else key
     allowed = allowed_issuers_of_operator(claims) if claims.kind == "operator" else keys_of(claims)
     if signer.public_key not in allowed:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a text is, in words: a JWT of any type, creds, a seed, a public key. No seed and no JWT is ever part of the answer."""
+"""Explains a text: a JWT of any type, creds, a seed or a public key. Explanations never contain a seed or a JWT."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .core.rules.trust import signing_key
 from .core.token import codec, decorated
 from .entities import moment
 
-#: What is said in other words than those of the options, or does not say what the token is about.
+#: Options that other lines show, or that are not shown.
 _SAID = ("subject", "name", "scoped", "bearer_token", "issuer_account", "permissions", "import_subject", "import_type")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 _A_PRIVATE_KEY = re.compile(r"\s*P[A-Z2-7]{55,107}\s*")
@@ -41,10 +41,10 @@ class Line(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What a text is. `str()` of it is for people, `as_dict()` for programs.
+    """The explanation of a text. `str()` returns it as lines of text, `as_dict()` as data for programs.
 
-    `kind` is `creds`, `jwt`, `seed`, `private_key` or `public_key`; `problems` say why servers would refuse it at the time asked about, and are empty
-    where nothing is wrong.
+    `kind` is `creds`, `jwt`, `seed`, `private_key` or `public_key`. `problems` are sentences why servers would refuse it at the given time, and empty
+    if nothing is wrong.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Explanation:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as plain data, for JSON. Of a JWT the members are those that the module nats_jwt_info returns."""
+        """The explanation as plain data, for JSON. For a JWT, the members are those that the module nats_jwt_info returns."""
         whole = {
             "kind": self.kind,
             "title": self.title,
@@ -80,9 +80,9 @@ class Explanation:
 
 
 def explain(text: str, parents: Iterable[str] = (), at: datetime.datetime | int | None = None) -> Explanation:
-    """What a text is, at a time (now if omitted), and whether it holds under the JWTs above it, as `verify` takes them.
+    """The explanation of a text at a time (now if omitted), with whether it is valid under the JWTs above it. `parents` and `at` are as in `verify`.
 
-    NatsSecurityError for a text that is nothing of NATS, or is damaged: a JWT whose signature is wrong, a mistyped seed.
+    NatsSecurityError if the text is not from NATS, or is damaged: a JWT with a wrong signature, or a mistyped seed.
     """
     if not text.strip():
         raise NatsSecurityError("It is empty.")
@@ -357,7 +357,7 @@ def _rest(word: str, value: Any) -> Iterator[Line]:
 
 
 def _flat(value: Any, word: Any = "") -> str:
-    """The value of an option on one line. The JWTs of activations in imports are not shown, only that they are there."""
+    """The value of an option on one line. The activation JWTs of imports are replaced by a placeholder."""
     if isinstance(value, dict):
         parts = (
             f"{key.replace('_', ' ') if isinstance(key, str) else key} {_nested(item, key)}"
@@ -382,7 +382,7 @@ def _nested(value: Any, word: Any = "") -> str:
 
 @functools.lru_cache(maxsize=1)
 def _size_options() -> frozenset[str]:
-    """The names of the options that are sizes, whose numbers people read better with a unit."""
+    """The names of the options that are sizes, whose numbers are shown with a unit."""
     sizes = (kinds.SIZE, kinds.SIZE_FROM_1, kinds.SIZE_IN_SCOPE, kinds.STORAGE)
     found, todo = set(), [Account, User]
     while todo:
@@ -396,7 +396,7 @@ def _size_options() -> frozenset[str]:
 
 
 def _printable(text: str) -> str:
-    """One line without secrets, and without characters that a terminal would obey."""
+    """One line without secrets and without control characters of terminals."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in hide(without_halves(text)))
 
 

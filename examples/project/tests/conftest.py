@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lets pytest-ansible find modules of collections: outside of a collection it looks for a module before Ansible knows where those are."""
+"""Makes modules of collections available to pytest-ansible. Outside a collection, it looks for a module before Ansible knows the collection paths."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the document grants: the questions that a merge request must not answer otherwise. Neither keys nor servers are needed.
+"""Checks what the document grants: answers that a merge request must not change by accident. The tests require neither keys nor servers.
 
-A test fails where the answer changed, and names the claim that decides it.
+If an answer has changed, the test fails and names the claim that causes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DOCUMENT = str(pathlib.Path(__file__).resolve().parents[1] / "acme.yml")
 
 @pytest.fixture
 def ask(localhost: Any) -> Any:
-    """The result of a module of the collection on this machine."""
+    """A function that runs a module of the collection on this machine and returns its result."""
 
     def run(module: str, **options: Any) -> dict[str, Any]:
         done = getattr(localhost, f"natsops.security.{module}")(**options)
@@ -28,7 +28,7 @@ def ask(localhost: Any) -> Any:
     return run
 
 
-#: User, what it does, subject, and whether it may.
+#: User, operation, subject, and whether it is allowed.
 GRANTS = (
     ("PARTNER/buyer", "publish", "shop.orders.create", True),
     ("PARTNER/buyer", "publish", "orders.create", False),

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a user can publish on each server what it receives on every other: across.py CREDS URL..."""
+"""Checks that messages a user publishes on each server reach it on every server: across.py CREDS URL..."""
 
 import asyncio
 import itertools
@@ -12,16 +12,16 @@ from collections import defaultdict
 import nats
 from nats.aio.msg import Msg
 
-PATIENCE = 10.0  # seconds until all messages have to be there; routes learn of a new subscription a moment later
+PATIENCE = 10.0  # seconds until all messages must have arrived; routes propagate a new subscription with a delay
 
 
 async def missing(creds: str, urls: list[str]) -> list[str]:
-    """What did not arrive, in words."""
+    """The pairs of servers between which no message arrived, as `source -> target`."""
     clients = [
         await nats.connect(url, user_credentials=creds, allow_reconnect=False, connect_timeout=5, name=f"across {url}")
         for url in urls
     ]
-    # No other run's messages are taken for ours.
+    # A unique prefix, so that messages of other runs are not counted.
     prefix = f"across.{uuid.uuid4().hex}"
     received: dict[int, set[int]] = defaultdict(set)
 

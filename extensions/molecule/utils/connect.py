@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether users are let in, by each server: connect.py URL,URL... CREDS...
+"""Tries to connect as users to each server: connect.py URL,URL... CREDS...
 
-Prints, for each creds file, what each server answers, null where it accepts the user.
+Prints, for each creds file, the error of each server, or null if the server accepts the user.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import nats
 
 
 async def attempt(creds: str, url: str) -> str | None:
-    """What the server says against the user."""
+    """The errors of the server, or None if it accepts the user."""
     said: list[str] = []
 
     async def note(error: Exception) -> None:
@@ -30,7 +30,7 @@ async def attempt(creds: str, url: str) -> str | None:
 
 
 async def attempts(urls: list[str], files: list[str]) -> dict[str, dict[str, str | None]]:
-    """The same of all servers, for each creds file."""
+    """The errors of all servers for each creds file."""
     found: dict[str, dict[str, str | None]] = {}
     for creds in files:
         found[creds] = {url: await attempt(creds, url) for url in urls}

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-# Test hosts: Debian with systemd and sshd, each in namespaces of its own on one bridge that nothing else is on. Needs root, debootstrap and
-# systemd-nspawn. What is changed on a host is gone with it.
+# Test hosts: Debian with systemd and sshd, each in separate namespaces, on a bridge of their own. Requires root, debootstrap and systemd-nspawn. Changes on
+# a host are lost when it is stopped.
 #
-#   lab.sh possible [FOLDER]                 succeeds where all this can be done, else says why not; FOLDER is where roots are or will be
-#   lab.sh roots FOLDER SUITE...             file systems to start hosts from, made by debootstrap where they are not there yet
-#   lab.sh up LAB CONTROL NAME,ADDRESS,ROOT...  start these hosts; LAB is a folder, CONTROL the network namespace that reaches them
-#   lab.sh cut LAB CONTROL NAME              a power cut of one host
-#   lab.sh boot LAB CONTROL NAME             and its start
-#   lab.sh down LAB CONTROL                  end all of it
+#   lab.sh possible [FOLDER]                 succeeds if hosts can be started, else prints why not; FOLDER is the folder of the root file systems
+#   lab.sh roots FOLDER SUITE...             create the root file systems of the hosts with debootstrap, if they are missing
+#   lab.sh up LAB CONTROL NAME,ADDRESS,ROOT...  start these hosts; LAB is a folder, CONTROL the network namespace that is connected to them
+#   lab.sh cut LAB CONTROL NAME              cut the power of one host
+#   lab.sh boot LAB CONTROL NAME             start it again
+#   lab.sh down LAB CONTROL                  stop and remove everything
 set -euo pipefail
 
 packages=systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,ca-certificates,tzdata
 
-# The hierarchies that systemd wants a group in: two of version 1 beside version 2, or version 2 alone.
+# The cgroup hierarchies in which systemd requires a group: version 2 alone, or `systemd` and `unified` beside version 1.
 cgroups() {
   if [ -e /sys/fs/cgroup/cgroup.procs ]; then
     echo /sys/fs/cgroup
@@ -34,14 +34,14 @@ possible() {
       command -v "$program" >/dev/null || reason+="${reason:+, }$program is not installed"
     done
   fi
-  # debootstrap fetches with wget as well. Roots that are there need no mirror.
+  # debootstrap downloads with wget too. Existing root file systems require no mirror.
   if [ -z "$reason" ] && [ -n "${1:-}" ] && ! ls "$1"/*/etc/lab-packages >/dev/null 2>&1 \
     && ! wget --quiet --tries=2 --timeout=20 --output-document=/dev/null "$(mirror)/dists/stable/Release"; then
     reason="the mirror of Debian does not answer"
   fi
   if [ -z "$reason" ]; then
     scratch=$(mktemp -d)
-    # What a host takes, in namespaces that end with this process.
+    # Try the operations that a host requires, in namespaces that end with this process.
     if ! unshare --net --mount --pid --fork bash -c '
       set -e
       mount -t tmpfs tmpfs "$1" && mkdir "$1"/{lower,up,work,root}
@@ -61,13 +61,13 @@ possible() {
   fi
 }
 
-# The mirror that this machine itself is set up with, where it is Debian.
+# The mirror that this machine uses, if it is Debian.
 mirror() {
   local sources=/etc/apt/sources.list.d/debian.sources
   { [ -r "$sources" ] && sed -n 's/^URIs: *\([^ ]*\).*/\1/p' "$sources" | head -n 1; } | grep . || echo http://deb.debian.org/debian
 }
 
-# One root. It has its name only when it is whole.
+# Create one root file system. It gets its name only when it is complete.
 root() {
   local folder=$1 suite=$2 building
   building=$(mktemp -d "$folder/.$suite.XXXXXX")
@@ -80,7 +80,7 @@ root() {
   rm -rf "$building"/root/var/cache/apt/archives/*.deb "$building"/root/etc/ssh/ssh_host_*
   echo "$packages" >"$building/root/etc/lab-packages"
   rm -rf "${folder:?}/$suite"
-  # Another run may have been quicker: then its root stays.
+  # If another run was faster, its root file system is kept.
   mv --no-target-directory "$building/root" "$folder/$suite" 2>/dev/null || [ -d "$folder/$suite" ]
   rm -rf "$building"
 }
@@ -89,7 +89,7 @@ roots() {
   local folder=$1 suite builders=()
   shift
   mkdir -p "$folder"
-  # What a run that was killed has left.
+  # Remove the leftovers of killed runs.
   find "$folder" -mindepth 1 -maxdepth 1 -name '.*' -mmin +60 -exec rm -rf {} +
   for suite in "$@"; do
     if [ "$(cat "$folder/$suite/etc/lab-packages" 2>/dev/null)" != "$packages" ]; then
@@ -108,7 +108,7 @@ boot() {
     groups+=("$group/$control-$name")
     mkdir -p "$group/$control-$name"
   done
-  # One group a host, else all of them share one, and their systemds each other's services.
+  # Each host requires its own group. Otherwise the systemd instances would share one group and each other's services.
   setsid bash -c 'root=$1 namespace=$2 name=$3
     shift 3
     for group in "$@"; do echo $$ >"$group/cgroup.procs"; done
@@ -126,7 +126,7 @@ boot() {
   return 1
 }
 
-# Every process of a host, at once.
+# Kill all processes of a host at once.
 cut_power() {
   local control=$1 name=$2 groups=() group
   for group in $(cgroups); do
@@ -181,14 +181,14 @@ up() {
   done
 }
 
-# Goes by what there is, not by what a run knows to have made: that one may have been killed.
+# Finds the resources to remove on the system instead of recording them, as the run that created them may have been killed.
 down() {
   local lab=$1 control=$2 namespace mounted
   for namespace in $(ip netns list | awk '{print $1}' | grep -x -e "$control" -e "$control-.*"); do
     if [ "$namespace" != "$control" ]; then
       cut_power "$control" "${namespace#"$control-"}"
     fi
-    # Programs that talk to the hosts too, among them connections that ssh keeps for a next time.
+    # Also kill programs that are connected to the hosts, including persistent ssh connections.
     ip netns pids "$namespace" | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
   done
   for mounted in $(awk -v lab="$lab/" 'index($2, lab) == 1 {print $2}' /proc/self/mounts | sort -r); do

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes all the while and counts what is lost, with JetStream and without: publish.py CREDS FOLDER URL...
+"""Publishes continuously and counts the lost messages, with JetStream and without: publish.py CREDS FOLDER URL...
 
-FOLDER/started is made when everything runs, and the work ends when FOLDER/stop is made. With JetStream every message is published again until the
-stream has confirmed it, under the same id, so that the stream keeps one of each. Without, a message is published once.
+It creates FOLDER/started when everything runs, and ends when FOLDER/stop exists. With JetStream, every message is published again with the same id until
+the stream has confirmed it, so the stream keeps one copy. Without JetStream, a message is published once.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ Result = TypeVar("Result")
 STREAM = "ROLLING"
 PAUSE = 0.01  # seconds between messages
 ATTEMPT = 2.0  # seconds until a message that was not confirmed is published again
-PATIENCE = 60.0  # seconds for a message to be confirmed at all
+PATIENCE = 60.0  # seconds until a message must have been confirmed
 
 
 async def connect(creds: str, urls: list[str], name: str) -> Client:
-    """A connection that is re-established whenever it is lost."""
+    """A connection that is re-established each time it is lost."""
 
     async def ignore(_error: Exception) -> None:
-        """What goes wrong shows in the numbers."""
+        """Ignore the error: lost messages show in the numbers."""
 
     return await nats.connect(
         urls,
@@ -46,7 +46,7 @@ async def connect(creds: str, urls: list[str], name: str) -> Client:
 
 
 async def confirmed(client: Client, subject: str, number: int) -> int:
-    """Publish one message until the stream has it; how often that took."""
+    """Publish one message until the stream has it. Return the number of attempts."""
     stream = client.jetstream(timeout=ATTEMPT)
     deadline = time.monotonic() + PATIENCE
     attempts = 0
@@ -54,7 +54,7 @@ async def confirmed(client: Client, subject: str, number: int) -> int:
         attempts += 1
         try:
             await stream.publish(subject, str(number).encode(), headers={"Nats-Msg-Id": str(number)})
-        except Exception:  # no answer, no leader, no connection: all of them are reasons to try again
+        except Exception:  # no answer, no leader, no connection: try again in each case
             await asyncio.sleep(0.1)
         else:
             return attempts
@@ -62,7 +62,7 @@ async def confirmed(client: Client, subject: str, number: int) -> int:
 
 
 async def with_jetstream(client: Client, stop: pathlib.Path) -> dict[str, Any]:
-    """Publish to a stream of three replicas, then read it from the first message to the last."""
+    """Publish to a stream of three replicas, then read the whole stream. Return the numbers."""
     sent = repeated = 0
     slowest = 0.0
     while not stop.exists():
@@ -82,7 +82,7 @@ async def with_jetstream(client: Client, stop: pathlib.Path) -> dict[str, Any]:
 
 
 async def patiently(work: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of work on JetStream, which has no leader for a while when servers have just started."""
+    """The result of work on JetStream, repeated while JetStream has no leader, as shortly after servers start."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -94,7 +94,7 @@ async def patiently(work: Callable[[], Awaitable[Result]]) -> Result:
 
 
 async def make_stream(client: Client) -> None:
-    """A new stream of three replicas, instead of one that an earlier run has left."""
+    """Create a stream of three replicas. Replaces one that an earlier run left."""
     stream = client.jetstream(timeout=10)
     with contextlib.suppress(nats.js.errors.NotFoundError):
         await stream.delete_stream(STREAM)
@@ -104,7 +104,7 @@ async def make_stream(client: Client) -> None:
 
 
 async def stored(client: Client) -> list[int]:
-    """The messages that the stream has, in its order."""
+    """The messages of the stream, in its order."""
     deadline = time.monotonic() + PATIENCE
     stream = client.jetstream(timeout=10)
     expected = (await stream.stream_info(STREAM)).state.messages
@@ -119,7 +119,7 @@ async def stored(client: Client) -> list[int]:
 
 
 async def without(publisher: Client, subscriber: Client, stop: pathlib.Path) -> dict[str, Any]:
-    """Publish each message once, to a subscriber that is connected elsewhere."""
+    """Publish each message once, to a subscriber that is connected to another server. Return the numbers."""
     received: set[int] = set()
 
     async def note(message: Msg) -> None:
@@ -127,10 +127,10 @@ async def without(publisher: Client, subscriber: Client, stop: pathlib.Path) -> 
 
     await subscriber.subscribe("core.messages", cb=note)
     await subscriber.flush()
-    await asyncio.sleep(0.5)  # until the routes have learnt of the subscription
+    await asyncio.sleep(0.5)  # until the routes have propagated the subscription
     sent = 0
     while not stop.exists():
-        with contextlib.suppress(Exception):  # a message that cannot be published is lost, too
+        with contextlib.suppress(Exception):  # a message that cannot be published counts as lost
             await publisher.publish("core.messages", str(sent).encode())
         sent += 1
         await asyncio.sleep(PAUSE)
@@ -141,16 +141,16 @@ async def without(publisher: Client, subscriber: Client, stop: pathlib.Path) -> 
 
 
 async def main(creds: str, folder: pathlib.Path, urls: list[str]) -> dict[str, Any]:
-    """Do both at once."""
+    """Publish with JetStream and without at the same time. Return the numbers of both."""
     stop = folder / "stop"
-    # Each on another server at first.
+    # Each client prefers a different server.
     clients = [
         await connect(creds, urls[first:] + urls[:first], name) for first, name in enumerate(("js", "pub", "sub"))
     ]
     await patiently(lambda: make_stream(clients[0]))
     (folder / "started").touch()
     jetstream, core = await asyncio.gather(with_jetstream(clients[0], stop), without(clients[1], clients[2], stop))
-    with contextlib.suppress(nats.errors.Error):  # it is gone with the hosts
+    with contextlib.suppress(nats.errors.Error):  # otherwise the stream is removed with the hosts
         await clients[0].jetstream(timeout=10).delete_stream(STREAM)
     for client in clients:
         await client.close()

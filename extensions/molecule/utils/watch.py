@@ -1,8 +1,8 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Connects a user to each server and stays, until the servers have closed all connections or the time is up: watch.py CREDS READY SECONDS URL...
+"""Connects a user to each server and waits until the servers have closed all connections or the time is up: watch.py CREDS READY SECONDS URL...
 
-The file READY is made when all are connected. At the end it prints, for each server, why the connection was closed; null where it was not.
+It creates the file READY when all are connected. At the end it prints, for each server, why the connection was closed, or null if it is still open.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from nats.aio.client import Client
 
 
 class Watched:
-    """One connection, and whether it was closed."""
+    """A connection, and whether it was closed."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
         self.client: Client | None = None
 
     async def open(self, url: str, creds: str) -> None:
-        """Connect."""
+        """Connect to the server, without reconnecting."""
         self.client = await nats.connect(
             url,
             user_credentials=creds,
@@ -37,14 +37,14 @@ class Watched:
         self.closed.set()
 
     def why(self) -> str | None:
-        """What the server said last, None where the connection is open."""
+        """The last error of the server, or None if the connection is open."""
         if self.client is None or not self.closed.is_set():
             return None
         return str(self.client.last_error or "closed")
 
 
 async def watch(creds: str, ready: pathlib.Path, seconds: float, urls: list[str]) -> dict[str, str | None]:
-    """Why the connection to each server was closed."""
+    """The reason why the connection to each server was closed, or None, by URL."""
     watched = {url: Watched() for url in urls}
     for url, one in watched.items():
         await one.open(url, creds)

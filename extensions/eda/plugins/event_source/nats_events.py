@@ -1,7 +1,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Event source for ansible-rulebook: what happens in a NATS cluster, and what ends soon."""
+"""Event source for ansible-rulebook: events of a NATS cluster, and JWTs that expire soon."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ _COLLECTION = "ansible_collections.natsops.security"
 
 
 def _map_collection() -> None:
-    """Have imports of this collection find the files that this one is among: ansible-rulebook runs it by its path, without Ansible's import of collections."""
+    """Make this collection importable: ansible-rulebook runs this file by its path, without Ansible's import of collections."""
     for name in ("ansible_collections", "ansible_collections.natsops"):
         try:
             importlib.import_module(name)
@@ -156,7 +156,7 @@ def _map_collection() -> None:
 
 
 async def main(queue: asyncio.Queue[Any], args: dict[str, Any]) -> None:
-    """Put events into the queue until cancelled."""
+    """Put events into the queue until the task is cancelled."""
     _map_collection()
     try:
         tasks = importlib.import_module(f"{_COLLECTION}.plugins.module_utils.tasks.events")
