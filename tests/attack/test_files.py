@@ -289,7 +289,7 @@ def try_no_files(site: Site, modules: FaultyModules, module: str, option: str, m
             continue
         message = refused(modules, site, module, given)
         assert path in message, message
-        expected = ("not a store", "not a folder", "no folder", "no program", "cannot be run")
+        expected = ("no store", "not a store", "not a folder", "no folder", "no program", "cannot be run")
         if option.endswith("dir") or option in ("store_path", "binary_path"):
             assert any(words in message for words in expected), message
         else:

@@ -562,7 +562,7 @@ def test_role_does_not_make_a_key_a_signing_key(store: Store, owner: str, role: 
         assert f"{path} is not what the last run left" in result["entities"][0]["reasons"][0]
         store.keep()
     else:
-        store.refuse(path, role, store.key(kind).public_key, "no key of the")
+        store.refuse(path, role, store.key(kind).public_key, "is not a key of the")
     found = {getattr(key, "key", key) for key in store.claims(file).body.signing_keys}
     assert store.key(kind).public_key not in found
 
