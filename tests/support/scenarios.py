@@ -27,9 +27,9 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def changed_document(document: dict[str, Any] = DOCUMENT) -> dict[str, Any]:
+def changed_document(document: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return a copy of the document with additions, changes and removals. Its second account is APP."""
-    wanted = copy.deepcopy(document)
+    wanted = copy.deepcopy(DOCUMENT if document is None else document)
     wanted["operator"]["signing_keys"] = ["new"]
     wanted["operator"]["remove_signing_keys"] = ["main"]
     app = wanted["accounts"][1]
