@@ -57,15 +57,6 @@ def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables
     )
 
 
-def snapshot(cluster: Cluster) -> dict[str, str]:
-    return {
-        str(path): path.read_text()
-        for folder in ("stores", "keys")
-        for path in sorted((cluster.folder / folder).rglob("*"))
-        if path.is_file() and path.name != "lock"
-    }
-
-
 class Program:
     """A client that reconnects to any of the servers and records errors."""
 
@@ -109,9 +100,9 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     assert "rotation_operator: the operator in the store is ACME, not OTHER." in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old).split())
     assert "rotation_slot and rotation_operator are mutually exclusive" in output
-    before = snapshot(cluster)
+    before = cluster.snapshot()
     assert f'"old": "{old}"' in rotate(cluster, "--check", rotate_key=old)
-    assert snapshot(cluster) == before
+    assert cluster.snapshot() == before
 
     # The next key signs nothing until every server trusts it.
     output = " ".join(rotate(cluster, succeeds=False, rotate_key=old).split())
@@ -126,6 +117,6 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     assert (claims(cluster).subject, claims(cluster).body.signing_keys) == (new, [])
     program.works()
     restart(cluster, program)
-    before = snapshot(cluster)
+    before = cluster.snapshot()
     assert changed_tasks(rotate(cluster, rotate_key=old)) == []
-    assert snapshot(cluster) == before
+    assert cluster.snapshot() == before

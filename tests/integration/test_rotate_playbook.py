@@ -27,15 +27,6 @@ def issuer(cluster: Cluster, user: str) -> str:
     return str(codec.decode((cluster.folder / f"stores/ACME/accounts/APP/users/{user}.jwt").read_text()).issuer)
 
 
-def snapshot(cluster: Cluster) -> dict[str, str]:
-    return {
-        str(path): path.read_text()
-        for folder in ("stores", "keys")
-        for path in sorted((cluster.folder / folder).rglob("*"))
-        if path.is_file() and path.name != "lock"
-    }
-
-
 def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster, clients: Clients) -> None:
     urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
     old = issuer(cluster, "app")
@@ -50,9 +41,9 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
 
     connected = clients.connect("app")
     creds = clients.creds("app")
-    before = snapshot(cluster)
+    before = cluster.snapshot()
     output = rotate(cluster, "--check", rotate_slot="APP/main", rotate_key=old)
-    assert snapshot(cluster) == before
+    assert cluster.snapshot() == before
     assert f'"retiring": "{old}"' in output
     output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
     said = f"The key {old} of APP/main does not go yet: app are connected by JWTs that it signed (3 connections on"
@@ -71,7 +62,7 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
     assert all(one.is_connected for one in connected)
     assert all(lets_in(url, clients.creds("app")) for url in urls)
     assert not any(lets_in(url, creds) for url in urls)
-    before = snapshot(cluster)
+    before = cluster.snapshot()
     assert (
         changed_tasks(
             cluster.run(
@@ -83,7 +74,7 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
         )
         == []
     )
-    assert snapshot(cluster) == before
+    assert cluster.snapshot() == before
 
 
 def test_servers_close_what_is_connected_by_the_old_key(cluster: Cluster, clients: Clients) -> None:
@@ -183,9 +174,9 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
     connected = clients.connect(name, creds=creds)
     assert old in rotate(cluster, *also, succeeds=False, **given)
 
-    before = snapshot(cluster)
+    before = cluster.snapshot()
     output = rotate(cluster, *also, "--check", **given, rotate_key=old)
-    assert (snapshot(cluster), path.read_text()) == (before, creds)
+    assert (cluster.snapshot(), path.read_text()) == (before, creds)
     assert f"(a new user key: APP/{name} (next))" in output
     output = rotate(cluster, *also, succeeds=False, **given, rotate_key=old)
     assert f"The key {old} of APP/{name} does not go yet" in output, output[-4000:]

@@ -119,6 +119,15 @@ class Cluster:
             process.terminate()
             process.wait(60)
 
+    def snapshot(self) -> dict[str, str]:
+        """The texts of the files of the store and the keystore, by path."""
+        return {
+            str(path): path.read_text()
+            for folder in ("stores", "keys")
+            for path in sorted((self.folder / folder).rglob("*"))
+            if path.is_file() and path.name != "lock"
+        }
+
     def held(self, name: str) -> dict[str, int]:
         """Return the maximum number of connections of each account that a server has, by account name."""
         found = map(codec.decode, (path.read_text() for path in (self.folder / name).glob("*.jwt")))
