@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
@@ -36,6 +37,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.options im
 from ansible_collections.natsops.security.plugins.module_utils.decision import issue as issue_module
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Issued, Policy, decide, issue
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.plan import words_of
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 from ansible_collections.natsops.security.tests.unit.raw_tokens import (
     ACCOUNT,
@@ -535,7 +537,9 @@ def test_token_not_after_its_revocation_is_issued_anew_after_it() -> None:
         if issued_at is None:
             assert new.decision.is_kept
             continue
-        assert new.decision.reasons[0].startswith("revoked: it was issued before 2027-01-15T08:")
+        assert new.decision.reasons[0].startswith(
+            "revoked: it was issued at 2027-01-15T08:00:00Z, which its revocation covers"
+        )
         assert payload_in(new.token)["iat"] == issued_at
         assert run(user(), new.token, Policy(issued_after=revoked)).decision.is_kept
 
@@ -819,6 +823,21 @@ def test_after_shows_what_was_retained() -> None:
     existing = run(Claims(subject=ACCOUNT.public_key, body=Account(revocations={"U": EARLIER}))).token
     decision = run(account({"tags": ["a"]}), existing).decision
     assert decision.after["revocations"] == {"U": "2027-01-13T08:00:00Z"}
+
+
+def test_only_what_changes_to_the_time_of_the_run_is_shown_as_now() -> None:
+    """A task that is run again in the same second finds the time of the run in the claims before."""
+    words = words_of(NOW)
+    before = {"U1": NOW, "U2": EARLIER, "U3": EARLIER}
+    existing = run(Claims(subject=ACCOUNT.public_key, body=Account(revocations=before))).token
+    wanted = Claims(subject=ACCOUNT.public_key, body=Account(revocations={**before, "U3": NOW, "U4": NOW}))
+    decision = run(wanted, existing, Policy(exact_revocations=True), now=NOW + 60).decision
+    old, new = (shown["revocations"] for shown in words.diff(decision))
+    assert old == {"U1": units.show_time(NOW), "U2": units.show_time(EARLIER), "U3": units.show_time(EARLIER)}
+    assert new == {"U1": units.show_time(NOW), "U2": units.show_time(EARLIER), "U3": "now", "U4": "now"}
+    assert words.readable([f"a: {units.show_time(NOW)} -> {units.show_time(NOW)}"]) == (
+        f"a: {units.show_time(NOW)} -> now",
+    )
 
 
 def test_nothing_private_is_shown() -> None:

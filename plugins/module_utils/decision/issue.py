@@ -258,7 +258,7 @@ def _reasons(old: Claims, changes: list[str], issuer: str, policy: Policy, now: 
     reasons += changes
     reasons += _expiry_reasons(old, policy, now)
     if policy.issued_after and old.issued_at <= policy.issued_after:
-        reasons.append(f"revoked: it was issued before {units.show_time(policy.issued_after)}")
+        reasons.append(f"revoked: it was issued at {units.show_time(old.issued_at)}, which its revocation covers")
     if policy.force:
         reasons.append("force is set")
     return reasons

@@ -183,24 +183,25 @@ class Words(NamedTuple):
     now: str
 
     def readable(self, reasons: Sequence[str]) -> tuple[str, ...]:
-        """The reasons, with `now` in place of the time of this run."""
-        return tuple(reason.replace(self.now, "now") for reason in reasons)
+        """The reasons, with `now` in place of the time of this run where a claim changes to it."""
+        return tuple(reason.replace(f"-> {self.now}", "-> now") for reason in reasons)
 
     def diff(self, decision: Decision) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The claims before and after, with `now` in place of the time of this run in the claims after."""
+        """The claims before and after, with `now` in place of the time of this run where a claim changes to it."""
         before = decision.before
-        # A time that the claims already had is not the time of this run, even if it is the same second.
-        after = decision.after if self.now in str(before) else self._without_now(decision.after)
-        return before, after
+        return before, self._with_now(decision.after, before)
 
-    def _without_now(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return "now" if value == self.now else value
-        if isinstance(value, list):
-            return [self._without_now(item) for item in value]
-        if isinstance(value, Mapping):
-            return {key: self._without_now(item) for key, item in value.items()}
-        return value
+    def _with_now(self, after: Any, before: Any) -> Any:
+        """The value after. A time that the same claim had before is not the time of this run, even if it is the same second."""
+        if after == before:
+            return after
+        if isinstance(after, list):
+            items = before if isinstance(before, list) else []
+            return [item if item in items else self._with_now(item, None) for item in after]
+        if isinstance(after, Mapping):
+            members = before if isinstance(before, Mapping) else {}
+            return {key: self._with_now(item, members.get(key)) for key, item in after.items()}
+        return "now" if after == self.now else after
 
 
 def words_of(now: int) -> Words:
