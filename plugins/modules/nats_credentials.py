@@ -16,7 +16,7 @@ description:
   - The seed of a new key waits in a file beside the creds file, for its owner alone, until the JWT is there. It is in no result, and in no other file.
   - A creds file appears complete, with its owner and mode. A run that is killed at any moment leaves the files that were there, and the next run
     completes it.
-  - A file that holds something else than creds of this user is an error, and stays. All users are checked before anything is written.
+  - A file that holds content other than creds of this user is an error, and stays. All users are checked before anything is written.
   - The role natsops.security.credentials runs it on the hosts of applications, with M(natsops.security.nats_store) in between.
 extends_documentation_fragment:
   - natsops.security.attributes

@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Keep a creds file made of a JWT and a seed
 description:
   - Puts the JWT of a user and its seed together, in the file that clients want. The JWT may come from another host, the seed need not leave this one.
-  - The file is replaced when the JWT is another one. It is left alone, and the task fails, when it holds something else than creds of this user.
+  - The file is replaced when the JWT is another one. It is left alone, and the task fails, when it holds content other than creds of this user.
   - With the JWT of the account, the task also fails if none of the account's keys signed the JWT of the user.
 extends_documentation_fragment:
   - natsops.security.attributes

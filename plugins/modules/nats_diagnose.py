@@ -148,7 +148,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 connected:
-  description: Whether every server lets the user in.
+  description: Whether every server accepts the user.
   returned: success, and failure of O(fail_if_refused)
   type: bool
 cause:
@@ -178,7 +178,7 @@ servers:
       description: Its version.
       type: str
     connected:
-      description: Whether it lets the user in.
+      description: Whether it accepts the user.
       type: bool
     cause:
       description:

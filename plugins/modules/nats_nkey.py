@@ -197,7 +197,7 @@ def _existing(module: CarefulModule) -> nkey.KeyPair | None:
         except NatsSecurityError:
             if not params["backup"]:
                 raise NatsSecurityError(
-                    f"path: {params['path']} is not a seed file. Replacing it takes backup=true beside regenerate=true."
+                    f"path: {params['path']} is not a seed file. Replacing it requires both regenerate=true and backup=true."
                 ) from None
             return None
     return read_seed_file(module, params["path"], "path", params["type"])
@@ -212,7 +212,7 @@ def _check_public_key_file(module: CarefulModule, path: str) -> None:
         nkey.from_public_key(text.strip())
     except NatsSecurityError as error:
         raise NatsSecurityError(
-            f"public_key_path: {path} holds something else than a public key, it is left as it is. {error}"
+            f"public_key_path: {path} holds content other than a public key, it is left as it is. {error}"
         ) from None
 
 

@@ -247,7 +247,7 @@ def _no_key(waiting: Sequence[Request], signers: Sequence[Signer]) -> str:
         names.setdefault(request.claims.issuer, []).append(request.what)
     keys = "; ".join(f"{key} for {', '.join(whats[:5])}" for key, whats in names.items())
     at_hand = ", ".join(signer.public_key for signer in signers) or "none of the keys"
-    return f"No request can be signed: the document asks for {keys}, and at hand is {at_hand}."
+    return f"No request can be signed: the document asks for {keys}, and available is {at_hand}."
 
 
 def _shown(request: Request) -> dict[str, Any]:

@@ -136,7 +136,7 @@ problems:
   returned: success
   type: list
   elements: dict
-  sample: [{"path": "accounts[0].exports[1].latency", "message": "is measured of services only; omit it.", "blocking": true}]
+  sample: [{"path": "accounts[0].exports[1].latency", "message": "applies only to services; omit it.", "blocking": true}]
 strict_mode:
   description:
     - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.

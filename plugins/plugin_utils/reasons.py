@@ -119,7 +119,7 @@ def _single(result: Mapping[str, Any], module: str, named: str) -> Change:
     kind = module.rpartition("nats_")[2]
     name = claims.get("name") or named or result.get("public_key") or result.get("path") or ""
     reasons = tuple(str(reason) for reason in result.get("reasons") or ())
-    action = {"there is no token yet": "created", "the task wants it absent": "removed"}
+    action = {"there is no token yet": "created", "its state is absent": "removed"}
     if len(reasons) == 1 and reasons[0] in action:
         return Change(f"{kind} {name}", action[reasons[0]])
     return Change(f"{kind} {name}".strip(), "changed", reasons)

@@ -89,7 +89,7 @@ def test_server_whose_tls_is_stripped_is_sent_nothing(
     with hostile_server(relay(secure.nodes[0].port, without_tls)) as between:
         url = f"{scheme}://127.0.0.1:{between.port}"
         message = site.refuse("resolver_info", **_look(secure, [url], certificates))
-        assert f"{url}: it offers no TLS, which the task wants: nothing was sent to it." in message
+        assert f"{url}: it offers no TLS, which the task requires: nothing was sent to it." in message
         assert between.received == b""
 
 
@@ -129,7 +129,7 @@ def test_where_one_url_asks_for_tls_no_other_server_is_connected_to_without(
         urls = [f"tls://127.0.0.1:{closed}", f"nats://127.0.0.1:{plain.port}"][::order]
         message = site.refuse("resolver_info", **_look(secure, urls))
         assert f"tls://127.0.0.1:{closed}: Connection refused." in message
-        assert f"nats://127.0.0.1:{plain.port}: it offers no TLS, which the task wants" in message
+        assert f"nats://127.0.0.1:{plain.port}: it offers no TLS, which the task requires" in message
         assert plain.received == b""
 
 
@@ -632,7 +632,7 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
         (b"x" * (channel.LONGEST_LINE + 3), "a line of more than"),
         (b"SSH-2.0-OpenSSH\r\n", "it is not a NATS server: it begins with 'SSH-2.0-OpenSSH'"),
         (b"INFO nonsense\r\n", "its INFO cannot be read: INFO is not JSON"),
-        (b"INFO []\r\n", "INFO is an array, where an object is expected"),
+        (b"INFO []\r\n", "INFO is an array, expected an object"),
         (b"INFO \xff\r\n", "INFO is not UTF-8"),
         (b"INFO " + b"[" * 100_000 + b"\r\n", "nested too deeply"),
         (b"INFO {}\r\n", "it asks for no signature (no nonce in its INFO), so it is not in operator mode"),
@@ -643,13 +643,13 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
         (b'INFO {"nonce":"abc","tls_required":"no"}\r\n', "INFO.tls_required is"),
         (b'INFO {"nonce":"abc"}\r\nnonsense\r\n', "it does not follow the protocol of NATS: it sends 'nonsense'"),
         (b'INFO {"nonce":"abc"}\r\n-ERR\r\n', "does not follow the protocol"),
-        (b'INFO {"nonce":"abc"}\r\n-ERR \'Authorization Violation\'\r\n', "does not let this user in"),
+        (b'INFO {"nonce":"abc"}\r\n-ERR \'Authorization Violation\'\r\n', "refuses this user"),
         (b'INFO {"nonce":"abc"}\r\n-ERR \'Fatal: \x1b[31m\xff\'\r\n', "Fatal: [31m"),
         (b'INFO {"nonce":"abc"}\r\nMSG x 1 99999999999\r\n', "does not follow the protocol"),
         (b'INFO {"nonce":"abc"}\r\nMSG x 1 999999999\r\n', "a message of 999999999 bytes"),
-        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 5 5\r\nxxxxx\r\n', "a message with headers that are none"),
-        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 9 5\r\nxxxxx\r\n', "a message with headers that are none"),
-        (b'INFO {"nonce":"abc"}\r\nMSG x 1 2\r\nabcd\r\n', "a message that does not end where it says"),
+        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 5 5\r\nxxxxx\r\n', "a message with invalid headers"),
+        (b'INFO {"nonce":"abc"}\r\nHMSG x 1 9 5\r\nxxxxx\r\n', "a message with invalid headers"),
+        (b'INFO {"nonce":"abc"}\r\nMSG x 1 2\r\nabcd\r\n', "a message of another length than announced"),
     ],
     ids=lambda value: None if isinstance(value, bytes) else value[:40],
 )

@@ -184,7 +184,12 @@ def test_account_that_no_key_of_the_operator_signed(
     claims, signer = forge(store, name)
     path = store.put(account_file(name), claims, signer)
     signed_by = "itself" if signer.public_key == claims.subject else signer.public_key
-    words = (path, claims.subject, f"its signer is {signed_by}, no key of the operator ACME", operator.subject)
+    words = (
+        path,
+        claims.subject,
+        f"its signer is {signed_by}, which is not a key of the operator ACME",
+        operator.subject,
+    )
     message = store.refuse(*words)
     assert message == store.site.refuse("store", {"check": True}, definition=store.definition, **store.options)
     # The run fails regardless of what the document requests for the account.
@@ -320,7 +325,7 @@ def test_marker_does_not_let_accounts_sign_themselves(store: Store) -> None:
     path = store.put(account_file("APP"), claims, signer)
     marker = json.loads(store.site.text("stores/ACME/.nsc"))
     store.site.write("stores/ACME/.nsc", json.dumps({**marker, "managed": True}), 0o600)
-    store.refuse(path, claims.subject, "no key of the operator ACME")
+    store.refuse(path, claims.subject, "which is not a key of the operator ACME")
     assert store.info()["managed"] is False
 
 
@@ -397,7 +402,7 @@ def test_document_names_the_new_key_of_the_operator(store: Store) -> None:
     result = store.apply()
     reason = result["entities"][0]["reasons"][-1]
     assert reason == (
-        f"the operator's key {pair.public_key} is recorded in {store.site / 'keys/.natsops/stores/ACME/record'}, in place of {old.subject}"
+        f"the operator's key {pair.public_key} is recorded in {store.site / 'keys/.natsops/stores/ACME/record'}, replacing {old.subject}"
     )
     store.keep()
     del store.definition["operator"]["public_key"]
@@ -461,7 +466,7 @@ def test_user_that_no_key_of_the_account_signed(
     claims.name = name
     path = store.put(user_file("APP", name), claims, signer)
     before = store.seeds()
-    words = (path, claims.subject, f"its signer is {signer.public_key}, no key of the account APP")
+    words = (path, claims.subject, f"its signer is {signer.public_key}, which is not a key of the account APP")
     store.user("APP", name)["tags"] = ["x"]
     store.refuse(*words)
     store.user("APP", name)["state"] = "absent"
@@ -728,14 +733,14 @@ def test_managed_store_is_kept(managed: Store) -> None:
 def test_account_of_somebody_else_in_a_managed_store(managed: Store) -> None:
     claims, signer = self_signed(managed, "APP")
     path = managed.put(account_file("APP"), claims, signer)
-    managed.refuse(path, claims.subject, "its signer is itself, no key of the operator ACME")
+    managed.refuse(path, claims.subject, "its signer is itself, which is not a key of the operator ACME")
 
 
 def test_account_that_another_tool_adds_to_a_managed_store(managed: Store) -> None:
     pair = nkey.create("account")
     managed.put(account_file("MORE"), Claims(name="MORE", subject=pair.public_key, body=Account()), pair)
     managed.definition["accounts"].append({"name": "MORE"})
-    managed.refuse(managed.site / account_file("MORE"), "no key of the operator")
+    managed.refuse(managed.site / account_file("MORE"), "which is not a key of the operator")
     managed.site.write(f"keys/keys/A/{pair.public_key[1:3]}/{pair.public_key}.nk", pair.seed, 0o600)
     managed.apply()
     assert managed.claims(account_file("MORE")).subject == pair.public_key
@@ -800,7 +805,7 @@ def test_module_takes_nothing_from_a_foreign_token(acme: Site, module: str) -> N
         assert message == acme.refuse(module, {"check": True}, **case.options)
         option = "creds_path" if file.endswith(".creds") else "jwt_path"
         assert message.startswith(f"{option}: {acme / file} is left as it is: its JWT is about {claims.subject}")
-        assert f"its signer is {signer.public_key}, no key of the" in message
+        assert f"its signer is {signer.public_key}, which is not a key of the" in message
         result = acme.run(module, **case.options, force=True)
         assert signer.public_key in result["reasons"][0]
         made = acme.claims(file)
@@ -840,7 +845,7 @@ def test_account_that_signed_itself_under_an_operator(acme: Site) -> None:
     claims = copy.deepcopy(acme.claims(case.files[0]))
     claims.body.signing_keys.append(SigningKey(key=nkey.create("account").public_key))
     acme.write(case.files[0], codec.encode(claims, acme.key("account-own.nk"), int(time.time())), 0o600)
-    assert "its signer is itself, no key of the operator ACME" in acme.refuse("account", **case.options)
+    assert "its signer is itself, which is not a key of the operator ACME" in acme.refuse("account", **case.options)
 
 
 def test_creds_of_a_user_that_no_key_of_the_account_signed(acme: Site) -> None:
@@ -851,7 +856,9 @@ def test_creds_of_a_user_that_no_key_of_the_account_signed(acme: Site) -> None:
     genuine = acme.claims("user-own.jwt")
     other = nkey.create("account")
     acme.write("user-own.jwt", codec.encode(copy.deepcopy(genuine), other, int(time.time())), 0o600)
-    assert f"its signer is {other.public_key}, no key of the account APP" in acme.refuse("creds", **options, **above)
+    assert f"its signer is {other.public_key}, which is not a key of the account APP" in acme.refuse(
+        "creds", **options, **above
+    )
     claims = copy.deepcopy(genuine)
     claims.body.issuer_account = other.public_key
     acme.write("user-own.jwt", codec.encode(claims, acme.key("app-signing.nk"), int(time.time())), 0o600)

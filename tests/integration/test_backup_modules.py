@@ -205,14 +205,16 @@ def test_backup_that_is_not_what_it_says_is_refused(machine: Machine) -> None:
     cases = [
         ("it is not a sealed backup, or is cut off", good[: len(good) // 2]),
         ("though it is sealed to it: it was changed", changed_at(good, good.index('"content"') + 500)),
-        ("it is not what it says outside: it was changed", json.dumps({**whole, "sha256": "0" * 64})),
-        ("it is not what it says outside: it was changed", json.dumps({**whole, "store": "OTHER"})),
+        ("it does not match its header: it was changed", json.dumps({**whole, "sha256": "0" * 64})),
+        ("it does not match its header: it was changed", json.dumps({**whole, "store": "OTHER"})),
         ("it is of version '2', and version 1 is read", json.dumps({**whole, "version": 2})),
         ("the file is empty", "\n"),
     ]
     for message, text in cases:
         machine.file.write_text(text)
-        assert message in site.refuse("restore", **machine.restore).replace("The backup is not what", "it is not what")
+        assert message in site.refuse("restore", **machine.restore).replace(
+            "The backup does not match its header", "it does not match its header"
+        )
     machine.file.write_text(good)
     for options, message in (
         (
@@ -261,7 +263,7 @@ def test_what_does_not_verify_is_backed_up_with_a_warning_and_restored_on_demand
         ({"recipients": ["nonsense"]}, "recipients[0]: "),
         ({"recipients": ["OPERATOR"]}, "recipients[0]: "),
         ({"store": "NONE"}, "is not a store"),
-        ({"password": ""}, "a password that is not empty"),
+        ({"password": ""}, "must not be empty"),
         ({"path": "/nonexistent/acme.backup"}, "path: the folder of /nonexistent/acme.backup does not exist"),
     ],
 )

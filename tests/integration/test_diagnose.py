@@ -433,7 +433,7 @@ def test_check_mode_and_failing_where_it_is_wanted(place: Place) -> None:
         ({"user": "A/u"}, "missing parameter(s) required by 'user': store_path"),
         ({"user_creds_path": "/none"}, "user_creds_path: there is no file /none."),
         ({"user_creds": "x", "servers": ["http://h"]}, "servers[0]: http://h is not a URL that begins with"),
-        ({"user_creds": "x", "servers": []}, "servers: there is no URL of a server in it."),
+        ({"user_creds": "x", "servers": []}, "servers: at least one URL of a server is required."),
         (
             {"user_creds": "x", "servers": None, "account_server_url": "http://127.0.0.1:9"},
             "clients do not connect to an account",
@@ -769,7 +769,7 @@ def test_servers_of_another_operator(single: Single) -> None:
         # The server accepts no user of this operator, not even of its system account.
         by_store = single.diagnose(creds, system_signer_seed=single.realm.system.seed, **mine)
         assert (by_store["cause"], by_store["servers"][0]["basis"]) == ("other_operator", "store")
-        assert "does not let the user of the system account in either" in by_store["message"]
+        assert "refuses the user of the system account too" in by_store["message"]
     single.write()
     with single.running():
         assert single.cause(creds) == CONNECTED

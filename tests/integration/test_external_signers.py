@@ -224,12 +224,12 @@ def test_revocation_in_a_store_is_signed_elsewhere(site: Site, elsewhere: Elsewh
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
-        ("user", {"signers": [2], "signer_seed": "x"}, "signers: with these no seed signs"),
+        ("user", {"signers": [2], "signer_seed": "x"}, "signers: cannot be combined with a seed"),
         ("user", {"signers": [0]}, "signers: an account key has to sign, and there is none: signers[0] (the command"),
         (
             "user",
             {"signers": [0, 2, 3]},
-            "signers: there are several keys, so the JWT that says which keys may sign is needed",
+            "signers: there are several keys, so the JWT with the keys that may sign is required",
         ),
         ("operator", {"signers": [2]}, "signers: an operator key has to sign, and there is none"),
         ("operator", {"signers": [0, 0]}, "is that of signers[0] already; one signer a key is needed"),

@@ -87,7 +87,7 @@ def test_regenerate_with_the_seed_that_is_there_keeps_it(site: Site) -> None:
 def test_regenerate_replaces_a_foreign_file_only_with_a_backup(site: Site) -> None:
     site.write("k.nk", "notes\n", 0o600)
     message = site.refuse("nkey", path=site / "k.nk", type="user", regenerate=True)
-    assert "is not a seed file. Replacing it takes backup=true beside regenerate=true." in message
+    assert "is not a seed file. Replacing it requires both regenerate=true and backup=true." in message
     result = site.run("nkey", path=site / "k.nk", type="user", regenerate=True, backup=True)
     (backup,) = result["backup_files"]
     assert pathlib.Path(backup).read_text() == "notes\n"

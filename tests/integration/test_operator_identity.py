@@ -218,12 +218,15 @@ def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path)
     assert "rotations[0].operator: the operator of the document is ACME, not OTHER." in message
     assert "rotations[1]: operator excludes account, role and user" in message
     assert "rotations[2].phase: servers trust what the JWT has that they were started with" in message
-    assert "rotations[3].next_public_key: this is the key that is to go." in message
+    assert "rotations[3].next_public_key: this is the key to replace." in message
     assert "rotations[4].public_key" in message
     assert f"{old} still signs for the operator's identity" in refused(turning("retire", old))
     message = refused(turning("add", other))
-    assert f"{other} is not a key of the operator's identity, and none that it had before: it has {old}." in message
-    assert "To rotate it, name the operator in place of a role" in refused({"role": old, "phase": "add"})
+    assert (
+        f"{other} is not a key of the operator's identity, nor a previous key of it. Its current key is {old}."
+        in message
+    )
+    assert "To rotate it, name the operator instead of a role" in refused({"role": old, "phase": "add"})
     world.document["operator"]["public_key"] = old
     assert "operator.public_key: the document names the identity key of the operator" in refused(turning("add", old))
     del world.document["operator"]["public_key"]

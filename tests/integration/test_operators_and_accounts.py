@@ -351,7 +351,7 @@ def test_backup_keeps_what_was_replaced(acme: Site, app: dict[str, Any]) -> None
 
 def test_absent_removes_the_jwt_and_leaves_the_seeds(acme: Site) -> None:
     result = acme.run("account", jwt_path=acme / "app.jwt", state="absent", backup=True)
-    assert result["reasons"] == ["the task wants it absent"]
+    assert result["reasons"] == ["its state is absent"]
     assert result["diff"]["before"]["name"] == "APP"
     assert result["diff"]["after"] == {}
     assert result["public_key"] == acme.key("app.nk").public_key
@@ -457,7 +457,7 @@ def test_folder_says_nothing_without_the_operators_jwt(acme: Site, app: dict[str
     del app["operator_jwt_path"]
     message = acme.refuse("account", **dict(app, signer_path=str(acme.folder)))
     assert message.startswith(
-        f"signer_path: {acme.folder} is a folder, so the JWT that says which keys may sign is needed."
+        f"signer_path: {acme.folder} is a folder, so the JWT with the keys that may sign is required."
     )
 
 
@@ -518,7 +518,7 @@ def test_jwt_of_a_signing_key_that_is_gone_is_replaced_only_when_the_task_says_s
     changed = dict(app, signer_path=acme / "second.nk")
     message = acme.refuse("account", **changed)
     assert message.startswith(f"jwt_path: {acme / 'app.jwt'} is left as it is: its JWT is about ")
-    assert f"its signer is {old}, no key of the operator ACME" in message
+    assert f"its signer is {old}, which is not a key of the operator ACME" in message
     result = acme.run("account", **changed, force=True)
     assert result["reasons"][0].startswith("force is set, and its JWT is about ")
     assert user in json.dumps(result["warnings"])

@@ -79,7 +79,7 @@ def test_claims_that_not_every_server_enforces_are_noted(site: Site, asserted: s
         definition["operator"]["assert_server_version"] = asserted
     notes = site.start("policy", {"definition": definition, "fail_on": "none"})["notes"]
     expected = (
-        f"assert_server_version of the operator ACME is {asserted}, which lets servers run by which trace of account APP is not enforced: "
+        f"assert_server_version of the operator ACME is {asserted}, which allows servers that do not enforce trace of account APP: "
         "servers enforce it since nats-server 2.11.0. Set it to 2.11.0 or later, or do not rely on that claim."
     )
     assert notes == ([expected] if noted else [])
@@ -303,7 +303,7 @@ def test_reports_show_no_secret_of_a_name(site: Site) -> None:
 def test_file_that_is_no_report_stays(site: Site, name: str, text: str) -> None:
     path = site.write("taken", text if text != "SEED" else site.make_key("user.nk", "user").seed)
     message = site.refuse("policy", definition=DEFINITION, **{f"{name}_path": path})
-    assert message == f"{name}_path: {path} is left as it is: it holds something else than a report; move it away."
+    assert message == f"{name}_path: {path} is left as it is: it holds content other than a report; move it away."
 
 
 def test_one_bad_path_leaves_the_other_report_alone(site: Site) -> None:

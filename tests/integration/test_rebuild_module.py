@@ -236,8 +236,8 @@ def test_operator_that_only_jwts_name_is_warned_of(disk: Disk) -> None:
     keys = [disk.operator, *site.core.codec.decode(disk.text("stores/ACME/ACME.jwt")).body.signing_keys]
     for key in keys:
         disk.seed(key).unlink()
-    assert "no key of it is at hand" in str(site.check("rebuild", **task)["warnings"])
-    assert "no key of it is at hand" not in str(site.check("rebuild", **disk.task)["warnings"])
+    assert "none of its keys is available here" in str(site.check("rebuild", **task)["warnings"])
+    assert "none of its keys is available here" not in str(site.check("rebuild", **disk.task)["warnings"])
 
 
 def test_nothing_newer_is_replaced_unless_the_task_says_so(disk: Disk) -> None:

@@ -93,7 +93,7 @@ def test_differences_of_servers(site: Site) -> None:
 def test_other_files_are_left_as_they_are(site: Site, name: str, check: bool) -> None:
     path = site.write("mine", "mine")
     message = site.refuse("report", {"check": check}, definition=SMALL, **{**files(site), f"{name}_path": path})
-    assert message == f"{name}_path: {path} is left as it is: it holds something else than a report; move it away."
+    assert message == f"{name}_path: {path} is left as it is: it holds content other than a report; move it away."
 
 
 def test_damaged_report_is_replaced_and_not_compared_with(site: Site) -> None:

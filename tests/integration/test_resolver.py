@@ -401,7 +401,7 @@ def test_user_outside_the_system_account_is_told_so(site: Site, one: Fleet) -> N
     message = site.refuse("resolver_info", servers=one.urls, creds=one.realm.creds(key), timeout="500ms")
     assert message.startswith("No server answered a request to the system: is the user one of the system account")
     assert (
-        f"nobody listens on $SYS.REQ.SERVER.PING (no responders), so it is not: by its JWT it is a user of the account {key.public_key}."
+        f"There are no responders for $SYS.REQ.SERVER.PING, so it is not: its JWT is that of a user of the account {key.public_key}."
         in message
     )
 
@@ -410,7 +410,7 @@ def test_user_without_the_permission_is_told_so(site: Site, one: Fleet) -> None:
     access = UserAccess(permissions=Permissions(publish=Permission(deny=["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE"])))
     _unused, jwt = one.realm.new_account("app")
     message = site.refuse("resolver", servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
-    assert message.startswith("The server does not let the user do that")
+    assert message.startswith("The server denies this to the user")
     assert "CLAIMS.UPDATE" in message
     assert site.refuse("resolver", {"check": True}, servers=one.urls, creds=one.realm.creds(access=access), jwts=[jwt])
 
@@ -444,9 +444,7 @@ def test_creds_that_allow_answers_under_a_prefix_of_their_own_name_it(site: Site
     access = UserAccess(permissions=Permissions(subscribe=Permission(["_Inbox_Sys.>"])))
     task = {"servers": one.urls, "creds": one.realm.creds(access=access)}
     message = site.refuse("resolver_info", **task)
-    assert message.startswith(
-        'The server does not let the user do that: Permissions Violation for Subscription to "_INBOX.'
-    )
+    assert message.startswith('The server denies this to the user: Permissions Violation for Subscription to "_INBOX.')
     assert "name it in inbox_prefix" in message
     site.run("resolver_info", **task, inbox_prefix="_Inbox_Sys")
     message = site.refuse("resolver_info", **task, inbox_prefix="Other.Prefix")
@@ -466,7 +464,7 @@ def test_unreachable_and_unwilling_servers_are_named(site: Site, one: Fleet) -> 
         "resolver_info", servers=[f"127.0.0.1:{port}", *one.urls], system_signer_seed=foreign.system.seed
     )
     assert f"nats://127.0.0.1:{port}: Connection refused." in message
-    assert f"{one.urls[0]}: it does not let this user in (authorization violation)" in message
+    assert f"{one.urls[0]}: it refuses this user (authorization violation)" in message
 
 
 def test_expired_creds_are_refused_before_connecting(site: Site, one: Fleet) -> None:
@@ -518,7 +516,7 @@ def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
     assert login.pair.seed not in repr(login) + repr(options)
     read_only = dataclasses.replace(options, login=lambda: login)
     request = [(clusters.UPDATE.format(one.realm.system.public_key), b"x")]
-    with pytest.raises(Exception, match="does not let the user do that"):
+    with pytest.raises(Exception, match="denies this to the user"):
         connections.run(read_only, lambda connection: connection.ask_many(request, lambda *_unused: True, 5))
 
 
@@ -622,7 +620,7 @@ def test_removal_by_a_key_that_servers_do_not_trust_is_refused(site: Site, one: 
     message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt], signer_seed=foreign.seed))
     assert f"The signer {foreign.public_key} can't sign the removal of accounts" in message
     message = site.refuse("resolver", **one.task(state="absent", jwts=[jwt]))
-    assert "give signer_path, signer_seed or signers" in message
+    assert "set signer_path, signer_seed or signers" in message
     assert one.nodes[0].stored(key) == jwt
 
 

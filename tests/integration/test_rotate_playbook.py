@@ -206,7 +206,10 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
 @pytest.mark.attack
 def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, clients: Clients) -> None:
     output = rotate(cluster, succeeds=False, rotate_user="APP/u1")
-    assert f"rotation_key: say which key of APP/u1 is to go. It has {key_of_user(cluster, 'u1')}, and no" in output
+    assert (
+        f"rotation_key: name the key of APP/u1 to retire. Currently it has {key_of_user(cluster, 'u1')}, and no"
+        in output
+    )
     assert "rotation_user: APP/none is not a user in the store." in rotate(
         cluster, succeeds=False, rotate_user="APP/none"
     )

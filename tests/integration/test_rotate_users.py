@@ -163,7 +163,7 @@ def test_account_that_is_taken_as_it_is_rotates_nothing(store: Store) -> None:
             ):
                 message = store.refused(asked, definition=team)
                 assert (
-                    f"rotations[0].account: the document takes the account APP as it is (state: existing), so {whose} not rotated"
+                    f"rotations[0].account: the document uses the account APP as it is (state: existing), so {whose} not rotated"
                     in message
                 )
                 assert "Rotate with the document that manages the account." in message
@@ -243,7 +243,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     old = key(store)
     store.run(of("resign"))
     message = store.refused(of("resign", public_key=key(store)))
-    assert f"another rotation of the user APP/orders is under way: {old} is retiring still" in message
+    assert f"another rotation of the user APP/orders is under way: {old} is not retired yet" in message
     store.run(of("replace", public_key=key(store)))
     assert len(store.claims("APP").body.revocations) == 2
 
@@ -349,7 +349,7 @@ def test_creds_of_a_key_that_is_no_earlier_one_are_not_replaced(store: Store) ->
     refused = store.site.start(
         "credentials", {"users": [{**host.item, "path": host.path, "public_key": new, "jwt": "x"}]}
     )
-    assert f"holds the creds of {old}, and beside it" in refused["msg"]
+    assert f"holds the creds of {old}, and" in refused["msg"]
     other = store.site.make_key("other.nk", "user").public_key
     given = {"public_key": other, "earlier_keys": [old], "jwt": "x"}
     refused = store.site.start("credentials", {"users": [{**host.item, "path": host.path, **given}]})

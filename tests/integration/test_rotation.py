@@ -228,7 +228,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     store.run(turning("resign"))
     current = store.issuer("APP", "orders")
     message = store.refused(turning("add", public_key=current))
-    assert f"another rotation of the role main is under way: {old} is retiring still" in message
+    assert f"another rotation of the role main is under way: {old} is not retired yet" in message
     reader = store.issuer("APP", "dashboard")
     assert f"{reader} is a signing key here, and not one of the role main" in store.refused(
         turning("add", public_key=reader)
@@ -236,7 +236,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     store.run(turning("add", account=None, role="other"))
     following = store.run(turning("add", account=None, role="other"))["rotations"][0]["next"]
     message = store.refused(turning("retire", account=None, role="other", public_key=following))
-    assert "cannot go before it has come" in message
+    assert "cannot be retired before it is in use" in message
 
 
 @pytest.mark.parametrize("phase", ["add", "resign", "retire", "replace"])
@@ -244,7 +244,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
 def test_key_that_the_role_never_had_is_no_mistake_that_passes(store: Store, phase: str, account: str | None) -> None:
     unknown = nkey.create("account" if account else "operator").public_key
     message = store.refused(turning(phase, account=account, public_key=unknown))
-    assert f"{unknown} is not a key of the role main, and none that it had before: it has " in message
+    assert f"{unknown} is not a key of the role main, nor a previous key of it. Its current key is " in message
 
 
 def test_generations_are_shown_and_are_not_in_the_document(store: Store) -> None:
@@ -279,10 +279,7 @@ def test_key_that_a_signer_holds_is_followed_by_one_that_a_signer_holds(store: S
     following = store.site.make_key("following.nk", "account")
     signers = [{"type": "command", "public_key": old, "argv": program}]
     message = store.refused(turning("resign"), signers=signers)
-    assert (
-        f"{old} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
-        in message
-    )
+    assert f"{old} is held by a signer elsewhere. Create the next key there, and set next_public_key." in message
     given = turning("resign", next_public_key=following.public_key)
     other = {
         "type": "command",
@@ -292,7 +289,7 @@ def test_key_that_a_signer_holds_is_followed_by_one_that_a_signer_holds(store: S
     result = store.run(given, signers=[*signers, other])
     assert result["rotations"][0]["current"] == store.issuer("APP", "orders") == following.public_key
     assert not store.run(given, signers=[*signers, other])["changed"]
-    assert "is the key that follows in the role main already" in store.refused(
+    assert "is already the next key of the role main" in store.refused(
         turning("resign", next_public_key=store.site.make_key("third.nk", "account").public_key),
         signers=[*signers, other],
     )

@@ -283,7 +283,7 @@ def test_server_has_the_last_word_and_nothing_is_replaced(kit: Kit) -> None:
     message = kit.site.refuse(
         "server_config", **options(kit, cluster={**CLUSTER, **secret}, leafnodes={"min_version": "soon"})
     )
-    assert f"{SERVER} does not take the new configuration, so that of {kit.site / 'etc'} stays: " in message
+    assert f"{SERVER} does not accept the new configuration, so that of {kit.site / 'etc'} is kept: " in message
     assert "invalid leafnode's minimum version" in message
     assert "not-to-be-seen" not in message
 

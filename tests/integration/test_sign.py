@@ -144,14 +144,14 @@ def test_document_that_shows_something_else_is_refused(offline: Site) -> None:
     whole["requests"][1]["after"]["name"] = "nothing changes"
     offline.write("requests.json", json.dumps(whole))
     message = offline.refuse("sign", path=offline / "requests.json", signer_path=offline / "operator.nk")
-    assert "requests[1] ('account APP'): after is not what the bytes to be signed" in message
+    assert "requests[1] ('account APP'): after does not match the bytes to sign" in message
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"signer_path": "{other.nk}"}, "No request can be signed: the document asks for O"),
-        ({"signer_path": "{empty}"}, "at hand is none of the keys."),
+        ({"signer_path": "{empty}"}, "available is none of the keys."),
         ({"signer_path": "{missing.nk}"}, "signer_path: there is no file"),
         ({"signer_path": "{operator.nk}", "path": "{missing.json}"}, "path: there is no file"),
         ({"signer_path": "{operator.nk}", "path": "{operator.nk}"}, "it is not JSON, or cut off"),

@@ -502,8 +502,8 @@ def test_state_absent_removes_without_prune(made: Store, definition: dict[str, A
     definition["accounts"][1]["users"][0] = {"name": "orders", "state": "absent"}
     definition["accounts"][2]["state"] = "absent"
     result = made.apply(definition)
-    assert changed(result)["user/APP/orders"] == ("removed", ["the document wants it absent"])
-    assert changed(result)["account/PARTNER"] == ("removed", ["the document wants it absent"])
+    assert changed(result)["user/APP/orders"] == ("removed", ["its state is absent"])
+    assert changed(result)["account/PARTNER"] == ("removed", ["its state is absent"])
     assert user.subject in made.account("APP").body.revocations
     made.keep(definition)
 
@@ -568,7 +568,7 @@ def test_plain_signing_keys_of_which_nobody_knows_the_role_are_asked_about(
     assert list(changed(result)) == ["store/ACME"]
     (made.site.folder / "stores/ACME/.natsops/roles.json").unlink()
     definition["accounts"][1]["signing_keys"].append({"role": "spare"})
-    assert "say with role and public_key together which is which" in made.refuse(definition)
+    assert "give each its role with role and public_key" in made.refuse(definition)
 
 
 def test_definition_or_src(store: Store, definition: dict[str, Any]) -> None:

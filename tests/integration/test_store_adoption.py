@@ -238,11 +238,11 @@ def test_info_tells_what_is_wrong(full: Adopted) -> None:
     told = full.info()
     found = {problem["path"]: problem["message"] for problem in told["problems"] if problem["blocking"]}
     assert "it does not hold a JWT" in found[full.site / "stores/FULL/accounts/APP/users/broken.jwt"]
-    assert any(f"is {other.public_key}, no key of the account APP" in message for message in found.values())
+    assert any(f"is {other.public_key}, which is not a key of the account APP" in message for message in found.values())
 
 
 def test_info_without_a_store(site: Site, full: Adopted) -> None:
     assert "There is no store NONE" in site.refuse("store_info", **dict(full.options, store="NONE"))
     assert "There is no store in" in site.refuse("store_info", stores_dir=site / "keys", keys_dir=site / "keys")
     shutil.copytree(site.folder / "stores/FULL", site.folder / "stores/COPY")
-    assert "say which, of COPY, FULL" in site.refuse("store_info", stores_dir=site / "stores", keys_dir=site / "keys")
+    assert "name one of COPY, FULL" in site.refuse("store_info", stores_dir=site / "stores", keys_dir=site / "keys")

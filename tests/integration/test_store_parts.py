@@ -65,8 +65,8 @@ def test_who_holds_a_signing_key_of_an_account_keeps_its_users(owned: Site) -> N
 def test_what_is_taken_as_it_is_says_nothing_about_itself(owned: Site) -> None:
     said = {"operator": {**PART["operator"], "tags": ["x"]}, "accounts": [{**PART["accounts"][0], "limits": {}}]}
     message = owned.refuse("store", stores_dir=owned / "stores", keys_dir=owned / "keys", definition=said)
-    assert "operator.tags: this is taken as it is found" in message
-    assert "accounts[0] (APP).limits: this is taken as it is found" in message
+    assert "operator.tags: this is not managed here" in message
+    assert "accounts[0] (APP).limits: this is not managed here" in message
 
 
 def test_account_that_is_not_there_cannot_be_taken_as_it_is(owned: Site) -> None:

@@ -146,7 +146,7 @@ def test_file_that_is_something_else_is_refused(site: Site, elsewhere: Elsewhere
     good = site.text("request.json")
     for text, message in (
         (good.replace("ACME", "EVIL", 1), "it was changed"),
-        ("{}", "it is no document of the format"),
+        ("{}", "it is not a document of the format"),
         (good[:-9], "cut off"),
     ):
         site.write("request.json", text, 0o600)
@@ -157,6 +157,6 @@ def test_file_that_is_something_else_is_refused(site: Site, elsewhere: Elsewhere
     account = {**given["account"], "unsigned_path": site / "request.json"}
     assert "it is the document of the operator ACME. Move it away." in site.refuse("account", **account)
     del account["operator_jwt_path"]
-    assert "unsigned_path: no key is named, so the JWT that says which keys may sign is needed" in site.refuse(
+    assert "unsigned_path: no key is named, so the JWT with the keys that may sign is required" in site.refuse(
         "account", **account
     )

@@ -308,7 +308,7 @@ def test_file_that_is_not_what_was_asked_is_refused(offline: Offline) -> None:
         (good.replace("APP", "XXX", 1), "it was changed"),
         (good[:-20], "it is not JSON, or cut off"),
         (offline.elsewhere.operator.seed, "it is not JSON, or cut off"),
-        ("[]", "it is no document of the format"),
+        ("[]", "it is not a document of the format"),
         (json.dumps({**whole, "checksum": "0" * 64}), "it was changed"),
     ):
         offline.file.write_text(text)
@@ -333,7 +333,7 @@ def test_document_of_another_store_is_refused(offline: Offline, tmp_path: pathli
 def test_activation_of_a_key_elsewhere_is_refused_with_the_way_to_sign_it(offline: Offline) -> None:
     del offline.options["seeds"]
     found = offline.site.refuse("store", **offline.store)
-    assert "sign it by nats_activation where the key is" in found
+    assert "create it with nats_activation where the key is" in found
 
 
 def test_without_the_option_a_key_that_is_not_at_hand_is_a_problem(offline: Offline) -> None:

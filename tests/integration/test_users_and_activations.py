@@ -295,7 +295,7 @@ def test_signer_of_another_role_is_refused(acme: Site, user: dict[str, Any]) -> 
 def test_role_needs_the_accounts_jwt(acme: Site, user: dict[str, Any]) -> None:
     del user["account_jwt_path"]
     message = acme.refuse("user", **user, signing_key_role="reader")
-    assert message == "signing_key_role needs account_jwt_path or account_jwt: the roles stand in the account's JWT."
+    assert message == "signing_key_role needs account_jwt_path or account_jwt: the roles are in the account's JWT."
 
 
 def test_bearer_of_a_scope_has_a_secret_jwt_too(acme: Site, user: dict[str, Any]) -> None:
@@ -421,7 +421,7 @@ def test_activation_of_a_part_of_an_export_is_allowed(acme: Site, activation: di
 def test_activation_of_a_public_export_is_warned_of(acme: Site, activation: dict[str, Any]) -> None:
     activation.update(import_subject="prices.eu", import_type="stream")
     warnings = acme.run("activation", **activation)["warnings"]
-    assert any("importing it takes no activation token" in str(warning) for warning in warnings)
+    assert any("importing it requires no activation token" in str(warning) for warning in warnings)
 
 
 def test_changed_activation_says_why(acme: Site, activation: dict[str, Any]) -> None:

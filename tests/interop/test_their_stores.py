@@ -375,7 +375,7 @@ def test_creds_of_nsc_are_put_right_after_nats_auth_changed_a_user(home: Home) -
     adopted = definition_of(home)
     told = changed(home.apply(adopted))
     assert "is recorded in" in told.pop("store/ACME")[1][0]
-    assert told == {"user/ACME/ACME": ("changed", ["the creds file holds something else than the JWT and the seed"])}
+    assert told == {"user/ACME/ACME": ("changed", ["the creds file holds content other than the JWT and the seed"])}
     assert home.token("ACME", "ACME") in path.read_text()
     home.apply(definition)
     assert home.token("ACME", "ACME") in path.read_text()

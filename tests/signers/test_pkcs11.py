@@ -102,7 +102,7 @@ def test_pin_comes_from_a_file_or_the_environment(
     assert signed(filled, collections_path, [[without]], PKCS11_PIN=PIN) == expected
     assert signed(filled, collections_path, [[{**without, "pin_variable": "MY_PIN"}]], MY_PIN=PIN) == expected
     (message,) = signed(filled, collections_path, [[without]])
-    assert "the key takes a login" in message or "has no" in message
+    assert "the key requires a login" in message or "has no" in message
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ REFUSED: dict[str, Case] = {
         "and that of the operator's jwt is",
     ),
     "other system account of the site": Case(
-        site("system_account: APP"), "site_config line 1: system_account", "servers take the operator's"
+        site("system_account: APP"), "site_config line 1: system_account", "servers use the operator's"
     ),
     "no system account": Case(
         lambda kit: {"operator": kit.operator("")},
@@ -116,7 +116,7 @@ REFUSED: dict[str, Case] = {
     "other operator that wants another server": Case(
         lambda kit: {"trusted_operators": kit.other(assert_server_version="99.0.0")},
         "operator.jwt",
-        "the operator wants nats-server 99.0.0",
+        "the operator requires nats-server 99.0.0",
     ),
     "several operators and no system account": Case(
         lambda kit: {"operator": {**kit.operator(), "system_account": None}, "trusted_operators": kit.other()},
@@ -124,7 +124,7 @@ REFUSED: dict[str, Case] = {
         "with several operators it has to be in the configuration",
     ),
     "strict operator without signing keys": Case(
-        lambda kit: {"operator": kit.operator(strict_signing_key_usage=True)}, "operator.jwt", "demands signing keys"
+        lambda kit: {"operator": kit.operator(strict_signing_key_usage=True)}, "operator.jwt", "requires signing keys"
     ),
     "server too old": Case(
         lambda kit: {"operator": kit.operator(assert_server_version="99.0.0")},
@@ -209,7 +209,7 @@ REFUSED: dict[str, Case] = {
     "accounts for a URL resolver": Case(
         same(resolver={"type": "url", "url": "http://127.0.0.1:1/"}, preload="all"),
         "operator.resolver_preload",
-        "takes no accounts from the configuration",
+        "does not read accounts from the configuration",
     ),
     # ---- the server
     "grace period as long as all": Case(
@@ -261,7 +261,7 @@ REFUSED: dict[str, Case] = {
     ),
     # ---- cluster and gateway
     "unknown compression": Case(
-        same(cluster={**CLUSTER, "compression": "zstd"}), "cluster.compression", "'zstd' is no compression"
+        same(cluster={**CLUSTER, "compression": "zstd"}), "cluster.compression", "'zstd' is not a compression mode"
     ),
     "thresholds that descend": Case(
         same(cluster={**CLUSTER, "compression": {"mode": "s2_auto", "rtt_thresholds": ["50ms", "10ms"]}}),
@@ -347,7 +347,7 @@ REFUSED: dict[str, Case] = {
             "leafnodes": {"remotes": [{"url": "nats://127.0.0.1:1", "account": kit.app, "compression": "gzip"}]}
         },
         "leafnodes.remotes[0].compression",
-        "'gzip' is no compression",
+        "'gzip' is not a compression mode",
     ),
     "leaf nodes and gateways without a system account": Case(
         lambda kit: {
@@ -369,7 +369,7 @@ REFUSED: dict[str, Case] = {
     "origin that is not a URL": Case(
         same(websocket={"listen": ALONE, "no_tls": True, "allowed_origins": ["https://ok.example", "example.com"]}),
         "websocket.allowed_origins[1]",
-        "is no origin",
+        "is not an origin",
     ),
     "header of the server": Case(
         same(websocket={"listen": ALONE, "no_tls": True, "headers": {"Sec-WebSocket-Key": "x"}}),

@@ -122,7 +122,7 @@ def test_a_part_of_a_set_is_described_exactly() -> None:
 def test_a_star_at_the_end_of_a_permission_is_odd() -> None:
     answer = one({"may": {"user": "SHOP/web", "subscribe": "orders.>"}})
     assert answer["allowed"]
-    assert answer["oddities"] == ["servers let a user that may subscribe to orders.* subscribe to orders.>"]
+    assert answer["oddities"] == ["servers allow a user that may subscribe to orders.* to subscribe to orders.>"]
     assert one({"may": {"user": "SHOP/web", "subscribe": "orders.*"}})["oddities"] == []
 
 
@@ -253,7 +253,7 @@ def test_messages_may_go_to_other_accounts() -> None:
     answer = one({"who_may": {"receive": "orders.>", "account": "SHOP"}})
     assert answer["some"] == ["BILLING/biller", "SHOP/bare", "SHOP/web"]
     notes = [note for user in answer["users"] for way in user["ways"] for note in way["notes"]]
-    assert notes == ["Servers take * at the end of a permission to subscribe for > too, which adds orders.*.>."]
+    assert notes == ["Servers treat * at the end of a permission to subscribe as > too, which adds orders.*.>."]
 
 
 def test_what_reaches_an_account_is_listed() -> None:
@@ -319,7 +319,7 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
         ({"may": {"publish": "a"}}, "questions[0].may.user: this is required."),
         ({"may": {"user": "SHOP/web"}}, "expected one of connect, publish, subscribe, request, and this has none."),
         ({"may": {"user": "SHOP/web", "publish": "a", "request": "a"}}, "and this has publish and request."),
-        ({"may": {"user": "SHOP/web", "publish": "a", "why": 1}}, "questions[0].may.why: there is no such word here"),
+        ({"may": {"user": "SHOP/web", "publish": "a", "why": 1}}, "questions[0].may.why: unsupported key"),
         (
             {"may": {"user": "SHOP/nobody", "publish": "a"}},
             "There is no user nobody in the account SHOP; the users are bare, gone, roof, web.",
@@ -338,7 +338,7 @@ def test_the_users_of_the_jetstream_api_are_found() -> None:
             "'a..b' is not a subject: there is nothing before, after or between dots.",
         ),
         ({"may": {"user": "SHOP/web", "publish": "a b"}}, "'a b' is not a subject: it has white space."),
-        ({"may": {"user": "SHOP/web", "publish": "a.>.b"}}, "'a.>.b' is not a subject: > stands before its end."),
+        ({"may": {"user": "SHOP/web", "publish": "a.>.b"}}, "'a.>.b' is not a subject: > is before its end."),
         ({"may": {"user": "SHOP/web", "publish": ""}}, "'' is not a subject: it is empty."),
         ({"may": {"user": "SHOP/web", "publish": "a", "queue": "q"}}, "only a subscription has a queue group."),
         ({"may": {"user": "SHOP/web", "subscribe": "a", "queue": ""}}, "'' is not a queue group"),

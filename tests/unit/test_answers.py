@@ -142,12 +142,12 @@ def test_any_bytes_are_read_or_refused(kind: str, raw: bytes) -> None:
         (b"", "the answer is not JSON: empty"),
         (b"\xff", "the answer is not UTF-8"),
         (b"[" * 100_000, "the answer is nested too deeply"),
-        (b'{"server": {"id": NaN}}', "the answer has a member twice, or a number that is none"),
-        (b'{"server": 1, "server": 2}', "the answer has a member twice, or a number that is none"),
-        (b'{"x": ' + b"9" * 1_000_000 + b"}", "the answer has a member twice, or a number that is none"),
-        (b"{}", "server.id is missing, where the public key of a server is expected"),
-        (b'{"server": {"id": "x"}}', 'server.id is "x", where the public key of a server is expected'),
-        (b'{"server": []}', "server is an array, where an object is expected"),
+        (b'{"server": {"id": NaN}}', "the answer has a member twice, or an invalid number"),
+        (b'{"server": 1, "server": 2}', "the answer has a member twice, or an invalid number"),
+        (b'{"x": ' + b"9" * 1_000_000 + b"}", "the answer has a member twice, or an invalid number"),
+        (b"{}", "server.id is missing, expected the public key of a server"),
+        (b'{"server": {"id": "x"}}', 'server.id is "x", expected the public key of a server'),
+        (b'{"server": []}', "server is an array, expected an object"),
     ],
 )
 def test_answer_that_cannot_be_read_says_why(raw: bytes, problem: str) -> None:

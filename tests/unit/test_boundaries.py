@@ -98,7 +98,7 @@ def test_number_at_its_bounds_is_read_again_and_beyond_them_is_not_written(name:
             codec.encode(claims, signer, NOW)
         if not is_special:
             assert name.split(".")[-1].split(": ")[-1] in str(error.value)
-            assert f"takes {low} to {high}" in str(error.value)
+            assert f"the range is {low} to {high}" in str(error.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -171,7 +171,7 @@ def test_seed_of_an_unknown_type_is_refused(start: bytes) -> None:
 def test_public_key_for_which_anybody_can_sign_is_refused(point: bytes, highest_bit: int) -> None:
     raw = point[:31] + bytes((point[31] | highest_bit,))
     text = with_checksum(bytes((nkey.PREFIXES["account"],)) + raw)
-    assert "anybody can sign for it" in refused_as_public_key(text)
+    assert "signatures for it can be forged" in refused_as_public_key(text)
 
 
 # ---- types
@@ -253,7 +253,7 @@ def test_curve_key_neither_signs_nor_verifies() -> None:
 def test_public_half_cannot_do_what_takes_the_seed(key_type: str) -> None:
     half = nkey.from_public_key(pair_of(key_type).public_key)
     assert not half.has_seed
-    uses = {"tell its seed": lambda: half.seed, "tell its private key": lambda: half.private_key}
+    uses = {"return its seed": lambda: half.seed, "return its private key": lambda: half.private_key}
     if key_type == "curve":
         uses["seal"] = lambda: half.seal(b"", half.public_key)
         uses["open"] = lambda: half.open(b"", half.public_key)

@@ -518,10 +518,13 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ),
         ({"rule": "no-wildcard-publish", "wildcards": "some"}, "rules[0].wildcards: expected one of leading, any"),
         ({"rule": "no-wildcard-publish", "system_account": "no"}, "rules[0].system_account: expected true or false"),
-        ({"rule": "only", "allowed": ["A"]}, "rules[0]: only takes one of publish, subscribe, receive, request, and"),
+        (
+            {"rule": "only", "allowed": ["A"]},
+            "rules[0]: only requires one of publish, subscribe, receive, request, and",
+        ),
         (
             {"rule": "only", "allowed": ["A"], "publish": "a", "receive": "b"},
-            "rules[0]: only takes one of publish, subscribe, receive, request, and this one has publish and receive.",
+            "rules[0]: only requires one of publish, subscribe, receive, request, and this has publish and receive.",
         ),
         ({"rule": "only", "publish": "a"}, "rules[0].allowed: this is required by only."),
         (
@@ -547,7 +550,7 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is not a user"),
         ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule is about"),
         ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule is about the"),
-        ({"rule": "source-complete", "id": "x"}, "rules[0].id: source-complete takes level only."),
+        ({"rule": "source-complete", "id": "x"}, "rules[0].id: source-complete supports only level."),
         ({"rule": "expired-exception"}, "rules[0].rule: there is no rule expired-exception"),
     ],
 )

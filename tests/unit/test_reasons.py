@@ -66,7 +66,7 @@ def test_single_modules_and_what_talks_to_servers() -> None:
     assert shown({"changed": True, "claims": claims, "reasons": ["there is no token yet"]}, "nats_user") == [
         "user orders: created"
     ]
-    gone = {"changed": True, "claims": {}, "reasons": ["the task wants it absent"]}
+    gone = {"changed": True, "claims": {}, "reasons": ["its state is absent"]}
     assert shown(gone, "nats_user", "orders") == ["user orders: removed"]
     assert shown({"changed": False, "claims": claims, "reasons": []}, "nats_user") == []
     pushed = [

@@ -27,7 +27,7 @@ REFUSED = {
     "a: &a {x: 1}\nc:\n  <<: *a\n  <<: *a": "'<<' at line 3 and again in the same dictionary at line 4",
     "a: &a {x: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}": "at line 3: two of the dictionaries that it merges have 'x'",
     # keys that are not text
-    "a: {no: 1}": "at line 1: 'no' is not a text where a key is expected; quote it",
+    "a: {no: 1}": "at line 1: 'no' is not a text, and keys have to be texts; quote it",
     "a:\n  1: 2": "at line 2: '1' is not a text",
     "2020-01-01: a": "'2020-01-01' is not a text",
     "? [a]\n: b": "'a sequence' is not a text",

@@ -406,7 +406,7 @@ def test_names_are_read_whatever_their_case() -> None:
     assert unknown_fields_of(claims) == []
 
 
-TWICE_REFUSED = r"twice in one object|takes for one name"
+TWICE_REFUSED = r"twice in one object|treats as one name"
 #: Duplicate members, which Go decodes one after another into the same field: strings and lists are replaced, objects merge, null changes nothing.
 TWICE = [
     '"pub":{"allow":["a"]},"pub":{"allow":["b"]}',
@@ -454,7 +454,7 @@ def test_what_is_said_twice_in_a_header_is_refused(more: str) -> None:
 def test_what_is_said_twice_in_a_scope_is_refused() -> None:
     template = '"template":{"subs":1,"SUBS":2}'
     for scope in ('"template":{},"kind":"user_scope","KIND":null', f'"kind":"user_scope",{template}'):
-        with pytest.raises(NatsSecurityError, match="takes for one name"):
+        with pytest.raises(NatsSecurityError, match="treats as one name"):
             codec.decode(sign(account_payload('"signing_keys":[{"key":"A",' + scope + "}]"), OPERATOR))
 
 
@@ -734,7 +734,7 @@ def test_mistyped_seed_in_a_file_is_an_error_that_does_not_show_it() -> None:
         ),
         (GOOD, ACCOUNT, "A creds file holds the seed of a user, not that of an account key."),
         (GOOD, key("user", 2), f"The seed is that of {key('user', 2).public_key}, the JWT is about {USER.public_key}"),
-        (GOOD, nkey.from_public_key(USER.public_key), f"The user key {USER.public_key} cannot tell its seed"),
+        (GOOD, nkey.from_public_key(USER.public_key), f"The user key {USER.public_key} cannot return its seed"),
         (GOOD[:-2], USER, "The token's signature is not that of its issuer"),
     ],
 )

@@ -591,7 +591,7 @@ def test_a_strict_operator_signs_with_its_signing_keys_only() -> None:
         (OPERATOR, False, None),
         (OPERATOR_SIGNER, True, None),
         (OPERATOR, True, "is the own key of the operator ACME, which has strict_signing_key_usage"),
-        (_pair("operator", 3), False, "no key of the operator ACME"),
+        (_pair("operator", 3), False, "which is not a key of the operator ACME"),
         (ACCOUNT, False, "is the account itself"),
     ],
 )

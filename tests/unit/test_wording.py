@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import pathlib
 import re
 
@@ -57,18 +59,49 @@ INSTEAD = {
     r"(?<!there )is no (URL|JWT|subject|bearer)": "is not a URL",
     r"anew": "again; re-established",
     r"(is|are) wanted, not|is wanted\\.(?=\"\))": "expected a list, not ...; a name is required",
+    r"there is no such (option|word)": "unsupported option",
+    r"stands? (beside|at an?)": "cannot be combined with; applies only to",
+    r"say which": "name one of, name the key",
+    r"(the same|that) (goes|holds) for": "the same applies to, this also applies to",
+    r"wants it absent": "its state is absent",
+    r"where (one|an?|the) [^.,\"]{1,40} is expected": "expected",
+    r"is no (percentage|version|network|compression|origin|unit|JSON|Unicode|document)": "is not a",
+    r"whoever": "a user that, every client that: say who",
 }
 #: The same for documentation, roles and playbooks only.
 INSTEAD_IN_DOCUMENTATION = {
-    r"nobody|somebody|whoever": "no client, no user, an attacker: say who",
+    r"nobody|somebody": "no client, no user, an attacker: say who",
     r"go(es)? on with": "continue with, keep",
     r"whatever": "every, any, regardless of",
     r"(is|are) gone on with": "is continued",
     r"foretold|foretells?": "predict",
 }
+#: The same for the messages of the plugins only.
+INSTEAD_IN_MESSAGES = {
+    r"at hand": "available",
+    r"told|tells?|says?|said": "reports, returns, states; or name what does not match",
+    r"nobody|anybody|everybody|somebody": "no client, every client: say who",
+    r"in place of": "instead of, replaces",
+    r"whatever": "regardless of",
+    r"takes? (no|for|creds|an?)": "requires, accepts, supports; treats as",
+    r"(does|do) not (take|let)": "does not accept, refuses; allows",
+    r"stands?(?! for\b)": "is",
+}
 #: Programs, for which INSTEAD_IN_DOCUMENTATION does not apply: their comments and docstrings also refer to callers and clients in general.
 PROGRAMS = ("plugins", "schemas", "wheel", "benchmarks", "extensions", "changelogs")
 DOCUMENTATION = [pattern for pattern in READ if not pattern.startswith(PROGRAMS)]
+
+
+@functools.cache
+def lines(*patterns: str) -> list[tuple[str, str]]:
+    """The lines of the files, each with its place."""
+    read = [path for pattern in patterns for path in TOP.glob(pattern)]
+    assert len(read) > 50
+    return [
+        (f"{path.relative_to(TOP)}:{number}", line.strip())
+        for path in read
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +110,37 @@ DOCUMENTATION = [pattern for pattern in READ if not pattern.startswith(PROGRAMS)
 )
 def test_words_that_are_not_used(words: str, patterns: list[str]) -> None:
     found = re.compile(rf"\b({words})\b", re.IGNORECASE)
-    read = [path for pattern in patterns for path in TOP.glob(pattern)]
-    assert len(read) > 50
-    places = [
-        f"{path.relative_to(TOP)}:{number}: {line.strip()}"
-        for path in read
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if found.search(line)
-    ]
+    places = [f"{place}: {line}" for place, line in lines(*patterns) if found.search(line)]
     assert not places, f"write {(INSTEAD | INSTEAD_IN_DOCUMENTATION)[words]!r} instead:\n" + "\n".join(places)
+
+
+@functools.cache
+def messages() -> list[tuple[str, str]]:
+    """The texts of the plugins of three words and more, each with its place. Docstrings and module documentation are not included."""
+    found = []
+    for path in (TOP / "plugins").rglob("*.py"):
+        if path.name == "page_sources.py" or path.parent.name == "doc_fragments":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        others = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).isupper())
+        }
+        for node in ast.walk(tree):
+            if (
+                id(node) not in others
+                and isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and len(node.value.split()) > 2
+            ):
+                found.append((f"{path.relative_to(TOP)}:{node.lineno}", node.value))
+    return found
+
+
+@pytest.mark.parametrize("words", INSTEAD_IN_MESSAGES)
+def test_words_that_are_not_used_in_messages(words: str) -> None:
+    assert len(messages()) > 1000
+    found = re.compile(rf"\b({words})\b", re.IGNORECASE)
+    places = [f"{place}: {text}" for place, text in messages() if found.search(text)]
+    assert not places, f"write {INSTEAD_IN_MESSAGES[words]!r} instead:\n" + "\n".join(places)

@@ -136,7 +136,7 @@ def test_other_rights_of_a_user(account: Account) -> None:
     assert found.line("may publish") == "only answers"
     assert found.line("may subscribe") == "s q"
     assert found.line("may answer") == "requests that it receives (max messages 3, expires 5s)"
-    assert found.line("bearer") == "yes: whoever has the JWT can connect, without the seed"
+    assert found.line("bearer") == "yes: clients connect with the JWT alone, without the seed"
     assert found.line("limits") == "payload 1MiB"
     assert found.line("source networks") == "10.0.0.0/8"
     assert found.line("times") == "start 08:00:00, end 18:00:00"

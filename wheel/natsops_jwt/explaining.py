@@ -133,7 +133,7 @@ def _explain_seed(pair: KeyPair) -> Explanation:
     lines = (
         Line("public key", pair.public_key),
         Line("use", use),
-        Line("seed", "It is not shown. Whoever has this file has the key."),
+        Line("seed", "It is not shown. This file contains the private key."),
     )
     facts = {"key": {"type": pair.type, "public_key": pair.public_key}}
     return Explanation("seed", f"a private key (seed) of {_a(pair.type)}", lines, (), facts)
@@ -264,7 +264,7 @@ def _seed_lines(read: validity.Read, pair: KeyPair | None, problems: list[str]) 
         problems.append(
             "Clients do not find JWT and seed in it, because of its line ends, blanks or lines: write it again."
         )
-    return [Line("seed", "that of the JWT; it is not shown, whoever has this file can connect")]
+    return [Line("seed", "that of the JWT; it is not shown, and this file is enough to connect")]
 
 
 # ---- what it may do
@@ -302,7 +302,7 @@ def _user(claims: Claims, above: list[Claims]) -> Iterator[Line]:
     if not body.is_scoped:
         yield from _access(describe(claims).get("permissions") or {})
         if body.access.bearer_token:
-            yield Line("bearer", "yes: whoever has the JWT can connect, without the seed")
+            yield Line("bearer", "yes: clients connect with the JWT alone, without the seed")
         return
     account = next(
         (parent for parent in above if parent.subject == body.issuer_account and parent.kind == "account"), None
@@ -315,7 +315,7 @@ def _user(claims: Claims, above: list[Claims]) -> Iterator[Line]:
     template = _shown_template(account, entry.key)
     yield from _access(template.pop("permissions", None) or {})
     if template.pop("bearer_token", False):
-        yield Line("bearer", "yes: whoever has the JWT can connect, without the seed")
+        yield Line("bearer", "yes: clients connect with the JWT alone, without the seed")
     for word, value in template.items():
         yield from _rest(word, value)
 

@@ -56,7 +56,7 @@ def _answers_of(tree: Tree, link: Link) -> dict[str, Any]:
         "certain": link.is_certain,
         "implicit": link.implicit,
         "steps": show.link_steps(tree, link),
-        "notes": [*show.link_notes(link), "Answers come to the inbox of whoever asked."],
+        "notes": [*show.link_notes(link), "Replies are sent to the inbox of the requester."],
     }
 
 

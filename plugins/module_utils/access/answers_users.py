@@ -57,7 +57,7 @@ def publish_notes(access: Access) -> list[str]:
     """Notes on what a user may publish."""
     notes = list(access.notes)
     if access.lists.response is not None:
-        notes.append("Its response permission also lets it answer requests that it receives.")
+        notes.append("Its response permission also allows it to answer requests that it receives.")
     return notes
 
 
@@ -127,7 +127,7 @@ def _may_subscribe(tree: Tree, access: Access, subject: str, queue: str) -> dict
         found["receives"] = show.part(delivered)
         if verdict.rule is not None and not contains(verdict.rule.pattern, tokens):
             found["oddities"] = [
-                f"servers let a user that may subscribe to {verdict.rule.subject} subscribe to {subject}"
+                f"servers allow a user that may subscribe to {verdict.rule.subject} to subscribe to {subject}"
             ]
     return found
 
@@ -140,7 +140,7 @@ def _add_inbox(tree: Tree, access: Access, found: dict[str, Any], inbox: str) ->
     if found["allowed"] and replies.is_reserved(inbox):
         found.update(
             allowed=False,
-            reason=f"servers refuse requests that want their answer at {inbox}, which they keep for themselves",
+            reason=f"servers refuse requests whose reply subject is {inbox}, which is reserved",
         )
     elif found["allowed"] and not verdict.allowed:
         found.update(

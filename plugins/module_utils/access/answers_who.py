@@ -188,7 +188,7 @@ def _wide_notes(access: Access, found: Subjects) -> Iterator[str]:
     if allow is not None:
         more = difference(found, union_of(rule.pattern for rule in allow))
         if more:
-            yield f"Servers take * at the end of a permission to subscribe for > too, which adds {sets.describe(more)}."
+            yield f"Servers treat * at the end of a permission to subscribe as > too, which adds {sets.describe(more)}."
 
 
 _WAYS: dict[str, Callable[[Tree, Question, Subjects], _Ways]] = {

@@ -68,7 +68,7 @@ def _shown(tree: Tree, found: Found) -> dict[str, Any]:
 
 def _dead_of(tree: Tree, access: Access) -> Iterator[Dead]:
     for ignored in access.ignored:
-        yield Dead(ignored.subject, f"servers pass over it: {ignored.reason}", ignored.origin)
+        yield Dead(ignored.subject, f"servers ignore it: {ignored.reason}", ignored.origin)
     yield from _dead_publish(tree, access)
     yield from _dead_subscribe(access)
 

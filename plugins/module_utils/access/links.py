@@ -146,9 +146,9 @@ def _link(tree: Tree, account: Entry, item: Import, origin: Origin, added: set[t
         return dataclasses.replace(draft, problems=(Problem(f"servers cannot rename its subjects: {error}", origin),))
     problems = list(_problems(tree, account, item, said, draft))
     if (item.type, item.account, said.remote if item.type == STREAM else said.local) in added:
-        problems.append(Problem("it repeats an earlier import, and servers take the first one only", origin))
+        problems.append(Problem("it repeats an earlier import, and servers use only the first one", origin))
     if not problems and origin.path in _cyclic(tree, account):
-        message = "it forms a cycle with other imports, of which servers leave one out, depending on the account that they load first"
+        message = "it forms a cycle with other imports, of which servers drop one, depending on the account that they load first"
         problems.append(Problem(message, origin, perhaps=True))
     return dataclasses.replace(draft, problems=tuple(problems))
 
@@ -263,7 +263,7 @@ def _problems(tree: Tree, account: Entry, item: Import, said: ImportSubjects, dr
     valid = is_valid_subject(said.remote) and (item.type == STREAM or is_valid_subject(said.local))
     exports = _exports_for(tree, exporter, item.type, said.remote)
     if not valid:
-        yield Problem("it has a subject that servers do not take for one", origin)
+        yield Problem("it has a subject that is not valid for servers", origin)
     elif not exports:
         yield Problem(
             f"the account {exporter.title} does not export {said.remote} as a {item.type}", Origin(exporter, "exports")
@@ -318,7 +318,8 @@ def _activation_problem(tree: Tree, account: Entry, item: Import, export: Export
     keys = {key.key for key in account_body(exporter).signing_keys} | (set() if tree.is_strict else {exporter.key})
     if activation.issuer_account and claims.issuer not in keys:
         return Problem(
-            f"its activation token was signed by {claims.issuer}, no key of the account {exporter.title}", said
+            f"its activation token was signed by {claims.issuer}, which is not a key of the account {exporter.title}",
+            said,
         )
     now = tree.servers.now
     if 0 < claims.expires <= now:

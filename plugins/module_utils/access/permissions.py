@@ -358,7 +358,7 @@ def may_publish(tree: Tree, access: Access, subject: str) -> Verdict:
     tokens = pattern(subject)
     for reserved in reserved_subjects(tree, access):
         if contains(reserved, tokens):
-            return Verdict(False, f"servers keep {sets.text(reserved)} for themselves")
+            return Verdict(False, f"{sets.text(reserved)} is reserved for servers")
     lists = access.lists
     denied = _first(lists.publish_deny, tokens)
     if lists.publish_allow is None:
@@ -427,7 +427,7 @@ def may_subscribe(access: Access, subject: str, queue: str = "") -> Verdict:
     lists = access.lists
     tokens = pattern(subject)
     if queue == _SYSTEM_QUEUE:
-        return Verdict(False, f"servers keep the queue group {_SYSTEM_QUEUE} for themselves")
+        return Verdict(False, f"the queue group {_SYSTEM_QUEUE} is reserved for servers")
     allowed: Rule | None = None
     if lists.subscribe_allow is not None:
         matching = [rule for rule in lists.subscribe_allow if covers_subscription(rule.pattern, tokens)]
@@ -519,7 +519,9 @@ def subscribe_oddity(access: Access, subject: Pattern) -> str:
     wide = next((rule for rule in allowing if contains(_widest(rule.pattern), subject)), None)
     if wide is None:
         return ""
-    return f"servers let a user that may subscribe to {wide.subject} subscribe to {sets.text(_widest(wide.pattern))}"
+    return (
+        f"servers allow a user that may subscribe to {wide.subject} to subscribe to {sets.text(_widest(wide.pattern))}"
+    )
 
 
 def anything(tree: Tree, account: Entry) -> Access:

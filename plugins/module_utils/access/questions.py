@@ -117,7 +117,7 @@ def _word_problems(verb: _Verb, said: dict[str, Any], path: str) -> Iterator[Pro
     known = (*verb.required, *verb.one_of, *verb.optional)
     for word in said:
         if word not in known:
-            yield Problem(f"{path}.{word}", f"there is no such word here; available: {', '.join(known)}.")
+            yield Problem(f"{path}.{word}", f"unsupported key; available: {', '.join(known)}.")
     for word in verb.required:
         if word not in said:
             yield Problem(f"{path}.{word}", "this is required.")
@@ -156,7 +156,7 @@ def _why_not(subject: str) -> str:
         return "it is empty"
     if fields(subject) != [subject]:
         return "it has white space"
-    return "> stands before its end" if ">" in tokens[:-1] else "there is nothing before, after or between dots"
+    return "> is before its end" if ">" in tokens[:-1] else "there is nothing before, after or between dots"
 
 
 def _read_queue(_tree: Tree, value: Any) -> str:

@@ -76,14 +76,14 @@ def read_archive(data: bytes, operator: str | None = None) -> Archive:
     for path, content in files.items():
         if sums.get(path) != hashlib.sha256(content).hexdigest():
             problems.append(
-                f"{path} is not what the manifest says." if path in sums else f"{path} is not in the manifest."
+                f"{path} does not match the manifest." if path in sums else f"{path} is not in the manifest."
             )
     if problems:
-        raise refusal("The backup is not what its manifest says:", problems)
+        raise refusal("The backup does not match its manifest:", problems)
     contents = Contents(name, {path: _text(path, content) for path, content in files.items()})
     held = look_into(contents, operator)
     if manifest["holds"] != counted(contents):
-        raise refusal("The backup is not what its manifest says:", [f"it holds {counted(contents)}."])
+        raise refusal("The backup does not match its manifest:", [f"it holds {counted(contents)}."])
     if operator is not None and (held.operator is None or held.operator.subject != operator):
         raise refusal("The backup is that of another operator:", held.problems)
     return Archive(contents, held, units.parse_time(manifest["created"]), manifest)

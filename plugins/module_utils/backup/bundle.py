@@ -108,7 +108,7 @@ def _from_sealed(text: str, keys: Keys, operator: str | None) -> Archive:
     archive = read_archive(open_sealed(sealed, keys.pairs), operator)
     inside = {**{name: archive.manifest[name] for name in ("created", "store")}, "sha256": digest(archive.contents)}
     if any(sealed.about.get(name) != value for name, value in inside.items()):
-        raise NatsSecurityError("The backup is not what it says outside: it was changed.")
+        raise NatsSecurityError("The backup does not match its header: it was changed.")
     return archive
 
 

@@ -210,9 +210,7 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
     if not did_sign(claims, claims):
         held.problems.append(f"{path} is signed by {claims.issuer}, which is not a key of the operator itself.")
     if expected is not None and claims.subject != expected:
-        held.problems.append(
-            f"{path} is that of the operator {claims.name} {claims.subject}, and {expected} is expected."
-        )
+        held.problems.append(f"{path} is that of the operator {claims.name} {claims.subject}, expected {expected}.")
 
 
 def _check_record(held: Held, contents: Contents) -> None:

@@ -30,7 +30,7 @@ def encrypt(content: bytes, password: str) -> str:
     """The text that `ansible-vault decrypt` opens with this password."""
     _require()
     if not password:
-        raise NatsSecurityError("A backup takes a password that is not empty.")
+        raise NatsSecurityError("The password of a backup must not be empty.")
     salt = os.urandom(_SALT)
     key, check, counter = _derive(password, salt)
     padding = 16 - len(content) % 16

@@ -46,9 +46,7 @@ class JetStreamLimits:
     disk_max_stream_bytes: int = declare(
         "disk_max_stream_bytes", kinds.SIZE_FROM_1, "Bytes of one stream that is kept on disk."
     )
-    max_bytes_required: bool = declare(
-        "max_bytes_required", kinds.BOOL, "Every stream has to say how large it may get."
-    )
+    max_bytes_required: bool = declare("max_bytes_required", kinds.BOOL, "Every stream must have a maximum size.")
     unknown: dict[str, Any] = unknown_fields()
 
 
@@ -103,13 +101,13 @@ class Export:
     token_required: bool = declare(
         "token_req",
         kinds.BOOL,
-        "A private export: importing it takes an activation token, see M(natsops.security.nats_activation).",
+        "A private export: importing it requires an activation token, see M(natsops.security.nats_activation).",
     )
     revocations: dict[str, int] = declare(
         "revocations",
         kinds.REVOCATIONS,
         "Public account keys, or V(*) for all, with the time up to which their activation tokens are revoked.",
-        "V(now) is the time when a task first says so. Omitting a revocation does not take it back, see O(remove_revocations).",
+        "V(now) is the time of the first run with it. Omitting a revocation does not remove it, see O(remove_revocations).",
     )
     response_type: str = declare(
         "response_type",
@@ -161,7 +159,9 @@ class Import:
     )
     type: str = declare("type", kinds.EXPORT_TYPE, "Messages to receive, or requests to send.", required=True)
     share: bool = declare(
-        "share", kinds.BOOL, "Tell the exporting account who asks, for measurements of latency; for services only."
+        "share",
+        kinds.BOOL,
+        "Share the client information of requests with the exporting account, for measurements of latency; for services only.",
     )
     allow_trace: bool = declare(
         "allow_trace",
@@ -317,7 +317,7 @@ class Account:
         "revocations",
         kinds.REVOCATIONS,
         "Public user keys, or V(*) for all, with the time up to which their JWTs are revoked.",
-        "V(now) is the time when a task first says so. Omitting a revocation does not take it back, see O(remove_revocations).",
+        "V(now) is the time of the first run with it. Omitting a revocation does not remove it, see O(remove_revocations).",
     )
     default_permissions: Permissions = declare(
         "default_permissions", nested(Permissions), "The permissions of users that have none of their own."

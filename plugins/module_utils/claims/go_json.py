@@ -105,9 +105,7 @@ class Unwritable(NatsSecurityError):
     """A number that no token can hold: Go, and so every server, refuses the whole token. `path` is the path of the number in the claims."""
 
     def __init__(self, path: str, value: int, low: int, high: int) -> None:
-        super().__init__(
-            f"{path or 'A number'} is {value}, which cannot be written: what reads tokens takes {low} to {high}."
-        )
+        super().__init__(f"{path or 'A number'} is {value}, which cannot be written: the range is {low} to {high}.")
         self.path, self.value, self.low, self.high = path, value, low, high
 
     def within(self, name: str) -> Unwritable:

@@ -195,7 +195,7 @@ def _in_scope(parse: Callable[[Any], int]) -> Kind:
         number = parse(value)
         if number == 0:
             raise ValueError(
-                "0 cannot be told in a scope, where servers read it as unlimited: use at least 1, or deny subjects"
+                "0 cannot be expressed in a scope, where servers read it as unlimited: use at least 1, or deny subjects"
             )
         if number > LARGEST_EXACT:
             raise ValueError(f"{number} is more than a scope can hold, 2^53-1 ({LARGEST_EXACT}): use unlimited")

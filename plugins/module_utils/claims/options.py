@@ -74,7 +74,7 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem], be
     for name, value in options.items():
         where = _join(path, excerpt(str(name)))
         if not isinstance(name, str) or name not in known:
-            problems.append(Problem(where, f"there is no such option here{_suggestion(name, {*known, *beside})}"))
+            problems.append(Problem(where, f"unsupported option{_suggestion(name, {*known, *beside})}"))
         elif value is not None:
             field, holders = known[name]
             holder = target
@@ -142,7 +142,7 @@ def known_only(options: dict[str, Any], known: frozenset[str], path: str, proble
         return options
     for name in filter(unknown.__contains__, options):
         where = _join(path, excerpt(str(name)))
-        problems.append(Problem(where, f"there is no such option here{_suggestion(name, known)}"))
+        problems.append(Problem(where, f"unsupported option{_suggestion(name, known)}"))
     return {name: value for name, value in options.items() if name in known}
 
 

@@ -114,7 +114,7 @@ def refuse_twins(raw: dict[str, Any], path: str) -> None:
         other = seen.setdefault(fold_name(name), name)
         if other != name:
             raise NatsSecurityError(
-                f"{path or 'The payload'} has {quoted(other)} and {quoted(name)} in the token, which NATS takes for one name."
+                f"{path or 'The payload'} has {quoted(other)} and {quoted(name)} in the token, which NATS treats as one name."
             )
 
 

@@ -200,7 +200,7 @@ def _request(server: AccountServer, account: str, data: bytes | None) -> tuple[i
     finally:
         _end([*sockets, connection.sock])
     if isinstance(result, Exception):
-        raise Unreachable(f"{server.shown} cannot be asked: {_say(result)}.")
+        raise Unreachable(f"{server.shown} cannot be queried: {_say(result)}.")
     return result[0], result[1].decode("utf-8", "replace")
 
 

@@ -63,7 +63,7 @@ _WORDS = {
     OTHER: "has a memory or URL resolver",
     CACHE: "has a cache resolver",
     NONE: "is not in operator mode",
-    UNKNOWN: "did not say which resolver it has",
+    UNKNOWN: "did not report its resolver",
 }
 
 
@@ -169,7 +169,7 @@ async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now
         outcome.add_warnings(plan.claim_warnings(one.title, push.claims, operators))
         if len(one.token) > connection.max_payload:
             problems.append(
-                f"The JWT of the {one.title} has {len(one.token)} bytes; the servers take messages of up to {connection.max_payload} (max_payload)."
+                f"The JWT of the {one.title} has {len(one.token)} bytes; the servers accept messages of up to {connection.max_payload} (max_payload)."
             )
         pushes.wanted.append(one)
         pushes.claims.append(push.claims)

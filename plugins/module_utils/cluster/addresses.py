@@ -63,10 +63,12 @@ def server_address(url: str, place: str) -> Address:
     address = _address(url if "://" in url else f"nats://{url}", place, SERVER_PORTS)
     if address.credentials:
         raise NatsSecurityError(
-            f"{place}: {address.shown} has a user or password, but a server in operator mode takes creds or a signer: remove what is before the @."
+            f"{place}: {address.shown} has a user or password, but a server in operator mode requires creds or a signer: remove what is before the @."
         )
     if not address.is_websocket and address.target not in ("", "/"):
-        raise NatsSecurityError(f"{place}: {address.shown} has a path, which a {address.scheme} URL does not take.")
+        raise NatsSecurityError(
+            f"{place}: {address.shown} has a path, which is not supported in {address.scheme} URLs."
+        )
     return address
 
 
@@ -93,7 +95,7 @@ def _address(url: str, place: str, ports: dict[str, int]) -> Address:
     parts = _URL.fullmatch(url)
     if parts is None or "@" in parts["target"] or _BAD_ESCAPE.search((parts["user"] or "") + parts["target"]):
         raise NatsSecurityError(
-            f"{place}: {shown} is not a URL, {wanted}: an IPv6 address stands in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
+            f"{place}: {shown} is not a URL, {wanted}: an IPv6 address is written in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
         )
     if parts["fragment"] is not None:
         raise NatsSecurityError(f"{place}: {shown} has a fragment (#), which no server sees.")

@@ -105,7 +105,7 @@ class Part:
         """Raise Unreadable, with the place, the value and what is expected instead."""
         kinds = {type(None): "missing", dict: "an object", list: "an array"}
         value = kinds.get(type(self.value)) or one_line(json.dumps(self.value))
-        raise Unreadable(f"{self.place} is {value}, where {wanted} is expected")
+        raise Unreadable(f"{self.place} is {value}, expected {wanted}")
 
 
 def parse(raw: bytes, place: str) -> Part:
@@ -119,7 +119,7 @@ def parse(raw: bytes, place: str) -> Part:
     except RecursionError:
         raise Unreadable(f"{place} is nested too deeply") from None
     except (SaidTwiceError, Unreadable):
-        raise Unreadable(f"{place} has a member twice, or a number that is none") from None
+        raise Unreadable(f"{place} has a member twice, or an invalid number") from None
     except ValueError:
         raise Unreadable(f"{place} is not JSON: {one_line(text) or 'empty'}") from None
 
@@ -127,7 +127,7 @@ def parse(raw: bytes, place: str) -> Part:
 def _int64(text: str) -> int:
     # Also refuses NaN and Infinity, which Python reads as numbers, and long digit strings, whose conversion takes seconds.
     if len(text) > len(str(_LARGEST)) + 1 or text.endswith(("N", "y")):
-        raise Unreadable("a number that is none")
+        raise Unreadable("an invalid number")
     return int(text)
 
 

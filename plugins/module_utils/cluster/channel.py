@@ -151,7 +151,7 @@ async def _upgrade(wire: _Wire, info: Info, tls: Tls, address: Address) -> None:
     if wire.is_encrypted or (address.is_websocket and not tls.wanted):
         return
     if not info.offers_tls or address.is_websocket:
-        raise Refused("it offers no TLS, which the task wants: nothing was sent to it", NO_TLS)
+        raise Refused("it offers no TLS, which the task requires: nothing was sent to it", NO_TLS)
     if wire.received:
         raise Refused("it sends more than its INFO in the clear, before TLS begins: nothing was sent to it")
     await wire.encrypt(tls, address.host)
@@ -567,11 +567,11 @@ class Channel:
     def _check_message(self, line: bytes, frame: bytes, start: int) -> None:
         found = _MESSAGE_WITH_HEADERS.fullmatch(line)
         if frame[-2:] != b"\r\n":
-            raise self._broken("a message that does not end where it says")
+            raise self._broken("a message of another length than announced")
         if found is not None and not (
             int(found[1]) <= int(found[2]) and _HEADERS.fullmatch(frame, start, start + int(found[1]))
         ):
-            raise self._broken("a message with headers that are none")
+            raise self._broken("a message with invalid headers")
 
     def _control(self, line: bytes) -> bytes:
         word = line[:4]

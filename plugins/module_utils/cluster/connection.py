@@ -91,13 +91,13 @@ class Options:
     def addresses(self) -> list[Address]:
         """The addresses of the servers. NatsSecurityError for an invalid URL, or one that excludes TLS although TLS is wanted."""
         if not self.servers:
-            raise NatsSecurityError("servers: there is no URL of a server in it.")
+            raise NatsSecurityError("servers: at least one URL of a server is required.")
         found = [server_address(url, f"servers[{index}]") for index, url in enumerate(self.servers)]
         wants = self._why_tls(found)
         for index, address in enumerate(found):
             if wants and address.is_plain:
                 raise NatsSecurityError(
-                    f"servers[{index}]: {address.shown} is never encrypted, and {wants} asks for TLS: write {address.scheme}s://."
+                    f"servers[{index}]: {address.shown} is never encrypted, and {wants} requires TLS: write {address.scheme}s://."
                 )
         return found
 
@@ -302,7 +302,7 @@ def nats_problem() -> str:
     oldest, text = min(versions, default=((0, 0), "of an unknown version"))
     if oldest >= OLDEST_NATS:
         return ""
-    return f"The Python library nats-py {text} is too old, nats-py>=2.16 is needed: older ones let commands into subjects. `pip install 'nats-py>=2.16'`."
+    return f"The Python library nats-py {text} is too old, nats-py>=2.16 is needed: older ones allow commands in subjects. `pip install 'nats-py>=2.16'`."
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -514,7 +514,7 @@ class Connection:
     async def _send(self, subject: str, payload: bytes, reply: str) -> None:
         if len(payload) > self.max_payload:
             raise NatsSecurityError(
-                f"{subject}: the message has {len(payload)} bytes, the server takes up to {self.max_payload} (max_payload)."
+                f"{subject}: the message has {len(payload)} bytes, the server accepts up to {self.max_payload} (max_payload)."
             )
         try:
             await self._client.publish(subject, payload, reply=reply)
@@ -554,13 +554,13 @@ def _say_refusal(text: str, inbox: str) -> str:
     hint = ""
     if "subscription" in text.lower() and inbox in text:
         hint = " Where creds allow answers under a prefix of their own only, name it in inbox_prefix."
-    return f"The server does not let the user do that: {text.rstrip('.')}.{hint}"
+    return f"The server denies this to the user: {text.rstrip('.')}.{hint}"
 
 
 def say(error: BaseException, channel: Channel | None, timeout: float) -> str:
     if channel is not None and channel.problem:
         if "authorization violation" in channel.problem.lower():
-            return "it does not let this user in (authorization violation): is it one of the operator that the server trusts?"
+            return "it refuses this user (authorization violation): is it one of the operator that the server trusts?"
         return channel.problem
     if isinstance(error, ssl.SSLError):
         return f"TLS failed, {getattr(error, 'verify_message', '') or error.reason or error}"

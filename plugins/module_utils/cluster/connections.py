@@ -178,7 +178,7 @@ async def _read(connection: Connection, sought: Sought, found: Found, state: int
             page = read.found.get(id_)
             if page is None:
                 found.problems.append(
-                    f"The server {servers[id_].name} did not say who is connected{read.why_not(id_)}."
+                    f"The server {servers[id_].name} did not list its connections{read.why_not(id_)}."
                 )
                 del offsets[id_]
                 continue

@@ -78,7 +78,7 @@ async def look_at_fleet(connection: Connection, scope: Scope) -> dict[str, Any]:
     for read, what in ((details, "what it is set to"), (routes, "its routes"), (leafs, "its leaf nodes")):
         silent = [server for server in cluster.servers if server.id not in read.found]
         if read is not leafs or scope.leafnodes:
-            warnings += [f"The server {one.name} did not say {what}{read.why_not(one.id)}." for one in silent]
+            warnings += [f"The server {one.name} did not report {what}{read.why_not(one.id)}." for one in silent]
     own = (connection.server_id, connection.host)
     servers = _wanted(cluster, details.found, connection.server_id, scope)
     hosts = server_hosts(servers, details.found, _addresses(routes.found.values(), own))

@@ -88,4 +88,4 @@ def title_of(public_key: str, name: str) -> str:
 def shorten(problems: list[str]) -> list[str]:
     """The first ten problems without duplicates, and a sentence with the number of the others."""
     told = list(dict.fromkeys(problems))
-    return told[:10] + ([f"The same holds for {len(told) - 10} more."] if len(told) > 10 else [])
+    return told[:10] + ([f"The same applies to {len(told) - 10} more."] if len(told) > 10 else [])

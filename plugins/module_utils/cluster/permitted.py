@@ -29,7 +29,7 @@ async def require_permission(connection: Connection, subjects: Iterable[str]) ->
     if refused:
         more = f" and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
         raise NatsSecurityError(
-            f"The server does not let the user do that: the permissions of the user {connection.user.name or connection.user.subject} do not allow it to "
+            f"The server denies this to the user: the permissions of the user {connection.user.name or connection.user.subject} do not allow it to "
             f"publish to {', '.join(refused[:_LISTED])}{more}. Nothing was changed."
         )
 

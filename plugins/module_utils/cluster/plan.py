@@ -63,7 +63,7 @@ def read_wanted(text: str, where: str) -> Wanted:
 def require_account_key(key: str, what: str) -> None:
     """NatsSecurityError if a text is not exactly the public key of an account. Line ends, which keys may have elsewhere, are refused too."""
     if "\n" in key or "\r" in key or not nkey.is_public_key(key, "account"):
-        raise NatsSecurityError(f"{what} is {one_line(repr(key))}, where the public key of an account is expected.")
+        raise NatsSecurityError(f"{what} is {one_line(repr(key))}, expected the public key of an account.")
 
 
 def _read_wanted(token: str, where: str) -> Wanted:
@@ -183,7 +183,7 @@ def _trust(cluster: Cluster) -> list[tuple[frozenset[str], Server]]:
 def _foreign_issuer(one: Wanted, server: Server) -> str:
     start = f"The {one.title} is signed by {one.issuer}"
     if one.issuer == one.subject:
-        return f"{start}, its own key; the server {server.name} wants a key of its operator {_names_of(server)}."
+        return f"{start}, its own key; the server {server.name} requires a key of its operator {_names_of(server)}."
     operator = next((operator for operator in server.operators if one.issuer == operator.subject), None)
     if operator is not None:
         return f"{start}, the identity key of the operator {operator.name}, which is strict: sign with a signing key of it."
@@ -282,7 +282,7 @@ def import_warnings(
         ]
         warnings += [f"The {title}: {problem} Until then servers drop the import." for problem in problems]
     more = len(warnings) - _TOLD
-    return [*warnings[:_TOLD], *([f"The same holds for {more} more imports."] if more > 0 else [])]
+    return [*warnings[:_TOLD], *([f"The same applies to {more} more imports."] if more > 0 else [])]
 
 
 def not_enforced(wanted: Iterable[Wanted], users: Iterable[tuple[str, str]], cluster: Cluster) -> list[str]:
@@ -332,7 +332,7 @@ def plan_push(wanted: Wanted, held: Held, issuers: frozenset[str]) -> Push:
         elif old.issued_at > new.issued_at:
             raise NatsSecurityError(
                 f"The {wanted.title} is newer on the cluster: {where} holds a JWT issued at {show_time(old.issued_at)}, the one of the task was issued at "
-                f"{show_time(new.issued_at)}. An older one is never pushed over a newer one: take over what the newer one says, and issue it again."
+                f"{show_time(new.issued_at)}. An older one is never pushed over a newer one: apply the changes of the newer one, and issue it again."
             )
         else:
             reasons += differences(old, new) or [f"issued: {show_time(old.issued_at)} -> {show_time(new.issued_at)}"]

@@ -68,7 +68,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     )
     if task.signer is None:
         raise NatsSecurityError(
-            f"{len(removals)} accounts are to be removed, and an operator key has to sign that: give signer_path, signer_seed or signers."
+            f"{len(removals)} accounts have to be removed, and an operator key has to sign that: set signer_path, signer_seed or signers."
         )
     signer = task.signer(sorted(allowed))
     if signer is not None and signer.public_key not in allowed:
@@ -85,7 +85,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
             if server.resolver in _KEEPING
         }
         claims = _first_claims(key, answers[key])
-        reason = "the task wants it absent" if task.state == "absent" else "it is none of the accounts of the task"
+        reason = "its state is absent" if task.state == "absent" else "it is none of the accounts of the task"
         outcome.accounts.append(Account(key, claims.name if claims else "", "removed", [reason], states))
         if task.with_claims:
             outcome.before[key] = describe(claims) if claims else {}
@@ -159,7 +159,7 @@ def _require_all(servers: Iterable[Server], read: Read[Any], what: str) -> None:
     silent = [server.name + read.why_not(server.id) for server in servers if server.id not in read.found]
     if silent:
         raise NatsSecurityError(
-            f"It is not known {what}: {', '.join(silent)} did not say; force=true removes them all the same."
+            f"It is not known {what}: {', '.join(silent)} did not report it; force=true removes them all the same."
         )
 
 

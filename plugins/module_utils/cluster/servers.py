@@ -134,7 +134,7 @@ def _read_operator(part: Part) -> Claims:
     except NatsSecurityError as error:
         raise Unreadable(f"{part.place} is not a JWT: {error}") from None
     if claims.kind != "operator":
-        raise Unreadable(f"{part.place} is a JWT of {claims.kind} claims, where one of an operator is expected")
+        raise Unreadable(f"{part.place} is a JWT of {claims.kind} claims, expected one of operator claims")
     if claims.issuer not in (claims.subject, *claims.body.signing_keys):
         raise Unreadable(
             f"{part.place} is signed by {claims.issuer}, which is not a key of the operator {claims.subject}"
@@ -189,9 +189,8 @@ def _say_silence(connection: Connection, pings: Read[_Ping]) -> str:
         return f"{f'The server {id_}' if id_ else 'Something'} answers to {PING}, and cannot be understood: {problem}."
     if connection.nobody_listens:
         return (
-            "No server answered a request to the system: is the user one of the system account? The server replies that nobody listens on "
-            f"{PING} (no responders), so it is not: by its JWT it is a user of the account {connection.account}. Use creds or a system signer of the "
-            "system account."
+            "No server answered a request to the system: is the user one of the system account? There are no responders for "
+            f"{PING}, so it is not: its JWT is that of a user of the account {connection.account}. Use creds or a system signer of the system account."
         )
     return "No server answered a request to the system: is the user one of the system account, and does it have permission?"
 
@@ -287,8 +286,8 @@ def _check_presence(pings: dict[str, _Ping], expected: Sequence[str]) -> list[st
     if known <= len(pings) or expected:
         return []
     warning = (
-        f"The cluster knows of {known} servers, {len(pings)} answered ({here}). One that was away gets new accounts when it is back, "
-        "and brings back those that are deleted meanwhile. Name the servers in expected_servers to insist on them."
+        f"The cluster knows of {known} servers, {len(pings)} answered ({here}). A server that was down gets new accounts when it is up again, "
+        "and restores those that were deleted meanwhile. Name the servers in expected_servers to require them."
     )
     return [warning]
 
@@ -310,9 +309,9 @@ def _server(
     kind = FULL if id_ in resolvers.full else CACHE if id_ in resolvers.keeping else OTHER if operators else NONE
     unclear = ""
     if id_ not in varz.found:
-        unclear = f"did not say which operator it trusts{varz.why_not(id_)}"
+        unclear = f"did not report which operator it trusts{varz.why_not(id_)}"
     elif kind == OTHER and id_ in resolvers.unclear:
-        unclear = f"did not say which resolver it has{resolvers.unclear[id_]}"
+        unclear = f"did not report its resolver{resolvers.unclear[id_]}"
     return Server(
         id=id_,
         name=name,

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
     """Why no server accepts a user, by its JWT and that of its account, at a time in unix seconds; None if no reason is found."""
     if user.expires and user.expires < now:
-        return Answer(EXPIRED, f"its JWT expired at {units.show_time(user.expires)}: it is to be renewed")
+        return Answer(EXPIRED, f"its JWT expired at {units.show_time(user.expires)}: renew it")
     if user.not_before and user.not_before > now:
         return Answer(EARLY, f"its JWT is valid from {units.show_time(user.not_before)} on")
     if account is None:
@@ -44,7 +44,9 @@ def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
     if account.expires and account.expires < now:
         return Answer(EXPIRED, f"the JWT of its account {account.name} expired at {units.show_time(account.expires)}")
     if user.issuer not in keys_of(account):
-        return Answer(UNKNOWN_SIGNER, f"its JWT is signed by {user.issuer}, no key of its account {account.name}")
+        return Answer(
+            UNKNOWN_SIGNER, f"its JWT is signed by {user.issuer}, which is not a key of its account {account.name}"
+        )
     if is_revoked(account.body.revocations, user.subject, user.issued_at):
         return Answer(
             REVOKED, f"it is revoked in its account {account.name}, its JWT is of {units.show_time(user.issued_at)}"
@@ -71,9 +73,9 @@ def _try(options: Options, shown: str) -> Answer:
     except NatsSecurityError as error:
         text = str(error).replace("No server could be connected to. ", "")
         is_refused = "authorization violation" in text.lower()
-        message = f"{shown} does not let it in (authorization violation)" if is_refused else text.rstrip(".")
+        message = f"{shown} refuses it (authorization violation)" if is_refused else text.rstrip(".")
         return Answer(REFUSED if is_refused else UNREACHABLE, message, shown)
-    return Answer(CONNECTED, f"{shown} lets it in", shown)
+    return Answer(CONNECTED, f"{shown} accepts it", shown)
 
 
 async def _nothing_more(_unused: Connection) -> None:
@@ -91,7 +93,7 @@ def explained(user: Mapping[str, Any], looked_up: Mapping[str, Any], operator: s
         if "authorization violation" in message.lower():
             return Answer(
                 WRONG_OPERATOR,
-                "the servers do not let the system account of its operator in either: they trust another operator",
+                "the servers refuse the system account of its operator too: they trust another operator",
             )
         return Answer(REFUSED, f"the servers could not be asked why: {message}")
     others = [
@@ -126,7 +128,7 @@ def _explained_by_account(user: Mapping[str, Any], account: Mapping[str, Any], n
         return Answer(EXPIRED, f"the JWT of its account on the servers expired at {claims['expires']}")
     return Answer(
         NOT_LOADED,
-        f"the servers hold its account as of {claims.get('issued_at')}, and do not let it in: push the account again",
+        f"the servers hold its account as of {claims.get('issued_at')}, and refuse the user: push the account again",
     )
 
 

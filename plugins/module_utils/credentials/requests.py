@@ -96,10 +96,8 @@ def _read_host(host: str, items: Any, problems: list[str]) -> Iterator[Request]:
 
 def _item_problems(item: Any) -> list[str]:
     if not isinstance(item, Mapping):
-        return [f": a dictionary is expected, not {quoted(item)}."]
-    problems = [
-        f".{word}: there is no such option here; available: {', '.join(_WORDS)}." for word in item if word not in _WORDS
-    ]
+        return [f": expected a dictionary, not {quoted(item)}."]
+    problems = [f".{word}: unsupported option; available: {', '.join(_WORDS)}." for word in item if word not in _WORDS]
     for word in ("account", "name", "path"):
         if not isinstance(item.get(word), str) or not item[word]:
             problems.append(f".{word}: a text is needed, not {quoted(item.get(word))}.")
@@ -125,7 +123,7 @@ def _item_problems(item: Any) -> list[str]:
         if not isinstance(item.get(word), (bool, type(None)))
     ]
     if item.get("revoke") and item.get("state") != ABSENT:
-        problems.append(".revoke: it goes with state: absent; the user here is to be present.")
+        problems.append(".revoke: supported only with state: absent.")
     return problems + _claims_problems(item) + _attribute_problems(item)
 
 
@@ -134,7 +132,7 @@ def _claims_problems(item: Mapping[str, Any]) -> list[str]:
     if claims is None:
         return []
     if not isinstance(claims, Mapping):
-        return [f".claims: a dictionary is expected, not {quoted(claims)}."]
+        return [f".claims: expected a dictionary, not {quoted(claims)}."]
     problems = [f".claims.{word}: it does not belong into claims." for word in claims if word in _OF_ITEMS]
     if claims.get("bearer_token") and item.get("born") != DELIVERED:
         problems.append(
@@ -198,7 +196,7 @@ def _claims_that_differ(requests: Sequence[Request]) -> list[str]:
             continue
         if request.id in revoked:
             problems.append(
-                f"{request.place}: the user {request.id} is to be there, and {revoked[request.id].place} revokes it."
+                f"{request.place}: the user {request.id} has to be present, but {revoked[request.id].place} revokes it."
             )
         other = first.setdefault(request.id, request)
         problems += [

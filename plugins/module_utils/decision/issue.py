@@ -63,7 +63,7 @@ class Policy:
             )
         if self.renew_spread and not self.renew_before:
             raise NatsSecurityError(
-                "renew_spread needs renew_before: it says how much earlier still tokens are renewed."
+                "renew_spread needs renew_before: it is the additional time by which tokens are renewed earlier."
             )
         if self.expires_in is not None and self.renew_before + self.renew_spread >= self.expires_in:
             raise NatsSecurityError(

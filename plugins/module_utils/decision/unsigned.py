@@ -146,7 +146,9 @@ def read_requests(text: str, checksum: str | None = None) -> Requests:
     document = Requests(created, tuple(requests))
     found = document.checksum
     if whole.get("checksum") != found:
-        raise _refusal([f"its checksum is {found}, and it says {_short(whole.get('checksum'))}: it was changed"])
+        raise _refusal(
+            [f"its checksum is {found}, not {_short(whole.get('checksum'))} as recorded in it: it was changed"]
+        )
     if checksum is not None and "".join(checksum.split()).lower() != found:
         raise _refusal([f"its checksum is {found}, expected {_short(checksum)}: it is another document"])
     return document
@@ -206,7 +208,7 @@ def _load(text: str) -> dict[str, Any]:
             reason = f"a member occurs twice in one object: {_short(error.key)}"
         raise _refusal([reason]) from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-        raise _refusal([f"it is no document of the format {FORMAT!r}"])
+        raise _refusal([f"it is not a document of the format {FORMAT!r}"])
     if whole.get("version") != VERSION:
         raise _refusal([f"it is of version {_short(whole.get('version'))}, and version {VERSION} is read"])
     unknown = sorted(set(whole) - {"format", "version", "created", "checksum", "requests"})
@@ -219,7 +221,7 @@ def _load(text: str) -> dict[str, Any]:
 
 def _read_item(item: Any, where: str, problems: list[str]) -> Request | None:
     if not isinstance(item, dict) or not isinstance(item.get("what"), str):
-        problems.append(f"{where} is no request")
+        problems.append(f"{where} is not a request")
         return None
     where = f"{where} ({_short(item['what'])})"
     try:
@@ -257,7 +259,7 @@ def _item_problems(item: dict[str, Any], request: Request) -> Iterable[str]:
     expected = _item(request)
     for name, value in expected.items():
         if item.get(name) != value:
-            yield f"{name} is not what the bytes to be signed and the existing token say: it was changed"
+            yield f"{name} does not match the bytes to sign and the existing token: it was changed"
     if request.signature is not None and not nkey.from_public_key(request.claims.issuer).verify(
         request.signing_input.encode("ascii"), request.signature
     ):

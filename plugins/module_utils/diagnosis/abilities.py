@@ -267,7 +267,7 @@ def finding_of(answered: Sequence[Answered], case: Case, problem: str) -> Findin
     if problem:
         return Finding(
             findings.JETSTREAM_DISABLED,
-            f"{case.name[0].upper()}{case.name[1:]} is let in by {case.server}, and {problem}.",
+            f"{case.name[0].upper()}{case.name[1:]} is accepted by {case.server}, and {problem}.",
             "Issue the account with limits.jetstream, memory_storage or disk_storage of more than 0 or unlimited, and push it.",
         )
     lacking = [pair for one in answered for pair in one.missing or ()]
@@ -278,7 +278,7 @@ def finding_of(answered: Sequence[Answered], case: Case, problem: str) -> Findin
     advice = " ".join(dict.fromkeys(_advice(need, found) for need, found in lacking))
     return Finding(
         findings.PERMISSION_MISSING,
-        f"{case.name[0].upper()}{case.name[1:]} is let in by {case.server}, and lacks a permission: {reasons}.",
+        f"{case.name[0].upper()}{case.name[1:]} is accepted by {case.server}, and lacks a permission: {reasons}.",
         advice,
         basis,
     )

@@ -81,7 +81,7 @@ def _diagnose_one(attempt: Attempt, holder: Holder, evidence: Evidence, known: K
         return Diagnosed(case, attempt, unreached)
     if attempt.outcome == attempts.LET_IN:
         closed = why_closed(case) if case is not None else None
-        finding = closed or holder.doubt or Finding(findings.CONNECTED, f"{attempt.shown} lets the user in.")
+        finding = closed or holder.doubt or Finding(findings.CONNECTED, f"{attempt.shown} accepts the user.")
         return Diagnosed(case, attempt, finding, tuple(_notes(case)))
     if attempt.encrypted and attempt.info is not None and attempt.info.verifies_clients and not attempt.words:
         # With TLS 1.3, the client certificate is verified after the handshake, and the connection is reset before the reason can be read.

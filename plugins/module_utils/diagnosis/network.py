@@ -45,7 +45,7 @@ _WHAT_PORT = {
 def _wrong_port(attempt: Attempt, what: str) -> Finding:
     return Finding(
         findings.WRONG_PORT,
-        f"{attempt.shown} is the port of a NATS server for {what}, where the one for {_ways(attempt)} is expected.",
+        f"{attempt.shown} is the port of a NATS server for {what}, expected the one for {_ways(attempt)}.",
         f"Use the port that the server has for {_ways(attempt)}, {_where(attempt)}.",
     )
 
@@ -93,7 +93,7 @@ def _failure(attempt: Attempt, tls: channels.Tls) -> Finding:
     if isinstance(error, ConnectionError):
         return Finding(
             findings.PROTOCOL,
-            f"{shown} closes the connection before it says anything.",
+            f"{shown} closes the connection without sending anything.",
             "Check that a NATS server listens there, and that nothing between this host and it closes connections.",
         )
     if isinstance(error, Refused):
@@ -116,7 +116,7 @@ def _refused(attempt: Attempt, error: Refused) -> Finding:
     if error.kind == channels.NO_NONCE:
         return Finding(
             findings.NOT_OPERATOR_MODE,
-            f"{shown} asks for no signature: the server is not in operator mode, or lets everybody in.",
+            f"{shown} requests no signature: the server is not in operator mode, or accepts every client.",
             "Configure operator, system_account and resolver in the server, with nats_server_config or the role server.",
         )
     if error.kind == channels.NO_CLIENTS:
@@ -191,6 +191,6 @@ def client_certificate(attempt: Attempt, words: str) -> Finding:
     """The finding for a server that requires a client certificate. `words` is the error."""
     return Finding(
         findings.TLS_CLIENT_CERTIFICATE,
-        f"{attempt.shown} verifies clients, and does not take this one's certificate, or its having none ({words}).",
+        f"{attempt.shown} verifies clients, and rejects the certificate of this client, or a client without one ({words}).",
         "Name a certificate that the server's ca_file vouches for in tls_certificate_path, and its key in tls_key_path.",
     )

@@ -181,7 +181,7 @@ def _by_its_words(case: Case) -> Finding | None:
     if "maximum account active connections" in words:
         return Finding(
             findings.ACCOUNT_CONNECTION_LIMIT,
-            f"The account {case.account_key} has as many connections as it may{_limit(case)}.",
+            f"The account {case.account_key} has as many connections as its limit allows{_limit(case)}.",
             "Close connections that are not needed (nats_connections lists them), or issue the account with higher limits.connections, "
             f"or limits.leaf_nodes for leaf nodes, and push it with {_RESOLVER}.",
         )
@@ -291,7 +291,7 @@ def _not_held(case: Case) -> Finding:
     if seen is not None and seen.held is None and seen.server.resolver != "full":
         message = (
             f"{_capital(case.server)} has not loaded the account {title}: its resolver ({seen.server.resolver}) does not have it, "
-            f"or has a JWT of it that it does not take{where}."
+            f"or has a JWT of it that it rejects{where}."
         )
         advice = (
             "Put the account into its resolver: resolver_preload of a memory resolver, the account server of a URL resolver. "
@@ -319,7 +319,7 @@ def _by_store(case: Case) -> Finding:
     if known.system_refused:
         return Finding(
             findings.OTHER_OPERATOR,
-            f"{_capital(case.server)} does not let the user of the system account in either ({known.system_refused}): it trusts another operator, "
+            f"{_capital(case.server)} refuses the user of the system account too ({known.system_refused}): it trusts another operator, "
             "or other keys of it.",
             "Connect to servers of the operator of this user, or configure the servers with the operator's current JWT and restart them.",
             STORE,
@@ -425,7 +425,7 @@ def _callout_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
             findings.AUTH_CALLOUT,
             f"The account {_title(account)} has auth callout: the service that answers it refuses {case.name}, or does not answer in time.",
             f"Look at the log of that service, and see that it is connected, as one of the auth_users {', '.join(authorization.auth_users[:4])}; "
-            "or take authorization out of the account.",
+            "or remove authorization from the account.",
             basis,
         )
 
@@ -487,7 +487,8 @@ def _signer_findings(case: Case, account: Claims, basis: str) -> Iterator[Findin
     if key is not None and key.template is not None and (not is_own or _is_strict(case)) and not user.body.is_scoped:
         yield Finding(
             findings.SCOPE_CONFLICT,
-            f"{_capital(case.name)} has permissions or limits of its own, and the scope {key.role or key.key} of the key that signs it has to say all.",
+            f"{_capital(case.name)} has permissions or limits of its own, and the scope {key.role or key.key} of the key that signs it has to define "
+            "all of them.",
             "Issue the user again without permissions and limits, or with a signing key without a scope.",
             basis,
         )
@@ -523,7 +524,7 @@ def _access_findings(case: Case, account: Claims, basis: str) -> Iterator[Findin
 def _proxy(case: Case, said: str, basis: str) -> Finding:
     return Finding(
         findings.PROXY_REQUIRED,
-        f"{said} lets {case.name} connect only through a proxy that the server trusts (proxy_required).",
+        f"{said} allows {case.name} to connect only through a proxy that the server trusts (proxy_required).",
         "Connect through that proxy, or issue it without proxy_required.",
         basis,
     )
@@ -538,7 +539,7 @@ def _type_findings(case: Case, access: UserAccess, said: str, basis: str) -> Ite
         known = [name for name in allowed if name in CONNECTION_TYPES]
         yield Finding(
             findings.CONNECTION_TYPE,
-            f"{said} lets {case.name} connect as {' or '.join(allowed)} only, and this connection is {wanted}"
+            f"{said} allows {case.name} to connect as {' or '.join(allowed)} only, and this connection is {wanted}"
             f"{'' if known else '; servers know none of these'}.",
             f"Connect in a way that is allowed, or add {wanted} to allowed_connection_types.",
             basis,
@@ -579,7 +580,7 @@ def _place_findings(case: Case, access: UserAccess, said: str, basis: str) -> It
     if access.source_networks and address and not _is_in(address, access.source_networks):
         yield Finding(
             findings.SOURCE_NETWORK,
-            f"{said} lets {case.name} connect from {', '.join(access.source_networks)} only, and the server sees it come from {address}.",
+            f"{said} allows {case.name} to connect from {', '.join(access.source_networks)} only, and the server sees it come from {address}.",
             f"Connect from one of these networks, or add {address} to source_networks.",
             basis,
         )
@@ -591,7 +592,7 @@ def _place_findings(case: Case, access: UserAccess, said: str, basis: str) -> It
             at = hours.shown(access.times_location, case.when)
             yield Finding(
                 findings.HOURS,
-                f"{said} lets {case.name} connect from {shown} ({zone}) only"
+                f"{said} allows {case.name} to connect from {shown} ({zone}) only"
                 + (f", and it is {at}." if open_now is False else "; what time it is there is not known on this host."),
                 "Connect in these hours, or issue it with other times.",
                 basis if open_now is False else NOTHING,

@@ -76,7 +76,7 @@ def path_problem(path: str) -> str:
     if "\0" in path:
         return "it contains a NUL character, which no path can"
     if not is_text(path):
-        return "it contains half of a surrogate pair, which is no character"
+        return "it contains half of a surrogate pair, which is not a character"
     encoded = path.encode("utf-8")
     if len(encoded) > MAX_PATH:
         return f"it has {len(encoded)} bytes, a path has up to {MAX_PATH}"

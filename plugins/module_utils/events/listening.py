@@ -38,7 +38,7 @@ _TURN = 100
 #: The maximum number of messages that are remembered while two connections are open.
 _REMEMBERED = 10000
 #: The message for a user that is not of the system account.
-_NO_SYSTEM_USER = f"nobody listens on {PING} for this user: it is not one of the system account. Use creds or a system signer of the system account."
+_NO_SYSTEM_USER = f"there are no responders for {PING}, so this user is not one of the system account. Use creds or a system signer of the system account."
 
 
 @dataclasses.dataclass
@@ -152,7 +152,7 @@ class Listener:
         while session.pings:
             self._take(session, await channel.next_frame())
         if session.refusals:
-            raise NatsSecurityError(f"the server does not let the user do that: {session.refusals[0].rstrip('.')}")
+            raise NatsSecurityError(f"the server denies this to the user: {session.refusals[0].rstrip('.')}")
 
     async def _reconnect(self) -> None:
         """Connect again, without a time limit. The problem is reported after some attempts, and again when it changes."""
@@ -307,7 +307,7 @@ def _is_final(problem: str) -> bool:
     """Whether a problem is permanent, so that a retry is useless."""
     return any(
         words in problem.lower()
-        for words in ("authorization violation", _NO_SYSTEM_USER.lower(), "does not let the user")
+        for words in ("authorization violation", _NO_SYSTEM_USER.lower(), "denies this to the user")
     )
 
 

@@ -48,7 +48,7 @@ CONNECTED, DISCONNECTED, DROPPED, UNREADABLE, EXPIRING = (
 )
 
 #: The value in a message of Unreadable. It may be a part of a bearer token.
-_VALUE = re.compile(r" is .*, where ", re.DOTALL)
+_VALUE = re.compile(r" is .*, expected ", re.DOTALL)
 _TEMPLATE = re.compile(r"\{(?=[{%#])")
 #: A shorter text cannot contain a seed or a JWT.
 _LONG = 40
@@ -93,7 +93,7 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
 
 def unreadable(where: str, problem: str) -> dict[str, Any]:
     """The event for something that cannot be read: a message, given by its subject, or a file. Secrets are masked, and the value is omitted."""
-    return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, where ", problem)))
+    return event(UNREADABLE, where=hide(where), problem=hide(_VALUE.sub(" is something else, expected ", problem)))
 
 
 def without_templates(value: Any) -> Any:
@@ -214,7 +214,7 @@ def _shown(value: Any) -> str:
 def _read_update(payload: bytes) -> dict[str, Any]:
     claims = _decode(payload)
     if claims.kind != "account":
-        raise Unreadable(f"the message is a JWT of {claims.kind} claims, where one of an account is expected")
+        raise Unreadable(f"the message is a JWT of {claims.kind} claims, expected one of account claims")
     return {
         "time": units.show_time(int(time.time())),
         "claims": {

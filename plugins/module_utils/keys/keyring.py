@@ -98,7 +98,9 @@ class Keyring:
             path = self._path(public_key)
             text = read_text(path, "The seed") if path else None
             if text is None:
-                raise NatsSecurityError(f"The seed of {public_key} is not at hand, which is {self.where or 'none'}.")
+                raise NatsSecurityError(
+                    f"The seed of {public_key} is not available; available: {self.where or 'none'}."
+                )
             self.given[public_key] = _read_pair(path, text, public_key)
         return self.given[public_key]
 

@@ -98,12 +98,12 @@ class KeyPair:
     def seed(self) -> str:
         """The seed, which begins with `S` and the letter of the type. NatsSecurityError if only the public half is available."""
         prefix = PREFIXES[self.type]
-        return _encode_bytes(bytes((_SEED_BYTE | prefix >> 5, (prefix & 31) << 3)) + self._secret("tell its seed"))
+        return _encode_bytes(bytes((_SEED_BYTE | prefix >> 5, (prefix & 31) << 3)) + self._secret("return its seed"))
 
     @property
     def private_key(self) -> str:
         """The private key, which begins with `P`, as `nk` of the NATS tools prints it. NatsSecurityError if only the public half is available."""
-        raw = self._secret("tell its private key")
+        raw = self._secret("return its private key")
         return _encode_bytes(bytes((_PRIVATE_BYTE,)) + (raw if self.type == "curve" else self._private))
 
     def sign(self, data: bytes) -> bytes:
@@ -246,7 +246,9 @@ def _public_half(public_key: str, key_type: str | None) -> KeyPair:
     if key_type is not None and found != key_type:
         raise NatsSecurityError(f"{text} is {_a(found)} public key, expected {_a(key_type)} public key.")
     if found != "curve" and raw[1:32] + bytes((raw[32] & 127,)) in _SMALL_ORDER:
-        raise NatsSecurityError(f"{text} is not a public key: anybody can sign for it (a point of small order).")
+        raise NatsSecurityError(
+            f"{text} is not a public key: signatures for it can be forged (a point of small order)."
+        )
     return KeyPair(found, raw[1:], public_key=text)
 
 

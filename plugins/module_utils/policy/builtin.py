@@ -37,12 +37,12 @@ _SAID = {
     ),
     "no-wildcard-publish": _Said(
         1,
-        "Whoever may publish everywhere may imitate every service of the account and use the JetStream API to delete its streams.",
+        "A user that may publish to every subject can impersonate every service of the account and delete its streams with the JetStream API.",
         f"NIST SP 800-53 AC-6; {_DOCS}/running-a-nats-service/configuration/securing_nats/authorization",
     ),
     "system-account": _Said(
         1,
-        "Without a system account nobody can ask servers what happens, push accounts, or disconnect a user.",
+        "Without a system account, servers cannot be monitored, accounts cannot be pushed, and users cannot be disconnected.",
         f"NIST SP 800-53 AU-12, IR-4; {_DOCS}/running-a-nats-service/configuration/sys_accounts",
     ),
     "connection-limits": _Said(
@@ -57,32 +57,32 @@ _SAID = {
     ),
     "live-imports": _Said(
         1,
-        "Servers leave out an import that does not work and tell the account nothing, so messages are lost. One whose export comes back works again unasked.",
+        "Servers drop an import that does not work and do not report it to the account, so messages are lost. When its export is back, it works again.",
         f"NIST SP 800-53 CM-6; {_DOCS}/running-a-nats-service/configuration/securing_nats/accounts",
     ),
     "no-wildcard-subscribe": _Said(
         2,
-        "Whoever may subscribe to everything reads the messages, requests and answers of every other user of the account.",
+        "A user that may subscribe to every subject reads the messages, requests and replies of all other users of the account.",
         f"NIST SP 800-53 AC-6; {_DOCS}/running-a-nats-service/configuration/securing_nats/authorization",
     ),
     "scoped-signing-keys": _Said(
         2,
-        "Whoever has a signing key with a scope makes users with the permissions of the scope only; without a scope, with any permissions.",
+        "A signing key with a scope can issue only users with the permissions of the scope; without a scope, users with any permissions.",
         f"NIST SP 800-53 AC-6, SC-12; {_DOCS}/using-nats/nats-tools/nsc/signing_keys",
     ),
     "no-identity-signatures": _Said(
         2,
-        "An identity key cannot be replaced without a new account or operator. What signing keys sign lets identity keys stay offline.",
+        "An identity key cannot be replaced without a new account or operator. If signing keys sign, identity keys can stay offline.",
         f"NIST SP 800-53 SC-12, SC-28(3); {_DOCS}/using-nats/nats-tools/nsc/signing_keys",
     ),
     "strict-signing-keys": _Said(
         2,
-        "Where servers refuse what identity keys sign, nobody goes back to these unnoticed.",
+        "Where servers refuse what identity keys sign, their use does not go unnoticed.",
         f"NIST SP 800-53 SC-12, CM-7; {_DOCS}/using-nats/nats-tools/nsc/signing_keys",
     ),
     "bearer-forbidden": _Said(
         2,
-        "Where the account forbids bearer tokens, servers refuse them, whoever signs one.",
+        "Where the account forbids bearer tokens, servers refuse them, regardless of the key that signs.",
         f"NIST SP 800-53 IA-2, CM-7; {_IN_DEPTH}",
     ),
     "key-age": _Said(
@@ -92,12 +92,12 @@ _SAID = {
     ),
     "dead-permissions": _Said(
         2,
-        "A permission without an effect is a mistake, or hides one: whoever wrote it believes that it allows or denies something.",
+        "A permission without an effect is a mistake, or hides one: its author expects it to allow or deny something.",
         "NIST SP 800-53 AC-6(7), CM-6",
     ),
     "unused-exports": _Said(
         2,
-        "An export is open to whoever imports it. One that no account needs is a way into the account for nothing.",
+        "A public export can be imported by every account. One that no account needs is an unnecessary way into the account.",
         "NIST SP 800-53 AC-4, CM-7",
     ),
 }
@@ -137,7 +137,7 @@ OF_POLICY: dict[str, Rule] = {
     EXPIRED: _of_policy(
         EXPIRED,
         "No exception has expired",
-        "An exception is a risk that somebody accepted until a date. After it, somebody has to decide again.",
+        "An exception is a risk that was accepted until a date. After that date, it requires a new decision.",
         "NIST SP 800-53 CA-5, PM-4",
     ),
 }

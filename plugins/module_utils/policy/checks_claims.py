@@ -47,7 +47,7 @@ def bearer(tree: Tree, _rule: Rule, entries: list[Entry]) -> Iterator[Fault]:
             yield Fault(entry, _BEARER, _bearer_origin(tree, entry))
 
 
-_BEARER = "allows bearer tokens, with which whoever has the JWT may connect; set bearer_token to false."
+_BEARER = "allows bearer tokens, so the JWT alone is enough to connect; set bearer_token to false."
 
 
 def _bearer_origin(tree: Tree, user: Entry) -> Origin:
@@ -107,7 +107,7 @@ def strict(_tree: Tree, _rule: Rule, operators: list[Entry]) -> Iterator[Fault]:
     """Operators that allow identity keys to sign."""
     for operator in operators:
         if not operator.claims.body.strict_signing_key_usage:
-            message = "lets identity keys sign; set strict_signing_key_usage to true."
+            message = "allows identity keys to sign; set strict_signing_key_usage to true."
             yield Fault(operator, message, Origin(operator, "strict_signing_key_usage"))
 
 

@@ -96,7 +96,7 @@ _ALL = (
     ),
     Kind(
         "only",
-        "Nobody else may do this",
+        "Only these accounts may do this",
         (ACCOUNTS, USERS),
         checks_access.only,
         {

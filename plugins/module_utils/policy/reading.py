@@ -168,7 +168,7 @@ def _read_complete(item: dict[str, Any], path: str, problems: list[Problem]) -> 
     """The rule source-complete, for which only the level can be set."""
     for word in item:
         if word not in ("rule", "level"):
-            problems.append(Problem(f"{path}.{excerpt(str(word))}", f"{COMPLETE} takes level only."))
+            problems.append(Problem(f"{path}.{excerpt(str(word))}", f"{COMPLETE} supports only level."))
     rule = OF_POLICY[COMPLETE]
     return dataclasses.replace(rule, level=_read(item, "level", _level, (path, problems)) or rule.level, path=path)
 
@@ -184,7 +184,7 @@ def _read_values(kind: Kind, item: dict[str, Any], where: tuple[str, list[Proble
     chosen = [name for name in kind.choice if item.get(name) is not None]
     if kind.choice and len(chosen) != 1:
         said = " and ".join(chosen) or "none"
-        problems.append(Problem(path, f"{kind.name} takes one of {', '.join(kind.choice)}, and this one has {said}."))
+        problems.append(Problem(path, f"{kind.name} requires one of {', '.join(kind.choice)}, and this has {said}."))
     values = {}
     for name, parameter in kind.parameters.items():
         value = _read(item, name, parameter.read, where)

@@ -45,7 +45,7 @@ def _issuer(operator: Claims, account: Claims) -> Iterator[str]:
     trusted = allowed_issuers_of_operator(operator)
     if account.issuer not in trusted:
         yield (
-            f"the JWT of the account {account.name or account.subject} is signed by {account.issuer}, no key of the operator "
+            f"the JWT of the account {account.name or account.subject} is signed by {account.issuer}, which is not a key of the operator "
             f"{operator.name or operator.subject}, which allows {', '.join(sorted(trusted)) or 'none'}: "
             "no server of it would accept what is signed under it."
         )

@@ -88,7 +88,7 @@ def _curve_keys(given: Given, wanted: WantedAccount) -> Findings:
     known = set(given.place.roles.get(owner, {}).values())
     retired = sorted(generations.retired)
     new = [
-        Entity("curve_key", role, wanted.name, CREATED, ("it is to follow",), key, 0)
+        Entity("curve_key", role, wanted.name, CREATED, ("it is the next key",), key, 0)
         for role, key in generations.next.items()
         if key not in known
     ]
@@ -178,7 +178,7 @@ def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | 
 
 #: How to remove a signing key without an outage.
 _WAY = (
-    "That goes for users whose JWT this run would issue again, too, until their clients have it. Instead, keep the role in signing_keys and have the key "
+    "This also applies to users whose JWT this run would issue again, until their clients have it. Instead, keep the role in signing_keys and have the key "
     "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once no client connects by the old key. "
     "For users that another role is to sign, keep both roles until their clients have the new creds. To have the outage, set cut_off: true in the task."
 )
@@ -198,7 +198,7 @@ def _what_ends(key: SigningKey, count: int | None) -> str:
     users = "the users" if count is None else f"{count} user{'s' if count != 1 else ''}"
     return (
         f"{key.key}{role} is removed, which cuts off {users} that it signed: servers close their connections as soon as they have the new JWT of the account, "
-        "and only a JWT by another key lets them in again."
+        "and only a JWT signed by another key is accepted again."
     )
 
 
@@ -235,7 +235,7 @@ def plan_other_accounts(given: Given) -> Findings:
         if one is None and not given.how.prune:
             findings.entities += _extra(name, found.claims, users)
             continue
-        reason = "the document wants it absent" if one is not None else "it is not in the document"
+        reason = "its state is absent" if one is not None else "it is not in the document"
         for user, claims in users.items():
             findings.take(plan_user_that_goes(given, name, user, claims, "its account goes"))
         findings.take(_account_that_goes(given, name, found.claims, reason))

@@ -113,8 +113,8 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
     name = f"{one.item.type} {import_subjects(one.item).remote} of {one.exporter.name}"
     if not decision.is_kept and not given.ring.has(made.signing.issuer):
         message = (
-            f"the activation token is signed by {made.signing.issuer}, which is not at hand, and the JWT that it is in cannot wait for both: "
-            "sign it by nats_activation where the key is, and give it as token."
+            f"the activation token is signed by {made.signing.issuer}, whose seed is not available here, and one JWT cannot wait for two "
+            "signatures: create it with nats_activation where the key is, and set token."
         )
         return _Planned(None, None, Findings(verdict=Verdict((Problem(place + ".activation", message),))))
     reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
@@ -181,7 +181,7 @@ def _export_of(given: Given, account: Found, body: Activation) -> tuple[Export |
         if subject_is_contained(body.import_subject, export.subject):
             if export.token_required:
                 return export, Verdict()
-            message = f"The export of {export.subject} is public: importing it takes no activation token."
+            message = f"The export of {export.subject} is public: importing it requires no activation token."
             return export, Verdict(warnings=(Problem("", message),))
     message = (
         f"the account {name} exports no {body.import_type} {body.import_subject}; "
@@ -235,7 +235,7 @@ def activation_at_hand(
     if not isinstance(body, Activation) or claims.subject != own or body.import_type != item.type:
         return None, "the activation token is for another account, or of another type"
     if keys is not None and claims.issuer not in keys:
-        return None, f"the activation token is signed by {claims.issuer}, no key of the exporting account"
+        return None, f"the activation token is signed by {claims.issuer}, which is not a key of the exporting account"
     if not subject_is_contained(import_subjects(item).remote, body.import_subject):
         return None, f"the activation token is for {body.import_subject}"
     return Found(existing.strip(), claims), ""

@@ -431,4 +431,4 @@ def activation_problems(wanted: WantedAccount, now: int) -> Iterator[Problem]:
         for word in said if isinstance(said, dict) else ():
             if word not in ACTIVATION_WORDS:
                 known = ", ".join(sorted(ACTIVATION_WORDS))
-                yield Problem(f"{path}.{excerpt(str(word))}", f"there is no such option here; available: {known}.")
+                yield Problem(f"{path}.{excerpt(str(word))}", f"unsupported option; available: {known}.")

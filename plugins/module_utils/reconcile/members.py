@@ -125,7 +125,7 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
             Entity("user", user, wanted.name, EXTRA, because, claims.subject, claims.expires)
         )
         return
-    reason = "the document wants it absent" if is_named else "it is not in the document"
+    reason = "its state is absent" if is_named else "it is not in the document"
     members.findings.take(plan_user_that_goes(given, wanted.name, user, claims, reason))
     if wanted.state == EXISTING:
         message = (

@@ -222,11 +222,11 @@ def _no_rotation(owner: str, one: Rotation) -> str:
     if one.account:
         return (
             f"{owner} is the identity key of the account {one.account}, and the account is this key: streams, imports and users of other keys belong to it. "
-            "It is not rotated. Let signing keys sign everything and keep its seed offline; if it is compromised, make a new account, move users and data "
+            "It is not rotated. Sign everything with signing keys and keep its seed offline; if it is compromised, make a new account, move users and data "
             "to it, and remove this one (state: absent)."
         )
     return (
-        f"{owner} is the identity key of the operator, and no key of a role. To rotate it, name the operator in place of a role "
+        f"{owner} is the identity key of the operator, not the key of a role. To rotate it, name the operator instead of a role "
         "(operator: NAME, or rotate_operator of the playbook natsops.security.rotate)."
     )
 
@@ -285,7 +285,7 @@ def _name_curve_key(
     in_token = found.claims.body.authorization.xkey if found is not None else ""
     if role in {one.role for one in account.signing_keys}:
         path = join(account.place, "authorization.xkey.role")
-        names.problems.append(Problem(path, f"a signing key of the account has the role {role}: take another one."))
+        names.problems.append(Problem(path, f"a signing key of the account has the role {role}: choose another name."))
     current = record.get(role) or in_token or started_or_new(place, ring, NewKey("curve", label))
     if in_token and not record.get(role):
         names.adopted.append(f"{in_token} is taken for the role {role}, which is put on record")
@@ -360,7 +360,7 @@ class _Roles:
         ]
         if len(scoped) > 1:
             keys = ", ".join(scoped)
-            message = f"there are {len(scoped)} keys with the role {wanted.role}, {keys}: say which by public_key."
+            message = f"there are {len(scoped)} keys with the role {wanted.role}, {keys}: name one by public_key."
             self.problems.append(Problem(wanted.place, message))
         return scoped[0] if scoped else self.record.get(wanted.role)
 
@@ -368,7 +368,7 @@ class _Roles:
         adopting = [one for one in unnamed if not isinstance(one.options.get("template"), dict)]
         if plain and adopting and (len(plain) > 1 or len(adopting) > 1):
             message = (
-                f"there are signing keys without a role already, {', '.join(plain)}: say with role and public_key together which is which, "
+                f"there are signing keys without a role already, {', '.join(plain)}: give each its role with role and public_key, "
                 f"or list them by public_key to have a new one for {', '.join(one.role for one in adopting)}."
             )
             self.problems.append(Problem(adopting[0].place, message))

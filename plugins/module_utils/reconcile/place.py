@@ -14,7 +14,7 @@ from ..claims import Claims
 from ..claims.options import Problem
 
 #: The fault of a file that has other text around its token.
-SURROUNDED = "its file has something around the JWT"
+SURROUNDED = "its file has content other than the JWT"
 
 
 @dataclasses.dataclass

@@ -427,7 +427,7 @@ def _warnings(
             yield Problem(
                 target.wanted.place,
                 f"{called} was issued again at {units.show_time(entry.reissued)}, after it was revoked up to {at}: that JWT stays valid. "
-                f"To revoke it too, give a time in place of now, from at: {units.show_time(max(entry.reissued, 0))} on.",
+                f"To revoke it too, give a time instead of now, from at: {units.show_time(max(entry.reissued, 0))} on.",
             )
         elif entry.reissued and not change.absent:
             yield Problem(

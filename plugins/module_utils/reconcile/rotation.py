@@ -189,21 +189,21 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
             return f"{key} is a signing key here, and not one of {asked.slot}, which has {current}."
         if at_hand.has_gone(key):
             return slot
-        return f"{key} is not a key of {asked.slot}, and none that it had before: it has {current}."
+        return f"{key} is not a key of {asked.slot}, nor a previous key of it. Its current key is {current}."
     if key == following:
-        return f"{key} is the key that is to follow in {asked.slot}: it cannot go before it has come."
+        return f"{key} is the next key of {asked.slot}: it cannot be retired before it is in use."
     if key == current and retiring:
         return (
-            f"another rotation of {asked.slot} is under way: {retiring} is retiring still. "
+            f"another rotation of {asked.slot} is under way: {retiring} is not retired yet. "
             "Complete that first (phase: retire)."
         )
     if asked.following and asked.following not in (following, current) and (following or key == retiring):
-        return f"{following or current} is the key that follows in {asked.slot} already, not {asked.following}."
+        return f"{following or current} is already the next key of {asked.slot}, not {asked.following}."
     if asked.phase != RETIRE and key == current and not following:
         if asked.following in present:
-            return f"{asked.following} is a key here already: it cannot follow in {asked.slot}."
+            return f"{asked.following} is a key here already: it cannot be the next key of {asked.slot}."
         if not asked.following and at_hand.is_elsewhere(current):
-            return f"{current} is held by a signer elsewhere. Make the key that follows there, and name it: next_public_key."
+            return f"{current} is held by a signer elsewhere. Create the next key there, and set next_public_key."
         following = asked.following or at_hand.make(asked.role)
     if asked.phase == ADD:
         return slot if key == retiring else Slot(current, following)

@@ -63,7 +63,7 @@ def _as_found(given: Given, account: WantedAccount, asked: Rotation) -> WantedUs
     claims, stored = found.claims, given.place.accounts[account.name].claims
     if revoked_until(stored.body.revocations, claims.subject) >= claims.issued_at:
         return Problem(
-            place, f"{asked.user} is revoked, and the document does not have it: a new key would let it in again."
+            place, f"{asked.user} is revoked, and the document does not have it: a new key would give it access again."
         )
     signer = next((key for key in stored.body.signing_keys if key.key == claims.issuer), None)
     role = signer.role if signer else ""
@@ -100,7 +100,7 @@ def _turn(
     current, retiring, _unused = slot
     key = asked.key or retiring or current
     if asked.phase == ADD:
-        return "a JWT is about one key, so no key is added beside that of a user. Begin with the phase resign."
+        return "a JWT is about one key, so a user cannot have a second key. Begin with the phase resign."
     if key == retiring:
         return slot if asked.phase == RESIGN else TurnedUser(current, "", (retiring,))
     if key != current:
@@ -115,7 +115,7 @@ def _turn(
         return TurnedUser("", "", tuple(filter(None, (current, retiring))))
     if retiring:
         return (
-            f"another rotation of the user {asked.account}/{asked.user} is under way: {retiring} is retiring still. "
+            f"another rotation of the user {asked.account}/{asked.user} is under way: {retiring} is not retired yet. "
             "Complete that first (phase: retire)."
         )
     return TurnedUser("", current)
@@ -134,13 +134,13 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
     if user.key and user.key != named:
         path = join(account.user_place(user), "public_key")
         return Problem(
-            path, f"the document names the key that is to go, {user.key}: remove it there, then the key can be rotated."
+            path, f"the document names the key to replace, {user.key}: remove it there, then the key can be rotated."
         )
     if current in _named_by_key(account):
         path = join(account.place, "authorization.auth_users")
-        return Problem(path, f"this names the key that is to go, {current}: write the name of the user, {user.name}.")
+        return Problem(path, f"this names the key to replace, {current}: write the name of the user, {user.name}.")
     if named == current:
-        return Problem(join(asked.place, "next_public_key"), "this is the key that is to go.")
+        return Problem(join(asked.place, "next_public_key"), "this is the key to replace.")
     if named:
         if _has_gone(given, account.name, named):
             return Problem(
@@ -151,7 +151,7 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
     if not given.ring.has(current) and holder_of_creds(creds) != current:
         return Problem(
             asked.place,
-            f"the seed of {current} is not here, it was made elsewhere. Make the key that follows there, and name it: next_public_key. The playbook "
+            f"the seed of {current} is not here, it was made elsewhere. Create the next key there, and set next_public_key. The playbook "
             "natsops.security.rotate does so on the host that has the user in credentials_users, if the creds there are of this key.",
         )
     return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))

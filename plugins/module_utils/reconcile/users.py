@@ -263,7 +263,7 @@ class _Common:
         found = []
         for (_unused, message), places in self._warned.items():
             others = len(set(places)) - 1
-            found.append(Problem(places[0], message if not others else f"{message} The same goes for {others} more."))
+            found.append(Problem(places[0], message if not others else f"{message} The same applies to {others} more."))
         return Verdict(warnings=tuple(found))
 
     def _problem(self, place: str, message: str) -> None:
@@ -320,7 +320,7 @@ class _Common:
             given.ring.add(creds.holder)
         if creds.is_same:
             return given.place.file_reasons(file), is_issued, False
-        return (() if is_issued else ("the creds file holds something else than the JWT and the seed",)), True, False
+        return (() if is_issued else ("the creds file holds content other than the JWT and the seed",)), True, False
 
 
 @dataclasses.dataclass

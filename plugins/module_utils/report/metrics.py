@@ -47,7 +47,7 @@ def _metrics(model: Model) -> Iterator[Metric]:
     yield Metric("nats_account_users", "How many users an account has.", _users(model))
     yield Metric("nats_account_exports", "How many exports an account has.", _exports(model))
     yield Metric("nats_account_imports", "How many imports an account has, by whether they work.", _imports(model))
-    yield Metric("nats_users_refused", "How many users servers refuse whatever they do.", _refused(model))
+    yield Metric("nats_users_refused", "How many users servers always refuse.", _refused(model))
     yield Metric(
         "nats_policy_findings", "How many findings a rule has, without those excepted.", _rules(model, "findings")
     )
@@ -56,7 +56,7 @@ def _metrics(model: Model) -> Iterator[Metric]:
     )
     yield Metric(
         "nats_report_problems",
-        "What could not be read or is not at hand.",
+        "What could not be read or is not available.",
         iter([Sample(_base(model), len(model["problems"]))]),
     )
     if model["comparison"] is not None:

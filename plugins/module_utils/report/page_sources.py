@@ -1523,7 +1523,7 @@ function accountsTable() {
   return el("div", { class: "block" }, el("h3", {}, "Accounts"), grown);
 }
 /* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands.
-   Whoever imports stands after whom it imports from. */
+   An importing account is placed after the accounts that it imports from. */
 
 const CARD = { width: 236, gap: 34, between: 130, header: 52, line: 20, pad: 12, most: 7 };
 const TILE = { width: 136, height: 26, gap: 6, between: 60 };
@@ -1619,7 +1619,7 @@ function layOutCards(columns) {
   return { isDetailed: true, boxes, captions, operator, width: Math.max(width, 200), height: Math.max(height, 120) };
 }
 
-/** Layers as bands of tiles, the operator above them. So many stand beside each other that names can be read; who wants to see all at once zooms out. */
+/** Layers as bands of tiles, the operator above them. A row has as many as leave names readable; zoom out to see all at once. */
 function layOutTiles(columns, room) {
   const boxes = new Map();
   const captions = [];
@@ -2063,7 +2063,7 @@ function select(index, andFocus) {
   }
 }
 
-/** Account and whoever it exports to or imports from. */
+/** An account and those that it exports to or imports from. */
 function neighbours(index) {
   const found = new Set([index]);
   for (const link of importsOf[index]) if (link.from !== null) found.add(link.from);
@@ -2409,7 +2409,7 @@ function legend() {
       "p",
       { class: "muted small" },
       accounts.length > MOST_CARDS
-        ? "Each tile is an account; the line in it grows with its users. Whoever imports is below whom it imports from. " +
+        ? "Each tile is an account; the line in it grows with its users. An importing account is below the accounts that it imports from. " +
           "Select an account to see its links, and show only its neighbours to see what they exchange."
         : "Each card is an account with its users by scope, its exports on the right and its imports on the left. " +
           "Lines lead from an export to who imports it. Select an account for more.",

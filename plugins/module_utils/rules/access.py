@@ -50,7 +50,7 @@ def permission_issues(path: str, permissions: Permissions) -> Iterator[Issue]:
 
 def _publish_issues(path: str, subject: str) -> Iterator[Issue]:
     if not any(subject_problems(subject)):
-        yield from subject_issues(path, subject, "servers pass over it")
+        yield from subject_issues(path, subject, "servers ignore it")
         yield from _template_text_issues(path, subject)
 
 
@@ -62,10 +62,10 @@ def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
     if len(parts) != len(words):  # splitSubjectQueue
         yield _odd(
             path,
-            f"{quoted(text)} has white space, which servers take for the end of the subject; write one space before a queue group.",
+            f"{quoted(text)} has white space, which servers treat as the end of the subject; write one space before a queue group.",
         )
     for part in parts:
-        yield from subject_issues(path, part, "servers pass over it")
+        yield from subject_issues(path, part, "servers ignore it")
     yield from _template_text_issues(path, text)
 
 
@@ -93,7 +93,7 @@ def literal_issues(path: str, subject: str) -> Iterator[Issue]:
         if not templates_in(token) and not token.startswith("{{"):
             yield _odd(
                 path,
-                f"in {quoted(subject)} the token {quoted(token)} is taken literally; a wildcard, * for one token or > for all that follow, stands alone "
+                f"in {quoted(subject)} the token {quoted(token)} is taken literally; a wildcard, * for one token or > for all that follow, is alone "
                 "between dots.",
             )
 
@@ -129,7 +129,7 @@ def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue
         if number < units.UNLIMITED:
             yield _odd(
                 f"{path}.{name}",
-                f"is {number}, which servers take for less than nothing; write unlimited, which is -1.",
+                f"is {number}, which servers treat as less than 0; write unlimited, which is -1.",
             )
 
 

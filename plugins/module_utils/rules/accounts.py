@@ -69,7 +69,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
         yield warns(
             "library",
             "limits",
-            "are what an operator grants, and this account signs itself; omit them, or let the operator sign it.",
+            "are what an operator grants, and this account signs itself; omit them, or sign it with a key of the operator.",
         )
 
 
@@ -121,7 +121,7 @@ def _tier_issues(limits: OperatorLimits) -> Iterator[Issue]:
     if not limits.jetstream_tiers:
         return
     if limits.jetstream != JetStreamLimits():
-        yield _error("limits.jetstream", "stands beside jetstream_tiers; omit one of the two.")
+        yield _error("limits.jetstream", "cannot be combined with jetstream_tiers; omit one of them.")
     if "" in limits.jetstream_tiers:
         yield _error("limits.jetstream_tiers", "have one without a name; name it by its replicas, such as R1 or R3.")
 
@@ -174,18 +174,18 @@ def _one_export_issues(path: str, export: Export) -> Iterator[Issue]:
     if is_stream and export.response_type:
         yield _error(
             f"{path}.response_type",
-            f"{quoted(export.response_type)} stands at a stream, which is not answered; omit it.",
+            f"{quoted(export.response_type)} applies only to services; omit it.",
         )
     if is_stream and export.allow_trace:
-        yield _error(f"{path}.allow_trace", "is set at a stream; only exports of services have it.")
+        yield _error(f"{path}.allow_trace", "applies only to exports of services; omit it.")
     if export.latency is not None:
         if not is_service:
-            yield _error(f"{path}.latency", "is measured of services only; omit it.")
+            yield _error(f"{path}.latency", "applies only to services; omit it.")
         yield from _latency_issues(f"{path}.latency", export.latency)
     if export.response_threshold < 0:
         yield _error(f"{path}.response_threshold", "is negative; write a duration such as 2s.")
     if export.response_threshold > 0 and not is_service:
-        yield _error(f"{path}.response_threshold", "is set at a stream, which is not answered; omit it.")
+        yield _error(f"{path}.response_threshold", "applies only to services; omit it.")
     yield from _subject_issues(f"{path}.subject", export.subject)
     problem = _position_problem(export.subject, export.account_token_position)
     if problem:
@@ -196,7 +196,7 @@ def _one_export_issues(path: str, export: Export) -> Iterator[Issue]:
 def _latency_issues(path: str, latency: ServiceLatency) -> Iterator[Issue]:
     """ServiceLatency.Validate"""
     if not 0 <= latency.sampling <= 100:
-        yield _error(f"{path}.sampling", f"{latency.sampling} is no percentage; write 1 to 100, or headers.")
+        yield _error(f"{path}.sampling", f"{latency.sampling} is not a percentage; write 1 to 100, or headers.")
     yield from _subject_issues(f"{path}.results", latency.results)
     if has_wildcards(latency.results):
         yield _error(
@@ -208,7 +208,7 @@ def _position_problem(subject: str, position: int) -> str:
     if position <= 0:
         return ""
     if not has_wildcards(subject):
-        return f"is {position}, and {quoted(subject)} has no * where the account's key could stand; write one there."
+        return f"is {position}, and {quoted(subject)} has no * where the account's key could be; write one there."
     parts = subject.split(".")
     if position > len(parts):
         return f"is {position}, and {quoted(subject)} has {len(parts)} tokens only."
@@ -312,7 +312,7 @@ def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
     if item.type not in ("service", "stream"):
         yield _error(f"{path}.type", f"{quoted(item.type)} is neither stream nor service.")
     if item.type == "service" and item.allow_trace:
-        yield _error(f"{path}.allow_trace", "is set at a service; only imports of streams have it.")
+        yield _error(f"{path}.allow_trace", "applies only to imports of streams; omit it.")
     if not item.account:
         yield _error(f"{path}.account", "is empty; write the public key of the exporting account.")
     if item.to:
@@ -322,9 +322,9 @@ def _one_import_issues(path: str, item: Import) -> Iterator[Issue]:
         for problem in renaming_problems(item.local_subject, item.subject):
             yield _error(f"{path}.local_subject", problem)
         if item.to:
-            yield _error(f"{path}.local_subject", "stands beside to, which it replaces; omit to.")
+            yield _error(f"{path}.local_subject", "cannot be combined with to, which it replaces; omit to.")
     if item.share and item.type != "service":
-        yield _error(f"{path}.share", "is set at a stream; only imports of services tell who asks.")
+        yield _error(f"{path}.share", "applies only to imports of services; omit it.")
 
 
 def renaming_problems(local: str, subject: str) -> Iterator[str]:
@@ -427,12 +427,12 @@ def _mapping_issues(source: str, destinations: list[WeightedMapping]) -> Iterato
         if cluster and totals[cluster] > 100:
             yield _error(
                 f"{path}[{index}].weight",
-                f"brings the weights in the cluster {quoted(cluster)} to {totals[cluster]}, where 100 are to share; "
-                "one that is omitted counts as 100.",
+                f"brings the weights in the cluster {quoted(cluster)} to {totals[cluster]}, and the maximum is 100; "
+                "an omitted weight counts as 100.",
             )
     if totals.get("", 0) > 100:
         yield _error(
-            path, f"has weights of {totals['']} in all, where 100 are to share; one that is omitted counts as 100."
+            path, f"has weights of {totals['']} in total, and the maximum is 100; an omitted weight counts as 100."
         )
 
 
@@ -464,7 +464,7 @@ def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
             "trace.destination", f"{quoted(trace.destination)} has wildcards, and is published to; write them out."
         )
     if not 0 <= trace.sampling <= 100:
-        yield _error("trace.sampling", f"{trace.sampling} is no percentage; write 1 to 100.")
+        yield _error("trace.sampling", f"{trace.sampling} is not a percentage; write 1 to 100.")
 
 
 def _signing_key_issues(signing_keys: list[SigningKey]) -> Iterator[Issue]:

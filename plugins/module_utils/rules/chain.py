@@ -41,7 +41,7 @@ def chain_of(claims: Claims, parents: list[Claims]) -> Chain:
     problems += told
     verified = not problems and (len(links) > 1 or _is_root(claims)) if parents else None
     if parents and not verified and not problems:
-        problems.append(f"{_name(claims)} is signed by {claims.issuer}, of whom none of the parents knows")
+        problems.append(f"{_name(claims)} is signed by {claims.issuer}, which is not a key of any of the parents")
     scope = _scope(links)
     if scope is not None and isinstance(claims.body, User) and not claims.body.is_scoped:
         problems.append(

@@ -93,7 +93,7 @@ def _subscribe_problems(text: str) -> Iterator[str]:
     """checkPermission"""
     words = text.split(" ")
     if len(words) > 2:
-        yield f"{quoted(text)} has {len(words) - 1} spaces; only one may stand there, between a subject and a queue group."
+        yield f"{quoted(text)} has {len(words) - 1} spaces; only one is allowed, between a subject and a queue group."
         return
     for word in words:
         yield from subject_problems(word)
@@ -116,7 +116,7 @@ def restriction_issues(path: str, access: UserAccess) -> Iterator[Issue]:
         except ValueError as error:
             yield _error(
                 f"{path}source_networks[{index}]",
-                f"{quoted(network)} is no network ({error}); write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
+                f"{quoted(network)} is not a network ({error}); write one such as 192.168.0.0/16, or 10.1.2.3/32 for one address.",
             )
     for index, hours in enumerate(access.times):
         yield from _clock_issues(f"{path}times[{index}].start", hours.start)
@@ -165,7 +165,7 @@ def _response_issues(claims: Claims) -> Iterator[Issue]:
     yield from key_issues("subject", claims.subject, "user")
     yield from key_issues("audience", claims.audience, "server")
     if not response.error and not response.jwt:
-        yield _error("jwt", "is missing; a response has the JWT of a user, or an error that says why there is none.")
+        yield _error("jwt", "is missing; a response has the JWT of a user, or an error with the reason.")
     if response.error and response.jwt:
         yield _error("error", "cannot be combined with a JWT; a response has one of them.")
     yield from optional_key_issues("issuer_account", response.issuer_account, "account")

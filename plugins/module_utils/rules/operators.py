@@ -53,7 +53,7 @@ def _service_url_problem(url: str) -> str:
     except ValueError as error:
         return f"is not a URL ({error}); write one such as tls://nats.example.com:4222."
     if parts.has_user:
-        return "has a user or password, which everybody could read there; remove what is before the @."
+        return "has a user or password, which is readable by all clients; remove what is before the @."
     if parts.path:
         return f"has the path {quoted(parts.path)}; NATS URLs have none, remove it."
     if parts.scheme not in ("nats", "tls", "ws", "wss"):
@@ -72,4 +72,4 @@ def _version_problem(version: str) -> str:
                 return ""
         except ValueError:
             pass
-    return f"{quoted(version)} is no version of a server; write three numbers, such as 2.10.0."
+    return f"{quoted(version)} is not a version of nats-server; write three numbers, such as 2.10.0."

@@ -58,7 +58,8 @@ def _issuer_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
         yield _refused("issuer", f"is the account itself; the operator {name} has to sign it.")
     else:
         yield _refused(
-            "issuer", f"is {shown(account.issuer)}, no key of the operator {name}; sign with one of its keys."
+            "issuer",
+            f"is {shown(account.issuer)}, which is not a key of the operator {name}; sign with one of its keys.",
         )
 
 
@@ -135,7 +136,8 @@ def _user_issuer_issues(account: Claims, user: Claims, strict: bool) -> Iterator
             )
         else:
             yield _refused(
-                "issuer", f"is {shown(user.issuer)}, no key of the account {name}; sign with one of its keys."
+                "issuer",
+                f"is {shown(user.issuer)}, which is not a key of the account {name}; sign with one of its keys.",
             )
     if body.issuer_account not in ("", account.subject):
         yield _refused("issuer_account", f"is {shown(body.issuer_account)}, not the account {name}, {account.subject}.")
@@ -356,7 +358,7 @@ def _position_issues(path: str, subject: str, export: Export, importer: Claims, 
         # The key itself is not in the message: it may be one that does not exist yet.
         yield _refused(
             f"{path}.subject",
-            f"{quoted(subject)} does not have the importing account's public key as token {position}, which the account {exporter} wants; "
+            f"{quoted(subject)} does not have the importing account's public key as token {position}, which the account {exporter} requires; "
             f"write the key there, in a document as {OWN_ACCOUNT}.",
         )
 
@@ -381,7 +383,8 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
         exporter, activation
     ):  # isIssuerClaimTrusted
         yield _refused(
-            f"{path}.token", f"was signed by {activation.issuer}, no key of the account {name}; get a new one from it."
+            f"{path}.token",
+            f"was signed by {activation.issuer}, which is not a key of the account {name}; get a new one from it.",
         )
     if is_revoked(export.revocations, activation.subject, activation.issued_at):
         yield _refused(f"{path}.token", f"is revoked by the account {name}; get a new one from it.")

@@ -142,7 +142,7 @@ def _template_subject_issues(path: str, subject: str) -> Iterator[Issue]:
     rest = without_templates(subject)
     if "{{" in rest or "}}" in rest:
         yield _odd(
-            path, f"{quoted(subject)} has braces that are taken literally; a function stands between {{{{ and }}}}."
+            path, f"{quoted(subject)} has braces that are taken literally; a function is written between {{{{ and }}}}."
         )
     yield from literal_issues(path, rest)
 

@@ -45,7 +45,7 @@ def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
     if claims.kind not in ("account", "user", "activation"):
         return
     if claims.expires < 0:
-        yield _refused("expires", f"is {units.show_time(claims.expires)}, which servers take for over.")
+        yield _refused("expires", f"is {units.show_time(claims.expires)}, which servers treat as expired.")
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
         problem = far_time_problem(time, now)
         if problem:
@@ -56,7 +56,7 @@ def far_time_problem(time: int, now: int) -> str:
     """Why a time is too far from `now` to begin or end a token, both in Unix seconds; empty if it is not. Go's time.Duration overflows after 292 years."""
     if time - now <= units.LONGEST_SPAN:
         return ""
-    return f"{units.show_time(time)} is more than 292 years from now, which servers take for the past; write an earlier time, or omit it."
+    return f"{units.show_time(time)} is more than 292 years from now, which servers treat as the past; write an earlier time, or omit it."
 
 
 def _rules_of(kind: str) -> Callable[[Claims], Iterator[Issue]] | None:
@@ -100,13 +100,13 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
         # without one it accepts every connection, even without credentials.
         yield _refused(
             "signing_keys",
-            "are empty, so strict_signing_key_usage leaves no key that servers trust, and they let anybody in or do not start; "
+            "are empty, so strict_signing_key_usage leaves no key that servers trust, and they accept every client or do not start; "
             "add one.",
         )
     if operator.strict_signing_key_usage and claims.subject in operator.signing_keys:  # validateTrustedOperators
         yield _odd(
             f"signing_keys[{operator.signing_keys.index(claims.subject)}]",
-            "is the operator's own key, which strict_signing_key_usage is to keep out of use; remove it.",
+            "is the operator's own key, which strict_signing_key_usage excludes; remove it.",
         )
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
         if time > 0:  # validateTrustedOperators ignores times.

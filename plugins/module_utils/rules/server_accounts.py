@@ -132,12 +132,12 @@ def _export_issues(path: str, export: Export, services: list[str], covering: Sub
     if export.token_required and export.account_token_position:  # checkAuth
         yield _odd(
             f"{path}.token_required",
-            "has no effect beside account_token_position, servers ask for no token then; omit one of the two.",
+            "has no effect with account_token_position, as servers then require no token; omit one of them.",
         )
     if export.revocations and (not export.token_required or export.account_token_position):  # checkAuth
         yield _odd(
             f"{path}.revocations",
-            "revoke nothing, importing this takes no token; set token_required, or omit them.",
+            "revoke nothing, importing this requires no token; set token_required, or omit them.",
         )
     yield from _revocation_issues(f"{path}.revocations", export.revocations, "account")
     if export.latency is not None and export.type == "service":
@@ -257,7 +257,8 @@ def _mapping_issues(path: str, source: str, destinations: list[WeightedMapping])
         earlier = first.setdefault(destination.subject, index)
         if earlier != index:
             yield _refused(
-                where, f"{quoted(destination.subject)} is there already, whatever the cluster; write each subject once."
+                where,
+                f"{quoted(destination.subject)} is listed already, regardless of cluster; write each subject once.",
             )
         if any(subject_problems(destination.subject)):
             continue

@@ -241,7 +241,7 @@ def not_enforced_by_all(titles: Iterable[tuple[str, Claims]], asserted: str) -> 
     if lowest is None:
         return []
     return [
-        f"is {asserted}, which lets servers run by which {claim.path} of {_several(names)} is not enforced: {_enforced_since(claim)} "
+        f"is {asserted}, which allows servers that do not enforce {claim.path} of {_several(names)}: {_enforced_since(claim)} "
         f"Set it to {claim.since[-1]} or later, or do not rely on that claim."
         for claim, names in _by_claim(titles).items()
         if lowest < _known(claim.since[-1])

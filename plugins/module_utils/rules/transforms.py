@@ -90,7 +90,7 @@ def _number(token: str, text: str, low: int = -(1 << 63), high: int = (1 << 63) 
     try:
         number = atoi(text.strip(" "))
     except ValueError:
-        raise ValueError(f"{excerpt(token)} has {quoted(text)} where a number is expected") from None
+        raise ValueError(f"{excerpt(token)} has {quoted(text)}, expected a number") from None
     if not low <= number <= high:
         raise ValueError(f"{excerpt(token)} has the number {number}, which servers cannot count to")
     return number
@@ -251,7 +251,7 @@ def odd_references(source: str, destination: str) -> str:
     """
     for token, found in _placeholders(source or ">", destination) if destination else ():
         if any(number < 1 for number in found.wildcards):
-            return f"{excerpt(token)} refers to a wildcard below 1, for which servers take the first token; the first wildcard is $1"
+            return f"{excerpt(token)} refers to a wildcard below 1, for which servers use the first token; the first wildcard is $1"
         if found.function in ("partition", "random") and found.number < 1:
             return f"{excerpt(token)} divides into {found.number}; write a number from 1"
     return ""

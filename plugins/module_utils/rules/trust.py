@@ -66,4 +66,4 @@ def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:
     more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
     has = f", which has {', '.join(known[:_SHOWN])}{more}" if known else ""
     signer = "itself" if issuer == subject else issuer
-    return f"its JWT is about {subject}, and its signer is {signer}, no key of the {parent}{has}"
+    return f"its JWT is about {subject}, and its signer is {signer}, which is not a key of the {parent}{has}"

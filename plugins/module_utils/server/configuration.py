@@ -447,7 +447,7 @@ def _resolver_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
     kind = resolver["type"]
     unfit = [name for name in _present(resolver) if name not in ("type", *_RESOLVER_OPTIONS[kind])]
     if unfit:
-        yield Problem("resolver", f"the type {kind} takes no {', '.join(unfit)}.")
+        yield Problem("resolver", f"the type {kind} does not support {', '.join(unfit)}.")
     if resolver["hard_delete"] and not resolver["allow_delete"]:
         yield Problem("resolver.hard_delete", "hard_delete needs allow_delete.")
     if kind == "url" and not _RESOLVER_URL.fullmatch(resolver["url"] or ""):

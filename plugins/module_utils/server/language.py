@@ -52,7 +52,7 @@ def _refuse_surrogates(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise NatsSecurityError(f"{text!r} is no Unicode text, as it has half of a surrogate pair.") from None
+        raise NatsSecurityError(f"{text!r} is not Unicode text, as it has half of a surrogate pair.") from None
 
 
 def _members(members: Mapping[str, Any], depth: int) -> list[str]:

@@ -101,7 +101,7 @@ def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder
             _give(staged, judge.user)
         where = folder if files.is_folder(folder) else staged  # the base of relative paths
         verdict = program.read(judge, trial, where)
-        what = "does not take"
+        what = "does not accept"
         if not verdict.refusal:
             verdict = program.start(judge, trial, os.path.join(staged, "trial.log"), where)
             what = "does not start with"
@@ -109,7 +109,7 @@ def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder
             known = [*configuration.secret_values, *_site_secrets(changes)]
             message = secrets.hidden_message(verdict.refusal.replace(staged + "/", ""), known)
             raise NatsSecurityError(
-                f"{judge.binary} {what} the new configuration, so that of {folder} stays: {message.replace(_TRIAL, MAIN)}"
+                f"{judge.binary} {what} the new configuration, so that of {folder} is kept: {message.replace(_TRIAL, MAIN)}"
             )
 
 

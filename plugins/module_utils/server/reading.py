@@ -293,7 +293,7 @@ class _Reader:
         number = int(digits[:30])
         if unit:
             if rest and rest.lower() not in ("b", "i", "ib"):
-                raise self.fail(f"{unit}{rest} is no unit of a size.")
+                raise self.fail(f"{unit}{rest} is not a unit of size.")
             number *= (1024 if rest else 1000) ** ("kmgtpe".index(unit.lower()) + 1)
         if not INT64_MIN <= number <= INT64_MAX:
             raise self.fail("a number is out of range.")

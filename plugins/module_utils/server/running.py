@@ -191,7 +191,7 @@ def _wanted(service: Service, unit: dict[str, str], data: dict[str, Any]) -> Wan
     if verdict.refusal:
         message = secrets.hidden_message(verdict.refusal, secrets.values_of(data))
         raise NatsSecurityError(
-            f"{service.program.binary} does not take {service.config}, so what runs stays as it is: {message}"
+            f"{service.program.binary} does not accept {service.config}, so the running server is unchanged: {message}"
         )
     return Wanted(
         Running(
@@ -326,7 +326,7 @@ def _reload(service: Service, running: Running, data: dict[str, Any]) -> str:
     unsupported = _UNSUPPORTED.match(said)
     if not unsupported:
         message = secrets.hidden_message(said, secrets.values_of(data))
-        raise NatsSecurityError(f"{service.config} cannot run, and what runs stays as it is: {message}")
+        raise NatsSecurityError(f"{service.config} cannot run, and the running server is unchanged: {message}")
     return unsupported.group(1)
 
 

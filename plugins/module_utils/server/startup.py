@@ -288,7 +288,7 @@ def _operator_rules(server: Server) -> Found:
     if all(one.strict and not one.signing_keys for one in server.operators):
         yield (
             at,
-            "the operator demands signing keys (strict_signing_key_usage) and has none, so there is no key that the server could trust.",
+            "the operator requires signing keys (strict_signing_key_usage) and has none, so there is no key that the server could trust.",
         )
     for operator in server.operators:
         for key in operator.signing_keys:
@@ -302,7 +302,7 @@ def _operator_rules(server: Server) -> Found:
     if server.resolver == "url" and top.block("resolver_preload"):
         yield (
             top.at("resolver_preload"),
-            "a resolver of the type url takes no accounts from the configuration; with preload none there are none.",
+            "a resolver of the type url does not read accounts from the configuration; set preload to none.",
         )
     if server.resolver == "memory":
         yield from _memory_rules(server)
@@ -320,7 +320,7 @@ def _system_account_rules(server: Server) -> Found:
         )
         yield (
             top.at("system_account", "system"),
-            f"the system_account is {configured}, and {whose}; servers take the operator's.",
+            f"the system_account is {configured}, and {whose}; servers use the operator's.",
         )
     if server.resolver in ("full", "cache") and not server.system_account and not server.host.foretold:
         missing = (
@@ -339,7 +339,7 @@ def _version_rules(operator: Operator, host: Host, at: Path) -> Found:
     if wanted and running and wanted > running:
         yield (
             at,
-            f"the operator wants nats-server {operator.server_version} or later (assert_server_version), and this is {host.version}.",
+            f"the operator requires nats-server {operator.server_version} or later (assert_server_version), and this is {host.version}.",
         )
 
 
@@ -465,7 +465,7 @@ def _top_rules(server: Server) -> Found:
     yield from _ocsp_rules(top.block("tls"))
 
 
-_NO_AUTH_USER = "it cannot be used in operator mode; a default sentinel (default_sentinel) is what lets in clients without credentials."
+_NO_AUTH_USER = "it cannot be used in operator mode; a default sentinel (default_sentinel) is what admits clients without credentials."
 
 
 def _ocsp_rules(tls: Block) -> Found:
@@ -482,7 +482,7 @@ def _compression_rules(block: Block, default: str) -> Found:
     mode = (value if isinstance(value, str) else Block(value).text("mode")) or default
     at = block.at("compression")
     if not _COMPRESSION.fullmatch(mode):
-        yield at, f"{mode!r} is no compression; s2_auto, s2_fast, s2_better, s2_best, accept and off are."
+        yield at, f"{mode!r} is not a compression mode; available: s2_auto, s2_fast, s2_better, s2_best, accept, off."
         return
     listed = Block(value, at).listed("rtt_thresholds", "thresholds", "rtts", "rtt")
     thresholds = [Block({"rtt": item}).seconds("rtt") for _path, item in listed]
@@ -493,7 +493,7 @@ def _compression_rules(block: Block, default: str) -> Found:
     while positive and not positive[-1]:
         positive.pop()
     if climbing != sorted(climbing) or not 1 <= len(positive) <= _MOST_THRESHOLDS:
-        yield at, "the thresholds of s2_auto are one to four durations in ascending order, where 0s leaves out a level."
+        yield at, "the thresholds of s2_auto are one to four durations in ascending order, where 0s skips a level."
 
 
 def _cluster_rules(server: Server) -> Found:
@@ -575,7 +575,7 @@ def _websocket_rules(server: Server) -> Found:
     origins = ("allowed_origins", "allowed_origin", "allow_origins", "allow_origin", "origins", "origin")
     for path, origin in websocket.listed(*origins):
         if isinstance(origin, str) and not _is_origin(origin):
-            yield path, f"{origin!r} is no origin, such as https://example.com."
+            yield path, f"{origin!r} is not an origin, such as https://example.com."
     headers = websocket.block("headers")
     for name in headers.members:
         if name.lower() in _REFUSED_HEADERS or name.lower().startswith("sec-websocket-"):
@@ -764,7 +764,7 @@ def _ambiguity_rules(server: Server) -> Found:
             if len(found) > 1:
                 yield (
                     (*block.path, found[-1]),
-                    f"{' and '.join(found)} set the same thing, and the server takes either of them at random; use one.",
+                    f"{' and '.join(found)} set the same thing, and the server uses either of them at random; set only one.",
                 )
 
 

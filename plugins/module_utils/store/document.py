@@ -106,7 +106,7 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
         key = _public_key({"public_key": item["public_key"]}, path, key_type, problems)
         given = _following_key(item["next_public_key"], path, key_type, check_mode, problems)
         if given and given == key:
-            problems.append(Problem(f"{path}.next_public_key", "this is the key that is to go."))
+            problems.append(Problem(f"{path}.next_public_key", "this is the key to replace."))
         if account and account not in named:
             problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
             continue
@@ -137,7 +137,7 @@ def _not_rotated(account: str, user: str) -> str:
     whose = f"the key of its user {excerpt(user)} is" if user else "its keys are"
     how = " It does not have to describe the user." if user else ""
     return (
-        f"the document takes the account {account} as it is (state: existing), so {whose} not rotated: a rotation ends with a change of the account. "
+        f"the document uses the account {account} as it is (state: existing), so {whose} not rotated: a rotation ends with a change of the account. "
         f"Rotate with the document that manages the account.{how}"
     )
 
@@ -176,7 +176,7 @@ def _existing_problems(state: str, options: dict[str, Any], path: str, words: tu
     """A problem for each option, other than `words`, of an entity with state existing."""
     if state != EXISTING:
         return []
-    message = "this is taken as it is found (state: existing), so nothing is said about it here; remove this."
+    message = "this is not managed here (state: existing), so the document does not describe it; remove this."
     return [
         Problem(f"{path}.{word}", message) for word, value in options.items() if word not in words and value is not None
     ]
@@ -279,7 +279,7 @@ def _without_force(options: dict[str, Any], path: str, problems: list[Problem]) 
     """The options without `force`, which is only valid in modules for a single token. In a document it is a problem."""
     if "force" not in options:
         return options
-    message = "there is no such option in a document, whose every run would issue a new JWT; remove it."
+    message = "this option is not supported in a document, as every run would issue a new JWT; remove it."
     problems.append(Problem(f"{path}.force", message))
     return {word: value for word, value in options.items() if word != "force"}
 

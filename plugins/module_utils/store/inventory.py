@@ -157,7 +157,7 @@ def _lost(context: _Context) -> Iterator[_Problem]:
 def _files(store: Store) -> Iterator[_Problem]:
     """The problems of files that do not depend on their content. Complete only after the whole store is read."""
     for path, mode in sorted(store.modes.items()):
-        yield _Problem(path, f"its mode is {mode:04o}, others may have a look at it.", False)
+        yield _Problem(path, f"its mode is {mode:04o}, other users can read it.", False)
     if store.journal:
         yield _Problem(store.layout.journal, "a run did not end; the next one completes it.", False)
 

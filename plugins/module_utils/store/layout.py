@@ -188,7 +188,7 @@ def only_store(stores_dir: str) -> str:
         return names[0]
     if not names:
         raise NatsSecurityError(f"There is no store in {os.path.abspath(stores_dir)}.")
-    raise NatsSecurityError(f"There are several stores in {stores_dir}: say which, of {', '.join(names)}.")
+    raise NatsSecurityError(f"There are several stores in {stores_dir}: name one of {', '.join(names)}.")
 
 
 def name_problem(name: str) -> str:
@@ -198,7 +198,7 @@ def name_problem(name: str) -> str:
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
         return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no / and no \\"
     if not is_text(name):
-        return f"{name!a} cannot be a name: it contains half of a surrogate pair, which is no character"
+        return f"{name!a} cannot be a name: it contains half of a surrogate pair, which is not a character"
     if not name.isprintable():
         return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no character that cannot be shown"
     if name != name.strip():

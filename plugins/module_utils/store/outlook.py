@@ -38,16 +38,16 @@ def _reason(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]]
     if account is not None and _outlives(entity, accounts):
         return (
             f"its account {account['name']} ends before it, at {account['expires']}",
-            f"who holds the operator's key {account['issuer']} renews the account first",
+            f"the holder of the operator's key {account['issuer']} has to renew the account first",
         )
     if entity["issuer"] not in seeds:
         return (
             f"the seed of {entity['issuer']}, which signed it, is not here",
-            f"who holds the key {entity['issuer']} renews it",
+            f"the holder of the key {entity['issuer']} has to renew it",
         )
     return (
         "the document does not renew it: it has no renew_before, a shorter one, or nothing asks for it",
-        f"who describes the {entity['kind']} sets expires_in and renew_before, or removes it",
+        f"the owner of its document has to set expires_in and renew_before, or remove the {entity['kind']}",
     )
 
 

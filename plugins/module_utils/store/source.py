@@ -43,7 +43,9 @@ def parse_source(path: str, text: str, option: str = "src") -> Any:
     # Only an escape sequence can result in half of a surrogate pair.
     place = place_of_half(found) if "\\u" in text or "\\U" in text else ""
     if place:
-        raise NatsSecurityError(f"{option}: {path}: {place} contains half of a surrogate pair, which is no character.")
+        raise NatsSecurityError(
+            f"{option}: {path}: {place} contains half of a surrogate pair, which is not a character."
+        )
     return found
 
 
@@ -77,7 +79,7 @@ def _too_deep(path: str) -> NatsSecurityError:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]', re.DOTALL)
@@ -117,7 +119,7 @@ def _read_yaml(path: str, text: str) -> Any:
         import yaml
     except ImportError:
         raise NatsSecurityError(
-            f"{path} is YAML, which takes the Python library PyYAML on this host: install it, or write JSON."
+            f"{path} is YAML, which requires the Python library PyYAML on this host: install it, or write JSON."
         ) from None
     loader: Any = None
     try:
@@ -247,7 +249,7 @@ class _Check:
             line = key.start_mark.line + 1
             if key.id != "scalar" or key.tag not in (_MERGE, *_TEXTS):
                 shown = key.value if key.id == "scalar" else f"a {key.id}"
-                raise self._error(key, f"{quoted(shown)} is not a text where a key is expected; quote it")
+                raise self._error(key, f"{quoted(shown)} is not a text, and keys have to be texts; quote it")
             if key.value in lines:
                 raise _said_twice(self._path, key.value, lines[key.value], line)
             lines[key.value] = line
@@ -256,7 +258,8 @@ class _Check:
         for name, is_repeated in merged.items():
             if is_repeated and name not in lines:
                 raise self._error(
-                    node, f"two of the dictionaries that it merges have {quoted(name)}; say here which counts"
+                    node,
+                    f"two of the dictionaries that it merges have {quoted(name)}; set the value in the dictionary itself",
                 )
 
     @staticmethod

@@ -114,7 +114,7 @@ def _record_reasons(plan: Plan, store: Store) -> list[str]:
     kept = {name: found.token for name, found in store.accounts.items() if name not in gone | issued}
     reasons = [trust.roles_fault] if trust.roles_fault else []
     if trust.replaced:
-        where = f"is recorded in {store.layout.record}, in place of {trust.replaced}"
+        where = f"is recorded in {store.layout.record}, replacing {trust.replaced}"
         return [*reasons, f"the operator's key {plan.names.operator} {where}"]
     if not record.operator:
         where = f"is recorded in {store.layout.record}, with the keys of {len({*kept, *issued})} accounts"

@@ -164,7 +164,7 @@ def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
         moved = None
     if not isinstance(moved, dict) or not all(isinstance(file, str) for file in moved.values()):
         raise NatsSecurityError(
-            f"The record of seeds in a vault, {layout.vaulted}, is no JSON object of texts: it is left as it is."
+            f"The record of seeds in a vault, {layout.vaulted}, is not a JSON object of strings: it is left as it is."
         )
     return moved
 

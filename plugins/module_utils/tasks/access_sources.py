@@ -224,7 +224,7 @@ def of_document(definition: Any, place: str) -> Source:
         found.operator = Entry(claims, place, wanted.operator.place, wanted.operator.name)
     for account in wanted.accounts:
         if account.state == EXISTING:
-            found.problems.append(f"{account.place}: it is only said to exist, so what it allows is unknown.")
+            found.problems.append(f"{account.place}: its state is existing, so what it allows is unknown.")
         elif account.state != ABSENT:
             _add_account(found, account, names, place, problems)
     _find_activations(found)
@@ -297,7 +297,7 @@ def _read_user(
     entry = next((one for one in signing_keys if one.key == signer), None)
     if not signer or (entry is None and signer != account.subject):
         roles = ", ".join(sorted(names.roles.get(wanted.name, {}))) or "none"
-        what = f"the role {user.role}" if user.role else "no template, which the strict operator wants"
+        what = f"the role {user.role}" if user.role else "no template, which the strict operator requires"
         problems.append(
             Problem(
                 join(place, "signing_key_role"), f"{wanted.name} has no signing key with {what}; available: {roles}."

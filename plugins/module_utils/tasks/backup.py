@@ -137,7 +137,7 @@ def _recipients(given: Sequence[str]) -> list[str]:
 
 def _warn_of(module: CarefulModule, problems: Sequence[str]) -> None:
     for problem in problems[:_SHOWN]:
-        module.warn(f"What nats_restore takes only with accept_unverified=true: {problem}")
+        module.warn(f"What nats_restore accepts only with accept_unverified=true: {problem}")
     if len(problems) > _SHOWN:
         module.warn(f"And {len(problems) - _SHOWN} more files like that, see problems.")
 

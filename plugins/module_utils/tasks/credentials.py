@@ -159,7 +159,7 @@ def _checked_birth(module: CarefulModule, user: _User) -> _User:
         wanted = user.item["public_key"] or user.item["rotated_key"]
         if waiting is not None and pair.public_key not in (waiting.public_key, wanted, *user.item["earlier_keys"]):
             raise NatsSecurityError(
-                f"{user.path} holds the creds of {pair.public_key}, and beside it {files.key_beside(user.path)} holds the seed of "
+                f"{user.path} holds the creds of {pair.public_key}, and {files.key_beside(user.path)} holds the seed of "
                 f"{waiting.public_key}. Remove the one that is not needed."
             )
     found = user._replace(waiting=waiting)
@@ -176,11 +176,11 @@ def _check_key(user: _User) -> None:
     if is_known and not key:
         raise NatsSecurityError(
             f"it has the key {wanted}, whose seed is not on this host ({user.path} is not there). Bring the creds file back, or revoke the user and "
-            "have it made again (state: absent, revoke: true), or take born: delivered where the signing host has the seed."
+            "have it made again (state: absent, revoke: true), or use born: delivered where the signing host has the seed."
         )
     if not key and len(hosts) > 1:
         raise NatsSecurityError(
-            f"the hosts {', '.join(hosts)} ask for the same user, and each would make a key of its own. Give each a user, or take born: delivered."
+            f"the hosts {', '.join(hosts)} ask for the same user, and each would make a key of its own. Give each a user, or use born: delivered."
         )
 
 

@@ -67,14 +67,14 @@ def path_options(spec: dict[str, Any], params: dict[str, Any], prefix: str = "")
 
 
 def check_paths(options: Sequence[PathOption]) -> None:
-    """Raise NatsSecurityError for a text that is not a valid path, and for a path of a folder where a file is expected."""
+    """Raise NatsSecurityError for a text that is not a valid path, and for the path of a folder instead of a file."""
     for option in options:
         is_folder = option.name.endswith("dir") or option.name in _FOLDERS
         if is_folder and not option.path:
             continue  # treated as omitted
         problem = path_problem(option.path)
         if not problem and not is_folder and option.path.endswith("/"):
-            problem = "it ends with a slash, where the path of a file is expected"
+            problem = "it ends with a slash, expected the path of a file"
         if problem:
             path = ascii(option.path if len(option.path) <= 200 else option.path[:200] + "...")
             raise NatsSecurityError(f"{option.shown}: {path} cannot be used: {problem}.")

@@ -188,8 +188,8 @@ def _warn(module: CarefulModule, result: dict[str, Any], is_known: bool) -> None
     if not is_known:
         operator = result["operator"]
         module.warn(
-            f"Only JWTs say that {operator['public_key']} is the operator {operator['name']}: no key of it is at hand. Compare it with a server that you "
-            "trust, and give it as operator."
+            f"Only JWTs state that {operator['public_key']} is the operator {operator['name']}: none of its keys is available here. Compare it with a "
+            "server that you trust, and give it as operator."
         )
     for name, what in _COUNTED.items():
         found = list(result[name])

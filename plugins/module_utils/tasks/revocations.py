@@ -44,7 +44,7 @@ def _change(params: dict[str, Any]) -> RevocationChange:
     for index, item in enumerate(params["revocations"] or ()):
         place = f"revocations[{index}]"
         if item["at"] is not None and state != "present":
-            problems.append(f"{place}.at: a time is for state=present; an entry is removed whatever its time is.")
+            problems.append(f"{place}.at: a time is for state=present; an entry is removed regardless of its time.")
         try:
             at = NOW if item["at"] in (None, "now") else units.parse_time(item["at"])
         except ValueError as error:

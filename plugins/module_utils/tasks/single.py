@@ -143,7 +143,7 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
     role, path = module.params.get("signing_key_role"), module.params["account_jwt_path"]
     if role is not None and path is None:
         raise NatsSecurityError(
-            "signing_key_role needs account_jwt_path or account_jwt: the roles stand in the account's JWT."
+            "signing_key_role needs account_jwt_path or account_jwt: the roles are in the account's JWT."
         )
     require_jwt_for_folder(module, signing, found)
     account = module.params["account"]

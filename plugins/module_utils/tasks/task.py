@@ -203,7 +203,7 @@ def _do(
 def refuse_half(place: str) -> None:
     """Raise NatsSecurityError for a text with half of a surrogate pair, given by its place. An empty place means that there is none."""
     if place:
-        raise NatsSecurityError(f"{place} contains half of a surrogate pair, which is no character.")
+        raise NatsSecurityError(f"{place} contains half of a surrogate pair, which is not a character.")
 
 
 def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any]) -> None:
@@ -212,7 +212,7 @@ def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any
         place = masking.place_of_secret(shown.get(name), name)
         if place is not None and option.get("type") == "path":
             raise NatsSecurityError(
-                f"{place} has a seed in it, where the path of a file is expected. A seed itself goes into an option whose name ends in seed."
+                f"{place} has a seed in it, expected the path of a file. A seed itself goes into an option whose name ends in seed."
             )
         if place is not None:
             raise NatsSecurityError(

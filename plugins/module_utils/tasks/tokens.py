@@ -152,7 +152,7 @@ def signer(module: CarefulModule, key_type: str, own: Key | None = None) -> Sign
     if signers:
         if seed is not None or (path is not None and not os.path.isdir(path)):
             raise NatsSecurityError(
-                "signers: with these no seed signs; beside them signer_path may be a folder of seeds."
+                "signers: cannot be combined with a seed that signs; signer_path may be a folder of seeds."
             )
         return _external(signers, key_type, path, own)._replace(asks=asks)
     if asks and seed is None and path is None:
@@ -230,7 +230,7 @@ def require_jwt_for_folder(module: CarefulModule, signing: Signer, found: Found 
         many = f"signer_path: {path} is a folder" if path is not None else "signers: there are several keys"
         if path is None and not module.params["signers"]:
             many = "unsigned_path: no key is named"
-        raise NatsSecurityError(f"{many}, so the JWT that says which keys may sign is needed.")
+        raise NatsSecurityError(f"{many}, so the JWT with the keys that may sign is required.")
 
 
 # ---- tokens
@@ -386,7 +386,7 @@ def absent(module: CarefulModule, places: list[Source], kind: str) -> dict[str, 
     gone = next(iter(removed.values()), None)
     result.update(
         changed=gone is not None,
-        reasons=["the task wants it absent"] if gone is not None else [],
+        reasons=["its state is absent"] if gone is not None else [],
         public_key=gone.subject if gone is not None else None,
         claims={},
         diff={"before": describe(gone) if gone is not None else {}, "after": {}},

@@ -121,7 +121,7 @@ def _from_base64(output: bytes) -> bytes:
         signature = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
         if len(signature) == 64:
             return signature
-    raise NatsSecurityError(f"{len(output)} bytes came where the base64 of a signature, of 64 bytes, is expected.")
+    raise NatsSecurityError(f"{len(output)} bytes of output, expected a signature of 64 bytes in base64.")
 
 
 def _converse(process: subprocess.Popen[bytes], data: bytes, most_bytes: int, timeout: float) -> Ran:

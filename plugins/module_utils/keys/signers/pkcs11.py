@@ -121,16 +121,16 @@ class Pkcs11:
     def _explained(self, error: Exception) -> NatsSecurityError:
         names = {
             "PinIncorrect": "the PIN is wrong. Correct it (pin, pin_path, pin_variable) before the next run: a token locks its PIN after a few wrong ones.",
-            "PinInvalid": "the PIN has characters that the token does not take.",
+            "PinInvalid": "the PIN has characters that the token does not accept.",
             "PinLenRange": "the PIN is too short or too long for the token.",
             "PinLocked": "the PIN is locked, after too many wrong ones: set a new one with the PIN of the token's security officer.",
             "PinExpired": "the PIN has expired: set a new one.",
             "UserPinNotInitialized": "the token has no PIN of a user yet: set one with the PIN of its security officer.",
-            "UserNotLoggedIn": "the key takes a login: give a PIN.",
+            "UserNotLoggedIn": "the key requires a login: set a PIN.",
             "MechanismInvalid": "the token does not sign with EdDSA (CKM_EDDSA), so no key in it can sign for NATS.",
             "KeyTypeInconsistent": "the key does not sign with EdDSA: it is not an Ed25519 key.",
-            "TokenNotPresent": "the token is gone.",
-            "DeviceRemoved": "the device is gone.",
+            "TokenNotPresent": "the token was removed.",
+            "DeviceRemoved": "the device was removed.",
             "SessionHandleInvalid": "the session was ended.",
             "SessionClosed": "the session was ended.",
         }

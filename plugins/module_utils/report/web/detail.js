@@ -153,7 +153,7 @@ function legend() {
       "p",
       { class: "muted small" },
       accounts.length > MOST_CARDS
-        ? "Each tile is an account; the line in it grows with its users. Whoever imports is below whom it imports from. " +
+        ? "Each tile is an account; the line in it grows with its users. An importing account is below the accounts that it imports from. " +
           "Select an account to see its links, and show only its neighbours to see what they exchange."
         : "Each card is an account with its users by scope, its exports on the right and its imports on the left. " +
           "Lines lead from an export to who imports it. Select an account for more.",

@@ -1,5 +1,5 @@
 /* Where everything on the map is. Few accounts are cards with what they export and import, in columns; many are tiles in bands.
-   Whoever imports stands after whom it imports from. */
+   An importing account is placed after the accounts that it imports from. */
 
 const CARD = { width: 236, gap: 34, between: 130, header: 52, line: 20, pad: 12, most: 7 };
 const TILE = { width: 136, height: 26, gap: 6, between: 60 };
@@ -95,7 +95,7 @@ function layOutCards(columns) {
   return { isDetailed: true, boxes, captions, operator, width: Math.max(width, 200), height: Math.max(height, 120) };
 }
 
-/** Layers as bands of tiles, the operator above them. So many stand beside each other that names can be read; who wants to see all at once zooms out. */
+/** Layers as bands of tiles, the operator above them. A row has as many as leave names readable; zoom out to see all at once. */
 function layOutTiles(columns, room) {
   const boxes = new Map();
   const captions = [];

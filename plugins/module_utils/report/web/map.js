@@ -359,7 +359,7 @@ function select(index, andFocus) {
   }
 }
 
-/** Account and whoever it exports to or imports from. */
+/** An account and those that it exports to or imports from. */
 function neighbours(index) {
   const found = new Set([index]);
   for (const link of importsOf[index]) if (link.from !== null) found.add(link.from);
