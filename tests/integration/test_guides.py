@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from checkout import ROOT
 from support.guides import FOLDER, Reader, blocks, new_user, tarball
 from support.plays import cores
 
@@ -71,10 +72,12 @@ def test_guides_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib.P
         assert str(tmp_path) in reader.run("ansible-galaxy collection list natsops.security")
 
 
-def test_every_guide_is_in_the_table_of_contents() -> None:
+def test_every_guide_is_in_the_table_of_contents_and_in_the_readme() -> None:
     listed = yaml.safe_load((FOLDER.parent / "extra-docs.yml").read_text())["sections"][0]["toctree"]
     assert sorted(listed) == sorted(path.stem for path in FOLDER.glob("*.rst"))
     assert [name for name in listed if name in IN_ORDER] == IN_ORDER
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in listed if f"docs/docsite/rst/{name}.rst" not in readme] == []
 
 
 def document() -> str:
