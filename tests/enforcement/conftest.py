@@ -7,7 +7,7 @@ Without options, as in `make test`, nats_store creates the store, one nats-serve
 To run every test on each server of an existing cluster:
 
     python -m pytest tests/enforcement -p no:xdist \\
-        --nats-servers nats://10.99.0.11:4222,nats://10.99.0.12:4222,nats://10.99.0.13:4222 \\
+        --nats-servers nats://192.0.2.11:4222,nats://192.0.2.12:4222,nats://192.0.2.13:4222 \\
         --nats-store STORES/ENFORCEMENT --nats-keys KEYS --nats-proxy-key FILE \\
         --nats-websocket-port 8080 --nats-mqtt-port 1883 --nats-leafnode-port 7422
 
@@ -18,7 +18,7 @@ To run every test on each server of an existing cluster:
   of every server, without TLS. MQTT requires a `server_name`.
 - They trust the proxy whose seed is in FILE, for example a user seed: `proxies { trusted: [ { key: "U..." } ] }`. Servers before 2.12 do not support proxies.
 - They have time zone data: Debian's package tzdata.
-- --nats-servers lists all servers of the cluster, three or more, and clients connect to them from 127.0.0.0/8 or 10.99.0.0/24.
+- --nats-servers lists all servers of the cluster, three or more, and clients connect to them from 127.0.0.0/8 or 192.0.2.0/24.
 - The tests share accounts and their limits, so one process runs them one after another. They leave only the streams that MQTT creates, and can be run
   again.
 """

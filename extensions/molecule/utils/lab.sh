@@ -153,7 +153,7 @@ up() {
   ip netns add "$control"
   ip -n "$control" link set lo up
   ip -n "$control" link add br0 type bridge
-  ip -n "$control" addr add 10.99.0.1/24 dev br0
+  ip -n "$control" addr add 192.0.2.1/24 dev br0
   ip -n "$control" link set br0 up
   for spec in "$@"; do
     IFS=, read -r name address root <<<"$spec"
