@@ -392,8 +392,16 @@ def _decode_times(value: Any, path: str) -> dict[str, int]:
     return {valid_text(key): read(item, f"{path}.{key}") for key, item in value.items()}
 
 
-#: In wanted claims, the time of a revocation that takes effect when it is first issued. Issued claims never have it.
+#: In wanted claims, the time of a revocation that takes effect when it is first issued. Issued claims have a TimeOfRun in its place.
 NOW = units.INT64_MIN - 1
+
+
+class TimeOfRun(int):
+    """The time of a revocation that takes effect in this run. It is shown as `now`, because check mode and the real run have different times."""
+
+
+def _show_time_of_revocation(at: int) -> str:
+    return "now" if at == NOW or isinstance(at, TimeOfRun) else units.show_time(at)
 
 
 def _parse_times(value: Any) -> dict[str, int]:
@@ -407,7 +415,7 @@ REVOCATIONS = Kind(
     _decode_times,
     {},
     _parse_times,
-    lambda value: {key: "now" if value[key] == NOW else TIME.show(value[key]) for key in sorted(value)},
+    lambda value: {key: _show_time_of_revocation(value[key]) for key in sorted(value)},
     {"type": "dict"},
     accepts=("revocations",),
 )

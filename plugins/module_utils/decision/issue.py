@@ -17,7 +17,7 @@ from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, Export, Generic, Operator, SigningKey, User, unknown_fields_of
 from ..claims.comparison import carry_over_unknown, describe, differences, identities
 from ..claims.declaration import copy_with
-from ..claims.kinds import NOW
+from ..claims.kinds import NOW, TimeOfRun
 from ..keys.nkey import KeyPair
 from ..token import codec
 
@@ -231,13 +231,14 @@ def _retain(wanted: Claims, old: Claims | None, unknown: list[str], policy: Poli
 
 
 def _retained_revocations(wanted: dict[str, int], old: dict[str, int], policy: Policy, now: int) -> dict[str, int]:
-    """All revocations of both, each with its later time (RevocationList.Revoke never moves one back). NOW becomes `now` only for a new revocation."""
+    """All revocations of both, each with its later time (RevocationList.Revoke never moves one back). NOW becomes the time of this run only for a new
+    revocation."""
     if policy.exact_revocations:
         return dict(wanted)
     retained = {key: at for key, at in old.items() if key not in policy.remove_revocations}
     for key, at in wanted.items():
         if key not in policy.remove_revocations:
-            retained[key] = retained.get(key, now) if at == NOW else max(at, retained.get(key, at))
+            retained[key] = retained.get(key, TimeOfRun(now)) if at == NOW else max(retained.get(key, at), at)
     return retained
 
 
@@ -275,12 +276,12 @@ def _expiry_reasons(old: Claims, policy: Policy, now: int) -> list[str]:
     life = old.expires - old.issued_at
     if abs(life - policy.expires_in) > LIFE_TOLERANCE:
         return [f"expires: {units.show_seconds(life)} -> {units.show_seconds(policy.expires_in)} after issue"]
-    left = old.expires - now
-    if left <= 0:
-        return [f"expired {units.show_seconds(-left)} ago"]
-    window = policy.renewal_window(old.subject)
-    if left <= window:
-        return [f"expires in {units.show_seconds(left)}, renewal window {units.show_seconds(window)}"]
+    # The text does not depend on the time, so that check mode shows the same as the real run.
+    at, window = units.show_time(old.expires), policy.renewal_window(old.subject)
+    if old.expires <= now:
+        return [f"expired at {at}"]
+    if old.expires - now <= window:
+        return [f"expires at {at}, renewal window {units.show_seconds(window)}"]
     return []
 
 
@@ -289,7 +290,6 @@ def _say_time(at: int) -> str:
 
 
 def _show_wanted_expiry(policy: Policy) -> str:
-    # The text does not depend on the time, so that check mode shows the same as the real run.
     if policy.expires_in is not None:
         return f"{units.show_seconds(policy.expires_in)} after issue"
     return _say_time(policy.expires_at or 0)
@@ -303,7 +303,7 @@ def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int, 
     warnings = []
     if policy.expires_at is not None and policy.expires_at <= now and (old is None or old.expires != policy.expires_at):
         warnings.append(
-            f"expires_at is {units.show_seconds(now - policy.expires_at)} in the past: no server accepts the token."
+            f"expires_at is {units.show_time(policy.expires_at)}, which is in the past: no server accepts the token."
         )
     if policy.issued_after and (old is None or old.issued_at <= policy.issued_after):
         warnings.append(
@@ -318,7 +318,7 @@ def _warnings(old: Claims | None, unknown: list[str], policy: Policy, now: int, 
     if old is not None:
         if old.issued_at > now + CLOCK_TOLERANCE:
             warnings.append(
-                f"The token was issued {units.show_seconds(old.issued_at - now)} ahead of this host's clock: is the clock right?"
+                f"The token was issued at {units.show_time(old.issued_at)}, which is ahead of this host's clock: is the clock right?"
             )
         if unknown:
             warnings.append(

@@ -117,7 +117,7 @@ def _plan_activation(given: Given, one: _One, existing: str | None) -> _Planned:
             "signatures: create it with nats_activation where the key is, and set token."
         )
         return _Planned(None, None, Findings(verdict=Verdict((Problem(place + ".activation", message),))))
-    reasons = (why_not,) if stored is None and why_not else given.words.readable(decision.reasons)
+    reasons = (why_not,) if stored is None and why_not else tuple(decision.reasons)
     action = KEPT if decision.is_kept else CREATED if not existing else CHANGED
     entity = Entity("activation", name, one.wanted.name, action, reasons, one.importer, decision.claims.expires)
     warnings = tuple(Problem(subject.place, warning) for warning in decision.warnings)

@@ -18,7 +18,7 @@ from ..token import codec
 from .issuers import Issuers, Signing, at_hand, choose, named_at_hand
 from .names import Names
 from .place import Found, Place
-from .plan import CHANGED, CREATED, KEPT, Entity, Removal, Words, words_of
+from .plan import CHANGED, CREATED, KEPT, Entity, Removal
 from .verdict import NOTHING, Verdict
 from .wanted import How, Wanted, join
 
@@ -35,11 +35,6 @@ class Given(NamedTuple):
     names: Names
     how: How
     signer: str = ""
-
-    @property
-    def words(self) -> Words:
-        """Formats the reasons and diffs of this run."""
-        return words_of(self.how.now)
 
     def absent(self, path: str, message: str) -> Verdict:
         """The verdict on something that is missing: a problem, or a warning if an earlier task of the play may be about to create it."""
@@ -108,8 +103,7 @@ def decided(
         if not decision.is_kept:
             other = at_hand(issuers, signing, given.ring) if not given.signer else named_at_hand(signing, given.ring)
             if isinstance(other, str):
-                reasons = "; ".join(given.words.readable(decision.reasons))
-                return Verdict((Problem(subject.place, f"{other} Why: {reasons}."),))
+                return Verdict((Problem(subject.place, f"{other} Why: {'; '.join(decision.reasons)}."),))
             if other.issuer != signing.issuer:
                 signing = other
                 decision = decide(wanted, existing, signing.issuer, policy, given.how.now)
@@ -138,7 +132,7 @@ def check_encodable(claims: Claims, issuer: str) -> None:
 
 def findings_of(given: Given, subject: Subject, decision: Decision, found: Found | None) -> Findings:
     """The findings for a decision: the entity with its reasons, the diff, and warnings."""
-    reasons = given.words.readable(decision.reasons)
+    reasons = tuple(decision.reasons)
     files = token_file_reasons(given.place, subject.file, found.fault if found is not None else "")
     action = CREATED if found is None else CHANGED if reasons or files else KEPT
     expires = 0 if reasons else decision.claims.expires
@@ -148,7 +142,7 @@ def findings_of(given: Given, subject: Subject, decision: Decision, found: Found
     warnings = tuple(Problem(subject.place, warning) for warning in decision.warnings)
     findings = Findings([entity], verdict=Verdict(warnings=warnings))
     if reasons and given.how.diff:
-        findings.before[subject.shown_at], findings.after[subject.shown_at] = given.words.diff(decision)
+        findings.before[subject.shown_at], findings.after[subject.shown_at] = decision.before, decision.after
     return findings
 
 

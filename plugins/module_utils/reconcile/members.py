@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..claims import Account, Claims
 from ..claims.comparison import describe
+from ..claims.kinds import TimeOfRun
 from ..claims.options import Problem
 from ..keys.new import NewKey
 from ..rules import revoked_until
@@ -75,7 +76,7 @@ def _retire(given: Given, wanted: WantedAccount, user: str, key: str, members: M
     text = given.place.user_text(wanted.name, user)
     claims = codec.peek(decorated.token_in(text)) if text is not None else {}
     issued_at = claims.get("iat") if claims.get("sub") == key else None
-    members.revoked[key] = max(given.how.now, issued_at if isinstance(issued_at, int) else 0)
+    members.revoked[key] = TimeOfRun(max(given.how.now, issued_at if isinstance(issued_at, int) else 0))
     reason = ("it is not the key of the user any more",)
     members.findings.entities.append(Entity("user_key", user, wanted.name, REMOVED, reason, key, 0))
     members.findings.removals.append(Removal(wanted.name, user, [key], keeps_files=True))
@@ -135,7 +136,7 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
         members.findings.judge(Verdict(warnings=(Problem(wanted.place, message),)))
         return
     if revoked_until(old.revocations, claims.subject) < claims.issued_at:
-        members.revoked[claims.subject] = max(given.how.now, claims.issued_at)
+        members.revoked[claims.subject] = TimeOfRun(max(given.how.now, claims.issued_at))
     if user in members.retiring:
         _retire(given, wanted, user, members.retiring[user], members)
 

@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
-from ..base import units
 from ..claims import Claims
 from ..claims.options import Problem
 from ..decision.issue import Decision
@@ -172,38 +171,3 @@ class Plan:
         """Add the problems and warnings of a verdict."""
         self.problems += verdict.problems
         self.warnings += verdict.warnings
-
-
-# ---- reasons and diffs that are the same in check mode and in the real run
-
-
-class Words(NamedTuple):
-    """Shows the time of the run as the word `now`, because check mode and the real run have different times."""
-
-    now: str
-
-    def readable(self, reasons: Sequence[str]) -> tuple[str, ...]:
-        """The reasons, with `now` in place of the time of this run where a claim changes to it."""
-        return tuple(reason.replace(f"-> {self.now}", "-> now") for reason in reasons)
-
-    def diff(self, decision: Decision) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The claims before and after, with `now` in place of the time of this run where a claim changes to it."""
-        before = decision.before
-        return before, self._with_now(decision.after, before)
-
-    def _with_now(self, after: Any, before: Any) -> Any:
-        """The value after. A time that the same claim had before is not the time of this run, even if it is the same second."""
-        if after == before:
-            return after
-        if isinstance(after, list):
-            items = before if isinstance(before, list) else []
-            return [item if item in items else self._with_now(item, None) for item in after]
-        if isinstance(after, Mapping):
-            members = before if isinstance(before, Mapping) else {}
-            return {key: self._with_now(item, members.get(key)) for key, item in after.items()}
-        return "now" if after == self.now else after
-
-
-def words_of(now: int) -> Words:
-    """The formatter for the reasons and the diff of a run at a time, in unix seconds."""
-    return Words(units.show_time(now))

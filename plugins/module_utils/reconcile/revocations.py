@@ -16,7 +16,7 @@ from ..base import units
 from ..base.excerpts import excerpt
 from ..claims import Account, Claims, Export
 from ..claims.declaration import copy_with
-from ..claims.kinds import NOW
+from ..claims.kinds import NOW, TimeOfRun
 from ..claims.options import Problem
 from ..decision.issue import CLOCK_TOLERANCE, Decision, Policy
 from ..rules import subject_is_contained
@@ -91,11 +91,8 @@ def plan_revocations(given: Given, operator: Claims | None, wanted: WantedAccoun
     if isinstance(made, Verdict):
         return RevocationsPlan(None, entries, [], findings.judge(made))
     step, subject = made
-    # Show times unchanged. `_with_names` replaces only the time of this run, which differs between runs and in check mode.
-    as_they_are = given._replace(how=dataclasses.replace(given.how, now=-1))
-    shown = findings_of(as_they_are, subject, step.decision, found)
     names = {entry.public_key: f"{entry.name} ({entry.public_key})" for entry in entries if entry.name}
-    findings.take(_with_names(shown, names, _fresh(targets, asked)))
+    findings.take(_with_names(findings_of(given, subject, step.decision, found), names))
     findings.judge(_new_verdict(given, found.claims, step.claims, wanted.place))
     return RevocationsPlan(step, entries, notes, findings, tuple(sorted(removal.keys)))
 
@@ -340,7 +337,7 @@ class _Lists:
             return held._replace(export=self.called(target.export))
         if at == NOW:
             # A token that was issued twice within a second has a time slightly ahead of the clock.
-            at = max(self.now, issued_at) if issued_at <= self.now + CLOCK_TOLERANCE else self.now
+            at = TimeOfRun(max(self.now, issued_at) if issued_at <= self.now + CLOCK_TOLERANCE else self.now)
         list_[key] = at
         action = ADDED if before is None else MOVED
         reissued = issued_at if issued_at > at else 0
@@ -567,39 +564,25 @@ def _new_verdict(given: Given, old: Claims, new: Claims, place: str) -> Verdict:
     )
 
 
-def _fresh(targets: list[_Target], asked: list[Revocation]) -> dict[str, str]:
-    """The times, as shown, of the entries that are added with `now`, by public key."""
-    return {
-        entry.public_key: units.show_time(entry.at or 0)
-        for target, entry in zip(targets, asked)
-        if target.wanted.at == NOW and entry.action == ADDED
-    }
-
-
-def _with_names(findings: Findings, names: dict[str, str], fresh: dict[str, str]) -> Findings:
-    """The findings with names next to public keys, and with `now` in place of the time of this run, which differs in check mode."""
+def _with_names(findings: Findings, names: dict[str, str]) -> Findings:
+    """The findings with names next to public keys."""
     for side in (findings.before, findings.after):
         for where, shown in side.items():
-            side[where] = _renamed(shown, names, fresh if side is findings.after else {})
+            side[where] = _renamed(shown, names)
     findings.entities = [
-        entity._replace(reasons=tuple(_said_with(reason, names, fresh) for reason in entity.reasons))
+        entity._replace(reasons=tuple(_said_with(reason, names) for reason in entity.reasons))
         for entity in findings.entities
     ]
     return findings
 
 
-def _renamed(value: Any, names: dict[str, str], fresh: dict[str, str]) -> Any:
+def _renamed(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {
-            names.get(key, key): "now" if key in fresh and item == fresh[key] else _renamed(item, names, fresh)
-            for key, item in value.items()
-        }
-    return [_renamed(item, names, fresh) for item in value] if isinstance(value, list) else value
+        return {names.get(key, key): _renamed(item, names) for key, item in value.items()}
+    return [_renamed(item, names) for item in value] if isinstance(value, list) else value
 
 
-def _said_with(reason: str, names: dict[str, str], fresh: dict[str, str]) -> str:
-    for key, at in fresh.items():
-        reason = reason.replace(f"[{key}]: none -> {at}", f"[{key}]: none -> now")
+def _said_with(reason: str, names: dict[str, str]) -> str:
     for key, name in names.items():
         reason = reason.replace(key, name)
     return reason

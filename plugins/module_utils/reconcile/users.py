@@ -208,7 +208,7 @@ class _Common:
         self._report(one, decision)
         if decision.is_kept:
             return issuer, (), decision.claims
-        reasons = _NO_TOKEN if one.token is None else given.words.readable(decision.reasons)
+        reasons = _NO_TOKEN if one.token is None else tuple(decision.reasons)
         return issuer, reasons, decision.claims
 
     def _turn(self, one: _User, chosen: tuple[str, Claims], signers: _Signers, policy: Policy) -> tuple[str, Decision]:
@@ -238,7 +238,7 @@ class _Common:
             self.details[one.user.name] = decision
         if self.given.how.diff and not decision.is_kept:
             where = f"accounts.{self.wanted.name}.users.{one.user.name}"
-            self.findings.before[where], self.findings.after[where] = self.given.words.diff(decision)
+            self.findings.before[where], self.findings.after[where] = decision.before, decision.after
 
     def _claims(self, one: _User, issuer: str, scope: SigningKey | None, has_templates: bool) -> Claims:
         problems: list[Problem] = []
