@@ -114,8 +114,8 @@ options:
         type: str
       role:
         description:
-          - The role of the signing key, or of the curve key of an auth callout in C(authorization.xkey). Exactly one of this, O(rotations[].user) and
-            O(rotations[].operator) is needed.
+          - The role of the signing key, or of the curve key of an auth callout in C(authorization.xkey). Exactly one of this, O(rotations[].user),
+            O(rotations[].operator) and O(rotations[].strict_mode) is needed.
         type: str
       user:
         description:
@@ -128,6 +128,15 @@ options:
           - The name of the operator in the document, whose identity key is rotated. Its JWT is about this key, so it is another operator for servers
             afterwards. Accounts, users and signing keys stay the same.
         type: str
+      strict_mode:
+        description:
+          - Takes the store to C(strict_signing_key_usage) in phases, in which clients stay connected. The document has this option, and the signing keys,
+            from the beginning on. Excludes all other options but O(rotations[].phase), and other rotations.
+          - V(add) puts the signing keys of the document into the JWTs of the operator and the accounts, where they sign nothing yet; users stay as they are.
+            What later phases would be refused for is a problem here already. V(resign) has these keys sign again what identity keys signed, and creds
+            files are written. V(retire) makes the operator strict. Under a strict operator, all are the same as a task without it.
+        type: bool
+        default: false
       phase:
         description:
           - V(add) makes the next key and puts it into the JWT, with the same scope. It signs nothing yet, and what the current key signs stays valid.
@@ -489,6 +498,7 @@ def main() -> None:
                         "role": {"type": "str"},
                         "user": {"type": "str"},
                         "operator": {"type": "str"},
+                        "strict_mode": {"type": "bool", "default": False},
                         "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
                         "public_key": {"type": "str", "no_log": False},
                         "next_public_key": {"type": "str", "no_log": False},

@@ -178,3 +178,98 @@ def test_server_refuses_what_is_reported_and_takes_what_is_signed_anew(store: St
             **store.folders,
         )
         assert not lets_in(server.url, site.text("keys/creds/ACME/PARTNER/shop.creds"))
+
+
+# ---- the phases
+
+
+def phase(name: str, **more: Any) -> dict[str, Any]:
+    return {"rotations": [{"strict_mode": True, "phase": name, **more}]}
+
+
+def issuers(store: Store) -> dict[str, str]:
+    """Who signed the accounts and users of the store, by the path of the JWT: `identity` or `signing key`."""
+    found = {}
+    operator = store.site.claims("stores/ACME/ACME.jwt").subject
+    for path in sorted((store.site.folder / "stores/ACME/accounts").rglob("*.jwt")):
+        claims = codec.decode(path.read_text())
+        account = (
+            codec.decode((path.parents[1] / f"{path.parents[1].name}.jwt").read_text()).subject
+            if "users" in path.parts
+            else ""
+        )
+        found[path.stem] = "identity" if claims.issuer in (operator, account) else "signing key"
+    return found
+
+
+@pytest.mark.parametrize("names_roles", [False, True])
+def test_phases_add_keys_have_them_sign_and_make_the_operator_strict(store: Store, names_roles: bool) -> None:
+    before = store.site.text("keys/creds/ACME/APP/orders.creds")
+    store.give_signing_keys()
+    if names_roles:
+        for account in store.document["accounts"]:
+            account["signing_key_role"] = "main"
+            for user in account.get("users", ()):
+                user["signing_key_role"] = "main"
+    names = ("SYS", "APP", "PARTNER", "sys", "orders", "dashboard")
+
+    store.run(**phase("add"))
+    for path in ("ACME", "accounts/SYS/SYS", "accounts/APP/APP", "accounts/PARTNER/PARTNER"):
+        assert len(store.site.claims(f"stores/ACME/{path}.jwt").body.signing_keys) == 1
+    assert issuers(store) == dict.fromkeys(names, "identity")
+    assert store.site.text("keys/creds/ACME/APP/orders.creds") == before
+    assert not store.mode["enabled"]
+    assert not store.run(**phase("add"))["changed"]
+
+    assert "warnings" not in store.run(**phase("resign"))
+    assert issuers(store) == dict.fromkeys(names, "signing key")
+    assert (store.mode["ready"], store.mode["enabled"]) == (True, False)
+    keys = store.site.claims("stores/ACME/accounts/APP/APP.jwt").body.signing_keys
+    assert store.site.claims("keys/creds/ACME/APP/orders.creds").issuer == keys[0].key
+    # A later run begins again with the first phase.
+    assert not store.run(**phase("add"))["changed"]
+    assert not store.run(**phase("resign"))["changed"]
+
+    assert store.run(**phase("retire"))["summary"]["changed"] == 1
+    assert store.mode["enabled"]
+    for name in ("add", "resign", "retire"):
+        assert not store.run(**phase(name))["changed"]
+    assert not store.run()["changed"]
+
+
+def test_what_the_document_has_to_list_is_named_in_one_message(store: Store) -> None:
+    store.document["operator"]["strict_signing_key_usage"] = True
+    message = store.refused(**phase("add"))
+    assert "There is 1 problem" in message
+    assert (
+        "rotations[0]: strict mode needs signing keys of the operator, the account SYS, the account APP, as servers then refuse what identity keys "
+        "signed. List them in the document (signing_keys: [main])."
+    ) in message
+    assert "PARTNER" not in message  # it has no users
+
+
+@pytest.mark.parametrize("name", ["add", "resign", "retire"])
+def test_what_keeps_it_off_is_refused_in_every_phase(store: Store, name: str) -> None:
+    store.give_signing_keys()
+    store.document["accounts"][1]["users"].pop()
+    before = store.site.text("stores/ACME/ACME.jwt")
+    assert "servers would refuse the users APP/dashboard, which" in store.refused(**phase(name))
+    assert store.site.text("stores/ACME/ACME.jwt") == before
+
+
+def test_phases_lead_to_what_the_document_says(store: Store) -> None:
+    store.give_signing_keys()
+    store.document["operator"]["strict_signing_key_usage"] = False
+    assert "set strict_signing_key_usage: true there" in store.refused(**phase("add"))
+    store.document["operator"]["strict_signing_key_usage"] = True
+    assert "use add, resign and retire" in store.refused(**phase("replace"))
+    assert "strict_mode excludes all but phase" in store.refused(**phase("add", role="main"))
+
+
+def test_new_operator_has_no_phases(site: Site) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    document["operator"].update(KEYS, strict_signing_key_usage=True)
+    for account in document["accounts"]:
+        account.update(KEYS)
+    site.run("store", definition=document, stores_dir=site / "stores", keys_dir=site / "keys", **phase("add"))
+    assert site.claims("stores/ACME/ACME.jwt").body.strict_signing_key_usage

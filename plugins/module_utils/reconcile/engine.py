@@ -20,6 +20,7 @@ from .names import name_keys
 from .operators import OperatorPlan, plan_operator
 from .place import Place
 from .plan import Plan
+from .rotation import ADD
 from .users import UserAccount, plan_users
 from .verdict import Verdict
 from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
@@ -30,7 +31,19 @@ if TYPE_CHECKING:
 
 def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str = "") -> Plan:
     """Decide on every entity. Returns the plan with all problems; a plan with problems must not be applied."""
+    if wanted.strict_phase:
+        from .strict_phases import reconcile_phase  # few tasks make an operator strict
+
+        return reconcile_phase(wanted, place, lambda one: _reconcile(one, place, ring, how, signer))
+    return _reconcile(wanted, place, ring, how, signer)
+
+
+def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str) -> Plan:
     names = name_keys(wanted, place, ring)
+    if wanted.strict_phase == ADD:
+        from .strict_phases import keys_to_come
+
+        names.unused = keys_to_come(wanted, place, names)
     given = Given(wanted, place, ring, names, how, signer)
     plan = Plan(how.now, names)
     plan.add(Verdict((*place.problems, *names.problems)))
@@ -76,7 +89,9 @@ def reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: str
     strict = operator.claims is not None and operator.claims.body.strict_signing_key_usage
     for one in present:
         found = claims.get(one.name) or _existing(place, one)
-        if found is not None:
+        if found is not None and wanted.strict_phase == ADD:
+            plan.user_keys[one.name] = members[one.name].named
+        elif found is not None:
             _plan_users(plan, given, UserAccount(one, found, strict), members[one.name])
     if wanted.operator is not None and wanted.operator.state != EXISTING:
         from .accounts import plan_other_accounts

@@ -46,6 +46,9 @@ class Names:
     #: The keys of users that are rotated, by account and user.
     turned: dict[tuple[str, str], TurnedUser] = dataclasses.field(default_factory=dict)
     curves: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)  # of auth callouts, by account and role
+    unused: frozenset[str] = (
+        frozenset()
+    )  # signing keys that sign nothing in this run, because servers may not have them yet
     adopted: list[str] = dataclasses.field(default_factory=list)  # reasons: existing keys whose role is recorded now
     problems: list[Problem] = dataclasses.field(default_factory=list)
 
@@ -61,7 +64,7 @@ class Names:
     def that_sign(self, claims: Claims) -> Claims:
         """The claims of an operator or account with only the keys that sign at present, without next and retiring keys."""
         following = self.following_operator if claims.subject == self.operator else ""
-        idle = self.of(claims.subject).idle | {following} - {""}
+        idle = self.of(claims.subject).idle | self.unused | {following} - {""}
         if not idle:
             return claims
         keys = [key for key in claims.body.signing_keys if getattr(key, "key", key) not in idle]

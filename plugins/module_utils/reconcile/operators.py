@@ -17,7 +17,7 @@ from . import verdict as verdicts
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import operator_issuers
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
-from .rotation import role_of
+from .rotation import RESIGN, role_of
 from .verdict import Verdict
 from .wanted import ABSENT, WantedOperator, join
 
@@ -50,6 +50,11 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
         replaces=replaced,
     )
     final = [*claims.body.signing_keys, *(key for key in old.signing_keys if key not in removal.keys)]
+    as_it_will_be = dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=final))
+    if (
+        given.wanted.strict_phase == RESIGN
+    ):  # everything is signed as for a strict operator, and the operator itself becomes strict later
+        claims = dataclasses.replace(claims, body=dataclasses.replace(claims.body, strict_signing_key_usage=False))
     idle = generations.idle | {given.names.following_operator}
     issuers = operator_issuers(claims.subject, [key for key in final if key not in idle])
     subject = Subject("operator", wanted.name, "", wanted.place, given.place.where(), "operator")
@@ -60,7 +65,6 @@ def plan_operator(given: Given, wanted: WantedOperator) -> OperatorPlan:
             Entity("identity_key", wanted.name, "", REMOVED, ("its rotation is complete",), replaced, 0)
         )
         findings.removals.append(Removal("", "", [replaced]))
-    as_it_will_be = dataclasses.replace(claims, body=dataclasses.replace(claims.body, signing_keys=final))
     if isinstance(made, Verdict):
         return OperatorPlan(None, as_it_will_be, findings.judge(made))
     findings.judge(verdicts.of_claims(as_it_will_be, wanted.place, given.how.now).beside(problems))

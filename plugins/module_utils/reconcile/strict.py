@@ -17,6 +17,7 @@ from ..claims.options import Problem
 from ..token import decorated
 from .given import Given
 from .plan import Plan
+from .rotation import RESIGN
 from .trust import NOTHING, peek
 from .wanted import join
 
@@ -98,12 +99,14 @@ def show(found: Refused, is_on: bool) -> dict[str, Any]:
 
 
 def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Problem]]:
-    """The problems that keep this plan from making the operator strict, which are tokens that servers would refuse; and the warnings."""
+    """The problems that keep this plan, or a later phase, from making the operator strict, which are tokens that servers would refuse; and the
+    warnings."""
     found = given.place.operator
     step = plan.operator
     if found is None or step is None or found.claims.body.strict_signing_key_usage:
         return [], []
-    if not step.claims.body.strict_signing_key_usage:
+    is_later = given.wanted.strict_phase == RESIGN
+    if not step.claims.body.strict_signing_key_usage and not is_later:
         return [], []
     before = refused(found.claims, _accounts(given, plan, {}), _issuers(given, set()))
     reissued = {
@@ -115,7 +118,7 @@ def switch_problems(given: Given, plan: Plan) -> tuple[list[Problem], list[Probl
     place = join(given.wanted.operator.place if given.wanted.operator is not None else "", "strict_signing_key_usage")
     problems = [Problem(place, _why_not(after))] if not after.is_nothing else []
     hosts = [user for user in before.users if tuple(user.split("/", 1)) in reissued]
-    return problems, [Problem(place, _before_restart(hosts))] if hosts and not problems else []
+    return problems, [Problem(place, _before_restart(hosts))] if hosts and not problems and not is_later else []
 
 
 def _accounts(given: Given, plan: Plan, signed: Mapping[str, Claims]) -> dict[str, Claims]:

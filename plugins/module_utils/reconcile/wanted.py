@@ -182,6 +182,7 @@ class Wanted:
     operator: WantedOperator | None
     accounts: list[WantedAccount]
     rotations: Sequence[Rotation] = ()
+    strict_phase: str = ""  # the phase on the way to strict_signing_key_usage, see `strict_phases.py`; empty for none
 
 
 @dataclasses.dataclass(frozen=True)

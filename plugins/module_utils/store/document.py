@@ -94,6 +94,8 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
     slots: dict[str, str] = {}
     for index, item in enumerate(value or ()):
         path = f"rotations[{index}]"
+        if item["strict_mode"]:
+            continue  # see read_strict_phase
         account, role, user = item["account"] or "", item["role"] or "", item["user"] or ""
         operator = item["operator"] or ""
         key_type = "user" if user else "account" if account else "operator"
@@ -122,6 +124,28 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
         if len(problems) == before:
             rotations.append(Rotation(path, account, role, item["phase"], key, given, user))
     return rotations, problems
+
+
+def read_strict_phase(value: Any, wanted: Wanted) -> tuple[str, list[Problem]]:
+    """The phase on the way to strict_signing_key_usage that a task asks for, empty for none, and its problems."""
+    asked = [(f"rotations[{index}]", item) for index, item in enumerate(value or ()) if item["strict_mode"]]
+    if not asked:
+        return "", []
+    path, item = asked[0]
+    problems = []
+    if len(value) > 1 or any(given for name, given in item.items() if name not in ("strict_mode", "phase")):
+        message = (
+            "strict_mode excludes all but phase, and other rotations: it is about every identity key of the document."
+        )
+        problems.append(Problem(path, message))
+    if item["phase"] == REPLACE:
+        message = "hosts need their new creds before servers refuse the old ones: use add, resign and retire."
+        problems.append(Problem(f"{path}.phase", message))
+    operator = wanted.operator
+    if operator is None or operator.options.get("strict_signing_key_usage") is not True:
+        message = "strict_mode leads to the strict operator of the document: set strict_signing_key_usage: true there. It takes effect in the last phase."
+        problems.append(Problem(path, message))
+    return item["phase"], problems
 
 
 def _following_key(value: Any, path: str, key_type: str, check_mode: bool, problems: list[Problem]) -> str:

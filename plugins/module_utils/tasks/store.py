@@ -11,7 +11,7 @@ from ..keys.keyring import Keyring
 from ..keys.sealing import seal
 from ..reconcile.wanted import How
 from ..store import apply, layout, report, vaulting
-from ..store.document import read_document, read_rotations, with_user_keys
+from ..store.document import read_document, read_rotations, read_strict_phase, with_user_keys
 from ..store.source import parse_source, read_source
 from .signer_options import external_signers
 from .stores import checked_unsigned_path, lock_timeout, named_store, report_plan, what_waits
@@ -51,6 +51,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     document, problems = read_document(definition)
     problems += with_user_keys(document, params["user_public_keys"])
     document.rotations, wrong = read_rotations(params["rotations"], document, module.check_mode)
+    problems += wrong
+    document.strict_phase, wrong = read_strict_phase(params["rotations"], document)
     problems += wrong
     operator = document.operator.name if document.operator is not None else ""
     where = named_store(params, lambda _unused: operator or "?")

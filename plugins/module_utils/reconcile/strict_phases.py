@@ -1,0 +1,81 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The phases in which a store becomes that of an operator with strict_signing_key_usage while clients stay connected.
+
+`ADD` puts the signing keys of the document into the JWTs of the operator and the accounts; they sign nothing, because servers do not have them yet.
+`RESIGN` has them sign everything that identity keys signed. `RETIRE` makes the operator strict, as in a run without phases: `switch_problems` refuses it
+while servers would refuse something in the store. The document is that of the end, so it has the option from the beginning on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable, Iterator
+
+from ..claims.options import Problem
+from .names import Names
+from .place import Found, Place
+from .plan import Plan
+from .rotation import ADD, RESIGN
+from .wanted import ABSENT, Wanted
+
+
+def reconcile_phase(wanted: Wanted, place: Place, plan: Callable[[Wanted], Plan]) -> Plan:
+    """The plan of a phase. Where the operator is new or strict already, there are no phases. What a later phase lacks is a problem in the first one."""
+    if place.operator is None or place.operator.claims.body.strict_signing_key_usage:
+        return plan(dataclasses.replace(wanted, strict_phase=""))
+    missing = [*_missing_keys(wanted, place)]
+    if missing:
+        found = Plan(0, Names())
+        found.problems = missing
+        return found
+    if wanted.strict_phase != ADD:
+        return plan(wanted)
+    ahead = plan(dataclasses.replace(wanted, strict_phase=RESIGN))
+    return ahead if ahead.problems else plan(_with_keys_only(wanted))
+
+
+def keys_to_come(wanted: Wanted, place: Place, names: Names) -> frozenset[str]:
+    """The signing keys of the document that no JWT has yet."""
+    lists = [one.signing_keys for one in wanted.accounts]
+    lists += [wanted.operator.signing_keys] if wanted.operator is not None else []
+    named = {one.key for keys in lists for one in keys}
+    named |= {key for roles in (names.operator_roles, *names.roles.values()) for key in roles.values()}
+    return frozenset(named.difference(*map(_keys_of, (place.operator, *place.accounts.values()))) - {""})
+
+
+def _keys_of(found: Found | None) -> list[str]:
+    """The signing keys in the JWT of the operator or of an account."""
+    return [getattr(key, "key", key) for key in found.claims.body.signing_keys] if found is not None else []
+
+
+def _with_keys_only(wanted: Wanted) -> Wanted:
+    """The document without what names a new key as a signer."""
+    if wanted.operator is None:
+        return wanted
+    operator = dataclasses.replace(
+        wanted.operator, options={**wanted.operator.options, "strict_signing_key_usage": False}
+    )
+    return dataclasses.replace(
+        wanted, operator=operator, accounts=[dataclasses.replace(one, role="") for one in wanted.accounts]
+    )
+
+
+def _missing_keys(wanted: Wanted, place: Place) -> Iterator[Problem]:
+    """A problem that names who has no signing key, in the document or in its JWT, and needs one under a strict operator."""
+    operator = wanted.operator
+    if operator is None:
+        return
+    lacking = [] if operator.signing_keys or _keys_of(place.operator) else ["the operator"]
+    lacking += [
+        f"the account {one.name}"
+        for one in wanted.accounts
+        if (one.name == operator.system_account or any(user.state != ABSENT for user in one.users))
+        and not (one.signing_keys or _keys_of(place.accounts.get(one.name)))
+    ]
+    if lacking:
+        yield Problem(
+            "rotations[0]",
+            f"strict mode needs signing keys of {', '.join(lacking)}, as servers then refuse what identity keys signed. "
+            "List them in the document (signing_keys: [main]).",
+        )
