@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import pathlib
+import shutil
 from typing import Any
 
 import pytest
@@ -239,6 +241,15 @@ def test_what_is_refused(store: Store, rotation: dict[str, Any], message: str) -
     assert message in store.refused(rotation)
 
 
+def test_user_that_the_document_renames_is_rotated_by_its_new_name(store: Store) -> None:
+    old = key(store)
+    store.document["accounts"][APP]["users"][0] = {"name": "sales", "renamed_from": "orders"}
+    message = store.refused(of("resign"))
+    assert "rotations[0].user: the document renames the user orders: write its new name, sales." in message
+    result = store.run(of("resign", "sales"))
+    assert result["rotations"][0]["retiring"] == old != key(store, "sales")
+
+
 def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     old = key(store)
     store.run(of("resign"))
@@ -425,6 +436,19 @@ def test_curve_key_of_a_role_is_made_and_goes_through_its_phases(store: Store) -
     assert xkey(store) == following
     for again in (callout("retire", public_key=old), callout("resign", public_key=old)):
         assert not store.run(again)["changed"]
+
+
+def test_backup_has_the_curve_keys_that_no_jwt_has(store: Store, tmp_path: pathlib.Path) -> None:
+    with_callout(store, {"role": "callout"})
+    store.run()
+    following = store.run(callout("add"))["rotations"][0]["next"]
+    folders = {"stores_dir": store.site / "stores", "keys_dir": store.site / "keys"}
+    file = str(tmp_path / "acme.backup")
+    store.site.start("backup", {"path": file, "password": "correct horse battery staple", **folders})
+    for name in ("stores", "keys"):
+        shutil.rmtree(store.site / name)
+    store.site.start("restore", {"path": file, "password": "correct horse battery staple", **folders})
+    assert store.site.key(f"keys/keys/X/{following[1:3]}/{following}.nk").public_key == following
 
 
 def test_curve_key_of_a_new_account_is_on_record(store: Store) -> None:

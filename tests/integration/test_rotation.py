@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from typing import Any
 
@@ -41,6 +42,8 @@ DOCUMENT: dict[str, Any] = {
         },
     ],
 }
+#: A key that is nowhere in the store.
+NEXT = "ACJJ5RZLGLQJ2K4HQEMBFLDREPQ3VGV2QHTNEFWHJ3HR5SLA2LM2QSYF"
 
 
 class Store:
@@ -217,10 +220,40 @@ def test_teams_that_keep_users_alone_follow_a_rotation(store: Store) -> None:
         ([turning("add", account="NONE")], "rotations[0].account: the document has no account NONE."),
         ([turning("add"), turning("resign")], "rotations[1]"),
         ([turning("add", public_key="UX")], "rotations[0].public_key"),
+        (
+            [turning("add", next_public_key=NEXT), turning("add", role="reader", next_public_key=NEXT)],
+            f"rotations[1].next_public_key: the key {NEXT} is used already, at rotations[0].next_public_key",
+        ),
     ],
 )
 def test_what_is_refused(store: Store, rotations: list[dict[str, Any]], message: str) -> None:
     assert message in store.refused(*rotations)
+
+
+@pytest.mark.parametrize("account", ["APP", None])
+def test_identity_key_does_not_become_a_signing_key(store: Store, account: str | None) -> None:
+    identity = store.claims(account or "").subject
+    message = store.refused(turning("add", account=account, next_public_key=identity))
+    assert f"{identity} is a key here already: it cannot follow in the role main." in message
+
+
+def test_key_retires_whose_activation_is_in_an_account_that_is_removed(store: Store) -> None:
+    old = store.issuer("APP", "orders")
+    store.document["accounts"][2] = {"name": "PARTNER", "state": "absent"}
+    store.run(turning("replace"))
+    assert old not in store.keys("APP")
+
+
+def test_document_of_a_part_keeps_the_key_that_a_killed_run_did_not_remove(store: Store) -> None:
+    """The killed run has written that it removes the key, and not the JWT without it yet."""
+    old = store.issuer("APP", "orders")
+    journal = "keys/.natsops/stores/ACME/journal"
+    store.site.write(journal, json.dumps({"removes": old, "account": "APP"}) + "\n", 0o600)
+    document = {"operator": {"name": "ACME", "state": "existing"}, "accounts": [copy.deepcopy(DOCUMENT["accounts"][0])]}
+    document["accounts"][0]["users"].append({"name": "more"})
+    store.run(definition=document)
+    assert old in store.keys("APP")
+    assert not store.archived(old)
 
 
 def test_second_rotation_while_one_is_under_way(store: Store) -> None:

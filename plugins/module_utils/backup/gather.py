@@ -11,12 +11,12 @@ from ..base.errors import NatsSecurityError
 from ..disk.files import is_file, is_folder, is_link, list_folder, read_content
 from ..disk.writing import is_rest
 from ..store.layout import Layout
-from .contents import KEYS, STORES, Contents, glance
+from .contents import KEYS, STORES, Contents, glance, json_in
 
 
 def gather(layout: Layout) -> Contents:
-    """All files of a store including its archive, and from the keystore its journal and record, its creds, and the seeds of the keys in its tokens and its
-    journal.
+    """All files of a store including its archive, and from the keystore its journal and record, its creds, and the seeds of the keys in its tokens, its
+    record and its journal.
 
     A keystore may be shared, so the seeds of other operators are not included. Its archive is not included either, because it does not show to which
     operator a seed belonged. NatsSecurityError if there is no store. FileError if a file cannot be read.
@@ -33,7 +33,11 @@ def gather(layout: Layout) -> Contents:
         for path in _walk(folder):
             _take(files, path, f"{KEYS}{path[len(layout.keys_dir) :]}")
     contents = Contents(layout.name, files)
-    keys = {*glance(contents).named_keys, *_journalled(files.get(contents.layout.journal, ""))}
+    keys = {
+        *glance(contents).named_keys,
+        *_recorded(files.get(contents.layout.recorded_roles, "")),
+        *_journalled(files.get(contents.layout.journal, "")),
+    }
     for key in sorted(key for key in keys if len(key) == 56):
         _take(files, layout.key(key), contents.layout.key(key))
     _take(files, layout.gitignore, contents.layout.gitignore)
@@ -53,6 +57,12 @@ def _take(files: dict[str, str], path: str, name: str) -> None:
     content = read_content(path, follow=False)
     if content is not None:
         files[name] = content.text
+
+
+def _recorded(roles: str) -> Iterator[str]:
+    """The keys on record. Among them are keys that are in no token during a rotation, such as the next curve key of an auth callout."""
+    for keys in json_in(roles).values():
+        yield from map(str, keys.values() if isinstance(keys, dict) else ())
 
 
 def _journalled(journal: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ Secrets are masked before a text is cut, because a part of a secret may not be r
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Sequence
 
 from .recognition import hide
 
@@ -36,6 +36,11 @@ def excerpt(text: str) -> str:
     shown = _shown(text)
     is_whole = len(shown) <= _LONGEST or is_placeholder(shown)
     return shown if is_whole else f"{shown[: _LONGEST - 20]}... ({len(text)} characters)"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first names, separated by commas, with the number of the others."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def quoted(value: Any) -> str:

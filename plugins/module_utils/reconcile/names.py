@@ -257,9 +257,8 @@ def _turned(
         Problem(one.place, _no_rotation(owner, one)) for one in rotations if owner in (one.key, one.role)
     ]
     rotations = [one for one in rotations if owner not in (one.key, one.role)]
-    turned = turn(
-        found, roles.record, (key.key for key in old), rotations, AtHand(roles.make, roles.is_elsewhere, roles.has_gone)
-    )
+    in_token = (owner, *(key.key for key in old))
+    turned = turn(found, roles.record, in_token, rotations, AtHand(roles.make, roles.is_elsewhere, roles.has_gone))
     names.problems += [*roles.problems, *turned.problems]
     names.adopted += roles.adopted
     names.generations[owner] = turned.generations

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from ..base.excerpts import first_of
 from ..claims.options import Problem
 from ..token import decorated
 from .given import Given
 from .plan import Plan
+from .strict import MOST_NAMED
 from .trust import peek
 from .wanted import Rotation
-
-#: How many are named in a message; the others are counted.
-_MOST = 5
 
 
 def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
@@ -28,20 +27,20 @@ def still_signed(given: Given, plan: Plan) -> Iterator[Problem]:
             retired = frozenset(filter(None, [given.names.replaced_operator]))
         left = [*_left(given, plan, one, retired)] if retired else []
         if left:
-            more = f" and {len(left) - _MOST} more" if len(left) > _MOST else ""
             yield Problem(
                 one.place,
-                f"the key that retires in {one.slot} has signed {', '.join(left[:_MOST])}{more}, which the document does not have signed again: "
+                f"the key that retires in {one.slot} has signed {first_of(left, MOST_NAMED)}, which the document does not have signed again: "
                 "servers would refuse them. Put them into the document, or remove them.",
             )
 
 
 def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> Iterator[str]:
+    gone = {removal.account for removal in plan.removals if removal.is_account}
+    accounts = {name: found for name, found in given.place.accounts.items() if name not in gone}
     if not one.account:
-        gone = {removal.account for removal in plan.removals if removal.is_account}
-        for name, found in given.place.accounts.items():
+        for name, found in accounts.items():
             issued = name in plan.accounts and plan.accounts[name].is_issued
-            if found.claims.issuer in retired and not issued and name not in gone:
+            if found.claims.issuer in retired and not issued:
                 yield f"the account {name}"
         return
     reissued = {step.name for step in plan.users.get(one.account, ()) if step.claims is not None}
@@ -52,7 +51,7 @@ def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> I
         text = None if name in reissued else given.place.user_text(one.account, name)
         if text is not None and peek(decorated.token_in(text)).issuer in retired:
             yield f"the user {one.account}/{name}"
-    for name, found in given.place.accounts.items():
+    for name, found in accounts.items():
         claims = plan.accounts[name].claims if name in plan.accounts else found.claims
         for item in claims.body.imports:
             if item is not None and item.token and peek(str(item.token)).issuer in retired:

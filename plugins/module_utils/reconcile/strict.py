@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
+from ..base.excerpts import first_of
 from ..claims import Account, Claims, Operator
 from ..claims.options import Problem
 from ..token import decorated
@@ -21,8 +22,8 @@ from .rotation import RESIGN
 from .trust import NOTHING, peek
 from .wanted import join
 
-#: How many are named in a message; the others are counted.
-_MOST = 5
+#: The maximum number of names in a message.
+MOST_NAMED = 5
 
 
 class Activation(NamedTuple):
@@ -140,12 +141,14 @@ def _issuers(given: Given, without: set[tuple[str, str]]) -> Callable[[str], Ite
 def _why_not(found: Refused) -> str:
     parts = []
     if found.accounts:
-        parts.append(f"the accounts {_some(found.accounts)}, which the operator's identity key signed")
+        parts.append(f"the accounts {first_of(found.accounts, MOST_NAMED)}, which the operator's identity key signed")
     if found.users:
-        parts.append(f"the users {_some(found.users)}, which the identity keys of their accounts signed")
+        parts.append(f"the users {first_of(found.users, MOST_NAMED)}, which the identity keys of their accounts signed")
     if found.refused_activations:
         shown = [f"of {one.account} for {one.subject}" for one in found.refused_activations]
-        parts.append(f"the activations {_some(shown)}, which the identity key of the exporting account signed")
+        parts.append(
+            f"the activations {first_of(shown, MOST_NAMED)}, which the identity key of the exporting account signed"
+        )
     if found.system_account:
         parts.append(f"every user of the system account {found.system_account}, which has no signing key")
     if not found.has_signing_key:
@@ -158,11 +161,6 @@ def _why_not(found: Refused) -> str:
 
 def _before_restart(users: list[str]) -> str:
     return (
-        f"the users {_some(users)} were signed by the identity keys of their accounts until now: servers refuse the JWTs that their hosts have as soon as "
-        "they are restarted with the new JWT of the operator. Bring the new creds to the hosts before that."
+        f"the users {first_of(users, MOST_NAMED)} were signed by the identity keys of their accounts until now: servers refuse the JWTs that their hosts "
+        "have as soon as they are restarted with the new JWT of the operator. Bring the new creds to the hosts before that."
     )
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:_MOST]) + (f" and {len(listed) - _MOST} more" if len(listed) > _MOST else "")

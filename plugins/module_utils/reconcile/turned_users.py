@@ -39,9 +39,12 @@ def turn_users(given: Given) -> list[Problem]:
             continue
         described = next((user for user in account.users if user.name == one.user), None)
         user = described or _as_found(given, account, one)
-        turned = user if isinstance(user, Problem) else turn_user(given, account, user, one)
-        if isinstance(user, Problem) or isinstance(turned, Problem):
-            problems += [problem for problem in (turned,) if isinstance(problem, Problem)]
+        if isinstance(user, Problem):
+            problems.append(user)
+            continue
+        turned = turn_user(given, account, user, one)
+        if isinstance(turned, Problem):
+            problems.append(turned)
             continue
         if described is None:
             account.users.append(user)

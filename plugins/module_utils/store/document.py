@@ -92,6 +92,7 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
     rotations = []
     named = {account.name: account for account in wanted.accounts if account.state != ABSENT}
     slots: dict[str, str] = {}
+    following: dict[str, str] = {}
     for index, item in enumerate(value or ()):
         path = f"rotations[{index}]"
         if item["strict_mode"]:
@@ -109,16 +110,15 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
         given = _following_key(item["next_public_key"], path, key_type, check_mode, problems)
         if given and given == key:
             problems.append(Problem(f"{path}.next_public_key", "this is the key to replace."))
+        _check_once(following, given, f"{path}.next_public_key", f"the key {given}", problems)
         if account and account not in named:
             problems.append(Problem(path + ".account", f"the document has no account {excerpt(account)}."))
             continue
         if account and named[account].state == EXISTING:
             problems.append(Problem(path + ".account", _not_rotated(account, user)))
             continue
-        if user and account and user in {one.name for one in named[account].users if one.state == ABSENT}:
-            problems.append(
-                Problem(path + ".user", f"the document removes the user {excerpt(user)} of the account {account}.")
-            )
+        if user and account:
+            problems += _user_problems(path + ".user", named[account], user)
         what = f"the user {user}" if user else f"the role {role}" if role else "the operator"
         _check_once(slots, f"{account}/{what}", path, what, problems)
         if len(problems) == before:
@@ -146,6 +146,15 @@ def read_strict_phase(value: Any, wanted: Wanted) -> tuple[str, list[Problem]]:
         message = "strict_mode leads to the strict operator of the document: set strict_signing_key_usage: true there. It takes effect in the last phase."
         problems.append(Problem(path, message))
     return item["phase"], problems
+
+
+def _user_problems(path: str, account: WantedAccount, user: str) -> Iterator[Problem]:
+    """The problems with a user that a rotation names: the document removes or renames it."""
+    for one in account.users:
+        if one.name == user and one.state == ABSENT:
+            yield Problem(path, f"the document removes the user {excerpt(user)} of the account {account.name}.")
+        elif one.renamed_from == user:
+            yield Problem(path, f"the document renames the user {excerpt(user)}: write its new name, {one.name}.")
 
 
 def _following_key(value: Any, path: str, key_type: str, check_mode: bool, problems: list[Problem]) -> str:

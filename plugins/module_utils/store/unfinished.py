@@ -12,11 +12,14 @@ from __future__ import annotations
 import json
 from typing import Any, Sequence
 
+from ..base.excerpts import first_of
+from ..claims import Account
 from ..disk.batch import append, make_folders
 from ..reconcile.plan import CHANGED, CREATED, KEPT, REMOVED, Entity, Plan, Removal
 from ..reconcile.rotation import owner_of
 from ..reconcile.trust import peek
 from ..reconcile.wanted import ABSENT, How, Wanted
+from ..rules.trust import keys_of
 from .layout import Layout
 from .reading import Store
 
@@ -45,10 +48,15 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
 def _unfinished(plan: Plan, store: Store) -> list[Removal]:
     """The removals of signing keys that are no longer in their token but may still be in the store, after an interrupted run or a token signed elsewhere."""
     used = {key for removal in plan.removals for key in removal.keys}
-    for step in (plan.operator, *plan.accounts.values()):
-        if step is not None:
-            used.add(step.claims.subject)
-            used.update(getattr(key, "key", key) for key in step.claims.body.signing_keys)
+    operator = plan.operator or store.operator
+    holders = [operator.claims] if operator is not None else []
+    holders += [step.claims for step in plan.accounts.values()]
+    # A document of a part of the store does not have all of its accounts.
+    holders += [found.claims for name, found in store.accounts.items() if name not in plan.accounts]
+    for claims in holders:
+        used.update(keys_of(claims))
+        if isinstance(claims.body, Account):
+            used.add(claims.body.authorization.xkey)
     removals = []
     for entry in store.journal:
         key = str(entry.get("removes") or "")
@@ -123,8 +131,7 @@ def _record_reasons(plan: Plan, store: Store) -> list[str]:
     if store.operator is not None and store.operator.token != record.operator_token:
         names[:0] = [] if plan.operator is not None and plan.operator.is_issued else ["the operator"]
     if names:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        reasons.append(f"what the last run did not leave is recorded, the JWTs of {', '.join(names[:5])}{more}")
+        reasons.append(f"what the last run did not leave is recorded, the JWTs of {first_of(names, 5)}")
     if record.is_managed != store.is_managed:
         reasons.append("it is recorded that the store is no longer a managed one")
     return reasons
