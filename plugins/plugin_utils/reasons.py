@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.natsops.security.plugins.module_utils.base.excerpts import first_of
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 
 #: The maximum number of lines that are shown; further lines are only counted.
@@ -149,10 +150,8 @@ def _together(changes: Iterable[Change]) -> list[Change]:
 
 def _as_one(group: Sequence[Change]) -> Change:
     names = [change.name.partition("/")[2] for change in group]
-    listed = ", ".join(names[:_MOST_NAMES])
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     account = group[0].name.partition("/")[0]
-    return Change(f"{account}, {len(names)} users ({listed}{more})", group[0].action, group[0].reasons)
+    return Change(f"{account}, {len(names)} users ({first_of(names, _MOST_NAMES)})", group[0].action, group[0].reasons)
 
 
 def summary_of(result: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any, Iterator
 
 from ..base import units
-from ..base.excerpts import excerpt, is_placeholder
+from ..base.excerpts import excerpt, first_of, is_placeholder
 from . import kinds
 from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, fields_of
@@ -117,8 +117,7 @@ def _plain_differences(kind: Kind, before: Any, after: Any, path: str) -> Iterat
         old, new = dict.fromkeys(map(str, before)), dict.fromkeys(map(str, after))
         changes = [f"added {excerpt(item)}" for item in new if item not in old]
         changes += [f"removed {excerpt(item)}" for item in old if item not in new]
-        more = f" and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
-        yield f"{path}: {', '.join(changes[:_MOST_CHANGES])}{more}"
+        yield f"{path}: {first_of(changes, _MOST_CHANGES)}"
     elif isinstance(before, dict):
         for key in sorted(set(before) | set(after)):
             if before.get(key) != after.get(key):

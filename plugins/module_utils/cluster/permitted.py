@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Iterable
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import first_of
 from ..claims import Permission
 from ..rules.subjects import is_subset
 from .answers import Part, read_each
@@ -27,10 +28,9 @@ async def require_permission(connection: Connection, subjects: Iterable[str]) ->
     permission = await _permission(connection)
     refused = [subject for subject in needed if not _allows(permission, subject)]
     if refused:
-        more = f" and {len(refused) - _LISTED} more" if len(refused) > _LISTED else ""
         raise NatsSecurityError(
             f"The server denies this to the user: the permissions of the user {connection.user.name or connection.user.subject} do not allow it to "
-            f"publish to {', '.join(refused[:_LISTED])}{more}. Nothing was changed."
+            f"publish to {first_of(refused, _LISTED)}. Nothing was changed."
         )
 
 

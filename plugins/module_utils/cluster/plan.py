@@ -11,6 +11,7 @@ import itertools
 from typing import Collection, Iterable, Mapping, Sequence
 
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import first_of
 from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
@@ -354,7 +355,7 @@ def holders(held: Held, token: str) -> str:
 
 def shortened(names: Sequence[str]) -> str:
     """The first names as a comma-separated text, with the number of the others."""
-    return ", ".join(names[:_TOLD]) + (f" and {len(names) - _TOLD} more" if len(names) > _TOLD else "")
+    return first_of(names, _TOLD)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Iterator
 
 from .. import rules
 from ..base import units
+from ..base.excerpts import first_of
 from ..claims import Account, Claims, SigningKey, UserAccess
 from ..rules.access import CONNECTION_TYPES
 from ..rules.relations import user_issues
@@ -476,8 +477,7 @@ def _signer_findings(case: Case, account: Claims, basis: str) -> Iterator[Findin
             basis,
         )
     elif not is_own and key is None:
-        known = sorted(keys_of(account))
-        shown = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
+        shown = first_of(sorted(keys_of(account)), 4)
         yield Finding(
             findings.UNKNOWN_SIGNER,
             f"{_capital(case.name)} is signed by {user.issuer}, which is not, or no longer, a key of the account {title}: it has {shown}.",

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from ..access.permissions import Origin
 from ..access.tree import Entry, Tree
+from ..base.excerpts import first_of
 from ..claims import Account, Operator
 from .parameters import Parameter
 
@@ -164,8 +165,7 @@ class Finding:
         """The finding as a sentence, with the names of the entities that it is about. If there are many, only the first names."""
         if not self.about:
             return self.text
-        more = f" and {len(self.about) - NAMED} more" if len(self.about) > NAMED else ""
-        return f"{', '.join(self.about[:NAMED])}{more}: {self.text}"
+        return f"{first_of(self.about, NAMED)}: {self.text}"
 
 
 @dataclasses.dataclass(frozen=True)

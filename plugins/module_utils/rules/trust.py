@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterable, Mapping
 
+from ..base.excerpts import first_of
+
 if TYPE_CHECKING:
     from ..claims import Account, Claims, Operator, SigningKey
 
@@ -63,7 +65,6 @@ def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:
     `parent` is a title such as `operator ACME` or `account APP`.
     """
     known = sorted(keys)
-    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-    has = f", which has {', '.join(known[:_SHOWN])}{more}" if known else ""
+    has = f", which has {first_of(known, _SHOWN)}" if known else ""
     signer = "itself" if issuer == subject else issuer
     return f"its JWT is about {subject}, and its signer is {signer}, which is not a key of the {parent}{has}"

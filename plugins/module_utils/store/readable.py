@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Iterator
 
+from ..base.excerpts import first_of
 from ..reconcile.plan import Plan
 from ..token import codec
 
@@ -75,6 +76,5 @@ def _issued(plan: Plan, names: dict[str, str]) -> str:
     lines = [f"tokens to sign: {sum(signers.values())}"] if signers else []
     lines += sorted(f"  {count} by {_named(str(issuer), names)}" for issuer, count in signers.items())
     if creds:
-        more = f" and {len(creds) - _MOST_CREDS} more" if len(creds) > _MOST_CREDS else ""
-        lines.append(f"creds to write: {', '.join(creds[:_MOST_CREDS])}{more}")
+        lines.append(f"creds to write: {first_of(creds, _MOST_CREDS)}")
     return "".join(f"{line}\n" for line in lines)

@@ -16,6 +16,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ..access.tree import Entry, Servers, Tree, account_key_of
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import first_of
 from ..claims import Account, Claims, Operator, User
 from ..claims.options import Problem
 from ..disk.files import list_folder
@@ -106,8 +107,7 @@ def _missing(tree: Tree) -> Iterator[str]:
         if tree.account_of(user) is None:
             without_account.setdefault(account_key_of(user), []).append(user.title)
     for key, names in without_account.items():
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        yield f"The account {key} is not here, so what its users {shown} may do is unknown."
+        yield f"The account {key} is not here, so what its users {first_of(names, 5)} may do is unknown."
 
 
 def _latest(entries: list[Entry]) -> list[Entry]:

@@ -14,6 +14,7 @@ from ..backup.contents import KEYS, STORES, Contents
 from ..backup.restore import Comparison, compare
 from ..base import units
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import first_of
 from ..disk.batch import Write, write_all
 from ..disk.files import FileError, read_content
 from ..store.apply import foresee, lock
@@ -88,11 +89,9 @@ def _check_owner(where: Layout, operator: str, what: str) -> None:
 
 def _conflict(where: Layout, comparison: Comparison, what: str) -> NatsSecurityError:
     """The error for files that would be replaced although they are newer or different."""
-    paths = comparison.conflicts
-    shown = ", ".join(f"{place_of(where, one)} ({comparison.states[one]})" for one in paths[:_SHOWN])
-    more = f", and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    shown = first_of([f"{place_of(where, one)} ({comparison.states[one]})" for one in comparison.conflicts], _SHOWN)
     return NatsSecurityError(
-        f"Nothing is restored, because what is there is newer than {_inside(what)}, or something else: {shown}{more}. "
+        f"Nothing is restored, because what is there is newer than {_inside(what)}, or something else: {shown}. "
         f"With force=true these files go to the archive, and those of {_inside(what)} take their places."
     )
 

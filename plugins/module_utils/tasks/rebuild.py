@@ -11,6 +11,7 @@ from ..backup.contents import Contents, Held, counted, json_in, look_into, refus
 from ..backup.rebuild import Rebuild, Rebuilt, Sought, Source, rebuild
 from ..backup.recorded import record_files
 from ..base.errors import NatsSecurityError
+from ..base.excerpts import first_of
 from ..claims import Account
 from ..cluster import connection as connections
 from ..cluster.accounts import READING
@@ -194,5 +195,4 @@ def _warn(module: CarefulModule, result: dict[str, Any], is_known: bool) -> None
     for name, what in _COUNTED.items():
         found = list(result[name])
         if found:
-            more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            module.warn(f"{len(found)} {what} ({name}): {', '.join(found[:_SHOWN])}{more}")
+            module.warn(f"{len(found)} {what} ({name}): {first_of(found, _SHOWN)}")
