@@ -332,7 +332,7 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         "operator_keys_dir": site / "keys",
         "backup_path": str(tmp_path / "acme.backup"),
         "backup_recipients": [curve.public_key],
-        "backup_fetch_path": str(tmp_path / "here/acme.backup"),
+        "backup_fetch_path": "~/" + os.path.relpath(tmp_path / "here/acme.backup", pathlib.Path.home()),
         "restore_src": str(tmp_path / "here/acme.backup"),
         "restore_path": str(tmp_path / "back.backup"),
         "restore_key_path": str(tmp_path / "curve.nk"),
@@ -349,6 +349,7 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
     assert roles("operator", "backup", arguments=("--check",)) == foreseen
     assert list(site.folder.iterdir()) == []
     assert roles("operator", "backup") == made
+    assert roles("operator", "backup", arguments=("--check",)) == []
     assert roles("operator", "backup") == []
     before = {path: path.read_text() for path in site.folder.rglob("*") if path.is_file() and path.name != "lock"}
     for folder in ("stores", "keys"):
