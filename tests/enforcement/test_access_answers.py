@@ -396,9 +396,17 @@ def _ask_reply(
     if answer.comes == replies.YES:
         expected = 3 if answer.many else 1
         if answer.by_response_permission and access.lists.response_messages > 0:
-            expected = min(expected, replies.answers_left(access.lists.response_messages, copies))
+            expected = min(expected, _answers_left(access.lists.response_messages, copies))
     what = f"request {session.title(person)} {message} answered by {session.title(responder)} {possible}: {answer}"
     session.compare(what, [1] * expected + [0] * (3 - expected), [min(one, 1) for one in seen])
+
+
+def _answers_left(most: int, copies: int) -> int:
+    """How many of the `most` responses of a response permission remain to a client that received the request in several copies, by as many subscriptions.
+
+    With each further copy, a server checks whether the client may answer, and counts this check as a response (deliverMsg, responseAllowed).
+    """
+    return most - (copies - 1) % (most + 1)
 
 
 def _ask_world(seed: int, folder: pathlib.Path, questions: int) -> Session:

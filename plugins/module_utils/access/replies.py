@@ -66,14 +66,6 @@ def reply_to(tree: Tree, responder: Access, arrival: Arrival, requestor: str, in
     return Reply(comes, allowed[1], text(SERVICE_REPLY), many, by_response)
 
 
-def answers_left(most: int, copies: int) -> int:
-    """How many of the `most` responses of a response permission remain to a client that received the request in several copies, by as many subscriptions.
-
-    With each further copy, a server checks whether the client may answer, and counts this check as a response (deliverMsg, responseAllowed).
-    """
-    return most - (copies - 1) % (most + 1)
-
-
 def _reply_within(tree: Tree, responder: Access, arrival: Arrival, requestor: str, inbox: str) -> Reply:
     """The reply for a response that is published to the inbox itself, in the account of the responder."""
     verdicts = []

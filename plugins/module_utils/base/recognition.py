@@ -39,7 +39,6 @@ _STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 # 55 characters.
 _TYPES = b"OAUNCX"
 _REST = 55
-_SEED_LENGTH = 58
 _PRIVATE_REST = 107
 _SEED_HEADS = [int(bytes((ord("S"), letter, ord("A"))).translate(_DIGITS), 32) << 5 * _REST for letter in _TYPES]
 _PRIVATE_BYTE = 15
