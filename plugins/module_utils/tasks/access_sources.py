@@ -28,7 +28,7 @@ from ..reconcile.names import Names, name_keys
 from ..reconcile.wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
 from ..store import reading
 from ..store.document import read_document
-from ..store.layout import Layout, stores_in
+from ..store.layout import Layout
 from ..token import codec, decorated
 
 
@@ -154,10 +154,7 @@ def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
 
 def of_store(layout: Layout) -> Source:
     """The source of a whole store, with its faults among the problems. Raises NatsSecurityError if there is no such store."""
-    store = reading.read_store(layout)
-    if not store.exists:
-        names = ", ".join(stores_in(layout.stores_dir)) or "none"
-        raise NatsSecurityError(f"There is no store {layout.name} in {layout.stores_dir}; available: {names}.")
+    store = reading.existing_store(layout)
     found = Source()
     if store.operator is None:
         found.problems.append(f"{layout.operator_jwt}: there is no JWT of the operator.")
