@@ -13,6 +13,9 @@ attributes:
   check_mode:
     description: Can run in check mode and tell what it would change, without changing it.
     support: full
+    details:
+      - Where a store or a file does not exist that an earlier task of the play may make, check mode warns of it, and what the task reads from it is empty
+        in its result. The real run fails if it is still missing then.
   diff_mode:
     description: Shows what changes in diff mode.
     support: full
@@ -33,7 +36,10 @@ attributes:
   check_mode:
     description: Can run in check mode and tell what it would change, without changing it.
     support: full
-    details: It never changes anything.
+    details:
+      - It never changes anything.
+      - Where a store or a file does not exist that an earlier task of the play may make, check mode warns of it, and what the task reads from it is empty
+        in its result. The real run fails if it is still missing then.
   diff_mode:
     description: Shows what changes in diff mode.
     support: N/A

@@ -227,6 +227,7 @@ def main() -> None:
         required_one_of=access_tasks.ONE_OF,
         mutually_exclusive=access_tasks.EXCLUSIVE,
         required_together=access_tasks.TOGETHER,
+        if_missing={"answers": [], "problems": []},
     )
 
 

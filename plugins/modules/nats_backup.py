@@ -163,6 +163,13 @@ def main() -> None:
         mutually_exclusive=[_ONE_OF],
         writes=("path",),
         add_file_common_args=True,
+        if_missing={
+            "operator": None,
+            "holds": {},
+            "missing_seeds": {},
+            "problems": [],
+            "diff": {"before": {}, "after": {}},
+        },
     )
 
 

@@ -211,6 +211,14 @@ def main() -> None:
         required_one_of=options.ONE_OF,
         mutually_exclusive=options.EXCLUSIVE,
         required_together=options.TOGETHER,
+        if_missing={
+            "connections": [],
+            "open": 0,
+            "closed_since": 0,
+            "seconds": 0.0,
+            "servers": [],
+            "missing_servers": [],
+        },
     )
 
 

@@ -118,6 +118,7 @@ def main() -> None:
             **options.tls_spec(),
         },
         required_together=options.TOGETHER,
+        if_missing={"connected": None, "users": []},
     )
 
 

@@ -320,6 +320,15 @@ def main() -> None:
         mutually_exclusive=[*options.EXCLUSIVE, ("user_creds_path", "user_creds", "user")],
         required_together=options.TOGETHER,
         required_by={"user": ["store_path"]},
+        if_missing={
+            "connected": None,
+            "cause": None,
+            "message": "",
+            "servers": [],
+            "differences": [],
+            "missing_servers": [],
+            "user": None,
+        },
     )
 
 

@@ -190,7 +190,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import Missing
 from ansible_collections.natsops.security.plugins.module_utils.disk.files import read_text
 from ansible_collections.natsops.security.plugins.module_utils.rules import validity
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
@@ -212,7 +212,7 @@ def _read(params: dict[str, Any], prefix: str) -> validity.Read:
         where = f"{prefix}jwt_path {path}"
         text = read_text(path, f"{prefix}jwt_path: the JWT")
         if text is None:
-            raise NatsSecurityError(f"{prefix}jwt_path: there is no file {path}.")
+            raise Missing(f"{prefix}jwt_path: there is no file {path}.")
     return validity.read_text(text, where)
 
 
@@ -236,6 +236,7 @@ def main() -> None:
         },
         required_one_of=one,
         mutually_exclusive=one,
+        if_missing={"claims": {}, "payload": {}, "problems": [], "issues": [], "validity": []},
     )
 
 

@@ -251,6 +251,7 @@ def main() -> None:
         mutually_exclusive=access_tasks.EXCLUSIVE,
         required_together=access_tasks.TOGETHER,
         add_file_common_args=True,
+        if_missing={"passed": True, "findings": [], "excepted": [], "rules": [], "problems": [], "notes": []},
     )
 
 

@@ -181,6 +181,7 @@ def main() -> None:
         mutually_exclusive=access_tasks.EXCLUSIVE,
         required_together=access_tasks.TOGETHER,
         add_file_common_args=True,
+        if_missing={"accounts": 0, "users": 0, "findings": 0, "differences": None, "changes": [], "problems": []},
     )
 
 

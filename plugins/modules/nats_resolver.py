@@ -295,6 +295,7 @@ def main() -> None:
         required_one_of=options.ONE_OF,
         mutually_exclusive=[*options.EXCLUSIVE, *SIGNER.exclusive],
         required_together=options.TOGETHER,
+        if_missing={"changed": True, "servers": [], "accounts": []},
     )
 
 

@@ -219,6 +219,7 @@ def main() -> None:
         required_one_of=options.ONE_OF,
         mutually_exclusive=options.EXCLUSIVE,
         required_together=options.TOGETHER,
+        if_missing={"servers": [], "accounts": [], "differences": []},
     )
 
 

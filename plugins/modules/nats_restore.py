@@ -162,6 +162,7 @@ def main() -> None:
             "accept_unverified": {"type": "bool", "default": False},
         },
         mutually_exclusive=[("key_path", "key_seed")],
+        if_missing={"changed": True, "diff": {"before": {}, "after": {}}},
     )
 
 

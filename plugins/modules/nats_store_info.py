@@ -227,6 +227,14 @@ def main() -> None:
             **store_spec(),
             "store": {"type": "str"},
         },
+        if_missing={
+            "definition": {},
+            "entities": [],
+            "problems": [],
+            "managed": False,
+            "strict_mode": None,
+            "store_path": None,
+        },
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import Iterator
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing
 from ..disk.files import is_file, is_folder, is_link, list_folder, read_content
 from ..disk.writing import is_rest
 from ..store.layout import Layout
@@ -22,7 +22,7 @@ def gather(layout: Layout) -> Contents:
     operator a seed belonged. NatsSecurityError if there is no store. FileError if a file cannot be read.
     """
     if not is_file(layout.marker):
-        raise NatsSecurityError(
+        raise Missing(
             f"{layout.root} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
         )
     files: dict[str, str] = {}

@@ -12,7 +12,7 @@ import dataclasses
 import os
 from typing import Any
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..base.excerpts import quoted
 from ..base.texts import is_text
 from ..disk.files import is_file, is_folder, is_link, is_there, list_folder
@@ -187,7 +187,7 @@ def only_store(stores_dir: str) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise NatsSecurityError(f"There is no store in {os.path.abspath(stores_dir)}.")
+        raise Missing(f"There is no store in {os.path.abspath(stores_dir)}.")
     raise NatsSecurityError(f"There are several stores in {stores_dir}: name one of {', '.join(names)}.")
 
 

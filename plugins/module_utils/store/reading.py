@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Iterator, Mapping
 
 from ..base.each_once import SaidTwiceError, each_once
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..base.texts import is_text
 from ..claims.options import Problem
 from ..disk.files import FILE_MODE, FOLDER_MODE, FileError, is_file, is_folder, is_link, list_folder, read_content
@@ -158,7 +158,7 @@ def existing_store(layout: Layout) -> Store:
         if store.problems:
             raise NatsSecurityError(str(store.problems[0]))
         names = stores_in(layout.stores_dir)
-        raise NatsSecurityError(
+        raise Missing(
             f"There is no store {layout.name} in {layout.stores_dir}; available: {', '.join(names) or 'none'}."
         )
     return store

@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from ..base.each_once import SaidTwiceError, each_once
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..base.texts import place_of_half
 from ..disk.files import read_text
@@ -30,7 +30,7 @@ def read_source(path: str, option: str = "src", what: str = "the document") -> s
     """The text of the file that an option names. NatsSecurityError if it cannot be read."""
     text = read_text(path, f"{option}: {what}", _MAX_BYTES)
     if text is None:
-        raise NatsSecurityError(f"{option}: there is no file {path}.")
+        raise Missing(f"{option}: there is no file {path}.")
     return text
 
 

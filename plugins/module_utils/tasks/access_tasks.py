@@ -8,7 +8,7 @@ from typing import Any, Iterator
 
 from ..access.tree import Servers
 from ..base import units
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims import Claims
 from ..disk import files
 from ..store import apply
@@ -84,7 +84,7 @@ def _tokens(module: CarefulModule) -> Iterator[tuple[str, str]]:
     for number, path in enumerate(module.params["jwt_paths"] or ()):
         text = files.read_text(path, f"jwt_paths[{number}]: the JWT")
         if text is None:
-            raise NatsSecurityError(f"jwt_paths[{number}]: there is no file {path}.")
+            raise Missing(f"jwt_paths[{number}]: there is no file {path}.")
         keep_secrets_of(module, text)
         yield text, path
 

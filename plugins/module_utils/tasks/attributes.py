@@ -17,7 +17,7 @@ from typing import Any, Callable, Iterator, Mapping
 
 from ..base.errors import NatsSecurityError
 from ..disk.files import reported
-from .task import CarefulModule
+from .task import CarefulModule, warn_of_missing
 
 #: The path that Ansible's functions check if there is no file yet. In check mode they change nothing.
 _STAND_IN = os.devnull
@@ -66,11 +66,6 @@ def _as_errors(module: CarefulModule, file: str) -> Iterator[None]:
         yield
     finally:
         del module.fail_json
-
-
-def warn_of_missing(module: CarefulModule, message: str) -> None:
-    """Warn in check mode of an error that the real run reports unless an earlier task creates what is missing."""
-    module.warn(f"{message} Unless an earlier task makes it, the real run fails.")
 
 
 def _foresee(module: CarefulModule, wanted: Mapping[str, Any], path: str, written: bool) -> Iterator[str]:

@@ -18,8 +18,8 @@ from ..backup.bundle import (
 from ..backup.contents import Contents, counted, look_into, refusal
 from ..backup.gather import gather
 from ..base import units
-from ..base.errors import NatsSecurityError
-from ..disk.files import FILE_MODE, is_file, read_text
+from ..base.errors import Missing, NatsSecurityError
+from ..disk.files import FILE_MODE, read_text
 from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..store.apply import lock
@@ -28,7 +28,7 @@ from .attributes import set_attributes
 from .placing import Placing, place_of, put_store
 from .stores import lock_timeout, named_store
 from .task import CarefulModule, now, parse_seed
-from .tokens import back_up, check_folder, read_seed_file, refuse_missing
+from .tokens import back_up, check_folder, read_seed_file
 
 #: The largest backup that is read, in bytes: ten times that of 10,000 users.
 _MAX_BYTES = 512 * 1024 * 1024
@@ -44,10 +44,6 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
     path, form = params["path"], _form(module)
     where = named_store(params, only_store)
     check_folder(module, path, "path")
-    if module.check_mode and not is_file(where.marker):
-        refuse_missing(module, "store", where.marker)
-        empty: dict[str, Any] = {"operator": None, "holds": {}, "missing_seeds": {}, "problems": []}
-        return {"changed": True, "path": path, "store": where.name, **empty, "diff": {"before": {}, "after": {}}}
     with lock(where, lock_timeout(params), create=False, shared=True):
         contents = gather(where)
     held = look_into(contents)
@@ -118,7 +114,7 @@ def _curve_keys(module: CarefulModule, option: str) -> list[KeyPair]:
     if path is not None:
         pair = read_seed_file(module, path, f"{option}_path", "curve")
         if pair is None:
-            raise NatsSecurityError(f"{option}_path: there is no file {path}.")
+            raise Missing(f"{option}_path: there is no file {path}.")
         pairs.append(pair)
     return pairs
 
@@ -151,8 +147,7 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
     path, timeout = params["path"], lock_timeout(module.params)
     text = read_text(path, "path: the backup", _MAX_BYTES)
     if text is None:
-        refuse_missing(module, "path", path)
-        return {"changed": True, "diff": {"before": {}, "after": {}}}
+        raise Missing(f"path: there is no file {path}.")
     archive = read_bundle(text, _keys(module), expected_operator(params["operator"]))
     held, contents = archive.held, archive.contents
     if held.problems and not params["accept_unverified"]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Iterator, Sequence
 from ansible.module_utils.basic import missing_required_lib
 
 from ..base import units
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims import Account, Claims
 from ..cluster.account_server import AccountServer, at_url
 from ..cluster.channel import Tls, default_context
@@ -105,18 +105,17 @@ def require_nats(module: CarefulModule) -> None:
 
 
 def store_layout(module: CarefulModule) -> Layout | None:
-    """The store that the task names; None if it names none. The store must exist, except in check mode."""
+    """The store that the task names; None if it names none. Raises NatsSecurityError if it does not exist."""
     path = module.params["store_path"]
     if path is None:
         return None
     stores, name = os.path.split(os.path.abspath(path))
     layout = Layout(stores, "", name)
     if not os.path.isfile(layout.marker):
-        if not module.check_mode or os.path.isdir(layout.root):
-            raise NatsSecurityError(
-                f"store_path: {path} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
-            )
-        refuse_missing(module, "store_path", layout.marker)
+        error = NatsSecurityError if os.path.isdir(layout.root) else Missing
+        raise error(
+            f"store_path: {path} is not a store: it is the folder of one operator in nsc's layout, with a file .nsc."
+        )
     return layout
 
 
@@ -272,7 +271,7 @@ def _login(
             where = f"creds_path {params['creds_path']}"
             text = module.snapshot.read(params["creds_path"], "creds_path: the creds")
             if text is None:
-                raise NatsSecurityError(f"creds_path: there is no file {params['creds_path']}.")
+                raise Missing(f"creds_path: there is no file {params['creds_path']}.")
         login = login_of_creds(text, where)
         keep_secret(module, login().pair.seed)
         keep_secret(module, login().jwt)
@@ -316,7 +315,7 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
     else:
         pair = read_seed_file(module, path, "system_signer_path", "account")
     if pair is None:
-        raise NatsSecurityError(f"system_signer_path: there is no file {path}.")
+        raise Missing(f"system_signer_path: there is no file {path}.")
     if strict and pair.public_key == (account.subject if account is not None else known):
         raise NatsSecurityError(
             f"The system signer {pair.public_key} is the identity key of the system account, and its operator is strict: give one of its signing keys."

@@ -26,8 +26,7 @@ from ..token.decorated import (
     seed_in,
     token_in,
 )
-from .attributes import warn_of_missing
-from .task import CarefulModule, keep_secrets_of
+from .task import CarefulModule, keep_secrets_of, warn_of_missing
 
 
 class _User(NamedTuple):

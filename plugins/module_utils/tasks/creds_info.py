@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims import Claims
 from ..cluster import trying
 from ..cluster.connection import (
@@ -64,7 +64,7 @@ def _try(module: CarefulModule, path: str, index: int, accounts: dict[str, Claim
 def _creds(module: CarefulModule, path: str, option: str) -> tuple[Claims, KeyPair, str]:
     text = module.snapshot.read(path, f"{option}: the creds")
     if text is None:
-        raise NatsSecurityError(f"{option}: there is no file {path}.")
+        raise Missing(f"{option}: there is no file {path}.")
     keep_secrets_of(module, text)
     try:
         pair, jwt = decorated.seed_in(text), decorated.token_in(text)

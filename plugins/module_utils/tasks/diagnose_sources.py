@@ -11,7 +11,7 @@ import dataclasses
 import os
 from typing import Iterator
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims import Claims
 from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..diagnosis import creds, findings
@@ -101,7 +101,7 @@ def read_holder(module: CarefulModule, source: Source) -> Holder:
         where = params["user_creds_path"]
         text = module.snapshot.read(where, "user_creds_path: the creds")
         if text is None:
-            raise NatsSecurityError(f"user_creds_path: there is no file {where}.")
+            raise Missing(f"user_creds_path: there is no file {where}.")
     keep_secrets_of(module, text)
     return creds.read_creds(text, where, lambda key: whose_key(source.layout, key))
 
@@ -114,7 +114,7 @@ def _user_of_store(module: CarefulModule, source: Source, name: str) -> Holder:
     path, creds_path = layout.user_jwt(account, user), layout.creds(account, user)
     text = module.snapshot.read(path, "user: the JWT")
     if text is None:
-        raise NatsSecurityError(f"user: there is no file {path}.")
+        raise Missing(f"user: there is no file {path}.")
     keep_secrets_of(module, text)
     token = decorated.token_in(text)
     held = module.snapshot.read(creds_path, "user: the creds")
@@ -149,12 +149,10 @@ def _find_user(layout: Layout, name: str) -> tuple[str, str]:
     names = list_folder(layout.accounts)
     if slash:
         if account not in names:
-            raise NatsSecurityError(
-                f"user: there is no account {account} in {layout.root}; {_listed('accounts', names)}."
-            )
+            raise Missing(f"user: there is no account {account} in {layout.root}; {_listed('accounts', names)}.")
         users = _users_in(layout, account)
         if user not in users:
-            raise NatsSecurityError(
+            raise Missing(
                 f"user: there is no user {user} in the account {account} of {layout.root}; {_listed('users', users)}."
             )
         return account, user

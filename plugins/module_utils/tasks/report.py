@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims import Account, Operator
 from ..keys.keyring import Keyring
 from ..policy.checking import check
@@ -125,7 +125,7 @@ def _previous(module: CarefulModule, option: str, is_required: bool) -> dict[str
     text = module.snapshot.read(path, f"{option}: the report", MAX_REPORT)
     if text is None:
         if is_required:
-            raise NatsSecurityError(f"{option}: there is no file {path}.")
+            raise Missing(f"{option}: there is no file {path}.")
         return None
     try:
         return model.read_model(text, f"{option} {path}")

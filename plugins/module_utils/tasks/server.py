@@ -29,8 +29,8 @@ from ..server.configuration import (
 from ..server.program import Program
 from ..server.running import Outcome, Service
 from ..token import codec
-from .attributes import set_attributes, warn_of_missing
-from .task import CarefulModule, now, return_secret
+from .attributes import set_attributes
+from .task import CarefulModule, now, return_secret, warn_of_missing
 
 #: How long to wait for another task on the same configuration, in seconds.
 _LOCK_TIMEOUT = 60.0

@@ -20,9 +20,9 @@ from ..keys.nkey import KeyPair
 from ..reconcile.creds import read_creds
 from ..reconcile.place import Found
 from ..token import codec, decorated
-from .attributes import set_attributes, warn_of_missing
+from .attributes import set_attributes
 from .signer_options import external_signers
-from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed
+from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed, warn_of_missing
 
 if TYPE_CHECKING:
     from ..keys import signers as keys_elsewhere
