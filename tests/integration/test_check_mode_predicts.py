@@ -7,6 +7,7 @@ from __future__ import annotations
 import pathlib
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -101,6 +102,36 @@ def _server_config(site: Site, **more: Any) -> dict[str, Any]:
     )
 
 
+def _full(site: Site, **more: Any) -> dict[str, Any]:
+    """A configuration of a new operator with a system account."""
+    return _server_config(site, operator=Kit(site).operator(), **{"resolver": {"type": "full"}, **more})
+
+
+def _changed_config(before: dict[str, Any], after: dict[str, Any], has_system_account: bool = False) -> Scenario:
+    """A configuration that changes options of the one that is there."""
+    make = _full if has_system_account else _server_config
+    return Scenario(
+        "server_config", lambda site: make(site, **after), (("server_config", lambda site: make(site, **before)),)
+    )
+
+
+def _foreign_certificate(site: Site) -> dict[str, Any]:
+    """A certificate with the key of another one."""
+    for name in ("one", "two"):
+        if not (site.folder / f"{name}.pem").exists():
+            names = ("-keyout", site / f"{name}.key", "-out", site / f"{name}.pem", "-subj", f"/CN={name}")
+            make = ("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "30", *names)
+            subprocess.run(make, check=True, capture_output=True)
+    return _server_config(site, tls={"cert_file": site / "one.pem", "key_file": site / "two.key"})
+
+
+def _another_operator(site: Site) -> dict[str, Any]:
+    """A resolver's folder with an account of another operator."""
+    (site.folder / "jwt").mkdir(exist_ok=True)
+    (site.folder / "jwt" / f"{site.claims('app.jwt').subject}.jwt").write_text(site.text("app.jwt"))
+    return _full(site, resolver={"type": "full", "dir": site / "jwt"})
+
+
 #: Tasks of the modules that SCENARIOS does not cover, as tests/attack/test_pairs.py does not need them.
 MORE = {
     "sign": Scenario("sign", _requests),
@@ -119,6 +150,14 @@ MORE = {
     "server_config changed": Scenario(
         "server_config", lambda site: _server_config(site, name="n2"), (("server_config", _server_config),)
     ),
+    "server_config encrypted": _changed_config({"jetstream": {}}, {"jetstream": {"key": "new", "cipher": "aes"}}),
+    "server_config of another key": _changed_config({"jetstream": {"key": "old"}}, {"jetstream": {"key": "new"}}),
+    "server_config without the key": _changed_config({"jetstream": {"key": "old"}}, {"jetstream": {"cipher": "aes"}}),
+    "server_config cached": _changed_config({"resolver": {"type": "full"}}, {"resolver": {"type": "cache"}}, True),
+    "server_config in memory": _changed_config({"resolver": {"type": "cache"}}, {"resolver": {"type": "memory"}}, True),
+    "server_config without a system account": _changed_config({}, {"resolver": {"type": "full"}}),
+    "server_config with a foreign certificate": Scenario("server_config", _foreign_certificate),
+    "server_config of another operator": Scenario("server_config", _another_operator, (("server_config", _full),)),
 }
 ALL = {**SCENARIOS, **MORE}
 

@@ -89,7 +89,7 @@ _SAME = {
 class Host:
     """What the rules need in addition to the configuration: the time in unix seconds, and the version of nats-server if it is installed.
 
-    `foretold` is whether, in check mode, keys and JWTs are still missing that earlier tasks would create.
+    `foretold` is whether, in check mode, keys and JWTs may still be missing that earlier tasks would create.
     """
 
     now: int
@@ -208,6 +208,11 @@ class Server:
         of_operator = self.operators[0].system_account if len(self.operators) == 1 else ""
         return self.top.text("system_account", "system") or of_operator
 
+    @property
+    def may_have_system_account(self) -> bool:
+        """Whether there is a system account, or an operator's JWT that check mode does not have yet may name one."""
+        return bool(self.system_account) or (self.host.foretold and not all(one.known for one in self.operators))
+
     def block(self, name: str) -> Block:
         """A block by its usual name."""
         return self.top.block(
@@ -322,7 +327,7 @@ def _system_account_rules(server: Server) -> Found:
             top.at("system_account", "system"),
             f"the system_account is {configured}, and {whose}; servers use the operator's.",
         )
-    if server.resolver in ("full", "cache") and not server.system_account and not server.host.foretold:
+    if server.resolver in ("full", "cache") and not server.may_have_system_account:
         missing = (
             "the operator has none"
             if len(server.operators) == 1
@@ -371,15 +376,16 @@ def _local_account_rules(top: Block) -> Found:
 def _memory_rules(server: Server) -> Found:
     """server.configureAccounts: with a memory resolver, the system account must be in resolver_preload, and valid."""
     account = server.system_account
-    if not account or server.host.foretold:
+    if not account:
         return
     preload = server.top.block("resolver_preload")
     token = preload.members.get(account)
     if token is None:
-        yield (
-            server.top.at("resolver_preload"),
-            f"the system account {account} is not among the accounts of the configuration, where a memory resolver looks for it.",
-        )
+        if not server.host.foretold:
+            yield (
+                server.top.at("resolver_preload"),
+                f"the system account {account} is not among the accounts of the configuration, where a memory resolver looks for it.",
+            )
         return
     payload = _payload(token)
     at = (*preload.path, account)
@@ -554,12 +560,7 @@ def _leafnode_rules(server: Server) -> Found:
     yield from _compression_rules(leafnodes, "s2_auto" if leafnodes.port() else "off")
     yield from _ocsp_rules(leafnodes.block("tls"))
     gateway = server.block("gateway")
-    if (
-        leafnodes.port()
-        and (gateway.text("name") or gateway.port())
-        and not server.system_account
-        and not server.host.foretold
-    ):
+    if leafnodes.port() and (gateway.text("name") or gateway.port()) and not server.may_have_system_account:
         yield leafnodes.path, "leaf nodes together with gateways need a system account, and the operator has none."
 
 
@@ -669,7 +670,7 @@ def _meta_group_rules(server: Server) -> Found:
     cluster = server.block("cluster")
     if cluster.listed("routes") or isinstance(cluster.members.get(cluster.name("routes") or ""), Unknown):
         return
-    if server.host.foretold and not server.system_account:
+    if server.may_have_system_account and not server.system_account:
         return
     # The server only considers the first remote of the system account.
     of_system = (
