@@ -94,3 +94,22 @@ def test_awx_runs_playbooks_that_the_project_has() -> None:
     survey = json.loads((ROOT / "examples/awx" / templates["NATS revoke"]["survey"]).read_text())
     playbook = (ROOT / "playbooks/revoke.yml").read_text()
     assert all(f"{question['variable']} | default" in playbook for question in survey["spec"])
+
+
+def test_key_that_is_in_variables_twice_is_an_error_in_the_project(tmp_path: pathlib.Path) -> None:
+    project = tmp_path / "acme"
+    shutil.copytree(ROOT / "examples/project", project)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+    def look() -> tuple[bool, str]:
+        command = [str(BIN / "ansible-inventory"), "--list"]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=kept)
+        return done.returncode == 0, done.stdout + done.stderr
+
+    assert look()[0], look()[1]
+    text = "definition:\n  accounts:\n    - name: A\n      users: [{name: first}]\n      users: [{name: second}]\n"
+    (project / "inventory/group_vars/all/twice.yml").write_text(text)
+    is_read, output = look()
+    assert not is_read
+    assert "duplicate" in output
+    assert "users" in output
