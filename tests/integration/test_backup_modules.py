@@ -356,7 +356,13 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         shutil.rmtree(site / folder)
     (tmp_path / "acme.backup").unlink()
     (tmp_path / "curve.nk").write_text(curve.seed)
-    assert roles("restore", "operator") == ["Copy the backup to the signing host", "Restore the store"]
+    # Check mode reads the backup that would be copied, not the file in its place.
+    (tmp_path / "back.backup").write_text("an older file")
+    restored = ["Copy the backup to the signing host", "Restore the store"]
+    assert roles("restore", arguments=("--check",)) == restored
+    assert (tmp_path / "back.backup").read_text() == "an older file"
+    assert not (site.folder / "stores").exists()
+    assert roles("restore", "operator") == restored
     after = {path: path.read_text() for path in site.folder.rglob("*") if path.is_file() and path.name != "lock"}
     assert after == before
     assert roles("restore", "operator") == []
