@@ -282,6 +282,7 @@ options:
   jetstream:
     description:
       - The block C(jetstream). If omitted, the server has no JetStream. C(store_dir) defaults to C(jetstream) in O(data_dir).
+      - A new C(key) needs the one before as C(prev_key) if something is stored. Without it, a server starts without its streams, so it is refused.
     type: dict
   monitoring:
     description:

@@ -141,6 +141,25 @@ def test_what_the_host_lacks_is_refused_and_the_server_does_not_start(
     assert running, output
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("bad", [{"key": "two"}, {"prev_key": "two", "key": "three"}, {}])
+def test_key_of_what_jetstream_stores_is_not_lost(kit: Kit, bad: Options) -> None:
+    """With another key, a server starts, and logs a warning for each stream that it leaves out."""
+    operator = kit.operator()
+
+    def wanted(**jetstream: Any) -> Options:
+        return options(kit, operator=operator, jetstream={"store_dir": kit.site / "js", **jetstream})
+
+    kit.site.run("server_config", **wanted(key="one"))
+    assert kit.site.check("server_config", **wanted(**bad))["changed"]  # nothing is stored yet
+    (kit.site.folder / "js/jetstream").mkdir(parents=True)
+    message = kit.site.refuse("server_config", None, **wanted(**bad))
+    assert message.startswith(f"jetstream.key: what is in {kit.site / 'js/jetstream'} is encrypted with another key")
+    assert kit.site.refuse("server_config", {"check": True}, **wanted(**bad)) == message
+    for good in ({"key": "two", "prev_key": "one"}, {"key": "one", "cipher": "aes"}, {"store_dir": kit.site / "new"}):
+        assert kit.site.check("server_config", **wanted(**good))["validated"]
+
+
 @contextlib.contextmanager
 def _listening() -> Iterator[int]:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:

@@ -13,13 +13,18 @@ import os
 import socket
 from typing import Iterator, NamedTuple
 
+from ..base.errors import NatsSecurityError
+from . import reading
+from .configuration import MAIN
 from .program import Program
-from .reading import Document, Path
+from .reading import Document, Path, ReadFile
 from .startup import Block, listeners
 
 #: systemd creates folders here when it starts a service (RuntimeDirectory).
 _MADE_ON_START = "/run/"
 _LISTENS = "0A"  # the state of a socket in /proc/net/tcp
+_KEY, _PREVIOUS_KEY = ("key", "ek", "encryption_key"), ("prev_key", "prev_ek", "prev_encryption_key")
+_STORE = ("store_dir", "storedir", "store")
 
 
 class Problem(NamedTuple):
@@ -30,8 +35,10 @@ class Problem(NamedTuple):
     may_come: bool
 
 
-def problems(document: Document, judge: Program, folder: str) -> Iterator[Problem]:
-    """All problems of this host for which the server would not start. Relative paths are relative to `folder`."""
+def problems(document: Document, judge: Program, folder: str, read_file: ReadFile) -> Iterator[Problem]:
+    """All problems of this host for which the server would not start, or would start without its streams. Relative paths are relative to `folder`, and
+    `read_file` returns the text of the files in it.
+    """
     top = Block(document.data)
     for file in (("pid_file", "pidfile"), ("log_file", "logfile")):
         text = top.text(*file)
@@ -41,13 +48,20 @@ def problems(document: Document, judge: Program, folder: str) -> Iterator[Proble
     resolver, jetstream = top.block("resolver", "account_resolver", "accounts_resolver"), top.block("jetstream")
     folders: tuple[tuple[Block, tuple[str, ...], str], ...] = (
         (resolver, ("dir",), ""),
-        (jetstream, ("store_dir", "storedir", "store"), "jetstream"),
+        (jetstream, _STORE, "jetstream"),
     )
     for block, names, inside in folders:
         text = block.text(*names)
         why = _unwritable_folder(os.path.join(folder, text, inside).rstrip("/"), judge) if text else ""
         if why:
             yield Problem(block.at(*names), f"the server could not write to {text}: {why}.", True)
+    store = _unreadable_store(jetstream, folder, read_file)
+    if store:
+        message = (
+            f"what is in {store} is encrypted with another key, and the server would start without its streams. "
+            "Give that key as prev_key, or remove that folder."
+        )
+        yield Problem(jetstream.at(*_KEY), message, False)
     for listener in listeners(top):
         why = _unlistenable(listener.host, listener.port)
         if why:
@@ -55,6 +69,23 @@ def problems(document: Document, judge: Program, folder: str) -> Iterator[Proble
 
 
 # ---- files
+
+
+def _unreadable_store(jetstream: Block, folder: str, read_file: ReadFile) -> str:
+    """The folder of JetStream, if the configuration on disk has a key for it that the new one has not; empty otherwise."""
+    path = os.path.join(folder, MAIN)
+    try:
+        before = Block(Block(reading.read(read_file(path) or "", path, read_file).data).value("jetstream"))
+    except NatsSecurityError:
+        return ""
+    key, store = before.text(*_KEY), before.text(*_STORE)
+    is_unknown = jetstream.has("tpm") or any(
+        jetstream.has(*names) and not jetstream.text(*names) for names in (_KEY, _PREVIOUS_KEY)
+    )
+    if not key or is_unknown or key in (jetstream.text(*_KEY), jetstream.text(*_PREVIOUS_KEY)):
+        return ""
+    inside = os.path.join(folder, store, "jetstream")
+    return inside if store == jetstream.text(*_STORE) and os.path.isdir(inside) else ""
 
 
 def _unwritable_file(path: str, judge: Program) -> str:

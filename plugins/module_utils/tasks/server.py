@@ -180,7 +180,7 @@ def _refuse_host(module: CarefulModule, configuration: Configuration, judge: Pro
     except NatsSecurityError:
         return  # the server itself validates what this collection cannot read
     refused = []
-    for path, message, may_come in host.problems(document, judge, folder):
+    for path, message, may_come in host.problems(document, judge, folder, placing.read_file):
         problem = Problem(place_of(document, path, folder, configuration), message)
         text = f"{prefix if _is_option(problem) else ''}{problem}"
         if may_come and module.check_mode:
