@@ -394,6 +394,13 @@ summary:
   returned: success
   type: dict
   sample: {"created": 0, "changed": 1, "kept": 1020, "extra": 0, "removed": 0}
+prepared:
+  description:
+    - How many tokens are signed, or would be in check mode, by which keys, and the users whose creds are written, as text. It is empty if there are none.
+      The diff ends with it.
+  returned: success
+  type: str
+  sample: "tokens to sign: 1\n  1 by ACME, role main (OB6R...)\ncreds to write: APP/orders\n"
 operator:
   description: The operator's C(name), C(public_key), C(jwt) and C(jwt_path). The JWT is null in check mode when it would be issued.
   returned: success

@@ -48,6 +48,7 @@ class Told(NamedTuple):
     summary: str
     warnings: tuple[str, ...] = ()
     error: str = ""  # empty if no_log hides it
+    prepared: str = ""  # the tokens to sign and the creds to write, for a store
 
 
 def _one_line(text: str) -> str:
@@ -179,6 +180,8 @@ def _section(one: Told, is_check: bool) -> str:
     if one.summary:
         parts += [one.summary, ""]
     body = [f"{_SIGNS.get(change.action, '!')} {change}" for change in _together(one.changes)]
+    if one.prepared:
+        body += ["", *(f"  {_one_line(line)}" for line in one.prepared.splitlines())]
     if body:
         fence = "`" * max(3, 1 + max(map(_longest_fence, body)))
         parts += [f"{fence}diff", *body, fence, ""]

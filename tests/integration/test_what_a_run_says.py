@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,49 @@ def test_a_run_says_what_changes_and_why_without_verbosity_and_with_no_log(play:
         in text
     )
     assert not list((tmp_path / "home").rglob("natsops_security_reasons"))
+
+
+def test_a_reviewer_reads_names_signatures_and_who_is_cut_off(play: Play, tmp_path: pathlib.Path) -> None:
+    def store(roles: list[str], signed_by: str) -> dict[str, Any]:
+        users = [{"name": name, "signing_key_role": signed_by} for name in ("orders", "web")]
+        account = {"name": "APP", "signing_keys": roles, "users": users}
+        account["remove_signing_keys"] = [role for role in ("main", "second") if role not in roles]
+        definition = {"operator": {"name": "ACME", "signing_keys": ["main"]}, "accounts": [account]}
+        where = {"stores_dir": f"{tmp_path}/stores", "keys_dir": f"{tmp_path}/keys"}
+        options = {"definition": definition, "cut_off": True, **where}
+        return {"name": "The store", "natsops.security.nats_store": options, "no_log": True}
+
+    def comment(roles: list[str], signed_by: str, *arguments: str) -> str:
+        path = tmp_path / "comment.md"
+        environment = {"ANSIBLE_CALLBACKS_ENABLED": "natsops.security.reasons", "NATSOPS_REASONS_MARKDOWN": str(path)}
+        playbook = tmp_path / "play.yml"
+        tasks = [store(roles, signed_by)]
+        playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        status, output = run_playbook(
+            str(playbook),
+            *arguments,
+            inventory=inventory,
+            variables={},
+            environment=play.environment(**environment),
+        )
+        assert status == 0, output
+        return path.read_text()
+
+    inventory = tmp_path / "inventory"
+    inventory.write_text("localhost ansible_connection=local\n")
+    comment(["main", "second"], "main")
+    roles = json.loads((tmp_path / "stores/ACME/.natsops/roles.json").read_text())
+    (keys,) = (named for named in roles.values() if "second" in named)
+    main, second = (f"APP, role {role} ({keys[role]})" for role in ("main", "second"))
+    text = comment(["second"], "second", "--check")
+    assert f"\n! APP/orders: issuer: {main} -> {second}\n" in text
+    assert f"\n! account APP: signing_keys[{main}]: removed\n" in text
+    assert "\n  tokens to sign: 3\n" in text
+    assert f"\n    2 by {second}\n" in text
+    assert "\n  creds to write: APP/orders, APP/web\n" in text
+    (warning,) = (line for line in text.splitlines() if line.startswith("- **Warning:** "))
+    assert f"{keys['main']} (main) is removed, which cuts off 2 users that it signed" in warning
+    assert text.replace("would change", "changed") == comment(["second"], "second")
 
 
 def test_the_role_operator_says_so_without_a_callback(play: Play, tmp_path: pathlib.Path) -> None:

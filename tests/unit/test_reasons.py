@@ -99,6 +99,9 @@ def test_markdown_for_a_comment() -> None:
         "## NATS: what would change\n\n### `The store` on `localhost`\n\n1 changed\n\n"
         "```diff\n! account APP: limits.connections: 10 -> 20\n```\n"
     )
+    assert markdown([told(prepared="tokens to sign: 1\n  1 by ACME\n")], True).endswith(
+        "limits.connections: 10 -> 20\n\n  tokens to sign: 1\n    1 by ACME\n```\n"
+    )
     assert "(check mode)" in markdown([told()], False)
     assert markdown([told(changes=(), changed=False)], True) == "## NATS: nothing would change\n"
     assert "**The task failed.**" in markdown([told(failed=True)], True)

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base import units
-from ..claims import Account, Claims, SigningKey
+from ..claims import Account, Claims
 from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..decision.issue import Policy
@@ -25,7 +25,7 @@ from .members import Members, plan_user_that_goes, read_user
 from .operators import Owner, removed_signing_keys
 from .place import Found
 from .plan import CREATED, EXTRA, REMOVED, Entity, Removal, Step
-from .rotation import record_of_curve_key
+from .rotation import record_of_curve_key, role_of
 from .trust import peek
 from .verdict import Verdict
 from .wanted import ABSENT, WantedAccount, join
@@ -166,7 +166,8 @@ def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | 
     rotated = given.names.of(final.subject).retired
     problems, warnings = [], []
     for key in lost:
-        ends = _what_ends(key, signed.get(key.key, 0) if are_known else None)
+        role = key.role or role_of(given.place.roles.get(final.subject, {}), key.key)[0]
+        ends = _what_ends(key.key, role, signed.get(key.key, 0) if are_known else None)
         if are_known and not signed.get(key.key):
             continue
         if not are_known or given.how.cut_off or key.key in rotated:
@@ -192,13 +193,12 @@ def _signed_by(given: Given, wanted: WantedAccount) -> Mapping[str, int]:
     return collections.Counter(peek(decorated.token_in(text)).issuer for text in texts if text is not None)
 
 
-def _what_ends(key: SigningKey, count: int | None) -> str:
+def _what_ends(key: str, role: str, count: int | None) -> str:
     """A description of the outage that the removal of a signing key causes. `count` is the number of users in the store, None if not known."""
-    role = f" ({key.role})" if key.role else ""
     users = "the users" if count is None else f"{count} user{'s' if count != 1 else ''}"
     return (
-        f"{key.key}{role} is removed, which cuts off {users} that it signed: servers close their connections as soon as they have the new JWT of the account, "
-        "and only a JWT signed by another key is accepted again."
+        f"{key}{f' ({role})' if role else ''} is removed, which cuts off {users} that it signed: servers close their connections as soon as they have "
+        "the new JWT of the account, and only a JWT signed by another key is accepted again."
     )
 
 

@@ -1,32 +1,49 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The diff of a store in a readable form for reviews: names next to public keys, activation tokens by their identifier, and the number of signatures by
-key."""
+"""The diff and the reasons of a store in a readable form for reviews: names next to public keys, activation tokens by their identifier, and the number of
+signatures by key."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from ..base.excerpts import first_of
 from ..reconcile.plan import Plan
+from ..reconcile.rotation import split
 from ..token import codec
 
 #: How many creds are named; the others are counted.
 _MOST_CREDS = 100
+_PUBLIC_KEY = re.compile(r"\b[A-Z2-7]{56}\b")
 
 
-def readable_diff(plan: Plan, operator: str) -> dict[str, Any]:
-    """The claims before and after, by their places in the document, and a summary of what is signed. `operator` is the name of the operator."""
-    names = dict(_names(plan, operator))
+def readable_diff(plan: Plan, names: Mapping[str, str], prepared: str) -> dict[str, Any]:
+    """The claims before and after, by their places in the document, and the text of `show_prepared`."""
     before = {where: _readable(claims, names) for where, claims in plan.before.items()}
     after = {where: _readable(claims, names) for where, claims in plan.after.items()}
-    issued = _issued(plan, names)
-    return {"before": before, "after": after, **({"prepared": issued} if issued else {})}
+    return {"before": before, "after": after, **({"prepared": prepared} if prepared else {})}
 
 
-def _names(plan: Plan, operator: str) -> Iterator[tuple[str, str]]:
+def names_of_keys(plan: Plan, operator: str, roles: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The names of the public keys of a plan. `operator` is the name of the operator, `roles` are those that were on record before."""
+    return dict(_names(plan, operator, roles))
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """A text with names next to the public keys in it."""
+    return _PUBLIC_KEY.sub(lambda key: _named(key[0], names), text)
+
+
+def _names(plan: Plan, operator: str, before: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """The public keys of a plan, each with its name. Later pairs override earlier ones, so removed entities come first."""
+    owners = {plan.names.operator: operator, **{key: name for name, key in plan.names.accounts.items()}}
+    for records in (before, plan.names.record):
+        for owner, name in owners.items():
+            for ending, roles in zip(("", ", next", ", retiring"), split(records.get(owner, {}))):
+                for role, key in roles.items():
+                    yield key, f"{name}, role {role}{ending}"
     for where, claims in (*plan.before.items(), *plan.after.items()):
         account, is_user, _user = where.partition(".users.")
         owner = claims.get("name", "") if not is_user else account.partition(".")[2]
@@ -49,7 +66,7 @@ def _names(plan: Plan, operator: str) -> Iterator[tuple[str, str]]:
     yield names.operator, operator
 
 
-def _readable(value: Any, names: dict[str, str]) -> Any:
+def _readable(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {_named(name, names): _readable(item, names) for name, item in value.items()}
     if isinstance(value, list):
@@ -57,7 +74,7 @@ def _readable(value: Any, names: dict[str, str]) -> Any:
     return _named(value, names) if isinstance(value, str) else value
 
 
-def _named(text: str, names: dict[str, str]) -> str:
+def _named(text: str, names: Mapping[str, str]) -> str:
     """A public key with its name, a token as its identifier, any other text as it is."""
     if text.startswith("eyJ") and codec.peek(text):
         return f"(token {codec.peek(text).get('jti', '')})"
@@ -65,7 +82,7 @@ def _named(text: str, names: dict[str, str]) -> str:
     return f"{names[text]} ({text})" if text in names and not text.startswith("(") else text
 
 
-def _issued(plan: Plan, names: dict[str, str]) -> str:
+def show_prepared(plan: Plan, names: Mapping[str, str]) -> str:
     """The number of tokens to sign, in total and by key, and the users whose creds are written, as text; empty if there is nothing."""
     steps = [step for step in (plan.operator, *plan.accounts.values()) if step is not None and step.is_issued]
     users = [(account, step) for account, steps in plan.users.items() for step in steps]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from ..base import units
 from ..claims.options import Problem
@@ -14,7 +14,7 @@ from ..reconcile.signing import key_of
 from ..reconcile.wanted import Rotation, Wanted
 from ..token import codec, decorated
 from .apply import Outcome
-from .readable import readable_diff
+from .readable import names_of_keys, readable_diff, show_prepared, with_names
 
 #: The maximum number of problems in a message, and in a result. A document can have a problem for every option in it.
 _MOST_LINES, _MOST_PROBLEMS = 100, 1000
@@ -56,6 +56,8 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
     created: dict[str, list[str]] = {}
     for entity in filter(_is_new_user, plan.entities):
         created.setdefault(entity.account, []).append(entity.name)
+    named = names_of_keys(plan, operator["name"] or "operator", outcome.store.roles)
+    prepared = show_prepared(plan, named)
     system = wanted.operator.system_account if wanted.operator is not None else ""
     told: dict[str, Any] = {
         "changed": plan.changes,
@@ -65,8 +67,9 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
         # With many users nearly all entities are new users. Ansible needs as long to transfer a dictionary for each as it takes to sign the JWT.
         "created_users": created,
         "kept_users": plan.kept_users,
-        "entities": [_show_entity(outcome, entity) for entity in plan.entities if not _is_new_user(entity)],
+        "entities": [_show_entity(outcome, entity, named) for entity in plan.entities if not _is_new_user(entity)],
         "summary": plan.summary(),
+        "prepared": prepared,
         "store_path": layout.root,
         "keys_path": layout.keys_dir,
         "creds_path": layout.creds_dir(""),
@@ -74,7 +77,7 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
     if wanted.rotations:
         told["rotations"] = [_show_rotation(outcome, one) for one in wanted.rotations]
     if diff:
-        told["diff"] = readable_diff(plan, operator["name"] or "operator")
+        told["diff"] = readable_diff(plan, named, prepared)
     return told
 
 
@@ -156,14 +159,15 @@ def _is_new_user(entity: Entity) -> bool:
     return entity.kind == "user" and entity.action == CREATED
 
 
-def _show_entity(outcome: Outcome, entity: Entity) -> dict[str, Any]:
+def _show_entity(outcome: Outcome, entity: Entity, names: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {"kind": entity.kind, "name": entity.name, "action": entity.action}
     if entity.account:
         told["account"] = entity.account
     if entity.public_key:
         told["public_key"] = key_of(entity.public_key, outcome.made)
     if entity.reasons and entity.action != CREATED:
-        told["reasons"] = list(entity.reasons)
+        # Those of the store itself say already whose key each is.
+        told["reasons"] = [with_names(one, names if entity.kind != "store" else {}) for one in entity.reasons]
     if entity.expires:
         told["expires"] = units.show_time(entity.expires)
     return told
