@@ -234,7 +234,7 @@ def test_what_is_refused(store: Store, rotations: list[dict[str, Any]], message:
 def test_identity_key_does_not_become_a_signing_key(store: Store, account: str | None) -> None:
     identity = store.claims(account or "").subject
     message = store.refused(turning("add", account=account, next_public_key=identity))
-    assert f"{identity} is a key here already: it cannot follow in the role main." in message
+    assert f"{identity} is a key here already: it cannot be the next key of the role main." in message
 
 
 def test_key_retires_whose_activation_is_in_an_account_that_is_removed(store: Store) -> None:
