@@ -115,21 +115,6 @@ def test_the_tag_of_the_role_runs_all_that_it_includes(cluster: Cluster, clients
     )
 
 
-@pytest.mark.attack
-def test_server_that_is_down_keeps_the_old_key_in_place(cluster: Cluster, clients: Clients) -> None:
-    old = issuer(cluster, "app")
-    cluster.stop("n2")
-    output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
-    assert "n2" in output
-    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
-    assert old in [key.key for key in account.body.signing_keys]
-    cluster.start("n2")
-    rotate(cluster, rotate_slot="APP/main")
-    assert clients.connect("app")[0].is_connected
-    account = codec.decode((cluster.folder / "stores/ACME/accounts/APP/APP.jwt").read_text())
-    assert old not in [key.key for key in account.body.signing_keys]
-
-
 def test_key_of_a_user_is_revoked_when_nobody_is_connected_by_it(cluster: Cluster, clients: Clients) -> None:
     urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
     old, creds = key_of_user(cluster, "guest"), clients.creds("guest")

@@ -72,6 +72,14 @@ class Cluster:
 
     def run(self, *arguments: str, playbook: str = "both.yml", succeeds: bool = True, **variables: Any) -> str:
         """Run a playbook and return its output."""
+        status, output = self.attempt(*arguments, playbook=playbook, **variables)
+        assert (status == 0) is succeeds, output
+        return output
+
+    def attempt(
+        self, *arguments: str, playbook: str, environment: dict[str, str] | None = None, **variables: Any
+    ) -> tuple[int, str]:
+        """Run a playbook, with more variables of the environment. Return its exit status and its output."""
         everything = {
             "operator_stores_dir": str(self.folder / "stores"),
             "operator_keys_dir": str(self.folder / "keys"),
@@ -79,12 +87,13 @@ class Cluster:
             **variables,
         }
         name = playbook if playbook.startswith("natsops.") else str(self.folder / playbook)
-        inventory = self.folder / "inventory.yml"
-        status, output = run_playbook(
-            name, *arguments, inventory=inventory, variables=everything, environment=self.environment
+        return run_playbook(
+            name,
+            *arguments,
+            inventory=self.folder / "inventory.yml",
+            variables=everything,
+            environment={**self.environment, **(environment or {})},
         )
-        assert (status == 0) is succeeds, output
-        return output
 
     def start(self, *names: str) -> None:
         """Start these servers, or all if none is named."""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs of ansible-playbook that are killed before their n-th task or at any time."""
+"""Runs of ansible-playbook that are killed before a task or at any time, or that kill another process before a task."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _CALLBACK = """
 from __future__ import annotations
 
 import os
+import time
 
 from ansible.plugins.callback import CallbackBase
 
@@ -28,16 +29,19 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
     tasks = 0
 
-    def _count(self):
+    def _begin(self, task):
         self.tasks += 1
-        if self.tasks == int(os.environ["KILL_BEFORE_TASK"]):
-            os.kill(os.getpid(), 9)
+        if os.environ["KILL_BEFORE_TASK"] in (str(self.tasks), task.name):
+            process = int(os.environ["KILL_PROCESS"]) or os.getpid()
+            os.kill(process, 9)
+            while open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.01)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
-        self._count()
+        self._begin(task)
 
     def v2_playbook_on_handler_task_start(self, task):
-        self._count()
+        self._begin(task)
 
     def v2_playbook_on_stats(self, stats):
         with open(os.environ["TASKS_FILE"], "w") as file:
@@ -45,8 +49,9 @@ class CallbackModule(CallbackBase):
 """
 
 
-def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
-    """Return the environment of a run that is killed before the given task, counted from 1. With 0 it runs to its end; `tasks_of` returns its task count."""
+def killing(folder: pathlib.Path, before: int | str, process: int = 0) -> dict[str, str]:
+    """Return the environment of a run that is killed before the given task, by its number from 1 or its name. With 0 it runs to its end; `tasks_of` returns
+    its task count. If a process is given, this child of the test is killed instead."""
     callbacks = folder / "callbacks"
     callbacks.mkdir(exist_ok=True)
     (callbacks / "killer.py").write_text(_CALLBACK)
@@ -54,6 +59,7 @@ def killing(folder: pathlib.Path, before: int) -> dict[str, str]:
         "ANSIBLE_CALLBACK_PLUGINS": str(callbacks),
         "ANSIBLE_CALLBACKS_ENABLED": "killer",
         "KILL_BEFORE_TASK": str(before),
+        "KILL_PROCESS": str(process),
         "TASKS_FILE": str(folder / "tasks"),
     }
 

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A server that goes down before a phase of a key rotation: the run names it, no client is refused meanwhile, and the next run completes the rotation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.inventories import NAMES, Cluster, account_of_users
+from support.kills import killing
+from support.rotations import Rotating
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
+pytestmark = [pytest.mark.playbook, pytest.mark.server, pytest.mark.attack]
+
+DOWN = "n2"
+
+
+@pytest.fixture
+def world(cluster: Cluster) -> Rotating:
+    return Rotating(cluster)
+
+
+def run_without(world: Rotating, task: str, **variables: Any) -> None:
+    """Check that a run fails and names the server that goes down before the task with this name."""
+    server = world.cluster.processes[DOWN]
+    status, output = world.attempt(killing(world.cluster.folder, task, server.pid), **variables)
+    assert server.poll() is not None, f"there is no task {task}"
+    world.cluster.stop(DOWN)
+    assert status != 0
+    assert f"expected_servers: {DOWN} did not answer; n1, n3 did." in " ".join(output.split()), output[-3000:]
+
+
+def test_server_goes_down_while_the_key_of_an_account_is_rotated(world: Rotating) -> None:
+    """Before the new key signs, before the push, the distribution of creds, the drain, and before the old key is retired."""
+    (old,) = (key.key for key in world.account.body.signing_keys)
+    given = {"operator_definition": account_of_users(), "rotate_slot": "APP/main", "rotate_key": old}
+    creds = world.creds.read_text()
+    for task in (
+        "Sign again what the old key signed",
+        "Push the account to the servers",
+        "Take the users that this host is to have",
+        "Look who is connected by the old key",
+        "Retire the old key",
+    ):
+        run_without(world, task, **given, rotate_drain_timeout=1)
+        is_retired = old not in [key.key for key in world.account.body.signing_keys]
+        assert is_retired is (task == "Retire the old key"), task
+        assert world.accepts() == ["n1", "n3"], task
+        world.cluster.start(DOWN)
+        assert world.accepts() == [*NAMES], task
+    world.run(**given)
+    assert old not in [key.key for key in world.account.body.signing_keys]
+    assert len(world.held()) == 1
+    assert world.accepts() == [*NAMES]
+    world.creds.write_text(creds)
+    assert world.accepts() == []
+
+
+def test_server_goes_down_while_a_key_of_the_operator_is_rotated(world: Rotating) -> None:
+    """Before the new key is added, before servers have to trust it, before it signs, before the push, and before the old key is retired."""
+    (old,) = world.operator.body.signing_keys
+    given = {"operator_definition": account_of_users(), "rotate_slot": "main", "rotate_key": old}
+    for task in (
+        "Add the next key",
+        "Check that every server trusts it, as it runs",
+        "Sign again what the old key signed",
+        "Push it to the servers",
+        "Check that no server needs the old key",
+    ):
+        if task == "Sign again what the old key signed":
+            assert world.account.issuer == old
+            world.restart()
+        run_without(world, task, **given, resolver_trust_retries=1)
+        assert old in world.operator.body.signing_keys
+        assert world.accepts() == ["n1", "n3"], task
+        world.cluster.start(DOWN)
+        assert world.accepts() == [*NAMES], task
+    world.run(**given)
+    (new,) = world.operator.body.signing_keys
+    assert {world.account.issuer, *(codec.decode(token).issuer for token in world.held())} == {new} != {old}
+    world.restart()
+    assert world.accepts() == [*NAMES]

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster whose keys are rotated while the host of an application has the creds of a user."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import yaml
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
+from .fleets import lets_in
+from .inventories import NAMES, Cluster
+
+
+@dataclasses.dataclass
+class Rotating:
+    """Three servers, and the host of an application with the creds of the user app.
+
+    The servers do not run as services, so the tasks of the role server are skipped, and a test restarts the servers where the role would.
+    """
+
+    cluster: Cluster
+
+    def __post_init__(self) -> None:
+        """Deliver the creds."""
+        self.creds = self.cluster.folder / "host.creds"
+        users = [{"account": "APP", "name": "app", "path": str(self.creds), "born": "delivered"}]
+        host = {"ansible_connection": "local", "credentials_users": users}
+        (self.cluster.folder / "hosts.yml").write_text(yaml.safe_dump({"nats_clients": {"hosts": {"app1": host}}}))
+        variables = {"credentials_operator": "ACME", "credentials_stores_dir": str(self.cluster.folder / "stores")}
+        keys = {"credentials_keys_dir": str(self.cluster.folder / "keys")}
+        self.run(playbook="natsops.security.credentials", **variables, **keys)
+
+    def run(self, **variables: Any) -> str:
+        """The output of the playbook."""
+        status, output = self.attempt({}, **variables)
+        assert status == 0, output
+        return output
+
+    def attempt(
+        self, environment: dict[str, str], playbook: str = "natsops.security.rotate", **variables: Any
+    ) -> tuple[int, str]:
+        """Run the playbook, with more variables of the environment. Return its exit status and its output."""
+        hosts = str(self.cluster.folder / "hosts.yml")
+        options = ("-i", hosts, "--skip-tags", "nats_server")
+        return self.cluster.attempt(*options, playbook=playbook, environment=environment, **variables)
+
+    def restart(self) -> None:
+        """Restart the servers, so that they trust the operator of the store."""
+        for name in NAMES:
+            self.cluster.stop(name)
+            self.cluster.start(name)
+
+    def _claims(self, path: str) -> Any:
+        return codec.decode((self.cluster.folder / "stores/ACME" / path).read_text())
+
+    @property
+    def operator(self) -> Any:
+        return self._claims("ACME.jwt")
+
+    @property
+    def account(self) -> Any:
+        return self._claims("accounts/APP/APP.jwt")
+
+    @property
+    def user(self) -> Any:
+        return self._claims("accounts/APP/users/app.jwt")
+
+    def accepts(self) -> list[str]:
+        """The running servers that accept the user with the creds that the host has."""
+        ports = dict(zip(NAMES, self.cluster.ports, strict=False))
+        creds = self.creds.read_text()
+        running = [name for name in NAMES if name in self.cluster.processes]
+        return [name for name in running if lets_in(f"nats://127.0.0.1:{ports[name]}", creds)]
+
+    def held(self) -> set[str]:
+        """The JWTs of the account that servers have."""
+        return {(self.cluster.folder / name / f"{self.account.subject}.jwt").read_text() for name in NAMES}
