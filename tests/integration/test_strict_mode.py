@@ -266,6 +266,15 @@ def test_phases_lead_to_what_the_document_says(store: Store) -> None:
     assert "strict_mode excludes all but phase" in store.refused(**phase("add", role="main"))
 
 
+def test_first_phase_makes_no_key_for_a_user_that_the_account_names(store: Store) -> None:
+    store.give_signing_keys()
+    account = store.document["accounts"][1]
+    account["users"].append({"name": "callout"})
+    account["authorization"] = {"auth_users": ["callout"]}
+    message = store.refused(**phase("add"))
+    assert "accounts[1] (APP): the claims of the account name the user callout, which does not exist yet" in message
+
+
 def test_new_operator_has_no_phases(site: Site) -> None:
     document = copy.deepcopy(DOCUMENT)
     document["operator"].update(KEYS, strict_signing_key_usage=True)

@@ -277,11 +277,11 @@ def _expiry_reasons(old: Claims, policy: Policy, now: int) -> list[str]:
     if abs(life - policy.expires_in) > LIFE_TOLERANCE:
         return [f"expires: {units.show_seconds(life)} -> {units.show_seconds(policy.expires_in)} after issue"]
     # The text does not depend on the time, so that check mode shows the same as the real run.
-    at, window = units.show_time(old.expires), policy.renewal_window(old.subject)
+    end, window = units.show_time(old.expires), policy.renewal_window(old.subject)
     if old.expires <= now:
-        return [f"expired at {at}"]
+        return [f"expired at {end}"]
     if old.expires - now <= window:
-        return [f"expires at {at}, renewal window {units.show_seconds(window)}"]
+        return [f"expires at {end}, renewal window {units.show_seconds(window)}"]
     return []
 
 

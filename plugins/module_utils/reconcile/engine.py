@@ -90,7 +90,10 @@ def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: st
     for one in present:
         found = claims.get(one.name) or _existing(place, one)
         if found is not None and wanted.strict_phase == ADD:
+            from .strict_phases import new_users
+
             plan.user_keys[one.name] = members[one.name].named
+            plan.problems += new_users(one, members[one.name].named)
         elif found is not None:
             _plan_users(plan, given, UserAccount(one, found, strict), members[one.name])
     if wanted.operator is not None and wanted.operator.state != EXISTING:

@@ -10,14 +10,15 @@ while servers would refuse something in the store. The document is that of the e
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Mapping
 
 from ..claims.options import Problem
+from ..keys.new import NewKey
 from .names import Names
 from .place import Found, Place
 from .plan import Plan
 from .rotation import ADD, RESIGN
-from .wanted import ABSENT, Wanted
+from .wanted import ABSENT, Wanted, WantedAccount
 
 
 def reconcile_phase(wanted: Wanted, place: Place, plan: Callable[[Wanted], Plan]) -> Plan:
@@ -42,6 +43,17 @@ def keys_to_come(wanted: Wanted, place: Place, names: Names) -> frozenset[str]:
     named = {one.key for keys in lists for one in keys}
     named |= {key for roles in (names.operator_roles, *names.roles.values()) for key in roles.values()}
     return frozenset(named.difference(*map(_keys_of, (place.operator, *place.accounts.values()))) - {""})
+
+
+def new_users(account: WantedAccount, named: Mapping[str, str]) -> Iterator[Problem]:
+    """A problem for each user that the claims of an account name and that has no key yet: `ADD` creates no users."""
+    for name, key in named.items():
+        if isinstance(key, NewKey):
+            yield Problem(
+                account.place,
+                f"the claims of the account name the user {name}, which does not exist yet, and this phase creates no users. Create it first, in a run "
+                "without strict_signing_key_usage and rotations.",
+            )
 
 
 def _keys_of(found: Found | None) -> list[str]:
