@@ -142,7 +142,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import Missing, NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
     MAX_BYTES,
     Request,
@@ -171,7 +171,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     path, target = params["path"], params["signed_path"] or params["path"]
     text = module.snapshot.read(path, "path: the document", MAX_BYTES)
     if text is None:
-        raise NatsSecurityError(f"path: there is no file {path}.")
+        raise Missing(f"path: there is no file {path}.")
     document = _read(text, f"path {path}", params["checksum"])
     old: str | None = text
     if params["signed_path"] is not None:
@@ -231,7 +231,7 @@ def _signers(module: CarefulModule, document: Requests) -> Sequence[Signer]:
     elif path is not None:
         pair = read_seed_file(module, path, "signer_path", "")
         if pair is None:
-            raise NatsSecurityError(f"signer_path: there is no file {path}.")
+            raise Missing(f"signer_path: there is no file {path}.")
         signers.append(pair)
     asked = {request.claims.issuer for request in document.waiting}
     for external in external_signers(module):
@@ -285,6 +285,7 @@ def main() -> None:
         mutually_exclusive=[("signer_path", "signer_seed")],
         writes=("path", "signed_path"),
         add_file_common_args=True,
+        if_missing={"checksum": None, "requests": [], "signed": [], "waiting": []},
     )
 
 

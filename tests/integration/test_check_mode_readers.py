@@ -42,6 +42,7 @@ READERS: dict[str, tuple[str, dict[str, Any], bool, str]] = {
     "token": ("jwt_info", {"jwt_path": "FOLDER/acme.jwt"}, False, "claims"),
     "backup": ("backup", {**_STORES, "path": "FOLDER/acme.backup", "password": "p"}, True, "holds"),
     "backup of nats": ("backup", {**_STORES, "path": "FOLDER/acme.backup", **_CURVE_KEY}, True, "problems"),
+    "requests": ("sign", {"path": "FOLDER/requests.json", "signer_path": "FOLDER/acme.nk"}, True, "signed"),
     "restore": ("restore", {"path": "FOLDER/acme.backup", "password": "p"}, True, "diff"),
 }
 
