@@ -13,6 +13,7 @@ from checkout import ROOT
 from support.guides import ENVIRONMENT, Reader, new_user, tarball
 from support.plays import BIN, Play, cores
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 pytestmark = pytest.mark.playbook
@@ -54,6 +55,52 @@ def test_first_example_runs_from_an_empty_folder_and_changes_what_it_says(tmp_pa
     wanted = [line.strip() for line in block("text").splitlines()]
     assert wanted == [line.strip() for line in shown.splitlines() if line.strip() in wanted]
     assert "changed=1" in run()
+
+
+def playbook_named(name: str, folder: pathlib.Path) -> str:
+    """The playbook of the README with a name, with a folder of the test in place of /etc/nats."""
+    (found,) = re.findall(rf"^```yaml\n(- name: {name}\n.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return found.replace("/etc/nats", str(folder))
+
+
+def run_playbook(play: Play, text: str, **environment: str) -> str:
+    """Run a playbook on the host `signing`, which is this machine. Return the output."""
+    path = play.folder / "readme.yml"
+    path.write_text(text)
+    done = subprocess.run(
+        [str(BIN / "ansible-playbook"), "--inventory=signing,", "--connection=local", str(path)],
+        env={**play.environment(), "ANSIBLE_CALLBACKS_ENABLED": "natsops.security.reasons", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_playbook_of_single_modules_reports_what_the_readme_shows(play: Play) -> None:
+    operator = {
+        "name": "ACME",
+        "key_path": f"{play.folder}/acme.nk",
+        "jwt_path": f"{play.folder}/acme.jwt",
+        "signing_keys": [{"path": f"{play.folder}/acme-signing.nk"}],
+    }
+    play([{"name": "The operator", "natsops.security.nats_operator": operator}])
+    text = playbook_named("Give the orders service its own account and creds", play.folder)
+    assert "changed=2" in run_playbook(play, text.replace("connections: 20", "connections: 10"))
+    output = run_playbook(play, text)
+    assert "  account APP: limits.connections: 10 -> 20\n" in output
+    assert "  account APP: limits.connections: 10 -> 20\n" in README
+    assert "changed=1" in output
+    assert "changed=0" in run_playbook(play, text)
+
+
+def test_playbook_of_an_operator_an_account_and_a_user_verifies_it(play: Play) -> None:
+    text = playbook_named("Operator, account and user", play.folder)
+    seed = nkey.create("operator").seed
+    assert "changed=3" in run_playbook(play, text, NATS_OPERATOR_SEED=seed)
+    assert "changed=0" in run_playbook(play, text, NATS_OPERATOR_SEED=seed)
 
 
 @pytest.mark.attack
