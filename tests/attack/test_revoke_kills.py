@@ -48,7 +48,7 @@ def test_run_that_is_killed_before_any_task_is_completed_by_the_next(cluster: Cl
             check=False,
         )
         revoke(cluster, revoke_user=f"APP/{user}")
-        assert all(one.is_closed for one in victims), at
+        clients.notice_the_end(victims)
         assert app[0].is_connected
         assert changed_tasks(revoke(cluster, revoke_user=f"APP/{user}")[0]) == []
         if killed.returncode != KILLED:

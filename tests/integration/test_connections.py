@@ -71,7 +71,7 @@ def place(fleet: Fleet, site: Site) -> Place:
 def connected(place: Place, node: int, holder: tuple[Any, str], **said: Any) -> Iterator[socket.socket]:
     """A connected client. `said` adds or replaces fields of its CONNECT message."""
     pair, jwt = holder
-    with socket.create_connection(("127.0.0.1", place.fleet.nodes[node].port), 10) as client:
+    with socket.create_connection(("127.0.0.1", place.fleet.nodes[node].port), 60) as client:
         file = client.makefile("rb")
         nonce = json.loads(file.readline().split(b" ", 1)[1])["nonce"]
         signature = base64.urlsafe_b64encode(pair.sign(nonce.encode())).rstrip(b"=").decode()
@@ -79,11 +79,15 @@ def connected(place: Place, node: int, holder: tuple[Any, str], **said: Any) -> 
         client.sendall(b"CONNECT " + json.dumps(options).encode() + b"\r\nPING\r\n")
         assert file.readline().startswith(b"PONG")
         yield client
+        # The server counts the connection until it has noticed its end.
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_WR)
+            is_closed(client)
 
 
 def is_closed(client: socket.socket) -> bool:
     """Whether the server has ended a connection."""
-    client.settimeout(30)
+    client.settimeout(60)
     with contextlib.suppress(ConnectionError):
         while client.recv(4096):
             pass
@@ -91,7 +95,7 @@ def is_closed(client: socket.socket) -> bool:
 
 
 def is_open(client: socket.socket) -> bool:
-    client.settimeout(30)
+    client.settimeout(60)
     client.sendall(b"PING\r\n")
     while True:
         got = client.recv(4096)

@@ -907,7 +907,7 @@ async def _read_bucket(context: Any) -> None:
 
 async def _watch_bucket(context: Any) -> None:
     watcher = await (await context.key_value("config")).watchall()
-    assert (await watcher.updates(timeout=5)).value == b"1"
+    assert (await watcher.updates(timeout=60)).value == b"1"
     await watcher.stop()
 
 
@@ -925,7 +925,7 @@ async def _write_file(context: Any) -> None:
 
 async def _read_stream(context: Any) -> None:
     subscription = await context.pull_subscribe("orders.>", durable="d", stream="ORDERS")
-    (message,) = await subscription.fetch(1, timeout=5)
+    (message,) = await subscription.fetch(1, timeout=60)
     await message.ack_sync()
 
 
@@ -955,7 +955,7 @@ ACTIONS = {
 )
 def test_permission_that_is_missing_is_enough_once_it_is_added(streams: Single, name: str, asks_system: bool) -> None:
     action, do = ACTIONS[name]
-    more: dict[str, Any] = {"actions": [action]}
+    more: dict[str, Any] = {"actions": [action], "connect_timeout": "60s"}
     allowed: dict[str, list[str]] = {"publish": ["unrelated"], "subscribe": ["unrelated"]}
     if asks_system:
         more["system_signer_seed"] = streams.realm.system.seed
@@ -990,8 +990,8 @@ def _try_for_real(streams: Single, creds: str, do: Any, timeout: float = 30) -> 
         connected = await client(streams.url(), creds)
         try:
             await do(connected.jetstream(timeout=timeout))
-            await connected.flush()
         finally:
+            await connected.flush()  # the server has answered by then, also with an error
             await connected.close()
             assert connected.last_error is None, connected.last_error
 
@@ -1086,7 +1086,7 @@ def test_clock_of_a_server_is_compared(place: Place) -> None:
     (server, _unused) = result["servers"]
     assert server["cause"] == "expired"
     assert 3590 < server["clock_difference"] < 3610
-    assert "1h ahead of this host" in server["message"] or "60m ahead" in server["message"]
+    assert re.search(r"(59m\d+s|1h|1h\d+s) ahead of this host", server["message"])
     assert "The clock of the server n1 is " in server["notes"][0]
     # Without the system account, the server's clock is unknown, and the server still refuses the user.
     alone = place.site.start("diagnose", {"user_creds": creds, "servers": place.fleet.urls}, wrapped=late)

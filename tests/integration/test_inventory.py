@@ -194,7 +194,7 @@ def test_an_answer_is_kept_without_secrets_and_only_for_its_servers(inventories:
 def test_half_a_cluster_is_a_warning_or_an_error(inventories: Inventories, world: World) -> None:
     silent = world.fleet.nodes[2]
     assert silent.process is not None
-    source = inventories.source(servers=world.fleet.urls[:1], timeout="1s")
+    source = inventories.source(servers=world.fleet.urls[:1], timeout="5s")
     silent.process.send_signal(signal.SIGSTOP)
     try:
         found, said = inventories.run(source)

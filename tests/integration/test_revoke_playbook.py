@@ -32,7 +32,7 @@ def test_user_is_cut_off_on_every_server_and_nobody_else(cluster: Cluster, clien
     assert all(one.is_connected for one in guest)
     output, report = revoke(cluster, revoke_user="APP/guest")
     assert changed_tasks(output) == CHANGED
-    assert all(one.is_closed for one in guest)
+    clients.notice_the_end(guest)
     assert all(one.is_connected for one in app)
     assert not any(lets_in(f"nats://127.0.0.1:{port}", old) for port in cluster.ports[:3])
     told = [one for one in report["connections"] if one["closed_at"]]
@@ -62,13 +62,13 @@ def test_everything_that_was_issued_before_a_time_and_a_stolen_signing_key(clust
     cluster.run(operator_definition=account_of_users())
     output, report = revoke(cluster, revoke_signing_key="APP/main")
     assert changed_tasks(output) == CHANGED
-    assert others[0].is_closed
+    clients.notice_the_end(others)
     assert set(report["users_to_issue"]) == set(USERS)
     assert changed_tasks(revoke(cluster, revoke_signing_key="APP/main")[0]) == []
     cluster.run(operator_definition=account_of_users())
     back = clients.connect("app")
     revoke(cluster, revoke_user="APP/*")
-    assert all(one.is_closed for one in back)
+    clients.notice_the_end(back)
     cluster.run(operator_definition=account_of_users())
     assert clients.connect("app")[0].is_connected
 
@@ -82,7 +82,7 @@ def test_server_that_is_down_is_named_and_the_others_are_seen_to(cluster: Cluste
     given = {"revoke_store": "ACME", "revoke_report_path": str(path), "revoke_user": "APP/thief"}
     output = cluster.run(playbook="natsops.security.revoke", succeeds=False, **given)
     assert "expected_servers: n2 did not answer; n1, n3 did, and no connection is left there." in output
-    assert all(one.is_closed for one in thief)
+    clients.notice_the_end(thief)
     assert all(one.is_connected for one in app)
     assert json.loads(path.read_text())["missing_servers"] == ["n2"]
     assert changed_tasks(revoke(cluster, revoke_user="APP/thief", revoke_expected_servers=["n1", "n3"])[0]) == []

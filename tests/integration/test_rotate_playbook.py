@@ -81,7 +81,7 @@ def test_servers_close_what_is_connected_by_the_old_key(cluster: Cluster, client
     connected, other = clients.connect("app"), clients.connect("guest", "n1")
     old = issuer(cluster, "app")
     rotate(cluster, rotate_slot="APP/main", rotate_key=old, rotate_reconnect=True)
-    assert all(one.is_closed for one in (*connected, *other))
+    clients.notice_the_end([*connected, *other])
     assert clients.connect("app")[0].is_connected
 
 
@@ -91,7 +91,7 @@ def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients
     old = issuer(cluster, "app")
     output = rotate(cluster, rotate_slot="APP/main", rotate_key=old, rotate_compromised=True)
     assert f'"old": "{old}"' in output
-    assert all(one.is_closed for one in connected)
+    clients.notice_the_end(connected)
     assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
     assert clients.connect("app")[0].is_connected
 
@@ -183,7 +183,7 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
     assert [one for one in elsewhere if any(seed in one.read_text(errors="replace") for seed in seeds)] == []
 
     rotate(cluster, *also, **given, rotate_key=new.subject, rotate_compromised=True)
-    assert all(one.is_closed for one in connected)
+    clients.notice_the_end(connected)
     assert all(lets_in(url, path.read_text()) for url in urls)
     cluster.run(operator_definition=account_of_users())
 
@@ -201,7 +201,7 @@ def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, 
     connected, old = clients.connect("u1"), key_of_user(cluster, "u1")
     creds = clients.creds("u1")
     rotate(cluster, rotate_user="APP/u1", rotate_key=old, rotate_compromised=True)
-    assert all(one.is_closed for one in connected)
+    clients.notice_the_end(connected)
     assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
     assert clients.connect("u1")[0].is_connected
 

@@ -192,6 +192,13 @@ class Clients:
         self.connected += made
         return made
 
+    def notice_the_end(self, connected: list[Any]) -> None:
+        """Wait until these clients have noticed that a server closed their connections."""
+        deadline = time.monotonic() + 60
+        while not all(one.is_closed for one in connected):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
     def close(self) -> None:
         for one in self.connected:
             self.do(one.close())
