@@ -57,7 +57,7 @@ EXAMPLES = r"""
 # A run then prints, after the line of the task:
 #
 #   changed: [localhost]
-#     APP/orders: expires at 2026-12-01T09:30:00Z, renewal window 14d
+#     APP/orders: expires in 6d, renewal window 14d
 #     account APP: limits.connections: 10 -> 20
 #     APP/old: extra, it is not in the document
 #

@@ -88,7 +88,7 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: ["limits.connections: 10 -> 20", "expires at 2026-12-01T09:30:00Z, renewal window 14d"]
+  sample: ["limits.connections: 10 -> 20", "expires in 6d, renewal window 14d"]
 backup_files:
   description: The copies of files that were replaced or removed.
   returned: when O(backup=true) and there was something to keep

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
@@ -343,9 +342,8 @@ def test_renewal_window_triggers_exactly_once_and_renews_the_creds(acme: Site, u
         name="u",
     )
     del user["creds_path"]
-    ends = units.show_time(acme.claims("u.jwt").expires)
     reasons = acme.run("user", **user, creds_path=acme / "u.creds")["reasons"]
-    assert reasons == [f"expires at {ends}, renewal window 14d"]
+    assert reasons == ["expires in 10d, renewal window 14d"]
     assert acme.claims("u.creds").expires > time.time() + 89 * DAY
     acme.keep("user", **user, creds_path=acme / "u.creds")
 

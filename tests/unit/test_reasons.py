@@ -34,7 +34,7 @@ def test_a_store_is_shown_by_names_what_is_extra_last() -> None:
             entity("user", "old", "extra", "it is not in the document", account="APP"),
             entity("operator", "ACME", "kept"),
             entity("account", "APP", "changed", "limits.connections: 10 -> 20", "tags: added blue"),
-            entity("user", "orders", "changed", "expires at 2026-12-01T09:30:00Z, renewal window 14d", account="APP"),
+            entity("user", "orders", "changed", "expires in 6d, renewal window 14d", account="APP"),
             entity("signing_key", "main", "removed", "it is not in the document", account="APP"),
         ],
         created_users={"SYS": ["sys"]},
@@ -42,7 +42,7 @@ def test_a_store_is_shown_by_names_what_is_extra_last() -> None:
     assert shown(result) == [
         "SYS/sys: created",
         "account APP: limits.connections: 10 -> 20; tags: added blue",
-        "APP/orders: expires at 2026-12-01T09:30:00Z, renewal window 14d",
+        "APP/orders: expires in 6d, renewal window 14d",
         "signing key main of APP: removed, it is not in the document",
         "APP/old: extra, it is not in the document",
     ]

@@ -85,11 +85,11 @@ def test_claims_that_servers_of_the_asserted_version_ignore_are_warned_of_each_t
     assert [text.split(":")[0] for text in predicted] == ["operator.assert_server_version"] * 3
     traced, scoped, user = sorted(predicted, key=lambda text: ("TRACED" not in text, "APP/behind" in text))
     assert (
-        "by which trace of account TRACED0, account TRACED1, account TRACED2, account TRACED3, account TRACED4 and 4 more is"
+        "do not enforce trace of account TRACED0, account TRACED1, account TRACED2, account TRACED3, account TRACED4 and 4 more:"
         in traced
     )
-    assert "by which signing_keys[].template.proxy_required of account APP is not enforced" in scoped
-    assert "by which proxy_required of user APP/behind is not enforced" in user
+    assert "do not enforce signing_keys[].template.proxy_required of account APP:" in scoped
+    assert "do not enforce proxy_required of user APP/behind:" in user
     assert "Set it to 2.12.0 or later" in user
     assert _warnings(tmp_path, "2.10.0") == predicted == _warnings(tmp_path, "2.10.0")
 

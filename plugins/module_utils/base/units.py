@@ -191,3 +191,12 @@ def show_seconds(seconds: int) -> str:
     """A span of seconds in its two largest units, for messages: `6d`, `1h30m`, `90d12h`."""
     parts = re.findall("[0-9]+[a-z]+", show_duration(abs(seconds) * NANOSECONDS)) or ["0s"]
     return ("-" if seconds < 0 else "") + "".join(parts[:2])
+
+
+def show_rounded(seconds: int) -> str:
+    """A span of seconds, rounded for messages so that it is the same a few seconds later: `6d`, `13d4h`, `2h30m`, `less than 1h`."""
+    minute, hour, day = 60, 3600, 86400
+    if seconds < hour - minute // 2:
+        return "less than 1h"
+    unit = minute if seconds < day - hour // 2 else hour
+    return show_seconds((seconds + unit // 2) // unit * unit)

@@ -401,7 +401,7 @@ class TimeOfRun(int):
 
 
 def _show_time_of_revocation(at: int) -> str:
-    return "now" if at == NOW or isinstance(at, TimeOfRun) else units.show_time(at)
+    return "now" if at == NOW or isinstance(at, TimeOfRun) else str(TIME.show(at))
 
 
 def _parse_times(value: Any) -> dict[str, int]:

@@ -276,12 +276,12 @@ def _expiry_reasons(old: Claims, policy: Policy, now: int) -> list[str]:
     life = old.expires - old.issued_at
     if abs(life - policy.expires_in) > LIFE_TOLERANCE:
         return [f"expires: {units.show_seconds(life)} -> {units.show_seconds(policy.expires_in)} after issue"]
-    # The text does not depend on the time, so that check mode shows the same as the real run.
-    end, window = units.show_time(old.expires), policy.renewal_window(old.subject)
-    if old.expires <= now:
-        return [f"expired at {end}"]
-    if old.expires - now <= window:
-        return [f"expires at {end}, renewal window {units.show_seconds(window)}"]
+    # Rounded, so that check mode shows the same as the real run.
+    left, window = old.expires - now, policy.renewal_window(old.subject)
+    if left <= 0:
+        return [f"expired {units.show_rounded(-left)} ago"]
+    if left <= window:
+        return [f"expires in {units.show_rounded(left)}, renewal window {units.show_seconds(window)}"]
     return []
 
 
