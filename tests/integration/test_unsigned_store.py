@@ -67,6 +67,23 @@ def offline(site: Site, tmp_path: pathlib.Path) -> Offline:
     return Offline(site, tmp_path / "elsewhere")
 
 
+def test_run_with_another_document_keeps_the_keys_of_what_waits(offline: Offline) -> None:
+    offline.make()
+    offline.document["accounts"].append({"name": "NEW"})
+    asked = offline.site.run("store", **offline.store)
+    users = [{"name": "more"}]
+    part = {
+        "operator": {"name": "ACME", "state": "existing"},
+        "accounts": [{"name": "APP", "state": "existing", "users": users}],
+    }
+    offline.site.run("store", **{**offline.store, "definition": part, "unsigned_path": None})
+    again = offline.site.run("store", **offline.store)
+    assert again["unsigned"]["checksum"] == asked["unsigned"]["checksum"]
+    offline.sign(asked["unsigned"]["checksum"])
+    offline.site.run("store", **offline.store)
+    assert not list((offline.site.folder / "keys/.natsops").rglob("journal"))
+
+
 def test_file_travels_there_and_back(offline: Offline) -> None:
     site = offline.site
     asked = site.run("store", **offline.store)

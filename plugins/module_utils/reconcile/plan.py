@@ -146,6 +146,10 @@ class Plan:
 
     def new_keys(self) -> list[NewKey]:
         """The placeholders of the keys that have to be created, each once."""
+        return list(dict.fromkeys(key for key in self.named_keys() if isinstance(key, NewKey)))
+
+    def named_keys(self) -> list[str]:
+        """The keys of everything that the plan is about, and the placeholders of those that have to be created."""
         named = [
             self.names.operator,
             self.names.following_operator,
@@ -156,7 +160,7 @@ class Plan:
         curves = self.names.curves.values()
         for keys in (*self.names.roles.values(), *following, *curves, *self.user_keys.values()):
             named.extend(keys.values())
-        return list(dict.fromkeys(key for key in named if isinstance(key, NewKey)))
+        return named
 
     def issuers(self) -> list[str]:
         """The keys that sign the new tokens, each once. Keys that do not exist yet are placeholders."""

@@ -49,7 +49,7 @@ from .archiving import create_once, put_away
 from .layout import GITIGNORE, Layout
 from .reading import Store
 from .record import differing, identity_text, revoked_text, verified
-from .unfinished import complete, leaves_record, removal_entry, write_journal
+from .unfinished import complete, journal_text, leaves_record, removal_entry, write_journal
 
 if TYPE_CHECKING:
     from ..decision.unsigned import Requests
@@ -364,7 +364,7 @@ class _Work:
             self.archive()
             self.write_record()
             self.forget_retired()
-            discard(self.layout.journal)
+            self.end_journal()
         self.outcome.made = self.made
         return self.outcome
 
@@ -400,6 +400,16 @@ class _Work:
         gone = [one for one in self.plan.removals if not one.user and not one.is_account]
         write_journal(self.layout, [removal_entry(one.account, key) for one in gone for key in one.keys])
         self.append_removed([(key, one.account) for one in gone for key in one.keys])
+
+    def end_journal(self) -> None:
+        """Remove the journal, except for the keys of JWTs of another document that wait for their signatures."""
+        used = self.plan.named_keys()
+        waiting = [entry for entry in self.store.journal if "for" in entry and entry.get("key") not in used]
+        path = self.layout.journal
+        if waiting and _waits(self.layout):
+            write_all([Write(path, journal_text(waiting), _text_of(path))])
+        else:
+            discard(path)
 
     def make_keys(self) -> None:
         pairs = [(key, nkey.create(key.type)) for key in self.plan.new_keys()]

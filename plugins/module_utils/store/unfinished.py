@@ -10,7 +10,7 @@ all of this is done.
 from __future__ import annotations
 
 import json
-from typing import Any, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ..base.excerpts import first_of
 from ..claims import Account
@@ -92,7 +92,12 @@ def write_journal(layout: Layout, entries: Sequence[dict[str, Any]]) -> None:
     """Add entries to the journal of a store. FileError."""
     if entries:
         make_folders([layout.state_of_keys])
-        append(layout.journal, "".join(json.dumps(entry) + "\n" for entry in entries))
+        append(layout.journal, journal_text(entries))
+
+
+def journal_text(entries: Iterable[Mapping[str, Any]]) -> str:
+    """The text of journal entries."""
+    return "".join(json.dumps(entry) + "\n" for entry in entries)
 
 
 # ---- the record
