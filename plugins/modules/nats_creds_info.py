@@ -28,7 +28,7 @@ requirements: [nkeys, "nats-py >= 2.16"]
 options:
   paths:
     description:
-      - The creds files.
+      - The creds files. An empty list is an error.
     type: list
     elements: path
     required: true

@@ -238,6 +238,11 @@ def test_mistyped_keys_in_lists_are_noticed(acme: Site, app: dict[str, Any]) -> 
     assert message.startswith("remove_signing_keys[0]: ")
 
 
+def test_creds_info_without_creds_does_not_report_that_all_are_connected(acme: Site) -> None:
+    message = acme.refuse("creds_info", paths=[], servers=["nats://127.0.0.1:1"])
+    assert message == "paths: there is no creds file in it."
+
+
 def test_seed_in_the_place_of_a_public_key_is_not_shown(acme: Site, app: dict[str, Any]) -> None:
     seed = nkey.create("account").seed
     del app["key_path"]

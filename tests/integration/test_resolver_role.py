@@ -66,7 +66,14 @@ def test_accounts_of_the_store_are_on_every_server_and_stay(cluster: Cluster) ->
 
     # Check mode also predicts that accounts signed again by the first task are pushed.
     more = {"operator_definition": definition("APP", "OLD", "NEW", connections=20)}
-    foretold = changed_tasks(cluster.run("--check", **more))
+    shown = cluster.run("--check", **more)
+    assert [f"account {name}: pushed, it is signed again" in shown for name in ("APP", "OLD", "NEW", "SYS")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    foretold = changed_tasks(shown)
     assert foretold == changed_tasks(cluster.run(**more))
     assert TASK in foretold
     assert cluster.held("n3") == {"SYS": -1, "APP": 20, "OLD": 20, "NEW": 20}

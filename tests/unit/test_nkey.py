@@ -143,6 +143,10 @@ def test_message_says_what_is_wrong_with_a_seed(change, message: str) -> None:
     ("text", "message"),
     [
         ("", "'' is not a public key: it has 0 characters instead of 56."),
+        (
+            pair_of("account").seed,
+            "this is not a public key: it is a seed, which is secret. Give the public key that belongs to it.",
+        ),
         ("ABC", "'ABC' is not a public key: it has 3 characters instead of 56."),
         ("A" * 55 + "B", f"'{'A' * 55}B' is mistyped: its checksum is wrong."),
         ("a" * 56, f"'{'a' * 56}' has a character that keys do not have: A to Z and 2 to 7 only."),

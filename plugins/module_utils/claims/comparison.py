@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any, Iterator
 
 from ..base import units
-from ..base.excerpts import excerpt, first_of, is_placeholder
+from ..base.excerpts import excerpt, first_of
 from . import kinds
 from .account import Account, as_read_by_servers, through_float
 from .declaration import Field, fields_of
@@ -123,7 +123,9 @@ def _plain_differences(kind: Kind, before: Any, after: Any, path: str) -> Iterat
             if before.get(key) != after.get(key):
                 yield "{}[{}]: {} -> {}".format(path, key, before.get(key, "none"), after.get(key, "none"))
     else:
-        yield f"{path}: {_say(kind, before)} -> {_say(kind, after)}"
+        old_text, new_text = _say(kind, before), _say(kind, after)
+        # Two JWTs, which are masked, read the same.
+        yield f"{path}: {old_text} -> {new_text}" if old_text != new_text else f"{path}: changed"
 
 
 def _say(kind: Kind, shown: Any) -> str:
@@ -133,8 +135,7 @@ def _say(kind: Kind, shown: Any) -> str:
         return "unlimited"
     if kind is kinds.TIME and shown == units.show_time(0):
         return "none"
-    text = str(shown).lower() if isinstance(shown, bool) else str(shown)
-    return text if len(text) <= 80 or is_placeholder(text) else text[:77] + "..."
+    return str(shown).lower() if isinstance(shown, bool) else excerpt(str(shown))
 
 
 def identities(values: list[Any]) -> dict[str, Any]:

@@ -235,8 +235,10 @@ def _public_half(public_key: str, key_type: str | None) -> KeyPair:
     require_nkeys()
     text = _without_newlines(public_key)
     if len(text) != 56:
-        shown = _shown(public_key)
-        raise NatsSecurityError(f"{shown} is not a public key: it has {len(text)} characters instead of 56.")
+        what = f"it has {len(text)} characters instead of 56."
+        if len(text) == 58 and text.startswith("S"):
+            what = "it is a seed, which is secret. Give the public key that belongs to it."
+        raise NatsSecurityError(f"{_shown(public_key)} is not a public key: {what}")
     raw = _decode(text, public_key)
     found = _TYPE_OF_PREFIX.get(raw[0])
     if found is None:

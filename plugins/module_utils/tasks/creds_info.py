@@ -27,6 +27,8 @@ from .task import (
 def creds_info_task(module: CarefulModule) -> dict[str, Any]:
     """Connect to every server with every creds file, and return the results."""
     options.require_nats(module)
+    if not module.params["paths"]:
+        raise NatsSecurityError("paths: there is no creds file in it.")
     accounts = [_account(jwt, index) for index, jwt in enumerate(module.params["account_jwts"])]
     known = {account.subject: account for account in accounts}
     users = [_try(module, path, index, known) for index, path in enumerate(module.params["paths"])]
