@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Key rotations that are killed: the next run completes them.
 
-The playbook natsops.security.rotate is killed before every third of its tasks, and no client is refused afterwards. The phases of a rotation of the
-operator's identity key are killed at every call that changes files.
+The playbook natsops.security.rotate is killed before every third of its tasks for the key of an account, and before some of them for other keys, and no
+client is refused afterwards. The phases of a rotation of the operator's identity key are killed at every call that changes files.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import copy
 import json
 import pathlib
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.faults import FaultyModules
 from support.fleets import lets_in
-from support.inventories import Clients, Cluster, account_of_users, changed_tasks
+from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks
 from support.kills import KILLED, killing
 from support.plays import BIN
+from support.rotations import Rotating
 from support.scenarios import DOCUMENT, Scenario, store
 from support.sites import Site
 from test_kills import Trial, try_all
@@ -67,6 +69,40 @@ def test_run_that_is_killed_before_any_task_is_completed_by_the_next(cluster: Cl
         assert changed_tasks(again) == [], number
         number += 3
     assert tasks > 20
+
+
+#: What is rotated, and the key of it that is in use.
+KINDS: dict[str, tuple[dict[str, Any], Callable[[Rotating], str]]] = {
+    "curve key": (
+        {"rotate_slot": "APP/callout", "rotate_service_ready": True},
+        lambda world: world.account.body.authorization.xkey,
+    ),
+    "user": ({"rotate_user": "APP/app"}, lambda world: world.user.subject),
+}
+
+#: A run ends with a kill this many tasks after the one before it.
+STEP = 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_run_goes_on_where_the_one_before_it_was_killed(cluster: Cluster, kind: str) -> None:
+    """Servers accept the creds of the host after each run."""
+    document = account_of_users()
+    document["accounts"][1]["authorization"] = {"auth_users": ["app"], "xkey": {"role": "callout"}}
+    cluster.run(operator_definition=document)
+    world = Rotating(cluster)
+    asked, current = KINDS[kind]
+    old = current(world)
+    given = {"operator_definition": document, **asked, "rotate_key": old}
+    number, status = 1, KILLED
+    while status == KILLED:
+        status, output = world.attempt(killing(cluster.folder, number), **given)
+        assert world.accepts() == [*NAMES], number
+        number += STEP
+    assert status == 0, output[-3000:]
+    assert number > 2 * STEP
+    assert current(world) != old
+    assert changed_tasks(world.run(**given)) == []
 
 
 PHASES = ("add", "resign", "retire")
