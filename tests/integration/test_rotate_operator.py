@@ -8,13 +8,11 @@ The servers do not run as services here, so the tasks of the role server are ski
 from __future__ import annotations
 
 import pathlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.fleets import client, lets_in
-from support.inventories import NAMES, Clients, Cluster, changed_tasks
+from support.inventories import Clients, Cluster, Program, changed_tasks, restart
 from support.plays import Play
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
@@ -57,43 +55,9 @@ def rotate(cluster: Cluster, *arguments: str, succeeds: bool = True, **variables
     )
 
 
-class Program:
-    """A client that reconnects to any of the servers and records errors."""
-
-    def __init__(self, cluster: Cluster, clients: Clients) -> None:
-        self.clients, self.errors = clients, list[str]()
-        self.creds = clients.creds("app")
-
-        async def note(error: Exception) -> None:
-            self.errors.append(str(error))
-
-        urls = [f"nats://127.0.0.1:{port}" for port in cluster.ports[:3]]
-        options = {"allow_reconnect": True, "max_reconnect_attempts": -1, "reconnect_time_wait": 0.1, "error_cb": note}
-        self.connection = clients.do(client(urls, self.creds, **options))
-        clients.connected.append(self.connection)
-
-    def works(self) -> None:
-        """Wait until it is connected, and check that no server has refused it."""
-        deadline = time.monotonic() + 60
-        while not self.connection.is_connected:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        self.clients.do(self.connection.flush())
-        assert not [error for error in self.errors if "auth" in error.lower()]
-
-
-def restart(cluster: Cluster, program: Program) -> None:
-    """Restart the servers one after another. After each restart, every server accepts the user."""
-    for name in NAMES:
-        cluster.stop(name)
-        cluster.start(name)
-        program.works()
-        assert all(lets_in(f"nats://127.0.0.1:{port}", program.creds) for port in cluster.ports[:3])
-
-
 def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster, clients: Clients) -> None:
     old = claims(cluster).subject
-    program = Program(cluster, clients)
+    program = Program(clients, cluster.folder / "keys/creds/ACME/APP/app.creds")
     output = " ".join(rotate(cluster, succeeds=False).split())
     assert f"rotation_key: name the key of the operator ACME to retire. Currently {old} is its identity key" in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_operator="OTHER", rotate_key=old).split())

@@ -172,9 +172,14 @@ async def client(url: str | list[str], creds: str, **options: Any) -> Any:
 
     return await nats.connect(
         url,
-        **{"allow_reconnect": False, "connect_timeout": 60, "error_cb": silent, **options},
-        user_jwt_cb=lambda: bytearray(jwt.encode()),
         signature_cb=lambda nonce: base64.b64encode(pair.sign(nonce.encode())),
+        **{
+            "allow_reconnect": False,
+            "connect_timeout": 60,
+            "error_cb": silent,
+            "user_jwt_cb": lambda: bytearray(jwt.encode()),
+            **options,
+        },
     )
 
 

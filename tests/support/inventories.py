@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.natsops.security.plugins.module_utils.token import codec
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
-from .fleets import client
+from .fleets import client, lets_in
 from .plays import Play, run_playbook
 from .ports import free_ports
 from .servers import SERVER
@@ -69,6 +69,10 @@ class Cluster:
         (self.folder / "both.yml").write_text(yaml.safe_dump(plays))
         plays[0]["roles"] = roles[1:]
         (self.folder / "resolver.yml").write_text(yaml.safe_dump(plays))
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"nats://127.0.0.1:{port}" for port in self.ports[:3]]
 
     def run(self, *arguments: str, playbook: str = "both.yml", succeeds: bool = True, **variables: Any) -> str:
         """Run a playbook and return its output."""
@@ -204,6 +208,51 @@ class Clients:
             self.do(one.close())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+
+
+class Program:
+    """A client that reconnects to any of the servers, with the JWT that its creds file has then, and records errors."""
+
+    def __init__(self, clients: Clients, path: pathlib.Path) -> None:
+        self.clients, self.path, self.errors = clients, path, list[str]()
+
+        async def note(error: Exception) -> None:
+            self.errors.append(str(error))
+
+        self.connection = clients.do(
+            client(
+                clients.cluster.urls,
+                self.creds,
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,
+                error_cb=note,
+                user_jwt_cb=lambda: bytearray(decorated.find_token(self.creds).encode()),
+            )
+        )
+        clients.connected.append(self.connection)
+
+    @property
+    def creds(self) -> str:
+        return self.path.read_text()
+
+    def works(self) -> None:
+        """Wait until it is connected, and check that no server has refused it."""
+        deadline = time.monotonic() + 60
+        while not self.connection.is_connected:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.clients.do(self.connection.flush())
+        assert not [error for error in self.errors if "auth" in error.lower()]
+
+
+def restart(cluster: Cluster, program: Program) -> None:
+    """Restart the servers one after another. After each restart, every server accepts the user."""
+    for name in NAMES:
+        cluster.stop(name)
+        cluster.start(name)
+        program.works()
+        assert all(lets_in(url, program.creds) for url in cluster.urls)
 
 
 def revoke(cluster: Cluster, *arguments: str, **variables: Any) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,115 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""The playbook natsops.security.rotate takes three servers to strict_signing_key_usage while a client is connected by creds that an identity key signed.
+
+The servers do not run as services here, so the tasks of the role server are skipped, and the test restarts servers where the playbook requires it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.fleets import lets_in
+from support.inventories import Clients, Cluster, Program, changed_tasks, restart
+from support.plays import Play
+from support.rotations import Rotating
+
+from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
+
+pytestmark = [pytest.mark.playbook, pytest.mark.server]
+
+
+def document(**more: Any) -> dict[str, Any]:
+    """A document, with these options of the operator and of the accounts."""
+    keys = {"signing_keys": more.get("signing_keys", [])}
+    return {
+        "operator": {"name": "ACME", "system_account": "SYS", **more},
+        "accounts": [
+            {"name": "SYS", "users": [{"name": "u"}], **keys},
+            {"name": "APP", "users": [{"name": "app"}], **keys},
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
+    """Servers with accounts and users that identity keys signed."""
+    folder = tmp_path_factory.mktemp("cluster")
+    found = Cluster(folder / "cluster", Play(folder, collections_path).environment())
+    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=document())
+    found.start()
+    try:
+        found.run(operator_definition=document())
+        yield found
+    finally:
+        found.stop()
+
+
+def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:
+    """The output of the playbook."""
+    given = {
+        "operator_definition": document(signing_keys=["main"], strict_signing_key_usage=True),
+        "rotate_strict_mode": True,
+        "rotate_drain_timeout": 1,
+        "resolver_trust_retries": 1,
+        **variables,
+    }
+    status, output = world.attempt({}, **given)
+    assert (status == 0) is succeeds, output
+    return output
+
+
+def claims(cluster: Cluster, path: str) -> Any:
+    return codec.decode(decorated.token_in((cluster.folder / "stores/ACME" / f"{path}.jwt").read_text()))
+
+
+def signed_by_identity_keys(cluster: Cluster) -> set[str]:
+    """What the identity key of the operator or of its account signed."""
+    operator = claims(cluster, "ACME").subject
+    found = set()
+    for account, user in (("SYS", "u"), ("APP", "app")):
+        one = claims(cluster, f"accounts/{account}/{account}")
+        found |= {account} if one.issuer == operator else set()
+        found |= {user} if claims(cluster, f"accounts/{account}/users/{user}").issuer == one.subject else set()
+    return found
+
+
+def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuses_it(
+    cluster: Cluster, clients: Clients
+) -> None:
+    world = Rotating(cluster)
+    program = Program(clients, world.creds)
+    system_creds = cluster.folder / "keys/creds/ACME/SYS/u.creds"
+    old = [program.creds, system_creds.read_text()]
+    not_running = "The servers n1, n2, n3 do not run the JWT of the operator that the store has yet."
+
+    # The keys of the operator sign nothing until every server trusts them.
+    assert not_running in rotate(world, succeeds=False)
+    assert len(claims(cluster, "ACME").body.signing_keys) == 1
+    assert signed_by_identity_keys(cluster) == {"SYS", "APP", "u", "app"}
+    restart(cluster, program)
+
+    # The task connects by creds that are signed again meanwhile.
+    output = rotate(world, succeeds=False, resolver_creds_path=str(system_creds))
+    assert "The operator does not become strict yet: app are connected by JWTs that identity keys of accounts" in output
+    assert signed_by_identity_keys(cluster) == set()
+    assert not claims(cluster, "ACME").body.strict_signing_key_usage
+    assert all(lets_in(url, creds) for url in cluster.urls for creds in (*old, program.creds))
+    program.works()
+
+    assert not_running in rotate(world, succeeds=False, rotate_reconnect=True)
+    assert claims(cluster, "ACME").body.strict_signing_key_usage
+    program.works()
+    restart(cluster, program)
+    assert not any(lets_in(url, creds) for url in cluster.urls for creds in old)
+    assert all(lets_in(url, creds) for url in cluster.urls for creds in (program.creds, system_creds.read_text()))
+
+    before = cluster.snapshot()
+    output = rotate(world)
+    assert changed_tasks(output) == []
+    assert '"phase": "done"' in output
+    assert cluster.snapshot() == before
+    program.works()
