@@ -182,6 +182,27 @@ def test_what_signing_keys_signed_stays_as_it_is(site: Site, tmp_path: pathlib.P
     assert shown["current"] == world.claims().subject != old.subject
 
 
+def test_key_that_signed_nothing_is_rotated_too(site: Site, tmp_path: pathlib.Path) -> None:
+    """No JWT changes when the next key takes over, so only the record says that it did."""
+    world = World(site, tmp_path)
+    world.document["operator"]["signing_keys"] = ["main", "idle"]
+    for account in world.document["accounts"]:
+        account.update(signing_key_role="main", signing_keys=["main", "idle"])
+        account["users"] = [{"name": "u", "signing_key_role": "main"}]
+    world.apply()
+    for rotated in ({"operator": "ACME"}, {"role": "idle"}, {"account": "APP", "role": "idle"}):
+        (first,) = world.apply({**rotated, "phase": "add"})["rotations"]
+        resigned = world.apply({**rotated, "phase": "resign"})
+        assert [(one["action"], one["reasons"]) for one in resigned["entities"] if one["action"] != "kept"] == [
+            ("changed", ["it signs from now on"])
+        ]
+        assert resigned["rotations"][0]["retiring"] == first["current"]
+        assert not world.apply({**rotated, "phase": "resign", "public_key": first["current"]})["changed"]
+        world.apply({**rotated, "phase": "retire", "public_key": first["current"]})
+        (last,) = world.apply({**rotated, "phase": "retire", "public_key": first["current"]})["rotations"]
+        assert (last["current"], last["retiring"]) == (first["next"], None)
+
+
 def test_operator_is_not_replaced_by_hand(site: Site, tmp_path: pathlib.Path) -> None:
     world = World(site, tmp_path)
     world.apply()

@@ -101,9 +101,11 @@ def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: st
 
         _take(plan, plan_other_accounts(given))
     if wanted.rotations:
-        from .rotated import still_signed
+        from .rotated import still_signed, turned_roles
 
         plan.problems += still_signed(given, plan)
+        if not plan.changes:
+            plan.entities += turned_roles(given)
     if operator.step is not None and strict and operator.step.found is not None:
         from .strict import switch_problems  # few tasks make an operator strict
 

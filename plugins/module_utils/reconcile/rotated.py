@@ -10,7 +10,8 @@ from ..base.excerpts import first_of
 from ..claims.options import Problem
 from ..token import decorated
 from .given import Given
-from .plan import Plan
+from .plan import CHANGED, Entity, Plan
+from .rotation import record_of_identity, split
 from .strict import MOST_NAMED
 from .trust import peek
 from .wanted import Rotation
@@ -56,3 +57,21 @@ def _left(given: Given, plan: Plan, one: Rotation, retired: frozenset[str]) -> I
         for item in claims.body.imports:
             if item is not None and item.token and peek(str(item.token)).issuer in retired:
                 yield f"the activation of {name} for {item.subject}"
+
+
+def turned_roles(given: Given) -> Iterator[Entity]:
+    """An entity for each role that only the record gives to the next key, because the previous key signed nothing that has to be signed again."""
+    names = given.names
+    accounts = {key: name for name, key in names.accounts.items()}
+    for owner, record in names.record.items():
+        if owner in accounts or owner == names.operator:
+            kind, account = "signing_key", accounts.get(owner, "")
+        elif owner == record_of_identity(names.operator):
+            kind, account = "identity_key", ""
+        else:
+            continue
+        before = split(given.place.roles.get(owner, {}))[0]
+        for role, key in split(record)[0].items():
+            if before.get(role, key) != key:
+                name = role or (given.wanted.operator.name if given.wanted.operator is not None else "")
+                yield Entity(kind, name, account, CHANGED, ("it signs from now on",), key, 0)
