@@ -31,7 +31,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(C
 COLLECTIONS := $(VENV)/collections
 COLLECTION := $(COLLECTIONS)/ansible_collections/natsops/security
 LAB := extensions/molecule/utils/lab.sh
-LINTS := format ruff mypy yamllint ansible docs changelog reuse build sanity
+LINTS := format ruff mypy yamllint spelling ansible docs changelog reuse build sanity
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
@@ -240,6 +240,10 @@ lint-mypy: $(VENV)/lint.done
 
 lint-yamllint: $(VENV)/lint.done
 	yamllint --strict .
+
+# Files that git has, without test data and the generated copy of the report's page. tests/spelling.txt has the words of this project to replace.
+lint-spelling: $(VENV)/lint.done
+	git ls-files -z | xargs -0 codespell --dictionary=- --dictionary=tests/spelling.txt
 
 lint-ansible: $(VENV)/lint.done
 	ansible-lint --offline --profile production
