@@ -334,7 +334,7 @@ def test_what_is_wrong_with_the_options_is_named(args: dict[str, Any], message: 
 
 
 def test_who_may_not_listen_is_an_error_at_the_start(place: Place) -> None:
-    with pytest.raises(NatsSecurityError, match="it is not one of the system account"):
+    with pytest.raises(NatsSecurityError, match="this user is not one of the system account"):
         asyncio.run(tried(place, place.user()[1]))
     with pytest.raises(NatsSecurityError, match="authorization violation"):
         asyncio.run(tried(place, Realm("OTHER").creds()))

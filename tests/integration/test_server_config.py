@@ -211,8 +211,11 @@ REFUSED: dict[str, tuple[Options, str]] = {
         {"resolver": {"type": "url"}},
         "resolver.url: the type url needs a url that begins with http:// or https://",
     ),
-    "ttl": ({"resolver": {"type": "full", "ttl": "1h"}}, "resolver: the type full takes no ttl"),
-    "delete": ({"resolver": {"type": "cache", "allow_delete": True}}, "resolver: the type cache takes no allow_delete"),
+    "ttl": ({"resolver": {"type": "full", "ttl": "1h"}}, "resolver: the type full does not support ttl"),
+    "delete": (
+        {"resolver": {"type": "cache", "allow_delete": True}},
+        "resolver: the type cache does not support allow_delete",
+    ),
     "hard": ({"resolver": {"hard_delete": True}}, "resolver.hard_delete: hard_delete needs allow_delete"),
     "duration": (
         {"lame_duck_duration": "2 minutes"},

@@ -24,7 +24,7 @@ MATERIAL = {"jwt": "eyJ", "system_account": "A" * 56, "resolver_preload": {}}
 REFUSED = {
     "none": ({"server_operator": {}}, "it has no operator's jwt, and 0 operators are among the facts"),
     "type": ({"server_resolver": {"type": "dir"}}, "must be one of: full, cache, memory, url, got: dir"),
-    "ttl": ({"server_resolver": {"type": "full", "ttl": "1h"}}, "server_resolver: the type full takes no ttl"),
+    "ttl": ({"server_resolver": {"type": "full", "ttl": "1h"}}, "server_resolver: the type full does not support ttl"),
     "system": ({"server_operator": {"jwt": "eyJ"}}, "needs a system account, and the operator has none"),
     "pinned": ({"server_pinned_accounts": ["APP"]}, "server_pinned_accounts[0]: not the public key of an account: APP"),
     "sentinel": ({"server_default_sentinel": "x"}, "server_default_sentinel: it must be the JWT of a bearer user"),

@@ -129,7 +129,7 @@ REFUSED: dict[str, Case] = {
     "server too old": Case(
         lambda kit: {"operator": kit.operator(assert_server_version="99.0.0")},
         "operator.jwt",
-        "wants nats-server 99.0.0 or later",
+        "requires nats-server 99.0.0 or later",
     ),
     "mistyped pinned account": Case(
         lambda kit: {"pinned_accounts": [kit.app, kit.app[:-1] + ("A" if kit.app[-1] != "A" else "B")]},
