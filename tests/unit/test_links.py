@@ -26,7 +26,7 @@ def test_links_resolve(page: pathlib.Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if ":" in link:
             continue  # a URL
-        name, _, anchor = link.partition("#")
+        name, _unused, anchor = link.partition("#")
         target = (page.parent / name) if name else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
