@@ -18,13 +18,13 @@ import pytest
 from support import scenarios
 from support.declarations import MODULES, options_of
 from support.faults import Ended, FaultyModules
+from support.scenarios import request_of
 from support.sites import Site
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, decide
 from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
     Requests,
-    request_of,
     write_requests,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey

@@ -217,7 +217,7 @@ def _deliveries(session: Session, arrivals: list[Arrival]) -> list[list[Delivery
             if (
                 arrival.account == session.account(subscription.person)
                 and routes.is_received(arrival, pattern(subscription.subject))
-                and permissions.is_filtered(access, pattern(arrival.subject), subscription.queue) is None
+                and is_in(pattern(arrival.subject), permissions.receive_set(access, subscription.queue))
             ):
                 delivery = (session.title(subscription.person), subscription.sid, arrival.subject)
                 if subscription.queue and arrival.kind == routes.STREAM:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from support.scenarios import DOCUMENT, SCENARIOS, Scenario, changed_document, store
+from support.scenarios import DOCUMENT, SCENARIOS, Scenario, changed_document, request_of, store
 from support.server_cases import Kit
 from support.servers import SERVER
 from support.sites import Site
@@ -21,7 +21,6 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Acc
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, decide
 from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
     Requests,
-    request_of,
     write_requests,
 )
 

@@ -10,13 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.scenarios import request_of
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator, User
 from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Policy, decide
 from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
     Requests,
     read_requests,
-    request_of,
     write_requests,
 )
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import pytest
+from support.scenarios import request_of
 from support.vaults import Bao, Hsm
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator, User
@@ -18,7 +19,6 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.issue im
 from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import (
     Requests,
     read_requests,
-    request_of,
     sign_requests,
     write_requests,
 )

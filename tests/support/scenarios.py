@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.natsops.security.plugins.module_utils.decision.issue import Decision
+from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned import Request, request_for
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 from support.sites import Site
 
@@ -25,6 +27,11 @@ DOCUMENT: dict[str, Any] = {
         {"name": "PARTNER", "imports": [{"account": "APP", "subject": "a", "type": "service"}]},
     ],
 }
+
+
+def request_of(what: str, decision: Decision, existing: str | None) -> Request:
+    """Return the request for the token of a decision."""
+    return request_for(what, decision.claims, decision.reasons, existing)
 
 
 def changed_document(document: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.scenarios import request_of
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
@@ -33,7 +34,6 @@ from ansible_collections.natsops.security.plugins.module_utils.decision.unsigned
     Request,
     Requests,
     read_requests,
-    request_of,
     sign_requests,
     write_requests,
 )

@@ -465,11 +465,6 @@ def _denying(denied: list[Rule], tokens: Pattern, queue: str) -> Rule | None:
     )
 
 
-def is_filtered(access: Access, subject: Pattern, queue: str = "") -> Rule | None:
-    """The rule because of which a server does not deliver a message to a subscription that it accepted; None if it delivers it (checkDenySub)."""
-    return _denying(access.lists.subscribe_deny, subject, queue)
-
-
 def receive_set(access: Access, queue: str | None = None) -> Subjects:
     """All subjects whose messages can reach the user: by any subscription, or only by those in a queue group (empty: without a queue group)."""
     lists = access.lists

@@ -6,7 +6,7 @@ A person reads each request before signing it: what changes (`before`, `after`),
 signed, everything shown is derived from the bytes to be signed and the token that they replace, and is compared with them whenever the document is read.
 The checksum covers everything except the signatures, so it is the same on both machines, and can be compared on the phone.
 
-The steps are: `request_of` and `write_requests` on the machine that decides on the tokens; `read_requests`, `sign_requests` and `write_requests` on the
+The steps are: `request_for` and `write_requests` on the machine that decides on the tokens; `read_requests`, `sign_requests` and `write_requests` on the
 machine with the key; `read_requests` and its `tokens` on the first machine again. A token that comes back is a candidate like any existing token: `decide`
 keeps it if it still means what is wanted.
 """
@@ -27,7 +27,6 @@ from ..claims.comparison import describe
 from ..keys import nkey
 from ..keys.signers import Signer
 from ..token import codec
-from .issue import Decision
 
 FORMAT = "natsops.security signing requests"
 VERSION = 1
@@ -86,16 +85,12 @@ class Requests(NamedTuple):
         return {request.what: request.token for request in self.requests if request.token is not None}
 
 
-def request_of(what: str, decision: Decision, existing: str | None) -> Request:
-    """The request for the token of a decision, which replaces the existing one. NatsSecurityError as in codec.encode.
+def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str | None) -> Request:
+    """The request for the token with these claims, which include the issuer and time, and which replaces the existing one. NatsSecurityError as in
+    codec.encode.
 
     The JWT of a user may be a bearer token, which alone is enough to connect. The existing JWT of a user is therefore not part of the request.
     """
-    return request_for(what, decision.claims, decision.reasons, existing)
-
-
-def request_for(what: str, claims: Claims, reasons: Sequence[str], existing: str | None) -> Request:
-    """The request for the token with these claims, which include the issuer and time. Otherwise as in `request_of`."""
     unknown = unknown_fields_of(claims)
     if unknown:
         raise NatsSecurityError(
