@@ -65,3 +65,11 @@ def test_what_a_task_includes_runs_whichever_tag_it_runs_with(file: pathlib.Path
     assert [
         include for include in included if not isinstance(include, dict) or include.get("apply") != {"tags": "always"}
     ] == []
+
+
+@pytest.mark.parametrize("role", sorted(ROLES.iterdir()), ids=lambda role: role.name)
+def test_no_task_hides_a_variable_of_its_role(role: pathlib.Path) -> None:
+    parts = [role / part / "main.yml" for part in ("defaults", "vars")]
+    known = {name for path in parts if path.exists() for name in yaml.load(path.read_text(), _Loader)}
+    tasks = [task for file in FILES if file.parents[1] == role for task in _tasks_of_file(file)]
+    assert [task["name"] for task in tasks if known & set(task.get("vars", {}))] == []
