@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The option group of modules that work on a store in the layout of nsc: where it is, and how long to wait for its lock."""
+"""The option groups of modules that work on a store in the layout of nsc: where it is, how long to wait for its lock, and how seeds are archived."""
 
 from __future__ import annotations
 
@@ -23,4 +23,15 @@ options:
       - How long to wait for another run on the same store, such as V(60s). V(0) does not wait.
     type: str
     default: 60s
+"""
+
+    ARCHIVE = r"""
+options:
+  archive_key:
+    description:
+      - A public curve key (C(X...)). Seeds and creds that go to the archive of the keystore are encrypted to it, so that only the holder of its seed can read
+        them. M(natsops.security.nats_nkey) with C(type=curve) makes one. Keep its seed elsewhere.
+      - An archived file then has the format of a backup of M(natsops.security.nats_backup) that is sealed to this key. It is opened by the same commands.
+      - If omitted, they are archived as they are. What is in the archive already stays as it is, with or without this option.
+    type: str
 """

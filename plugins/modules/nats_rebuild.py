@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+  - natsops.security.store.archive
   - natsops.security.connection
   - natsops.security.connection.tls
 attributes:
@@ -217,7 +218,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.rebuild import rebuild_task
-from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -230,6 +231,7 @@ def main() -> None:
             "contents": {"type": "list", "elements": "str", "default": [], "no_log": True},
             "operator": {"type": "str"},
             **store_spec(),
+            **archive_spec(),
             "store": {"type": "str"},
             "force": {"type": "bool", "default": False},
             **options.connection_spec(),

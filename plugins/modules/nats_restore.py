@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+  - natsops.security.store.archive
 attributes:
   action_group:
     membership:
@@ -142,7 +143,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks.backup import restore_task
-from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -157,6 +158,7 @@ def main() -> None:
             "password": {"type": "str", "no_log": True},
             "operator": {"type": "str"},
             **store_spec(),
+            **archive_spec(),
             "store": {"type": "str"},
             "force": {"type": "bool", "default": False},
             "accept_unverified": {"type": "bool", "default": False},

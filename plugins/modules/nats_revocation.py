@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+  - natsops.security.store.archive
   - natsops.security.token.signer
   - natsops.security.signers
   - natsops.security.token.unsigned
@@ -275,7 +276,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks import options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.revocations import revocations_task
-from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 _ENTRY = {
@@ -306,6 +307,7 @@ OPTIONS = (
             "store": {"type": "str"},
             "account": {"type": "str"},
             **store_spec(),
+            **archive_spec(),
             "seeds": {"type": "list", "elements": "str", "no_log": True},
             "backup": {"type": "bool", "default": False},
         },
@@ -327,6 +329,7 @@ def main() -> None:
             "account": ["store"],
             "stores_dir": ["store"],
             "keys_dir": ["store"],
+            "archive_key": ["store"],
             "seeds": ["store"],
         },
         add_file_common_args=True,

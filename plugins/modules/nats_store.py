@@ -25,13 +25,15 @@ description:
   - Everything is validated before anything is written. All problems are reported at once, each with its place in the document, and with any of them
     nothing is written.
   - What is in the store and not in the document is reported, and removed only with O(prune) or with C(state=absent) in the document. A removed user is
-    revoked in its account first. What is removed goes to an archive in the folder C(.natsops) of the store and of the keystore.
+    revoked in its account first. What is removed goes to an archive in the folder C(.natsops) of the store and of the keystore, seeds and creds encrypted
+    to O(archive_key) if it is given.
   - Signing keys and revocations are never dropped by omission, except for signing keys with O(prune). Keys are never replaced.
   - One run works on a store at a time, others wait. A run that is killed at any moment leaves a store that works, and the next run completes it.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
+  - natsops.security.store.archive
   - natsops.security.signers
 attributes:
   action_group:
@@ -478,7 +480,7 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import signers_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
-from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
@@ -493,6 +495,7 @@ def main() -> None:
                 "definition": {"type": "dict"},
                 "src": {"type": "path"},
                 **store_spec(),
+                **archive_spec(),
                 "store": {"type": "str"},
                 "user_public_keys": {"type": "dict", "no_log": False},
                 "return_users": {"type": "list", "elements": "str", "default": []},

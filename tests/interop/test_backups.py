@@ -18,6 +18,7 @@ from ansible_collections.natsops.security.plugins.module_utils.backup.gather imp
 from ansible_collections.natsops.security.plugins.module_utils.backup.natscli import write_natscli
 from ansible_collections.natsops.security.plugins.module_utils.backup.rebuild import Source, rebuild
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.store.archiving import put_away
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -67,6 +68,22 @@ def test_nats_opens_our_backup_by_the_commands_of_the_guide(made: Home) -> None:
     shutil.move(data / "stores", made.stores)
     shutil.move(data / "keys", made.keys)
     made.validate()
+
+
+def test_nats_opens_an_archived_seed_by_the_same_commands(made: Home) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("takes jq")
+    pair = nkey.create("curve")
+    where = Layout(str(made.stores), str(made.keys), "ACME", pair.public_key)
+    seed = next(path for path in made.keys.rglob("*.nk") if path.stem.startswith("A"))
+    text = seed.read_text()
+    put_away(where, str(seed), True, "then")
+    shutil.copy(next(made.keys.rglob("*.archived")), made.folder / "acme.backup")
+    (made.folder / "my-curve.nk").write_text(pair.seed)
+    (commands,) = re.findall("```console\n(jq .*?)```", GUIDE.read_text(), re.DOTALL)
+    environment = {**made.environment, "ME": pair.public_key, "PATH": f"{made.peers}:{made.environment['PATH']}"}
+    subprocess.run(["bash", "-ec", commands], check=True, cwd=made.folder, env=environment, capture_output=True)
+    assert (made.folder / "acme.tar.gz").read_text() == text
 
 
 @pytest.mark.parametrize("sealed", [False, True])

@@ -29,10 +29,10 @@ from ansible_collections.natsops.security.plugins.module_utils.backup.bundle imp
 from ansible_collections.natsops.security.plugins.module_utils.backup.contents import Contents, counted, look_into
 from ansible_collections.natsops.security.plugins.module_utils.backup.gather import gather
 from ansible_collections.natsops.security.plugins.module_utils.backup.restore import compare
-from ansible_collections.natsops.security.plugins.module_utils.backup.sealed import open_sealed, read_sealed, seal
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator, User
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.keys.sealed import open_sealed, read_sealed, seal
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 from ansible_collections.natsops.security.tests.unit.raw_tokens import key

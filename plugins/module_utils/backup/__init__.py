@@ -4,7 +4,7 @@
 `gather` and `collect` read files.
 
 `contents` has the files by their paths below nsc's data folder, and verifies them up to the operator. `archive` packs them as a tar archive with a
-manifest. `sealed` seals the archive to curve keys, `vault` encrypts it with a password as ansible-vault does, and `natscli` is the format of
+manifest. `keys/sealed.py` seals the archive to curve keys, `vault` encrypts it with a password as ansible-vault does, and `natscli` is the format of
 `nats auth operator backup`. `bundle` reads all of these formats, `restore` compares a backup with existing files, and `rebuild` sorts tokens and seeds
 from any source into stores. `recorded` adds the record of nats_store to a rebuilt store.
 

@@ -12,10 +12,10 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..keys.nkey import KeyPair
+from ..keys.sealed import open_sealed, read_sealed, seal
 from . import natscli, vault
 from .archive import Archive, read_archive, write_archive
 from .contents import Contents, look_into
-from .sealed import open_sealed, read_sealed, seal
 
 
 class Keys(NamedTuple):
@@ -105,6 +105,10 @@ def _is_natscli(text: str) -> bool:
 
 def _from_sealed(text: str, keys: Keys, operator: str | None) -> Archive:
     sealed = read_sealed(text)
+    if "archived" in sealed.about:
+        raise NatsSecurityError(
+            "It is not a backup: it is one file from the archive of a keystore, sealed in the same way."
+        )
     archive = read_archive(open_sealed(sealed, keys.pairs), operator)
     inside = {**{name: archive.manifest[name] for name in ("created", "store")}, "sha256": digest(archive.contents)}
     if any(sealed.about.get(name) != value for name, value in inside.items()):

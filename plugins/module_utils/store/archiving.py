@@ -8,7 +8,7 @@ import contextlib
 import os
 
 from ..disk.batch import Write, make_folders, write_all
-from ..disk.files import is_there, reported, sync_folder
+from ..disk.files import discard, is_file, is_there, read_content, reported, sync_folder
 from ..disk.writing import Overtaken
 from .layout import STATE, Layout
 
@@ -27,13 +27,27 @@ def put_away(layout: Layout, path: str, of_keys: bool, when: str) -> None:
     while is_there(target):
         count += 1
         target = f"{target.rsplit('.archived', 1)[0]}.archived{count}"
-    with reported(path, f"{path} cannot be moved to {target}"):
-        os.rename(path, target)
+    if of_keys and layout.archive_key and is_file(path):
+        _seal(path, target, layout.archive_key, os.path.relpath(path, root))
+    else:
+        with reported(path, f"{path} cannot be moved to {target}"):
+            os.rename(path, target)
     for folder in (os.path.dirname(target), os.path.dirname(path)):
         sync_folder(folder)
     if of_keys and path.endswith(".nk"):
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(path))
+
+
+def _seal(path: str, target: str, archive_key: str, name: str) -> None:
+    """Replace a file by one in the archive that only the curve key opens, in the format of a sealed backup. The file is removed last, so an interruption
+    loses nothing, and the next run archives it again. FileError."""
+    from ..keys.sealed import seal  # few tasks archive anything
+
+    content = read_content(path)
+    if content is not None:
+        write_all([Write(target, seal(content.text.encode("utf-8"), [archive_key], {"archived": name}))])
+        discard(path)
 
 
 def create_once(path: str, text: str) -> None:

@@ -30,6 +30,8 @@ class Layout:
     stores_dir: str
     keys_dir: str
     name: str
+    #: The public curve key that seeds and creds are sealed to when they are archived; empty to archive them as they are.
+    archive_key: str = ""
 
     def __post_init__(self) -> None:
         for attribute in ("stores_dir", "keys_dir"):

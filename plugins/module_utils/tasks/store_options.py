@@ -14,3 +14,8 @@ def store_spec() -> dict[str, Any]:
         "keys_dir": {"type": "path", "no_log": False},
         "lock_timeout": {"type": "str", "default": "60s"},
     }
+
+
+def archive_spec() -> dict[str, Any]:
+    """The option of modules that archive seeds and creds."""
+    return {"archive_key": {"type": "str", "no_log": False}}

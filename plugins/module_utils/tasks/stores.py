@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any, Callable, Mapping, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims.options import Problem
+from ..keys import nkey
 from ..store import apply, layout, report
 from .task import CarefulModule
 from .tokens import check_folder
@@ -18,11 +20,18 @@ from .tokens import check_folder
 def named_store(params: Mapping[str, Any], default: Callable[[str], str]) -> layout.Layout:
     """The store that the options `stores_dir`, `keys_dir` and `store` name. `default` returns its default name for a folder of stores.
 
-    Raises NatsSecurityError if a path or the name is invalid.
+    What it archives is sealed to `archive_key`. Raises NatsSecurityError if a path, the name or the key is invalid.
     """
     stores_dir = params["stores_dir"] or layout.default_stores_dir(os.environ)
     keys_dir = params.get("keys_dir") or layout.default_keys_dir(os.environ)
-    return layout.checked_layout(stores_dir, keys_dir, params["store"] or default(stores_dir))
+    where = layout.checked_layout(stores_dir, keys_dir, params["store"] or default(stores_dir))
+    if params.get("archive_key") is None:
+        return where
+    try:
+        key = nkey.from_public_key(params["archive_key"].strip(), "curve").public_key
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"archive_key: {error}") from None
+    return dataclasses.replace(where, archive_key=key)
 
 
 def lock_timeout(params: Mapping[str, Any]) -> float:

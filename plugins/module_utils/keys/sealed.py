@@ -14,8 +14,8 @@ from typing import Any, Mapping, NamedTuple, Sequence
 
 from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import NatsSecurityError
-from ..keys import nkey
-from ..keys.nkey import KeyPair
+from . import nkey
+from .nkey import KeyPair
 
 FORMAT = "natsops.security sealed backup"
 VERSION = 1
