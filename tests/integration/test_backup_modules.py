@@ -333,6 +333,8 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         "backup_path": str(tmp_path / "acme.backup"),
         "backup_recipients": [curve.public_key],
         "backup_fetch_path": "~/" + os.path.relpath(tmp_path / "here/acme.backup", pathlib.Path.home()),
+        "report_html_path": str(tmp_path / "report.html"),
+        "report_fetch_path": str(tmp_path / "here") + "/",
         "restore_src": str(tmp_path / "here/acme.backup"),
         "restore_path": str(tmp_path / "back.backup"),
         "restore_key_path": str(tmp_path / "curve.nk"),
@@ -344,13 +346,16 @@ def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: 
         assert done.returncode == 0, done.output
         return [name.rpartition(" : ")[2] for name, changed in done.changed.items() if changed]
 
-    made = ["Reconcile the store with the document", "Back up the store", "Copy the backup to the controller"]
-    foreseen = [*made[:2], "Show that the backup would be copied to the controller"]
+    made = ["Reconcile the store with the document", "Back up the store", "Copy the file to the controller"]
+    foreseen = [*made[:2], "Show that the file would be copied to the controller"]
     assert roles("operator", "backup", arguments=("--check",)) == foreseen
     assert list(site.folder.iterdir()) == []
     assert roles("operator", "backup") == made
     assert roles("operator", "backup", arguments=("--check",)) == []
     assert roles("operator", "backup") == []
+    assert roles("report", arguments=("--check",)) == ["Write the report", foreseen[-1]]
+    assert roles("report") == ["Write the report", made[-1]]
+    assert roles("report", arguments=("--check",)) == []
     before = {path: path.read_text() for path in site.folder.rglob("*") if path.is_file() and path.name != "lock"}
     for folder in ("stores", "keys"):
         shutil.rmtree(site / folder)
