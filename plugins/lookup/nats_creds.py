@@ -14,6 +14,7 @@ description:
   - The file has to hold the JWT that the store has of the user, with its seed, and the JWT has to be signed by the account, that of the account by the
     operator. A user whom the account has revoked is an error.
   - The text holds the private key of the user. Give tasks that use it C(no_log=true).
+  - In check mode, an earlier task may not have made the user yet. The text is empty then, with a warning.
   - Whether the creds expire soon is not looked at, see P(natsops.security.valid_for#test).
 author: NatsOps authors (@natsops)
 extends_documentation_fragment:
@@ -62,7 +63,7 @@ class LookupModule(LookupBase):
         """The creds file of each user."""
         self.set_options(var_options=variables, direct=options)
         try:
-            return look_up(terms, self.get_options(), _creds)
+            return look_up(terms, variables, self.get_options(), _creds)
         except NatsSecurityError as error:
             raise lookup_refusal(f"nats_creds: {error}") from None
 

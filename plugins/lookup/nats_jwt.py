@@ -13,6 +13,7 @@ description:
   - Returns JWTs of a store in the layout of C(nsc), as M(natsops.security.nats_store) and C(nsc) keep it.
   - The JWT of a user has to be signed by its account, that of an account by the operator.
   - The JWT of a bearer, a user with O(natsops.security.nats_user#module:bearer_token), is a secret. Give tasks that use it C(no_log=true).
+  - In check mode, an earlier task may not have made what is looked up yet. The text is empty then, with a warning.
 author: NatsOps authors (@natsops)
 extends_documentation_fragment:
   - natsops.security.store
@@ -59,7 +60,7 @@ class LookupModule(LookupBase):
         """The JWT of each name."""
         self.set_options(var_options=variables, direct=options)
         try:
-            return look_up(terms, self.get_options(), _token)
+            return look_up(terms, variables, self.get_options(), _token)
         except NatsSecurityError as error:
             raise lookup_refusal(f"nats_jwt: {error}") from None
 

@@ -238,6 +238,15 @@ def main() -> None:
         },
         mutually_exclusive=options.EXCLUSIVE[:3],
         required_together=options.TOGETHER,
+        if_missing={
+            "changed": True,
+            **dict.fromkeys(("store", "store_path", "keys_path"), ""),
+            "operator": {"name": "", "public_key": ""},
+            **{name: {} for name in ("holds", "written", "missing_seeds", "signing_keys_without_role", "unused_seeds")},
+            **{name: [] for name in ("users_without_creds", "accounts_without_users", "lost_users", "revoked")},
+            **{name: [] for name in ("replaced", "superseded", "duplicates", "renamed", "foreign", "not_read")},
+            "diff": {"before": {}, "after": {}},
+        },
     )
 
 

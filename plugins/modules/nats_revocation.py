@@ -275,7 +275,10 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.tasks import options
-from ansible_collections.natsops.security.plugins.module_utils.tasks.revocations import revocations_task
+from ansible_collections.natsops.security.plugins.module_utils.tasks.revocations import (
+    foreseen_revocations,
+    revocations_task,
+)
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
@@ -333,6 +336,7 @@ def main() -> None:
             "seeds": ["store"],
         },
         add_file_common_args=True,
+        if_missing=foreseen_revocations,
     )
 
 

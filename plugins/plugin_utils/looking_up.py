@@ -8,6 +8,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from ansible.utils.display import Display
+
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import Missing, unless_made
+from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
 from ansible_collections.natsops.security.plugins.module_utils.store import apply
@@ -16,14 +20,33 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.stores impo
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import text_of
 
 
-def look_up(terms: list[Any], options: dict[str, Any], find: Callable[[Entries, Name], str]) -> list[str]:
-    """The result of `find` for each name. `options` are those of the documentation fragment `store`. NatsSecurityError if a name cannot be found."""
+def look_up(
+    terms: list[Any], variables: dict[str, Any] | None, options: dict[str, Any], find: Callable[[Entries, Name], str]
+) -> list[str]:
+    """The result of `find` for each name. `options` are those of the documentation fragment `store`. NatsSecurityError if a name cannot be found.
+
+    In check mode, what is missing may be made by an earlier task: it is an empty text then, with a warning.
+    """
     nkey.require_nkeys()
     names = [parse_name(text_of(term, f"the name {index + 1}")) for index, term in enumerate(terms)]
     found: dict[str, Entries] = {}
     with contextlib.ExitStack() as locks:
-        for operator in dict.fromkeys(name.operator for name in names):
-            where = named_store({**options, "store": operator}, str)
-            locks.enter_context(apply.lock(where, lock_timeout(options), create=False, shared=True))
-            found[operator] = Entries(where, Keyring((), [where.keys_dir]).has)
-        return [find(found[name.operator], name) for name in names]
+
+        def text_for(name: Name) -> str:
+            if name.operator not in found:
+                where = named_store({**options, "store": name.operator}, str)
+                locks.enter_context(apply.lock(where, lock_timeout(options), create=False, shared=True))
+                found[name.operator] = Entries(where, Keyring((), [where.keys_dir]).has)
+            return find(found[name.operator], name)
+
+        return [_unless_missing(text_for, name, variables or {}) for name in names]
+
+
+def _unless_missing(text_for: Callable[[Name], str], name: Name, variables: dict[str, Any]) -> str:
+    try:
+        return text_for(name)
+    except Missing as error:
+        if not variables.get("ansible_check_mode"):
+            raise
+        Display().warning(hide(unless_made(str(error))))
+        return ""

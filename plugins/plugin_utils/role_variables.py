@@ -16,18 +16,28 @@ _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", "one of the following i
 
 
 def say_variables(result: dict[str, Any], task: Any) -> None:
-    """Replace module options by the variables of the role in the message of a failed task, if a role of this collection runs it."""
-    if not result.get("failed"):
+    """Replace module options by the variables of the role in the warnings and the message of a task, if a role of this collection runs it."""
+    has_failed = result.get("failed")
+    if not has_failed and not result.get("warnings"):
         return
     variables = _variables(task)
-    if isinstance(result.get("msg"), str):
+    if result.get("warnings"):
+        result["warnings"] = [_summary_with_variables(warning, variables) for warning in result["warnings"]]
+    if has_failed and isinstance(result.get("msg"), str):
         result["msg"] = with_variables(result["msg"], variables)
     # Since ansible-core 2.19, Ansible prints this event for a failure, as the module returns it.
-    summary: Any = result.get("exception")
+    if has_failed and not isinstance(result.get("exception"), (str, type(None))):
+        result["exception"] = _summary_with_variables(result["exception"], variables)
+
+
+def _summary_with_variables(summary: Any, variables: dict[str, str]) -> Any:
+    """A text, or since ansible-core 2.19 the summary of an event, as `with_variables` returns it. Other values are returned as they are."""
+    if isinstance(summary, str):
+        return with_variables(summary, variables)
     event: Any = getattr(summary, "event", None)
-    if hasattr(event, "__dataclass_fields__") and isinstance(getattr(event, "msg", None), str):
-        changed = dataclasses.replace(event, msg=with_variables(event.msg, variables))
-        result["exception"] = dataclasses.replace(summary, event=changed)
+    if not hasattr(event, "__dataclass_fields__") or not isinstance(getattr(event, "msg", None), str):
+        return summary
+    return dataclasses.replace(summary, event=dataclasses.replace(event, msg=with_variables(event.msg, variables)))
 
 
 def _variables(task: Any) -> dict[str, str]:

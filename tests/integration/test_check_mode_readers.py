@@ -20,6 +20,7 @@ _ASKED = {"questions": [{"unused_exports": True}]}
 _OF_STORE = {**_SERVERS, "store_path": "FOLDER/stores/ACME", "system_signer_path": "FOLDER/keys"}
 _CREDS = "FOLDER/keys/creds/ACME/APP/one.creds"
 _STORES = {"stores_dir": "FOLDER/stores"}
+_NAMED = {**_STORES, "keys_dir": "FOLDER/keys", "store": "ACME", "account": "APP"}
 _CURVE_KEY = {"nats_key_path": "FOLDER/curve.nk"}
 
 #: The module, its options, whether check mode foresees a change, and a result that later tasks may use.
@@ -43,6 +44,15 @@ READERS: dict[str, tuple[str, dict[str, Any], bool, str]] = {
     "backup": ("backup", {**_STORES, "path": "FOLDER/acme.backup", "password": "p"}, True, "holds"),
     "backup of nats": ("backup", {**_STORES, "path": "FOLDER/acme.backup", **_CURVE_KEY}, True, "problems"),
     "requests": ("sign", {"path": "FOLDER/requests.json", "signer_path": "FOLDER/acme.nk"}, True, "signed"),
+    "revocation": ("revocation", {**_NAMED, "revocations": [{"user": "*"}]}, True, "revoked"),
+    "no revocation": ("revocation", {**_NAMED, "state": "listed"}, False, "revocations"),
+    "revocation in a token": (
+        "revocation",
+        {"jwt_path": "FOLDER/app.jwt", "signer_path": "FOLDER/acme.nk", "revocations": [{"user": "*"}]},
+        True,
+        "public_key",
+    ),
+    "rebuild": ("rebuild", {**_STORES, "keys_dir": "FOLDER/keys", "paths": ["FOLDER/old"]}, True, "store_path"),
     "restore": ("restore", {"path": "FOLDER/acme.backup", "password": "p"}, True, "diff"),
 }
 
@@ -73,6 +83,23 @@ def test_folder_that_is_no_store_is_refused_in_check_mode_too(site: Site) -> Non
     for name in ("push", "accounts of servers", "connections"):
         module, options, *_unused = READERS[name]
         assert "is not a store" in site.refuse(module, {"check": True}, **_in_folder(options, site.folder))
+
+
+@pytest.mark.playbook
+def test_lookups_return_nothing_in_check_mode_for_what_an_earlier_task_may_make(site: Site, play: Play) -> None:
+    variables = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    store = "stores_dir=stores_dir, keys_dir=keys_dir"
+    wanted = "{{ [lookup('natsops.security.nats_jwt', 'ACME/APP', %s), lookup('natsops.security.nats_creds', 'ACME/APP/one', %s)] }}"
+    tasks: list[dict[str, Any]] = [{"name": "Look", "ansible.builtin.debug": {"msg": wanted % (store, store)}}]
+    missing = f"There is no store ACME in {site / 'stores'}; available: none."
+    for made, message in ((False, missing), (True, "There is no account 'APP' in the store")):
+        if made:
+            site.run("store", **variables, definition={"operator": {"name": "ACME"}})
+        told = play(tasks, "--check", **variables)
+        assert told.tasks["Look"]["msg"] == ["", ""]
+        assert message in told.output
+        assert "Unless an earlier task makes it, the real run fails." in told.output
+        assert message in play(tasks, **variables).tasks["Look"]["msg"]
 
 
 def _changed(play: Play, variables: dict[str, Any], *arguments: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import stat
 from typing import Iterator, Sequence
 
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing
 from ..disk.files import FileError, check_regular, is_folder, list_folder, no_file, read_content, status_of
 from ..store.layout import STATE
 from .rebuild import Source
@@ -30,7 +30,7 @@ def collect(paths: Sequence[str], unreadable: list[str]) -> Iterator[Source]:
         elif check_regular(path, f"{place}: the file"):
             yield from _text_of(path, unreadable)
         else:
-            raise NatsSecurityError(f"{place}: there is no file or folder {path}.")
+            raise Missing(f"{place}: there is no file or folder {path}.")
 
 
 def _below(top: str, unreadable: list[str]) -> Iterator[Source]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Callable, Iterable, NamedTuple
 
 from .. import rules
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..base.excerpts import quoted
 from ..reconcile.creds import read_creds
 from ..reconcile.place import SURROUNDED, Found
@@ -65,7 +65,7 @@ class Entries:
         path = self._layout.creds(account, user)
         text = self._read(path)
         if text is None:
-            raise NatsSecurityError(f"There is no creds file {path} of the user {account}/{user}.")
+            raise Missing(f"There is no creds file {path} of the user {account}/{user}.")
         creds = read_creds(text, found.claims.subject, found.token)
         if creds.problem:
             raise NatsSecurityError(f"{path}: {creds.problem}")
@@ -84,7 +84,7 @@ class Entries:
         self._refuse(path)
         if found is None:
             wanted = f"no account {quoted(account)}" if account else "no JWT of the operator"
-            raise NatsSecurityError(
+            raise Missing(
                 f"There is {wanted} in the store {self._layout.root}."
                 + (_there_are(self._store.accounts) if account else "")
             )
@@ -99,7 +99,7 @@ class Entries:
         self._refuse(path)
         if found is None:
             names = _there_are(self._store.user_files(account).users)
-            raise NatsSecurityError(
+            raise Missing(
                 f"There is no user {quoted(user)} in the account {account} of the store {self._layout.root}.{names}"
             )
         if not isinstance(found, Found):

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from ..base import units
-from ..base.errors import NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError
 from ..claims.kinds import NOW
 from ..keys.keyring import Keyring
 from ..reconcile.place import Found
@@ -32,6 +32,21 @@ def revocations_task(module: CarefulModule) -> dict[str, Any]:
     if module.params["jwt_path"] is not None:
         return _in_jwt(module, change)
     return _in_store(module, change)
+
+
+def foreseen_revocations(params: dict[str, Any]) -> dict[str, Any]:
+    """The result in check mode if there is no JWT or store yet: the entries would be added to those of a new account."""
+    return {
+        "changed": params["state"] == "present" and bool(params["revocations"]),
+        "reasons": [],
+        "public_key": None,
+        "jwt": None,
+        "revocations": [],
+        "revoked": {},
+        "removed_signing_keys": [],
+        "users_to_issue": [],
+        "diff": {"before": {}, "after": {}},
+    }
 
 
 # ---- options
@@ -99,7 +114,7 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
         else own_token(module, Source("jwt_path", path), "account")
     )
     if existing is None:
-        raise NatsSecurityError(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
+        raise Missing(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
     claims = existing[1]
     operator = parent(module, "operator")
     signing = Signer(Keyring()) if is_listed else signer(module, "")
@@ -137,7 +152,7 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
     if fault:
         raise NatsSecurityError(f"account: {fault}.")
     if not os.path.isfile(where.marker):
-        raise NatsSecurityError(f"store: there is no store {where.root}.")
+        raise Missing(f"store: there is no store {where.root}.")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
     signers = external_signers(module)
     is_listed = params["state"] == LIST

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..base.errors import Missing, NatsSecurityError
+from ..base.errors import Missing, NatsSecurityError, unless_made
 from ..base.recognition import MASK, questionable_in
 from ..base.texts import place_of_half, without_halves
 from ..disk.snapshot import Snapshot
@@ -142,7 +142,7 @@ def run(
     writes: Iterable[str] = (),
     needs_nkeys: bool = True,
     make: Callable[..., CarefulModule] | None = None,
-    if_missing: dict[str, Any] | None = None,
+    if_missing: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     **rules: Any,
 ) -> None:
     """Create the module, run its task, and exit with its result or with one error message.
@@ -150,7 +150,7 @@ def run(
     `writes` are the options that name files which the task creates, changes or removes. `rules` are arguments of AnsibleModule, such as `required_if` and
     `mutually_exclusive`, and `hide` of CarefulModule, for tasks whose options may have secrets anywhere. All modules are created here, so each masks
     secrets and supports check mode. `make` creates the module instead of CarefulModule, for code that runs on the controller. `if_missing` is the result in
-    check mode if what the task reads does not exist yet. Files that it would write count as changed.
+    check mode if what the task reads does not exist yet, or returns it for the parameters. Files that it would write count as changed.
     """
     module = (make or CarefulModule)(argument_spec=argument_spec, supports_check_mode=True, **rules)
     if needs_nkeys and nkey.NKEYS_IMPORT_ERROR is not None:
@@ -164,7 +164,8 @@ def run(
         if if_missing is None or not isinstance(error, Missing) or not module.check_mode:
             module.fail_json(msg=str(error))
         warn_of_missing(module, str(error))
-        result = {"changed": any(module.params[option] is not None for option in writes), **(if_missing or {})}
+        foreseen = if_missing(module.params) if callable(if_missing) else if_missing
+        result = {"changed": any(module.params[option] is not None for option in writes), **(foreseen or {})}
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
     except RecursionError:
@@ -207,7 +208,7 @@ def _do(
 
 def warn_of_missing(module: CarefulModule, message: str) -> None:
     """Warn in check mode of an error that the real run reports unless an earlier task creates what is missing."""
-    module.warn(f"{message} Unless an earlier task makes it, the real run fails.")
+    module.warn(unless_made(message))
 
 
 def refuse_half(place: str) -> None:
