@@ -45,9 +45,9 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Any]:
     """Three servers with the accounts of a store that has users: a support.inventories.Cluster."""
-    from support.inventories import cluster_of_users
+    from support.inventories import account_of_users, cluster_of
 
-    with cluster_of_users(tmp_path_factory.mktemp("cluster"), collections_path) as found:
+    with cluster_of(tmp_path_factory.mktemp("cluster"), collections_path, account_of_users()) as found:
         yield found
 
 

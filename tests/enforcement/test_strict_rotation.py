@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from support.fleets import lets_in
-from support.inventories import Clients, Cluster, Program, changed_tasks, restart
-from support.plays import Play
+from support.inventories import Clients, Cluster, Program, changed_tasks, cluster_of, restart
 from support.rotations import Rotating
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
@@ -37,15 +36,8 @@ def document(**more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
     """Servers with accounts and users that identity keys signed."""
-    folder = tmp_path_factory.mktemp("cluster")
-    found = Cluster(folder / "cluster", Play(folder, collections_path).environment())
-    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=document())
-    found.start()
-    try:
-        found.run(operator_definition=document())
+    with cluster_of(tmp_path_factory.mktemp("cluster"), collections_path, document()) as found:
         yield found
-    finally:
-        found.stop()
 
 
 def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:

@@ -269,13 +269,13 @@ def key_of_user(cluster: Cluster, user: str) -> str:
 
 
 @contextlib.contextmanager
-def cluster_of_users(folder: pathlib.Path, collections: pathlib.Path) -> Iterator[Cluster]:
-    """Run three servers during the block that have the accounts of a store, with users to revoke."""
+def cluster_of(folder: pathlib.Path, collections: pathlib.Path, document: dict[str, Any]) -> Iterator[Cluster]:
+    """Run three servers during the block that have the accounts of a document."""
     found = Cluster(folder / "cluster", Play(folder, collections).environment())
-    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=account_of_users())
+    found.run(playbook="natsops.security.operator", operator_hosts="nats", operator_definition=document)
     found.start()
     try:
-        found.run(operator_definition=account_of_users())
+        found.run(operator_definition=document)
         yield found
     finally:
         found.stop()
