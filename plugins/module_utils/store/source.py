@@ -53,7 +53,7 @@ def _parse(path: str, text: str) -> Any:
     # JSON is tried first, independent of the file name: it is faster, and needs no library.
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return json.loads(text, object_pairs_hook=each_once, parse_constant=_no_constant)
+            found = json.loads(text, object_pairs_hook=each_once, parse_constant=_no_constant)
         except SaidTwiceError as error:
             first, again = _lines_of(text, error.key)
             raise _said_twice(path, error.key, first, again) from None
@@ -62,6 +62,11 @@ def _parse(path: str, text: str) -> Any:
         except ValueError as error:
             if path.endswith(".json"):
                 raise NatsSecurityError(f"{path} is not JSON: {excerpt(str(error))}.") from None
+        else:
+            # Some versions of Python read thousands of levels, others raise RecursionError.
+            if _is_too_deep(found):
+                raise _too_deep(path)
+            return found
     return _read_yaml(path, text)
 
 
@@ -73,6 +78,21 @@ def _said_twice(path: str, key: str, first: int, again: int) -> NatsSecurityErro
 
 def _too_deep(path: str) -> NatsSecurityError:
     return NatsSecurityError(f"{path} is nested more than {_DEEPEST} levels deep, which no document is.")
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Whether dictionaries and lists are nested deeper than in any document."""
+    level = [value]
+    for _unused in range(_DEEPEST + 1):
+        level = [
+            child
+            for one in level
+            if isinstance(one, (dict, list))
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
 
 
 # ---- JSON
