@@ -112,7 +112,7 @@ def _connected(url: str, creds: str, work: Any = None) -> Iterator[None]:
 def _wait_until_unused(site: Site, task: dict[str, Any]) -> None:
     """Wait until the servers count no connection of the accounts that a task removes. They notice after a while that a client is gone."""
     deadline = time.monotonic() + 60
-    while " connections to " in site.start("resolver", task, check=True).get("msg", ""):
+    while " open connections to " in site.start("resolver", task, check=True).get("msg", ""):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -593,7 +593,7 @@ def test_account_with_connections_is_removed_only_by_force(site: Site, one: Flee
     site.write("op.nk", realm.operator.seed, 0o600)
     with _connected(one.nodes[0].url, realm.creds(key)):
         message = site.refuse("resolver", **task)
-        assert f"({key.public_key}) has 1 connections to n1." in message
+        assert f"({key.public_key}) has open connections to n1: 1." in message
         assert "force=true" in message
         assert one.nodes[0].stored(key) == jwt
         assert site.run("resolver", **task, force=True)["changed"]
@@ -615,7 +615,7 @@ def test_account_with_jetstream_data_is_removed_only_by_force(site: Site, one: F
     task = one.task(state="absent", jwts=[jwt], signer_seed=realm.signing.seed)
     _wait_until_unused(site, task)
     message = site.refuse("resolver", **task)
-    assert f"({key.public_key}) has JetStream data on n1: 1 streams" in message
+    assert f"({key.public_key}) has JetStream data on n1, in streams: 1" in message
     assert site.run("resolver", **task, force=True)["changed"]
 
 

@@ -174,7 +174,7 @@ def test_accounts_in_use_are_found_before_anything_is_removed(cluster: Cluster) 
     with connected(cluster, "OLD"):
         for arguments in (["--check"], []):
             output = cluster.run(*arguments, **exact, succeeds=False)
-            assert re.search(r"The account OLD \(A\w+\) has 1 connections to n2\.", output), output
+            assert re.search(r"The account OLD \(A\w+\) has open connections to n2: 1\.", output), output
             assert stored.exists()
             assert [set(cluster.held(name)) for name in NAMES] == [{"SYS", "APP", "OLD"}] * 3
     foretold = changed_tasks(cluster.run("--check", **exact))

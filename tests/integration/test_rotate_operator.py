@@ -59,7 +59,7 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     old = claims(cluster).subject
     program = Program(clients, cluster.folder / "keys/creds/ACME/APP/app.creds")
     output = " ".join(rotate(cluster, succeeds=False).split())
-    assert f"rotation_key: name the key of the operator ACME to retire. Currently {old} is its identity key" in output
+    assert f"no rotation of ACME is in progress, so nothing was changed. The current key is {old}." in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_operator="OTHER", rotate_key=old).split())
     assert "rotation_operator: the operator in the store is ACME, not OTHER." in output
     output = " ".join(rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old).split())

@@ -68,7 +68,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     )
     if task.signer is None:
         raise NatsSecurityError(
-            f"{len(removals)} accounts have to be removed, and an operator key has to sign that: set signer_path, signer_seed or signers."
+            f"An operator key has to sign that accounts are removed, here {len(removals)}: set signer_path, signer_seed or signers."
         )
     signer = task.signer(sorted(allowed))
     if signer is not None and signer.public_key not in allowed:
@@ -132,7 +132,7 @@ async def _refuse_in_use(connection: Connection, cluster: Cluster, titles: dict[
         connections = read_each(answers, _read_connections)
         _require_all(cluster.servers, connections, "whether accounts have connections")
         problems += [
-            f"The account {titles.get(account, account)} has {count} connections to {server.name}."
+            f"The account {titles.get(account, account)} has open connections to {server.name}: {count}."
             for server in cluster.servers
             for account, count in connections.found[server.id].items()
             if count
@@ -144,7 +144,7 @@ async def _refuse_in_use(connection: Connection, cluster: Cluster, titles: dict[
             stored = read_each(found, _read_stored)
             _require_all(with_data, stored, f"whether the account {titles[account]} has JetStream data")
             problems += [
-                f"The account {titles[account]} has JetStream data on {server.name}: {streams} streams, {size} bytes."
+                f"The account {titles[account]} has JetStream data on {server.name}, in streams: {streams}, in bytes: {size}."
                 for server in with_data
                 for streams, size in [stored.found[server.id]]
                 if streams or size

@@ -33,8 +33,13 @@ _WORDS = (
     "notify",
     "revoke",
 )
-#: Options of a user in a document that an entry sets by options of its own, so they are not allowed in `claims`.
-_OF_ITEMS = ("name", "renamed_from", "state", "public_key", "creds", "signing_key_role")
+#: Options that are not allowed in `claims`, by the option of the entry that is set instead; empty if there is none.
+_OF_ITEMS = {
+    **{word: word for word in _WORDS if word != "claims"},
+    "signing_key_role": "role",
+    "public_key": "",
+    "creds": "",
+}
 
 
 class Request(NamedTuple):
@@ -133,7 +138,12 @@ def _claims_problems(item: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(claims, Mapping):
         return [f".claims: expected a dictionary, not {quoted(claims)}."]
-    problems = [f".claims.{word}: it does not belong into claims." for word in claims if word in _OF_ITEMS]
+    problems = [
+        f".claims.{word}: it does not belong into claims"
+        + (f"; set {_OF_ITEMS[word]} beside claims instead." if _OF_ITEMS[word] else ".")
+        for word in claims
+        if word in _OF_ITEMS
+    ]
     if claims.get("bearer_token") and item.get("born") != DELIVERED:
         problems.append(
             ".claims.bearer_token: the JWT of a bearer is a secret that is made on the signing host: it needs born: delivered."

@@ -51,7 +51,7 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
     problems = list(found.problems)
     if closes and found.open and not module.check_mode:
         left = ", ".join(sorted({client.server.name for client in found.open}))
-        problems.append(f"{len(found.open)} connections are left on {left} after {params['timeout']}.")
+        problems.append(f"After {params['timeout']}, connections are left on {left}: {len(found.open)}.")
     if found.missing:
         rest = ", and no connection is left there" if closes and not problems and not module.check_mode else ""
         problems.append(
