@@ -170,6 +170,12 @@ options:
             RV(natsops.security.nats_credentials#module:users[].next_public_key). It has to be given where the seed of the key that is to go is not here. A
             new key in the C(public_key) of the user, or in O(user_public_keys), is the same.
         type: str
+      compromised:
+        description:
+          - Whether the key that is to go was stolen. Then the result and a warning name what it gave access to, and since when, also in check mode, see
+            RV(rotations[].exposed). What is done is the same; V(replace) closes the hole at once.
+        type: bool
+        default: false
   prune:
     description:
       - Remove what is in the store and not in the document, accounts, users and signing keys.
@@ -423,6 +429,11 @@ rotations:
     - The keys of the roles in O(rotations), the C(current) one, and where there is one the C(next) one and the one that is C(retiring). C(retired) are
       those that left the JWT in this task. A rotation of a user's key has C(user) in place of C(role), and C(retired) are the keys that were revoked.
       That of the operator's identity key has C(operator) in place of C(account) and C(role).
+    - With O(rotations[].compromised) there is C(exposed), which is about the C(key) to go and the store before the task. C(users) and C(activations) (as
+      C(IMPORTER/SUBJECT)) are what a signing key of the account has signed, C(accounts) what a key of the operator has signed. For the key of a user it is
+      the user, for a curve key the account of the auth callout.
+    - C(since) is the issue time of the oldest JWT in the store that the key has signed, or that names the key; C(oldest) is this JWT. The key existed by
+      then, and may be older, as a JWT that is issued again leaves no trace. When the key is gone, lists are empty and the others null.
   returned: success, with O(rotations)
   type: list
   elements: dict
@@ -512,6 +523,7 @@ def main() -> None:
                         "phase": {"type": "str", "required": True, "choices": ["add", "resign", "retire", "replace"]},
                         "public_key": {"type": "str", "no_log": False},
                         "next_public_key": {"type": "str", "no_log": False},
+                        "compromised": {"type": "bool", "default": False},
                     },
                 },
                 "prune": {"type": "bool", "default": False},

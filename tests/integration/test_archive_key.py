@@ -159,7 +159,7 @@ def test_run_that_is_killed_before_it_removes_the_seed_is_completed(
     store.run(turning("resign"))
     where = layout.Layout(store.site / "stores", store.site / "keys", "ACME", store.curve.public_key)
     wanted, _none = document.read_document(store.document)
-    unset = dict.fromkeys(("user", "operator", "strict_mode", "public_key", "next_public_key"))
+    unset = dict.fromkeys(("user", "operator", "strict_mode", "public_key", "next_public_key", "compromised"))
     wanted.rotations, _none = document.read_rotations([{**unset, **turning("retire")}], wanted)
     monkeypatch.setattr(archiving, "discard", lambda _path: os.kill(os.getpid(), signal.SIGKILL))
     how, once = How(int(time.time())), apply.Run(False, 60, "a test")

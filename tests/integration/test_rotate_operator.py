@@ -65,7 +65,10 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     output = " ".join(rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old).split())
     assert "rotation_slot and rotation_operator are mutually exclusive" in output
     before = cluster.snapshot()
-    assert f'"old": "{old}"' in rotate(cluster, "--check", rotate_key=old)
+    checked = rotate(cluster, "--check", rotate_key=old, rotate_compromised=True)
+    assert f'"old": "{old}"' in checked
+    assert f"the compromised key {old} has signed the account APP, the account SYS. It existed at" in checked
+    assert '"exposed": {' in checked
     assert cluster.snapshot() == before
 
     # The next key signs nothing until every server trusts it.

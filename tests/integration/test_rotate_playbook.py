@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -89,8 +90,13 @@ def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients
     connected = clients.connect("app")
     creds = clients.creds("app")
     old = issuer(cluster, "app")
+    checked = rotate(cluster, "--check", rotate_slot="APP/main", rotate_key=old, rotate_compromised=True)
+    assert f"the compromised key {old} has signed the user APP/app" in checked
+    assert issuer(cluster, "app") == old
     output = rotate(cluster, rotate_slot="APP/main", rotate_key=old, rotate_compromised=True)
     assert f'"old": "{old}"' in output
+    assert re.search(f"the compromised key {old} has signed the user APP/app.* existed at [0-9TZ:-]+ already", output)
+    assert re.search(r'"exposed": \{\s+"accounts": \[\],', output)
     clients.notice_the_end(connected)
     assert not any(lets_in(f"nats://127.0.0.1:{port}", creds) for port in cluster.ports[:3])
     assert clients.connect("app")[0].is_connected

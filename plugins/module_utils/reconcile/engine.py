@@ -104,6 +104,12 @@ def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: st
         from .rotated import still_signed, turned_roles
 
         plan.problems += still_signed(given, plan)
+        for rotation in wanted.rotations:
+            if rotation.compromised:
+                from .exposed import exposed  # few keys are compromised
+
+                plan.exposed[rotation.place], warnings = exposed(given, rotation)
+                plan.warnings += warnings
         if not plan.changes:
             plan.entities += turned_roles(given)
     if operator.step is not None and strict and operator.step.found is not None:

@@ -87,6 +87,20 @@ class Removal(NamedTuple):
     keeps_files: bool = False
 
 
+class Exposed(NamedTuple):
+    """What a compromised key gave access to: users and accounts by name, and activations as IMPORTER/SUBJECT.
+
+    `since` is the issue time of the oldest JWT that the key has signed, or that names it, in unix seconds, 0 if there is none. `oldest` is this JWT.
+    """
+
+    key: str
+    users: list[str]
+    activations: list[str]
+    accounts: list[str]
+    since: int
+    oldest: str
+
+
 class Revocation(NamedTuple):
     """What happens to one revocation: `added`, `moved`, `kept`, `removed`, `expired` (removed because it no longer covers anything) or `absent`.
 
@@ -123,6 +137,7 @@ class Plan:
     lost_signing_keys: list[str] = dataclasses.field(
         default_factory=list
     )  # of the same accounts, including keys that are already removed
+    exposed: dict[str, Exposed] = dataclasses.field(default_factory=dict)  # by the place of the rotation
     #: The keys that are revoked by name, recorded so that a later run knows which key a name had.
     notes: list[Revoked] = dataclasses.field(default_factory=list)
     entities: list[Entity] = dataclasses.field(default_factory=list)

@@ -152,6 +152,7 @@ class Rotation:
     key: str = ""
     following: str = ""
     user: str = ""  # the name of the user, in place of a role
+    compromised: bool = False  # whether to report what the key gave access to
 
     @property
     def is_of_operator(self) -> bool:

@@ -220,6 +220,8 @@ def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held
         else:
             for work in earlier:
                 _add_earlier(outcome, work)
+            if earlier:
+                outcome.plan.exposed = earlier[0].plan.exposed  # as before any change
             return outcome
 
 

@@ -122,7 +122,7 @@ def read_rotations(value: Any, wanted: Wanted, check_mode: bool = False) -> tupl
         what = f"the user {user}" if user else f"the role {role}" if role else "the operator"
         _check_once(slots, f"{account}/{what}", path, what, problems)
         if len(problems) == before:
-            rotations.append(Rotation(path, account, role, item["phase"], key, given, user))
+            rotations.append(Rotation(path, account, role, item["phase"], key, given, user, item["compromised"]))
     return rotations, problems
 
 

@@ -8,7 +8,7 @@ from typing import Any, Iterable, Mapping
 
 from ..base import units
 from ..claims.options import Problem
-from ..reconcile.plan import CREATED, Entity
+from ..reconcile.plan import CREATED, Entity, Plan
 from ..reconcile.rotation import record_of_curve_key, record_of_users, retiring_keys
 from ..reconcile.signing import key_of
 from ..reconcile.wanted import Rotation, Wanted
@@ -75,7 +75,9 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
         "creds_path": layout.creds_dir(""),
     }
     if wanted.rotations:
-        told["rotations"] = [_show_rotation(outcome, one) for one in wanted.rotations]
+        told["rotations"] = [
+            {**_show_rotation(outcome, one), **_show_exposed(outcome.plan, one)} for one in wanted.rotations
+        ]
     if diff:
         told["diff"] = readable_diff(plan, named, prepared)
     return told
@@ -119,6 +121,15 @@ def _show_rotation(outcome: Outcome, one: Rotation) -> dict[str, Any]:
         "retiring": shown[2],
         "retired": sorted(key_of(key, outcome.made) for key in generations.retired),
     }
+
+
+def _show_exposed(plan: Plan, one: Rotation) -> dict[str, Any]:
+    """What the key of a rotation gave access to, as a part of the task result, if the rotation has `compromised`."""
+    found = plan.exposed.get(one.place)
+    if found is None:
+        return {}
+    since = units.show_time(found.since) if found.since else None
+    return {"exposed": {**found._asdict(), "key": found.key or None, "since": since, "oldest": found.oldest or None}}
 
 
 def show_users(outcome: Outcome, names: Iterable[str]) -> dict[str, dict[str, Any]]:
