@@ -50,7 +50,7 @@ help:
 	@echo "make test        all tests, about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make test-oldest the same on the oldest ansible-core and Python of a controller, $(OLDEST) and 3.10 (any other: make test CORE=2.22)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
-	@echo "make attack      longer tests, mainly attacks, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 skips it)"
+	@echo "make attack      longer tests, mainly attacks, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 skips it; KILL_STRIDE=1 kills rotations before every task)"
 	@echo "make fuzz        the fuzzing alone (FUZZ_SECONDS=300)"
 	@echo "make interop     the tests with NATS's own tools, nsc and nats, which are built with Go"
 	@echo "make signers     the tests with signers outside of this collection: OpenBao's server (75 MB), SoftHSM"

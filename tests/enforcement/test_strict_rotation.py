@@ -14,36 +14,24 @@ from typing import Any
 import pytest
 from support.fleets import lets_in
 from support.inventories import Clients, Cluster, Program, changed_tasks, cluster_of, restart
-from support.rotations import Rotating
+from support.rotations import Rotating, identity_document
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
 
-def document(**more: Any) -> dict[str, Any]:
-    """A document, with these options of the operator and of the accounts."""
-    keys = {"signing_keys": more.get("signing_keys", [])}
-    return {
-        "operator": {"name": "ACME", "system_account": "SYS", **more},
-        "accounts": [
-            {"name": "SYS", "users": [{"name": "u"}], **keys},
-            {"name": "APP", "users": [{"name": "app"}], **keys},
-        ],
-    }
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.Path) -> Iterator[Cluster]:
     """Servers with accounts and users that identity keys signed."""
-    with cluster_of(tmp_path_factory.mktemp("cluster"), collections_path, document()) as found:
+    with cluster_of(tmp_path_factory.mktemp("cluster"), collections_path, identity_document()) as found:
         yield found
 
 
 def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:
     """The output of the playbook."""
     given = {
-        "operator_definition": document(signing_keys=["main"], strict_signing_key_usage=True),
+        "operator_definition": identity_document(signing_keys=["main"], strict_signing_key_usage=True),
         "rotate_strict_mode": True,
         "rotate_drain_timeout": 1,
         "resolver_trust_retries": 1,

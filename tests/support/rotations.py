@@ -79,3 +79,18 @@ class Rotating:
     def held(self) -> set[str]:
         """The JWTs of the account that servers have."""
         return {(self.cluster.folder / name / f"{self.account.subject}.jwt").read_text() for name in NAMES}
+
+
+# ---- strict mode
+
+
+def identity_document(**more: Any) -> dict[str, Any]:
+    """A document in which identity keys sign, with these options of the operator. Its signing keys are those of the accounts too."""
+    keys = {"signing_keys": more.get("signing_keys", [])}
+    return {
+        "operator": {"name": "ACME", "system_account": "SYS", **more},
+        "accounts": [
+            {"name": "SYS", "users": [{"name": "u"}], **keys},
+            {"name": "APP", "users": [{"name": "app"}], **keys},
+        ],
+    }
