@@ -191,6 +191,32 @@ options:
         without an outage, see O(rotations). Users and accounts that are removed in the same run do not count.
     type: bool
     default: false
+  cluster:
+    description:
+      - What is known of the running servers, as tasks for servers return it. A task that would leave a server or a client without a key that it needs is then
+        refused, also in check mode, and the message names the servers or the users.
+      - No account is signed by a key of the operator that one of O(cluster.servers) does not trust yet, whichever option causes it.
+      - No key of the operator goes while one of O(cluster.accounts) is signed by it, and no key of an account or user while one of O(cluster.connections) uses
+        it. This does not apply with O(cut_off), nor to a task with O(rotations[].phase=replace).
+    type: dict
+    suboptions:
+      servers:
+        description: [RV(natsops.security.nats_resolver_info#module:servers).]
+        type: list
+        elements: dict
+        default: []
+      accounts:
+        description: [RV(natsops.security.nats_resolver_info#module:accounts) of a task without O(natsops.security.nats_resolver_info#module:public_keys).]
+        type: list
+        elements: dict
+        default: []
+      connections:
+        description:
+          - RV(natsops.security.nats_connections#module:connections), of the account whose key goes. For a rotation with O(rotations[].strict_mode) those of a
+            task with O(natsops.security.nats_connections#module:identity_keys).
+        type: list
+        elements: dict
+        default: []
   seeds:
     description:
       - Seeds that are not in the keystore, for example from a vault, such as that of the operator. They are used to sign, and written nowhere.
@@ -345,6 +371,22 @@ EXAMPLES = r"""
     vault_file: operator-seeds.vault
     vault_password: "{{ lookup('ansible.builtin.env', 'NATS_VAULT_PASSWORD') }}"
   delegate_to: signing-host
+
+- name: Look which keys of the operator the servers trust, and what they hold
+  natsops.security.nats_resolver_info:
+    servers: [tls://n1.example.com:4222]
+    expected_servers: [n1, n2, n3]
+    store_path: /etc/nats/stores/ACME
+    system_signer_path: /etc/nats/keys
+  register: running
+
+- name: Sign by the next key of the operator, unless a server does not trust it yet
+  natsops.security.nats_store:
+    src: /srv/nats/acme.yml
+    rotations: [{role: main, phase: resign}]
+    cluster:
+      servers: "{{ running.servers }}"
+      accounts: "{{ running.accounts }}"
 """
 
 RETURN = r"""
@@ -489,6 +531,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
+from ansible_collections.natsops.security.plugins.module_utils.tasks.running import running_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import signers_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
@@ -528,6 +571,7 @@ def main() -> None:
                 },
                 "prune": {"type": "bool", "default": False},
                 "cut_off": {"type": "bool", "default": False},
+                **running_spec(),
                 "seeds": {"type": "list", "elements": "str", "no_log": True},
                 **signers_spec(),
                 "unsigned_path": {"type": "path"},

@@ -36,6 +36,27 @@ options:
     description:
       - The name of the store's folder in O(stores_dir). May be omitted if there is only one.
     type: str
+  cluster:
+    description:
+      - What is known of the running servers, as tasks for servers return it, for RV(strict_mode.connections). The other parts are not used.
+    type: dict
+    suboptions:
+      servers:
+        description: [RV(natsops.security.nats_resolver_info#module:servers).]
+        type: list
+        elements: dict
+        default: []
+      accounts:
+        description: [RV(natsops.security.nats_resolver_info#module:accounts).]
+        type: list
+        elements: dict
+        default: []
+      connections:
+        description:
+          - RV(natsops.security.nats_connections#module:connections) of a task with O(natsops.security.nats_connections#module:identity_keys).
+        type: list
+        elements: dict
+        default: []
 """
 
 EXAMPLES = r"""
@@ -51,6 +72,20 @@ EXAMPLES = r"""
     content: "{{ acme.definition | to_nice_yaml(sort_keys=false) }}"
     dest: /srv/nats/acme.yml
     mode: "0644"
+
+- name: Look who is connected by JWTs of identity keys
+  natsops.security.nats_connections:
+    servers: [tls://n1.example.com:4222]
+    creds_path: /etc/nats/sys.creds
+    identity_keys: true
+  register: connected
+
+- name: Read what strict_signing_key_usage would break in the store, and for whom
+  natsops.security.nats_store_info:
+    stores_dir: /etc/nats/stores
+    store: ACME
+    cluster:
+      connections: "{{ connected.connections }}"
 
 - name: Fail when something expires within two weeks
   ansible.builtin.assert:
@@ -140,7 +175,7 @@ problems:
 strict_mode:
   description:
     - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.
-    - Who is connected by a JWT of an identity key, only servers know, see O(natsops.security.nats_connections#module:identity_keys).
+    - Who is connected by a JWT of an identity key, only servers know, see O(cluster).
   returned: success
   type: dict
   contains:
@@ -149,7 +184,7 @@ strict_mode:
       type: bool
       sample: false
     ready:
-      description: Whether servers refuse nothing of the store with it. M(natsops.security.nats_store) switches it on only if nothing is refused afterwards.
+      description: Whether servers refuse nothing of the store with it, and no connection in O(cluster). M(natsops.security.nats_store) insists on the first.
       type: bool
       sample: false
     operator_signing_key:
@@ -177,6 +212,13 @@ strict_mode:
       description: The name of the system account, if it has no signing key; null otherwise.
       type: str
       sample: SYS
+    connections:
+      description:
+        - The connections by JWTs that the identity keys of their accounts signed, with C(server), C(account), C(user), C(name) and C(issuer). Null without
+          O(cluster).
+      type: list
+      elements: dict
+      sample: [{"server": "n1", "account": "ACNG...", "user": "UDAU...", "name": "orders", "issuer": "ACNG..."}]
 managed:
   description: Whether the operator's key is elsewhere, so that accounts sign themselves and the operator signs them there.
   returned: success
@@ -189,6 +231,7 @@ store_path:
   sample: /etc/nats/stores/ACME
 """
 
+import dataclasses
 from typing import Any
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
@@ -199,6 +242,7 @@ from ansible_collections.natsops.security.plugins.module_utils.keys.keyring impo
 from ansible_collections.natsops.security.plugins.module_utils.store import apply
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import take_inventory
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import only_store
+from ansible_collections.natsops.security.plugins.module_utils.tasks.running import read_running, running_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.stores import lock_timeout, named_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
@@ -208,6 +252,11 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     where = named_store(module.params, only_store)
     with apply.lock(where, lock_timeout(module.params), create=False, shared=True):
         found = take_inventory(where, Keyring((), [where.keys_dir]), now())
+    running = read_running(module.params["cluster"])
+    if found.strict_mode is not None:
+        connected = running.by_identity_keys if running is not None else None
+        found.strict_mode["connections"] = connected and [dataclasses.asdict(one) for one in connected]
+        found.strict_mode["ready"] = found.strict_mode["ready"] and not connected
     return {
         "changed": False,
         "definition": found.definition,
@@ -226,6 +275,7 @@ def main() -> None:
         argument_spec={
             **store_spec(),
             "store": {"type": "str"},
+            **running_spec(),
         },
         if_missing={
             "definition": {},

@@ -272,6 +272,25 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     assert "cannot be retired before it is in use" in message
 
 
+def test_second_rotation_of_the_operator_while_one_is_under_way(store: Store) -> None:
+    """Of its identity key, and of a signing key."""
+    old = store.claims().subject
+    identity = {"operator": "ACME", "phase": "add"}
+    following = store.run(identity)["rotations"][0]["next"]
+    message = store.refused({**identity, "public_key": following})
+    assert (
+        f"{following} is the next key of the operator's identity: it cannot be retired before it is in use." in message
+    )
+    store.run({**identity, "phase": "resign"})
+    message = store.refused({**identity, "public_key": following})
+    assert f"another rotation of the operator's identity is under way: {old} is not retired yet." in message
+
+    old = store.claims("APP").issuer
+    store.run(turning("resign", account=None))
+    message = store.refused(turning("add", account=None, public_key=store.claims("APP").issuer))
+    assert f"another rotation of the role main is under way: {old} is not retired yet." in message
+
+
 @pytest.mark.parametrize("phase", ["add", "resign", "retire", "replace"])
 @pytest.mark.parametrize("account", ["APP", None])
 def test_key_that_the_role_never_had_is_no_mistake_that_passes(store: Store, phase: str, account: str | None) -> None:

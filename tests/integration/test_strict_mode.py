@@ -74,6 +74,7 @@ def test_report_names_all_that_would_be_refused(store: Store) -> None:
         "users": ["APP/dashboard", "APP/orders", "SYS/sys"],
         "activations": [{"account": "PARTNER", "subject": "orders", "refused": False}],
         "system_account": "SYS",
+        "connections": None,
     }
 
 
@@ -90,6 +91,7 @@ def test_switch_that_signs_all_anew_is_made_with_a_warning(store: Store) -> None
         "users": [],
         "activations": [],
         "system_account": None,
+        "connections": None,
     }
     assert not store.run()["changed"]
 

@@ -18,9 +18,10 @@ from ..claims.comparison import differences
 from ..keys import nkey
 from ..rules import Issue, allowed_issuers_of_operator, import_time_issues, library_issues, server_versions
 from ..rules.relations import Exporter, issues_between, issues_of_imports
+from ..rules.running import grouped, names_of, why_refused
 from ..token import codec, decorated
 from .answers import one_line
-from .servers import CACHE, FULL, Cluster, Server
+from .servers import CACHE, FULL, Cluster
 
 #: How many problems one message lists; the rest are counted.
 _TOLD = 20
@@ -131,7 +132,7 @@ def operator_problems(cluster: Cluster, operator: Claims | None) -> list[str]:
         trusted = {trusted.subject for trusted in server.operators}
         if operator.subject not in trusted:
             problems.append(
-                f"The server {server.name} trusts the operator {_names_of(server)}, not {operator.name or 'that of the task'} ({operator.subject})."
+                f"The server {server.name} trusts the operator {names_of(server.operators)}, not {operator.name or 'that of the task'} ({operator.subject})."
             )
         elif (
             operator.body.system_account
@@ -142,10 +143,6 @@ def operator_problems(cluster: Cluster, operator: Claims | None) -> list[str]:
                 f"The server {server.name} has the system account {server.system_account}, the operator {operator.name} has {operator.body.system_account}."
             )
     return problems
-
-
-def _names_of(server: Server) -> str:
-    return " and ".join(f"{operator.name} ({operator.subject})" for operator in server.operators) or "no operator"
 
 
 def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
@@ -163,36 +160,9 @@ def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
 
 def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
     """Messages about tokens whose issuer a server does not trust: the server would store the token, but not load the account."""
-    problems = []
-    trust = _trust(cluster)
-    for one in wanted:
-        for issuers, server in trust:
-            if one.issuer not in issuers:
-                problems.append(_foreign_issuer(one, server))
-                break
-    return problems
-
-
-def _trust(cluster: Cluster) -> list[tuple[frozenset[str], Server]]:
-    """The distinct sets of keys that may sign accounts, each with one of the servers that trust it."""
-    distinct: dict[frozenset[str], Server] = {}
-    for server in cluster.full:
-        distinct.setdefault(server.issuers, server)
-    return list(distinct.items())
-
-
-def _foreign_issuer(one: Wanted, server: Server) -> str:
-    start = f"The {one.title} is signed by {one.issuer}"
-    if one.issuer == one.subject:
-        return f"{start}, its own key; the server {server.name} requires a key of its operator {_names_of(server)}."
-    operator = next((operator for operator in server.operators if one.issuer == operator.subject), None)
-    if operator is not None:
-        return f"{start}, the identity key of the operator {operator.name}, which is strict: sign with a signing key of it."
-    issued = " and ".join(show_time(operator.issued_at) for operator in server.operators)
-    return (
-        f"{start}, which the server {server.name} does not trust: it runs with the JWT of the operator {_names_of(server)} issued at {issued}. "
-        "If the key is a new one of that operator, the server needs the new operator JWT, and a restart, first."
-    )
+    running = grouped((server.name, server.operators) for server in cluster.full)
+    found = ((one, why_refused(one.issuer, one.subject, running)) for one in wanted)
+    return [f"The {one.title} is signed by {why}" for one, why in found if why]
 
 
 def claim_problems(title: str, claims: Claims, operators: Iterable[Claims], now: int) -> list[str]:

@@ -9,7 +9,10 @@ same types.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
+
+if TYPE_CHECKING:
+    from ..rules.running import RunningCluster
 
 PRESENT, ABSENT, EXISTING = "present", "absent", "existing"
 #: The options of every token that are not in its body: its envelope, and its expiry and renewal.
@@ -183,6 +186,7 @@ class Wanted:
     operator: WantedOperator | None
     accounts: list[WantedAccount]
     rotations: Sequence[Rotation] = ()
+    running: RunningCluster | None = None  # what runs, as far as the task knows it
     strict_phase: str = ""  # the phase on the way to strict_signing_key_usage, see `strict_phases.py`; empty for none
 
 

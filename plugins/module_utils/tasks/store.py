@@ -13,6 +13,7 @@ from ..reconcile.wanted import How
 from ..store import apply, layout, report, vaulting
 from ..store.document import read_document, read_rotations, read_strict_phase, with_user_keys
 from ..store.source import parse_source, read_source
+from .running import read_running
 from .signer_options import external_signers
 from .stores import checked_unsigned_path, lock_timeout, named_store, report_plan, what_waits
 from .task import (
@@ -54,6 +55,7 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
     problems += wrong
     document.strict_phase, wrong = read_strict_phase(params["rotations"], document)
     problems += wrong
+    document.running = read_running(params["cluster"])
     operator = document.operator.name if document.operator is not None else ""
     where = named_store(params, lambda _unused: operator or "?")
     pairs = [parse_seed(seed, f"seeds[{index}]", "") for index, seed in enumerate(params["seeds"] or ())]
@@ -84,7 +86,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         result.update(_for_vault(module, vault, outcome, where))
     if params["definition"] is not None:
         # Otherwise Ansible returns the whole document, which -vvv shows again.
-        result["invocation"] = {"module_args": {**params, "definition": "(as in the task)"}}
+        known = {name: "(as in the task)" for name in ("definition", "cluster") if params[name] is not None}
+        result["invocation"] = {"module_args": {**params, **known}}
     return result
 
 

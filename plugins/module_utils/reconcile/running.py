@@ -1,0 +1,128 @@
+# Copyright (c) 2026 NatsOps authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps a plan from leaving running servers and connected clients without a key that they need. Pure: what runs is what tasks for servers have returned.
+
+Nothing is signed by a key of the operator that a server does not trust yet, and no key goes that a server or a connection needs. The second does not apply
+where a task asks for the outage: `cut_off`, or a compromised key (`replace`).
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+from ..base.excerpts import first_of
+from ..claims.options import Problem
+from ..rules.running import Connected, Holding, Running, RunningCluster, why_refused
+from ..rules.trust import allowed_issuers_of_operator, keys_of
+from .given import Given
+from .plan import Plan, Step
+from .rotation import REPLACE, role_of
+from .strict import MOST_NAMED
+from .wanted import join
+
+
+def problems_of_running(given: Given, plan: Plan, cluster: RunningCluster) -> Iterator[Problem]:
+    """A problem for each key that a server does not trust yet, and for each that a server or a connection needs still."""
+    wanted = given.wanted.operator
+    path = join(wanted.place, "signing_keys") if wanted is not None else ""
+    leaving = _leaving_operator_keys(plan)
+    for text in _untrusted(plan, cluster.servers, bool(leaving)):
+        yield Problem(path, text)
+    if given.how.cut_off or any(one.phase == REPLACE for one in given.wanted.rotations):
+        return
+    for key in sorted(leaving):
+        held = _held(key, plan, cluster.accounts)
+        if held:
+            yield Problem(
+                path,
+                f"the operator key {key} does not go yet: servers hold accounts that it signed, {held}. "
+                "They would refuse these accounts and their users. Put them into the document, or remove them from the servers, and run this again.",
+            )
+    yield from _strict_problems(given, plan, cluster)
+    yield from _connected(given, plan, cluster.connections)
+
+
+def _untrusted(plan: Plan, servers: Sequence[Running], all_accounts: bool) -> Iterator[str]:
+    """Why servers refuse keys that sign accounts: those that are signed now, or all that will be there."""
+    by_issuer: dict[str, list[tuple[str, str]]] = {}
+    for name, step in plan.accounts.items():
+        if step.is_issued or all_accounts:
+            by_issuer.setdefault(step.issuer, []).append((name, step.claims.subject))
+    for issuer, accounts in by_issuer.items():
+        why = why_refused(issuer, accounts[0][1], servers)
+        if why:
+            yield f"{first_of([name for name, _unused in accounts], MOST_NAMED)}: signed by {why}"
+
+
+def _leaving_operator_keys(plan: Plan) -> set[str]:
+    """The keys that sign accounts by the existing JWT of the operator, and not by the new one."""
+    step = plan.operator
+    if step is None or step.found is None or not step.is_issued:
+        return set()
+    return allowed_issuers_of_operator(step.found.claims) - allowed_issuers_of_operator(step.claims)
+
+
+def _held(key: str, plan: Plan, accounts: Sequence[Holding]) -> str:
+    """The accounts, with their servers, that a key of the operator signed, or may have signed as servers do not have the same JWT."""
+    ours = {step.claims.subject for step in plan.accounts.values()}
+    found = [f"{one.title} on {', '.join(one.servers)}" for one in accounts if one.issuer == key]
+    found += [
+        f"{one.title}, of which {', '.join(one.servers_with_another)} have another JWT than the other servers"
+        for one in accounts
+        if one.issuer != key and one.servers_with_another and one.public_key in ours
+    ]
+    return first_of(found, MOST_NAMED) if found else ""
+
+
+def _strict_problems(given: Given, plan: Plan, cluster: RunningCluster) -> Iterator[Problem]:
+    """A problem if the operator becomes strict while clients are connected by JWTs of identity keys."""
+    step, wanted = plan.operator, given.wanted.operator
+    if step is None or step.found is None or wanted is None or not cluster.by_identity_keys:
+        return
+    if step.claims.body.strict_signing_key_usage and not step.found.claims.body.strict_signing_key_usage:
+        who = _clients(cluster.by_identity_keys)
+        yield Problem(
+            join(wanted.place, "strict_signing_key_usage"),
+            f"the operator does not become strict yet: {who} by JWTs that identity keys of accounts signed. {_RESTART}",
+        )
+
+
+def _connected(given: Given, plan: Plan, connections: Sequence[Connected]) -> Iterator[Problem]:
+    """A problem for each key of an account or a user that goes while clients are connected by it."""
+    places = {one.name: one.place for one in given.wanted.accounts}
+    for name, step in plan.accounts.items():
+        for key, slot in _leaving_keys(given, name, step).items():
+            found = [one for one in connections if key in (one.issuer, one.user)]
+            if found:
+                how = "by it" if key[:1] == "U" else "by JWTs that it signed"
+                message = f"the key {key} of {slot} does not go yet: {_clients(found)} {how}. {_RESTART}"
+                yield Problem(places.get(name, ""), message)
+
+
+def _leaving_keys(given: Given, name: str, step: Step) -> dict[str, str]:
+    """The signing keys of an account that its new JWT no longer has, and the keys of its users that retire, each with ACCOUNT/ROLE or ACCOUNT/USER."""
+    leaving = {
+        key: f"{name}/{user}"
+        for (account, user), turned in given.names.turned.items()
+        if account == name
+        for key in turned.retired
+    }
+    if step.found is not None and step.is_issued:
+        roles = given.place.roles.get(step.claims.subject, {})
+        for key in sorted(keys_of(step.found.claims) - keys_of(step.claims)):
+            leaving[key] = "/".join(filter(None, [name, role_of(roles, key)[0]]))
+    return leaving
+
+
+_RESTART = (
+    "Restart these clients with their current creds, or have the servers close the connections (rotation_reconnect of the role rotation), "
+    "and run this again."
+)
+
+
+def _clients(found: Sequence[Connected]) -> str:
+    names = sorted({one.name or one.user for one in found})
+    servers = sorted({one.server for one in found})
+    count = f"{len(found)} connection{'s' if len(found) != 1 else ''}"
+    verb = "are" if len(names) > 1 else "is"
+    return f"{first_of(names, MOST_NAMED)} {verb} connected ({count} on {', '.join(servers)})"
