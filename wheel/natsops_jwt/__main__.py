@@ -24,7 +24,7 @@ from .explaining import Explanation, explain
 
 VALID, REFUSED, WRONG_ARGUMENTS, UNREADABLE = range(4)
 
-_CODES = "exit codes: 0 nothing is wrong, 1 servers would refuse it, 2 wrong arguments, 3 it cannot be read or is nothing of NATS"
+_CODES = "exit codes: 0 no problem was found, 1 servers would refuse it, 2 wrong arguments, 3 it cannot be read, or is not a JWT, creds or a key"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
