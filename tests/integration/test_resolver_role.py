@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
 TASK = "natsops.security.resolver : Reconcile the accounts of the servers with the store"
+UNASKED = "natsops.security.resolver : Show what would be pushed to servers that do not run"
+
+
+def role_server(*stopped: str, is_new: bool = False) -> dict[str, Any]:
+    """Variables with the results that the role server has in check mode if these hosts' servers do not run, or are new."""
+    action = f"{{{{ (inventory_hostname in {list(stopped)}) | ternary('started', 'none') }}}}"
+    folders = [{"state": "directory"}, {} if is_new else {"state": "directory"}]
+    return {"server_done": {"action": action}, "server_folders": {"results": folders}}
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def cluster(play: Play) -> Iterator[Cluster]:
 def test_first_run_is_foretold(play: Play) -> None:
     nothing = Cluster(play.folder / "nothing", play.environment(ANSIBLE_VERBOSITY="3"))
     told = changed_tasks(nothing.run("--check", "--diff", operator_definition=definition("APP")))
-    assert told[1:] == ["natsops.security.resolver : Show that all accounts would be pushed to the servers"]
+    assert told[1:] == [UNASKED]
     assert not (nothing.folder / "stores").exists()
 
 
@@ -96,14 +104,40 @@ def test_server_that_is_away_is_named_and_gets_the_accounts_when_it_is_back(clus
     cluster.run(**wanted, resolver_expected_servers=[])
     assert set(cluster.held("n1")) == set(cluster.held("n3")) == {"SYS", "APP", "OLD"}
     # If the role server would start the stopped server first, check mode asks only the others, which have the accounts.
-    directed = "{{ {'action': (inventory_hostname == 'host-n2') | ternary('started', 'none')} }}"
-    assert changed_tasks(cluster.run("--check", **wanted, server_done=directed)) == []
+    assert changed_tasks(cluster.run("--check", **wanted, **role_server("host-n2"))) == []
+    # A new server has none of the accounts.
+    assert changed_tasks(cluster.run("--check", **wanted, **role_server("host-n2", is_new=True))) == [TASK]
     cluster.start("n2")
     deadline = time.monotonic() + 60
     while set(cluster.held("n2")) != {"SYS", "APP", "OLD"}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert changed_tasks(cluster.run(**wanted)) == []
+
+
+def test_check_mode_foresees_what_a_push_to_stopped_servers_does(cluster: Cluster) -> None:
+    hosts = ("host-n2", "host-n3", "n1")
+    wanted = {"operator_definition": definition("APP", "OLD")}
+    more = {"operator_definition": definition("APP", "OLD", connections=20)}
+    cluster.run(**wanted)
+    for name in NAMES:
+        cluster.stop(name)
+
+    # If nothing starts them, both fail.
+    for arguments in (["--check"], []):
+        assert "Connection refused" in cluster.run(*arguments, **wanted, succeeds=False)
+
+    # If the role server starts them, accounts are pushed that are signed again. What the servers hold is not known.
+    told = cluster.run("--check", **wanted, **role_server(*hosts))
+    assert changed_tasks(told) == []
+    assert f"A real run starts servers on {', '.join(hosts)} and then pushes the accounts that they lack" in told
+    foretold = changed_tasks(cluster.run("--check", **more, **role_server(*hosts)))
+    assert foretold[1:] == [UNASKED]
+    assert changed_tasks(cluster.run("--check", **wanted, **role_server(*hosts, is_new=True))) == [UNASKED]
+    for name in NAMES:
+        cluster.start(name)
+    assert changed_tasks(cluster.run(**wanted)) == []
+    assert changed_tasks(cluster.run(**more)) == [*foretold[:1], TASK]
 
 
 def test_creds_or_seeds_of_the_users_own_do_instead_of_the_keystore(cluster: Cluster) -> None:
