@@ -173,7 +173,7 @@ options:
       compromised:
         description:
           - Whether the key that is to go was stolen. Then the result and a warning name what it gave access to, and since when, also in check mode, see
-            RV(rotations[].exposed). What is done is the same; V(replace) closes the hole at once.
+            RV(rotations). What is done is the same; V(replace) closes the hole at once.
         type: bool
         default: false
   prune:
