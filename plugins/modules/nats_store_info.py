@@ -36,27 +36,12 @@ options:
     description:
       - The name of the store's folder in O(stores_dir). May be omitted if there is only one.
     type: str
-  cluster:
+  connections:
     description:
-      - What is known of the running servers, as tasks for servers return it, for RV(strict_mode.connections). The other parts are not used.
-    type: dict
-    suboptions:
-      servers:
-        description: [RV(natsops.security.nats_resolver_info#module:servers).]
-        type: list
-        elements: dict
-        default: []
-      accounts:
-        description: [RV(natsops.security.nats_resolver_info#module:accounts).]
-        type: list
-        elements: dict
-        default: []
-      connections:
-        description:
-          - RV(natsops.security.nats_connections#module:connections) of a task with O(natsops.security.nats_connections#module:identity_keys).
-        type: list
-        elements: dict
-        default: []
+      - RV(natsops.security.nats_connections#module:connections) of a task with O(natsops.security.nats_connections#module:identity_keys), for
+        RV(strict_mode.connections).
+    type: list
+    elements: dict
 """
 
 EXAMPLES = r"""
@@ -84,8 +69,7 @@ EXAMPLES = r"""
   natsops.security.nats_store_info:
     stores_dir: /etc/nats/stores
     store: ACME
-    cluster:
-      connections: "{{ connected.connections }}"
+    connections: "{{ connected.connections }}"
 
 - name: Fail when something expires within two weeks
   ansible.builtin.assert:
@@ -175,7 +159,7 @@ problems:
 strict_mode:
   description:
     - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.
-    - Who is connected by a JWT of an identity key, only servers know, see O(cluster).
+    - Who is connected by a JWT of an identity key, only servers know, see O(connections).
   returned: success
   type: dict
   contains:
@@ -184,7 +168,7 @@ strict_mode:
       type: bool
       sample: false
     ready:
-      description: Whether servers refuse nothing of the store with it, and no connection in O(cluster). M(natsops.security.nats_store) insists on the first.
+      description: Whether servers refuse nothing of the store with it, nor one of O(connections). M(natsops.security.nats_store) insists on the first.
       type: bool
       sample: false
     operator_signing_key:
@@ -215,7 +199,7 @@ strict_mode:
     connections:
       description:
         - The connections by JWTs that the identity keys of their accounts signed, with C(server), C(account), C(user), C(name) and C(issuer). Null without
-          O(cluster).
+          O(connections).
       type: list
       elements: dict
       sample: [{"server": "n1", "account": "ACNG...", "user": "UDAU...", "name": "orders", "issuer": "ACNG..."}]
@@ -242,7 +226,7 @@ from ansible_collections.natsops.security.plugins.module_utils.keys.keyring impo
 from ansible_collections.natsops.security.plugins.module_utils.store import apply
 from ansible_collections.natsops.security.plugins.module_utils.store.inventory import take_inventory
 from ansible_collections.natsops.security.plugins.module_utils.store.layout import only_store
-from ansible_collections.natsops.security.plugins.module_utils.tasks.running import read_running, running_spec
+from ansible_collections.natsops.security.plugins.module_utils.tasks.running import read_connections
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.stores import lock_timeout, named_store
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, now, run
@@ -252,10 +236,10 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     where = named_store(module.params, only_store)
     with apply.lock(where, lock_timeout(module.params), create=False, shared=True):
         found = take_inventory(where, Keyring((), [where.keys_dir]), now())
-    running = read_running(module.params["cluster"])
+    given = module.params["connections"]
+    connected = [one for one in read_connections("connections", given) if one.is_by_identity_key]
     if found.strict_mode is not None:
-        connected = running.by_identity_keys if running is not None else None
-        found.strict_mode["connections"] = connected and [dataclasses.asdict(one) for one in connected]
+        found.strict_mode["connections"] = None if given is None else [dataclasses.asdict(one) for one in connected]
         found.strict_mode["ready"] = found.strict_mode["ready"] and not connected
     return {
         "changed": False,
@@ -275,7 +259,7 @@ def main() -> None:
         argument_spec={
             **store_spec(),
             "store": {"type": "str"},
-            **running_spec(),
+            "connections": {"type": "list", "elements": "dict"},
         },
         if_missing={
             "definition": {},

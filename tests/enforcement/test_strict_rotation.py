@@ -74,10 +74,10 @@ def connected_by_identity_keys(cluster: Cluster) -> list[str]:
     folders = {"stores_dir": str(cluster.folder / "stores"), "keys_dir": str(cluster.folder / "keys")}
     system = {"store_path": str(cluster.folder / "stores/ACME"), "system_signer_path": folders["keys_dir"]}
     connected = {"servers": cluster.urls, "identity_keys": True, **system}
-    known = {"connections": "{{ connected.connections }}"}
+    known = "{{ connected.connections }}"
     tasks = [
         {"natsops.security.nats_connections": connected, "register": "connected"},
-        {"natsops.security.nats_store_info": {**folders, "cluster": known}, "register": "store"},
+        {"natsops.security.nats_store_info": {**folders, "connections": known}, "register": "store"},
         {
             "ansible.builtin.copy": {
                 "content": "{{ store.strict_mode | to_json }}",

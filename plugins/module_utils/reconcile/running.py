@@ -77,10 +77,11 @@ def _held(key: str, plan: Plan, accounts: Sequence[Holding]) -> str:
 def _strict_problems(given: Given, plan: Plan, cluster: RunningCluster) -> Iterator[Problem]:
     """A problem if the operator becomes strict while clients are connected by JWTs of identity keys."""
     step, wanted = plan.operator, given.wanted.operator
-    if step is None or step.found is None or wanted is None or not cluster.by_identity_keys:
+    by_identity_keys = [one for one in cluster.connections if one.is_by_identity_key]
+    if step is None or step.found is None or wanted is None or not by_identity_keys:
         return
     if step.claims.body.strict_signing_key_usage and not step.found.claims.body.strict_signing_key_usage:
-        who = _clients(cluster.by_identity_keys)
+        who = _clients(by_identity_keys)
         yield Problem(
             join(wanted.place, "strict_signing_key_usage"),
             f"the operator does not become strict yet: {who} by JWTs that identity keys of accounts signed. {_RESTART}",

@@ -89,6 +89,11 @@ class Connected:
     name: str
     issuer: str
 
+    @property
+    def is_by_identity_key(self) -> bool:
+        """Whether the identity key of the account signed its JWT. Servers of a strict operator refuse it."""
+        return self.issuer == self.account
+
 
 @dataclasses.dataclass(frozen=True)
 class RunningCluster:
@@ -97,8 +102,3 @@ class RunningCluster:
     servers: Sequence[Running] = ()
     accounts: Sequence[Holding] = ()
     connections: Sequence[Connected] = ()
-
-    @property
-    def by_identity_keys(self) -> list[Connected]:
-        """The connections by JWTs that the identity keys of their accounts signed. Servers of a strict operator refuse these JWTs."""
-        return [one for one in self.connections if one.issuer == one.account]

@@ -28,21 +28,27 @@ def read_running(option: Mapping[str, Sequence[Mapping[str, Any]]] | None) -> Ru
     """What runs; None without the option. NatsSecurityError, which names the place, for what no task returns."""
     if option is None:
         return None
-    parts = {
-        name: [_Part(f"cluster.{name}[{index}]", one) for index, one in enumerate(found or ())]
-        for name, found in option.items()
-    }
+    parts = {name: _parts(f"cluster.{name}", found) for name, found in option.items()}
     # A server that is not in operator mode has no accounts of an operator.
     servers = [one for one in parts["servers"] if one.items("operators") or one.text("resolver") != "none"]
     return RunningCluster(
         grouped((one.text("name"), tuple(map(_operator, one.items("operators")))) for one in servers),
         [_holding(one) for one in parts["accounts"] if one.value.get("claims")],
-        [
-            Connected(*map(one.text, ("server", "account", "user", "name", "issuer")))
-            for one in parts["connections"]
-            if "closed_at" not in one.value
-        ],
+        read_connections("cluster.connections", option["connections"]),
     )
+
+
+def read_connections(place: str, found: Sequence[Mapping[str, Any]] | None) -> list[Connected]:
+    """The connections that nats_connections has returned and that are open. NatsSecurityError, which names the place, for anything else."""
+    return [
+        Connected(*map(one.text, ("server", "account", "user", "name", "issuer")))
+        for one in _parts(place, found)
+        if "closed_at" not in one.value
+    ]
+
+
+def _parts(place: str, found: Sequence[Mapping[str, Any]] | None) -> list[_Part]:
+    return [_Part(f"{place}[{index}]", one) for index, one in enumerate(found or ())]
 
 
 class _Part:
