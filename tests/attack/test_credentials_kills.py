@@ -170,7 +170,8 @@ def killed(site: Site, play: Play) -> Killed:
     return Killed(site, play.environment())
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.attack)])
+@pytest.mark.attack
+@pytest.mark.parametrize("step", [3, 1])
 def test_run_after_runs_that_were_killed_at_one_task_after_the_other(killed: Killed, step: int) -> None:
     number, keys = 1, killed.keys()
     while not killed.run(before=number):

@@ -136,6 +136,7 @@ def _steps(work: Callable[[], Any]) -> int:
     return count
 
 
+@pytest.mark.attack
 @pytest.mark.parametrize("name", WORKS)
 def test_what_a_rule_takes_grows_with_the_size_of_a_token(name: str) -> None:
     """Four times the size takes four times the steps. It would take sixteen times as many if each element was compared with each other."""

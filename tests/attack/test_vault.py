@@ -195,7 +195,13 @@ def test_seeds_go_to_the_vault_and_come_from_it(every_core: Realm) -> None:
     assert set(realm.vaulted) == realm.operator_keys
 
 
-@pytest.mark.parametrize("text", ["{}\n", "{}\n\n", "\n{}", "{}\r\n\r\n", "  {}  \n \n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}\r\n\r\n",
+        *(pytest.param(text, marks=pytest.mark.attack) for text in ("{}\n", "{}\n\n", "\n{}", "  {}  \n \n")),
+    ],
+)
 def test_seed_files_with_empty_lines_lose_no_seed(every_core: Realm, text: str) -> None:
     realm = every_core
     realm.make(vault_file=None, vault_password=None)

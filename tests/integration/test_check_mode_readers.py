@@ -119,6 +119,7 @@ def _changed(play: Play, variables: dict[str, Any], *arguments: str) -> list[str
     return [name.rpartition(" : ")[2] for name, changed in done.changed.items() if changed]
 
 
+@pytest.mark.attack
 @pytest.mark.playbook
 def test_play_of_an_operator_and_what_reads_its_store_is_foreseen(site: Site, play: Play) -> None:
     variables: dict[str, Any] = {
