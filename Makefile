@@ -47,7 +47,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 help:
 	@echo "make demo        a NATS operator made from nothing and tried on a nats-server on this machine (KEEP=1 leaves it running, DEMO_ARGS='--check --diff')"
 	@echo "make unit        the tests that need no server and no playbook, about a minute"
-	@echo "make test        all tests, about 15 minutes on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
+	@echo "make test        all tests, about half an hour on two cores (PYTEST_ARGS='-k name', WORKERS=1)"
 	@echo "make test-oldest the same on the oldest ansible-core and Python of a controller, $(OLDEST) and 3.10 (any other: make test CORE=2.22)"
 	@echo "make access-nightly  10,000 answers about random operators, each tried on a nats-server (QUESTIONS=n SEED=n)"
 	@echo "make attack      longer tests, mainly attacks, and fuzzing (FUZZ_SECONDS=300, all targets together; 0 skips it; KILL_STRIDE=1 kills rotations before every task)"
@@ -129,7 +129,7 @@ unit: $(VENV)/test.done
 # pytest-ansible links the top-level entries only once, so a new folder would not be found.
 test: $(VENV)/test.done
 	@rm -rf collections/ansible_collections/natsops/security
-	@echo "This takes about 15 minutes on two cores; make unit takes one. The slowest tests are named at the end."
+	@echo "This takes about half an hour on two cores; make unit takes one. The slowest tests are named at the end."
 	python -m pytest -n $(WORKERS) --dist worksteal --durations=10 --durations-min=20 $(PYTEST_ARGS)
 
 test-oldest:

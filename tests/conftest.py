@@ -26,10 +26,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run ansible-playbook."""
+    """Mark the tests that run ansible-playbook. Begin with the slowest tests, so that no worker waits for another one at the end."""
     for item in items:
         if "play" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.playbook)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,7 @@ def connected_by_identity_keys(cluster: Cluster) -> list[str]:
     return [f"{one['name']} on {one['server'][0]}" for one in mode["connections"]]
 
 
+@pytest.mark.slow
 def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuses_it(
     cluster: Cluster, clients: Clients
 ) -> None:

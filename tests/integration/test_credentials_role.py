@@ -312,6 +312,7 @@ def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts)
     assert new == hosts.claims("h2", "shared").subject != old
 
 
+@pytest.mark.slow
 def test_user_that_leaves_is_removed_and_revoked_where_the_account_is_managed(hosts: Hosts) -> None:
     hosts.run()
     key = hosts.claims("h1", "orders-h1").subject
@@ -410,6 +411,7 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
         assert servers.reasons(path) == ["wrong_operator"]
 
 
+@pytest.mark.slow
 @pytest.mark.server
 def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> None:
     policy = {"expires_in": "100d", "renew_before": "20d"}

@@ -49,6 +49,7 @@ def reading(folder: pathlib.Path, environment: dict[str, str], *installs_from: p
         found.leave()
 
 
+@pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.playbook
 def test_guides_run_as_they_are(tmp_path: pathlib.Path, play: Play) -> None:

@@ -225,6 +225,7 @@ def temporary() -> Iterator[pathlib.Path]:
         yield pathlib.Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binaries", CORES, ids=lambda path: path.parent.name)
 def test_no_secret_is_anywhere_but_in_its_file(
     play: Play, tmp_path: pathlib.Path, temporary: pathlib.Path, binaries: pathlib.Path
