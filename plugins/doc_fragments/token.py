@@ -52,7 +52,7 @@ options:
   renew_spread:
     description:
       - Renew up to this much earlier than O(renew_before) says, such as V(10d), so that what is issued in one run is not all due on one day.
-      - How much earlier follows from the public key that the JWT is about, so every run agrees.
+      - How much earlier follows from the subject of the JWT, so every run agrees.
       - Needs O(renew_before). Both together have to be shorter than O(expires_in).
     type: str
   force:
@@ -74,7 +74,7 @@ options:
 options:
   key_path:
     description:
-      - The seed file of the key that the JWT is about. It is created when missing, and never replaced.
+      - The seed file of the key that is the subject of the JWT. It is created when missing, and never replaced.
       - A creds file is read too.
     type: path
   key_seed:

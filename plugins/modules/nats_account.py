@@ -95,7 +95,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 public_key:
-  description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
+  description: The subject of the JWT, a public key. In check mode, a placeholder for a key that does not exist yet.
   returned: success
   type: str
   sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O

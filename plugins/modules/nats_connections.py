@@ -35,7 +35,7 @@ attributes:
     support: N/A
     details: It changes no files.
 notes:
-  - An account server knows no connections, so O(account_server_url) is an error here.
+  - An account server has no connections, so O(account_server_url) is an error here.
 options:
   state:
     description:

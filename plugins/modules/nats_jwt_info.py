@@ -80,7 +80,7 @@ version:
   type: int
   sample: 2
 public_key:
-  description: The public key that the token is about.
+  description: The subject of the token, a public key.
   returned: success
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK

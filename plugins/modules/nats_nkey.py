@@ -96,7 +96,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 public_key:
-  description: The public key. Words for a new key in check mode, where none is made.
+  description: The public key. In check mode, a placeholder for a key that does not exist yet.
   returned: success
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK

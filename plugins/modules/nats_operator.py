@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 public_key:
-  description: The public key that the JWT is about. Words for a new key in check mode, where none is made.
+  description: The subject of the JWT, a public key. In check mode, a placeholder for a key that does not exist yet.
   returned: success
   type: str
   sample: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL

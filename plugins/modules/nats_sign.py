@@ -106,7 +106,7 @@ requests:
       type: str
       sample: account
     subject:
-      description: The public key that the JWT is about.
+      description: The subject of the JWT, a public key.
       returned: success
       type: str
       sample: ACJJG6FO2FYZW5H62ZV5KRWRUIXJIZKW4PU3NVHPEXG3F4KLOF44RYSA

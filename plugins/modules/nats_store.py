@@ -121,13 +121,13 @@ options:
         type: str
       user:
         description:
-          - The name of a user of O(rotations[].account), whose key is rotated. Its JWT is about its key, so a new key takes a new JWT, with the same claims,
-            and the JWT of the key before stays valid until that key is revoked.
+          - The name of a user of O(rotations[].account), whose key is rotated. Its key is the subject of its JWT, so a new key requires a new
+            JWT, with the same claims. The JWT of the previous key stays valid until that key is revoked.
           - The document need not describe the user, but it has to manage its account, in which the old key is revoked.
         type: str
       operator:
         description:
-          - The name of the operator in the document, whose identity key is rotated. Its JWT is about this key, so it is another operator for servers
+          - The name of the operator in the document, whose identity key is rotated. This key is the subject of its JWT, so it is another operator for servers
             afterwards. Accounts, users and signing keys stay the same.
         type: str
       strict_mode:
@@ -422,7 +422,7 @@ entities:
       elements: str
       sample: ["limits.connections: 10 -> 20"]
     public_key:
-      description: The public key. Words for a new key in check mode, where none is made.
+      description: The public key. In check mode, a placeholder for a key that does not exist yet.
       type: str
       sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
     expires:
@@ -512,7 +512,7 @@ unsigned:
   sample: {"path": "/media/stick/requests.json", "checksum": "0f2c5b...", "requests": ["operator", "account APP"], "issuers": ["OBXR..."]}
 vault:
   description:
-    - What was moved to O(vault_file), or would be in check mode. C(moved) is a list of public keys, or of words for new keys in check mode; C(path)
+    - What was moved to O(vault_file), or would be in check mode. C(moved) is a list of public keys, or of placeholders for new keys in check mode; C(path)
       is the path of the file.
   returned: with O(vault_file)
   type: dict

@@ -168,7 +168,7 @@ strict_mode:
       type: bool
       sample: false
     ready:
-      description: Whether servers refuse nothing of the store with it, nor one of O(connections). M(natsops.security.nats_store) insists on the first.
+      description: Whether servers refuse nothing of the store with it, nor one of O(connections). M(natsops.security.nats_store) requires the first.
       type: bool
       sample: false
     operator_signing_key:
