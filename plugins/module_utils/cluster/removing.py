@@ -68,7 +68,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
     )
     if task.signer is None:
         raise NatsSecurityError(
-            f"An operator key has to sign that accounts are removed, here {len(removals)}: set signer_path, signer_seed or signers."
+            f"The removal of accounts has to be signed by an operator key (accounts to remove: {len(removals)}): set signer_path, signer_seed or signers."
         )
     signer = task.signer(sorted(allowed))
     if signer is not None and signer.public_key not in allowed:
