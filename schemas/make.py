@@ -292,12 +292,12 @@ def _policy() -> dict[str, Schema]:
 
 def _state(*states: str) -> Schema:
     told = {
-        "present": "made and kept",
-        "absent": "removed",
-        "existing": "taken as it is found",
+        "present": "creates and reconciles it",
+        "absent": "removes it",
+        "existing": "uses it unchanged",
     }
-    meaning = ", ".join(f"`{state}` is {told[state]}" for state in states)
-    return _told(f"{meaning[:1].upper()}{meaning[1:]}.", {"enum": list(states)}, default="present")
+    meaning = ", ".join(f"`{state}` {told[state]}" for state in states)
+    return _told(f"{meaning}.", {"enum": list(states)}, default="present")
 
 
 def _renamed_from() -> Schema:
@@ -536,9 +536,9 @@ _HEAD = """\
 
 # The document of `nats_store`
 
-What [`nats_store`](../README.md#a-whole-operator-from-one-document) and the variable `operator_definition` of the role `operator` take. The same as a
-JSON Schema is [schemas/document.schema.json](../schemas/document.schema.json). An editor with the YAML language server checks and completes a
-document that begins with
+This page describes the document of [`nats_store`](../README.md#a-whole-operator-from-one-document) and of the variable `operator_definition` of the role
+`operator`. The JSON Schema of the document is [schemas/document.schema.json](../schemas/document.schema.json). An editor with the YAML language server checks
+and completes a document that begins with
 
 ```yaml
 # yaml-language-server: $schema=https://raw.githubusercontent.com/natsops/security/main/schemas/document.schema.json
@@ -546,10 +546,10 @@ document that begins with
 
 The address may also be a path, relative to the document, such as that of the file in an installed collection. Files of variables, such as
 `group_vars/nats.yml`, have [schemas/variables.schema.json](../schemas/variables.schema.json), with the variables of all roles, `operator_definition` among
-them, in which any value may be a template. Let the editor know the tags of Ansible: `"yaml.customTags": ["!unsafe", "!vault"]`.
+them. Any value in them may be a template. Configure the tags of Ansible in the editor: `"yaml.customTags": ["!unsafe", "!vault"]`.
 
-The schema says what each option may be
-by itself. `nats_store` in check mode reports what NATS requires of subjects and of combinations of options. What is omitted or `null` takes its default.
+The schema validates each option by itself. `nats_store` in check mode also validates subjects and combinations of options by the rules of NATS. Options that
+are omitted or `null` have their defaults.
 
 ## Values
 
