@@ -1,12 +1,12 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the words of the document, and the
-schema of the roles' variables, from their argument specs.
+"""Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the options of the document, and
+the schema of the roles' variables, from their argument specs.
 
 `make schema` writes these files. For each option of the document the schema accepts what the module reads, and nothing else, with these exceptions, which
-JSON Schema cannot say: dates that no calendar has (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
-(1000ms), the checksums of public keys, and a whole number written as 1.0. What the rules of NATS say of values, such as of subjects, or across options is
-not in it.
+JSON Schema cannot express: dates that do not exist (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
+(1000ms), the checksums of public keys, and a whole number written as 1.0. The rules of NATS for values, such as subjects, and across options are not in
+it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Schema = dict[str, Any]
 
 
 def _core(name: str) -> Any:
-    """A module of the core; imported late, as a checkout has to be made importable first."""
+    """A module of the core; imported late, because a checkout has to be made importable first."""
     return importlib.import_module(_CORE + name)
 
 
@@ -51,7 +51,7 @@ def _up_to(most: int) -> str:
 
 
 def _counted(most: int, nonzero: bool = False) -> str:
-    """The same with leading zeros, which are read as people write them, up to 30 digits."""
+    """The same with leading zeros, up to 30 digits."""
     return ("(?!0+(?![0-9]))" if nonzero else "") + "(?![0-9]{31})0*" + _up_to(most)
 
 
@@ -115,7 +115,7 @@ _MOMENT = f"{_DATE}(?:[Tt ]{_HOUR}:{_MINUTE}:(?:{_MINUTE}|60)(?:\\.[0-9]+)?(?:[Z
 
 
 def definitions() -> dict[str, Schema]:
-    """What values of a kind may be, under `$defs`."""
+    """The schemas of the kinds of values, under `$defs`."""
     units, exact = _core("base.units"), _core("claims.kinds").LARGEST_EXACT
     low, high = units.INT64_MIN, units.INT64_MAX
     count, count_text = _integer(-1, high)
@@ -197,7 +197,7 @@ def _value(accepts: tuple[Any, ...]) -> Schema:
 
 
 def _raw(word: str, *given: int) -> Schema:
-    """What a token may hold and an option may not say otherwise."""
+    """Values that a token can hold and an option can express only in this notation."""
     if word in ("choice", "time of day"):
         return {"$ref": "#/$defs/raw text"}
     return _raw_integer(*given) if word == "percentage" else {"$ref": "#/$defs/raw number"}
@@ -282,11 +282,11 @@ def _policy() -> dict[str, Schema]:
         "audience": _told("Intended audience of the JWT.", {"type": "string"}),
         "not_before": _told("When the JWT starts to be valid.", _value(("raw", "time"))),
         "expires_in": _told(
-            "How long a JWT is valid that is issued, such as `90d`. Cannot be combined with `expires_at`.", seconds
+            "How long a JWT is valid after it is issued, such as `90d`. Cannot be combined with `expires_at`.", seconds
         ),
         "expires_at": _told("When the JWT expires.", {"$ref": "#/$defs/time"}),
         "renew_before": _told("How long before it expires a JWT is renewed, such as `14d`.", seconds),
-        "renew_spread": _told("Spread renewals over this time, by the name.", seconds),
+        "renew_spread": _told("Spread renewals over this time, depending on the public key.", seconds),
     }
 
 
@@ -301,14 +301,14 @@ def _state(*states: str) -> Schema:
 
 
 def _renamed_from() -> Schema:
-    return _told("The name that it had before. It keeps its key.", {"anyOf": [{"const": ""}, {"$ref": "#/$defs/name"}]})
+    return _told("The previous name. The entity keeps its key.", {"anyOf": [{"const": ""}, {"$ref": "#/$defs/name"}]})
 
 
 def _signing_keys(letter: str, rest: dict[str, Schema]) -> Schema:
     # A public key belongs in `public_key`.
     like_a_key = {"pattern": "^[OAUNCXSP][A-Z0-9]{49,}$"}
     named = {"type": "string", "minLength": 1, "not": like_a_key}
-    role = _told("The role under which the key is made and kept.", {"type": "string", "not": like_a_key})
+    role = _told("The role under which the key is created and kept.", {"type": "string", "not": like_a_key})
     item = _object({"role": role, "public_key": _public_key(letter), **rest}, [])
     item["anyOf"] = [
         {"properties": {"role": {"type": "string", "minLength": 1}}, "required": ["role"]},
@@ -384,7 +384,7 @@ def _user() -> Schema:
 
 
 def _with_existing(properties: dict[str, Schema], kept: tuple[str, ...]) -> Schema:
-    """What is taken as it is found says nothing about itself."""
+    """An entity with state existing is used unchanged, so it has no options of its own."""
     nothing = {word: {"type": "null"} for word in properties if word not in kept}
     existing = {"properties": {"state": {"const": "existing"}}, "required": ["state"]}
     return {**_object(properties, ["name"]), "if": existing, "then": {"properties": nothing}}
@@ -416,7 +416,7 @@ _ABOUT = ("description", "default", "examples")
 
 
 def _or_template(schema: Schema) -> Schema:
-    """The same, and whatever is inside of it, or a template."""
+    """The same schema, at any depth, or a template."""
     inner = _with_templates(schema)
     if not inner or set(inner) <= {"$ref", *_ABOUT}:  # what it refers to takes a template already
         return inner
@@ -428,7 +428,7 @@ def _or_template(schema: Schema) -> Schema:
 
 
 def _with_templates(schema: Schema) -> Schema:
-    """The same, with templates in it. What is not, and what `if` and `then` have, stays."""
+    """The same schema, with templates allowed in its properties and items. `if` and `then` are not changed."""
     found = dict(schema)
     if "properties" in found:
         found["properties"] = {word: _or_template(inner) for word, inner in found["properties"].items()}
@@ -441,7 +441,7 @@ def _with_templates(schema: Schema) -> Schema:
 
 
 def _variable(option: dict[str, Any]) -> Schema:
-    """The schema of an option of a role's argument specs: what Ansible takes for its type."""
+    """The schema of an option of a role's argument specs: the values that Ansible accepts for its type."""
     kind = option.get("type", "str")
     schema: Schema = {
         "bool": {"$ref": "#/$defs/boolean"},
@@ -467,7 +467,7 @@ def _variable(option: dict[str, Any]) -> Schema:
 
 
 def variables_schema() -> Schema:
-    """The schema of a file of variables. Variables of others may be in it too."""
+    """The schema of a file of variables, which may also have other variables."""
     document = schema()
     definition = {word: document[word] for word in ("type", "properties", "required", "additionalProperties")}
     variables: dict[str, Schema] = {}
@@ -488,7 +488,7 @@ def variables_schema() -> Schema:
 
 
 def role_variables() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The variables of all roles, each once, with what the argument specs say of it."""
+    """The variables of all roles, each once, with its argument spec."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
         for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
@@ -578,7 +578,7 @@ def _row(word: str, inner: Schema, is_required: bool) -> str:
 
 
 def texts() -> dict[pathlib.Path, str]:
-    """The files and what is in them."""
+    """The files with their contents."""
     schemas = {SCHEMA: schema(), VARIABLES: variables_schema()}
     return {path: json.dumps(one, indent=1, ensure_ascii=False) + "\n" for path, one in schemas.items()} | {
         PAGE: page()

@@ -12,21 +12,21 @@ version_added: 0.1.0
 short_description: Print what changed and why, by names
 description:
   - After each task of this collection that changes something, or would in check mode, a line is printed for each operator, account, user, signing key and so
-    on, with what happens to it and why. It takes neither C(-v) nor C(--diff).
+    on, with what happens to it and why. Neither C(-v) nor C(--diff) is required.
   - Entities that are in a store and not in its document are printed too, as C(extra).
   - Tasks with C(no_log) are printed too. The lines have names, actions and reasons such as C(limits.connections), with the value before and after. They
     never have seeds, tokens or other values of options that are secret.
-  - Of the same result, the filter P(natsops.security.nats_reasons#filter) returns the same lines.
+  - The filter P(natsops.security.nats_reasons#filter) returns the same lines for a registered result.
 author: NatsOps authors (@natsops)
 requirements:
   - C(natsops.security.reasons) in the setting C(callbacks_enabled) of C(ansible.cfg), or in E(ANSIBLE_CALLBACKS_ENABLED).
 options:
   markdown_path:
     description:
-      - A file to write all of it to at the end of the run as Markdown, for a comment on a merge request after C(ansible-playbook --check). It is replaced
-        if it exists, and written also if nothing changes. It has warnings too, such as how many users are cut off, and of a store how many tokens are signed
-        by which key, and whose creds are written.
-      - A relative path is one in the current folder.
+      - A file to write everything to as Markdown at the end of the run, for a comment on a merge request after C(ansible-playbook --check). It is replaced
+        if it exists, and written also if nothing changes. It also has warnings, such as how many users are cut off, and for a store how many tokens each key
+        signs and for which users creds are written.
+      - A relative path is relative to the current folder.
     type: path
     env:
       - name: NATSOPS_REASONS_MARKDOWN
@@ -35,7 +35,7 @@ options:
         key: markdown_path
   most_lines:
     description:
-      - How many lines to print for one task. What is more is counted. The file at O(markdown_path) has all lines.
+      - How many lines to print for one task. Further lines are only counted. The file at O(markdown_path) has all lines.
     type: int
     default: 100
     env:

@@ -12,8 +12,8 @@ class ModuleDocFragment:
 options:
   definition:
     description:
-      - A document as M(natsops.security.nats_store) takes it. It need not have been issued, and no key is needed.
-      - Answers then hold for what the document would be when issued for the first time, now. New keys are named in words.
+      - A document as for M(natsops.security.nats_store). It does not have to be issued, and no key is needed.
+      - Answers then describe the document as if it were issued for the first time now. New keys are shown as placeholders.
       - One of this, O(src), O(stores_dir), O(store), O(servers), O(account_server_url), O(jwts) and O(jwt_paths) is needed.
     type: dict
   src:
@@ -26,8 +26,8 @@ options:
     type: path
   store:
     description:
-      - The name of the store's folder in O(stores_dir), or where that is omitted, in the folder of C(nsc). May be omitted where there is one store only.
-      - What cannot be read in it does not count, and is reported.
+      - The name of the store's folder in O(stores_dir), or if that is omitted, in the folder of C(nsc). May be omitted if there is only one store.
+      - Files in it that cannot be read are ignored and reported.
     type: str
   lock_timeout:
     description:
@@ -36,8 +36,8 @@ options:
     default: 60s
   jwts:
     description:
-      - JWTs of an operator, accounts and users, or creds, in addition to a store or a cluster or alone. Of two about the same account or user, the one that
-        was issued later counts.
+      - JWTs of an operator, accounts and users, or creds, in addition to a store or a cluster or alone. If there are two for the same account or user, the
+        one that was issued later is used.
     type: list
     elements: str
   jwt_paths:
@@ -47,12 +47,12 @@ options:
     elements: path
   cluster_name:
     description:
-      - The name of the cluster that the answers are for. Mappings may hold in one cluster only. Defaults to none.
+      - The name of the cluster that the answers are for. Mappings can be limited to one cluster. Defaults to none.
     type: str
     default: ""
   jetstream:
     description:
-      - Whether servers have JetStream. Then they give every account a service of their own, C($JS.API.>).
+      - Whether servers have JetStream. If so, they provide the service C($JS.API.>) to every account.
     type: bool
     default: true
   at:

@@ -11,10 +11,10 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
   check_mode:
-    description: Can run in check mode and tell what it would change, without changing it.
+    description: Can run in check mode and report what it would change, without changing it.
     support: full
     details:
-      - Where a store or a file does not exist that an earlier task of the play may make, check mode warns of it, and what the task reads from it is empty
+      - If a store or a file does not exist that an earlier task of the play may create, check mode warns of it, and what the task reads from it is empty
         in its result. The real run fails if it is still missing then.
   diff_mode:
     description: Shows what changes in diff mode.
@@ -34,11 +34,11 @@ attributes:
     INFO = r"""
 attributes:
   check_mode:
-    description: Can run in check mode and tell what it would change, without changing it.
+    description: Can run in check mode and report what it would change, without changing it.
     support: full
     details:
       - It never changes anything.
-      - Where a store or a file does not exist that an earlier task of the play may make, check mode warns of it, and what the task reads from it is empty
+      - If a store or a file does not exist that an earlier task of the play may create, check mode warns of it, and what the task reads from it is empty
         in its result. The real run fails if it is still missing then.
   diff_mode:
     description: Shows what changes in diff mode.

@@ -26,7 +26,7 @@ def _signing_keys(options: dict[str, Any], signs: str) -> dict[str, Any]:
         "public_key": {
             "type": "str",
             "description": [
-                "The public key, where its seed is somewhere else. Exactly one of this and O(signing_keys[].path) is needed."
+                "The public key, if its seed is kept elsewhere. Exactly one of this and O(signing_keys[].path) is needed."
             ],
         },
     }

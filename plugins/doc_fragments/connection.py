@@ -12,18 +12,18 @@ class ModuleDocFragment:
 options:
   servers:
     description:
-      - The URLs of servers, such as V(tls://n1.example.com:4222). The first one that lets the user in is connected to; it reaches all others.
+      - The URLs of servers, such as V(tls://n1.example.com:4222). The first one that accepts the user is used; it reaches all others.
       - The schemes are V(nats), V(tls), and V(ws) and V(wss) for websockets. A URL without a scheme is a V(nats) URL.
-      - Where one of the URLs is a V(tls) or V(wss) URL, or an option that begins with C(tls_) is set, the user logs in over TLS only, on every server of the
-        list and on every new connection. A server that does not offer TLS is sent nothing. With V(nats) URLs alone, TLS is used where a server asks
-        for it, which an attacker on the network can prevent.
+      - If one of the URLs is a V(tls) or V(wss) URL, or an option that begins with C(tls_) is set, the user logs in over TLS only, on every server of the
+        list and on every new connection. Nothing is sent to a server that does not offer TLS. With V(nats) URLs alone, TLS is used if a server requires
+        it, which an attacker on the network can prevent.
       - No further addresses are learned from servers. A user or password in a URL is an error.
       - One of this and O(account_server_url) is needed.
     type: list
     elements: str
   expected_servers:
     description:
-      - The names of the servers that have to be there. The task fails when one of them does not answer.
+      - The names of the servers that have to answer. The task fails if one of them does not.
       - Defaults to the servers that answer. A server that does not answer gets new accounts when it is back.
     type: list
     elements: str
@@ -38,8 +38,8 @@ options:
     type: str
   system_signer_path:
     description:
-      - The seed file of the system account, or of one of its signing keys. With it a user is made for this task, in memory only, that may do no more
-        than the task has to and is valid for two minutes. It is replaced in time when the task takes longer.
+      - The seed file of the system account, or of one of its signing keys. With it, a user is created for this task, in memory only, which is valid
+        for two minutes and has no more permissions than the task needs. It is replaced in time if the task takes longer.
       - A folder is searched for the seed, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore.
     type: path
   system_signer_seed:
@@ -49,7 +49,7 @@ options:
   system_account_jwt_path:
     description:
       - The file of the JWT of the system account, which lists the keys that sign for it, and their scopes.
-      - Needed where a signing key signs, and that JWT is not among the accounts of the task.
+      - Needed if a signing key signs and that JWT is not among the accounts of the task.
     type: path
   system_account_jwt:
     description:
@@ -57,8 +57,8 @@ options:
     type: str
   inbox_prefix:
     description:
-      - The subject that answers arrive under; a random token is added to it. Set it for creds that may subscribe under a prefix of their own only, such as
-        V(_INBOX_sys) where their permissions have C(_INBOX_sys.>).
+      - The subject that answers arrive under; a random token is added to it. Set it for creds that may only subscribe under a prefix of their own, such as
+        V(_INBOX_sys) if their permissions have C(_INBOX_sys.>).
     type: str
     default: _INBOX
   timeout:
@@ -85,7 +85,7 @@ options:
     type: path
   tls_certificate_path:
     description:
-      - The file of a certificate to show to servers that verify clients, with those in between.
+      - The file of a client certificate for servers that verify clients, with its intermediate certificates.
     type: path
   tls_key_path:
     description:
@@ -93,11 +93,11 @@ options:
     type: path
   tls_server_name:
     description:
-      - The name that the certificate of the servers has to be for. The default is the host in the URL.
+      - The host name that the certificate of the servers must have. The default is the host in the URL.
     type: str
   tls_handshake_first:
     description:
-      - Begin with the TLS handshake, for servers that are set so (C(handshake_first)).
+      - Begin with the TLS handshake, for servers that are configured with C(handshake_first).
     type: bool
     default: false
   connect_timeout:
@@ -123,12 +123,12 @@ options:
     default: []
   store_path:
     description:
-      - The folder of one operator in nsc's layout, as nsc keeps it, such as V(~/.local/share/nats/nsc/stores/ACME). All accounts in it are taken.
-      - The operator's JWT in it is taken when neither O(operator_jwt_path) nor O(operator_jwt) is given.
+      - The folder of one operator in nsc's layout, as nsc keeps it, such as V(~/.local/share/nats/nsc/stores/ACME). All accounts in it are used.
+      - The operator's JWT in it is used if neither O(operator_jwt_path) nor O(operator_jwt) is given.
     type: path
   operator_jwt_path:
     description:
-      - The file of the operator's JWT. With it servers have to trust this operator.
+      - The file of the operator's JWT. If given, the servers have to trust this operator.
     type: path
   operator_jwt:
     description:

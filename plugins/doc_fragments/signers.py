@@ -12,10 +12,10 @@ class ModuleDocFragment:
 options:
   signers:
     description:
-      - Keys that sign without their seed being on this host, one entry for each key.
+      - Keys whose seeds are not on this host, one entry for each key.
       - Every signature is verified before it is used. A signer that does not answer, or answers for another key, is an error, and nothing that it signed is
         used.
-      - Each is asked once for everything that it signs in a task. Check mode contacts the signers that the task needs, and asks them for no signature.
+      - Each is asked once for everything that it signs in a task. Check mode contacts the signers that the task needs, but does not request signatures.
     type: list
     elements: dict
     suboptions:
@@ -25,7 +25,7 @@ options:
           - V(command) is a program. It reads what is to be signed from standard input and writes the signature to standard output, so any key
             management service can be put behind it.
           - V(transit) is an C(ed25519) key of the transit engine of HashiCorp Vault or OpenBao. Needs the Python library C(hvac).
-          - V(pkcs11) is an Ed25519 key in a token or HSM that speaks PKCS#11. Needs the Python library C(python-pkcs11).
+          - V(pkcs11) is an Ed25519 key in a token or HSM that supports PKCS#11. Needs the Python library C(python-pkcs11).
         type: str
         choices: [command, transit, pkcs11]
         required: true
@@ -36,7 +36,7 @@ options:
         type: str
       key_type:
         description:
-          - Whose key it is, if O(signers[].public_key) is omitted. Defaults to V(operator).
+          - The type of the key, if O(signers[].public_key) is omitted. Defaults to V(operator).
         type: str
         choices: [operator, account]
       timeout:
@@ -47,7 +47,7 @@ options:
         type: str
       argv:
         description:
-          - With V(command), the program and its arguments. No shell reads them, and C({public_key}) in them is replaced by the public key.
+          - With V(command), the program and its arguments. They are not passed to a shell, and C({public_key}) in them is replaced by the public key.
           - The program gets C(NATS_SIGNER_PUBLIC_KEY) and C(NATS_SIGNER_FORM) (V(single) or V(batch)) in its environment.
           - It writes the 64 bytes of the signature, or base64 of them, and exits with 0.
         type: list

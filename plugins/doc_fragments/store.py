@@ -12,11 +12,11 @@ class ModuleDocFragment:
 options:
   stores_dir:
     description:
-      - The folder of stores. If omitted, that of C(nsc), C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
+      - The folder of stores. Defaults to that of C(nsc), C($XDG_DATA_HOME/nats/nsc/stores), which is C(~/.local/share/nats/nsc/stores) by default.
     type: path
   keys_dir:
     description:
-      - The folder of the keystore. If omitted, that of C(nsc), C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
+      - The folder of the keystore. Defaults to that of C(nsc), C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
     type: path
   lock_timeout:
     description:
@@ -29,9 +29,9 @@ options:
 options:
   archive_key:
     description:
-      - A public curve key (C(X...)). Seeds and creds that go to the archive of the keystore are encrypted to it, so that only the holder of its seed can read
-        them. M(natsops.security.nats_nkey) with C(type=curve) makes one. Keep its seed elsewhere.
+      - A public curve key (C(X...)). Seeds and creds that are moved to the archive of the keystore are encrypted to it, so that only the holder of its seed
+        can read them. M(natsops.security.nats_nkey) with C(type=curve) makes one. Keep its seed elsewhere.
       - An archived file then has the format of a backup of M(natsops.security.nats_backup) that is sealed to this key. It is opened by the same commands.
-      - If omitted, they are archived as they are. What is in the archive already stays as it is, with or without this option.
+      - If omitted, they are archived without encryption. Files that are already in the archive are not changed, with or without this option.
     type: str
 """

@@ -12,19 +12,19 @@ class ModuleDocFragment:
 options:
   state:
     description:
-      - Whether the JWT is there.
-      - With V(absent) files that this task names for the JWT are removed, if they hold such a JWT. Seed files are left alone.
+      - Whether the JWT exists.
+      - With V(absent), the files that this task names for the JWT are removed, if they hold such a JWT. Seed files are kept.
     type: str
     choices: [present, absent]
     default: present
   jwt_path:
     description:
-      - The file of the JWT. It holds the token alone, on one line; a file that holds anything else than such a JWT is an error and stays as it is.
-      - If omitted, the JWT is in RV(jwt) alone, and O(jwt) is what there is now.
+      - The file of the JWT. It holds only the token, on one line; a file that holds anything other than such a JWT is an error and is not changed.
+      - If omitted, the JWT is only returned, in RV(jwt), and O(jwt) is the current one.
     type: path
   jwt:
     description:
-      - The JWT that there is now, for a task that keeps it in no file, such as from a vault. If it is omitted too, there is none yet.
+      - The current JWT, for a task that does not keep it in a file, for example from a vault. If this is omitted too, there is none yet.
       - Cannot be combined with a file that holds the JWT.
     type: str
   audience:
@@ -46,20 +46,20 @@ options:
     type: str
   renew_before:
     description:
-      - How long before it expires the JWT is issued again, such as V(14d). If omitted, only once it has expired.
-      - Needs O(expires_in), and has to be shorter.
+      - How long before it expires the JWT is issued again, such as V(14d). If omitted, it is issued again only after it has expired.
+      - Requires O(expires_in), and has to be shorter than that.
     type: str
   renew_spread:
     description:
-      - Renew up to this much earlier than O(renew_before) says, such as V(10d), so that what is issued in one run is not all due on one day.
-      - How much earlier follows from the subject of the JWT, so every run agrees.
-      - Needs O(renew_before). Both together have to be shorter than O(expires_in).
+      - Renew up to this much earlier than O(renew_before), such as V(10d), so that JWTs that are issued in one run are not all renewed on one day.
+      - How much earlier is calculated from the subject of the JWT, so it is the same in every run.
+      - Requires O(renew_before). Both together have to be shorter than O(expires_in).
     type: str
   force:
     description:
-      - Issue the JWT again even if nothing asks for it.
-      - A JWT in the file that is signed by no key of the parent, as the task gives it, and not by the signer of the task, is an error and stays as it is.
-        With V(true) it is replaced if it is about the same key, and nothing is taken over from it, neither signing keys nor revocations.
+      - Issue the JWT again even if there is no reason to.
+      - A JWT in the file that is signed neither by a key of the parent, as given in the task, nor by the signer of the task, is an error and is not changed.
+        With V(true), it is replaced if it has the same subject, and nothing is taken over from it, neither signing keys nor revocations.
       - To replace a signing key without that, sign with the new one while the JWT of the parent still lists both.
     type: bool
     default: false
@@ -79,11 +79,11 @@ options:
     type: path
   key_seed:
     description:
-      - The seed itself, for example from a vault. It is written nowhere.
+      - The seed itself, for example from a vault. It is not written to any file.
     type: str
   public_key:
     description:
-      - The public key, where the seed is on another host.
+      - The public key, if the seed is on another host.
     type: str
 """
 
@@ -97,7 +97,7 @@ options:
   signer_seed:
     description:
       - The seed of the key that signs the JWT, for example from a vault.
-      - One of this, O(signer_path) and O(signers) signs. Beside O(signers), O(signer_path) may be a folder.
+      - One of this, O(signer_path) and O(signers) is required to sign. O(signer_path) can be combined with O(signers) if it is a folder.
     type: str
 """
 
@@ -105,13 +105,13 @@ options:
 options:
   unsigned_path:
     description:
-      - A file for the JWT if a key elsewhere is to sign it, such as that of an operator on a machine without a network. Without it, a key that is not at
-        hand is an error.
-      - If such a key has to sign, what is to be signed is written to this file, and RV(unsigned) has its checksum. New keys are made, and the JWT that is
-        there stays.
-      - M(natsops.security.nats_sign) signs the file where the key is. When it is back, the next run takes the JWT from it. As long as it is not, and the
-        task asks for the same, later runs change nothing.
-      - Without O(signer_path), O(signer_seed) and O(signers), the key that signs is one that the JWT above allows, or that of an operator itself.
+      - A file for the unsigned JWT if a key elsewhere is to sign it, such as that of an operator on a machine without a network. Without it, a key that
+        is not available is an error.
+      - If such a key has to sign, what is to be signed is written to this file, and RV(unsigned) has its checksum. New keys are created, and the current
+        JWT is kept.
+      - M(natsops.security.nats_sign) signs the file where the key is. When it is back, the next run takes the JWT from it. Until then, later runs change
+        nothing if the task is the same.
+      - Without O(signer_path), O(signer_seed) and O(signers), the key that signs is one that the JWT of the parent allows, or the operator's own key.
     type: path
 """
 
@@ -119,7 +119,7 @@ options:
 options:
   operator_jwt_path:
     description:
-      - The file of the operator's JWT. With it the signer is held to the keys that the operator allows.
+      - The file of the operator's JWT. With it, only keys that the operator allows are accepted as the signer.
     type: path
   operator_jwt:
     description:
@@ -143,7 +143,7 @@ options:
 options:
   remove_signing_keys:
     description:
-      - Public keys that no longer sign. What they signed is no longer valid once servers have the new JWT.
+      - Public keys of signing keys to remove. What they signed is no longer valid once servers have the new JWT.
     type: list
     elements: str
 """
@@ -152,7 +152,7 @@ options:
 options:
   remove_revocations:
     description:
-      - Public keys, or V(*), whose revocations are taken back, in the account and in its exports.
+      - Public keys, or V(*), whose revocations are removed, in the account and in its exports.
     type: list
     elements: str
 """

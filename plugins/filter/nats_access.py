@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: nats_access
 version_added: 0.1.0
-short_description: Answer who may publish, subscribe and ask what in a NATS system
+short_description: Find out who may publish, subscribe and request what in a NATS system
 description:
   - Answers the questions of M(natsops.security.nats_access_info) about a document or about JWTs, on the controller, for assertions in a play.
 author: NatsOps authors (@natsops)
@@ -15,7 +15,7 @@ positional: questions
 options:
   _input:
     description:
-      - A document as M(natsops.security.nats_store) takes it, a result with it as RV(natsops.security.nats_store_info#module:definition), or a list of JWTs of
+      - A document as for M(natsops.security.nats_store), a result with it as RV(natsops.security.nats_store_info#module:definition), or a list of JWTs of
         an operator, accounts and users.
     type: raw
     required: true

@@ -15,7 +15,7 @@ from ansible_collections.natsops.security.plugins.plugin_utils.refusals import r
 def nats_reasons(result: Any, module: str = "nats_store", most_lines: int = MOST_LINES) -> list[str]:
     """The lines that describe the changes in a result."""
     if not isinstance(result, Mapping):
-        raise refusal("nats_reasons: expected the result of a task, as `register` has it.")
+        raise refusal("nats_reasons: expected the registered result of a task.")
     results = result["results"] if isinstance(result.get("results"), list) else [result]
     changes = [change for one in results for change in changes_of(one, module.rpartition(".")[2])]
     return lines(changes, most_lines)

@@ -10,15 +10,15 @@ name: nats
 version_added: 0.1.0
 short_description: The servers of a live NATS cluster as an inventory
 description:
-  - Asks the servers of a cluster through its system account who they are, and makes each one a host with its name, version, cluster, tags, JetStream,
-    trusted operators and addresses.
+  - Asks the servers of a cluster through its system account which servers there are, and makes each one a host with its name, version, cluster, tags,
+    JetStream, trusted operators and addresses.
   - The source is a file whose name ends in V(nats.yml) or V(nats.yaml).
-  - Every server is in the group C(nats_servers), those with JetStream in C(nats_jetstream). Others are made of what servers are set to, such as
+  - Every server is in the group C(nats_servers), those with JetStream in C(nats_jetstream). Further groups are made from the settings of servers, such as
     C(nats_cluster_east), C(nats_version_2_15_1), C(nats_tag_az_1), C(nats_operator_ACME) and C(nats_resolver_full). O(keyed_groups) and O(groups) make more.
   - The host is named like the server. Characters other than letters, digits, C(_), C(.) and C(-) become C(_), and a digest is added where the name would be
     that of another host, of a group, or C(localhost) or C(all).
   - The variable C(ansible_host) is the address where the server listens. For one that listens on all addresses it is the address under which other servers
-    see it, and the host of the URL for the one that is connected to. It is not set where none of these is known. O(compose) can replace it.
+    see it, and the host of the URL for the one that is connected to. It is not set if none of these is known. O(compose) can replace it.
   - The other variables are those of RV(natsops.security.nats_resolver_info#module:servers), with C(nats_) before their names, and C(nats_host), C(nats_port),
     C(nats_domain), C(nats_tags), C(nats_metadata), C(nats_connect_urls), C(nats_tls_required) and C(nats_leafnode).
 author: NatsOps authors (@natsops)
@@ -30,7 +30,8 @@ extends_documentation_fragment:
   - natsops.security.connection.tls
 notes:
   - Clients do not connect to an account server, so O(account_server_url) is an error here.
-  - The cache holds what is listed above, and no creds, seed or JWT. It belongs to the servers and the choices of a source, so a change of these asks again.
+  - The cache holds the variables above, but no creds, seed or JWT. It depends on the servers and options of a source, so the servers are asked again if these
+    change.
 options:
   plugin:
     description:
@@ -40,17 +41,17 @@ options:
     choices: [natsops.security.nats]
   strict_cluster:
     description:
-      - Whether it is an error that something is missing, such as a server that others know of and that does not answer. If V(false), it is a warning, and the
-        servers that answer are the inventory.
+      - Whether it is an error if something is missing, such as a server that does not answer although others are connected to it. If V(false), it is a warning,
+        and the inventory has the servers that answer.
     type: bool
     default: false
   leafnodes:
     description:
       - Whether leaf nodes are hosts too, in the group C(nats_leafnodes).
-      - The name of a leaf node is whatever it calls itself, and anybody with creds of an account may connect one. So its host is named C(leafnode_) and that
+      - A leaf node chooses its own name, and any client with creds of an account may connect one. So its host is named C(leafnode_) and that
         name. Its variables are C(nats_name), C(nats_leafnode_accounts), C(nats_leafnode_hubs) with the names of the servers it connects to, and
         C(ansible_host) with the address that these see.
-      - A leaf node that shares the system account answers for itself, and has what other servers have.
+      - A leaf node that shares the system account answers for itself, and has the same variables as other servers.
     type: bool
     default: false
   gateways:
@@ -60,8 +61,8 @@ options:
     default: false
   store_path:
     description:
-      - The folder of one operator in nsc's layout, as nsc keeps it. With O(system_signer_path), it says which account is the system account and which keys
-        sign for it.
+      - The folder of one operator in nsc's layout, as nsc keeps it. With O(system_signer_path), it determines which account is the system account and which
+        keys sign for it.
     type: path
   operator_jwt_path:
     description:
@@ -80,7 +81,7 @@ plugin: natsops.security.nats
 servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
 creds_path: /etc/nats/sys.creds
 ---
-# Groups by zone, and the address from a tag; whatever cannot be computed is an error.
+# Groups by zone, and the address from a tag; what cannot be computed is an error.
 plugin: natsops.security.nats
 servers: [tls://n1.example.com:4222]
 creds_path: /etc/nats/sys.creds
@@ -209,9 +210,7 @@ def _look(asking: Asking) -> dict[str, Any]:
     if problem:
         raise NatsSecurityError(problem)
     if params["account_server_url"] is not None:
-        raise NatsSecurityError(
-            "account_server_url: an account server knows no servers, name some of these in servers."
-        )
+        raise NatsSecurityError("account_server_url: an account server cannot list servers; set servers.")
     if not params["servers"]:
         raise NatsSecurityError("servers: the URL of at least one server is needed.")
     _check_together(params)

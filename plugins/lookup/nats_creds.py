@@ -11,11 +11,11 @@ version_added: 0.1.0
 short_description: The creds file of a user, from a store on the controller
 description:
   - Returns the text of creds files in the keystore of a store in the layout of C(nsc), as M(natsops.security.nats_store) and C(nsc) keep it.
-  - The file has to hold the JWT that the store has of the user, with its seed, and the JWT has to be signed by the account, that of the account by the
-    operator. A user whom the account has revoked is an error.
-  - The text holds the private key of the user. Give tasks that use it C(no_log=true).
-  - In check mode, an earlier task may not have made the user yet. The text is empty then, with a warning.
-  - Whether the creds expire soon is not looked at, see P(natsops.security.valid_for#test).
+  - The file has to hold the JWT that the store has for the user, with its seed. The JWT has to be signed by the account, and that of the account by the
+    operator. A user that the account has revoked is an error.
+  - The text holds the private key of the user. Set C(no_log=true) on tasks that use it.
+  - In check mode, an earlier task may not have created the user yet. In that case the text is empty, with a warning.
+  - Whether the creds expire soon is not checked, see P(natsops.security.valid_for#test).
 author: NatsOps authors (@natsops)
 extends_documentation_fragment:
   - natsops.security.store

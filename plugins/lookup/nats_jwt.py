@@ -12,8 +12,8 @@ short_description: The JWT of an operator, an account or a user, from a store on
 description:
   - Returns JWTs of a store in the layout of C(nsc), as M(natsops.security.nats_store) and C(nsc) keep it.
   - The JWT of a user has to be signed by its account, that of an account by the operator.
-  - The JWT of a bearer, a user with O(natsops.security.nats_user#module:bearer_token), is a secret. Give tasks that use it C(no_log=true).
-  - In check mode, an earlier task may not have made what is looked up yet. The text is empty then, with a warning.
+  - The JWT of a bearer, a user with O(natsops.security.nats_user#module:bearer_token), is a secret. Set C(no_log=true) on tasks that use it.
+  - In check mode, an earlier task may not have created what is looked up yet. In that case the text is empty, with a warning.
 author: NatsOps authors (@natsops)
 extends_documentation_fragment:
   - natsops.security.store

@@ -9,13 +9,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nats_access_info
 version_added: 0.1.0
-short_description: Answer who may publish, subscribe and ask what in a NATS system
+short_description: Find out who may publish, subscribe and request what in a NATS system
 description:
   - Answers questions about an operator, its accounts and its users from their JWTs, from a document that has not been issued yet, or from a live cluster.
-  - An answer says what a nats-server does, with each step that leads there and the claim that allows or denies it. Where chance decides, or a claim is not
-    at hand, C(certain) is V(false). Where a server does something that a reader of the claims would not expect, that is among the C(oddities).
+  - An answer describes what a nats-server does, with each step and the claim that allows or denies it. If it depends on chance, or a claim is not available,
+    C(certain) is V(false). If a server does something that a reader of the claims would not expect, that is among the C(oddities).
   - Sets of subjects are exact. A part of V(orders.>) is given as patterns, each with the patterns that it does not include.
-  - Nothing is asked of running clients, and what streams of JetStream store is in no JWT. Of leaf nodes, gateways and MQTT sessions only permissions are known.
+  - Running clients are not asked, and JWTs do not contain what JetStream streams store. For leaf nodes, gateways and MQTT sessions, only permissions are known.
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats
@@ -34,17 +34,17 @@ requirements: [nkeys, nats-py for servers]
 options:
   questions:
     description:
-      - The questions, each a dictionary with one of the words below, and a V(name) if the answer is to have one.
+      - The questions, each a dictionary with one of the keys below, and optionally a V(name) for the answer.
       - "C({may: {user: APP/orders, publish: orders.new}}): whether a user may C(connect) (V(true)), C(publish), C(subscribe) (with a C(queue) or without) or
         C(request). With wildcards, C(publish) asks about all subjects that match."
-      - "C({path: {user: APP/orders, publish: orders.new}}): where a message goes, in which account it arrives under which subject, and who may get it there.
-        With C(request) in place of C(publish), who may answer and whether the answer comes back to C(inbox), which defaults to V(_INBOX.>)."
+      - "C({path: {user: APP/orders, publish: orders.new}}): where a message goes, in which account it arrives under which subject, and who may receive it
+        there. With C(request) instead of C(publish), who may answer and whether the answer comes back to C(inbox), which defaults to V(_INBOX.>)."
       - "C({who_may: {publish: orders.>}}): all users who may C(publish), C(subscribe), C(receive) or C(request) some of these subjects, each in its own
         account. With C(account), those of all accounts whose messages arrive in that account as one of these subjects, or who receive what is published there."
       - "C({reaches: {account: BILLING}}): what reaches an account from outside."
-      - "C({effective: {user: APP/orders}}), with C(account) in place of C(user), or V(true) for all: what is in force for users."
+      - "C({effective: {user: APP/orders}}), with C(account) instead of C(user), or V(true) for all: what is in effect for users."
       - "C({unused_exports: true}), or with C(account): exports that no account imports in a way that works."
-      - "C({dead_permissions: true}), or with C(account) or C(user): permissions that no subject can meet."
+      - "C({dead_permissions: true}), or with C(account) or C(user): permissions that have no effect for any subject."
       - "C({jetstream: {account: APP}}): who may use the JetStream API of an account, and what for."
       - Users are named C(ACCOUNT/USER), as the store or the document calls them, or by public key, and accounts by name or public key.
     type: list
@@ -81,7 +81,7 @@ EXAMPLES = r"""
       - reaches: {account: BILLING}
       - unused_exports: true
 
-- name: Show what is in force for one user, from files
+- name: Show what is in effect for one account, from files
   natsops.security.nats_access_info:
     jwt_paths: [/etc/nats/acme.jwt, /etc/nats/app.jwt, /etc/nats/orders.creds]
     questions:
@@ -92,25 +92,25 @@ RETURN = r"""
 answers:
   description:
     - The answers, in the order of the questions.
-    - Each has C(question), and C(name) where the question has one. All else depends on the question.
+    - Each has C(question), and C(name) where the question has one. The other keys depend on the question.
   returned: success
   type: list
   elements: dict
   contains:
     allowed:
       description:
-        - Of C(may) and C(path), whether it is allowed, also where chance decides. With wildcards, whether all of it is, and surely.
+        - Of C(may) and C(path), whether it is allowed, even if only in some cases. With wildcards, whether all of it is allowed in all cases.
       type: bool
     certain:
-      description: Whether it is sure. It is not where mappings with weights decide, or something is not at hand.
+      description: Whether the answer is certain. It is not if mappings with weights decide, or if something is not available.
       type: bool
     reason:
       description: The answer in a sentence.
       type: str
     steps:
       description:
-        - What leads to the answer. C(claim) is the claim that it is from, C(path) where in it, in words of the options, and C(place) the file or document.
-          C(effect) is V(allows), V(denies) or V(leads on), and C(text) says how.
+        - The steps that lead to the answer. C(claim) is the claim of the step, C(path) the place in it, in the names of the options, and C(place) the file or
+          document. C(effect) is V(allows), V(denies) or V(forwards), and C(text) describes it.
       type: list
       elements: dict
     oddities:
@@ -131,17 +131,17 @@ answers:
     arrivals:
       description:
         - Of C(path), the accounts that the message arrives in. Each has C(account), C(subject), C(by) (V(own), V(stream) or V(service)), C(certain), C(steps),
-          the users who can get it if they subscribe (C(receivers)), and of a request whose answers come back (C(responders)). C(servers) says that servers
+          the users who can get it if they subscribe (C(receivers)), and of a request whose answers come back (C(responders)). C(servers) is true if servers
           themselves listen there.
       type: list
       elements: dict
     closed:
-      description: Imports that would lead on but do not work, with the C(reasons).
+      description: Imports that would forward it but do not work, with the C(reasons).
       type: list
       elements: dict
     users:
       description:
-        - Of C(who_may), the users with C(how_much), and the C(ways) by which they may. Of C(effective), what is in force for each. Of C(jetstream), the users
+        - Of C(who_may), the users with C(how_much), and the C(ways) by which they may. Of C(effective), what is in effect for each. Of C(jetstream), the users
           with their C(rights).
       type: list
       elements: dict
@@ -164,7 +164,7 @@ answers:
       type: list
       elements: dict
     permissions:
-      description: Of C(dead_permissions), the permissions, each with the C(reason) and the C(users) that it is about.
+      description: Of C(dead_permissions), the permissions, each with the C(reason) and the C(users) that have it.
       type: list
       elements: dict
   sample:
@@ -181,12 +181,12 @@ answers:
       oddities: []
 problems:
   description:
-    - What could not be used for the answers, or is not at hand, in sentences. For example a file that holds no JWT, an account that is imported from and is
-      not there, a server that holds another JWT than the others.
+    - What could not be used for the answers, or is not available, in sentences. For example, a file that holds no JWT, an account that others import from
+      and that is missing, or a server that holds another JWT than the others.
   returned: success
   type: list
   elements: str
-  sample: ["The account ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O is not here, so what its users orders may do is unknown."]
+  sample: ["The account ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O is not available, so what its users orders may do is unknown."]
 """
 
 import gc
@@ -208,7 +208,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     questions = read_questions(tree, module.params["questions"])
     result = {"changed": False, "answers": answers(tree, questions), "problems": tree.problems}
     if module.params["definition"] is not None:
-        # Ansible would carry the whole of it back, for -vvv to repeat what the task says.
+        # Otherwise Ansible returns the whole document, which -vvv shows again.
         result["invocation"] = {"module_args": {**module.params, "definition": "(as in the task)"}}
     shown: dict[str, Any] = source.readable(result)
     return shown
@@ -216,7 +216,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    # Nothing here makes cycles, and to look for them among many users takes half of the time.
+    # No reference cycles are created here, and searching for them among many users takes half of the time.
     gc.disable()
     run(
         _task,

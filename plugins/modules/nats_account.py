@@ -11,11 +11,11 @@ module: nats_account
 version_added: 0.1.0
 short_description: Create, correct, renew or remove the JWT of a NATS account
 description:
-  - The options describe the whole of the account's claims. What they omit has its default, except for signing keys and revocations, which are never
-    dropped by omission.
-  - The JWT that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
-    Otherwise a new one is issued, and the result says why.
-  - Servers learn of a changed account when its JWT is pushed to their resolver.
+  - The options describe the whole of the account's claims. Options that are omitted have their defaults, except for signing keys and revocations,
+    which are never dropped by omission.
+  - The existing JWT is kept as long as it verifies, matches the options, is signed by the signer of the task and is not due for renewal. Otherwise
+    a new one is issued, and the result has the reasons.
+  - Servers use a changed account only after its JWT is pushed to their resolver.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -100,18 +100,18 @@ public_key:
   type: str
   sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 jwt:
-  description: The JWT that holds now. Not in check mode when a new one would be issued.
+  description: The current JWT. Not in check mode if a new one would be issued.
   returned: when the state is present
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
 claims:
   description:
-    - The claims of the JWT, in words of the options. Fields with their default value are omitted.
+    - The claims of the JWT, in the names of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "APP", "subject": "ACNG...", "limits": {"connections": 100}}
 reasons:
-  description: Why the JWT was issued again, in words. Empty when it was kept.
+  description: The reasons why the JWT was issued again. Empty if it was kept.
   returned: success
   type: list
   elements: str
@@ -132,7 +132,7 @@ signing_keys:
       description: The public key.
       type: str
     role:
-      description: The name of its scope. Empty where it has none.
+      description: The name of its scope. Empty if it has none.
       type: str
     scoped:
       description: Whether its users have the permissions of a template.
@@ -140,8 +140,8 @@ signing_keys:
   sample: [{"public_key": "AATN2N2KTAJRTFU526CY5LMNDEROBFFN3US72FFVRO5VBZ4ORRA4A63W", "role": "reader", "scoped": true}]
 unsigned:
   description:
-    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+    - The request that waits for a signature by a key elsewhere, with the C(path) and the C(checksum) of the file, its name in C(requests), and the public
+      key of the signer in C(issuers). Null if there is none. In check mode, a request whose keys would be created has no checksum and no name.
   returned: with O(unsigned_path)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
@@ -242,7 +242,7 @@ OPTIONS = (
 
 
 def main(make: Callable[..., CarefulModule] | None = None) -> None:
-    """Run the module, which `make` makes where the controller runs it in its own process."""
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: the activation token by which an account may import from another."""
+"""Module: the activation token that allows an account to import from another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ module: nats_activation
 version_added: 0.1.0
 short_description: Create, correct, renew or remove an activation token
 description:
-  - An activation token is the leave of an account for another one to import a stream or service that it exports privately. The importing account has
-    it in its own JWT.
-  - The token that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
-    Otherwise a new one is issued, and the result says why.
-  - With the JWT of the exporting account at hand, the task is an error where the account has no such export.
+  - With an activation token, an account allows another account to import a stream or service that it exports privately. The importing account has the
+    token in its own JWT.
+  - The existing token is kept as long as it verifies, matches the options, is signed by the signer of the task and is not due for renewal. Otherwise
+    a new one is issued, and the result has the reasons.
+  - If the JWT of the exporting account is given, the task fails if the account has no such export.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -41,11 +41,11 @@ requirements: [nkeys]
 options:
   name:
     description:
-      - A name for people.
+      - A descriptive name.
     type: str
   jwt_path:
     description:
-      - The file of the activation token. If omitted, the token is in RV(jwt) alone, and O(jwt) is what there is now.
+      - The file of the activation token. If omitted, the token is only returned, in RV(jwt), and O(jwt) is the current one.
   importer:
     description:
       - The public key of the account that may import.
@@ -56,7 +56,7 @@ options:
     required: false
   account:
     description:
-      - The public key of the exporting account, where a signing key signs and the account's JWT is not at hand.
+      - The public key of the exporting account, if a signing key signs and the account's JWT is not available.
     type: str
   mode:
     description:
@@ -77,7 +77,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 jwt:
-  description: The activation token that holds now. Not in check mode when a new one would be issued.
+  description: The current activation token. Not in check mode if a new one would be issued.
   returned: when the state is present
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJSTF...
@@ -102,12 +102,12 @@ hash_id:
   type: str
   sample: 5EYQFR4K4X6BH4S62CXUS3EVSD5UTRRFNV5ZBCCQXEGE6CSVGTJA====
 claims:
-  description: The claims of the token, in words of the options. Fields with their default value are omitted.
+  description: The claims of the token, in the names of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"subject": "ACNG...", "import_subject": "orders.create", "import_type": "service"}
 reasons:
-  description: Why the token was issued again, in words. Empty when it was kept.
+  description: The reasons why the token was issued again. Empty if it was kept.
   returned: success
   type: list
   elements: str
@@ -120,8 +120,8 @@ backup_files:
   sample: ["/etc/nats/orders-for-partner.jwt.4711.2027-01-31@12:00:00~"]
 unsigned:
   description:
-    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+    - The request that waits for a signature by a key elsewhere, with the C(path) and the C(checksum) of the file, its name in C(requests), and the public
+      key of the signer in C(issuers). Null if there is none. In check mode, a request whose keys would be created has no checksum and no name.
   returned: with O(unsigned_path)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
@@ -218,7 +218,7 @@ OPTIONS = (
 
 
 def main(make: Callable[..., CarefulModule] | None = None) -> None:
-    """Run the module, which `make` makes where the controller runs it in its own process."""
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 

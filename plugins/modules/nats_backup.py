@@ -11,12 +11,12 @@ module: nats_backup
 version_added: 0.1.0
 short_description: Back up a NATS operator with all its keys into one file
 description:
-  - Writes one file with a store, its archive, the record and the journal that the keystore has of it, the seeds that its JWTs name, and the creds.
-  - The file is sealed to curve keys, so that the host that makes backups cannot read them, or encrypted with a password as C(ansible-vault) does. Both are
-    opened without this collection by a short command.
-  - A file that is the backup of the same contents already, for the same recipients or with the same password, stays as it is. A file that is anything else
-    than a backup of this store is an error, and stays as it is too.
-  - M(natsops.security.nats_restore) puts the files back.
+  - Writes one file with a store, its archive, its record and journal in the keystore, the seeds of the keys in its JWTs, and the creds.
+  - The file is sealed to curve keys, so that the host that makes backups cannot read them, or encrypted with a password as C(ansible-vault) does. Both can
+    be opened with a short command without this collection.
+  - A file that is already a backup of the same contents, for the same recipients or with the same password, is not changed. A file that is anything other
+    than a backup of this store is an error and is not changed either.
+  - M(natsops.security.nats_restore) restores the files.
   - Seeds of other operators in a shared keystore are not in the backup, and neither is the archive of the keystore.
 extends_documentation_fragment:
   - natsops.security.attributes
@@ -40,7 +40,7 @@ options:
     required: true
   recipients:
     description:
-      - The public curve keys (C(X...)) that open the backup, each by itself. M(natsops.security.nats_nkey) with C(type=curve) makes one.
+      - The public curve keys (C(X...)) that open the backup; each can open it alone. M(natsops.security.nats_nkey) with C(type=curve) makes one.
       - Exactly one of this, O(password), O(nats_key_path) and O(nats_key_seed) is needed.
     type: list
     elements: str
@@ -52,8 +52,8 @@ options:
     description:
       - The seed file of a curve key. The backup is then written in the form of C(nats auth operator backup --key), which C(nats auth operator restore --key)
         reads with this file. M(natsops.security.nats_restore) reads it too.
-      - This form has JWTs and seeds alone. It has no place for roles of signing keys without a scope, for curve keys of an auth callout, for the record of the
-        keystore, or for an operator, account or user whose seed is missing, which is an error.
+      - This form has only JWTs and seeds. It cannot contain roles of signing keys without a scope, curve keys of an auth callout, or the record of the
+        keystore. An operator, account or user whose seed is missing is an error.
     type: path
   nats_key_seed:
     description:
@@ -61,11 +61,11 @@ options:
     type: str
   store:
     description:
-      - The name of the store's folder in O(stores_dir). May be omitted where there is only one.
+      - The name of the store's folder in O(stores_dir). May be omitted if there is only one.
     type: str
   backup:
     description:
-      - Keep the earlier file, with the time in its name, if it is replaced.
+      - Keep a copy of the earlier file, with the time in its name, if it is replaced.
     type: bool
     default: false
   mode:
@@ -106,7 +106,7 @@ store:
   type: str
   sample: ACME
 operator:
-  description: The operator's C(name) and C(public_key). Null where the store has none.
+  description: The operator's C(name) and C(public_key). Null if the store has none.
   returned: success
   type: dict
   sample: {"name": "ACME", "public_key": "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"}
@@ -121,7 +121,8 @@ missing_seeds:
   type: dict
   sample: {"OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL": "operator ACME"}
 problems:
-  description: What in the store does not verify up to the operator. It is in the backup, and M(natsops.security.nats_restore) asks before it takes it.
+  description: What in the store does not verify up to the operator. It is in the backup, and M(natsops.security.nats_restore) restores it only with
+    O(natsops.security.nats_restore#module:accept_unverified).
   returned: success
   type: list
   elements: str

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: who is connected to an account on every server of a live cluster."""
+"""Module: the connections of an account on every server of a live cluster."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ module: nats_connections
 version_added: 0.1.0
 short_description: List and close connections of the users of an account on every server of a live NATS cluster
 description:
-  - Asks every server for the connections of an account, leaf node, MQTT and websocket connections among them, and returns those of the users that the
-    task names, with where they come from, which client it is, and since when. Connections that servers remember as closed are returned too.
-  - Whose a connection is follows from the JWT by which the server let it in, never from a name that the client sends.
-  - Closing a connection does not keep a client out that may connect again. M(natsops.security.nats_revocation) revokes its user.
+  - Asks every server for the connections of an account, including leaf node, MQTT and websocket connections, and returns those of the users that the
+    task names, with their addresses, clients and start times. Connections that servers remember as closed are returned too.
+  - The user of a connection is identified by the JWT that the server accepted, never by a name that the client sends.
+  - Closing a connection does not prevent the client from connecting again. Use M(natsops.security.nats_revocation) to revoke its user.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -39,8 +39,8 @@ notes:
 options:
   state:
     description:
-      - With V(listed) the connections are returned and stay. With V(absent) they are closed, and servers are asked again until none is left.
-      - The task fails with V(absent) where one is left after O(timeout), and where a server does not say who is connected.
+      - With V(listed), the connections are returned and stay open. With V(absent), they are closed, and servers are asked again until none is left.
+      - With V(absent), the task fails if one is left after O(timeout), or if a server does not list its connections.
     type: str
     choices: [listed, absent]
     default: listed
@@ -55,44 +55,44 @@ options:
     elements: str
   revoked:
     description:
-      - Public keys of users, or V(*), with the time up to which what was issued for them is revoked. Only connections with such a JWT are meant, those of a
-        user that was issued again are not.
+      - Public keys of users, or V(*), with the time up to which their JWTs are revoked. Only connections with such a JWT are selected, not those of a user
+        with a JWT that was issued later.
     type: dict
   issuers:
     description:
-      - Public keys of signing keys. Connections with a JWT that one of them signed are meant.
+      - Public keys of signing keys. Connections with a JWT that one of them signed are selected.
     type: list
     elements: str
   identity_keys:
     description:
-      - Connections with a JWT that the identity key of their account signed are meant. With C(strict_signing_key_usage) of the operator servers refuse these
-        JWTs. Temporary users of tasks do not count, the user of O(creds_path) does. Close connections by another one.
+      - Connections with a JWT that the identity key of their account signed are selected. With C(strict_signing_key_usage) of the operator, servers refuse
+        these JWTs. Temporary users of tasks are not selected, but the user of O(creds_path) is. To close connections, use another user.
     type: bool
     default: false
   since:
     description:
       - The time from which RV(closed_since) and RV(seconds) count, in unix seconds or RFC 3339. The default is when the task starts.
-      - With O(state=absent), connections that servers ended since then as their users were revoked count as changed too.
+      - With O(state=absent), connections that servers closed since then because their users were revoked count as changed too.
     type: str
   expected_servers:
     description:
-      - The names of the servers that have to be there. The task does its work on those that answer, and then fails if one of these did not.
+      - The names of the servers that have to answer. The task does its work on those that answer, and then fails if one of these did not.
 """
 
 EXAMPLES = r"""
-- name: Who would be refused by a strict operator
+- name: List the connections that servers of a strict operator would refuse
   natsops.security.nats_connections:
     servers: [tls://n1.example.com:4222]
     creds_path: /etc/nats/sys.creds
     identity_keys: true
 
-- name: Who is connected to the account
+- name: List the connections of the account
   natsops.security.nats_connections:
     servers: [tls://n1.example.com:4222]
     creds_path: /etc/nats/sys.creds
     account: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 
-- name: Close the connections of a user that was revoked, and insist on all three servers
+- name: Close the connections of a user that was revoked, and require all three servers
   natsops.security.nats_connections:
     servers: [tls://n1.example.com:4222]
     expected_servers: [n1, n2, n3]
@@ -106,7 +106,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 connections:
-  description: The connections, those that are open first, then those that servers remember as closed, the last one first.
+  description: The connections. Open ones are first, then those that servers remember as closed, the last one first.
   returned: success, and failure once servers have answered
   type: list
   elements: dict
@@ -130,7 +130,7 @@ connections:
       description: Where it comes from.
       type: str
     client:
-      description: What the client says of itself, its name, language and version.
+      description: The name, language and version that the client reports.
       type: str
     kind:
       description: V(nats), V(mqtt), V(websocket) or V(Leafnode).
@@ -145,7 +145,7 @@ connections:
       description: When its JWT was issued. Omitted for bearer tokens, which servers do not show.
       type: str
     kicked:
-      description: Whether the task had the server close it, or would have in check mode.
+      description: Whether the task made the server close it, or would in check mode.
       type: bool
     closed_at:
       description: When it was closed. Only if it is.
@@ -160,12 +160,12 @@ open:
   type: int
   sample: 0
 closed_since:
-  description: How many servers ended since O(since), clients that left by themselves not counted.
+  description: How many connections servers closed since O(since), without those that clients closed themselves.
   returned: success, and failure once servers have answered
   type: int
   sample: 2
 seconds:
-  description: How many seconds after O(since) a server ended the last one, by the clock of its server.
+  description: How many seconds after O(since) the last of these was closed, by the clock of its server.
   returned: success, and failure once servers have answered
   type: float
   sample: 0.731

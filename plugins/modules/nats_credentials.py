@@ -2,34 +2,34 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: the creds files of one host, with keys that are born there."""
+"""Module: the creds files of one host, with keys that are created there."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nats_credentials
 version_added: 0.1.0
-short_description: Keep the creds files of one host, with keys that are born on it
+short_description: Manage the creds files of one host, with keys that are created on it
 description:
-  - Works on all creds files of a host at once, in two steps around the task that signs. With O(state=prepared) every user has a key pair on this host
-    afterwards, and the public keys are returned. With O(state=present) the JWTs that were signed for these keys come into the creds files.
-  - The seed of a new key waits in a file beside the creds file, for its owner alone, until the JWT is there. It is in no result, and in no other file.
-  - A creds file appears complete, with its owner and mode. A run that is killed at any moment leaves the files that were there, and the next run
-    completes it.
-  - A file that holds content other than creds of this user is an error, and stays. All users are checked before anything is written.
+  - Works on all creds files of a host at once, in two steps before and after the task that signs. With O(state=prepared), every user gets a key pair
+    on this host, and the public keys are returned. With O(state=present), the JWTs that were signed for these keys are written into the creds files.
+  - Until the JWT exists, the seed of a new key is in a file beside the creds file that only its owner can read. It is in no result, and in no other file.
+  - Creds files are created complete, with their owner and mode. A run that is killed at any moment leaves the existing files unchanged, and the
+    next run completes it.
+  - A file that holds content other than creds of this user is an error and is not changed. All users are checked before anything is written.
   - The role natsops.security.credentials runs it on the hosts of applications, with M(natsops.security.nats_store) in between.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
 author: NatsOps authors (@natsops)
 requirements:
-  - nkeys, for keys that are born on the host. Creds that are delivered, and their removal, need nothing but Python.
+  - nkeys, for keys that are created on the host. Creds that are delivered, and their removal, require only Python.
 options:
   state:
     description:
-      - V(prepared) makes the keys that are missing, and removes the files of users with C(state=absent).
+      - V(prepared) creates the keys that are missing, and removes the files of users with C(state=absent).
       - V(present) writes creds files.
-      - V(notified) takes note that the handlers of changed files have run.
+      - V(notified) records that the handlers of changed files have run.
     type: str
     choices: [prepared, present, notified]
     default: present
@@ -49,24 +49,24 @@ options:
         type: str
         required: true
       renamed_from:
-        description: The name that the user had before. A creds file with that name in its JWT is that of the user, too.
+        description: The name that the user had before. A creds file with that name in its JWT is accepted too.
         type: str
       path:
-        description: The creds file. Its folder has to be there.
+        description: The creds file. Its folder has to exist.
         type: path
         required: true
       owner:
-        description: The user of this host that the file belongs to. If omitted, the file keeps its owner, and a new one belongs to who runs the task.
+        description: The user of this host that the file belongs to. If omitted, the file keeps its owner, and a new one belongs to the user that runs the task.
         type: str
       group:
-        description: The group of the file, likewise.
+        description: The group of the file. Defaults to the current one, or to that of the user that runs the task.
         type: str
       mode:
         description: The permissions of the file.
         type: str
         default: "0600"
       state:
-        description: Whether the file is there.
+        description: Whether the file exists.
         type: str
         choices: [present, absent]
         default: present
@@ -75,16 +75,16 @@ options:
         type: str
       public_key:
         description:
-          - The key that the user has where it is signed. With another one, or none, on this host the task fails, unless a rotation made that key here with
-            O(users[].rotated_key), and the creds are of one of O(users[].earlier_keys).
+          - The key of the user on the signing host. If this host has another key, or none, the task fails, unless a rotation made that key here with
+            O(users[].rotated_key), and the creds have one of O(users[].earlier_keys).
         type: str
       claimed_by:
-        description: Hosts that ask for the same user, this one included. With more than one no key is made, as each would make another one.
+        description: Hosts that ask for the same user, including this one. If there are several, no key is created, because each would create a different one.
         type: list
         elements: str
         default: []
       jwt:
-        description: The JWT for the key on this host. Null is one that check mode does not sign.
+        description: The JWT for the key on this host. Null for a JWT that check mode does not sign.
         type: str
       creds:
         description: The content of a creds file that was made elsewhere.
@@ -98,11 +98,11 @@ options:
         default: []
       rotated_key:
         description:
-          - With O(state=prepared), the public key that a rotation takes away. Where the creds are of it, a new key is made beside them, which the creds get as
-            soon as its JWT is there, and nothing else is made.
+          - With O(state=prepared), the public key that a rotation replaces. If the creds have this key, a new key is created beside them, which the creds get
+            as soon as its JWT exists, and nothing else is created.
         type: str
       notify:
-        description: Whether handlers have to run when the file changes. Until O(state=notified) that is kept in an empty file beside it.
+        description: Whether handlers have to run when the file changes. Until O(state=notified), this is recorded by an empty file beside it.
         type: bool
         default: false
   operator:
@@ -132,7 +132,7 @@ EXAMPLES = r"""
   delegate_to: signing-host
   register: signed
 
-- name: Put the creds together
+- name: Write the creds files
   natsops.security.nats_credentials:
     users:
       - {account: APP, name: orders, path: /etc/orders/nats.creds, owner: orders, jwt: "{{ signed.users['APP/orders'].jwt }}"}
@@ -152,19 +152,19 @@ users:
       description: The creds file.
       type: str
     public_key:
-      description: The key of the user on this host. A placeholder in check mode where it would be made, null where there is none.
+      description: The key of the user on this host. In check mode, a placeholder for a key that would be created. Null if there is none.
       type: str
     next_public_key:
-      description: The key that follows in a rotation, made on this host. A placeholder in check mode where it would be made. Otherwise null.
+      description: The next key in a rotation, created on this host. In check mode, a placeholder for a key that would be created. Null if there is none.
       type: str
     expires:
-      description: When the JWT in the file expires. Null where it never does, or is not there.
+      description: When the JWT in the file expires. Null if it never expires or does not exist.
       type: str
     digest:
-      description: The SHA-256 of the JWT in the file, to see whether it is the one that was signed. Null without a file.
+      description: The SHA-256 of the JWT in the file, to compare it with the one that was signed. Null without a file.
       type: str
     changed:
-      description: Whether this task changed something of the user.
+      description: Whether this task changed a file of the user.
       type: bool
     due:
       description: Whether the file has to be written or corrected regardless of its JWT.
@@ -209,7 +209,7 @@ def main() -> None:
                     "earlier_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
                     "rotated_key": {"type": "str", "no_log": False},
                     "claimed_by": {"type": "list", "elements": "str", "default": []},
-                    "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+                    "jwt": {"type": "str", "no_log": True},  # the JWT of a bearer is a secret
                     "creds": {"type": "str", "no_log": True},
                     "notify": {"type": "bool", "default": False},
                 },

@@ -9,10 +9,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nats_creds
 version_added: 0.1.0
-short_description: Keep a creds file made of a JWT and a seed
+short_description: Manage a creds file made of a JWT and a seed
 description:
-  - Puts the JWT of a user and its seed together, in the file that clients want. The JWT may come from another host, the seed need not leave this one.
-  - The file is replaced when the JWT is another one. It is left alone, and the task fails, when it holds content other than creds of this user.
+  - Combines the JWT of a user and its seed in the file that clients require. The JWT may come from another host, and the seed does not have to leave this one.
+  - The file is replaced if the JWT is another one. If it holds content other than creds of this user, the task fails and the file is not changed.
   - With the JWT of the account, the task also fails if none of the account's keys signed the JWT of the user.
 extends_documentation_fragment:
   - natsops.security.attributes
@@ -57,7 +57,7 @@ options:
     type: str
   state:
     description:
-      - Whether the creds file is there.
+      - Whether the creds file exists.
     type: str
     choices: [present, absent]
     default: present
@@ -72,7 +72,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Put the JWT that the signing host made together with the seed that lives here
+- name: Combine the JWT from the signing host with the seed on this host
   natsops.security.nats_creds:
     path: /etc/nats/orders-client.creds
     jwt_path: /etc/nats/orders.jwt
@@ -86,7 +86,7 @@ public_key:
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
-  description: What the JWT says, in words of the options of M(natsops.security.nats_user). Fields with their default value are omitted.
+  description: The claims of the JWT, in the names of the options of M(natsops.security.nats_user). Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU..."}
@@ -152,7 +152,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _check_signer(user: Claims, account: Found | None) -> None:
-    """NatsSecurityError for the JWT of a user of another account, where the account is known."""
+    """NatsSecurityError for the JWT of a user of another account, if the account is known."""
     if account is None:
         return
     key, name = account.claims.subject, account.claims.name or account.claims.subject
@@ -162,7 +162,7 @@ def _check_signer(user: Claims, account: Found | None) -> None:
         )
     if user.body.issuer_account not in ("", key):
         raise NatsSecurityError(
-            f"jwt: it is about a user of the account {user.body.issuer_account}, not of {name} ({key})."
+            f"jwt: this is the JWT of a user of the account {user.body.issuer_account}, not of {name} ({key})."
         )
 
 
@@ -183,7 +183,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "jwt_path": {"type": "path"},
-            "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+            "jwt": {"type": "str", "no_log": True},  # the JWT of a bearer is a secret
             "account_jwt_path": {"type": "path"},
             "account_jwt": {"type": "str"},
             "key_path": {"type": "path", "no_log": False},

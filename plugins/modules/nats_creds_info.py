@@ -2,7 +2,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: whether servers let the users of creds files in."""
+"""Module: whether servers accept the users of creds files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ version_added: 0.1.0
 short_description: Connect with creds files, and return what each server answers
 description:
   - Connects to every server with every creds file, and disconnects.
-  - A server gives no reason when it refuses a user. Where the JWT itself or that of the account shows why, the result has it. For what only the servers
-    know, ask them with M(natsops.security.nats_resolver_info); the role P(natsops.security.credentials#role) does so.
+  - A server gives no reason when it refuses a user. If the JWT itself or that of the account shows the reason, it is in the result. For other reasons,
+    ask the servers with M(natsops.security.nats_resolver_info), as the role P(natsops.security.credentials#role) does.
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats
@@ -40,7 +40,7 @@ options:
     required: true
   account_jwts:
     description:
-      - JWTs of the accounts of these users, to see what they have against them.
+      - JWTs of the accounts of these users, to find the reason for a refusal in them.
     type: list
     elements: str
     default: []
@@ -57,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 connected:
-  description: Whether every server lets every user in.
+  description: Whether every server accepts every user.
   returned: success
   type: bool
 users:
@@ -85,15 +85,15 @@ users:
       description: When its JWT was issued, in unix seconds.
       type: int
     connected:
-      description: Whether every server lets it in.
+      description: Whether every server accepts it.
       type: bool
     reason:
       description:
-        - V(connected), or what is in the way, V(expired), V(not_yet_valid), V(revoked), V(unknown_signer), V(refused) where a server refuses it for a
-          reason of its own, or V(unreachable).
+        - V(connected), or the reason why not, V(expired), V(not_yet_valid), V(revoked), V(unknown_signer), V(refused) if a server refuses it for another
+          reason, or V(unreachable).
       type: str
     message:
-      description: The same in words, for each server where there is more than one answer.
+      description: The same as a sentence, for each server if their answers differ.
       type: str
   sample: [{"path": "/etc/orders/nats.creds", "name": "orders", "connected": false, "reason": "expired", "message": "its JWT expired at 2026-01-31T12:00:00Z"}]
 """

@@ -11,12 +11,12 @@ module: nats_diagnose
 version_added: 0.1.0
 short_description: Find out why NATS servers refuse a user, and what to do
 description:
-  - Really connects to every server as the user, and disconnects. A server that refuses a user answers C(Authorization Violation) for any reason.
-    This module returns the reason for each server, with an advice, and in what servers differ.
-  - What the creds show by themselves is found without anything else. With a store (O(store_path)) or the JWT of the account (O(jwts)), what the account says
-    about the user is compared too. With access to the system account (O(creds_path) or O(system_signer_path) and their like), what each server really holds,
-    which operator it trusts and what time it has.
-  - Creds that cannot be right, such as a seed of another key, are not sent to any server.
+  - Connects to every server as the user, and disconnects. A server that refuses a user answers C(Authorization Violation) for any reason.
+    This module returns the reason and an advice for each server, and how servers differ.
+  - Reasons in the creds themselves are found without further options. With a store (O(store_path)) or the JWT of the account (O(jwts)), reasons in the account
+    are found too. With access to the system account (such as O(creds_path) or O(system_signer_path)), the module also reads which JWT of the account each
+    server holds, which operator it trusts and what time it has.
+  - Creds that cannot be correct, such as those with the seed of another key, are not sent to any server.
   - It changes nothing.
 extends_documentation_fragment:
   - natsops.security.attributes.info
@@ -36,7 +36,7 @@ requirements: [nkeys, "nats-py >= 2.16 (with access to the system account)"]
 notes:
   - Clients do not connect to an account server, so O(account_server_url) is an error here.
   - Access to the system account is optional here. The options for it are those of M(natsops.security.nats_resolver_info).
-  - Hours in a time zone of a name need the time zones of this host, and Python 3.9 or later.
+  - To check the times of a user in a named time zone, this host needs its time zone data and Python 3.9 or later.
 options:
   user_creds_path:
     description:
@@ -48,12 +48,12 @@ options:
     type: str
   user:
     description:
-      - The user in the store O(store_path), as V(ACCOUNT/USER) or by its public key. It connects with its creds in O(keys_dir); where there are none, with its
+      - The user in the store O(store_path), as V(ACCOUNT/USER) or by its public key. It connects with its creds in O(keys_dir), or if there are none, with its
         JWT in the store and its seed in O(keys_dir).
     type: str
   keys_dir:
     description:
-      - The folder of the keystore, for O(user). That of C(nsc) if omitted, C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
+      - The folder of the keystore, for O(user). Defaults to that of C(nsc), C($NKEYS_PATH) or C($XDG_DATA_HOME/nats/nsc/keys).
     type: path
   connect_as:
     description:
@@ -64,8 +64,8 @@ options:
     default: client
   actions:
     description:
-      - What the user is to be able to do once it is connected. What is missing for it is the cause V(permission_missing). Nothing is published to find out,
-        the claims that the server holds are looked at, or what it reports to the user of its permissions.
+      - What the user has to be able to do once it is connected. If it lacks a permission for it, the cause is V(permission_missing). Nothing is published to
+        find out; the claims that the server holds are checked, or the permissions that it reports to the user.
       - Each has one of C(publish), C(subscribe), C(request), C(stream), C(kv) and C(object_store).
     type: list
     elements: dict
@@ -73,7 +73,7 @@ options:
     suboptions:
       publish:
         description:
-          - A subject to publish to. With wildcards, all that they cover.
+          - A subject to publish to. With wildcards, all subjects that they cover.
         type: str
       subscribe:
         description:
@@ -89,11 +89,11 @@ options:
         type: str
       inbox:
         description:
-          - Where answers arrive. The default is V(_INBOX.>); name another one for clients that have an inbox prefix of their own.
+          - Where answers arrive. The default is V(_INBOX.>); set another one for clients that have an inbox prefix of their own.
         type: str
       stream:
         description:
-          - A stream of JetStream, to read from. Ask for what is published into it with C(publish).
+          - A JetStream stream to read from. To publish into it, use C(publish).
         type: str
       kv:
         description:
@@ -105,29 +105,29 @@ options:
         type: str
       access:
         description:
-          - What to do with it, V(read) or V(manage) a stream, V(read), V(write) or V(watch) a key-value bucket, V(read) or V(write) an object store. All if
+          - The access to it, V(read) or V(manage) a stream, V(read), V(write) or V(watch) a key-value bucket, V(read) or V(write) an object store. All if
             omitted.
         type: list
         elements: str
         choices: [read, write, watch, manage]
   fail_if_refused:
     description:
-      - Fail where a server does not let the user in, or does not let it do one of O(actions). Otherwise that is a result like any other.
+      - Fail if a server refuses the user, or does not allow one of O(actions). Otherwise the task succeeds and the result shows it.
     type: bool
     default: false
   expected_servers:
     description:
-      - The names of servers that have to be there. RV(missing_servers) has those that were neither connected to nor answered the system account.
+      - The names of servers that have to answer. RV(missing_servers) has those that were neither connected to nor answered the system account.
 """
 
 EXAMPLES = r"""
-- name: Why can the application not connect?
+- name: Find out why the application cannot connect
   natsops.security.nats_diagnose:
     user_creds_path: /etc/orders/nats.creds
     servers: [tls://n1.example.com:4222, tls://n2.example.com:4222]
   register: orders
 
-- name: What is missing for the user to read its configuration and to take orders?
+- name: Find out which permissions the user lacks to read its configuration and to receive orders
   natsops.security.nats_diagnose:
     user_creds_path: /etc/orders/nats.creds
     servers: [tls://n1.example.com:4222]
@@ -136,7 +136,7 @@ EXAMPLES = r"""
       - {subscribe: orders.new, queue: workers}
       - {request: prices.get}
 
-- name: Ask the servers too, and stop where one refuses it
+- name: Ask the servers too, and fail if one refuses the user
   natsops.security.nats_diagnose:
     user: APP/orders
     store_path: /etc/nats/stores/ACME
@@ -153,17 +153,17 @@ connected:
   type: bool
 cause:
   description:
-    - V(connected), or the cause of the first server that does not let the user in. RV(servers[].cause) has the words.
+    - V(connected), or the cause of the first server that refuses the user. RV(servers[].cause) lists the values.
   returned: success, and failure of O(fail_if_refused)
   type: str
   sample: revoked
 message:
-  description: What is wrong and what to do, of all servers.
+  description: What is wrong and what to do, for all servers.
   returned: success, and failure of O(fail_if_refused)
   type: str
-  sample: The JWT of the user orders expired at 2027-01-31T12:00:00Z; it is 2027-02-01T08:00:00Z there. Issue the user again with a later end.
+  sample: The JWT of the user orders expired at 2027-01-31T12:00:00Z; it is 2027-02-01T08:00:00Z there. Issue the user again with a later expiry.
 servers:
-  description: What came of each server, in the order of O(servers).
+  description: The result of each server, in the order of O(servers).
   returned: success, and failure of O(fail_if_refused)
   type: list
   elements: dict
@@ -172,7 +172,7 @@ servers:
       description: The URL, without credentials.
       type: str
     name:
-      description: The name of the server; empty where it did not say.
+      description: The name of the server; empty if it did not report it.
       type: str
     version:
       description: Its version.
@@ -182,18 +182,18 @@ servers:
       type: bool
     cause:
       description:
-        - V(connected), or what is in the way.
-        - "By the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(malformed_creds) where clients do not
-          find what is right, V(expired), V(not_yet_valid), V(invalid_claims)."
-        - "By the account and the operator: V(unknown_account), V(account_outdated), V(account_not_loaded), V(account_expired), V(account_not_yet_valid),
+        - V(connected), or the cause.
+        - "In the creds: V(malformed_token), V(not_a_user), V(malformed_seed), V(wrong_seed), V(malformed_creds) if clients cannot
+          parse them, V(expired), V(not_yet_valid), V(invalid_claims)."
+        - "In the account and the operator: V(unknown_account), V(account_outdated), V(account_not_loaded), V(account_expired), V(account_not_yet_valid),
           V(account_invalid), V(untrusted_operator_key), V(other_operator), V(unknown_signer), V(strict_mode), V(scope_conflict), V(revoked),
           V(bearer_forbidden), V(auth_callout)."
-        - "By how, from where and when it connects: V(connection_type), V(mqtt_needs_bearer), V(source_network), V(hours), V(proxy_required)."
-        - "By limits: V(account_connection_limit), V(server_connection_limit), V(subscription_limit), V(token_too_long)."
-        - "On the way: V(unresolvable), V(closed_port), V(unreachable), V(no_answer), V(wrong_port), V(not_nats), V(not_operator_mode), V(protocol),
-          V(tls_first), V(tls_not_first), V(tls_not_offered), V(tls_untrusted), V(tls_name), V(tls_client_certificate), V(tls_failed)."
-        - V(permission_missing) and V(jetstream_disabled) where it is connected, and may not do one of O(actions).
-        - V(refused) where nothing that is known explains it.
+        - "In the way, place or time of connecting: V(connection_type), V(mqtt_needs_bearer), V(source_network), V(hours), V(proxy_required)."
+        - "Limits: V(account_connection_limit), V(server_connection_limit), V(subscription_limit), V(token_too_long)."
+        - "On the network: V(unresolvable), V(closed_port), V(unreachable), V(no_answer), V(wrong_port), V(not_nats), V(not_operator_mode),
+          V(protocol), V(tls_first), V(tls_not_first), V(tls_not_offered), V(tls_untrusted), V(tls_name), V(tls_client_certificate), V(tls_failed)."
+        - V(permission_missing) and V(jetstream_disabled) if it is connected, but may not do one of O(actions).
+        - V(refused) if nothing that is known explains it.
       type: str
     message:
       description: The same in a sentence.
@@ -203,11 +203,11 @@ servers:
       type: str
     basis:
       description:
-        - What the cause is based on, V(creds), V(server) (it holds or answers it), V(store) (the store shows it, and the server was not asked), or V(none).
+        - The source of the cause, V(creds), V(server) (what it holds or answers), V(store) (the store shows it, and the server was not asked), or V(none).
       type: str
     notes:
       description:
-        - What else was noticed, such as a clock that is wrong, an account that is older than that in the store, or claims of the user and its account that
+        - Other observations, such as a clock that is wrong, an account that is older than that in the store, or claims of the user and its account that
           the server is too old to enforce.
       type: list
       elements: str
@@ -215,26 +215,26 @@ servers:
       description: How many seconds the clock of the server is ahead of that of this host. Not known without access to the system account.
       type: float
     account_issued_at:
-      description: When the JWT of the account was issued that the server has. Not known without access to the system account.
+      description: When the JWT of the account on the server was issued. Not known without access to the system account.
       type: str
     actions:
       description:
-        - Of each of O(actions), where the user is connected, whether it is C(allowed) (null where that is not known), and what is C(missing), each with the
-          subject as C(publish) or C(subscribe), and with C(reason). C(basis) is as that of the cause.
+        - For each of O(actions), if the user is connected, whether it is C(allowed) (null if that is not known), and what is C(missing), each with the subject
+          as C(publish) or C(subscribe), and with C(reason). C(basis) is as for the cause.
       type: list
       elements: dict
     error:
-      description: What the server answered, or the network.
+      description: The answer of the server, or the error of the network.
       type: str
   sample:
     - url: nats://n1.example.com:4222
       name: n1
       connected: false
       cause: account_outdated
-      message: The server n1 holds the account APP as of 2027-01-31T12:00:00Z, the store has it as of 2027-02-01T08:00:00Z.
+      message: The server n1 holds the JWT of the account APP issued at 2027-01-31T12:00:00Z, the store has one issued at 2027-02-01T08:00:00Z.
       advice: Push the account, with nats_resolver or the role resolver.
 differences:
-  description: In what servers differ, such as the cause, or the JWT of the account that they hold.
+  description: How servers differ, such as in the cause, or in the JWT of the account that they hold.
   returned: success, and failure of O(fail_if_refused)
   type: list
   elements: str
@@ -246,7 +246,7 @@ missing_servers:
   elements: str
   sample: [n3]
 user:
-  description: The user by its JWT; null where that cannot be read.
+  description: The user in the JWT; null if that cannot be read.
   returned: success, and failure of O(fail_if_refused)
   type: dict
   contains:
@@ -263,10 +263,10 @@ user:
       description: The key that signed its JWT.
       type: str
     issued_at:
-      description: When that was.
+      description: When the JWT was issued.
       type: str
     expires:
-      description: When the JWT expires; empty where it does not.
+      description: When the JWT expires; empty if it does not.
       type: str
   sample: {"name": "orders", "issued_at": "2027-01-31T12:00:00Z", "expires": ""}
 """

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: what a token says, and whether it holds."""
+"""Module: the claims of a token, and whether it is valid."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ options:
   parents:
     description:
       - The JWTs above the token, in any order. For a user these are its account's and its operator's, for an account its operator's.
-      - The topmost is trusted.
+      - The topmost one is trusted.
     type: list
     elements: dict
     suboptions:
@@ -45,13 +45,13 @@ options:
         type: str
   valid_at:
     description:
-      - Times to tell the validity at, in RFC 3339, or as a duration from now such as V(+14d).
+      - Times at which to check the validity, in RFC 3339, or as a duration from now such as V(+14d).
     type: list
     elements: str
 """
 
 EXAMPLES = r"""
-- name: Look into a creds file, verify it up to the operator
+- name: Decode a creds file and verify it up to the operator
   natsops.security.nats_jwt_info:
     jwt_path: /etc/nats/orders.creds
     parents:
@@ -60,7 +60,7 @@ EXAMPLES = r"""
     valid_at: [+14d]
   register: orders
 
-- name: Fail when the creds do not hold, or expire within two weeks
+- name: Fail if the creds are not valid, or expire within two weeks
   ansible.builtin.assert:
     that:
       - orders.valid
@@ -85,33 +85,33 @@ public_key:
   type: str
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 claims:
-  description: The claims of the token, in words of the options of the module that makes such tokens. Fields with their default value are omitted.
+  description: The claims of the token, in the names of the options of the module that issues such tokens. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU...", "expires": "2027-01-31T12:00:00Z"}
 payload:
-  description: The payload of the token as it stands there, without what a client sent to connect in an authorization request.
+  description: The payload of the token, unchanged, but without what a client sent to connect in an authorization request.
   returned: success
   type: dict
   sample: {"iat": 1795434363, "name": "orders", "nats": {"type": "user", "version": 2}}
 unknown_fields:
-  description: Members of the payload that this version of the collection does not know.
+  description: Members of the payload that this version of the collection does not support.
   returned: success
   type: list
   elements: str
   sample: []
 has_seed:
-  description: Whether the file holds a seed too, and so is a secret.
+  description: Whether the file also holds a seed, and is therefore secret.
   returned: success
   type: bool
   sample: true
 valid:
-  description: Whether the token holds now, as far as O(parents) tell.
+  description: Whether the token is valid now, as far as it can be verified with O(parents).
   returned: success
   type: bool
   sample: true
 problems:
-  description: Why the token does not hold now.
+  description: Why the token is not valid now.
   returned: success
   type: list
   elements: str
@@ -127,42 +127,42 @@ not_yet_valid:
   type: bool
   sample: false
 verified:
-  description: Whether the chain of issuers leads up to the topmost of O(parents). Null without parents.
+  description: Whether the chain of issuers leads to the topmost of O(parents). Null without parents.
   returned: success
   type: bool
   sample: true
 wrong_issuer:
-  description: Whether the issuer is not a key of the one that should have signed. Null where that is not among O(parents).
+  description: Whether the issuer is not a key of the account or operator that should have signed. Null if that is not among O(parents).
   returned: success
   type: bool
   sample: false
 revoked:
-  description: Whether the token is revoked by its account, or an activation by the export. Null where that is not among O(parents).
+  description: Whether the token is revoked by its account, or an activation by the export. Null if the account is not among O(parents).
   returned: success
   type: bool
   sample: false
 role:
-  description: The role of the scope that the user's permissions come from, where the account is among O(parents).
+  description: The role of the scope that the user's permissions come from, if the account is among O(parents).
   returned: success
   type: str
   sample: reader
 issues:
-  description: What the rules of NATS's Go library and of the server have to say about the claims.
+  description: The issues that the rules of NATS's Go library and of the server find in the claims.
   returned: success
   type: list
   elements: dict
   contains:
     path:
-      description: Where in the claims.
+      description: The place in the claims.
       type: str
     message:
       description: What is wrong.
       type: str
     source:
-      description: Whose rule it is, V(library) or V(server).
+      description: The source of the rule, V(library) or V(server).
       type: str
     blocking:
-      description: Whether the token is refused for it.
+      description: Whether the token is refused because of it.
       type: bool
   sample: []
 validity:
@@ -175,10 +175,10 @@ validity:
       description: The time.
       type: str
     valid:
-      description: Whether the token holds then.
+      description: Whether the token is valid at that time.
       type: bool
     problems:
-      description: Why it does not.
+      description: Why it is not valid.
       type: list
       elements: str
   sample: [{"at": "2027-01-31T12:00:00Z", "valid": true, "problems": []}]
@@ -224,7 +224,7 @@ def main() -> None:
         _task,
         argument_spec={
             "jwt_path": {"type": "path"},
-            "jwt": {"type": "str", "no_log": True},  # that of a bearer is a secret
+            "jwt": {"type": "str", "no_log": True},  # the JWT of a bearer is a secret
             "parents": {
                 "type": "list",
                 "elements": "dict",

@@ -9,10 +9,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nats_nkey
 version_added: 0.1.0
-short_description: Keep a NATS key pair in a file, or make one that no file keeps
+short_description: Manage a NATS key pair in a file, or create one without a file
 description:
-  - Makes a key pair of any type that NATS knows, and keeps its seed in a file that only its owner can read.
-  - A key is never replaced unless O(regenerate=true), because a key that is lost cannot be made again.
+  - Creates a key pair of any NATS type, and keeps its seed in a file that only its owner can read.
+  - A key is never replaced unless O(regenerate=true), because a lost key cannot be created again.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -29,9 +29,9 @@ options:
   path:
     description:
       - The seed file. A decorated seed and a creds file are read too.
-      - A file that holds anything else is an error and stays as it is.
-      - If omitted, the key is kept nowhere. That of O(seed) is reported, or a new one is made each time and returned, also in check mode, which needs
-        O(return_seed=true).
+      - A file that holds anything else is an error and is not changed.
+      - If omitted, the key is not kept in a file. The key of O(seed) is reported, or a new one is created each time and returned, also in check mode,
+        which requires O(return_seed=true).
     type: path
   type:
     description:
@@ -41,28 +41,28 @@ options:
     required: true
   seed:
     description:
-      - The seed that the file is to hold, for example from a vault. If omitted, a random one is made.
+      - The seed to write to the file, for example from a vault. If omitted, a random one is created.
       - Another seed in the file is an error, unless O(regenerate=true).
     type: str
   regenerate:
     description:
-      - Replace the key that is there, also one of another type. Use it with O(backup). Needs O(path).
-      - Without O(seed) this makes a new key every time.
+      - Replace the existing key, even if it is of another type. Use it with O(backup). Requires O(path).
+      - Without O(seed), this creates a new key every time.
     type: bool
     default: false
   public_key_path:
     description:
-      - A file to keep the public key in, for everybody to read.
-      - A file that holds anything else than a public key is an error and stays as it is.
+      - A file to keep the public key in, readable by all users.
+      - A file that holds anything other than a public key is an error and is not changed.
     type: path
   return_seed:
     description:
-      - Return the seed. Use C(no_log=true) on such a task, and do not write what it registers anywhere.
+      - Return the seed. Use C(no_log=true) on such a task, and do not write its registered result to a file.
     type: bool
     default: false
   state:
     description:
-      - Whether the key is there. With V(absent) the seed file is removed, and the file of O(public_key_path) with it. V(absent) needs O(path).
+      - Whether the key exists. With V(absent), the seed file is removed, and the file of O(public_key_path) with it. V(absent) requires O(path).
     type: str
     choices: [present, absent]
     default: present
@@ -82,7 +82,7 @@ EXAMPLES = r"""
     path: /etc/nats/acme.nk
     type: operator
 
-- name: Make a key for a user and keep its public half for others to read
+- name: Make a key for a user and keep its public key for others to read
   natsops.security.nats_nkey:
     path: /etc/nats/orders.nk
     type: user
@@ -177,7 +177,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _check_content(params: dict[str, Any]) -> None:
-    """NatsSecurityError for what needs a file, where the task names none."""
+    """NatsSecurityError for options that require a file, if the task names none."""
     for option, given in (("state=absent", params["state"] == "absent"), ("regenerate", params["regenerate"])):
         if given:
             raise NatsSecurityError(f"{option} needs path: without it there is no key to remove or to replace.")
@@ -212,7 +212,7 @@ def _check_public_key_file(module: CarefulModule, path: str) -> None:
         nkey.from_public_key(text.strip())
     except NatsSecurityError as error:
         raise NatsSecurityError(
-            f"public_key_path: {path} holds content other than a public key, it is left as it is. {error}"
+            f"public_key_path: {path} holds content other than a public key, it is left unchanged. {error}"
         ) from None
 
 
@@ -220,14 +220,14 @@ def _wanted(module: CarefulModule, old: nkey.KeyPair | None) -> Key:
     params = module.params
     key_type, path = params["type"], params["path"]
     if params["seed"] is None and path is None:
-        # Also in check mode: nothing keeps this key, and later tasks of the play have one to go on with.
+        # Also in check mode: this key is not kept in a file, and later tasks of the play need one.
         return new_content(module, key_type)
     if params["seed"] is not None:
         given = parse_seed(params["seed"], "seed", key_type)
         if old is not None and old.public_key != given.public_key and not params["regenerate"]:
             raise NatsSecurityError(
                 f"path: {path} holds the key {old.public_key}, the seed is that of {given.public_key}. "
-                "It is left as it is; regenerate=true replaces it."
+                "It is left unchanged; regenerate=true replaces it."
             )
         return Key(key_type, given, path)
     if old is not None and not params["regenerate"]:
@@ -257,7 +257,7 @@ def _absent(module: CarefulModule, old: nkey.KeyPair | None) -> dict[str, Any]:
 
 
 def main(make: Callable[..., CarefulModule] | None = None) -> None:
-    """Run the module, which `make` makes where the controller runs it in its own process."""
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(
         _task,
         argument_spec={

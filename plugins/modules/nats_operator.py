@@ -11,11 +11,12 @@ module: nats_operator
 version_added: 0.1.0
 short_description: Create, correct, renew or remove the JWT of a NATS operator
 description:
-  - The options describe the whole of the operator's claims. What they omit has its default, except for signing keys, which are never dropped by omission.
-  - The JWT that is there is kept as long as it verifies, means what the task says and is not due for renewal. Otherwise a new one is issued, and the
-    result says why.
+  - The options describe the whole of the operator's claims. Options that are omitted have their defaults, except for signing keys, which are never dropped by
+    omission.
+  - The existing JWT is kept as long as it verifies, matches the options and is not due for renewal. Otherwise a new one is issued, and the result has
+    the reasons.
   - The operator signs its own JWT with its own key, unless a signer is given.
-  - Servers have to be restarted to learn of a changed operator JWT.
+  - Servers have to be restarted to use a changed operator JWT.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -73,18 +74,18 @@ public_key:
   type: str
   sample: OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL
 jwt:
-  description: The JWT that holds now. Not in check mode when a new one would be issued.
+  description: The current JWT. Not in check mode if a new one would be issued.
   returned: when the state is present
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
 claims:
   description:
-    - The claims of the JWT, in words of the options. Fields with their default value are omitted.
+    - The claims of the JWT, in the names of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "ACME", "subject": "OBXR...", "strict_signing_key_usage": true}
 reasons:
-  description: Why the JWT was issued again, in words. Empty when it was kept.
+  description: The reasons why the JWT was issued again. Empty if it was kept.
   returned: success
   type: list
   elements: str
@@ -103,8 +104,8 @@ signing_keys:
   sample: ["OCRP7HHMMYJYOJ73YYUNVNTHPKAW2FYQWF6SI6SISML662ALA4NMDEGK"]
 unsigned:
   description:
-    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+    - The request that waits for a signature by a key elsewhere, with the C(path) and the C(checksum) of the file, its name in C(requests), and the public
+      key of the signer in C(issuers). Null if there is none. In check mode, a request whose keys would be created has no checksum and no name.
   returned: with O(unsigned_path)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
@@ -165,7 +166,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     signing = signer(module, "operator", key)
     existing = Existing(own_token(module, place_of_jwt, "operator"))
     known = existing.found[1].body.signing_keys if existing.found else []
-    # Any other signer is a problem of its own. That a JWT names its own signer proves nothing, so these keys do not count for that.
+    # Any other signer is a separate problem. That a JWT lists its own signer proves nothing, so these keys are not accepted for that.
     if signing.named in (*(one.planned for one in keys), *known):
         above = Parent(f"operator {params['name']}", frozenset([signing.named, *(one.planned for one in keys)]))
         existing = ours(module, place_of_jwt, existing.found, above, key.planned)
@@ -190,7 +191,7 @@ OPTIONS = (
 
 
 def main(make: Callable[..., CarefulModule] | None = None) -> None:
-    """Run the module, which `make` makes where the controller runs it in its own process."""
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 

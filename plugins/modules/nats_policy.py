@@ -11,11 +11,11 @@ module: nats_policy
 version_added: 0.1.0
 short_description: Check a NATS system against rules as code
 description:
-  - Checks an operator, its accounts and its users against rules, in their JWTs, in a document that has not been issued yet, or in a live cluster.
+  - Checks an operator, its accounts and its users against rules, from their JWTs, from a document that has not been issued yet, or from a live cluster.
   - A document needs no key, so a change can be checked before it is merged.
-  - The rules are those of this collection, in two levels, each with a reason and a reference, and own ones. Exceptions have an owner and an end; one that has
-    expired is a finding itself.
-  - Findings are returned, and written as JUnit XML and as SARIF 2.1.0.
+  - The rules are those of this collection, in two levels, each with a reason and a reference, and your own. Exceptions have an owner and an end date; one that
+    has expired is a finding itself.
+  - Findings are returned, and can be written as JUnit XML and as SARIF 2.1.0.
   - What cannot be read, such as a file without a JWT or a server that does not list its accounts, is a finding of the rule C(source-complete), because it
     cannot be checked.
 extends_documentation_fragment:
@@ -38,7 +38,7 @@ requirements: [nkeys, nats-py for servers]
 options:
   level:
     description:
-      - Which rules of this collection are checked, V(1) for those that every system should follow, V(2) for all, V(0) for none but O(rules).
+      - Which rules of this collection are checked, V(1) for those that every system should follow, V(2) for all, V(0) for only those in O(rules).
       - "Level 1: C(user-expiry), C(no-bearer-users), C(no-wildcard-publish), C(system-account), C(connection-limits), C(jetstream-limits), C(live-imports)."
       - "Level 2: C(no-wildcard-subscribe), C(scoped-signing-keys), C(no-identity-signatures), C(strict-signing-keys), C(bearer-forbidden), C(key-age),
         C(dead-permissions), C(unused-exports)."
@@ -48,38 +48,39 @@ options:
     default: 1
   rules:
     description:
-      - Own rules, each a dictionary with C(rule), the kind of the rule, and its parameters.
-      - Each may have a C(level) (V(1) or V(2)), an C(id), which defaults to the kind, C(reason) and C(reference). A rule whose C(id) is that of a rule of
-        this collection takes its place.
+      - Your own rules, each a dictionary with C(rule), the kind of the rule, and its parameters.
+      - Each may have a C(level) (V(1) or V(2)), an C(id), which defaults to the kind, C(reason) and C(reference). A rule with the C(id) of a rule of this
+        collection replaces it.
       - "C(applies_to) selects what a rule applies to, and C(leaves_out) what it does not apply to: C(accounts), C(users) and C(tags), lists of names or public
-        keys with the wildcards of file names. Users are named C(ACCOUNT/USER), and have the tags of their account too. All that are given have to match."
+        keys with the wildcards of file names. Users are named C(ACCOUNT/USER), and have the tags of their account too. If several are given, all have to
+        match."
       - "C({rule: user-expiry, within: 90d}): users expire within this time."
       - "C({rule: no-bearer-users}), C({rule: bearer-forbidden}): no user is a bearer; accounts forbid bearer tokens."
       - "C({rule: no-wildcard-publish, wildcards: leading}), and C(no-wildcard-subscribe): users may not publish, or subscribe, to everything or to subjects
-        that begin with a wildcard. With C(wildcards: any), not to any with wildcards. What is denied does not count."
+        that begin with a wildcard; with C(wildcards: any), to no subject with wildcards. Subjects that are denied do not count."
       - "C({rule: scoped-signing-keys}), C({rule: no-identity-signatures}), C({rule: strict-signing-keys}): signing keys of accounts have a scope; no identity
-        key signs; the operator forbids that identity keys sign."
+        key signs; the operator does not allow identity keys to sign."
       - "C({rule: system-account}): the operator names a system account."
       - "C({rule: connection-limits, limits: [connections]}): limits of accounts are set, of C(connections), C(leaf_nodes), C(subscriptions), C(payload),
         C(imports), C(exports)."
       - "C({rule: jetstream-limits, limits: [memory_storage, disk_storage, streams, consumers]}): limits of JetStream are set where it is on."
       - "C({rule: live-imports}), C({rule: unused-exports}), C({rule: dead-permissions}): imports work, exports are imported, permissions have an effect."
-      - "C({rule: key-age, older_than: 365d}): no key is older. A key is as old as the oldest JWT here that names it or that it signed. Documents have no such
-        time, so there is nothing to check in them."
+      - "C({rule: key-age, older_than: 365d}): no key is older. The age of a key is that of the oldest JWT that names it or that it signed. Documents have no
+        such time, so nothing is checked in them."
       - "C({rule: only, receive: billing.>, account: BILLING, allowed: [BILLING]}): only these accounts and users may C(publish), C(subscribe), C(receive) or
-        C(request) a subject, as C(who_may) of M(natsops.security.nats_access_info) has it. Without C(account), each user is looked at in its own account."
-      - "C({rule: required-tags, tags: ['team:*'], of: [accounts]}): these tags are there, of C(operator), C(accounts) or C(users)."
+        C(request) a subject, as in C(who_may) of M(natsops.security.nats_access_info). Without C(account), each user is checked in its own account."
+      - "C({rule: required-tags, tags: ['team:*'], of: [accounts]}): C(operator), C(accounts) or C(users) have these tags."
       - "C({rule: naming, pattern: '[A-Z]+', of: [accounts]}): names match a regular expression of Python, from beginning to end."
-      - C(no-wildcard-publish), C(no-wildcard-subscribe), C(bearer-forbidden), C(connection-limits) and C(jetstream-limits) leave the system account out, unless
-        C(system_account) is V(true).
-      - "C({rule: source-complete, level: 2}): only the level of this one can be chosen."
+      - C(no-wildcard-publish), C(no-wildcard-subscribe), C(bearer-forbidden), C(connection-limits) and C(jetstream-limits) do not apply to the system account,
+        unless C(system_account) is V(true).
+      - "C({rule: source-complete, level: 2}): only the level of this rule can be set."
     type: list
     elements: dict
   exceptions:
     description:
       - "Findings that are accepted, each a dictionary with C(rule), the C(id) of the rule, C(owner), C(reason) and C(until), the last day, such as
         V(2027-01-31). C(applies_to) is as in O(rules); an exception without it covers all findings of the rule."
-      - After its last day, in UTC, an exception covers nothing and is a finding of C(expired-exception), with the level of its rule.
+      - After its last day, in UTC, an exception no longer covers findings and is a finding of C(expired-exception), with the level of its rule.
     type: list
     elements: dict
   policy_path:
@@ -88,17 +89,17 @@ options:
     type: path
   fail_on:
     description:
-      - Up to which level findings make the task fail. The reports are written, and all values are returned, also where it fails.
+      - Up to which level findings make the task fail. The reports are written, and all values are returned, even if it fails.
     type: str
     choices: [none, "1", "2"]
     default: "2"
   junit_path:
     description:
-      - Where to write the findings as JUnit XML. A file there that holds something else is an error and stays as it is.
+      - Where to write the findings as JUnit XML. An existing file with other content is an error and is not changed.
     type: path
   sarif_path:
     description:
-      - Where to write the findings as SARIF 2.1.0. A file there that holds something else is an error and stays as it is.
+      - Where to write the findings as SARIF 2.1.0. An existing file with other content is an error and is not changed.
     type: path
   return_reports:
     description:
@@ -121,7 +122,7 @@ EXAMPLES = r"""
     junit_path: policy.xml
     sarif_path: policy.sarif
 
-- name: Check a store against own rules
+- name: Check a store against your own rules
   natsops.security.nats_policy:
     stores_dir: /etc/nats/stores
     rules:
@@ -142,7 +143,7 @@ EXAMPLES = r"""
         until: "2027-01-31"
         applies_to: {users: ["SHOP/scanner-*"]}
 
-- name: Report on a live cluster, and do not fail
+- name: Report on a live cluster without failing
   natsops.security.nats_policy:
     servers: [tls://n1.example.com:4222]
     creds_path: /etc/nats/sys.creds
@@ -157,15 +158,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 passed:
-  description: Whether there is no finding of the levels that fail, see O(fail_on).
+  description: Whether there is no finding of a level that makes the task fail, see O(fail_on).
   returned: always, unless the policy or the source is refused
   type: bool
   sample: false
 findings:
   description:
-    - What breaks rules and is not covered by an exception.
-    - Each has the C(rule) by its id, its C(kind) and C(level), a C(message), the C(claim) and the C(path) in it where that is said, in words of the options,
-      the file or document (C(place)), the names of all that it is C(about), and the C(reason) and C(reference) of the rule.
+    - Violations of rules that are not covered by an exception.
+    - Each has the C(rule) by its id, its C(kind) and C(level), a C(message), the C(claim) and the C(path) in it if there is one, in the names of the
+      options, the file or document (C(place)), the names of all entities that it is C(about), and the C(reason) and C(reference) of the rule.
   returned: always, unless the policy or the source is refused
   type: list
   elements: dict
@@ -204,14 +205,14 @@ rules:
       reason: Creds that were copied work until their JWT expires. Where users expire, an unnoticed copy becomes useless by itself.
       reference: NIST SP 800-53 IA-5(1), AC-2(3)
 problems:
-  description: What could not be read or is not at hand, in sentences, as RV(natsops.security.nats_access_info#module:problems).
+  description: What could not be read or is not available, in sentences, as RV(natsops.security.nats_access_info#module:problems).
   returned: always, unless the policy or the source is refused
   type: list
   elements: str
   sample: []
 notes:
-  description: What is noticed about the policy, such as an exception that covers nothing or ends soon, and a selection that selects nothing; and
-    claims that not every server enforces that C(assert_server_version) of the operator lets run.
+  description: Observations about the policy, such as an exception that covers nothing or ends soon, and a selection that selects nothing; and
+    claims that are not enforced by every server version that C(assert_server_version) of the operator allows.
   returned: always, unless the policy or the source is refused
   type: list
   elements: str
@@ -241,7 +242,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 
 def main() -> None:
     """Run the module."""
-    # Nothing here makes cycles, and to look for them among many users takes half of the time.
+    # No reference cycles are created here, and searching for them among many users takes half of the time.
     gc.disable()
     run(
         policy_task,

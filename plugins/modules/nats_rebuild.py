@@ -11,18 +11,18 @@ module: nats_rebuild
 version_added: 0.1.0
 short_description: Rebuild the store of a NATS operator from loose files or live servers
 description:
-  - Makes a store with its keystore from the JWTs, seeds and creds that are left, in files of any name and any form, as C(nsc fix) does from C(.jwt),
+  - Makes a store with its keystore from existing JWTs, seeds and creds, in files of any name and any form, as C(nsc fix) does from C(.jwt),
     C(.nk) and C(.creds) files. They may also be in the configuration of a server, in JSON or in YAML.
   - With O(servers), the JWTs of all accounts are read from servers with a full resolver, and that of the operator from their configuration. The keys may be
-    in the keystore O(keys_dir), in O(paths), or in signers elsewhere. No server has the JWTs of users, so these are missing where their creds are not given.
-  - What belongs where follows from signatures alone. Of several JWTs about one key the newest one is used that is signed by a key that its operator or
-    account has now. Seeds are compared with their checksums, and filed under their public keys. Creds are made of JWTs and seeds.
+    in the keystore O(keys_dir), in O(paths), or in signers elsewhere. Servers do not have the JWTs of users, so users are missing if their creds are not given.
+  - The place of each JWT is determined only by signatures. If there are several JWTs with the same subject, the newest one is used that is signed by a
+    current key of its operator or account. Seeds are verified with their checksums, and filed under their public keys. Creds are made of JWTs and seeds.
   - Returns what is missing, such as signing keys without a seed and users without creds, and what was not used, with the file and the reason.
-  - A later run of M(natsops.security.nats_store) with the document of that time changes nothing, but for the roles of signing keys in
-    RV(signing_keys_without_role) and what is missing.
-  - What is there already and the same stays. A JWT that is newer than the one that was found, and any other file that is something else, is an error, and
+  - A later run of M(natsops.security.nats_store) with the document of that time changes nothing, except for the roles of signing keys
+    in RV(signing_keys_without_role) and what is missing.
+  - Existing files that are the same are kept. An existing JWT that is newer than the one that was found, or any other file that differs, is an error, and
     nothing is written, unless O(force) is set. A run that is killed is completed by the next one.
-  - Where there is a backup, use M(natsops.security.nats_restore).
+  - If there is a backup, use M(natsops.security.nats_restore) instead.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -49,7 +49,7 @@ options:
       - Files, and folders that are searched with all folders below them. Symbolic links in folders are not followed.
       - Seeds in the keystore O(keys_dir) are used without being named here. The creds in it are read only if it is one of these folders.
       - Accounts that a resolver has deleted (C(.jwt.deleted)), and the archive of a store (C(.natsops/archive)), are read only if they are named themselves,
-        because what was removed would be back.
+        because otherwise what was removed would be restored.
     type: list
     elements: path
     default: []
@@ -61,24 +61,24 @@ options:
     default: []
   operator:
     description:
-      - The public key of the operator. Needed where there are JWTs of several operators.
-      - Anybody can make an operator of any name, so give it where none of its keys is at hand.
+      - The public key of the operator. Required if there are JWTs of several operators.
+      - An attacker can create an operator of any name, so set this if none of the operator's keys is available.
     type: str
   store:
     description:
-      - The name of the store. If omitted, the name of the operator.
+      - The name of the store. Defaults to the name of the operator.
     type: str
   force:
     description:
-      - Replace what is newer than what was found, or something else. What is replaced goes to the archive in the folder C(.natsops) of the store and of the
-        keystore.
+      - Replace existing files that are newer than what was found, or differ from it. They are moved to the archive in the folder C(.natsops) of the store
+        and of the keystore.
       - The store of another operator is never replaced.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Rebuild the store from what is left on the old disk
+- name: Rebuild the store from the old disk
   natsops.security.nats_rebuild:
     paths:
       - /mnt/old-disk/root
@@ -88,7 +88,7 @@ EXAMPLES = r"""
     keys_dir: /etc/nats/keys
   register: rebuilt
 
-- name: Rebuild the store from the cluster, where the keystore is left, and the creds of users are in a folder
+- name: Rebuild the store from the cluster, the keystore and a folder with the creds of users
   natsops.security.nats_rebuild:
     servers: [tls://n1.example.com:4222]
     creds_path: /media/safe/sys.creds
@@ -134,7 +134,7 @@ written:
   type: dict
   sample: {"accounts": 3, "users": 20, "seeds": 27, "creds": 20}
 replaced:
-  description: The files that went to the archive.
+  description: The files that were moved to the archive.
   returned: success
   type: list
   elements: str
@@ -151,13 +151,13 @@ users_without_creds:
   elements: str
   sample: [app/orders]
 accounts_without_users:
-  description: Accounts of which no user was found. Users are in no server, only in creds and in stores.
+  description: Accounts of which no user was found. Servers do not have JWTs of users, only creds and stores do.
   returned: success
   type: list
   elements: str
   sample: [partner]
 lost_users:
-  description: Users that exist and of which no JWT was found. They are connected to one of O(servers), or their account names them for its auth callout.
+  description: Users that exist, but whose JWT was not found. They are connected to one of O(servers), or their account names them for its auth callout.
   returned: success
   type: list
   elements: str
@@ -170,31 +170,31 @@ revoked:
   sample: []
 signing_keys_without_role:
   description:
-    - Signing keys whose roles no JWT says, with whose they are. A JWT says the role of a key that has a scope. Of others the document says it, with
-      C(public_key) beside C(role) where an operator or account has several.
+    - Signing keys whose roles are in no JWT, with their owners. A JWT has the role only of a key with a scope. The roles of other keys are in the
+      document, with C(public_key) beside C(role) if an operator or account has several.
   returned: success
   type: dict
   sample: {"ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O": "signing key of the account app"}
 superseded:
-  description: JWTs about a key of the store that are not used, with the reason and the file of the one that is.
+  description: Further JWTs with the same subject, which are not used, with the reason and the file of the one that is used.
   returned: success
   type: list
   elements: str
   sample: ["account app ACNG... of 2026-01-31T12:00:00Z in /mnt/a/app.jwt: there is a newer one in /mnt/b/app.jwt."]
 duplicates:
-  description: JWTs that are in several files, but for those in creds.
+  description: JWTs that are in several files, except for those in creds.
   returned: success
   type: list
   elements: str
   sample: []
 renamed:
-  description: What is not filed under its own name, because that is taken or cannot be the name of a file.
+  description: What is not filed under its own name, because the name is already used or is not a valid file name.
   returned: success
   type: list
   elements: str
   sample: []
 foreign:
-  description: Other operators, and JWTs that no key of an operator or account that was found has signed, with the reason.
+  description: Other operators, and JWTs that are not signed by a key of an operator or account that was found, with the reason.
   returned: success
   type: list
   elements: str
@@ -205,11 +205,11 @@ unused_seeds:
   type: dict
   sample: {}
 not_read:
-  description: Files that could not be read, JWTs and seeds that are damaged, and what was removed before, with the reason.
+  description: Files that could not be read, JWTs and seeds that are damaged, and what was removed earlier, with the reason.
   returned: success
   type: list
   elements: str
-  sample: ["/mnt/a/app.nk: it holds no seed, or one that is mistyped or cut off."]
+  sample: ["/mnt/a/app.nk: it holds no seed, or one that is mistyped or truncated."]
 """
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once

@@ -16,8 +16,8 @@ description:
     policy, differences between servers, and an answer to who may do what with a subject.
   - The JSON has the same content, for programs and for a later report to compare with.
   - The metrics are for the textfile collector of C(node_exporter).
-  - None of them has a seed or a JWT in it. They do show names, subjects and public keys, so keep them from people who must not know these.
-  - The files have no time of their own. They change only if what they are about changes.
+  - None of them has a seed or a JWT in it. They contain names, subjects and public keys, so do not publish them if these are confidential.
+  - The files do not contain the time of the run. They change only if their content changes.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -39,31 +39,31 @@ requirements: [nkeys, nats-py for servers]
 options:
   html_path:
     description:
-      - Where to write the page. A file there that is no such page is an error and stays as it is.
+      - Where to write the page. An existing file that is not such a page is an error and is not changed.
       - One of this, O(json_path) and O(metrics_path) is needed.
     type: path
   json_path:
     description:
-      - Where to write the report as JSON. A file there that is no such report is an error and stays as it is.
-      - Without O(previous_path), RV(changes) says what changed since the report that was there.
+      - Where to write the report as JSON. An existing file that is not such a report is an error and is not changed.
+      - Without O(previous_path), RV(changes) has the changes since the report in this file.
     type: path
   metrics_path:
     description:
       - Where to write metrics in the text format of Prometheus, such as V(/var/lib/node_exporter/nats.prom). The file is replaced in one step.
-      - A file there that holds something else is an error and stays as it is.
+      - An existing file with other content is an error and is not changed.
     type: path
   previous_path:
     description:
-      - An earlier report, written to O(json_path) of another task. The page then shows what changed since.
+      - An earlier report, written to O(json_path) of another task. The page then shows the changes since.
     type: path
   comparison:
     description:
-      - What servers hold and how it differs, as a task of M(natsops.security.nats_resolver_info) returned it.
+      - What servers hold and how it differs, as returned by a task of M(natsops.security.nats_resolver_info).
     type: dict
   keys_dir:
     description:
-      - The keystore of the store, with O(stores_dir) or O(store). The report then shows for which signing keys seeds are at hand, and which are the next and
-        the retiring ones of a rotation.
+      - The keystore of the store, with O(stores_dir) or O(store). The report then shows for which signing keys seeds are available, and which are the next
+        and the retiring ones of a rotation.
     type: path
   level:
     description:
@@ -73,7 +73,7 @@ options:
     default: 1
   rules:
     description:
-      - Own rules, as O(natsops.security.nats_policy#module:rules).
+      - Your own rules, as O(natsops.security.nats_policy#module:rules).
     type: list
     elements: dict
   exceptions:
@@ -98,7 +98,7 @@ EXAMPLES = r"""
     html_path: /srv/www/nats.html
     metrics_path: /var/lib/node_exporter/nats.prom
 
-- name: Look at what the servers hold
+- name: Read what the servers hold
   natsops.security.nats_resolver_info:
     servers: [tls://n1.example.com:4222]
     creds_path: /etc/nats/sys.creds
@@ -132,7 +132,7 @@ users:
   type: int
   sample: 41
 findings:
-  description: How many findings of the policy no exception covers.
+  description: How many findings of the policy are not covered by an exception.
   returned: success
   type: int
   sample: 2
@@ -143,15 +143,15 @@ differences:
   sample: 0
 changes:
   description:
-    - What changed since the report in O(previous_path), or else since the one that was in O(json_path). Empty where there is none.
-    - Each has the C(kind), V(added), V(removed) or V(changed), what it is C(about), and a C(text) that follows that.
+    - What changed since the report in O(previous_path), or else since the one that was in O(json_path). Empty if there is none.
+    - Each has the C(kind), V(added), V(removed) or V(changed), the entity that it is C(about), and a C(text) that continues the sentence.
   returned: success
   type: list
   elements: dict
   sample:
     - {kind: changed, about: user APP/orders, text: "expires 2027-02-22T12:00:00Z, before 2026-11-24T12:00:00Z"}
 problems:
-  description: What could not be read or is not at hand, in sentences, as RV(natsops.security.nats_access_info#module:problems).
+  description: What could not be read or is not available, in sentences, as RV(natsops.security.nats_access_info#module:problems).
   returned: success
   type: list
   elements: str
@@ -171,7 +171,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.task import
 
 def main() -> None:
     """Run the module."""
-    # Nothing here makes cycles, and to look for them among many users takes half of the time.
+    # No reference cycles are created here, and searching for them among many users takes half of the time.
     gc.disable()
     run(
         report_task,

@@ -12,17 +12,17 @@ version_added: 0.1.0
 short_description: Reconcile the accounts of a live NATS cluster
 description:
   - Pushes account JWTs to all servers with a full resolver, or deletes accounts from them, over one connection.
-  - Everything is looked at before the first change. What all servers hold already is not pushed again, and the task fails without a change when a JWT
-    has expired, is signed by a key that the running servers do not trust, breaks a rule of the server, or is older than what a server holds.
-  - An answer of a server is no proof. After a change every account is looked up again until all servers hold the same JWT, or the task fails and
-    names server and account. In a cluster, servers load accounts that were pushed, up to 1,000 in a task, so that it is seen whether they can.
-  - An account that a server has loaded as expired though its JWT has not, which keeps its users out until another JWT comes, is found and loaded again; so
-    is one whose file the server lost while it ran. Imports that servers are going to drop, because nothing exports them, are warned of.
-  - Claims that the version of a server does not enforce are warned of, by claim, account and server, with O(store_path) also those of
-    users. The collection has a list of them in C(docs/server-versions.md).
-  - Accounts pushed to a server that has a memory or URL resolver would be gone when it restarts, so that is an error. A cache resolver fetches accounts on
+  - Everything is checked before the first change. Accounts that all servers hold already are not pushed again, and the task fails without a change if
+    a JWT has expired, is signed by a key that the running servers do not trust, breaks a rule of the server, or is older than what a server holds.
+  - An answer of a server is not relied on. After a change, every account is looked up again until all servers hold the same JWT; otherwise the
+    task fails and names server and account. In a cluster, servers are made to load accounts that were pushed, up to 1,000 in a task, to check that they can.
+  - An account that a server has loaded as expired although its JWT has not expired, so that its users are refused until another JWT is pushed, is found and
+    loaded again; so is one whose file the server lost while it ran. The task warns of imports that servers will drop because no account exports them.
+  - The task warns of claims that the version of a server does not enforce, by claim, account and server, with O(store_path) also those
+    of users. The collection has a list of them in C(docs/server-versions.md).
+  - Accounts pushed to a server with a memory or URL resolver would be lost when it restarts, so that is an error. A cache resolver fetches accounts on
     demand from servers with a full one.
-  - A deletion leaves no trace. A server that is away meanwhile brings the account back when it returns; see O(expected_servers).
+  - Servers do not record deletions. A server that is down during a deletion restores the account when it is up again; see O(expected_servers).
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -48,36 +48,36 @@ attributes:
 options:
   state:
     description:
-      - With V(present) the accounts of the task are on every server, and others are left alone.
-      - With V(absent) they are on none.
-      - With V(exact) they are on every server, and all others but the system account are removed.
-      - Removing needs O(signer_path), O(signer_seed) or O(signers), and C(allow_delete) in the resolvers' configuration.
+      - With V(present), the accounts of the task are on every server, and others are not changed.
+      - With V(absent), they are on no server.
+      - With V(exact), they are on every server, and all others except for the system account are removed.
+      - Removing accounts requires O(signer_path), O(signer_seed) or O(signers), and C(allow_delete) in the configuration of the resolvers.
     type: str
     choices: [present, absent, exact]
     default: present
   public_keys:
     description:
-      - The public keys of accounts, where the state is V(absent) and their JWTs are not at hand.
+      - The public keys of accounts, with O(state=absent), if their JWTs are not available.
     type: list
     elements: str
     default: []
   absent_public_keys:
     description:
-      - The public keys of accounts that count as removed from O(store_path), O(jwts) and O(jwt_paths), such as those that
+      - The public keys of accounts to ignore in O(store_path), O(jwts) and O(jwt_paths), such as those that
         M(natsops.security.nats_store) would remove in check mode.
     type: list
     elements: str
     default: []
   report_extra:
     description:
-      - With O(state=present), look for accounts on servers that are none of the accounts of the task. They stay, are returned with the action V(extra), and are
-        named in a warning.
-      - Servers verify every JWT that they hold for that, which takes about 2.5 seconds for 10,000 accounts.
+      - With O(state=present), look for accounts on servers that are not accounts of the task. They are kept, returned with the action V(extra), and named in a
+        warning.
+      - Servers then verify every JWT that they hold, which takes about 2.5 seconds for 10,000 accounts.
     type: bool
     default: false
   signer_path:
     description:
-      - The seed file of the operator's key, or of one of its signing keys, that signs deletions. A strict operator needs a signing key.
+      - The seed file of the operator's key, or of one of its signing keys, that signs deletions. A strict operator requires a signing key.
       - A folder is searched for the seed of a key that the servers trust, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore.
     type: path
   signer_seed:
@@ -86,7 +86,7 @@ options:
     type: str
   force:
     description:
-      - Remove also accounts that have connections or JetStream data. Their clients are disconnected.
+      - Also remove accounts that have connections or JetStream data. Their clients are disconnected.
       - It never removes the system account, and never pushes an older JWT over a newer one.
     type: bool
     default: false
@@ -107,7 +107,7 @@ EXAMPLES = r"""
     creds_path: /etc/nats/sys.creds
     jwts: ["{{ app.jwt }}"]
 
-- name: Remove what the operator no longer knows
+- name: Remove accounts that are no longer in the store
   natsops.security.nats_resolver:
     servers: [nats://localhost:4222]
     store_path: /etc/nats/stores/ACME
@@ -132,8 +132,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 accounts:
-  description: What became of each account, also when the task fails after changes have begun; in check mode what would become of it.
-  returned: success, and failure once a change was tried
+  description: What was done with each account, even if the task fails after the first change; in check mode, what would be done.
+  returned: success, and failure after the first change
   type: list
   elements: dict
   contains:
@@ -141,22 +141,22 @@ accounts:
       description: The account.
       type: str
     name:
-      description: Its name, as far as it is known.
+      description: Its name, if it is known.
       type: str
     action:
       description:
-        - One of V(unchanged), V(pushed), V(removed), V(absent) for one that was on no server, and V(extra) for one that stays, see O(report_extra).
-        - After a failure also V(not pushed) and V(not removed), and V(unknown) where servers were asked for the change and did not answer. The servers are
-          looked at again by the next run.
+        - One of V(unchanged), V(pushed), V(removed), V(absent) for one that was on no server, and V(extra) for one that is kept, see O(report_extra).
+        - After a failure also V(not pushed) and V(not removed), and V(unknown) if servers were asked for the change and did not answer. The next run checks
+          the servers again.
       type: str
     reasons:
-      description: Why it was pushed or removed, in words.
+      description: Why it was pushed or removed.
       type: list
       elements: str
     servers:
       description:
-        - What each server holds then, by the server's name. V(held) before already, V(updated), V(removed), V(absent), V(on demand) for a cache resolver,
-          V(no answer), V(not sent), or what the server answered when it refused.
+        - What each server holds afterwards, by the server's name. V(held) if it had the same before, V(updated), V(removed), V(absent), V(on demand) for a
+          cache resolver, V(no answer), V(not sent), or what the server answered when it refused.
       type: dict
   sample:
     - public_key: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
@@ -171,10 +171,10 @@ servers:
   elements: dict
   contains:
     id:
-      description: The public key of the server, new at every start.
+      description: The public key of the server, which is new at every start.
       type: str
     name:
-      description: Its name, with the id where several have the same.
+      description: Its name, with the id if several servers have the same name.
       type: str
     host:
       description: Where it listens.
@@ -190,18 +190,18 @@ servers:
       type: bool
     resolver:
       description:
-        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the
-          question, or answers something that cannot be read.
+        - One of V(full), V(cache), V(memory or url), and V(none) for a server that is not in operator mode. V(unknown) if the server does not answer,
+          or its answer cannot be read.
       type: str
     system_account:
       description: The public key of its system account.
       type: str
     operators:
-      description: The operators that it trusts, as it runs.
+      description: The operators that the running server trusts.
       type: list
       elements: dict
     account_count:
-      description: How many accounts it holds, where they were listed.
+      description: How many accounts it holds, if they were listed.
       type: int
   sample: [{"name": "n1", "version": "2.15.1", "resolver": "full"}]
 """
@@ -306,10 +306,12 @@ def _checked(module: CarefulModule) -> dict[str, Any]:
             f"state: an account server can't remove accounts, so {params['state']} is not possible."
         )
     if params["public_keys"] and params["state"] != "absent":
-        raise NatsSecurityError("public_keys are for state=absent; what is pushed is named by its JWT.")
+        raise NatsSecurityError(
+            "public_keys is supported only with state=absent; give the JWTs of the accounts to push."
+        )
     if params["absent_public_keys"] and params["state"] == "absent":
         raise NatsSecurityError(
-            "absent_public_keys are for state=present and state=exact; with state=absent, public_keys name accounts."
+            "absent_public_keys is supported only with state=present and state=exact; with state=absent, use public_keys."
         )
     return _task(module)
 

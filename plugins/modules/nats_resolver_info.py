@@ -11,8 +11,8 @@ module: nats_resolver_info
 version_added: 0.1.0
 short_description: List and look up the accounts of a live NATS cluster
 description:
-  - Reports which servers answer, with their versions, resolvers and the operators that they trust, and what each one holds of every account.
-  - Compares the servers with each other, and with JWTs, files or a store where these are given.
+  - Reports which servers answer, with their versions, resolvers and the operators that they trust, and which JWT each one holds for every account.
+  - Compares the servers with each other, and with JWTs, files or a store if these are given.
   - The JWTs that servers hold are read and verified. One that does not verify is part of the result, not an error.
 extends_documentation_fragment:
   - natsops.security.attributes.info
@@ -31,26 +31,26 @@ requirements: [nkeys, "nats-py >= 2.16"]
 options:
   public_keys:
     description:
-      - The public keys of accounts to look up. With neither these nor JWTs, files or a store, all accounts are.
+      - The public keys of accounts to look up. Without these, JWTs, files or a store, all accounts are looked up.
       - An account server can't list its accounts, so these or JWTs are needed with O(account_server_url).
     type: list
     elements: str
     default: []
   all_accounts:
     description:
-      - Look up all accounts that servers hold, also where the task names some. Then those that the task does not name are differences too.
+      - Look up all accounts that servers hold, even if the task names some. Accounts that the task does not name are then differences too.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: See what every server holds
+- name: Read what every server holds
   natsops.security.nats_resolver_info:
     servers: [nats://localhost:4222]
     creds_path: /etc/nats/sys.creds
   register: cluster
 
-- name: Fail when the cluster is not what the store says
+- name: Fail if the cluster differs from the store
   natsops.security.nats_resolver_info:
     servers: [nats://localhost:4222]
     store_path: /etc/nats/stores/ACME
@@ -68,10 +68,10 @@ servers:
   elements: dict
   contains:
     id:
-      description: The public key of the server, new at every start.
+      description: The public key of the server, which is new at every start.
       type: str
     name:
-      description: Its name, with the id where several have the same.
+      description: Its name, with the id if several servers have the same name.
       type: str
     host:
       description: Where it listens.
@@ -87,14 +87,14 @@ servers:
       type: bool
     resolver:
       description:
-        - One of V(full), V(cache), V(memory or url), and V(none) for one that is not in operator mode. V(unknown) where the server does not answer the
-          question, or answers something that cannot be read.
+        - One of V(full), V(cache), V(memory or url), and V(none) for a server that is not in operator mode. V(unknown) if the server does not answer,
+          or its answer cannot be read.
       type: str
     system_account:
       description: The public key of its system account.
       type: str
     operators:
-      description: The operators that it trusts, as it runs.
+      description: The operators that the running server trusts.
       type: list
       elements: dict
       contains:
@@ -105,7 +105,7 @@ servers:
           description: Its name.
           type: str
         issued_at:
-          description: When the JWT with which the server runs was issued.
+          description: When the JWT that the running server uses was issued.
           type: str
         signing_keys:
           description: Its signing keys.
@@ -115,7 +115,7 @@ servers:
           description: Whether accounts have to be signed by a signing key.
           type: bool
     account_count:
-      description: How many accounts it holds. Null where it has no directory of accounts.
+      description: How many accounts it holds. Null if it has no directory of accounts.
       type: int
   sample: [{"name": "n1", "version": "2.15.1", "resolver": "full", "account_count": 12}]
 accounts:
@@ -131,18 +131,18 @@ accounts:
       description: Its name.
       type: str
     jwt:
-      description: The JWT that most servers hold. Null where none has one that verifies and is this account's.
+      description: The JWT that most servers hold. Null if no server has a JWT of this account that verifies.
       type: str
     claims:
-      description: What that JWT says, as in RV(natsops.security.nats_jwt_info#module:claims). Null where there is none.
+      description: The claims of that JWT, as in RV(natsops.security.nats_jwt_info#module:claims). Null if there is none.
       type: dict
     servers:
       description:
-        - When the JWT that a server holds was issued, by the server's name. V(absent) where it has none, V(no JWT of it) where what it has does not verify or
-          is the JWT of something else, V(unknown) where that is not known.
+        - When the JWT that a server holds was issued, by the server's name. V(absent) if it has none, V(no JWT of it) if what it has does not verify or is
+          another JWT, V(unknown) if that is not known.
       type: dict
     differences:
-      description: How servers differ from each other, and from the JWT of the task, in words.
+      description: How servers differ from each other, and from the JWT of the task, as sentences.
       type: list
       elements: str
   sample:

@@ -11,10 +11,10 @@ module: nats_restore
 version_added: 0.1.0
 short_description: Restore a NATS operator with all its keys from a backup
 description:
-  - Puts the files of a backup of M(natsops.security.nats_backup) in their places. A later run of M(natsops.security.nats_store) with the document of that time
+  - Restores the files of a backup of M(natsops.security.nats_backup). A later run of M(natsops.security.nats_store) with the document of that time
     finds nothing to change.
-  - The backup is compared with what it says that it holds. Every JWT is verified up to the operator, and every seed is compared with the name of its file.
-  - What is there already and the same stays. A JWT that is newer than that of the backup, and any other file that is something else, is an error, and
+  - The backup is compared with its manifest. Every JWT is verified up to the operator, and every seed is compared with the name of its file.
+  - Existing files that are the same are kept. An existing JWT that is newer than that of the backup, or any other file that differs, is an error, and
     nothing is restored, unless O(force) is set.
   - Backups of C(nats auth operator backup), sealed with C(--key) or not, are restored too.
   - A run that is killed is completed by the next one.
@@ -59,15 +59,15 @@ options:
     type: str
   force:
     description:
-      - Replace what is newer than the backup, or something else. What is replaced goes to the archive in the folder C(.natsops) of the store and of the
-        keystore.
-      - Revocations that were made after the backup are lost with the JWTs of their accounts. Make them again.
+      - Replace existing files that are newer than the backup, or differ from it. They are moved to the archive in the folder C(.natsops) of the store
+        and of the keystore.
+      - Revocations that were made after the backup are lost with the JWTs of their accounts and have to be made again.
       - The store of another operator is never replaced.
     type: bool
     default: false
   accept_unverified:
     description:
-      - Restore also what does not verify up to the operator, such as a JWT that no key of its parent signed. It is in RV(problems) in any case.
+      - Also restore what does not verify up to the operator, such as a JWT that no key of its parent signed. It is in RV(problems) in any case.
     type: bool
     default: false
 """
@@ -105,7 +105,7 @@ created:
   type: str
   sample: "2027-01-31T12:00:00Z"
 operator:
-  description: The operator's C(name) and C(public_key). Null where the backup has none.
+  description: The operator's C(name) and C(public_key). Null if the backup has none.
   returned: success
   type: dict
   sample: {"name": "ACME", "public_key": "OBXRLALQTO33D3YDBUQQ3MMOHMF2DR3W7OTF3DG2VUCUCUKC2GE7R7EL"}
@@ -120,7 +120,7 @@ restored:
   type: dict
   sample: {"accounts": 3, "users": 1020, "seeds": 1027, "creds": 1020}
 replaced:
-  description: The files that went to the archive.
+  description: The files that were moved to the archive.
   returned: success
   type: list
   elements: str

@@ -11,14 +11,14 @@ module: nats_revocation
 version_added: 0.1.0
 short_description: Revoke users and activations of a NATS account
 description:
-  - Changes the revocations of one account, and nothing else in it, in its JWT at a path or in a store of M(natsops.security.nats_store). The account is
-    signed again only if an entry changes.
-  - An entry revokes what was issued up to its time. A user is not cut off before servers have the new JWT of the account, see
-    M(natsops.security.nats_resolver), and M(natsops.security.nats_connections) shows who is connected still. The playbook C(natsops.security.revoke) does
-    all of this.
-  - Entries only ever move later, unless O(state=absent) removes them or O(prune_expired) does. Documents keep them too.
-  - A later run of M(natsops.security.nats_store) with a document that still has the user issues its JWT again. Remove the user from the document, or give
-    it a new key, where its seed was stolen.
+  - Changes only the revocations of one account, in its JWT at a path or in a store of M(natsops.security.nats_store). The account is signed again only
+    if an entry changes.
+  - An entry revokes JWTs that were issued up to its time. A user is cut off only after servers have the new JWT of the account,
+    see M(natsops.security.nats_resolver); M(natsops.security.nats_connections) shows the users that are still connected. The playbook
+    C(natsops.security.revoke) does all of this.
+  - The time of an entry is only ever moved later. Entries are removed only with O(state=absent) or O(prune_expired), and documents keep them.
+  - A later run of M(natsops.security.nats_store) with a document that still has the user issues its JWT again. Remove the user from the document, or if
+    its seed was stolen, give it a new key.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -43,7 +43,7 @@ requirements: [nkeys]
 options:
   state:
     description:
-      - With V(present) the entries are there, with V(absent) they are not. V(listed) returns all entries and changes nothing.
+      - With V(present), the entries exist, with V(absent), they do not. V(listed) returns all entries and changes nothing.
     type: str
     choices: [present, absent, listed]
     default: present
@@ -59,7 +59,7 @@ options:
         type: str
       export:
         description:
-          - The subject or the name of an export. The entry is about activation tokens for it.
+          - The subject or the name of an export. The entry then revokes activation tokens for it.
         type: str
       account:
         description:
@@ -67,29 +67,29 @@ options:
         type: str
       at:
         description:
-          - The time up to which what was issued is revoked, in RFC 3339, or V(now), the default with O(state=present).
-          - V(now) is the time of the first run. An entry that is there already stays where it is, so that a second run does not revoke a user that was
-            issued again in between, with the same key or, in a store, with a new one. A warning names such a user, and the time to give where it is to be
-            revoked once more.
-          - With a time, an entry that is there and is earlier moves to it.
+          - The time up to which JWTs that were issued are revoked, in RFC 3339, or V(now), the default with O(state=present).
+          - V(now) is the time of the first run. An existing entry is not changed, so that a second run does not revoke a user that was issued again in
+            between, with the same key or, in a store, with a new one. A warning names such a user, and the time to set to revoke it once
+            more.
+          - With a time, an existing entry that is earlier is moved to it.
         type: str
   remove_signing_keys:
     description:
-      - Signing keys of the account that were stolen, by public key or, in a store, by role. Nothing that they signed is valid any longer.
-      - In a store their seeds and the JWTs of the users that they signed go to the archive, and RV(users_to_issue) names these users.
+      - Signing keys of the account that were stolen, by public key or, in a store, by role. What they signed is no longer valid.
+      - In a store, their seeds and the JWTs of the users that they signed are moved to the archive, and RV(users_to_issue) names these users.
         The next run of M(natsops.security.nats_store) with the document makes a new key for the role and issues them again.
     type: list
     elements: str
   prune_expired:
     description:
-      - Remove entries that can no longer matter, because all that they cover has expired or an entry for V(*) covers it too. Needs O(longest_life).
-        Every entry that is removed is in RV(revocations) with the action V(expired).
+      - Remove entries that no longer have an effect, because all JWTs that they cover have expired or an entry for V(*) covers them too. Requires
+        O(longest_life). Every entry that is removed is in RV(revocations) with the action V(expired).
     type: bool
     default: false
   longest_life:
     description:
       - The longest time that a JWT of a user, or an activation token, of the account was ever issued for, such as V(90d). An entry is removed once it
-        is older than that. In a store, an entry stays that covers a JWT which is there and has not expired.
+        is older than that. In a store, an entry is kept if it covers an existing JWT that has not expired.
     type: str
   jwt_path:
     description:
@@ -105,7 +105,8 @@ options:
     type: str
   seeds:
     description:
-      - Seeds that are not in the keystore, for example from a vault, such as that of an operator's signing key. They are used to sign, and written nowhere.
+      - Seeds that are not in the keystore, for example from a vault, such as that of an operator's signing key. They are used to sign, and are not written to
+        any file.
     type: list
     elements: str
   mode:
@@ -143,7 +144,7 @@ EXAMPLES = r"""
       - export: orders.create
         account: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 
-- name: Revoke a user, where the operator's key is on a machine without a network
+- name: Revoke a user if the operator's key is on a machine without a network
   natsops.security.nats_revocation:
     store: ACME
     account: APP
@@ -151,7 +152,7 @@ EXAMPLES = r"""
       - user: dashboard
     unsigned_path: /media/stick/request.json
 
-- name: Remove the entries that cover nothing any more
+- name: Remove the entries that no longer have an effect
   natsops.security.nats_revocation:
     store: ACME
     account: APP
@@ -170,7 +171,7 @@ revocations:
       description: The public key, or V(*).
       type: str
     name:
-      description: The name that a store knows for it. Empty if none is known.
+      description: Its name in the store. Empty if none is known.
       type: str
     export:
       description: The subject of the export. Only for activations.
@@ -180,19 +181,19 @@ revocations:
         - One of V(added), V(moved), V(kept), V(removed), V(absent) for one that was not there, and V(expired) for one that O(prune_expired) removed.
       type: str
     until:
-      description: Up to when what was issued is revoked. Not for entries that are gone.
+      description: The time up to which JWTs that were issued are revoked. Not for entries that were removed.
       type: str
     before:
       description: The time that the entry had before. Only if it changed.
       type: str
     issued_again_at:
-      description: When a JWT was issued that the entry does not cover, if there is one.
+      description: When a later JWT was issued that the entry does not cover, if there is one.
       type: str
   sample: [{"public_key": "UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK", "name": "dashboard", "action": "added", "until": "2027-01-31T12:00:00Z"}]
 revoked:
   description:
-    - The users that the task names, with the time up to which what was issued for them is revoked, as
-      O(natsops.security.nats_connections#module:revoked) takes it.
+    - The users that the task names, with the time up to which their JWTs are revoked, in the form of
+      O(natsops.security.nats_connections#module:revoked).
   returned: success
   type: dict
   sample: {"UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK": "2027-01-31T12:00:00Z"}
@@ -212,7 +213,7 @@ keys_path:
   type: str
   sample: /etc/nats/keys
 removed_signing_keys:
-  description: The public keys of the signing keys that the task names, which the account does not have any more.
+  description: The public keys of the signing keys that the task names, which the account no longer has.
   returned: success
   type: list
   elements: str
@@ -229,7 +230,7 @@ public_key:
   type: str
   sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 jwt:
-  description: The JWT of the account that holds now. Null in check mode if a new one would be issued, and while a new one waits for its signature.
+  description: The current JWT of the account. Null in check mode if a new one would be issued, and while a new one waits for its signature.
   returned: success
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
@@ -239,14 +240,15 @@ jwt_path:
   type: str
   sample: /etc/nats/stores/ACME/accounts/APP/APP.jwt
 claims:
-  description: What the JWT says, in the words of the options of M(natsops.security.nats_account).
+  description: The claims of the JWT, in the names of the options of M(natsops.security.nats_account).
   returned: with O(jwt_path)
   type: dict
   sample: {"name": "APP", "subject": "ACNG..."}
 unsigned:
   description:
     - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. While it waits, no user is revoked yet, and RV(revocations), RV(revoked) and RV(users_to_issue) are what is asked for.
+      C(issuers). Null if nothing does. While it waits, no user is revoked yet, and RV(revocations), RV(revoked) and RV(users_to_issue) describe the requested
+      state.
   returned: with O(unsigned_path), unless O(state=listed)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}

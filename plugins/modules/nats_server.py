@@ -11,18 +11,18 @@ module: nats_server
 version_added: 0.1.0
 short_description: Start, reload or restart a nats-server under systemd
 description:
-  - Makes a server run with the configuration, the program, the unit and the TLS files that are on disk, see M(natsops.security.nats_server_config).
-  - The running server is asked over its monitoring port; nothing is remembered. So a run that was interrupted between writing and reloading is completed by
-    the next one, and a certificate that something else renewed is loaded.
+  - Makes sure that a server runs with the configuration, the program, the unit and the TLS files that are on disk, see M(natsops.security.nats_server_config).
+  - The running server is asked over its monitoring port, and no state is kept between runs. So a run that was interrupted between writing and reloading is
+    completed by the next one, and a certificate that another program renewed is loaded.
   - What NATS can reload is reloaded. For the rest, RV(restart_needed) is true, so that a play restarts its servers one after the other.
-  - It needs nothing but Python and systemd on the host, and root.
+  - It requires only Python and systemd on the host, and root.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
 author: NatsOps authors (@natsops)
 attributes:
   diff_mode:
-    details: What is done with the server, and why.
+    details: The action on the server, with the reasons.
   idempotent:
     support: partial
     details: With O(state=restarted) the server is restarted each time.
@@ -32,9 +32,9 @@ attributes:
 options:
   state:
     description:
-      - With V(current) a server that does not run is started, and one that runs with something else than what is on disk is reloaded where that suffices.
-      - With V(restarted) it is restarted, or started.
-      - With V(healthy) the task waits until it is healthy, current in JetStream, and connected to O(peers) other servers.
+      - With V(current), a server that does not run is started, and one that does not run with what is on disk is reloaded if that is sufficient.
+      - With V(restarted), it is restarted, or started if it does not run.
+      - With V(healthy), the task waits until it is healthy, current in JetStream, and connected to O(peers) other servers.
     type: str
     choices: [current, restarted, healthy]
     default: current
@@ -60,21 +60,21 @@ options:
     required: true
   service_user:
     description:
-      - The user of the system that the server runs as, for reading its configuration. If omitted, the user of the task.
+      - The user of the system that the server runs as, for reading its configuration. Defaults to the user of the task.
     type: str
   monitoring_url:
     description:
-      - Where the server answers questions about itself, see RV(natsops.security.nats_server_config#module:monitoring_url).
+      - The URL of the server's monitoring port, see RV(natsops.security.nats_server_config#module:monitoring_url).
     type: str
     default: http://127.0.0.1:8222
   started_path:
     description:
-      - Where the unit notes, at each start, the digests of what is read then. The default is C(/run/SERVICE/started), as in the unit of the role
-        P(natsops.security.server#role).
+      - The file to which the unit writes, at each start, the digests of the files that the server reads. The default is C(/run/SERVICE/started), as in the
+        unit of the role P(natsops.security.server#role).
     type: path
   peers:
     description:
-      - How many other servers of the cluster have to be connected before the server counts as healthy.
+      - How many other servers of the cluster have to be connected before the server is considered healthy.
     type: int
     default: 0
   start_timeout:
@@ -96,7 +96,7 @@ EXAMPLES = r"""
     service_user: nats
   register: server
 
-- name: Restart where NATS cannot reload it, one host after the other
+- name: Restart if NATS cannot reload the change, one host after the other
   natsops.security.nats_server:
     state: restarted
     rolling: true
@@ -114,21 +114,21 @@ action:
   type: str
   sample: reloaded
 reasons:
-  description: Why, or why a restart is needed.
+  description: Why it was done, or why a restart is needed.
   returned: success
   type: list
   elements: str
   sample: ["the configuration was changed"]
 restart_needed:
-  description: Whether a restart is left to do.
+  description: Whether a restart is still needed.
   returned: success
   type: bool
 cannot_rejoin:
-  description: Whether the login of the cluster is new, so that servers that are restarted one after the other cannot connect to those that are left.
+  description: Whether the user or password of the cluster is new, so that restarted servers cannot connect to those that are not restarted yet.
   returned: success
   type: bool
 answers:
-  description: Whether the server answers at O(monitoring_url). A server that does not is not waited for before a restart.
+  description: Whether the server answers at O(monitoring_url). The task does not wait for a server that does not answer before it restarts it.
   returned: success
   type: bool
 """

@@ -12,17 +12,17 @@ version_added: 0.1.0
 short_description: Write the configuration of a nats-server in operator mode
 description:
   - Makes the configuration files of a nats-server that trusts an operator, and replaces only what changes.
-  - A configuration with which the server would not start is refused before anything is written, also where C(nats-server -t) accepts it. Where
-    O(binary_path) names a server, that server judges the new configuration too, by reading it and by starting with it up to the point where it would
-    listen. Claims of accounts in O(operator.resolver_preload) that its version does not enforce are warned of; the collection has a list of them in
+  - A configuration with which the server would not start is refused before anything is written, even if C(nats-server -t) accepts it. If
+    O(binary_path) names a server, that server also validates the new configuration, by reading it and by starting with it up to the point where it would
+    listen. The task warns of claims of accounts in O(operator.resolver_preload) that its version does not enforce; the collection has a list of them in
     C(docs/server-versions.md).
   - Passwords, tokens, keys and URLs with a login are written to files of their own (C(*-secrets.conf)), and are never shown in a result, a difference or a log.
-  - Options that are named like blocks of NATS's configuration take the settings that NATS has for them, under NATS's names. Durations are written as C(90s) or
+  - Options that are named like blocks of NATS's configuration accept the settings of these blocks, under NATS's names. Durations are written as C(90s) or
     C(1h30m); sizes as a number of bytes, as C(64M), which is 64 MiB, or as C(64MiB). A value that nats-server would refuse is refused here. A name that
-    nats-server 2.15 does not know is refused too, unless O(binary_path) names a server, which then decides.
+    nats-server 2.15 does not support is refused too, unless O(binary_path) names a server, which then decides.
   - Without O(config_dir) nothing is written. The options are validated, and with O(return_content=true) the result has the configuration for a container,
     a Helm chart or a file.
-  - It needs nothing but Python on the host.
+  - It requires only Python on the host.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -40,7 +40,7 @@ attributes:
 options:
   config_dir:
     description:
-      - The folder of the configuration, which exists. The server is started with C(nats-server.conf) in it.
+      - The folder of the configuration, which has to exist. The server is started with C(nats-server.conf) in it.
       - If omitted, nothing is written.
     type: path
   return_content:
@@ -50,35 +50,35 @@ options:
     default: false
   variable_prefix:
     description:
-      - Put before the names of options in messages, such as C(server_) in a role whose variables are named so.
+      - A prefix for the names of options in messages, such as C(server_) in a role whose variables have this prefix.
     type: str
     default: ''
   binary_path:
     description:
-      - The nats-server that has to accept the configuration. In check mode it may be missing.
-      - The host has to fit the configuration too. It is refused if the server could not write its pid file, its log, its accounts or JetStream's store as
+      - The nats-server that has to accept the configuration. In check mode, it may be missing.
+      - The configuration also has to suit the host. It is refused if the server could not write its pid file, its log, its accounts or JetStream's store as
         O(service_user), if an address is not one of the host, or if another program than a nats-server listens on a port. In check mode, a file or folder
-        that could not be written is a warning, as an earlier task may make it.
-      - If omitted, the rules of this module alone decide.
+        that could not be written is only a warning, because an earlier task may create it.
+      - If omitted, only the rules of this module are applied.
     type: path
   service_user:
     description:
-      - The user of the system that the server runs as, for that verdict. If omitted, the user of the task.
+      - The user of the system that the server runs as, for this validation. Defaults to the user of the task.
     type: str
   name:
     description:
-      - The name of the server, unique among all that are connected.
+      - The name of the server, unique among all connected servers.
     type: str
     required: true
   operator:
     description:
-      - The operator that the server trusts, as the role P(natsops.security.operator#role) keeps it in the fact C(operator_material).
+      - The operator that the server trusts, in the form of the fact C(operator_material) of the role P(natsops.security.operator#role).
     type: dict
     required: true
     suboptions:
       jwt:
         description:
-          - The operator's JWT. In check mode it may be null, where a task before would make it.
+          - The operator's JWT. In check mode, it may be null if an earlier task would issue it.
         type: str
       system_account:
         description: The public key of the system account.
@@ -88,7 +88,7 @@ options:
         type: dict
         default: {}
       name:
-        description: Ignored, as are the members that follow; the fact has them.
+        description: Ignored, like the following members, which are part of the fact.
         type: str
       public_key:
         description: Ignored.
@@ -104,9 +104,9 @@ options:
         type: str
   trusted_operators:
     description:
-      - JWTs of operators that the server trusts beside O(operator), while accounts move from one to another. A JWT of that operator itself is ignored, so the
-        list may be the same before and after the move.
-      - The configuration has a system account then, which at least one of the operators names. Deletions of accounts are taken from O(operator) alone.
+      - JWTs of operators that the server trusts in addition to O(operator), while accounts move from one to another. A JWT of that operator itself is ignored,
+        so the list may be the same before and after the move.
+      - The configuration then has a system account, which at least one of the operators names. Deletions of accounts are accepted from O(operator) only.
     type: list
     elements: str
     default: []
@@ -118,8 +118,8 @@ options:
     suboptions:
       type:
         description:
-          - V(full) keeps all accounts on disk and exchanges them with the other servers, V(cache) keeps those that were asked for, V(memory) has those of the
-            configuration, V(url) asks an account server.
+          - V(full) keeps all accounts on disk and exchanges them with the other servers, V(cache) keeps those that were requested, V(memory) has those in the
+            configuration, V(url) reads them from an account server.
         type: str
         choices: [full, cache, memory, url]
         default: full
@@ -139,7 +139,7 @@ options:
         description: How long to wait for an answer of another server.
         type: str
       limit:
-        description: The most accounts on disk.
+        description: The maximum number of accounts on disk.
         type: int
       ttl:
         description: With V(cache), how long an account is kept.
@@ -159,13 +159,13 @@ options:
     choices: [all, system, none]
   pinned_accounts:
     description:
-      - The public keys of the only accounts whose users may connect, beside the system account. If empty, all may.
+      - The public keys of accounts. If not empty, only users of these and of the system account may connect.
     type: list
     elements: str
     default: []
   default_sentinel:
     description:
-      - The JWT of the bearer user that stands in for clients that have none.
+      - The JWT of the bearer user for clients that have no JWT.
     type: str
   listen:
     description:
@@ -183,7 +183,7 @@ options:
     type: dict
   cluster:
     description:
-      - The block C(cluster). If omitted, the server is alone.
+      - The block C(cluster). If omitted, the server is not part of a cluster.
     type: dict
     suboptions:
       name:
@@ -221,10 +221,10 @@ options:
         description: The block C(tls).
         type: dict
       advertise:
-        description: The address that other servers are given.
+        description: The address that is advertised to other servers.
         type: str
       no_advertise:
-        description: Give clients no addresses of other servers.
+        description: Do not advertise addresses of other servers to clients.
         type: bool
       connect_retries:
         description: How often to try again to connect to a server that was not configured.
@@ -282,11 +282,11 @@ options:
   jetstream:
     description:
       - The block C(jetstream). If omitted, the server has no JetStream. C(store_dir) defaults to C(jetstream) in O(data_dir).
-      - A new C(key) needs the one before as C(prev_key) if something is stored. Without it, a server starts without its streams, so it is refused.
+      - A new C(key) requires the previous one as C(prev_key) if there is stored data. Without it, a server would start without its streams, so that is refused.
     type: dict
   monitoring:
     description:
-      - Where the server answers questions about itself over HTTP.
+      - The address of the server's monitoring over HTTP.
     type: dict
     default: {}
     suboptions:
@@ -312,18 +312,18 @@ options:
     default: 2m
   lame_duck_grace_period:
     description:
-      - How long the server waits before it disconnects the first one.
+      - How long the server waits before it disconnects the first client.
     type: str
     default: 10s
   data_dir:
     description:
-      - The folder of what the server stores.
+      - The folder for the data that the server stores.
     type: path
     default: /var/lib/nats
   site_config:
     description:
       - The text of C(site.conf), in NATS's configuration language. The configuration includes it last, so its settings take precedence.
-      - If omitted, the file that is there stays; where there is none, an empty one is made.
+      - If omitted, an existing file is kept; if there is none, an empty one is created.
     type: str
   mode:
     description:
@@ -374,18 +374,18 @@ files:
   sample: [{"name": "restart.conf", "action": "unchanged"}, {"name": "server.conf", "action": "changed"}]
 needs:
   description:
-    - What a server that runs with the configuration of before needs for these changes, V(nothing), V(reload) or V(restart). A restart is needed where NATS
-      refuses to reload, and for secrets, which it would write into its log.
+    - What a server that runs with the previous configuration needs for these changes, V(nothing), V(reload) or V(restart). A restart is needed if NATS
+      refuses to reload, and for secrets, which it would write to its log.
     - M(natsops.security.nats_server) asks the running server, and does it.
   returned: success with O(config_dir)
   type: str
   sample: reload
 validated:
-  description: Whether the server at O(binary_path) accepted the configuration. Only changes are shown to it.
+  description: Whether the server at O(binary_path) accepted the configuration. It validates only changes.
   returned: success with O(config_dir)
   type: bool
 digest:
-  description: The digest of the configuration, as C(nats-server -t) prints it; null where this module cannot read what the site adds.
+  description: The digest of the configuration, as C(nats-server -t) prints it; null if this module cannot read the additions of the site.
   returned: success
   type: str
   sample: sha256:935e5f2e0619f7eaa11dcf37be4805227a73f18992c4554068528962cea62ead
@@ -401,7 +401,7 @@ folders:
   elements: str
   sample: ["/var/lib/nats", "/var/lib/nats/jetstream", "/var/lib/nats/accounts"]
 monitoring_url:
-  description: Where a program on the same host asks the server.
+  description: The URL of the server's monitoring for programs on the same host.
   returned: success
   type: str
   sample: http://127.0.0.1:8222

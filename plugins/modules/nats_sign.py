@@ -11,10 +11,10 @@ module: nats_sign
 version_added: 0.1.0
 short_description: Sign NATS JWTs that another machine asks for in a document
 description:
-  - Signs the requests of a document that was written where the JWTs are decided, on a machine that has the key and needs no network.
-  - Before it signs, everything that the document shows is compared with the bytes to be signed. A document that shows anything else is refused.
-  - Run it with C(--check --diff) first to read what each JWT says now and what it will say.
-  - Requests of other keys stay as they are, so that a document can pass several machines.
+  - Signs the requests of a document that another machine wrote, on a machine that has the key and needs no network.
+  - Before it signs, everything that the document shows is compared with the bytes to be signed. If they differ, the document is refused.
+  - Run it with C(--check --diff) first to see the claims of each JWT before and after.
+  - Requests for other keys are not changed, so that a document can be signed on several machines.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -38,17 +38,17 @@ options:
   signed_path:
     description:
       - Where to write the document with its signatures. Defaults to O(path).
-      - A file that holds anything else than this document is an error and stays as it is; signatures in it are kept.
+      - A file that holds anything other than this document is an error and is not changed; signatures in it are kept.
     type: path
   checksum:
     description:
-      - The checksum that the other machine returned with the document. If the document has another one, nothing is signed.
+      - The checksum that the other machine returned with the document. If the document has a different checksum, nothing is signed.
       - It covers everything but the signatures. Spaces in it do not matter.
     type: str
   signer_path:
     description:
       - The seed file of the key that signs.
-      - A folder is searched for the seeds of the keys that are asked for, as C(PUBLICKEY.nk) in it or where nsc keeps them in its keystore.
+      - A folder is searched for the seeds of the requested keys, as C(PUBLICKEY.nk) in it or where nsc keeps them in its keystore.
       - One of this, O(signer_seed) and O(signers) is required.
     type: path
   signer_seed:
@@ -85,7 +85,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checksum:
-  description: The checksum of the document, which no signature changes.
+  description: The checksum of the document, which signatures do not change.
   returned: success
   type: str
   sample: 0f2c5b...
@@ -205,11 +205,11 @@ def _read(text: str, where: str, checksum: str | None) -> Requests:
     try:
         return read_requests(text, checksum)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{where} is left as it is. {error}") from None
+        raise NatsSecurityError(f"{where} is left unchanged. {error}") from None
 
 
 def _with_signatures_of(document: Requests, other: Requests) -> Requests:
-    """The document with what the other one of the same checksum has signed already."""
+    """The document with the signatures that the other document with the same checksum already has."""
     signed = {request.what: request.signature for request in other.requests if request.signature is not None}
     return document._replace(
         requests=tuple(
@@ -219,7 +219,7 @@ def _with_signatures_of(document: Requests, other: Requests) -> Requests:
 
 
 def _signers(module: CarefulModule, document: Requests) -> Sequence[Signer]:
-    """The keys at hand. Those outside are contacted now only if something is to be signed, in check mode too."""
+    """The available keys. External signers are contacted only if something is to be signed, also in check mode."""
     path, seed = module.params["signer_path"], module.params["signer_seed"]
     signers: list[Signer] = []
     if seed is not None:
@@ -247,7 +247,7 @@ def _no_key(waiting: Sequence[Request], signers: Sequence[Signer]) -> str:
         names.setdefault(request.claims.issuer, []).append(request.what)
     keys = "; ".join(f"{key} for {', '.join(whats[:5])}" for key, whats in names.items())
     at_hand = ", ".join(signer.public_key for signer in signers) or "none of the keys"
-    return f"No request can be signed: the document asks for {keys}, and available is {at_hand}."
+    return f"No request can be signed: the document requires {keys}; available: {at_hand}."
 
 
 def _shown(request: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 NatsOps authors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module: a store as the document that would make it."""
+"""Module: a store as a document for nats_store."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ module: nats_store_info
 version_added: 0.1.0
 short_description: Read a store of NATS keys and JWTs as a document
 description:
-  - Reads a store in the layout of C(nsc), made by any tool, as the document that M(natsops.security.nats_store) makes it from, and reports when its
-    tokens expire, which seeds are there and what is wrong.
-  - M(natsops.security.nats_store) accepts the document and finds nothing to change, unless there are problems that block. So an existing operation
-    can be taken into version control.
-  - When tokens are renewed is not in a store, so the document says C(expires_at). Write C(expires_in) and C(renew_before) instead to have them renewed.
-  - A revoked user that still has a JWT in the store is omitted from the document, which would bring it back.
-  - A JWT that no key of its parent signed, or that is filed under another name, is among the problems and not in the document. Where the keystore has
-    a record of the store, as M(natsops.security.nats_store) writes it, the document is made from the JWT on record instead.
+  - Reads a store in the layout of C(nsc), made by any tool, as a document for M(natsops.security.nats_store), and reports when its tokens expire,
+    which seeds it has and what is wrong.
+  - M(natsops.security.nats_store) accepts the document and finds nothing to change, unless there are blocking problems. So an existing operation
+    can be put under version control.
+  - A store does not contain when tokens are to be renewed, so the document has C(expires_at). Replace it with C(expires_in) and C(renew_before) to have them
+    renewed.
+  - A revoked user that still has a JWT in the store is omitted from the document, because the document would issue it again.
+  - A JWT that is not signed by a key of its parent, or that is filed under another name, is among the problems and not in the document. If the keystore
+    has a record of the store, which M(natsops.security.nats_store) writes, the document is made from the recorded JWT instead.
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats
@@ -52,26 +53,26 @@ EXAMPLES = r"""
     store: ACME
   register: acme
 
-- name: Take it into version control
+- name: Put it under version control
   ansible.builtin.copy:
     content: "{{ acme.definition | to_nice_yaml(sort_keys=false) }}"
     dest: /srv/nats/acme.yml
     mode: "0644"
 
-- name: Look who is connected by JWTs of identity keys
+- name: Find connections by JWTs that identity keys signed
   natsops.security.nats_connections:
     servers: [tls://n1.example.com:4222]
     creds_path: /etc/nats/sys.creds
     identity_keys: true
   register: connected
 
-- name: Read what strict_signing_key_usage would break in the store, and for whom
+- name: Find out what strict_signing_key_usage would break, and for which connections
   natsops.security.nats_store_info:
     stores_dir: /etc/nats/stores
     store: ACME
     connections: "{{ connected.connections }}"
 
-- name: Fail when something expires within two weeks
+- name: Fail if something expires within two weeks
   ansible.builtin.assert:
     that:
       - acme.entities | selectattr('expires_in_seconds', 'defined') | rejectattr('expires_in_seconds', 'none')
@@ -80,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 definition:
-  description: The document, as O(natsops.security.nats_store#module:definition) has it. Fields with their default value are omitted.
+  description: The document, in the form of O(natsops.security.nats_store#module:definition). Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"operator": {"name": "ACME", "signing_keys": [{"role": "main"}]}, "accounts": [{"name": "APP", "users": [{"name": "orders"}]}]}
@@ -91,12 +92,12 @@ entities:
   elements: dict
   contains:
     kind:
-      description: V(operator), V(account), V(user), V(signing_key), V(curve_key), of an auth callout where its role is on record, or V(identity_key), of the
+      description: V(operator), V(account), V(user), V(signing_key), V(curve_key), of an auth callout if its role is recorded, or V(identity_key), of the
         operator while it is rotated.
       type: str
       sample: user
     name:
-      description: The name; the role of a signing key, where it is known.
+      description: The name; the role of a signing key, if it is known.
       type: str
       sample: orders
     account:
@@ -104,7 +105,7 @@ entities:
       type: str
       sample: APP
     path:
-      description: The place in RV(definition). The path of the file for what is not in it. Not of signing keys.
+      description: The place in RV(definition), or the path of the file for what is not in it. Not for signing keys.
       type: str
       sample: accounts[0].users[0]
     public_key:
@@ -117,49 +118,49 @@ entities:
       sample: true
     generation:
       description:
-        - V(current) for the key that signs for its role; in a rotation V(next) for the one that is going to, and V(retiring) for the one that did until now.
-          Of signing keys only. RV(definition) has the current ones.
+        - V(current) for the key that signs for its role; in a rotation, V(next) for the one that will sign, and V(retiring) for the one that signed before.
+          Only for signing keys. RV(definition) has the current ones.
       type: str
       sample: current
     retiring:
-      description: In a rotation of the key of a user, the key that it had before, which is not revoked yet. There only in a rotation.
+      description: In a rotation of the key of a user, the key that it had before, which is not revoked yet. Only in a rotation.
       type: str
       sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
     creds:
-      description: Whether there is a creds file. Of users only.
+      description: Whether there is a creds file. Only for users.
       type: bool
       sample: true
     revoked:
-      description: Whether the user is revoked. There only when it is.
+      description: Whether the user is revoked. Omitted if it is not.
       type: bool
       sample: true
     issuer:
-      description: The public key that signed the token. Not of signing keys.
+      description: The public key that signed the token. Not for signing keys.
       type: str
       sample: ACWZNPNPQNNE5BU6F5X5OXXKFALUADF7B2E376XAWLSJYJ46F5HOVS34
     issued_at:
-      description: When the token was issued. Not of signing keys.
+      description: When the token was issued. Not for signing keys.
       type: str
       sample: "2026-11-24T12:00:00Z"
     expires:
-      description: When the token expires; null for never. Not of signing keys.
+      description: When the token expires; null if it never expires. Not for signing keys.
       type: str
       sample: "2027-02-22T12:00:00Z"
     expires_in_seconds:
-      description: How long that is from now, below 0 when it is over; null for never. Not of signing keys.
+      description: The seconds until then, negative if the token has expired; null if it never expires. Not for signing keys.
       type: int
       sample: 7776000
 problems:
   description:
-    - What is wrong, with the C(path) in RV(definition) or on disk, and C(message). Where C(blocking) is true NATS refuses it.
+    - What is wrong, with the C(path) in RV(definition) or on disk, and C(message). If C(blocking) is true, NATS refuses it.
   returned: success
   type: list
   elements: dict
   sample: [{"path": "accounts[0].exports[1].latency", "message": "applies only to services; omit it.", "blocking": true}]
 strict_mode:
   description:
-    - What C(strict_signing_key_usage) of the operator means for what is in the store. Null where there is no JWT of the operator.
-    - Who is connected by a JWT of an identity key, only servers know, see O(connections).
+    - The effect that C(strict_signing_key_usage) of the operator would have on the store. Null if there is no JWT of the operator.
+    - Connections by JWTs that identity keys signed are known only to servers, see O(connections).
   returned: success
   type: dict
   contains:
@@ -168,7 +169,7 @@ strict_mode:
       type: bool
       sample: false
     ready:
-      description: Whether servers refuse nothing of the store with it, nor one of O(connections). M(natsops.security.nats_store) requires the first.
+      description: Whether servers would refuse nothing in the store and none of O(connections) with it. M(natsops.security.nats_store) requires the former.
       type: bool
       sample: false
     operator_signing_key:
@@ -188,7 +189,7 @@ strict_mode:
     activations:
       description:
         - The importing C(account) and the C(subject) of the imports with an activation that the identity key of the exporting account signed. Servers accept
-          one that does not name the account that it was signed for, so C(refused) is false of it, and it does not count for RV(strict_mode.ready).
+          one that does not name the account that it was signed for, so its C(refused) is false, and it does not affect RV(strict_mode.ready).
       type: list
       elements: dict
       sample: [{"account": "PARTNER", "subject": "orders.create", "refused": true}]
@@ -204,7 +205,7 @@ strict_mode:
       elements: dict
       sample: [{"server": "n1", "account": "ACNG...", "user": "UDAU...", "name": "orders", "issuer": "ACNG..."}]
 managed:
-  description: Whether the operator's key is elsewhere, so that accounts sign themselves and the operator signs them there.
+  description: Whether the operator's key is elsewhere (a managed store in nsc), so that accounts are self-signed here and the operator signs them there.
   returned: success
   type: bool
   sample: false

@@ -11,13 +11,13 @@ module: nats_user
 version_added: 0.1.0
 short_description: Create, correct, renew or remove the JWT and creds of a NATS user
 description:
-  - The options describe the whole of the user's claims. What they omit has its default.
-  - The JWT that is there is kept as long as it verifies, means what the task says, is signed by the signer of the task and is not due for renewal.
-    Otherwise a new one is issued, and the result says why.
-  - Which account the user belongs to, and whether the signer has a scope, is found in the JWT of the account. A user of a scoped signing key has no
+  - The options describe the whole of the user's claims. Options that are omitted have their defaults.
+  - The existing JWT is kept as long as it verifies, matches the options, is signed by the signer of the task and is not due for renewal. Otherwise
+    a new one is issued, and the result has the reasons.
+  - The account that the user belongs to, and the scope of the signer, are read from the JWT of the account. A user of a scoped signing key has no
     permissions and limits of its own.
-  - A user that its account revoked gets a JWT from after the revocation, which is valid again. To keep a user out, do not issue it.
-  - One task makes one user. In a loop, each user takes about 0.3 seconds where there are files, and 0.01 where there are none.
+  - A user that its account has revoked gets a JWT that is issued after the revocation, and is therefore valid again. To exclude a user, do not issue its JWT.
+  - One task manages one user. In a loop, each user takes about 0.3 seconds with files, and 0.01 seconds without files.
 extends_documentation_fragment:
   - natsops.security.attributes
   - natsops.security.attributes.actiongroup_nats
@@ -48,11 +48,11 @@ options:
     type: str
   jwt_path:
     description:
-      - The file of the JWT. If this and O(creds_path) are omitted, the JWT is in RV(jwt) alone, and O(jwt) is what there is now.
+      - The file of the JWT. If this and O(creds_path) are omitted, the JWT is only returned, in RV(jwt), and O(jwt) is the current one.
   creds_path:
     description:
-      - The creds file of the user, JWT and seed together, as clients want it. It needs the user's seed, from O(key_path) or O(key_seed).
-      - A file that holds anything else than creds of this user is an error and stays as it is.
+      - The creds file of the user, with JWT and seed, as clients require it. It requires the user's seed, from O(key_path) or O(key_seed).
+      - A file that holds anything other than creds of this user is an error and is not changed.
     type: path
   creds_mode:
     description:
@@ -60,17 +60,17 @@ options:
     type: raw
   account:
     description:
-      - The public key of the account, where a signing key signs and the account's JWT is not at hand. Scopes are not known then.
+      - The public key of the account, if a signing key signs and the account's JWT is not available. Scopes are not known in that case.
     type: str
   signing_key_role:
     description:
-      - The role of the signing key that signs, as the account's JWT has it. A signer with another role is an error, and a folder in O(signer_path)
+      - The role of the signing key that signs, as in the account's JWT. A signer with another role is an error, and a folder in O(signer_path)
         is searched for the seed of this role.
     type: str
   return_secrets:
     description:
-      - Return what is secret, RV(creds) and the JWT of a bearer. Use C(no_log=true) on such a task, and do not write what it registers anywhere.
-      - A bearer whose JWT is kept in no file needs it.
+      - Return secrets, RV(creds) and the JWT of a bearer. Use C(no_log=true) on such a task, and do not write its registered result to a file.
+      - Required for a bearer whose JWT is not kept in a file.
     type: bool
     default: false
   mode:
@@ -119,23 +119,23 @@ public_key:
   sample: UDAUGD2567MCKGLKERIAYKLXZJK6QZVHWBOXB3L7I2ABPF3ZMYEWQDWK
 jwt:
   description:
-    - The JWT that holds now. Not for a bearer, whose JWT is a secret, unless O(return_secrets=true), and not in check mode when a new one would be issued.
+    - The current JWT. Not for a bearer, whose JWT is a secret, unless O(return_secrets=true), and not in check mode if a new one would be issued.
   returned: when the state is present
   type: str
   sample: eyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.eyJqdGkiOiJTS...
 creds:
-  description: The text of a creds file. Null without the user's seed, and in check mode when a new JWT would be issued.
+  description: The text of a creds file. Null without the user's seed, and in check mode if a new JWT would be issued.
   returned: when O(return_secrets=true) and the state is present
   type: str
   sample: "-----BEGIN NATS USER JWT-----..."
 claims:
   description:
-    - The claims of the JWT, in words of the options. Fields with their default value are omitted.
+    - The claims of the JWT, in the names of the options. Fields with their default value are omitted.
   returned: success
   type: dict
   sample: {"name": "orders", "subject": "UDAU...", "permissions": {"publish": {"allow": ["orders.>"]}}}
 reasons:
-  description: Why the JWT was issued again, in words. Empty when it was kept.
+  description: The reasons why the JWT was issued again. Empty if it was kept.
   returned: success
   type: list
   elements: str
@@ -152,14 +152,14 @@ issuer_account:
   type: str
   sample: ACNGDPHTAUYCSRSTT3LL3NOA6DXG2ZOJJD3KNRQTCTLZLCXW5WBGAF2O
 role:
-  description: The role of the scope that the user's permissions come from. Empty where they are its own.
+  description: The role of the scope that the user's permissions come from. Empty if they are its own.
   returned: when the state is present
   type: str
   sample: reader
 unsigned:
   description:
-    - What waits for a key elsewhere, with the C(path) and the C(checksum) of the file, the name of the one of C(requests), and the public key of the one of
-      C(issuers). Null if nothing does. In check mode, a request whose keys would be made has no checksum and no name.
+    - The request that waits for a signature by a key elsewhere, with the C(path) and the C(checksum) of the file, its name in C(requests), and the public
+      key of the signer in C(issuers). Null if there is none. In check mode, a request whose keys would be created has no checksum and no name.
   returned: with O(unsigned_path)
   type: dict
   sample: {"path": "/media/stick/request.json", "checksum": "0f2c5b...", "requests": ["account APP"], "issuers": ["OBXR..."]}
@@ -234,7 +234,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     is_bearer = _is_bearer(above.found.claims, step.claims)
     if is_bearer and places[0].path is None and not params["return_secrets"]:
         raise NatsSecurityError(
-            "return_secrets: the JWT of a bearer is a secret, so it has to be true for the JWT to be returned, or jwt_path for it to be kept."
+            "return_secrets: the JWT of a bearer is a secret; set return_secrets to true to return it, or jwt_path to keep it in a file."
         )
     signed = sign(module, step, [key], above.signer)
     result = result_of(module, step.decision, signed)
@@ -267,13 +267,13 @@ def _task(module: CarefulModule) -> dict[str, Any]:
 
 
 def _return_secrets(module: CarefulModule, key: Key, result: dict[str, Any], is_bearer: bool) -> None:
-    """Let the JWT and the creds in the result out, and nothing that they are made of elsewhere."""
+    """Leave the JWT and the creds in the result unmasked; their parts stay masked elsewhere."""
     token, creds = result["jwt"], result.get("creds")
     for secret in (token if is_bearer else None, creds):
         if secret is not None:
             keep_secret(module, secret)
     if token is not None:
-        return_secret(module, token)  # it is masked where it came in as `jwt`, as any user may be a bearer
+        return_secret(module, token)  # masked in the option `jwt`, because any user may be a bearer
     if creds is not None and key.pair is not None:
         return_secret(module, creds, key.pair.seed, *filter(None, [token]))
 
@@ -307,7 +307,7 @@ OPTIONS = (
 
 
 def main(make: Callable[..., CarefulModule] | None = None) -> None:
-    """Run the module, which `make` makes where the controller runs it in its own process."""
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(_task, **OPTIONS.arguments(), add_file_common_args=True, make=make)
 
 

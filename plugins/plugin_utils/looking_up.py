@@ -25,7 +25,7 @@ def look_up(
 ) -> list[str]:
     """The result of `find` for each name. `options` are those of the documentation fragment `store`. NatsSecurityError if a name cannot be found.
 
-    In check mode, what is missing may be made by an earlier task: it is an empty text then, with a warning.
+    In check mode, an earlier task may create what is missing, so it is an empty text, with a warning.
     """
     nkey.require_nkeys()
     names = [parse_name(text_of(term, f"the name {index + 1}")) for index, term in enumerate(terms)]

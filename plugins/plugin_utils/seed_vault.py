@@ -53,7 +53,7 @@ class SeedVault:
         held = self.read()
         for public_key, seed in seeds.items():
             if held.seeds.get(public_key, seed) != seed:
-                raise NatsSecurityError(f"{self.path} has another seed of {public_key} already. It is left as it is.")
+                raise NatsSecurityError(f"{self.path} has another seed of {public_key} already. It is left unchanged.")
         # Converted to native types for YAML: before ansible-core 2.19, results of modules have types of Ansible.
         wanted = {**held.seeds, **json.loads(json.dumps(seeds))}
         if wanted != held.seeds:
@@ -62,12 +62,12 @@ class SeedVault:
 
     def _decrypt(self, text: str) -> str:
         if not VaultLib.is_encrypted(text):
-            raise NatsSecurityError(f"{self.path} is not encrypted with ansible-vault. It is left as it is.")
+            raise NatsSecurityError(f"{self.path} is not encrypted with ansible-vault. It is left unchanged.")
         try:
             return bytes(VaultLib(self._secrets).decrypt(text)).decode("utf-8")
         except (AnsibleError, ValueError) as error:  # its message is about Ansible's own secrets, or repeats the text
             raise NatsSecurityError(
-                f"{self.path} cannot be decrypted: the password is another one, or the file was changed or cut off. It is left as it is."
+                f"{self.path} cannot be decrypted: the password is wrong, or the file was changed or truncated. It is left unchanged."
             ) from error
 
     def _parse(self, text: str) -> dict[str, str]:
@@ -77,13 +77,13 @@ class SeedVault:
             held, twice = "", ""
         if twice:
             raise NatsSecurityError(
-                f"{self.path} is left as it is: decrypted, it has two seeds of {quoted(twice)}, and one of them would be lost."
+                f"{self.path} is left unchanged: decrypted, it has two seeds of {quoted(twice)}, and one of them would be lost."
             )
         if held is None:
             return {}
         if not isinstance(held, dict) or not all(isinstance(part, str) for pair in held.items() for part in pair):
             raise NatsSecurityError(
-                f"{self.path} is left as it is: decrypted, it is not a YAML dictionary of seeds by public key."
+                f"{self.path} is left unchanged: decrypted, it is not a YAML dictionary of seeds by public key."
             )
         return {str(public_key): str(seed) for public_key, seed in held.items()}
 

@@ -56,7 +56,7 @@ def _public_key_of_token(text: str, key_type: str | None) -> str:
         held = decorated.seed_in(text).public_key
         if held != found:
             raise NatsSecurityError(
-                f"the seed is that of {held}, the JWT is about {found}: they do not belong together."
+                f"the seed is that of {held}, the subject of the JWT is {found}: they do not belong together."
             )
     return found
 

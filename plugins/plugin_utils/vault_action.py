@@ -69,7 +69,7 @@ class VaultAction(NormalAction):
                 return SeedVault(self._loader.path_dwim(path), known)
             raise NatsSecurityError("it needs vault_password, or a vault password of the play (--vault-id).")
         if not str(given):
-            raise NatsSecurityError("it needs vault_password, which is empty.")
+            raise NatsSecurityError("vault_password is empty.")
         return SeedVault(self._loader.path_dwim(path), password(str(given)))
 
     def _vault_secrets(self) -> list[tuple[str, Any]]:

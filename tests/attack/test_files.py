@@ -521,7 +521,7 @@ def test_names_in_a_document_are_no_paths(
 @pytest.mark.parametrize("name", ["keys", "creds", ".natsops"])
 def test_store_is_not_the_keystore(ready: Site, modules_with_faults: FaultyModules, name: str) -> None:
     options = {"definition": {"operator": {"name": name}}, "stores_dir": ready / "all", "keys_dir": ready / "all"}
-    assert "is that of the keystore" in refused(modules_with_faults, ready, "store", options)
+    assert "is part of the keystore" in refused(modules_with_faults, ready, "store", options)
 
 
 # ---- links in a store

@@ -62,7 +62,10 @@ def test_account_at_the_last_time_is_issued_once_more_or_refused(
         site.keep("store", **{**store, "definition": wanted})
     else:
         message = site.refuse("store", **{**store, "definition": wanted})
-        assert f"The existing token about {subject} is issued at the last time that a token can hold" in message
+        assert (
+            f"The existing token with the subject {subject} was issued at the latest time that a token can have"
+            in message
+        )
 
 
 def test_user_of_an_account_that_revokes_all_for_ever_is_refused(site: Site, store: dict[str, Any]) -> None:
@@ -74,7 +77,7 @@ def test_user_of_an_account_that_revokes_all_for_ever_is_refused(site: Site, sto
         "accounts": [{"name": "A", "users": [{"name": "u", "tags": ["t"]}, {"name": "v"}]}],
     }
     message = site.refuse("store", **{**store, "definition": wanted})
-    assert message.count("It is revoked until the last time that a token can hold") == 2
+    assert message.count("It is revoked up to the latest time that a token can have") == 2
     account = site / "stores/O/accounts/A/A.jwt"
     key = codec.decode(site.text("stores/O/accounts/A/A.jwt").strip()).subject
     seed = site.folder / f"keys/keys/A/{key[1:3]}/{key}.nk"
@@ -86,4 +89,4 @@ def test_user_of_an_account_that_revokes_all_for_ever_is_refused(site: Site, sto
         account_jwt_path=account,
         signer_path=str(seed),
     )
-    assert "It is revoked until the last time that a token can hold" in message
+    assert "It is revoked up to the latest time that a token can have" in message

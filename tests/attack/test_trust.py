@@ -309,7 +309,7 @@ def test_jwt_that_is_gone_is_put_back(store: Store, file: str) -> None:
     result = store.apply()
     assert store.site.text(file) == before
     assert [entity["reasons"] for entity in result["entities"] if entity["action"] == "changed"] == [
-        ["its file is gone, the JWT on record holds"]
+        ["its file is missing, the recorded JWT is used"]
     ]
     store.keep()
 
@@ -317,7 +317,7 @@ def test_jwt_that_is_gone_is_put_back(store: Store, file: str) -> None:
 def test_accounts_without_any_jwt_of_the_operator(store: Store) -> None:
     shutil.rmtree(store.site.folder / "keys/.natsops")
     (store.site.folder / OPERATOR).unlink()
-    store.refuse(store.site / OPERATOR, "nothing shows whose the accounts are")
+    store.refuse(store.site / OPERATOR, "the accounts cannot be verified")
 
 
 def test_marker_does_not_let_accounts_sign_themselves(store: Store) -> None:
@@ -416,7 +416,7 @@ def test_operator_without_jwt_and_seed(store: Store) -> None:
     seed = store.site.folder / f"keys/keys/O/{key[1:3]}/{key}.nk"
     text = seed.read_text()
     seed.unlink()
-    store.refuse(key, "neither its JWT nor its seed is here")
+    store.refuse(key, "neither its JWT nor its seed is available")
     seed.write_text(text)
     seed.chmod(0o600)
     store.apply()
@@ -540,7 +540,7 @@ def test_user_without_jwt_keeps_the_key_of_its_creds(store: Store) -> None:
 def test_users_without_any_jwt_of_their_account(store: Store) -> None:
     shutil.rmtree(store.site.folder / "keys/.natsops")
     (store.site.folder / account_file("APP")).unlink()
-    message = store.refuse(store.site / account_file("APP"), "nothing shows whose the JWTs of its users are")
+    message = store.refuse(store.site / account_file("APP"), "the JWTs of its users cannot be verified")
     assert message.count("\n") == 1
 
 
@@ -564,7 +564,7 @@ def test_role_does_not_make_a_key_a_signing_key(store: Store, owner: str, role: 
         keys.append(role)
     if recorded:
         result = store.apply()
-        assert f"{path} is not what the last run left" in result["entities"][0]["reasons"][0]
+        assert f"{path} is not what the last run wrote" in result["entities"][0]["reasons"][0]
         store.keep()
     else:
         store.refuse(path, role, store.key(kind).public_key, "is not a key of the")
@@ -670,7 +670,7 @@ def test_what_another_tool_issued_is_recorded(store: Store) -> None:
     old, revoked = store.site.text(account_file("APP")), nkey.create("user").public_key
     store.put(account_file("APP"), store.changed(account_file("APP"), revocations={revoked: 1}), pair)
     result = store.apply()
-    assert result["entities"][0]["reasons"] == ["what the last run did not leave is recorded, the JWTs of APP"]
+    assert result["entities"][0]["reasons"] == ["JWTs that the last run did not write are recorded, those of APP"]
     store.keep()
     store.site.write(account_file("APP"), old, 0o600)
     store.apply()
@@ -804,7 +804,9 @@ def test_module_takes_nothing_from_a_foreign_token(acme: Site, module: str) -> N
         message = acme.refuse(module, **case.options)
         assert message == acme.refuse(module, {"check": True}, **case.options)
         option = "creds_path" if file.endswith(".creds") else "jwt_path"
-        assert message.startswith(f"{option}: {acme / file} is left as it is: its JWT is about {claims.subject}")
+        assert message.startswith(
+            f"{option}: {acme / file} is left unchanged: its JWT has the subject {claims.subject}"
+        )
         assert f"its signer is {signer.public_key}, which is not a key of the" in message
         result = acme.run(module, **case.options, force=True)
         assert signer.public_key in result["reasons"][0]

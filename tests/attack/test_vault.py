@@ -315,7 +315,7 @@ def test_damaged_vault_is_refused_and_nothing_changes(made: Realm, damage: Calla
 def test_wrong_password_none_and_a_missing_vault_are_refused_and_nothing_changes(made: Realm) -> None:
     seeds = made.vaulted
     assert "cannot be decrypted" in made.refuse(password="another one")
-    assert "vault_password, which is empty" in made.refuse(password="")
+    assert "vault_password is empty" in made.refuse(password="")
     assert "--vault-id" in made.refuse(vault_password=None)
     assert "vault_password" in made.refuse(vault_file=None)
     away = made.vault.rename(made.folder / "away")
@@ -455,7 +455,7 @@ def test_module_shows_no_seed_and_takes_none_out_that_is_not_the_same(site: Site
     digests = {first: "00" * 32}
     message = site.refuse("store", store="ACME", **store, _vault={"file": "/srv/seeds.vault", "digests": digests})
     assert message == (
-        f"vault_file: /srv/seeds.vault and the keystore have different seeds of {first}. Both are left as they are."
+        f"vault_file: /srv/seeds.vault and the keystore have different seeds of {first}. Both are left unchanged."
     )
     path = site.folder / f"keys/keys/O/{second[1:3]}/{second}.nk"
     path.write_text(site.core.nkey.create("operator").seed)

@@ -101,8 +101,8 @@ def test_store_with_problems_says_what_does_not_count(site: Site, store: dict[st
     site.write("stores/ACME/accounts/BILLING/BILLING.jwt", "nothing")
     answers, problems = _ask(site, QUESTIONS[:1], **store)
     assert _ways(answers) == [("APP", "orders.new")]
-    assert any("BILLING.jwt: this is left as it is, it does not hold a JWT" in problem for problem in problems)
-    assert any("is not here, so what its users biller may do is unknown" in problem for problem in problems)
+    assert any("BILLING.jwt: this is left unchanged, it does not hold a JWT" in problem for problem in problems)
+    assert any("is not available, so what its users biller may do is unknown" in problem for problem in problems)
 
 
 def test_loose_tokens_and_creds(site: Site, store: dict[str, str]) -> None:
@@ -122,8 +122,8 @@ def test_what_is_not_at_hand_is_said(site: Site, store: dict[str, str]) -> None:
     answers, problems = _ask(site, question, jwt_paths=[str(folder / "BILLING.jwt")])
     (way,) = answers[0]["ways"]
     assert not way["certain"]
-    assert "so what it exports is unknown" in way["notes"][0]
-    assert any("The operator is not here" in problem for problem in problems)
+    assert "so its exports are unknown" in way["notes"][0]
+    assert any("The operator is not available" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(

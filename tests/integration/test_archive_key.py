@@ -178,7 +178,7 @@ def test_run_that_is_killed_before_it_removes_the_seed_is_completed(
         (nkey.create("account").public_key, "is an account public key, expected a curve public key."),
         ("XABC", "is not a public key: it has 4 characters instead of 56."),
         ("", "is not a public key: it has 0 characters instead of 56."),
-        (nkey.create("curve").seed, "there is a seed or a private key, where none belongs."),
+        (nkey.create("curve").seed, "this contains a seed or a private key, which is not allowed here."),
     ],
     ids=["account", "short", "empty", "seed"],
 )

@@ -203,11 +203,11 @@ def test_backup_that_is_not_what_it_says_is_refused(machine: Machine) -> None:
     whole = json.loads(good)
     other = nkey.create("curve")
     cases = [
-        ("it is not a sealed backup, or is cut off", good[: len(good) // 2]),
+        ("it is not a sealed backup, or is truncated", good[: len(good) // 2]),
         ("though it is sealed to it: it was changed", changed_at(good, good.index('"content"') + 500)),
         ("it does not match its header: it was changed", json.dumps({**whole, "sha256": "0" * 64})),
         ("it does not match its header: it was changed", json.dumps({**whole, "store": "OTHER"})),
-        ("it is of version '2', and version 1 is read", json.dumps({**whole, "version": 2})),
+        ("it is of version '2'; only version 1 is supported", json.dumps({**whole, "version": 2})),
         ("the file is empty", "\n"),
     ]
     for message, text in cases:
@@ -219,12 +219,12 @@ def test_backup_that_is_not_what_it_says_is_refused(machine: Machine) -> None:
     for options, message in (
         (
             {"key_path": None, "key_seed": other.seed},
-            f"it is sealed to {machine.curve.public_key}, and given is {other.public_key}",
+            f"it is sealed to {machine.curve.public_key}, and the given key is {other.public_key}",
         ),
-        ({"key_path": None}, "and given is none"),
-        ({"key_path": None, "password": PASSWORD}, "and given is none"),
+        ({"key_path": None}, "and the given key is none"),
+        ({"key_path": None, "password": PASSWORD}, "and the given key is none"),
         ({"key_path": str(machine.key_path) + ".none"}, "key_path: there is no file"),
-        ({"operator": nkey.create("operator").public_key}, "The backup is that of another operator"),
+        ({"operator": nkey.create("operator").public_key}, "The backup belongs to another operator"),
         ({"operator": other.public_key}, "operator: "),
         ({"store": "OTHER"}, "is the backup of the store ACME, not of OTHER"),
     ):
@@ -284,7 +284,7 @@ def test_backup_for_nats_has_the_jwts_and_seeds(machine: Machine) -> None:
     site.keep("backup", **backup)
     other = {name: value for name, value in backup.items() if name != "nats_key_path"}
     other["nats_key_seed"] = nkey.create("curve").seed
-    assert "is left as it is. The backup of nats cannot be read" in site.refuse("backup", **other)
+    assert "is left unchanged. The backup of nats cannot be read" in site.refuse("backup", **other)
     lost = machine.wipe()
     site.run("restore", **machine.restore)
     kept = {path for path in lost if path.endswith((".jwt", ".nk", ".creds")) and "/.natsops/" not in path}
@@ -303,7 +303,7 @@ def test_file_that_is_no_backup_of_this_store_stays(machine: Machine) -> None:
     site = machine.site
     for text in ("precious", json.dumps({"format": "other"}), machine.curve.seed):
         machine.file.write_text(text)
-        assert "is left as it is" in site.refuse("backup", **machine.backup)
+        assert "is left unchanged" in site.refuse("backup", **machine.backup)
         assert machine.file.read_text() == text
     machine.file.unlink()
     site.run("backup", **machine.backup)

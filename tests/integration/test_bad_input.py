@@ -240,7 +240,7 @@ def test_mistyped_keys_in_lists_are_noticed(acme: Site, app: dict[str, Any]) -> 
 
 def test_creds_info_without_creds_does_not_report_that_all_are_connected(acme: Site) -> None:
     message = acme.refuse("creds_info", paths=[], servers=["nats://127.0.0.1:1"])
-    assert message == "paths: there is no creds file in it."
+    assert message == "paths: the list is empty; name at least one creds file."
 
 
 def test_seed_in_the_place_of_a_public_key_is_not_shown(acme: Site, app: dict[str, Any]) -> None:
@@ -257,7 +257,7 @@ def test_seed_in_the_place_of_a_path_is_neither_used_nor_shown(acme: Site, modul
     seed = nkey.create("account").seed
     message = acme.refuse(module, **{**task_of(acme, module), option: seed})
     assert message == (
-        f"{option} has a seed in it, expected the path of a file. A seed itself goes into an option whose name ends in seed."
+        f"{option} contains a seed, expected the path of a file. A seed itself goes into an option whose name ends in seed."
     )
 
 
@@ -318,8 +318,8 @@ def test_jwt_of_another_operator_in_the_place_of_ours(acme: Site) -> None:
     other = acme.make_key("other.nk", "operator")
     acme.make_jwt("other.jwt", "operator", other.public_key, other)
     message = acme.refuse("operator", name="ACME", key_path=acme / "acme.nk", jwt_path=acme / "other.jwt")
-    assert message.startswith(f"There is a token about {other.public_key} already, expected one about ")
-    assert "it is left as it is" in message
+    assert message.startswith(f"The subject of the existing token is {other.public_key}, expected ")
+    assert "it is left unchanged" in message
 
 
 def test_account_of_another_operator_is_not_signed_under(acme: Site, user: dict[str, Any]) -> None:
@@ -351,10 +351,10 @@ def options_of(path: str, value: Any) -> dict[str, Any]:
         ("limits.connections", "-2", "-2 is not between -1 and"),
         ("limits.connections", "9223372036854775808", "9223372036854775808 is not between"),
         ("limits.payload", "9EiB", "is not a size"),
-        ("limits.payload", "99999999TiB", "is more than NATS can count"),
+        ("limits.payload", "99999999TiB", "is larger than NATS supports"),
         ("default_permissions.response.expires", "soon", "'soon' is not a duration: write a number with its unit"),
         ("default_permissions.response.expires", "400y", "is not a duration"),
-        ("default_permissions.response.expires", "99999999w", "is longer than NATS can count"),
+        ("default_permissions.response.expires", "99999999w", "is longer than NATS supports"),
         ("trace.sampling", "150", "150"),
         ("revocations", {"*": "yesterday"}, "is not a time"),
         ("not_before", "tomorrow", "is not a time"),
@@ -436,7 +436,7 @@ def test_token_over_1_mib(acme: Site, app: dict[str, Any], check: bool) -> None:
             {"expires_in": "14d", "renew_before": "14d"},
             "renew_before (14d) has to be shorter than expires_in (14d): every run would renew the token.",
         ),
-        ({"renew_before": "14d"}, "renew_before needs expires_in: a token that ends at a fixed time, or never,"),
+        ({"renew_before": "14d"}, "renew_before needs expires_in: a token that expires at a fixed time, or never,"),
         ({"expires_at": "2100-01-01", "renew_before": "14d"}, "renew_before needs expires_in"),
         ({"expires_in": "14"}, "expires_in: '14' is not a duration: write a number with its unit"),
         ({"expires_in": "1500ms"}, "expires_in: '1500ms' is not a duration of whole seconds"),

@@ -111,7 +111,7 @@ def test_signing_key_of_the_operator(store: Store) -> None:
     store.run(turning("resign", account=None))
     found, warning = report(store, turning("add", account=None))
     assert (found["key"], found["accounts"], found["oldest"]) == (key, [], "operator ACME")
-    assert "has signed nothing that is here." in warning
+    assert "has signed nothing in the store." in warning
 
 
 def test_identity_key_of_the_operator(site: Site) -> None:

@@ -200,7 +200,7 @@ def test_expired_user_is_issued_again(place: Place) -> None:
     result = place.diagnose(place.creds(pair=pair, envelope={"expires": ended}))
     assert result["servers"][1]["cause"] == "expired"
     assert result["servers"][1]["clock_difference"] is not None
-    assert "Issue the user again with a later end" in result["servers"][0]["advice"]
+    assert "Issue the user again with a later expiry" in result["servers"][0]["advice"]
     place.lets_in(place.creds(pair=pair, envelope={"expires": int(time.time()) + 3600}))
 
 
@@ -240,7 +240,7 @@ def test_signing_key_that_the_account_no_longer_has(place: Place) -> None:
     assert result["cause"] == "unknown_signer"
     assert old.public_key in result["message"]
     assert new.public_key in result["message"]
-    assert "by its JWT alone nothing is wrong" in place.diagnose(creds, system=False)["message"]
+    assert "the JWT of the user alone shows no error" in place.diagnose(creds, system=False)["message"]
     by_store = place.diagnose(creds, system=False, jwts=[jwt])["servers"][0]
     assert (by_store["cause"], by_store["basis"]) == ("unknown_signer", "store")
     place.lets_in(place.creds(signer=new))
@@ -264,7 +264,7 @@ def test_account_that_is_older_than_in_the_store(place: Place) -> None:
     stored = place.account(age=20, push=False, signing_keys=[SigningKey(key=key.public_key)])
     result = place.diagnose(creds, jwts=[stored])
     assert [one["cause"] for one in result["servers"]] == ["account_outdated"] * 2
-    assert "By the older one: " in result["message"]
+    assert "With the older one: " in result["message"]
     assert "Push the account" in result["servers"][0]["advice"]
     assert "is older than the store's" in result["servers"][0]["notes"][0]
     place.push(stored)
@@ -309,7 +309,7 @@ def test_account_that_expired_on_the_servers(place: Place) -> None:
     creds = place.creds()
     result = place.diagnose(creds)
     assert [one["cause"] for one in result["servers"]] == ["account_expired"] * 2
-    assert "Issue the account again with a later end, and push it" in result["message"]
+    assert "Issue the account again with a later expiry, and push it" in result["message"]
     assert place.causes(creds, system=False, jwts=[jwt]) == ["account_expired"] * 2
     place.account(age=10)
     place.lets_in(creds)
@@ -1039,7 +1039,7 @@ def test_account_without_jetstream_is_named(single: Single) -> None:
         ({"publish": "a..b"}, "actions[0].publish: 'a..b' is not a subject: it has white space or an empty token."),
         ({"publish": ""}, "actions[0].publish: '' is not a subject: it is empty."),
         ({"publish": "a", "queue": "q"}, "actions[0].queue: only a subscription has a queue group."),
-        ({"publish": "a", "inbox": "i"}, "actions[0].inbox: only what is answered has an inbox, not publish."),
+        ({"publish": "a", "inbox": "i"}, "actions[0].inbox: only actions with an answer have an inbox, not publish."),
         (
             {"publish": "a", "access": ["read"]},
             "actions[0].access: only stream, kv, object_store have it, not publish.",
@@ -1067,7 +1067,7 @@ def test_account_that_a_server_has_loaded_as_expired(place: Place) -> None:
     place.push(place.jwt)
     result = place.diagnose(creds)
     assert [one["cause"] for one in result["servers"]] == ["account_not_loaded"] * 2
-    assert "in memory as expired, though its JWT is not" in result["message"]
+    assert "in memory as expired, although its JWT is not" in result["message"]
     assert "Push it again with nats_resolver" in result["servers"][0]["advice"]
     assert place.site.start("resolver", place.fleet.task(jwts=[place.jwt]))["changed"]
     place.lets_in(creds)
@@ -1091,7 +1091,7 @@ def test_clock_of_a_server_is_compared(place: Place) -> None:
     # Without the system account, the server's clock is unknown, and the server still refuses the user.
     alone = place.site.start("diagnose", {"user_creds": creds, "servers": place.fleet.urls}, wrapped=late)
     assert alone["cause"] == "refused"
-    assert "To a server whose clock is wrong its JWT may not hold: it is valid until " in alone["message"]
+    assert "For a server with a wrong clock, its JWT may not be valid: it is valid until " in alone["message"]
     place.lets_in(place.creds())
 
 
@@ -1145,7 +1145,7 @@ def test_servers_of_a_cluster_that_differ(tmp_path: pathlib.Path, site: Site) ->
             "source_network",
             "add 127.0.0.1",
         ),
-        ({"allowed_connection_types": ["NEW"]}, "connection_type", "servers know none of these"),
+        ({"allowed_connection_types": ["NEW"]}, "connection_type", "servers support none of these"),
         ({"permissions": None}, "token_too_long", "max_control_line"),
         ({"limits": None}, "subscription_limit", "limits.subscriptions of 1 and more"),
         ({"source_networks": ["192.0.2.0"]}, "invalid_claims", "Issue the user again with valid claims"),

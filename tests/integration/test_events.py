@@ -320,7 +320,7 @@ def test_a_store_is_watched_also_one_with_problems(site: Site) -> None:
     ("args", "message"),
     [
         ({}, "one of the following is required: servers, expires_within"),
-        ({"servers": ["nats://127.0.0.1:1"], "creds": "x"}, "creds: these are no creds of a user"),
+        ({"servers": ["nats://127.0.0.1:1"], "creds": "x"}, "creds: these are not the creds of a user"),
         ({"servers": ["nats://127.0.0.1:1"], "event": ["connect"]}, "event. Supported parameters include"),
         ({"servers": ["nats://127.0.0.1:1"], "events": ["login"]}, "value of events must be one or more of"),
         ({"expires_within": "7d"}, "expires_within: store_path or watched_creds_paths is needed as well"),

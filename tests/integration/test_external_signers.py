@@ -52,7 +52,7 @@ def test_store_has_the_tokens_that_seeds_sign_and_no_seed_but_of_users(site: Sit
     site.keep("store", **{**options, "signers": None})
     options["definition"]["accounts"][0]["users"].append({"name": "late"})
     message = site.refuse("store", **{**options, "signers": None})
-    assert "the seed of none of the keys that may is here" in message
+    assert "the seed of none of the allowed keys is available" in message
     assert site.run("store", **options)["summary"]["created"] == 1
 
 
@@ -82,8 +82,8 @@ asyncio.run(connect())
     [
         ("dies", "after 5 of 30 signatures: the program was ended by signal 9"),
         ("fails", "after 5 of 30 signatures: the program exited with 1: no access to the seed"),
-        ("stops", "after 5 of 30 signatures: no more came"),
-        ("more", "more signatures came than were asked for"),
+        ("stops", "after 5 of 30 signatures: no more signatures were returned"),
+        ("more", "more signatures were returned than requested"),
         ("other data", "other data was signed"),
     ],
 )
@@ -142,7 +142,7 @@ def test_signer_of_an_operator_that_the_document_does_not_name(site: Site, elsew
     other = {**elsewhere.commands()[0], "public_key": nkey.create("operator").public_key}
     document["operator"]["public_key"] = elsewhere.operator.public_key
     result = site.run("store", **store(site, document, signers=[*elsewhere.commands()[:1], other]))
-    assert "It signs nothing." in str(result["warnings"]), result
+    assert "It is not used." in str(result["warnings"]), result
 
 
 def test_each_module_of_one_token_signs_with_the_signer_that_may(site: Site, elsewhere: Elsewhere) -> None:
@@ -232,7 +232,7 @@ def test_revocation_in_a_store_is_signed_elsewhere(site: Site, elsewhere: Elsewh
             "signers: there are several keys, so the JWT with the keys that may sign is required",
         ),
         ("operator", {"signers": [2]}, "signers: an operator key has to sign, and there is none"),
-        ("operator", {"signers": [0, 0]}, "is that of signers[0] already; one signer a key is needed"),
+        ("operator", {"signers": [0, 0]}, "is already used by signers[0]; give each key only one signer"),
     ],
 )
 def test_signers_that_do_not_fit_are_refused(

@@ -199,9 +199,9 @@ def test_half_a_cluster_is_a_warning_or_an_error(inventories: Inventories, world
     try:
         found, said = inventories.run(source)
         assert members(found, "nats_servers") == ["n1", "n2"]
-        assert "The cluster knows of 4 servers" in said
+        assert "The cluster has 4 servers" in said
         _unused, said = inventories.run({**source, "strict_cluster": True}, succeeds=False)
-        assert "strict_cluster: The cluster knows of 4 servers" in said
+        assert "strict_cluster: The cluster has 4 servers" in said
     finally:
         silent.process.send_signal(signal.SIGCONT)
 

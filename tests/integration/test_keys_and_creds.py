@@ -59,7 +59,7 @@ def test_given_seed_is_written_and_another_one_is_refused(site: Site) -> None:
     message = site.refuse("nkey", path=site / "k.nk", type="account", seed=second.seed)
     assert message == (
         f"path: {site / 'k.nk'} holds the key {first.public_key}, the seed is that of {second.public_key}. "
-        "It is left as it is; regenerate=true replaces it."
+        "It is left unchanged; regenerate=true replaces it."
     )
 
 
@@ -288,20 +288,20 @@ def test_creds_of_another_user_are_left_alone(user: Site) -> None:
     user.run("creds", path=user / "u.creds", jwt_path=user / "u.jwt", key_path=user / "u.nk")
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "other.jwt", key_path=user / "other.nk")
     assert message == (
-        f"path {user / 'u.creds'}: this holds the creds of {user.key('u.nk').public_key}, not of {other.public_key}. It is left as it is."
+        f"path {user / 'u.creds'}: this holds the creds of {user.key('u.nk').public_key}, not of {other.public_key}. It is left unchanged."
     )
 
 
 def test_seed_of_another_user_is_refused(user: Site) -> None:
     other = user.make_key("other.nk", "user")
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "u.jwt", key_path=user / "other.nk")
-    assert f"The seed is that of {other.public_key}, the JWT is about {user.key('u.nk').public_key}" in message
+    assert f"The seed is that of {other.public_key}, the subject of the JWT is {user.key('u.nk').public_key}" in message
 
 
 def test_foreign_file_in_the_place_of_creds_is_left_alone(user: Site) -> None:
     user.write("u.creds", "my notes")
     message = user.refuse("creds", path=user / "u.creds", jwt_path=user / "u.jwt", key_path=user / "u.nk")
-    assert "u.creds: this is not a creds file, it is left as it is." in message
+    assert "u.creds: this is not a creds file, it is left unchanged." in message
 
 
 def test_mode_of_a_creds_file_is_repaired(user: Site) -> None:
@@ -319,7 +319,7 @@ def test_absent_removes_creds_and_nothing_else(user: Site) -> None:
     assert result["public_key"] == user.key("u.nk").public_key
     assert not (user.folder / "u.creds").exists()
     user.keep("creds", path=user / "u.creds", state="absent")
-    assert "is left as it is" in user.refuse("creds", path=user / "u.nk", state="absent")
+    assert "is left unchanged" in user.refuse("creds", path=user / "u.nk", state="absent")
 
 
 def test_account_jwt_is_refused_where_that_of_a_user_is_wanted(user: Site) -> None:

@@ -209,12 +209,12 @@ def test_operator_is_not_replaced_by_hand(site: Site, tmp_path: pathlib.Path) ->
     pair = site.make_key("next.nk", "operator")
     world.document["operator"]["public_key"] = pair.public_key
     message = site.refuse("store", definition=world.document, **world.folders)
-    assert f"there is a token about {world.claims().subject} already, expected one about {pair.public_key}" in message
+    assert f"the subject of the existing token is {world.claims().subject}, expected {pair.public_key}" in message
     site.run("operator", name="ACME", key_path=site / "next.nk", jwt_path=site / "stores/next.jwt")
     site.write("stores/ACME/ACME.jwt", site.text("stores/next.jwt"), 0o600)
     message = site.refuse("store", definition=world.document, seeds=[pair.seed], **world.folders)
     for name in NAMES:
-        assert f"accounts/{name}/{name}.jwt: this is left as it is: its JWT is about" in message
+        assert f"accounts/{name}/{name}.jwt: this is left unchanged: its JWT has the subject" in message
 
 
 def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path) -> None:
@@ -237,8 +237,8 @@ def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path)
         turning("add", world.claims("APP").subject),
     )
     assert "rotations[0].operator: the operator of the document is ACME, not OTHER." in message
-    assert "rotations[1]: operator excludes account, role and user" in message
-    assert "rotations[2].phase: servers trust what the JWT has that they were started with" in message
+    assert "rotations[1]: operator cannot be combined with account, role and user" in message
+    assert "rotations[2].phase: servers trust the keys in the operator JWT that they were started with" in message
     assert "rotations[3].next_public_key: this is the key to replace." in message
     assert "rotations[4].public_key" in message
     assert f"{old} still signs for the operator's identity" in refused(turning("retire", old))

@@ -275,7 +275,7 @@ def test_seeds_of_accounts_go_to_the_vault_too_and_those_of_another_operator_sta
 
 def test_wrong_password_or_none_changes_nothing_and_is_not_told(made: Operation) -> None:
     before = made.snapshot()
-    for password, told in (("another one altogether", "cannot be decrypted"), ("", "vault_password, which is empty")):
+    for password, told in (("another one altogether", "cannot be decrypted"), ("", "vault_password is empty")):
         made.environment["NATS_VAULT_PASSWORD"] = password
         ran = made.run("-vvv", "--diff")
         assert ran.returncode != 0

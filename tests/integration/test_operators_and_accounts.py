@@ -124,7 +124,7 @@ def test_operator_may_be_signed_by_a_signing_key_of_its_own(acme: Site) -> None:
     assert result["reasons"] == [f"issuer: {identity} -> {signing}"]
     foreign = acme.make_key("foreign.nk", "operator")
     message = acme.refuse("operator", **options, signer_path=acme / "foreign.nk")
-    assert message.startswith(f"The signer {foreign.public_key} is not a key of the operator, which are {identity} or ")
+    assert message.startswith(f"The signer {foreign.public_key} is not a key of the operator; sign with {identity} or ")
 
 
 def test_operator_of_which_only_the_public_key_is_here_is_signed_by_a_signing_key(acme: Site) -> None:
@@ -146,7 +146,7 @@ def test_public_key_alone_does_not_sign(acme: Site) -> None:
     message = acme.refuse(
         "operator", name="ACME", public_key=acme.key("acme.nk").public_key, jwt_path=acme / "acme.jwt", tags=["a"]
     )
-    assert "only the public half of" in message
+    assert "of which only the public key is available" in message
     assert "signer_path" in message
 
 
@@ -362,7 +362,7 @@ def test_absent_removes_the_jwt_and_leaves_the_seeds(acme: Site) -> None:
 
 def test_absent_leaves_anything_else_alone(acme: Site) -> None:
     acme.write("notes", "my notes\n")
-    assert "is left as it is" in acme.refuse("account", jwt_path=acme / "notes", state="absent")
+    assert "is left unchanged" in acme.refuse("account", jwt_path=acme / "notes", state="absent")
     assert acme.refuse("account", jwt_path=acme / "acme.jwt", state="absent") == (
         f"jwt_path {acme / 'acme.jwt'} holds the JWT of an operator (ACME), expected one of an account."
     )
@@ -372,8 +372,8 @@ def test_jwt_about_another_account_is_left_alone(acme: Site, app: dict[str, Any]
     other = acme.make_key("other.nk", "account")
     message = acme.refuse("account", **dict(app, key_path=acme / "other.nk"))
     assert message == (
-        f"There is a token about {acme.key('app.nk').public_key} already, expected one about {other.public_key}: "
-        "it is left as it is. If its key is to be replaced, remove it first (state: absent)."
+        f"The subject of the existing token is {acme.key('app.nk').public_key}, expected {other.public_key}: "
+        "it is left unchanged. To replace its key, remove it first (state: absent)."
     )
 
 
@@ -448,7 +448,7 @@ def test_folder_without_a_key_that_may_sign_is_refused(acme: Site, app: dict[str
     acme.write(f"keys/{identity.public_key}.nk", identity.seed)
     message = acme.refuse("account", **dict(app, signer_path=acme / "keys", tags=["new"]))
     assert message.startswith(
-        "It has to be signed, and the seed of none of the keys that may is here "
+        "It has to be signed, and the seed of none of the allowed keys is available "
         f"({acme / 'keys'}): {acme.key('acme-signing.nk').public_key}."
     )
 
@@ -481,14 +481,14 @@ def test_signer_that_the_operator_does_not_allow_is_refused(acme: Site, app: dic
     foreign = acme.make_key("foreign.nk", "operator")
     message = acme.refuse("account", **dict(app, signer_path=acme / "foreign.nk"))
     assert message == (
-        f"The signer {foreign.public_key} is not a key of the operator ACME, which are {acme.key('acme-signing.nk').public_key}."
+        f"The signer {foreign.public_key} is not a key of the operator ACME; sign with {acme.key('acme-signing.nk').public_key}."
     )
 
 
 def test_account_is_not_signed_by_a_user_key(acme: Site, app: dict[str, Any]) -> None:
     user = acme.make_key("u.nk", "user")
     message = acme.refuse("account", **dict(app, signer_path=acme / "u.nk"))
-    assert message.startswith(f"The signer {user.public_key} is not a key of the operator ACME, which are O")
+    assert message.startswith(f"The signer {user.public_key} is not a key of the operator ACME; sign with O")
 
 
 def test_rotated_signing_key_is_a_reason(acme: Site, app: dict[str, Any]) -> None:
@@ -517,10 +517,10 @@ def test_jwt_of_a_signing_key_that_is_gone_is_replaced_only_when_the_task_says_s
     acme.run("operator", **options, signing_keys=[{"path": acme / "second.nk"}], remove_signing_keys=[old])
     changed = dict(app, signer_path=acme / "second.nk")
     message = acme.refuse("account", **changed)
-    assert message.startswith(f"jwt_path: {acme / 'app.jwt'} is left as it is: its JWT is about ")
+    assert message.startswith(f"jwt_path: {acme / 'app.jwt'} is left unchanged: its JWT has the subject ")
     assert f"its signer is {old}, which is not a key of the operator ACME" in message
     result = acme.run("account", **changed, force=True)
-    assert result["reasons"][0].startswith("force is set, and its JWT is about ")
+    assert result["reasons"][0].startswith("force is set, and its JWT has the subject ")
     assert user in json.dumps(result["warnings"])
     assert user not in acme.claims("app.jwt").body.revocations
     acme.keep("account", **changed)
@@ -681,7 +681,7 @@ def test_token_of_version_1_is_migrated(acme: Site) -> None:
         signer_path=acme / "acme-signing.nk",
         limits={"connections": 5},
     )
-    assert result["reasons"] == ["the token is of version 1, tokens of version 2 are written"]
+    assert result["reasons"] == ["the token has version 1, and tokens are issued with version 2"]
     assert codec.public_payload(acme.text("app.jwt"))["nats"]["version"] == 2
 
 

@@ -241,7 +241,7 @@ def test_failures_are_one_message_each_and_module_defaults_reach_every_module(pl
     played = play(bad, d=str(folder))
     assert played.returncode == 0
     words = {
-        "foreign file": f"key_path: {folder}/notes is not a seed file, it is left as it is.",
+        "foreign file": f"key_path: {folder}/notes is not a seed file, it is left unchanged.",
         "unknown option": "limits.conections. Supported parameters include: connections",
         "bad size": "limits.payload: 'big' is not a size: write 1048576, 10GiB, 500MB or unlimited.",
         "no signer": "One of signer_path, signer_seed and signers is needed",

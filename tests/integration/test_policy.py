@@ -303,7 +303,7 @@ def test_reports_show_no_secret_of_a_name(site: Site) -> None:
 def test_file_that_is_no_report_stays(site: Site, name: str, text: str) -> None:
     path = site.write("taken", text if text != "SEED" else site.make_key("user.nk", "user").seed)
     message = site.refuse("policy", definition=DEFINITION, **{f"{name}_path": path})
-    assert message == f"{name}_path: {path} is left as it is: it holds content other than a report; move it away."
+    assert message == f"{name}_path: {path} is left unchanged: it holds content other than a report; move it away."
 
 
 def test_one_bad_path_leaves_the_other_report_alone(site: Site) -> None:

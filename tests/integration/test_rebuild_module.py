@@ -112,7 +112,7 @@ def test_store_is_as_it_was_but_for_roles_that_no_jwt_says(disk: Disk) -> None:
     adopted = site.run("store", **disk.store)
     (changed,) = (entity for entity in adopted["entities"] if entity["action"] != "kept")
     assert changed["kind"] == "store"
-    assert all("is taken for the role main, which is put on record" in reason for reason in changed["reasons"])
+    assert all("is recorded as the key of the role main" in reason for reason in changed["reasons"])
     assert disk.files == disk.lost
     site.keep("store", **disk.store)
     assert site.keep("rebuild", **disk.task)["signing_keys_without_role"] == {}
@@ -207,11 +207,11 @@ def test_damaged_files_and_those_of_another_operator_are_named(disk: Disk) -> No
         lines[str(path)] = line
 
     token = disk.text("stores/ACME/accounts/APP/APP.jwt")
-    add("cut.jwt", token[:200], "it holds no JWT, or one that is cut off")
+    add("cut.jwt", token[:200], "it holds no JWT, or one that is truncated")
     add("tampered.jwt", token[:-6] + "AAAAAA", "signature")
-    add("cut.nk", nkey.create("user").seed[:-5], "it holds no seed, or one that is mistyped or cut off")
+    add("cut.nk", nkey.create("user").seed[:-5], "it holds no seed, or one that is mistyped or truncated")
     add("picture.png", b"\x89PNG\xff\xfe", "it is not a text file (UTF-8)")
-    add("x.jwt.deleted", token, "it was removed before; to bring it back, name it in paths")
+    add("x.jwt.deleted", token, "it was removed earlier; to restore it, name it in paths")
     (disk.folder / "link.jwt").symlink_to(disk.folder / "cut.jwt")
     lines[str(disk.folder / "link.jwt")] = "it is a symbolic link"
     os.mkfifo(disk.folder / "pipe")

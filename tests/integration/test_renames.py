@@ -207,7 +207,7 @@ def test_what_speaks_against_a_rename_is_said(store: Store) -> None:
             {"name": "SHOP", "renamed_from": "APPS"},
             ["accounts[1] (SHOP).renamed_from: there is no account APPS in the store, and no SHOP"],
         ),
-        ({"renamed_from": "APP"}, ["accounts[1] (APP).renamed_from: this is its own name"]),
+        ({"renamed_from": "APP"}, ["accounts[1] (APP).renamed_from: this is its current name"]),
         (
             {"name": "SHOP", "renamed_from": "PARTNER"},
             ["accounts[1] (SHOP).renamed_from: the document has another account PARTNER"],
@@ -224,7 +224,7 @@ def test_what_speaks_against_a_rename_is_said(store: Store) -> None:
         ),
         (
             {"users": [{"name": "orders", "renamed_from": "orders"}]},
-            ["users[0] (orders).renamed_from: this is its own name"],
+            ["users[0] (orders).renamed_from: this is its current name"],
         ),
         (
             {"users": [{"name": "orders"}, {"name": "buyer", "renamed_from": "orders"}]},

@@ -62,8 +62,8 @@ def test_what_changed_since_the_report_that_is_replaced_and_since_an_earlier_one
     del after["accounts"][2]["users"][1]
     site.run("report", definition=SMALL, **files(site))
     result = site.run("report", definition=after, **files(site))
-    assert result["changes"][0] == {"kind": "removed", "about": "user BILLING/mailer", "text": "is gone"}
-    assert all(diff["prepared"].startswith("user BILLING/mailer is gone\n") for diff in result["diff"][:2])
+    assert result["changes"][0] == {"kind": "removed", "about": "user BILLING/mailer", "text": "was removed"}
+    assert all(diff["prepared"].startswith("user BILLING/mailer was removed\n") for diff in result["diff"][:2])
     assert '"changes":null' in site.text("r.html")
     # The page of changes since an earlier report stays the same when the task is repeated.
     since = {"previous_path": site / "old.json", **files(site)}
@@ -93,7 +93,7 @@ def test_differences_of_servers(site: Site) -> None:
 def test_other_files_are_left_as_they_are(site: Site, name: str, check: bool) -> None:
     path = site.write("mine", "mine")
     message = site.refuse("report", {"check": check}, definition=SMALL, **{**files(site), f"{name}_path": path})
-    assert message == f"{name}_path: {path} is left as it is: it holds content other than a report; move it away."
+    assert message == f"{name}_path: {path} is left unchanged: it holds content other than a report; move it away."
 
 
 def test_damaged_report_is_replaced_and_not_compared_with(site: Site) -> None:

@@ -115,11 +115,11 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"revocations": [{"user": "dashboard"}]}, "only a store knows users by name"),
+        ({"revocations": [{"user": "dashboard"}]}, "users have names only in a store"),
         ({"revocations": [{"user": "ACCOUNT"}]}, "is an account public key, expected a user public key"),
         ({"revocations": [{"user": "USERx"}]}, "revocations[0].user: "),
         ({"revocations": [{"user": "USER"}, {"user": "USER", "at": PAST}]}, "an entry has one time, remove one"),
-        ({"revocations": [{"user": "USER"}, {"user": "USER"}]}, "is there already, at revocations[0]"),
+        ({"revocations": [{"user": "USER"}, {"user": "USER"}]}, "is already listed at revocations[0]"),
         ({"revocations": [{"user": "USER", "at": "yesterday"}]}, "'yesterday' is not a time"),
         ({"revocations": [{"user": ""}]}, "an empty text is not a name"),
         (
@@ -131,7 +131,7 @@ def test_expired_entries_go_when_asked_for_and_are_reported(acme: Site, single: 
             "is a user public key, expected an account public key",
         ),
         ({"revocations": [{"export": "orders.create", "account": "OWN"}]}, "is the exporting account itself"),
-        ({"revocations": [{"user": "USER", "at": PAST}], "state": "absent"}, "a time is for state=present"),
+        ({"revocations": [{"user": "USER", "at": PAST}], "state": "absent"}, "at: supported only with state=present"),
         ({"revocations": [{"user": "USER"}], "state": "listed"}, "state=listed changes nothing"),
         ({}, "There is nothing to do"),
         ({"prune_expired": True, "longest_life": "soon"}, "longest_life: "),
@@ -163,7 +163,7 @@ def test_jwt_of_another_operator_is_left_as_it_is(acme: Site, single: dict[str, 
     foreign = acme.make_key("foreign.nk", "operator")
     acme.make_jwt("app.jwt", "account", acme.key("app.nk").public_key, foreign, {})
     message = acme.refuse("revocation", **single, revocations=[{"user": "*"}])
-    assert "is left as it is" in message
+    assert "is left unchanged" in message
     assert foreign.public_key in message
 
 

@@ -46,7 +46,7 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
     assert cluster.snapshot() == before
     assert f'"retiring": "{old}"' in output
     output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
-    said = f"the key {old} of APP/main does not go yet: app is connected (3 connections on n1, n2, n3) by JWTs that it signed."
+    said = f"the key {old} of APP/main cannot be removed yet: app is connected (3 connections on n1, n2, n3) by JWTs that it signed."
     assert said in output, output[-4000:]
     new = issuer(cluster, "app")
     assert new != old
@@ -128,7 +128,7 @@ def test_key_of_a_user_is_revoked_when_nobody_is_connected_by_it(cluster: Cluste
     old, creds = key_of_user(cluster, "guest"), clients.creds("guest")
     connected = clients.connect("guest", "n1")
     output = rotate(cluster, succeeds=False, rotate_user="APP/guest", rotate_key=old)
-    said = f"the key {old} of APP/guest does not go yet: guest is connected (1 connection on n1) by it."
+    said = f"the key {old} of APP/guest cannot be removed yet: guest is connected (1 connection on n1) by it."
     assert said in output, output[-4000:]
     assert key_of_user(cluster, "guest") != old
     assert connected[0].is_connected
@@ -172,7 +172,7 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
     assert (cluster.snapshot(), path.read_text()) == (before, creds)
     assert f"(a new user key: APP/{name} (next))" in output
     output = rotate(cluster, *also, succeeds=False, **given, rotate_key=old)
-    assert f"the key {old} of APP/{name} does not go yet" in output, output[-4000:]
+    assert f"the key {old} of APP/{name} cannot be removed yet" in output, output[-4000:]
     new = codec.decode(decorated.find_token(path.read_text()))
     assert new.subject == key_of_user(cluster, name) == decorated.find_seed(path.read_text()).public_key != old
     assert new.body.tags == ([] if is_described else ["x"])

@@ -113,7 +113,7 @@ def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuse
 
     # The task connects by creds that are signed again meanwhile.
     output = rotate(world, succeeds=False, resolver_creds_path=str(system_creds))
-    assert "the operator does not become strict yet: app is connected (1 connection on " in output
+    assert "the operator cannot become strict yet: app is connected (1 connection on " in output
     assert signed_by_identity_keys(cluster) == set()
     assert not claims(cluster, "ACME").body.strict_signing_key_usage
     assert all(lets_in(url, creds) for url in cluster.urls for creds in (*old, program.creds))

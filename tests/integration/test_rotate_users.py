@@ -114,7 +114,7 @@ def test_key_that_was_made_elsewhere_is_followed_by_one_from_there(store: Store)
     path.unlink()
     following = store.site.make_key("following.nk", "user").public_key
     (store.site.folder / creds()).unlink()
-    assert f"the seed of {old} is not here, it was made elsewhere" in store.refused(of("resign"))
+    assert f"the seed of {old} is not available here, because it was made elsewhere" in store.refused(of("resign"))
     assert not store.run()["changed"]
     result = store.run(of("resign", public_key=old), user_public_keys={"APP/orders": following})
     assert (key(store), result["rotations"][0]["retiring"]) == (following, old)
@@ -221,7 +221,7 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
 @pytest.mark.parametrize(
     ("rotation", "message"),
     [
-        (of("add"), "a JWT is about one key"),
+        (of("add"), "the key of a user is the subject of its JWT"),
         (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
         (
             of("resign", "nobody"),
@@ -309,7 +309,7 @@ class Host:
 def test_key_that_a_host_made_is_followed_by_one_that_it_makes(store: Store) -> None:
     host = Host(store)
     old = host.key
-    assert f"the seed of {old} is not here" in store.refused(of("resign", "born"))
+    assert f"the seed of {old} is not available here" in store.refused(of("resign", "born"))
     asked = host.keep("prepared", rotated_key=old)
     new = asked["next_public_key"]
     assert (asked["changed"], asked["public_key"]) == (True, old)

@@ -216,7 +216,7 @@ def test_teams_that_keep_users_alone_follow_a_rotation(store: Store) -> None:
     ("rotations", "message"),
     [
         ([turning("retire")], "still signs for the role main: first sign again what it signed (phase: resign)"),
-        ([turning("add", role="none")], "rotations[0].role: there is no role none here; available: main, reader."),
+        ([turning("add", role="none")], "rotations[0].role: there is no role none; available: main, reader."),
         ([turning("add", account="NONE")], "rotations[0].account: the document has no account NONE."),
         ([turning("add"), turning("resign")], "rotations[1]"),
         ([turning("add", public_key="UX")], "rotations[0].public_key"),
@@ -234,7 +234,7 @@ def test_what_is_refused(store: Store, rotations: list[dict[str, Any]], message:
 def test_identity_key_does_not_become_a_signing_key(store: Store, account: str | None) -> None:
     identity = store.claims(account or "").subject
     message = store.refused(turning("add", account=account, next_public_key=identity))
-    assert f"{identity} is a key here already: it cannot be the next key of the role main." in message
+    assert f"{identity} is already in use: it cannot be the next key of the role main." in message
 
 
 def test_key_retires_whose_activation_is_in_an_account_that_is_removed(store: Store) -> None:
@@ -263,7 +263,7 @@ def test_second_rotation_while_one_is_under_way(store: Store) -> None:
     message = store.refused(turning("add", public_key=current))
     assert f"another rotation of the role main is under way: {old} is not retired yet" in message
     reader = store.issuer("APP", "dashboard")
-    assert f"{reader} is a signing key here, and not one of the role main" in store.refused(
+    assert f"{reader} is another signing key, not one of the role main" in store.refused(
         turning("add", public_key=reader)
     )
     store.run(turning("add", account=None, role="other"))

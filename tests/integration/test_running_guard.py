@@ -116,7 +116,7 @@ def test_operator_key_signs_when_servers_trust_it_and_goes_when_none_holds_what_
 
     retire = {"role": "main", "phase": "retire", "public_key": old}
     message = refused(cluster, retire)
-    assert f"the operator key {old} does not go yet: servers hold accounts that it signed" in message
+    assert f"the operator key {old} cannot be removed yet: servers hold accounts that it signed" in message
     for name in ("APP", "SYS"):
         assert f"{name} {claims(cluster, f'accounts/{name}/{name}').subject} on n1, n2, n3" in message
     cluster.run(
@@ -147,7 +147,7 @@ def test_keys_go_when_no_client_is_connected_by_them(cluster: Cluster, clients: 
     does(cluster, {**main, "phase": "resign"}, open=2)
     message = refused(cluster, {**main, "phase": "retire"}, open=2)
     assert (
-        f"the key {old} of APP/main does not go yet: app is connected (2 connections on n1, n2) by JWTs that it signed."
+        f"the key {old} of APP/main cannot be removed yet: app is connected (2 connections on n1, n2) by JWTs that it signed."
         in message
     )
     for one in connected:
@@ -162,7 +162,9 @@ def test_keys_go_when_no_client_is_connected_by_them(cluster: Cluster, clients: 
     user = {"account": "APP", "user": "guest", "public_key": guest}
     does(cluster, {**user, "phase": "resign"}, open=1)
     message = refused(cluster, {**user, "phase": "retire"}, open=1)
-    assert f"the key {guest} of APP/guest does not go yet: guest is connected (1 connection on n3) by it." in message
+    assert (
+        f"the key {guest} of APP/guest cannot be removed yet: guest is connected (1 connection on n3) by it." in message
+    )
     assert guest not in claims(cluster, "accounts/APP/APP").body.revocations
 
     # What is compromised goes although clients are connected by it, and so does what a task cuts off.

@@ -134,7 +134,7 @@ def test_another_document_than_the_one_that_was_read_out_is_refused(offline: Sit
         "sign", path=offline / "requests.json", checksum="0" * 64, signer_path=offline / "operator.nk"
     )
     assert "it is another document" in message
-    assert message.startswith(f"path {offline / 'requests.json'} is left as it is.")
+    assert message.startswith(f"path {offline / 'requests.json'} is left unchanged.")
     grouped = " ".join(read(offline).checksum.upper()[start : start + 4] for start in range(0, 64, 4))
     offline.run("sign", path=offline / "requests.json", checksum=grouped, signer_path=offline / "operator.nk")
 
@@ -150,12 +150,12 @@ def test_document_that_shows_something_else_is_refused(offline: Site) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"signer_path": "{other.nk}"}, "No request can be signed: the document asks for O"),
-        ({"signer_path": "{empty}"}, "available is none of the keys."),
+        ({"signer_path": "{other.nk}"}, "No request can be signed: the document requires O"),
+        ({"signer_path": "{empty}"}, "available: none of the keys."),
         ({"signer_path": "{missing.nk}"}, "signer_path: there is no file"),
         ({"signer_path": "{operator.nk}", "path": "{missing.json}"}, "path: there is no file"),
-        ({"signer_path": "{operator.nk}", "path": "{operator.nk}"}, "it is not JSON, or cut off"),
-        ({"signer_path": "{operator.nk}", "signed_path": "{operator.nk}"}, "it is not JSON, or cut off"),
+        ({"signer_path": "{operator.nk}", "path": "{operator.nk}"}, "it is not JSON, or is truncated"),
+        ({"signer_path": "{operator.nk}", "signed_path": "{operator.nk}"}, "it is not JSON, or is truncated"),
         ({"signer_path": "{operator.nk}", "signed_path": "{missing}/a.json"}, "signed_path: the folder of"),
         ({"signer_path": "{requests.json}"}, "is not a seed file"),
         ({}, "one of the following is required: signer_path, signer_seed, signers"),

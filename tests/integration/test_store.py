@@ -400,7 +400,7 @@ def test_seeds_from_elsewhere_sign_and_are_written_nowhere(store: Store, definit
     identity, signing = nkey.create("operator"), nkey.create("operator")
     definition["operator"]["public_key"] = identity.public_key
     definition["operator"]["signing_keys"] = [{"role": "main", "public_key": signing.public_key}]
-    assert "seed of none of the keys" in store.refuse(definition)
+    assert "seed of none of the allowed keys" in store.refuse(definition)
     store.apply(definition, seeds=[identity.seed, signing.seed])
     assert not [path for path in store.files if path.startswith("keys/keys/O")]
     store.keep(definition)
@@ -541,7 +541,7 @@ def test_foreign_file_is_left_as_it_is(made: Store, definition: dict[str, Any], 
 
 def test_foreign_creds_are_left_as_they_are(made: Store, definition: dict[str, Any]) -> None:
     made.site.write("keys/creds/ACME/APP/orders.creds", made.site.text("keys/creds/ACME/SYS/sys.creds"), 0o600)
-    assert "It is left as it is" in made.refuse(definition)
+    assert "It is left unchanged" in made.refuse(definition)
 
 
 def test_mistyped_seed_is_an_error(made: Store, definition: dict[str, Any]) -> None:
@@ -557,7 +557,9 @@ def test_mistyped_seed_is_an_error(made: Store, definition: dict[str, Any]) -> N
 
 def test_token_of_another_key_is_an_error(made: Store, definition: dict[str, Any]) -> None:
     definition["accounts"][1]["users"][0]["public_key"] = nkey.create("user").public_key
-    assert "accounts[1] (APP).users[0] (orders).public_key: there is a token about" in made.refuse(definition)
+    assert "accounts[1] (APP).users[0] (orders).public_key: the subject of the existing token is" in made.refuse(
+        definition
+    )
 
 
 def test_plain_signing_keys_of_which_nobody_knows_the_role_are_asked_about(

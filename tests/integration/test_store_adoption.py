@@ -210,7 +210,7 @@ def test_key_of_nsc_gets_a_role(full: Adopted) -> None:
     definition["operator"]["signing_keys"] = ["main"]
     result = full.apply(definition)
     (entity,) = (entity for entity in result["entities"] if entity["action"] == "changed")
-    assert entity["reasons"] == [f"{key['public_key']} is taken for the role main, which is put on record"]
+    assert entity["reasons"] == [f"{key['public_key']} is recorded as the key of the role main"]
     assert full.info()["definition"]["operator"]["signing_keys"] == [{"role": "main"}]
     full.keep(definition)
 
@@ -226,7 +226,7 @@ def test_seeds_that_are_gone_are_told_and_missed_only_when_needed(full: Adopted)
     full.adopt(definition)
     full.account(definition, "APP")["description"] = ""
     message = full.site.refuse("store", definition=definition, **full.options)
-    assert "it has to be signed, and the seed of none of the keys that may is here" in message
+    assert "it has to be signed, and the seed of none of the allowed keys is available" in message
     assert operator.body.signing_keys[0] in message
 
 

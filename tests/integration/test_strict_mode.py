@@ -102,7 +102,7 @@ def test_what_the_document_lacks_keeps_it_off(store: Store) -> None:
     store.document["accounts"][1]["users"].pop()
     message = store.refused()
     assert (
-        "operator.strict_signing_key_usage: it stays off, as servers would refuse the accounts PARTNER, which"
+        "operator.strict_signing_key_usage: it stays off, because servers would refuse the accounts PARTNER, which"
         in message
     )
     assert "the users APP/dashboard, which the identity keys of their accounts signed" in message
@@ -265,7 +265,7 @@ def test_phases_lead_to_what_the_document_says(store: Store) -> None:
     assert "set strict_signing_key_usage: true there" in store.refused(**phase("add"))
     store.document["operator"]["strict_signing_key_usage"] = True
     assert "use add, resign and retire" in store.refused(**phase("replace"))
-    assert "strict_mode excludes all but phase" in store.refused(**phase("add", role="main"))
+    assert "strict_mode can be combined only with phase" in store.refused(**phase("add", role="main"))
 
 
 def test_first_phase_makes_no_key_for_a_user_that_the_account_names(store: Store) -> None:

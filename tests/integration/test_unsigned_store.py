@@ -323,14 +323,14 @@ def test_file_that_is_not_what_was_asked_is_refused(offline: Offline) -> None:
     whole = json.loads(good)
     for text, message in (
         (good.replace("APP", "XXX", 1), "it was changed"),
-        (good[:-20], "it is not JSON, or cut off"),
-        (offline.elsewhere.operator.seed, "it is not JSON, or cut off"),
+        (good[:-20], "it is not JSON, or is truncated"),
+        (offline.elsewhere.operator.seed, "it is not JSON, or is truncated"),
         ("[]", "it is not a document of the format"),
         (json.dumps({**whole, "checksum": "0" * 64}), "it was changed"),
     ):
         offline.file.write_text(text)
         found = site.refuse("store", **offline.store)
-        assert f"unsigned_path: {offline.file} is left as it is" in found
+        assert f"unsigned_path: {offline.file} is left unchanged" in found
         assert message in found
         assert offline.file.read_text() == text
     offline.file.write_text(good)
@@ -344,7 +344,7 @@ def test_document_of_another_store_is_refused(offline: Offline, tmp_path: pathli
         stores_dir=offline.site / "other/stores", keys_dir=offline.site / "other/keys", unsigned_path=str(offline.file)
     )
     found = offline.site.refuse("store", **other.store)
-    assert "it is a document that this store has never asked to be signed" in found
+    assert "it is a document of requests that are not from this store" in found
 
 
 def test_activation_of_a_key_elsewhere_is_refused_with_the_way_to_sign_it(offline: Offline) -> None:
@@ -355,7 +355,7 @@ def test_activation_of_a_key_elsewhere_is_refused_with_the_way_to_sign_it(offlin
 
 def test_without_the_option_a_key_that_is_not_at_hand_is_a_problem(offline: Offline) -> None:
     del offline.options["unsigned_path"]
-    assert "the seed of none of the keys that may is here" in offline.site.refuse("store", **offline.store)
+    assert "the seed of none of the allowed keys is available" in offline.site.refuse("store", **offline.store)
     offline.options["unsigned_path"] = "/nonexistent/requests.json"
     assert "unsigned_path: the folder of" in offline.site.refuse("store", **offline.store)
 

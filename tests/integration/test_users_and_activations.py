@@ -206,7 +206,7 @@ def test_absent_removes_neither_when_one_is_something_else(acme: Site, user: dic
     acme.run("user", **user)
     acme.write("u.creds", "my notes")
     message = acme.refuse("user", jwt_path=acme / "u.jwt", creds_path=acme / "u.creds", state="absent")
-    assert "u.creds is left as it is" in message
+    assert "u.creds is left unchanged" in message
 
 
 # ---- the user's account
@@ -237,7 +237,7 @@ def test_account_by_public_key_where_its_jwt_is_elsewhere(acme: Site, user: dict
 def test_foreign_key_does_not_sign(acme: Site, user: dict[str, Any]) -> None:
     foreign = acme.make_key("foreign.nk", "account")
     message = acme.refuse("user", **dict(user, signer_path=acme / "foreign.nk"))
-    assert message.startswith(f"The signer {foreign.public_key} is not a key of the account APP, which are ")
+    assert message.startswith(f"The signer {foreign.public_key} is not a key of the account APP; sign with ")
 
 
 def test_user_of_a_scope_has_no_permissions_of_its_own(acme: Site, user: dict[str, Any]) -> None:

@@ -114,7 +114,7 @@ def test_pin_comes_from_a_file_or_the_environment(
         ({"key_label": "nowhere"}, "the token nats has no public key nowhere"),
         ({"key_label": "operator", "key_id": "02"}, "the token nats has no public key operator"),
         ({"key_label": "twice"}, "the token nats has more than one public key twice: give both key_label and key_id."),
-        ({"key_label": "curve"}, "an Ed25519 public key has 32 bytes, and 67 came."),
+        ({"key_label": "curve"}, "an Ed25519 public key has 32 bytes, and 67 were returned."),
         ({"key_label": "half"}, "the token nats has no private key half"),
         ({"library_path": "/nonexistent.so"}, "the library /nonexistent.so cannot be loaded"),
         ({"library_path": "/etc/passwd"}, "the library /etc/passwd cannot be loaded"),

@@ -443,7 +443,7 @@ REFUSED: dict[str, Case] = {
     "size with a unit that the server does not take": Case(
         same(jetstream={"max_memory_store": "64MB"}),
         "jetstream.max_memory_store",
-        "with K, M, G or T (powers of 1024) and nothing else behind it, such as 64M, and is '64MB'.",
+        "with K, M, G or T (powers of 1024) and nothing after it, such as 64M, and is '64MB'.",
         checked_by_t=True,
     ),
     "size of a fraction": Case(

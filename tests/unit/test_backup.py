@@ -176,14 +176,16 @@ def test_what_ansible_vault_encrypts_is_read(tmp_path: pathlib.Path) -> None:
 @takes_cryptography
 def test_backup_for_others_is_not_opened() -> None:
     text = write_sealed(small(), [ME.public_key], NOW)
-    with pytest.raises(NatsSecurityError, match=f"it is sealed to {ME.public_key}, and given is {OTHER.public_key}"):
+    with pytest.raises(
+        NatsSecurityError, match=f"it is sealed to {ME.public_key}, and the given key is {OTHER.public_key}"
+    ):
         read_bundle(text, Keys([OTHER]))
-    with pytest.raises(NatsSecurityError, match="given is none"):
+    with pytest.raises(NatsSecurityError, match="the given key is none"):
         read_bundle(text, Keys())
     encrypted = write_encrypted(small(), "secret", NOW)
     with pytest.raises(NatsSecurityError, match="encrypted with a password, and none is given"):
         read_bundle(encrypted, Keys([ME]))
-    with pytest.raises(NatsSecurityError, match="the password is another one, or the text was changed"):
+    with pytest.raises(NatsSecurityError, match="the password is wrong, or the text was changed"):
         read_bundle(encrypted, Keys(password="Secret"))
 
 
@@ -217,15 +219,15 @@ def _flip(text: str, at: int) -> str:
         (lambda whole: whole.update(content=_flip(whole["content"], 500)), "it was changed"),
         (lambda whole: whole.update(content=_flip(whole["content"], 2)), "it was changed"),
         (lambda whole: whole.update(content=whole["content"][:-400]), "it was changed"),
-        (lambda whole: whole.update(content="%"), "it is not a sealed backup, or is cut off"),
+        (lambda whole: whole.update(content="%"), "it is not a sealed backup, or is truncated"),
         (
             lambda whole: whole["recipients"].update({ME.public_key: _flip(whole["recipients"][ME.public_key], 60)}),
             "changed",
         ),
-        (lambda whole: whole.update(recipients=[]), "it is not a sealed backup, or is cut off"),
+        (lambda whole: whole.update(recipients=[]), "it is not a sealed backup, or is truncated"),
         (lambda whole: whole.update(key=OTHER.public_key), "it was changed"),
         (lambda whole: whole.update(key=USER.public_key), "is not a public curve key"),
-        (lambda whole: whole.update(version=2), "it is of version '2', and version 1 is read"),
+        (lambda whole: whole.update(version=2), "it is of version '2'; only version 1 is supported"),
         (lambda whole: whole.update(format="other"), "it is not a sealed backup"),
         (lambda whole: whole.update(store="OTHER"), "does not match its header"),
         (lambda whole: whole.update(created="2027-01-15T09:00:00Z"), "does not match its header"),
@@ -330,7 +332,7 @@ def _files(change: Callable[[dict[str, bytes]], Any] = lambda files: None) -> di
         (_tar(_files()), "it has no manifest"),
         (gzip.compress(b"hello" * 1000, mtime=0), "it holds no archive|it has no manifest"),
         (b"hello", "it holds no compressed archive"),
-        (_tar(_with_manifest(_files()))[:-40], "it is cut off|it holds no compressed archive"),
+        (_tar(_with_manifest(_files()))[:-40], "it is truncated|it holds no compressed archive"),
     ],
     ids=itertools.count(),
 )
@@ -413,7 +415,7 @@ FOREIGN = key("operator", 9)
         (
             "keys/.natsops/stores/ACME/record/store.json",
             json.dumps({"operator": FOREIGN.public_key}),
-            "that of the operator O",
+            "the record of another operator, O",
         ),
         (
             "keys/.natsops/stores/ACME/record/operator.jwt",
@@ -435,7 +437,7 @@ FOREIGN = key("operator", 9)
         (
             "keys/creds/ACME/APP/u.creds",
             decorated.creds_text(token(SIGNING, Account(), OPERATOR), USER.seed),
-            "the JWT is about",
+            "the subject of the JWT is",
         ),
     ],
 )
@@ -588,7 +590,7 @@ def test_sealed_backup_of_nats_is_read() -> None:
         (lambda whole: whole.update(name=7), "its name is not a text"),
         (lambda whole: whole.update(token="x"), "the operator: Not a token"),
         (lambda whole: whole["key"].update(key=OPERATOR.seed[:-1]), "the operator: Not a whole seed"),
-        (lambda whole: whole["accounts"].append(whole["accounts"][0]), "APP.jwt is there twice"),
+        (lambda whole: whole["accounts"].append(whole["accounts"][0]), "APP.jwt is listed twice"),
         (lambda whole: whole["accounts"].append(7), r"accounts\[1\] is not an account"),
         (lambda whole: whole["accounts"][0]["users"].append(7), r"users\[1\] is not a user"),
         (lambda whole: whole["accounts"][0].update(name="a/b"), "cannot be a name"),

@@ -17,11 +17,11 @@ from ansible_collections.natsops.security.plugins.module_utils.credentials.reque
     [
         (
             {"signing_key_role": "writer"},
-            "signing_key_role: it does not belong into claims; set role beside claims instead.",
+            "signing_key_role: it is not an option of claims; set role beside claims instead.",
         ),
-        ({"role": "writer"}, "role: it does not belong into claims; set role beside claims instead."),
-        ({"name": "x"}, "name: it does not belong into claims; set name beside claims instead."),
-        ({"public_key": "U"}, "public_key: it does not belong into claims."),
+        ({"role": "writer"}, "role: it is not an option of claims; set role beside claims instead."),
+        ({"name": "x"}, "name: it is not an option of claims; set name beside claims instead."),
+        ({"public_key": "U"}, "public_key: it is not an option of claims."),
     ],
 )
 def test_option_that_does_not_belong_into_claims_is_named_with_the_one_to_set(

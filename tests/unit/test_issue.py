@@ -235,7 +235,7 @@ def test_issuing_reads_no_clock_no_file_and_no_environment() -> None:
 
 def test_public_half_cannot_issue_but_keeps() -> None:
     half = nkey.from_public_key(ACCOUNT.public_key)
-    with pytest.raises(NatsSecurityError, match="cannot sign: only its public half is here"):
+    with pytest.raises(NatsSecurityError, match="cannot sign: only its public key is available"):
         run(user(), signer=half)
     assert run(user(), run(user()).token, signer=half).decision.is_kept
 
@@ -247,14 +247,14 @@ LAST = 2**63 - 1
 
 def test_no_token_is_issued_at_a_time_or_ends_at_one_that_nothing_can_read() -> None:
     payload = user_payload(iat=LAST)
-    with pytest.raises(NatsSecurityError, match="is issued at the last time that a token can hold"):
+    with pytest.raises(NatsSecurityError, match="was issued at the latest time that a token can have"):
         run(user({"bearer_token": True}), sign(payload, ACCOUNT))
     last = run(user({"bearer_token": True}), sign(user_payload(iat=LAST - 1), ACCOUNT))
     assert codec.decode(last.token).issued_at == LAST
-    with pytest.raises(NatsSecurityError, match="It is revoked until the last time"):
+    with pytest.raises(NatsSecurityError, match="It is revoked up to the latest time"):
         run(user(), policy=Policy(issued_after=LAST))
     assert codec.decode(run(user(), policy=Policy(issued_after=LAST - 1)).token).issued_at == LAST
-    with pytest.raises(NatsSecurityError, match="It would expire after the last time"):
+    with pytest.raises(NatsSecurityError, match="It would expire after the latest time"):
         run(user(), policy=Policy(expires_in=LAST - NOW + 1))
     assert codec.decode(run(user(), policy=Policy(expires_in=LAST - NOW)).token).expires == LAST
 
@@ -506,7 +506,7 @@ def test_force_issues_anew_each_time() -> None:
 def test_version_1_is_issued_anew_as_version_2() -> None:
     members = {"iss": ACCOUNT.public_key, "sub": USER.public_key, "iat": 5, "type": "user", "nats": {}}
     new = run(user(), sign_version_1(json.dumps(members)))
-    assert new.decision.reasons == ["the token is of version 1, tokens of version 2 are written"]
+    assert new.decision.reasons == ["the token has version 1, and tokens are issued with version 2"]
     assert codec.decode(new.token).body.version == 2
 
 
@@ -778,17 +778,15 @@ def test_unknown_fields_are_carried_over_and_warned_of() -> None:
 
 def test_token_about_something_else_is_an_error_and_not_overwritten() -> None:
     other = Claims(subject=key("user", 2).public_key, body=User())
-    with pytest.raises(
-        NatsSecurityError, match=f"a token about {other.subject} already, expected one about {USER.public_key}"
-    ):
+    with pytest.raises(NatsSecurityError, match=f"the existing token is {other.subject}, expected {USER.public_key}"):
         run(user(), run(other).token)
 
 
 def test_token_of_another_type_is_an_error_and_not_overwritten() -> None:
-    with pytest.raises(NatsSecurityError, match="a token with account claims already, expected user claims"):
+    with pytest.raises(NatsSecurityError, match="The existing token has account claims, expected user claims"):
         run(user(), run(account()).token)
     mine = issue(Claims(subject=USER.public_key, body=Generic({"type": "mine"})), None, ACCOUNT, FOREVER, NOW).token
-    with pytest.raises(NatsSecurityError, match="a token with generic claims already, expected user claims"):
+    with pytest.raises(NatsSecurityError, match="The existing token has generic claims, expected user claims"):
         run(user(), mine)
 
 

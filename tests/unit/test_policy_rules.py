@@ -293,7 +293,7 @@ def test_permissions_without_an_effect() -> None:
     account(document, "SHOP")["signing_keys"][0]["template"]["permissions"]["publish"]["deny"] = ["nothing.>"]
     (dead,) = found(document)
     assert dead.rule == "dead-permissions"
-    assert "has the permission nothing.> to no effect: nothing that it denies is allowed anyway." in dead.message
+    assert "has the permission nothing.> without effect: it denies only subjects that are not allowed." in dead.message
 
 
 def _tree(*users: Claims, account_age: int = 0, operator_age: int = 0) -> Tree:
@@ -463,7 +463,7 @@ def test_exception_that_covers_nothing_and_selection_that_selects_nothing_are_no
     assert results.findings == []
     assert results.notes == [
         "exceptions[0]: the exception of jana from user-expiry covers no finding; remove it.",
-        "rules[0].applies_to: nothing here is selected by it.",
+        "rules[0].applies_to: it selects nothing.",
     ]
 
 
@@ -548,8 +548,8 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
             "rules[0].applies_to.users: expected a list of texts",
         ),
         ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is not a user"),
-        ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule is about"),
-        ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule is about the"),
+        ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule applies to"),
+        ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule applies to the"),
         ({"rule": "source-complete", "id": "x"}, "rules[0].id: source-complete supports only level."),
         ({"rule": "expired-exception"}, "rules[0].rule: there is no rule expired-exception"),
     ],
@@ -597,7 +597,7 @@ def test_the_same_said_twice() -> None:
     assert refused([one, one]) == ["rules[1]: the id user-expiry is that of rules[0] too; give each an id of its own."]
     assert refused([{**one, "id": "a"}, {**one, "id": "b"}]) == ["rules[1]: this is the same as rules[0]; remove it."]
     assert refused(exceptions=[waiver(), waiver(owner="petr")]) == [
-        "exceptions[1]: exceptions[0] is an exception from user-expiry for the same too; remove one of them."
+        "exceptions[1]: exceptions[0] is already an exception from user-expiry for the same; remove one of them."
     ]
     # A different ID, order or unit does not make a different rule.
     tags = {"rule": "required-tags", "tags": ["a", "b"]}
@@ -671,7 +671,7 @@ def test_junit_is_read_by_others() -> None:
     assert suites.get("skipped") == str(len(suites.findall(".//skipped")))
     skipped = [str(one.get("message")) for one in suites.findall(".//skipped")]
     assert "Excepted until 2027-01-31 by jana: agreed" in skipped
-    assert "There is nothing here that it applies to." in skipped  # key-age does not apply to documents
+    assert "The rule applies to nothing that was checked." in skipped  # key-age does not apply to documents
     assert ET.fromstring(junit(results, 0)).get("failures") == "0"
 
 

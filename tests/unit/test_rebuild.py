@@ -112,7 +112,7 @@ def test_newer_token_by_a_key_that_may_not_sign_any_more_does_not_count() -> Non
         account("FORGED", signer=OLD_SIGNING),
     )
     assert "stores/ACME/accounts/TRUSTED/TRUSTED.jwt" in store.contents.files
-    assert any("it is newer than the one in file 2, and signed by" in line for line in store.superseded)
+    assert any("it is newer than the one in file 2, but it is signed by" in line for line in store.superseded)
 
 
 def test_what_a_token_says_of_its_account_does_not_count_without_a_signature() -> None:

@@ -267,8 +267,8 @@ def test_new_account_user_and_export() -> None:
         accounts["ORDERS"]["exports"].append({"subject": "orders.cancel", "type": "service"})
 
     found = _changed(edit)
-    assert "account NEW is new" in found
-    assert "user ORDERS/second is new" in found
+    assert "account NEW was added" in found
+    assert "user ORDERS/second was added" in found
     assert "account ORDERS exports the service orders.cancel" in found
     assert "account SHOP imports the service orders.cancel of ORDERS, which works now" in found
     assert any(line.startswith("account SHOP no longer breaks live-imports: has an import") for line in found)
@@ -297,9 +297,9 @@ def test_other_permissions_end_limits_and_scope() -> None:
 def test_everything_that_is_gone(small: dict[str, Any]) -> None:
     empty = {**small, "operator": None, "accounts": [], "users": [], "links": [], "findings": []}
     found = [*map(str, changes(small, empty))]
-    assert "operator ACME is gone" in found
-    assert "account SHOP is gone" in found
-    assert "user SHOP/visitor-1 is gone" in found
+    assert "operator ACME was removed" in found
+    assert "account SHOP was removed" in found
+    assert "user SHOP/visitor-1 was removed" in found
     assert "account ANALYTICS no longer imports the stream orders.placed.> of ORDERS" in found
 
 

@@ -234,9 +234,9 @@ def test_creds_have_to_belong_together() -> None:
     creds = decorated.format_creds(jwt, user)
     assert connection.login_of_creds(creds, "creds")().jwt == jwt
     other = creds.replace(user.seed, nkey.create("user").seed)
-    with pytest.raises(NatsSecurityError, match="creds: these are no creds of a user"):
+    with pytest.raises(NatsSecurityError, match="creds: these are not the creds of a user"):
         connection.login_of_creds(other, "creds")
-    with pytest.raises(NatsSecurityError, match="creds: these are no creds of a user"):
+    with pytest.raises(NatsSecurityError, match="creds: these are not the creds of a user"):
         connection.login_of_creds("nothing", "creds")
 
 

@@ -143,7 +143,7 @@ def test_variable_that_is_not_defined_is_unknown() -> None:
         ("a: 1 b", "'b' where a value has to end"),
         ("include b.conf", "the file /etc/b.conf that it includes cannot be read"),
         ("a: 1\0", "a NUL"),
-        ("{a: 1} b", "behind the last brace"),
+        ("{a: 1} b", "after the last brace"),
         ("a: " + "[" * 60, "nested too deep"),
     ],
 )

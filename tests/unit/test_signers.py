@@ -105,12 +105,12 @@ def test_signer_that_holds_another_key_is_refused_before_it_signs() -> None:
         ),
         (lambda signatures: [key("operator", 9).sign(MESSAGES[0])], "after 0 of 30 .*another key made it"),
         (lambda signatures: signatures[::-1], "after 0 of 30 "),
-        (lambda signatures: signatures[:-1], "after 29 of 30 signatures: no more came"),
-        (lambda signatures: [*signatures, signatures[0]], "more signatures came"),
-        (lambda signatures: [signatures[0][:63]], "a signature has 64 bytes, and 63 came"),
+        (lambda signatures: signatures[:-1], "after 29 of 30 signatures: no more signatures were returned"),
+        (lambda signatures: [*signatures, signatures[0]], "more signatures were returned"),
+        (lambda signatures: [signatures[0][:63]], "a signature has 64 bytes, and 63 were returned"),
         (lambda signatures: [bytes(64)], "is not the signature of"),
         (dies_after(7), "after 7 of 30 signatures: the connection was cut"),
-        (lambda signatures: [], "after 0 of 30 signatures: no more came"),
+        (lambda signatures: [], "after 0 of 30 signatures: no more signatures were returned"),
     ],
 )
 def test_no_signature_is_used_unless_all_are_right(change: Any, message: str) -> None:
@@ -174,9 +174,9 @@ def test_no_shell_reads_the_arguments(tmp_path: pathlib.Path) -> None:
     [
         ("dies", "after 5 of 30 signatures: the program was ended by signal 9"),
         ("fails", "after 5 of 30 signatures: the program exited with 1: no access to the seed \\*+ after"),
-        ("stops", "after 5 of 30 signatures: no more came"),
-        ("more", "more signatures came"),
-        ("other data", "after 0 of 30 signatures: what came is not the signature of"),
+        ("stops", "after 5 of 30 signatures: no more signatures were returned"),
+        ("more", "more signatures were returned"),
+        ("other data", "after 0 of 30 signatures: the answer is not the signature of"),
     ],
 )
 def test_program_that_fails_in_the_middle_of_a_batch(seed_file: str, fault: str, message: str) -> None:
@@ -192,7 +192,7 @@ def test_program_that_fails_in_the_middle_of_a_batch(seed_file: str, fault: str,
         (["/nonexistent/sign"], "there is no program /nonexistent/sign that can be started"),
         (["/"], "there is no program / that can be started"),
         (["false"], "exited with 1: it wrote nothing to standard error"),
-        (["true"], "no more came|0 bytes of output"),
+        (["true"], "no more signatures|0 bytes of output"),
         (["cat"], "bytes of output, expected a signature"),
         (["cat", "/dev/zero"], "writes more than 256 bytes|bytes of output"),
         (["sh", "-c", "kill -9 $$"], "was ended by signal 9"),
@@ -358,7 +358,7 @@ def test_omitted_options_may_be_none() -> None:
 
 def test_two_signers_of_one_key_are_refused() -> None:
     options = {"type": "command", "argv": ["true"], "public_key": OPERATOR.public_key}
-    with pytest.raises(NatsSecurityError, match=r"signers\[1\]: .* is that of signers\[0\] already"):
+    with pytest.raises(NatsSecurityError, match=r"signers\[1\]: .* is already used by signers\[0\]"):
         signers_of([options, options])
 
 
@@ -441,7 +441,7 @@ def test_what_is_signed_needs_the_public_key_only() -> None:
     public = nkey.from_public_key(ACCOUNT.public_key)
     text = codec.signing_input(user, public, NOW)
     assert codec.with_signature(text, ACCOUNT.sign(text.encode())) == codec.encode(user, ACCOUNT, NOW)
-    with pytest.raises(NatsSecurityError, match="cannot sign: only its public half is here"):
+    with pytest.raises(NatsSecurityError, match="cannot sign: only its public key is available"):
         codec.encode(user, public, NOW)
 
 

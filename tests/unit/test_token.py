@@ -155,7 +155,7 @@ def test_curve_key_does_not_sign_a_token() -> None:
 
 def test_public_half_does_not_sign_a_token() -> None:
     half = nkey.from_public_key(ACCOUNT.public_key)
-    assert "cannot sign: only its public half is here" in not_written(user(), half)
+    assert "cannot sign: only its public key is available" in not_written(user(), half)
 
 
 @pytest.mark.parametrize("url", ["example.com", "//example.com/x", "https://[::1", "https://%zz"])
@@ -385,7 +385,7 @@ def test_value_of_another_type_is_refused_with_its_path(change: tuple[str, str],
     ("payload", "message"),
     [
         (user_payload().replace('"version":2', '"version":3'), "The token is of version 3, from a newer library"),
-        (user_payload().replace(',"version":2', ""), "The token is of version 0; versions 1 and 2 are read."),
+        (user_payload().replace(',"version":2', ""), "The token is of version 0; versions 1 and 2 are supported."),
         (user_payload().replace('"version":2', '"version":-1'), "The token is of version -1; versions 1 and 2"),
         (user_payload().replace('"type":"user"', '"type":"cluster"'), "The token has cluster claims, which NATS no"),
         (user_payload().replace('"type":"user"', '"type":"server"'), "The token has server claims, which NATS no"),
@@ -733,7 +733,11 @@ def test_mistyped_seed_in_a_file_is_an_error_that_does_not_show_it() -> None:
             "A creds file holds the JWT of a user; this is one of account claims.",
         ),
         (GOOD, ACCOUNT, "A creds file holds the seed of a user, not that of an account key."),
-        (GOOD, key("user", 2), f"The seed is that of {key('user', 2).public_key}, the JWT is about {USER.public_key}"),
+        (
+            GOOD,
+            key("user", 2),
+            f"The seed is that of {key('user', 2).public_key}, the subject of the JWT is {USER.public_key}",
+        ),
         (GOOD, nkey.from_public_key(USER.public_key), f"The user key {USER.public_key} cannot return its seed"),
         (GOOD[:-2], USER, "The token's signature is not that of its issuer"),
     ],

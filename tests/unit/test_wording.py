@@ -85,6 +85,11 @@ INSTEAD_IN_MESSAGES = {
     r"takes? (no|for|creds|an?)": "requires, accepts, supports; treats as",
     r"(does|do) not (take|let)": "does not accept, refuses; allows",
     r"stands?(?! for\b)": "is",
+    r"left as (it is|they are)": "left unchanged",
+    r"(JWTs?|tokens?) (is |are )?about": "the subject of the JWT is",
+    r"on record|put back": "recorded, restored",
+    r"(is|are) (not )?here": "is not available",
+    r"all the same": "anyway",
 }
 #: Programs, for which INSTEAD_IN_DOCUMENTATION does not apply: their comments and docstrings also refer to callers and clients in general.
 PROGRAMS = ("plugins", "schemas", "wheel", "benchmarks", "extensions", "changelogs")

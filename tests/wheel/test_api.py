@@ -73,7 +73,7 @@ def test_nothing_is_taken_over_from_a_jwt_of_a_foreign_signer(operator: Operator
     planted = other.account("APP", key=nkey.from_public_key(account.public_key), signing_keys=[entry])
     message = refusal(operator.account, "APP", key=account.key, existing=planted.jwt)
     assert message.startswith(
-        f"existing: its JWT is about {account.public_key}, and its signer is {other.public_key}, "
+        f"existing: its JWT has the subject {account.public_key}, and its signer is {other.public_key}, "
     )
     claims = dataclasses.replace(operator.claims, id="")
     claims.body.signing_keys.append(other.public_key)

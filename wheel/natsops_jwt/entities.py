@@ -185,7 +185,7 @@ class User(_Entity):
         pair = decorated.seed_in(seed)
         if pair.public_key != claims.subject:
             raise NatsSecurityError(
-                f"The seed is that of {pair.public_key}, the JWT is about {claims.subject}: they do not belong together."
+                f"The seed is that of {pair.public_key}, the subject of the JWT is {claims.subject}: they do not belong together."
             )
         return cls(decorated.token_in(jwt), claims, pair)
 

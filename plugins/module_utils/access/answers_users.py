@@ -74,7 +74,7 @@ def _may_publish_one(tree: Tree, access: Access, subject: str) -> dict[str, Any]
         steps.append(show.verdict_step(tree, access, verdict, f"publish {outcome.subject or 'a dropped message'}"))
         if outcome.subject not in (None, subject) and may_publish(tree, access, subject).allowed != verdict.allowed:
             oddities.append(
-                f"servers map {subject} to {outcome.subject} before they look at permissions, so that those for {subject} do not count"
+                f"servers map {subject} to {outcome.subject} before they check permissions, so permissions for {subject} have no effect"
             )
     chosen = next(verdict for _outcome, _hops, verdict in outcomes if verdict.allowed == allowed)
     reason = f"{tree.title_of(access.user)} {_modal(allowed, certain)} publish {subject}: {chosen.reason}"
@@ -82,7 +82,7 @@ def _may_publish_one(tree: Tree, access: Access, subject: str) -> dict[str, Any]
 
 
 def _modal(allowed: bool, certain: bool) -> str:
-    return ("may" if certain else "may, by chance,") if allowed else "may not"
+    return ("may" if certain else "may in some cases") if allowed else "may not"
 
 
 def _verdict(tree: Tree, access: Access, outcome: Mapped) -> Verdict:

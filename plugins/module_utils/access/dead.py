@@ -81,12 +81,12 @@ def _dead_publish(tree: Tree, access: Access) -> Iterator[Dead]:
         if not difference(own, denied):
             yield Dead(str(rule), f"{_who_denies(rule, lists.publish_deny)} denies all of it", rule.origin)
         elif not intersection(own, _publishable(tree, access)):
-            yield Dead(str(rule), "mappings make something else of every subject that it allows", rule.origin)
+            yield Dead(str(rule), "mappings change every subject that it allows to another one", rule.origin)
     if lists.publish_allow is not None:
         allowed = union_of(rule.pattern for rule in lists.publish_allow)
         for rule in lists.publish_deny:
             if not intersection(allowed, union_of([rule.pattern])):
-                yield Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
+                yield Dead(str(rule), "it denies only subjects that are not allowed", rule.origin)
 
 
 def _publishable(tree: Tree, access: Access) -> Subjects:
@@ -118,7 +118,7 @@ def _dead_subscribe(access: Access) -> Iterator[Dead]:
     if lists.subscribe_allow is not None:
         for rule in lists.subscribe_deny:
             if not any(_meets(allowed, rule) for allowed in lists.subscribe_allow):
-                yield Dead(str(rule), "nothing that it denies is allowed anyway", rule.origin)
+                yield Dead(str(rule), "it denies only subjects that are not allowed", rule.origin)
 
 
 def _meets(allowed: Rule, denied: Rule) -> bool:

@@ -179,7 +179,7 @@ def _service(draft: Link, said: ImportSubjects) -> Link:
     try:
         back = reverse(forward)
     except ValueError:
-        oddity = f"servers send its requests to the subject {source} itself, wildcards and all"
+        oddity = f"servers send its requests to the subject {source} itself, with its wildcards"
         return dataclasses.replace(draft, remote=pattern(source), local=local, oddity=oddity)
     oddity = _renaming_oddity(forward)
     return dataclasses.replace(draft, remote=pattern(source), local=local, transform=back, oddity=oddity)
@@ -188,12 +188,12 @@ def _service(draft: Link, said: ImportSubjects) -> Link:
 def _renaming_oddity(forward: Transform) -> str:
     """What is unexpected about the reverse transform of a server; empty if nothing is."""
     if not forward.is_renaming:
-        return "not every part of its subject is in the local one, so that servers make up the rest on the way back"
+        return "its local subject lacks a part of its subject, so servers fill in other tokens when they map it back"
     sample = tuple(f"{index}" if token == ONE else token for index, token in enumerate(forward.source))
     there = apply(forward, sample)[0]
     if sample[-1] == REST or apply(reverse(forward), pattern(there))[0] == text(sample):
         return ""
-    return "servers get the order of its parts wrong on the way back"
+    return "servers map the parts of its local subject back in the wrong order"
 
 
 def _has_wildcards(tokens: Pattern) -> bool:
@@ -256,14 +256,14 @@ def _problems(tree: Tree, account: Entry, item: Import, said: ImportSubjects, dr
     for reason in account_refusals(tree, account):
         yield Problem(reason, Origin(account, ""))
     if exporter is None:
-        yield Problem(f"the account {item.account} is not here, so what it exports is unknown", origin, perhaps=True)
+        yield Problem(f"the account {item.account} is not available, so its exports are unknown", origin, perhaps=True)
         return
     for reason in account_refusals(tree, exporter):
         yield Problem(reason, Origin(exporter, ""))
     valid = is_valid_subject(said.remote) and (item.type == STREAM or is_valid_subject(said.local))
     exports = _exports_for(tree, exporter, item.type, said.remote)
     if not valid:
-        yield Problem("it has a subject that is not valid for servers", origin)
+        yield Problem("servers do not accept its subject", origin)
     elif not exports:
         yield Problem(
             f"the account {exporter.title} does not export {said.remote} as a {item.type}", Origin(exporter, "exports")

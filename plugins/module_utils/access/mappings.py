@@ -77,7 +77,7 @@ def _mapping_refusal(source: str, destinations: list[WeightedMapping]) -> str:
     seen = set()
     for destination in destinations:
         if destination.subject in seen:
-            return f"{destination.subject!r} is there twice"
+            return f"{destination.subject!r} is listed twice"
         seen.add(destination.subject)
         problem = mapping_problem(source, destination.subject)
         if problem:

@@ -124,7 +124,7 @@ def _access_of(tree: Tree, user: Entry) -> Access:
     account = tree.account_of(user)
     if account is None:
         body: UserAccess = user.claims.body.access
-        reason = f"its account {account_key_of(user)} is not here"
+        reason = f"its account {account_key_of(user)} is not available"
         return Access(user, None, Lists(None, [], None, []), body, "", "none", [reason], [], [])
     scope = _scope_of(tree, account, user)
     if scope is None:
@@ -179,17 +179,17 @@ def _refusals(tree: Tree, account: Entry, user: Entry, template: UserAccess) -> 
     yield from account_refusals(tree, account)
     for issue in rules.library_issues(user.claims, now):
         if issue.blocking or issue.time_check:
-            yield f"the token does not hold: {_said(issue.path, issue.message)}"
+            yield f"the token is not valid: {_said(issue.path, issue.message)}"
     for issue in standing_issues(account.claims, user.claims, now, tree.is_strict):
         if issue.blocking or issue.time_check:
             yield _said(issue.path, issue.message)
     types = template.allowed_connection_types
     if types and not any(name.upper() in CONNECTION_TYPES for name in types):
-        yield f"allowed_connection_types are none that servers know: {', '.join(types)}"
+        yield f"allowed_connection_types has no type that servers support: {', '.join(types)}"
     if not _lower(template.limits.subscriptions, account_body(account).limits.subscriptions):
-        yield "its limit of subscriptions is 0, with which servers close every connection at once"
+        yield "its limit of subscriptions is 0, so servers close every connection at once"
     if not account_body(account).limits.connections:
-        yield f"the account {account.title} may have no connections (limits.connections)"
+        yield f"the account {account.title} allows no connections (limits.connections)"
 
 
 def _said(path: str, message: str) -> str:

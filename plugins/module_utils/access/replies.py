@@ -85,7 +85,9 @@ def _reply_within(tree: Tree, responder: Access, arrival: Arrival, requestor: st
         if there:
             verdicts.append((True, "the response permission allows it" if by_response else verdict.reason))
         else:
-            verdicts.append((False, f"{outcome.subject} in {tree.account_title(arrival.account)} does not lead back"))
+            verdicts.append(
+                (False, f"{outcome.subject} in {tree.account_title(arrival.account)} does not reach the requester")
+            )
     comes = (
         YES if all(good for good, _reason in verdicts) else PERHAPS if any(good for good, _reason in verdicts) else NO
     )
@@ -102,7 +104,7 @@ def _may_answer(tree: Tree, responder: Access, subject: Pattern, unchanged: str)
         return unchanged, "the response permission allows it"
     if any(common_pattern(subject, term.pattern) is not None for term in allowed):
         return PERHAPS, f"a part of {text(subject)} may be published"
-    return NO, f"nothing allows to publish to {text(subject)}, where the answer goes"
+    return NO, f"no permission allows publishing to {text(subject)}, where the answer goes"
 
 
 def _unchanged(tree: Tree, account: str, subject: Pattern) -> str:

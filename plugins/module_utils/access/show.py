@@ -16,7 +16,7 @@ from .routes import Arrival, Hop
 from .subjects import text
 from .tree import Entry, Tree
 
-ALLOWS, DENIES, LEADS = "allows", "denies", "leads on"
+ALLOWS, DENIES, LEADS = "allows", "denies", "forwards"
 
 
 def step(tree: Tree, origin: Origin, effect: str, words: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ def permissions_origin(access: Access) -> Origin:
 def hop_steps(tree: Tree, hop: Hop) -> list[dict[str, str]]:
     """The steps of a hop: the mapping or import that takes a message from one subject or account to the next."""
     if hop.mapping is not None:
-        words = f"a mapping of {tree.account_title(hop.account)} makes it {hop.subject}"
+        words = f"a mapping of {tree.account_title(hop.account)} changes the subject to {hop.subject}"
         return [step(tree, hop.mapping.origin, LEADS, words)]
     return [] if hop.link is None else link_steps(tree, hop.link, hop.subject)
 
@@ -77,11 +77,9 @@ def link_steps(tree: Tree, link: Link, subject: str = "") -> list[dict[str, str]
     importer, exporter = tree.account_title(link.importer), tree.account_title(link.exporter)
     called = subject or text(link.remote if link.kind == SERVICE else link.local)
     there = exporter if link.kind == SERVICE else importer
-    words = f"the import of the {link.kind} {text(link.remote)} of {exporter} as {text(link.local)} takes it to {there} as {called}"
+    words = f"the import of the {link.kind} {text(link.remote)} of {exporter} as {text(link.local)} delivers it to {there} as {called}"
     if link.implicit:
-        words = (
-            f"servers themselves give {importer} the service {text(link.local)}, which leads to {exporter} as {called}"
-        )
+        words = f"servers provide the service {text(link.local)} to {importer} by themselves, which reaches {exporter} as {called}"
     found = [step(tree, link.origin, LEADS, words)]
     if link.export_origin is not None and link.export_origin.path:
         exported = link.export.subject if link.export is not None else text(link.remote)

@@ -62,7 +62,7 @@ class Tree:
         for account in accounts:
             if account.key in self.accounts:
                 self.problems.append(
-                    f"The account {account.title} is there twice; that of {self.accounts[account.key].place} is used."
+                    f"The account {account.title} has more than one JWT; the one in {self.accounts[account.key].place} is used."
                 )
             else:
                 claims = dataclasses.replace(account.claims, body=as_read_by_servers(account.claims.body))

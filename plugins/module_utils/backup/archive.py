@@ -39,7 +39,7 @@ def write_archive(contents: Contents, created: int) -> bytes:
     """The archive of contents, which are only verified when the archive is read. NatsSecurityError for a path that is not allowed in a backup."""
     problems = [f"{problem}." for path in contents.files if (problem := path_problem(path, contents.name))]
     if problems:
-        raise refusal("There can be no backup:", problems)
+        raise refusal("No backup can be made:", problems)
     files = {path: contents.files[path].encode("utf-8") for path in sorted(contents.files)}
     manifest = json.dumps(_manifest(contents, files, created), indent=1, ensure_ascii=False) + "\n"
     compressor = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
@@ -85,7 +85,7 @@ def read_archive(data: bytes, operator: str | None = None) -> Archive:
     if manifest["holds"] != counted(contents):
         raise refusal("The backup does not match its manifest:", [f"it holds {counted(contents)}."])
     if operator is not None and (held.operator is None or held.operator.subject != operator):
-        raise refusal("The backup is that of another operator:", held.problems)
+        raise refusal("The backup belongs to another operator:", held.problems)
     return Archive(contents, held, units.parse_time(manifest["created"]), manifest)
 
 
@@ -98,7 +98,7 @@ def _decompress(data: bytes) -> bytes:
     if decompressor.unconsumed_tail:
         raise NatsSecurityError(f"The backup cannot be read: it is larger than {MOST_BYTES >> 30} GiB.")
     if not decompressor.eof:
-        raise NatsSecurityError("The backup cannot be read: it is cut off.")
+        raise NatsSecurityError("The backup cannot be read: it is truncated.")
     return unpacked
 
 
@@ -113,7 +113,7 @@ def _read_manifest(data: bytes | None) -> dict[str, Any]:
         raise NatsSecurityError(f"The backup cannot be read: it has no manifest {MANIFEST} of the format {FORMAT!r}.")
     if manifest.get("version") != VERSION:
         raise NatsSecurityError(
-            f"The backup cannot be read: it is of version {str(manifest.get('version'))[:20]!r}, and version {VERSION} is read."
+            f"The backup cannot be read: it is of version {str(manifest.get('version'))[:20]!r}; only version {VERSION} is supported."
         )
     shapes = {"store": str, "created": str, "holds": dict, "sha256": dict}
     for name, shape in shapes.items():

@@ -86,7 +86,7 @@ def read_bundle(text: str, keys: Keys, operator: str | None = None) -> Archive:
         return _from_natscli(text, operator) if _is_natscli(text) else _from_sealed(text, keys, operator)
     if not keys.pairs:
         raise NatsSecurityError(
-            "The backup cannot be opened: it is not a backup, or sealed by nats, and no curve key is given."
+            "The backup cannot be opened: it is not a backup, or it is sealed by nats and no curve key is given."
         )
     for pair in keys.pairs[:-1]:
         try:
@@ -120,6 +120,6 @@ def _from_natscli(text: str, operator: str | None) -> Archive:
     contents = natscli.read_natscli(text)
     held = look_into(contents, operator)
     if operator is not None and (held.operator is None or held.operator.subject != operator):
-        raise NatsSecurityError(f"The backup is that of another operator: {held.problems[-1]}")
+        raise NatsSecurityError(f"The backup belongs to another operator: {held.problems[-1]}")
     created = held.operator.issued_at if held.operator is not None else 0
     return Archive(contents, held, created, {})

@@ -49,7 +49,7 @@ def _below(top: str, unreadable: list[str]) -> Iterator[Source]:
             if status is None:
                 continue  # removed in the meantime
             if name.endswith(_DELETED) or path.endswith(_ARCHIVE):
-                unreadable.append(f"{path}: it was removed before; to bring it back, name it in paths.")
+                unreadable.append(f"{path}: it was removed earlier; to restore it, name it in paths.")
             elif stat.S_ISDIR(status.st_mode):
                 folders.append(path)
             elif stat.S_ISREG(status.st_mode):

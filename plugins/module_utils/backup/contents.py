@@ -198,7 +198,9 @@ def _check_creds(text: str) -> None:
     claims = codec.decode(decorated.token_in(text))
     pair = decorated.seed_in(text)
     if pair.public_key != claims.subject:
-        raise NatsSecurityError(f"the seed in it is that of {pair.public_key}, and the JWT is about {claims.subject}.")
+        raise NatsSecurityError(
+            f"the seed in it is that of {pair.public_key}, and the subject of the JWT is {claims.subject}."
+        )
 
 
 def _check_operator(held: Held, contents: Contents, expected: str | None) -> None:
@@ -210,7 +212,7 @@ def _check_operator(held: Held, contents: Contents, expected: str | None) -> Non
     if not did_sign(claims, claims):
         held.problems.append(f"{path} is signed by {claims.issuer}, which is not a key of the operator itself.")
     if expected is not None and claims.subject != expected:
-        held.problems.append(f"{path} is that of the operator {claims.name} {claims.subject}, expected {expected}.")
+        held.problems.append(f"{path} is the JWT of the operator {claims.name} {claims.subject}, expected {expected}.")
 
 
 def _check_record(held: Held, contents: Contents) -> None:
@@ -218,7 +220,7 @@ def _check_record(held: Held, contents: Contents) -> None:
     layout, files = contents.layout, contents.files
     identity = json_in(files.get(layout.recorded_store, "{}")).get("operator")
     if held.operator is not None and identity not in (None, held.operator.subject):
-        held.problems.append(f"{layout.recorded_store} is that of the operator {identity}.")
+        held.problems.append(f"{layout.recorded_store} is the record of another operator, {identity}.")
     recorded: dict[str, Claims] = {}
     for path, text in files.items():
         if path.startswith(f"{layout.record}/") and path.endswith(".jwt"):

@@ -31,9 +31,9 @@ def read_natscli(text: str) -> Contents:
     except SaidTwiceError as error:
         raise NatsSecurityError(f"{_REFUSED} {error}.") from None
     except (ValueError, RecursionError):
-        raise NatsSecurityError(f"{_REFUSED} it is not JSON, or cut off.") from None
+        raise NatsSecurityError(f"{_REFUSED} it is not JSON, or is truncated.") from None
     if not is_natscli(whole):
-        raise NatsSecurityError(f"{_REFUSED} it has no name, token, key and accounts of an operator.")
+        raise NatsSecurityError(f"{_REFUSED} it does not have the members name, token, key and accounts.")
     problems: list[str] = []
     name = _name(whole, "the operator", problems)
     layout = Layout(STORES, KEYS, name)
@@ -80,7 +80,7 @@ def write_natscli(contents: Contents) -> str:
     taken = {key: what for key, what in held.missing_seeds.items() if not what.startswith(("signing key", "curve key"))}
     problems += [f"the seed of the {what}, {key}, is missing." for key, what in taken.items()]
     if problems or held.operator is None:
-        raise refusal("There can be no backup for nats:", problems)
+        raise refusal("No backup for nats can be made:", problems)
     whole = {
         "name": contents.name,
         "key": _key(contents, held, held.operator.subject),
@@ -161,7 +161,7 @@ def _token(entity: dict[str, Any], where: str, problems: list[str]) -> str:
 
 def _put(files: dict[str, str], path: str, text: str, problems: list[str]) -> None:
     if path in files:
-        problems.append(f"{path} is there twice.")
+        problems.append(f"{path} is listed twice.")
     files[path] = text
 
 

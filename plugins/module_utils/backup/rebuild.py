@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rebuilds stores from tokens and seeds in loose files of any name, in creds, in server configurations, or pulled from a live resolver.
 
-Only signatures determine what belongs together, not file names or the account that a token names (which `nsc fix` trusts). Of several tokens about one
-key, the newest is used that is signed by a current key of its operator or account. Everything else is reported.
+Only signatures determine what belongs together, not file names or the account that a token names (which `nsc fix` trusts). Of several tokens with the
+same subject, the newest is used that is signed by a current key of its operator or account. Everything else is reported.
 """
 
 from __future__ import annotations
@@ -159,11 +159,11 @@ def _take_in(heap: _Heap, source: Source) -> None:
             heap.duplicates.append(f"{_said(known)}: it is in {source.where} too.")
     promised = _PROMISED.get(source.where.rpartition(".")[2], ())
     if "JWT" in promised and not texts:
-        heap.unreadable.append(f"{source.where}: it holds no JWT, or one that is cut off.")
+        heap.unreadable.append(f"{source.where}: it holds no JWT, or one that is truncated.")
     if "seed" in promised and not pairs:
-        heap.unreadable.append(f"{source.where}: it holds no seed, or one that is mistyped or cut off.")
+        heap.unreadable.append(f"{source.where}: it holds no seed, or one that is mistyped or truncated.")
     elif not pairs and lookalikes_in(source.text):
-        heap.unreadable.append(f"{source.where}: it holds what looks like a seed, and is mistyped or cut off.")
+        heap.unreadable.append(f"{source.where}: it holds what looks like a seed, and is mistyped or truncated.")
 
 
 #: The required content of nsc's files by suffix.
@@ -207,7 +207,7 @@ def _first_signed(tokens: Sequence[Token], parents: Sequence[Token]) -> Token | 
 
 
 class _Tree(NamedTuple):
-    """An operator, its accounts, and its users by the public key of their account. `used` has the texts of all tokens about their keys."""
+    """An operator, its accounts, and its users by the public key of their account. `used` has the texts of all tokens with these subjects."""
 
     operator: Token
     accounts: list[Token]
@@ -241,7 +241,7 @@ def _account_named(user: Token) -> str:
 
 
 def _take(tree: _Tree, token: Token, same: Sequence[Token]) -> None:
-    """Use a token. The other tokens about its key are superseded, or signed by a key that may no longer sign."""
+    """Use a token. The other tokens with its subject are superseded, or signed by a key that may no longer sign."""
     tree.used.update(one.text for one in same)
     tree.superseded.extend(f"{_said(one)}: {_why_superseded(one, token)}" for one in same if one is not token)
 
@@ -332,7 +332,9 @@ def _file_name(token: Token, taken: set[str], renamed: list[str]) -> str:
     if name_problem(found) or found.casefold() in taken:
         found = token.claims.subject
     if found != name:
-        renamed.append(f"{_said(token)}: it is filed as {found}, its name is taken or cannot be that of a file.")
+        renamed.append(
+            f"{_said(token)}: it is filed as {found}, because its name is already used or is not a valid file name."
+        )
     taken.add(found.casefold())
     return found
 
@@ -349,8 +351,8 @@ def _why_superseded(other: Token, token: Token) -> str:
     if other.claims.issued_at < token.claims.issued_at:
         return f"there is a newer one in {token.where}."
     if other.claims.issued_at == token.claims.issued_at:
-        return f"there is another one of the same second in {token.where}."
-    return f"it is newer than the one in {token.where}, and signed by {other.claims.issuer}, which may not sign it."
+        return f"there is another one with the same issue time in {token.where}."
+    return f"it is newer than the one in {token.where}, but it is signed by {other.claims.issuer}, which is not allowed to sign it."
 
 
 def _why_orphan(token: Token) -> str:

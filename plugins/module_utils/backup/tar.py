@@ -59,7 +59,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
         _put(files, header[:_NAME].partition(b"\0")[0].decode("utf-8", "replace"), data[start : start + size], size)
         start += size + -size % _BLOCK
     if len(data) < start + len(_END):
-        raise NatsSecurityError("The backup cannot be read: its archive is cut off.")
+        raise NatsSecurityError("The backup cannot be read: its archive is truncated.")
     return files
 
 
@@ -80,7 +80,7 @@ def _put(files: dict[str, bytes], path: str, content: bytes, size: int) -> None:
     if path in files:
         raise NatsSecurityError(f"The backup cannot be read: {path!r} is in it twice.")
     if len(content) != size:
-        raise NatsSecurityError("The backup cannot be read: its archive is cut off.")
+        raise NatsSecurityError("The backup cannot be read: its archive is truncated.")
     files[path] = content
 
 

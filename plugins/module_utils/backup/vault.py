@@ -49,15 +49,15 @@ def decrypt(text: str, password: str) -> bytes:
     fields = header.strip().split(";")
     if len(fields) < 3 or fields[1] not in ("1.1", "1.2") or fields[2] != "AES256":
         raise NatsSecurityError(
-            "The backup cannot be opened: it is not encrypted as ansible-vault does (1.1 or 1.2, AES256)."
+            "The backup cannot be opened: it is not in the format of ansible-vault (1.1 or 1.2, AES256)."
         )
     try:
         salt, sum_, hidden = map(unhexlify, unhexlify("".join(body.split())).split(b"\n"))
     except ValueError:
-        raise NatsSecurityError("The backup cannot be opened: its text is cut off or was changed.") from None
+        raise NatsSecurityError("The backup cannot be opened: its text is truncated or was changed.") from None
     key, check, counter = _derive(password, salt)
     if not hmac.compare_digest(sum_, hmac.new(check, hidden, hashlib.sha256).digest()):
-        raise NatsSecurityError("The backup cannot be opened: the password is another one, or the text was changed.")
+        raise NatsSecurityError("The backup cannot be opened: the password is wrong, or the text was changed.")
     decryptor = Cipher(algorithms.AES(key), modes.CTR(counter)).decryptor()
     padded = decryptor.update(hidden) + decryptor.finalize()
     return padded[: -padded[-1]] if padded else b""

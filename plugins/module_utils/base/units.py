@@ -70,7 +70,7 @@ def parse_integer(value: Any, low: int = INT64_MIN, high: int = INT64_MAX) -> in
 def _text_of(value: Any) -> str:
     """The value as a text without surrounding white space. ValueError for a number that is too large."""
     if isinstance(value, int) and value.bit_length() > 128:  # may have more digits than Python converts to text
-        raise ValueError(f"{quoted(value)} is more than NATS can count")
+        raise ValueError(f"{quoted(value)} is larger than NATS supports")
     return str(value).strip()
 
 
@@ -94,7 +94,7 @@ def parse_size(value: Any) -> int:
         raise ValueError(f"{quoted(value)} is not a size: write 1048576, 10GiB, 500MB or unlimited")
     size = int(match.group(1)[:30]) * _SIZE_UNITS[match.group(2).lower()]
     if size > INT64_MAX or len(match.group(1)) > 30:
-        raise ValueError(f"{quoted(value)} is more than NATS can count")
+        raise ValueError(f"{quoted(value)} is larger than NATS supports")
     return size
 
 
@@ -128,7 +128,7 @@ def parse_duration(value: Any) -> int:
     parts = _DURATION_PART.findall(text)
     total = sum(int(count[:30]) * _DURATION_UNITS[unit] for count, unit in parts)
     if total > INT64_MAX or any(len(count) > 30 for count, _unit in parts):
-        raise ValueError(f"{quoted(value)} is longer than NATS can count (292 years)")
+        raise ValueError(f"{quoted(value)} is longer than NATS supports (292 years)")
     return total
 
 

@@ -28,7 +28,7 @@ from .wire import (
 )
 
 _DESCRIPTION = ("A description, up to 8 KiB.",)
-_INFO_URL = ("Where to read more.",)
+_INFO_URL = ("The URL of a page with more information.",)
 
 
 @dataclasses.dataclass
@@ -55,7 +55,7 @@ class OperatorLimits:
     """The limits that the operator sets for an account."""
 
     subscriptions: int = declare("subs", kinds.COUNT, "Subscriptions of one connection.", default=UNLIMITED)
-    data: int = declare("data", kinds.SIZE, "Bytes in all.", default=UNLIMITED)
+    data: int = declare("data", kinds.SIZE, "Total bytes.", default=UNLIMITED)
     payload: int = declare("payload", kinds.SIZE, "Bytes of one message.", default=UNLIMITED)
     imports: int = declare("imports", kinds.COUNT, "Imports.", default=UNLIMITED)
     exports: int = declare("exports", kinds.COUNT, "Exports.", default=UNLIMITED)
@@ -64,7 +64,7 @@ class OperatorLimits:
     connections: int = declare("conn", kinds.COUNT, "Connections of clients at the same time.", default=UNLIMITED)
     leaf_nodes: int = declare("leaf", kinds.COUNT, "Connections of leaf nodes at the same time.", default=UNLIMITED)
     jetstream: JetStreamLimits = declare(
-        "", inline(JetStreamLimits), "JetStream, which is off unless there is some storage."
+        "", inline(JetStreamLimits), "JetStream, which is off unless memory_storage or disk_storage is set."
     )
     jetstream_tiers: dict[str, JetStreamLimits] = declare(
         "tiered_limits",
@@ -95,7 +95,7 @@ class ServiceLatency:
 class Export:
     """A stream or service that other accounts may import."""
 
-    name: str = declare("name", kinds.TEXT, "A name for people.")
+    name: str = declare("name", kinds.TEXT, "A descriptive name.")
     subject: str = declare("subject", kinds.TEXT, "What is exported.", required=True)
     type: str = declare("type", kinds.EXPORT_TYPE, "Messages to receive, or requests to send.", required=True)
     token_required: bool = declare(
@@ -131,7 +131,7 @@ class Export:
     allow_trace: bool = declare(
         "allow_trace",
         kinds.BOOL,
-        "Message traces go on into this account; for services only.",
+        "Message traces continue into this account; for services only.",
         enforced_since=("2.11.0",),
     )
     description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
@@ -143,8 +143,10 @@ class Export:
 class Import:
     """A stream or service of another account."""
 
-    name: str = declare("name", kinds.TEXT, "A name for people.")
-    subject: str = declare("subject", kinds.TEXT, "What is imported, as the exporting account calls it.", required=True)
+    name: str = declare("name", kinds.TEXT, "A descriptive name.")
+    subject: str = declare(
+        "subject", kinds.TEXT, "The subject to import, as the exporting account names it.", required=True
+    )
     account: str = declare("account", kinds.TEXT, "The public key of the exporting account.", required=True)
     token: str = declare(
         "token",
@@ -155,7 +157,7 @@ class Import:
     local_subject: str = declare(
         "local_subject",
         kinds.TEXT,
-        "What it is called in this account. V($1) stands for the first V(*) of O(imports[].subject), and so on.",
+        "The subject in this account. V($1) stands for the first V(*) of O(imports[].subject), and so on.",
     )
     type: str = declare("type", kinds.EXPORT_TYPE, "Messages to receive, or requests to send.", required=True)
     share: bool = declare(
@@ -166,7 +168,7 @@ class Import:
     allow_trace: bool = declare(
         "allow_trace",
         kinds.BOOL,
-        "Message traces of the exporting account go on into this one; for streams only.",
+        "Message traces of the exporting account continue into this one; for streams only.",
         enforced_since=("2.11.0",),
     )
     unknown: dict[str, Any] = unknown_fields()
@@ -191,7 +193,9 @@ class ExternalAuthorization:
     """Auth callout: a service of the account decides who may connect."""
 
     auth_users: list[str] = declare(
-        "auth_users", kinds.TEXTS, "Public keys of the users of the service itself; they are not asked about."
+        "auth_users",
+        kinds.TEXTS,
+        "Public keys of the users of the service itself, which connect without being authorized by it.",
     )
     allowed_accounts: list[str] = declare(
         "allowed_accounts", kinds.TEXTS, "Public keys of accounts that the service may put users into, or V(*) for all."
@@ -218,11 +222,11 @@ class SigningKey:
     """A key that signs users and activations on behalf of the account's own key; with a template it is scoped."""
 
     key: str = declare("key", kinds.TEXT, "The public key.", always=True)
-    role: str = declare("role", kinds.TEXT, "A name for the scope, by which tasks can refer to it.", always=True)
+    role: str = declare("role", kinds.TEXT, "A name for the scope, which tasks can use to refer to it.", always=True)
     template: ScopeTemplate | None = declare(
         "template",
         optional(ScopeTemplate),
-        "Makes the key a scoped one: its users have these permissions and limits, and none of their own.",
+        "Makes this a scoped key: its users have these permissions and limits, and none of their own.",
         "Subjects may refer to the user with V({{name(\\)}}), V({{subject(\\)}}), V({{account-name(\\)}}), V({{account-subject(\\)}}), "
         "V({{tag(x\\)}}) and V({{account-tag(x\\)}}).",
         "An empty dictionary is a scope without restrictions.",
@@ -372,7 +376,7 @@ def scope_number_problems(template: ScopeTemplate) -> dict[str, tuple[int, str]]
     problems = {
         name: (
             0,
-            "NATS does not write 0 into a scope, and servers then read unlimited; use at least 1, or deny subjects.",
+            "NATS omits 0 from a scope, and servers then treat it as unlimited; use at least 1, or deny subjects.",
         )
         for name, number in numbers.items()
         if isinstance(number, WrittenZero)
@@ -384,7 +388,7 @@ def scope_number_problems(template: ScopeTemplate) -> dict[str, tuple[int, str]]
         if abs(number) > LARGEST_EXACT:  # read through float64
             problems[name] = (
                 number,
-                f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers read larger ones wrong or not at all. Use unlimited instead.",
+                f"numbers in a scope go up to 2^53-1 ({LARGEST_EXACT}), servers misread or reject larger ones. Use unlimited instead.",
             )
     return problems
 

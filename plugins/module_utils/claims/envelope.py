@@ -49,7 +49,7 @@ class Claims:
     id: str = declare("jti", kinds.TEXT, option=False)
     issued_at: int = declare("iat", kinds.TIME, option=False)
     issuer: str = declare("iss", kinds.TEXT, option=False)
-    name: str = declare("name", kinds.TEXT, "A name for people.")
+    name: str = declare("name", kinds.TEXT, "A descriptive name.")
     not_before: int = declare("nbf", kinds.TIME, "When the token starts to be valid.")
     subject: str = declare("sub", kinds.TEXT, option=False)
     body: Any = None

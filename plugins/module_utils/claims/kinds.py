@@ -69,7 +69,7 @@ def parse_text(value: Any) -> str:
         advice = ". In YAML, quote it" if isinstance(value, (bool, int, float, datetime.date)) else ""
         raise ValueError(f"expected a text, not {_a_type(value)}{advice}")
     if not is_text(value):
-        raise ValueError(f"{quoted(value)} has half a character (a lone surrogate)")
+        raise ValueError(f"{quoted(value)} contains half of a surrogate pair, which is not a character")
     return value
 
 
@@ -125,7 +125,7 @@ def _with_raw(kind: Kind, is_usual: Callable[[Any], bool]) -> Kind:
         try:
             return kind.decode(json.loads(found[1]), "this")
         except (ValueError, RecursionError, NatsSecurityError):
-            raise ValueError(f"{quoted(value)} has nothing in its parentheses that a token can hold here") from None
+            raise ValueError(f"{quoted(value)} does not have a valid value in its parentheses") from None
 
     def show(value: Any) -> Any:
         return kind.show(value) if is_usual(value) else f"raw({json.dumps(value)})"

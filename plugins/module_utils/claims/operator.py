@@ -26,7 +26,7 @@ class Operator:
     account_server_url: str = declare(
         "account_server_url",
         kinds.TEXT,
-        "Where an account server is asked for account JWTs over HTTP, or a NATS URL to push to.",
+        "The URL of an account server that returns account JWTs over HTTP, or a NATS URL to push them to.",
     )
     operator_service_urls: list[str] = declare(
         "operator_service_urls",

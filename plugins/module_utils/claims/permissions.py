@@ -21,9 +21,9 @@ class Permission:
         "allow",
         kinds.TEXTS,
         "Subjects that are allowed, with V(*) and V(>) as wildcards.",
-        "When there is any, all others are denied.",
+        "If there are any, all others are denied.",
     )
-    deny: list[str] = declare("deny", kinds.TEXTS, "Subjects that are denied, also where they are allowed.")
+    deny: list[str] = declare("deny", kinds.TEXTS, "Subjects that are denied, even if they are also allowed.")
     unknown: dict[str, Any] = unknown_fields()
 
 
@@ -48,7 +48,7 @@ class ResponsePermission:
 
 @dataclass
 class Permissions:
-    """What may be published and subscribed to."""
+    """Subjects that may be published and subscribed to."""
 
     publish: Permission = declare("pub", nested(Permission), "Subjects that may be published to.")
     subscribe: Permission = declare(
@@ -79,14 +79,14 @@ class NatsLimits:
     """The limits of a user without a scope."""
 
     subscriptions: int = declare("subs", kinds.COUNT, "Subscriptions at the same time.", default=UNLIMITED)
-    data: int = declare("data", kinds.SIZE, "Bytes in all.", default=UNLIMITED)
+    data: int = declare("data", kinds.SIZE, "Total bytes.", default=UNLIMITED)
     payload: int = declare("payload", kinds.SIZE, "Bytes of one message.", default=UNLIMITED)
 
 
 _PROXY_REQUIRED = "Connections have to come through a trusted proxy."
 _CONNECTION_TYPES = (
     "The ways to connect, of V(STANDARD), V(WEBSOCKET), V(LEAFNODE), V(LEAFNODE_WS), V(MQTT), V(MQTT_WS), V(IN_PROCESS).",
-    "All when there is none.",
+    "All if there are none.",
 )
 _CONNECTION_TYPES_SINCE = {"IN_PROCESS": ("2.11.0",)}
 
@@ -95,12 +95,14 @@ _CONNECTION_TYPES_SINCE = {"IN_PROCESS": ("2.11.0",)}
 class UserAccess:
     """Everything that a scope's template defines for its users, and that a user without a scope defines itself."""
 
-    permissions: Permissions = declare("", inline(Permissions), "What may be published and subscribed to.")
+    permissions: Permissions = declare("", inline(Permissions), "Subjects that may be published and subscribed to.")
     source_networks: list[str] = declare(
-        "src", kinds.NETWORKS, "Networks to connect from, such as V(192.168.0.0/16). All when there is none."
+        "src", kinds.NETWORKS, "Networks to connect from, such as V(192.168.0.0/16). All networks if there are none."
     )
     times: list[TimeRange] = declare(
-        "times", list_of(TimeRange), "Hours of the day to be connected in. All when there is none."
+        "times",
+        list_of(TimeRange),
+        "Times of the day at which the user may be connected. At any time if there are none.",
     )
     times_location: str = declare(
         "times_location",
@@ -111,7 +113,7 @@ class UserAccess:
     bearer_token: bool = declare(
         "bearer_token",
         kinds.BOOL,
-        "The JWT alone is enough to connect, without proof of the key. Then it is a secret.",
+        "The JWT alone is enough to connect, without a signature by its key. It is then a secret.",
     )
     proxy_required: bool = declare("proxy_required", kinds.BOOL, _PROXY_REQUIRED, enforced_since=("2.12.0",))
     allowed_connection_types: list[str] = declare(
@@ -125,7 +127,7 @@ class TemplateLimits:
     """Limits in a scope. A server reads one that is omitted as unlimited, and 0 is always omitted: a scope cannot express it."""
 
     subscriptions: int = declare("subs", kinds.COUNT_IN_SCOPE, "Subscriptions at the same time.", default=UNLIMITED)
-    data: int = declare("data", kinds.SIZE_IN_SCOPE, "Bytes in all.", default=UNLIMITED)
+    data: int = declare("data", kinds.SIZE_IN_SCOPE, "Total bytes.", default=UNLIMITED)
     payload: int = declare("payload", kinds.SIZE_IN_SCOPE, "Bytes of one message.", default=UNLIMITED)
 
 

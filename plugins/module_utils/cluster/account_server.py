@@ -72,15 +72,17 @@ def read_account(server: AccountServer, account: str) -> str:
     if status == 404:
         return ""
     if status != 200:
-        raise NatsSecurityError(f"{server.shown} answers {status} when the account {account} is read: {_reason(text)}")
+        raise NatsSecurityError(
+            f"{server.shown} returns the status {status} when the account {account} is read: {_reason(text)}"
+        )
     if len(text) >= _MOST:
         raise NatsSecurityError(
-            f"{server.shown} answers more than a JWT can have when {account} is read: {_MOST} bytes."
+            f"{server.shown} returns more than {_MOST} bytes for the account {account}, which is more than a JWT can have."
         )
     try:
         return decorated.token_in(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{server.shown} answers something else than the JWT of {account}: {error}") from None
+        raise NatsSecurityError(f"{server.shown} does not return the JWT of the account {account}: {error}") from None
 
 
 def push_account(server: AccountServer, account: str, token: str) -> None:
@@ -88,11 +90,11 @@ def push_account(server: AccountServer, account: str, token: str) -> None:
     status, text = _request(server, account, token.encode("ascii"))
     if not 200 <= status < 300:
         raise NatsSecurityError(
-            f"{server.shown} answers {status} when the account {account} is pushed: {_reason(text)}"
+            f"{server.shown} returns the status {status} when the account {account} is pushed: {_reason(text)}"
         )
     if read_account(server, account) != token:
         raise NatsSecurityError(
-            f"{server.shown} took the account {account} (answer {status}), but does not have it afterwards."
+            f"{server.shown} accepted the account {account} (status {status}), but does not return it afterwards."
         )
 
 
@@ -154,7 +156,7 @@ def _push(server: AccountServer, pushes: Sequence[Wanted], result: dict[str, Any
             result["changed"] = done > 0
             names = plan.shortened([left.title for left in pushes[done:]])
             raise PartlyDone(
-                f"{error} {done} of {len(pushes)} accounts were pushed; to be done again: {names}.", result
+                f"{error} {done} of {len(pushes)} accounts were pushed; still to be pushed: {names}.", result
             ) from None
 
 
@@ -247,7 +249,7 @@ def _say(error: Exception) -> str:
         return f"TLS failed, {getattr(error, 'verify_message', '') or error.reason or error}"
     if isinstance(error, OSError):
         return error.strerror or one_line(str(error)) or type(error).__name__
-    return f"what it answers is not HTTP ({one_line(str(error)) or type(error).__name__})"
+    return f"its answer is not HTTP ({one_line(str(error)) or type(error).__name__})"
 
 
 def _reason(text: str) -> str:

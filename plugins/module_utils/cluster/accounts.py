@@ -76,8 +76,8 @@ def require_full(cluster: Cluster, expected: Sequence[str]) -> list[str]:
     if not cluster.full or any(_matters(server, expected) for server in others):
         kinds = [f"{server.name} {_WORDS[server.resolver]}" for server in cluster.servers if server not in cluster.full]
         raise NatsSecurityError(
-            f"Accounts that are pushed do not stay on every server: {', '.join(kinds)}. "
-            "A memory resolver has its accounts from resolver_preload in the server's configuration, a URL resolver from an account server "
+            f"Not every server keeps accounts that are pushed: {', '.join(kinds)}. "
+            "A memory resolver reads its accounts from resolver_preload in the server's configuration, a URL resolver from an account server "
             "(account_server_url); only a full resolver keeps what is pushed."
         )
     return [f"The server {server.name} {_WORDS[server.resolver]}, and is ignored." for server in others]

@@ -76,7 +76,9 @@ def account_server_address(url: str, place: str) -> Address:
     """Parse the URL of an account server. NatsSecurityError, which names `place`, for anything else."""
     address = _address(url, place, ACCOUNT_SERVER_PORTS)
     if "?" in address.target:
-        raise NatsSecurityError(f"{place}: {address.shown} has a query, where the path that accounts are under ends.")
+        raise NatsSecurityError(
+            f"{place}: {address.shown} has a query; give only the path that account JWTs are under."
+        )
     return address
 
 
@@ -98,7 +100,7 @@ def _address(url: str, place: str, ports: dict[str, int]) -> Address:
             f"{place}: {shown} is not a URL, {wanted}: an IPv6 address is written in brackets, and /, ?, # or @ in a password is written %2F, %3F, %23 or %40."
         )
     if parts["fragment"] is not None:
-        raise NatsSecurityError(f"{place}: {shown} has a fragment (#), which no server sees.")
+        raise NatsSecurityError(f"{place}: {shown} has a fragment (#), which is not sent to servers.")
     host, port = parts["host"], int((parts["port"] or "")[:9] or ports[scheme])
     if not _is_host(host):
         raise NatsSecurityError(f"{place}: {shown} has no valid host, {wanted}.")

@@ -153,9 +153,9 @@ def login_of_creds(text: str, where: str) -> Callable[[], Login]:
         pair, jwt = decorated.seed_in(text), decorated.token_in(text)
         claims = codec.decode(jwt)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{where}: these are no creds of a user. {error}") from None
+        raise NatsSecurityError(f"{where}: these are not the creds of a user. {error}") from None
     if claims.kind != "user" or claims.subject != pair.public_key:
-        raise NatsSecurityError(f"{where}: these are no creds of a user: JWT and seed do not belong together.")
+        raise NatsSecurityError(f"{where}: these are not the creds of a user: JWT and seed do not belong together.")
     if claims.expires and claims.expires < time.time():
         raise NatsSecurityError(
             f"{where}: the user {claims.name or claims.subject} expired at {units.show_time(claims.expires)}."
@@ -231,7 +231,7 @@ class _Exchange(Generic[T]):
         self._bytes += len(data)
         if len(answers) >= MOST_ANSWERS or self._bytes > MOST_BYTES:
             subject = self.requests[index][0]
-            self.problem = f"The answers to {subject} do not end: there are {len(answers)}, of {self._bytes} bytes with those to other requests."
+            self.problem = f"There are too many answers to {subject}: {len(answers)}, and {self._bytes} bytes with the answers to other requests."
             return
         answers.append(self._read(data))
         self.heard += 1
@@ -542,7 +542,7 @@ class Connection:
                 return
         cause = f" ({reason})" if reason else ""
         raise NatsSecurityError(
-            f"The connection was lost{cause}, and could not be re-established in time. {problem or 'It is lost again and again.'}"
+            f"The connection was lost{cause}, and could not be re-established in time. {problem or 'It is lost repeatedly.'}"
         )
 
 
@@ -553,7 +553,7 @@ async def _pass_over(_unused: Exception) -> None:
 def _say_refusal(text: str, inbox: str) -> str:
     hint = ""
     if "subscription" in text.lower() and inbox in text:
-        hint = " Where creds allow answers under a prefix of their own only, name it in inbox_prefix."
+        hint = " If the creds allow answers only under a prefix of their own, set it as inbox_prefix."
     return f"The server denies this to the user: {text.rstrip('.')}.{hint}"
 
 

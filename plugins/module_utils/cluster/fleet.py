@@ -75,7 +75,7 @@ async def look_at_fleet(connection: Connection, scope: Scope) -> dict[str, Any]:
     routes = await _ask(connection, ROUTEZ, count, _read_routes)
     leafs = await _ask(connection, LEAFZ, count, _read_leafnodes) if scope.leafnodes else Read({}, {})
     warnings = list(cluster.warnings)
-    for read, what in ((details, "what it is set to"), (routes, "its routes"), (leafs, "its leaf nodes")):
+    for read, what in ((details, "its settings"), (routes, "its routes"), (leafs, "its leaf nodes")):
         silent = [server for server in cluster.servers if server.id not in read.found]
         if read is not leafs or scope.leafnodes:
             warnings += [f"The server {one.name} did not report {what}{read.why_not(one.id)}." for one in silent]

@@ -77,7 +77,7 @@ def say_progress(outcome: Outcome) -> str:
     ]
     left = [account for account in outcome.accounts if account.action in ("unknown", "not pushed", "not removed")]
     names = [title_of(account.public_key, account.name) for account in left]
-    return f"Of {sum(count.values())} accounts to change, {', '.join(told)}; to be done again: {plan.shortened(names)}."
+    return f"Of {sum(count.values())} accounts to change, {', '.join(told)}; still to be done: {plan.shortened(names)}."
 
 
 def title_of(public_key: str, name: str) -> str:

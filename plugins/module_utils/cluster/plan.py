@@ -223,7 +223,7 @@ def read_held(account: str, token: str) -> Claims | str:
     except NatsSecurityError as error:
         return f"not a JWT: {error}"
     if claims.kind != "account" or claims.subject != account:
-        return f"a JWT of something else, of {claims.kind} claims for {claims.subject}"
+        return f"another JWT, with {claims.kind} claims for {claims.subject}"
     return claims
 
 

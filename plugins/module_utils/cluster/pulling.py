@@ -35,8 +35,8 @@ async def pull(connection: Connection, expected_servers: Sequence[str]) -> Pulle
     if not cluster.full:
         kinds = ", ".join(f"{server.name}: {server.resolver}" for server in cluster.servers)
         raise NatsSecurityError(
-            f"servers: none of the servers has a full resolver, which keeps all accounts ({kinds}). A memory resolver has its accounts from the "
-            "server's configuration: name that file in paths."
+            f"servers: none of the servers has a full resolver, which keeps all accounts ({kinds}). A memory resolver reads its accounts from "
+            "the server's configuration: name that file in paths."
         )
     cluster = await with_accounts(connection, cluster)
     pulled = Pulled(warnings=list(cluster.warnings))

@@ -67,7 +67,7 @@ async def _look_behind(
             behind[one.subject] = ""
             _check_not_overtaken(one, answers[one.subject], outcome)
         elif one.subject in stuck.servers:
-            behind[one.subject] = f"{plan.listed(stuck.servers[one.subject])} took it, but has it loaded as expired"
+            behind[one.subject] = f"{plan.listed(stuck.servers[one.subject])} accepted it, but has it loaded as expired"
         else:
             outcome.add_warnings(_settle(accounts[one.subject], one, cluster))
     return behind
@@ -82,7 +82,7 @@ async def _load(connection: Connection, outcome: Outcome, pushes: list[Wanted]) 
     try:
         warnings = await load_accounts(connection, [(server, one.subject) for one in pushes for server in servers])
     except NotPermitted as error:
-        warnings = [f"Servers were not made to load the accounts that were pushed: {error}"]
+        warnings = [f"The accounts were pushed, but it is not known whether servers can load them: {error}"]
     outcome.add_warnings(shorten(warnings))
 
 
@@ -165,7 +165,7 @@ def _check_not_overtaken(push: Wanted, found: Sequence[str], outcome: Outcome) -
         claims = plan.read_held(push.subject, token)
         if isinstance(claims, Claims) and claims.issued_at > push.issued_at:
             raise ClusterError(
-                f"The {push.title} was pushed, but something else pushes it too: a newer JWT has come up meanwhile.",
+                f"The {push.title} was pushed, but another program pushes it too: a newer JWT has appeared in the meantime.",
                 outcome,
             )
 

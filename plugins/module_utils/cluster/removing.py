@@ -51,7 +51,9 @@ def plan_removals(task: Task, outcome: Outcome) -> list[str]:
     if task.state == "exact":
         wanted = {one.subject for one in task.wanted}
         if not wanted:
-            raise NatsSecurityError("There are no accounts in this task: exactly these would remove all of them.")
+            raise NatsSecurityError(
+                "The task has no accounts, so state=exact would remove all accounts from the servers."
+            )
         return sorted(listed - wanted - cluster.system_accounts)
     return []
 
@@ -85,7 +87,7 @@ async def prepare_removals(connection: Connection, task: Task, outcome: Outcome,
             if server.resolver in _KEEPING
         }
         claims = _first_claims(key, answers[key])
-        reason = "its state is absent" if task.state == "absent" else "it is none of the accounts of the task"
+        reason = "its state is absent" if task.state == "absent" else "it is not an account of the task"
         outcome.accounts.append(Account(key, claims.name if claims else "", "removed", [reason], states))
         if task.with_claims:
             outcome.before[key] = describe(claims) if claims else {}
@@ -105,15 +107,15 @@ async def report_extra(connection: Connection, task: Task, outcome: Outcome) -> 
     answers = await look_up(connection, extra, len(cluster.full))
     for key in extra:
         servers = {server.name: "held" for server in cluster.servers if key in (server.accounts or ())}
-        reason = "it is none of the accounts of the task"
+        reason = "it is not an account of the task"
         outcome.accounts.append(Account(key, _name(key, answers[key]), "extra", [reason], servers))
     if extra:
         names = [
             title_of(account.public_key, account.name) for account in outcome.accounts if account.action == "extra"
         ]
         outcome.warnings.append(
-            f"Servers hold accounts that are none of the task's, and they stay: {plan.shortened(names)}. state=exact (resolver_state in the role "
-            "resolver) removes all of them, state=absent with public_keys some."
+            f"Servers hold accounts that are not accounts of the task; they are kept: {plan.shortened(names)}. To remove all of them, set state=exact "
+            "(resolver_state in the role resolver); to remove some, state=absent with public_keys."
         )
 
 
@@ -151,7 +153,7 @@ async def _refuse_in_use(connection: Connection, cluster: Cluster, titles: dict[
             ]
     if problems:
         raise NatsSecurityError(
-            " ".join(shorten(problems)) + " Nothing was changed; force=true removes such accounts all the same."
+            " ".join(shorten(problems)) + " Nothing was changed; to remove such accounts anyway, set force=true."
         )
 
 
@@ -159,7 +161,7 @@ def _require_all(servers: Iterable[Server], read: Read[Any], what: str) -> None:
     silent = [server.name + read.why_not(server.id) for server in servers if server.id not in read.found]
     if silent:
         raise NatsSecurityError(
-            f"It is not known {what}: {', '.join(silent)} did not report it; force=true removes them all the same."
+            f"It is not known {what}: {', '.join(silent)} did not report it; to remove the accounts anyway, set force=true."
         )
 
 
@@ -206,7 +208,7 @@ async def _request_deletion(connection: Connection, cluster: Cluster, accounts: 
 
 def _say_refusal(server: Server, description: str) -> str:
     if "delete must be enabled" in description:
-        return f"The server {server.name} does not allow to delete accounts: its resolver needs allow_delete: true."
+        return f"The server {server.name} does not allow deleting accounts: its resolver needs allow_delete: true."
     return f"The server {server.name} refuses to delete accounts: {description}."
 
 

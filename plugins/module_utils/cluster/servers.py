@@ -168,7 +168,7 @@ async def discover(connection: Connection, expected: Sequence[str] = ()) -> Clus
         raise NatsSecurityError(_say_silence(connection, pings))
     warnings = list(_check_presence(pings.found, expected))
     warnings += [
-        f"{f'The server {id_}' if id_ else 'Something'} answers to {PING}, and cannot be understood: {problem}."
+        f"{f'The server {id_}' if id_ else 'A server'} answers {PING}, but its answer cannot be read: {problem}."
         for id_, problem in pings.problems.items()
     ]
     count = len(pings.found)
@@ -186,13 +186,13 @@ async def discover(connection: Connection, expected: Sequence[str] = ()) -> Clus
 
 def _say_silence(connection: Connection, pings: Read[_Ping]) -> str:
     for id_, problem in pings.problems.items():
-        return f"{f'The server {id_}' if id_ else 'Something'} answers to {PING}, and cannot be understood: {problem}."
+        return f"{f'The server {id_}' if id_ else 'A server'} answers {PING}, but its answer cannot be read: {problem}."
     if connection.nobody_listens:
         return (
-            "No server answered a request to the system: is the user one of the system account? There are no responders for "
-            f"{PING}, so it is not: its JWT is that of a user of the account {connection.account}. Use creds or a system signer of the system account."
+            "No server answered a request to the system account: there are no responders for "
+            f"{PING}, because the user belongs to another account, {connection.account}. Use creds or a system signer of the system account."
         )
-    return "No server answered a request to the system: is the user one of the system account, and does it have permission?"
+    return "No server answered a request to the system account: does the user belong to the system account, and does it have permission?"
 
 
 async def _ask_each(
@@ -286,7 +286,7 @@ def _check_presence(pings: dict[str, _Ping], expected: Sequence[str]) -> list[st
     if known <= len(pings) or expected:
         return []
     warning = (
-        f"The cluster knows of {known} servers, {len(pings)} answered ({here}). A server that was down gets new accounts when it is up again, "
+        f"The cluster has {known} servers, {len(pings)} answered ({here}). A server that was down gets new accounts when it is up again, "
         "and restores those that were deleted meanwhile. Name the servers in expected_servers to require them."
     )
     return [warning]

@@ -38,7 +38,7 @@ def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
     if user.expires and user.expires < now:
         return Answer(EXPIRED, f"its JWT expired at {units.show_time(user.expires)}: renew it")
     if user.not_before and user.not_before > now:
-        return Answer(EARLY, f"its JWT is valid from {units.show_time(user.not_before)} on")
+        return Answer(EARLY, f"its JWT is not valid before {units.show_time(user.not_before)}")
     if account is None:
         return None
     if account.expires and account.expires < now:
@@ -49,7 +49,8 @@ def fault_of(user: Claims, account: Claims | None, now: int) -> Answer | None:
         )
     if is_revoked(account.body.revocations, user.subject, user.issued_at):
         return Answer(
-            REVOKED, f"it is revoked in its account {account.name}, its JWT is of {units.show_time(user.issued_at)}"
+            REVOKED,
+            f"it is revoked in its account {account.name}, and its JWT was issued at {units.show_time(user.issued_at)}",
         )
     return None
 
@@ -123,12 +124,12 @@ def _explained_by_account(user: Mapping[str, Any], account: Mapping[str, Any], n
     revocations = claims.get("revocations") or {}
     for name in (user["public_key"], "*"):
         if name in revocations and units.parse_time(revocations[name]) >= user["issued_at"]:
-            return Answer(REVOKED, f"the servers have it revoked ({name} at {revocations[name]})")
+            return Answer(REVOKED, f"it is revoked on the servers ({name} at {revocations[name]})")
     if _has_expired(claims, now):
         return Answer(EXPIRED, f"the JWT of its account on the servers expired at {claims['expires']}")
     return Answer(
         NOT_LOADED,
-        f"the servers hold its account as of {claims.get('issued_at')}, and refuse the user: push the account again",
+        f"the servers hold the JWT of its account that was issued at {claims.get('issued_at')}, and refuse the user: push the account again",
     )
 
 

@@ -68,7 +68,7 @@ def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Acc
     Raises NatsSecurityError if the file is not a creds file, or belongs to another user or account.
     """
     if is_link(path):
-        raise NatsSecurityError(f"{path} is a symbolic link. It is left as it is: name the file itself.")
+        raise NatsSecurityError(f"{path} is a symbolic link. It is left unchanged: name the file itself.")
     text = snapshot.read(path, "The creds file")
     if text is None:
         return None
@@ -76,17 +76,17 @@ def read_creds(snapshot: Snapshot, path: str, names: Sequence[str], account: Acc
     payload = codec.peek(jwt)
     nats = payload.get("nats")
     if not isinstance(nats, dict) or nats.get("type") != "user" or not payload.get("sub"):
-        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left as it is.")
+        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left unchanged.")
     issuer = str(nats.get("issuer_account") or payload.get("iss") or "")
     name, key = str(payload.get("name") or ""), str(payload["sub"])
     if account.key and issuer != account.key:
         raise NatsSecurityError(
             f"{path} holds the creds of {name or key}, a user of the account {issuer}, which is not {account.name} of {account.operator} ({account.key}). "
-            "It is left as it is."
+            "It is left unchanged."
         )
     if name not in names:
         raise NatsSecurityError(
-            f"{path} holds the creds of another user of {account.name}, {name or key}, not of {names[0]}. It is left as it is."
+            f"{path} holds the creds of another user of {account.name}, {name or key}, not of {names[0]}. It is left unchanged."
         )
     return held_in(text)
 
@@ -105,10 +105,10 @@ def pair_of(path: str, held: Held) -> KeyPair:
     try:
         pair = decorated.seed_in(held.text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left as it is. {error}") from None
+        raise NatsSecurityError(f"{path} does not hold the creds of a user. It is left unchanged. {error}") from None
     if pair.public_key != held.public_key:
         raise NatsSecurityError(
-            f"{path} has the seed of {pair.public_key} and a JWT about {held.public_key}. It is left as it is."
+            f"{path} has the seed of {pair.public_key} and a JWT with the subject {held.public_key}. It is left unchanged."
         )
     return pair
 
@@ -118,7 +118,7 @@ def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
     beside = key_beside(path)
     if is_link(beside):
         raise NatsSecurityError(
-            f"{beside} is a symbolic link, where the seed of a new key is kept. It is left as it is."
+            f"{beside} is a symbolic link, where the seed of a new key is kept. It is left unchanged."
         )
     text = snapshot.read(beside, "The key that waits for its JWT")
     if text is None:
@@ -126,7 +126,7 @@ def waiting_pair(snapshot: Snapshot, path: str) -> KeyPair | None:
     try:
         pair = decorated.seed_in(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{beside} is not a seed file. It is left as it is. {error}") from None
+        raise NatsSecurityError(f"{beside} is not a seed file. It is left unchanged. {error}") from None
     if pair.type != "user":
         raise NatsSecurityError(f"{beside} holds the seed of the {pair.type} key {pair.public_key}, not of a user.")
     return pair
@@ -147,8 +147,8 @@ def owner_of(item: dict[str, Any], path: str) -> Owner:
     if me != 0 and (uid != me or wanted.uid != me):
         other = uid if uid != me else wanted.uid
         raise NatsSecurityError(
-            f"{path} belongs to, or is to belong to, {_name_of(other)}, and this task runs as {_name_of(me)}: "
-            "only root changes that (become: true). It is left as it is."
+            f"{path} belongs to {_name_of(other)} or is to be given to it, and this task runs as {_name_of(me)}: "
+            "only root can change the owner (become: true). It is left unchanged."
         )
     return wanted
 

@@ -105,25 +105,25 @@ def _item_problems(item: Any) -> list[str]:
     problems = [f".{word}: unsupported option; available: {', '.join(_WORDS)}." for word in item if word not in _WORDS]
     for word in ("account", "name", "path"):
         if not isinstance(item.get(word), str) or not item[word]:
-            problems.append(f".{word}: a text is needed, not {quoted(item.get(word))}.")
+            problems.append(f".{word}: expected a text, not {quoted(item.get(word))}.")
         elif word == "path" and (
             path_problem(item[word]) or not item[word].startswith("/") or item[word].endswith("/")
         ):
-            problems.append(f".path: the absolute path of a file is needed, not {quoted(item[word])}.")
+            problems.append(f".path: expected the absolute path of a file, not {quoted(item[word])}.")
         elif word != "path" and name_problem(item[word]):
             problems.append(f".{word}: {name_problem(item[word])}.")
     before = item.get("renamed_from")
     if before is not None and not isinstance(before, str):
-        problems.append(f".renamed_from: a text is needed, not {quoted(before)}.")
+        problems.append(f".renamed_from: expected a text, not {quoted(before)}.")
     elif before and name_problem(before):
         problems.append(f".renamed_from: {name_problem(before)}.")
     elif before and before == item.get("name"):
-        problems.append(".renamed_from: this is its own name: write the name that the user had before.")
+        problems.append(".renamed_from: this is its current name: write the name that the user had before.")
     for word, choices in _CHOICES.items():
         if item.get(word) is not None and item[word] not in choices:
             problems.append(f".{word}: {quoted(item[word])} is not one of {', '.join(choices)}.")
     problems += [
-        f".{word}: true or false is needed, not {quoted(item[word])}."
+        f".{word}: expected true or false, not {quoted(item[word])}."
         for word in _FLAGS
         if not isinstance(item.get(word), (bool, type(None)))
     ]
@@ -139,21 +139,21 @@ def _claims_problems(item: Mapping[str, Any]) -> list[str]:
     if not isinstance(claims, Mapping):
         return [f".claims: expected a dictionary, not {quoted(claims)}."]
     problems = [
-        f".claims.{word}: it does not belong into claims"
+        f".claims.{word}: it is not an option of claims"
         + (f"; set {_OF_ITEMS[word]} beside claims instead." if _OF_ITEMS[word] else ".")
         for word in claims
         if word in _OF_ITEMS
     ]
     if claims.get("bearer_token") and item.get("born") != DELIVERED:
         problems.append(
-            ".claims.bearer_token: the JWT of a bearer is a secret that is made on the signing host: it needs born: delivered."
+            ".claims.bearer_token: the JWT of a bearer is a secret that is made on the signing host: set born: delivered."
         )
     return problems
 
 
 def _attribute_problems(item: Mapping[str, Any]) -> list[str]:
     problems = [
-        f".{word}: a name is needed, not {quoted(item[word])}."
+        f".{word}: expected a name, not {quoted(item[word])}."
         for word in ("owner", "group", "role")
         if not isinstance(item.get(word), (str, int, type(None))) or isinstance(item.get(word), bool)
     ]
@@ -165,7 +165,7 @@ def _attribute_problems(item: Mapping[str, Any]) -> list[str]:
     if not isinstance(notify, (str, list, tuple, type(None))) or not all(
         isinstance(name, str) for name in notify or ()
     ):
-        problems.append(f".notify: the name of a handler or a list of names is needed, not {quoted(notify)}.")
+        problems.append(f".notify: expected the name of a handler or a list of names, not {quoted(notify)}.")
     return problems
 
 
@@ -180,7 +180,7 @@ def read_mode(mode: Any) -> int:
         value = -1
     if isinstance(mode, bool) or not 0 <= value <= 0o777 or value & 0o133:
         raise NatsSecurityError(
-            f"a mode of a file that others neither change nor run is needed, such as 0600 or 0640, not {quoted(mode)}."
+            f"expected a mode of a file that others can neither change nor run, such as 0600 or 0640, not {quoted(mode)}."
         )
     return value
 
@@ -210,7 +210,7 @@ def _claims_that_differ(requests: Sequence[Request]) -> list[str]:
             )
         other = first.setdefault(request.id, request)
         problems += [
-            f"{request.place}.{word}: the user {request.id} has another {word} at {other.place}, and it is one user."
+            f"{request.place}.{word}: the user {request.id} has another {word} at {other.place}; all entries of a user need the same."
             for word in ("claims", "role", "born", "renamed_from")
             if request.item[word] != other.item[word]
         ]
@@ -284,7 +284,7 @@ def _with_users(base: Mapping[str, Any], requests: Mapping[str, Request]) -> dic
             account["users"] = [*others, {"name": request.item["name"], "state": ABSENT}]
         elif is_described and (request.item["claims"] or request.item["role"]):
             raise NatsSecurityError(
-                f"{request.place}: the document describes the user {request.id} as well: omit claims and role here, or the user there."
+                f"{request.place}: the document describes the user {request.id} as well: remove claims and role here, or the user from the document."
             )
         elif not is_described:
             account["users"] = [*others, _user(request)]

@@ -46,7 +46,7 @@ class Policy:
     #: Issue exactly the revocations of the wanted claims, without those of the existing token.
     exact_revocations: bool = False
     remove_signing_keys: frozenset[str] = frozenset()
-    #: The key that the existing token is about, if the wanted claims replace it with another key.
+    #: The subject of the existing token, if the wanted claims replace it with another key.
     replaces: str = ""
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Policy:
             raise NatsSecurityError("expires_in and expires_at are mutually exclusive.")
         if self.renew_before and self.expires_in is None:
             raise NatsSecurityError(
-                "renew_before needs expires_in: a token that ends at a fixed time, or never, cannot be renewed before."
+                "renew_before needs expires_in: a token that expires at a fixed time, or never, cannot be renewed earlier."
             )
         if self.expires_in is not None and self.renew_before >= self.expires_in:
             raise NatsSecurityError(
@@ -72,7 +72,7 @@ class Policy:
             )
 
     def renewal_window(self, subject: str) -> int:
-        """How many seconds before its expiry the token about this key is renewed. The result is the same in every run."""
+        """How many seconds before its expiry the token with this subject is renewed. The result is the same in every run."""
         if not self.renew_spread:
             return self.renew_before
         part = int.from_bytes(hashlib.sha256(subject.encode("utf-8", "replace")).digest()[:8], "big")
@@ -125,7 +125,7 @@ def issue(wanted: Claims, existing: str | None, signer: Signer, policy: Policy, 
     """Keep the existing token if it verifies, was issued by the signer, means what is wanted and is not due for renewal; otherwise issue a new one.
 
     `now` is in unix seconds; the times and issuer of `wanted` are ignored. NatsSecurityError for an existing token that does not
-    verify or is about something else, and for everything that `codec.encode` refuses.
+    verify or has another subject, and for everything that `codec.encode` refuses.
     """
     pair = signer if isinstance(signer, KeyPair) else None
     decision = decide(wanted, existing, signer.public_key, policy, now, pair)
@@ -163,13 +163,11 @@ def decide(
 
 def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str:
     """The message for a token that would have a time after the last one that can be read."""
-    last = f"the last time that a token can hold, {units.INT64_MAX}"
+    last = f"the latest time that a token can have, {units.INT64_MAX}"
     if old is not None and old.issued_at >= units.INT64_MAX:
-        return (
-            f"The existing token about {old.subject} is issued at {last}: no token is issued after it. Replace its key."
-        )
+        return f"The existing token with the subject {old.subject} was issued at {last}, so no later token can be issued. Replace its key."
     if policy.issued_after >= units.INT64_MAX:
-        return f"It is revoked until {last}: no token is issued after that. Remove the revocation, or replace the key."
+        return f"It is revoked up to {last}: no later token can be issued. Remove the revocation, or replace the key."
     return f"It would expire after {last}: issued at {issued_at}, for {policy.expires_in} seconds. Use a shorter time."
 
 
@@ -190,11 +188,11 @@ def _read(existing: str | None, wanted: Claims, signer: KeyPair | None, replaces
 def _check_is_about_the_same(old: Claims, wanted: Claims, replaces: str) -> None:
     if old.kind != wanted.kind:
         raise NatsSecurityError(
-            f"There is a token with {old.kind} claims already, expected {wanted.kind} claims: it is left as it is."
+            f"The existing token has {old.kind} claims, expected {wanted.kind} claims: it is left unchanged."
         )
     if old.subject not in (wanted.subject, replaces):
         raise NatsSecurityError(
-            f"There is a token about {old.subject} already, expected one about {wanted.subject}: it is left as it is. Was the key replaced?"
+            f"The subject of the existing token is {old.subject}, expected {wanted.subject}: it is left unchanged. Was the key replaced?"
         )
 
 
@@ -251,7 +249,7 @@ def _retained_signing_keys(wanted: list[SigningKey], old: list[SigningKey], poli
 def _reasons(old: Claims, changes: list[str], issuer: str, policy: Policy, now: int) -> list[str]:
     reasons = []
     if getattr(old.body, "version", codec.VERSION) == 1:
-        reasons.append(f"the token is of version 1, tokens of version {codec.VERSION} are written")
+        reasons.append(f"the token has version 1, and tokens are issued with version {codec.VERSION}")
     if policy.replaces and old.subject == policy.replaces:
         reasons.append(f"subject: {old.subject}, its rotation is complete")
     if old.issuer != issuer:

@@ -198,14 +198,14 @@ def _load(text: str) -> dict[str, Any]:
     try:
         whole = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
-        reason = "it is not JSON, or cut off"
+        reason = "it is not JSON, or is truncated"
         if isinstance(error, SaidTwiceError):
             reason = f"a member occurs twice in one object: {_short(error.key)}"
         raise _refusal([reason]) from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise _refusal([f"it is not a document of the format {FORMAT!r}"])
     if whole.get("version") != VERSION:
-        raise _refusal([f"it is of version {_short(whole.get('version'))}, and version {VERSION} is read"])
+        raise _refusal([f"it is of version {_short(whole.get('version'))}; only version {VERSION} is supported"])
     unknown = sorted(set(whole) - {"format", "version", "created", "checksum", "requests"})
     if unknown:
         raise _refusal([f"it has a member {_short(name)} that is not known" for name in unknown])
@@ -249,7 +249,7 @@ def _item_problems(item: dict[str, Any], request: Request) -> Iterable[str]:
     if request.existing is not None:
         existing = codec.decode(request.existing)
         if (existing.kind, existing.subject) != (request.claims.kind, request.claims.subject):
-            yield "the existing token is about something else"
+            yield "the existing token has another subject"
             return
     expected = _item(request)
     for name, value in expected.items():

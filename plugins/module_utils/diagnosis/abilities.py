@@ -74,7 +74,7 @@ def _read_action(asked: dict[str, Any], path: str, problems: list[Problem]) -> A
     if "queue" in said and word != "subscribe":
         problems.append(Problem(f"{path}.queue", "only a subscription has a queue group."))
     if "inbox" in said and word in ("publish", "subscribe"):
-        problems.append(Problem(f"{path}.inbox", f"only what is answered has an inbox, not {word}."))
+        problems.append(Problem(f"{path}.inbox", f"only actions with an answer have an inbox, not {word}."))
     if "access" in said and word not in _ACCESS:
         problems.append(Problem(f"{path}.access", f"only {', '.join(_ACCESS)} have it, not {word}."))
     for name in ("publish", "subscribe", "request", "inbox"):
@@ -98,7 +98,7 @@ def _check_name(name: str, path: str, problems: list[Problem]) -> None:
     """Add a problem if the name of a stream or bucket is not one token of a subject."""
     if fields(name) != [name] or any(sign in name for sign in ".*>/\\"):
         problems.append(
-            Problem(path, f"{name!r} is not a name of a stream or bucket: one token without . * > / and blanks.")
+            Problem(path, f"{name!r} is not a name of a stream or bucket: one token without . * > / or blanks.")
         )
 
 
@@ -278,7 +278,7 @@ def finding_of(answered: Sequence[Answered], case: Case, problem: str) -> Findin
     advice = " ".join(dict.fromkeys(_advice(need, found) for need, found in lacking))
     return Finding(
         findings.PERMISSION_MISSING,
-        f"{case.name[0].upper()}{case.name[1:]} is accepted by {case.server}, and lacks a permission: {reasons}.",
+        f"{case.name[0].upper()}{case.name[1:]} is accepted by {case.server}, but lacks a permission: {reasons}.",
         advice,
         basis,
     )
@@ -289,6 +289,6 @@ def _advice(need: Need, found: dict[str, Any]) -> str:
     step = denied[-1] if denied else {"claim": "the user", "path": "permissions"}
     what = f"{need.subject} {need.queue}" if need.queue else need.subject
     if ".deny[" in step["path"]:
-        return f"Take {step['path']} out of {step['claim']}, or narrow it, so that it does not cover {what}."
+        return f"Remove {step['path']} from {step['claim']}, or narrow it, so that it does not cover {what}."
     path = step["path"].split(f".{need.verb}")[0]
     return f"Add {what} to {path}.{need.verb}.allow of {step['claim']}."

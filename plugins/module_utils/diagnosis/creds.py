@@ -61,7 +61,7 @@ def _unreadable(where: str) -> Finding:
     """The finding for creds that an editor changed: clients parse them like the Go library (userConfigRE in creds_utils.go), more strictly than here."""
     return Finding(
         findings.MALFORMED_CREDS,
-        f"The JWT and the seed in {where} are right, and clients do not find them: there are blank lines, or blanks around lines.",
+        f"The JWT and the seed in {where} are correct, but clients do not find them: there are blank lines, or blanks around lines.",
         "Write the creds again, with nats_creds or nats_store, or copy them again from where they were made, without an editor.",
         CREDS,
     )
@@ -77,10 +77,10 @@ def with_seed(token: str, claims: Claims | None, pair: KeyPair | None, where: st
     advice = (
         f"The creds of {found} and of {name} seem to be mixed up: make those of {name} again from its own seed and JWT."
         if found
-        else f"Make the creds again from the JWT and the seed of {claims.subject}; where that seed is lost, issue a JWT for the key of the seed that is there."
+        else f"Make the creds again from the JWT and the seed of {claims.subject}; if that seed is lost, issue a JWT for the key of the seed in the creds."
     )
     message = (
-        f"The seed in {where} is that of {pair.public_key}{of}, and the JWT is about {claims.subject}: "
+        f"The seed in {where} is that of {pair.public_key}{of}, and the subject of the JWT is {claims.subject}: "
         "the server cannot verify its signature."
     )
     return Holder(token, claims, fault=Finding(findings.WRONG_SEED, message, advice, CREDS))
@@ -118,12 +118,12 @@ def _about(token: str) -> str:
 def _seed_fault(text: str, where: str, error: str) -> Finding:
     blocks = len(between_dashes(tidy(text).encode("utf-8", "replace")))
     if blocks == 1 or "There is no seed" in error:
-        message = f"There is no seed in {where}: it holds the JWT alone, which does not prove who connects."
+        message = f"There is no seed in {where}: it holds only the JWT, and without the seed a client cannot sign."
     else:
         message = f"The seed in {where} is not valid. {error}"
     advice = (
         "Write the creds again with the seed of the user, with nats_creds or nats_store; "
-        "a seed that is lost cannot be made again, then the user needs a new key."
+        "a seed that is lost cannot be made again, so the user then needs a new key."
     )
     return Finding(findings.MALFORMED_SEED, message, advice, CREDS)
 

@@ -132,20 +132,20 @@ def _own_findings(case: Case) -> Iterator[Finding]:
         yield Finding(
             findings.EXPIRED,
             f"The JWT of {name} expired at {units.show_time(user.expires)}{_clock_words(case)}.",
-            "Issue the user again with a later end, with nats_user or nats_store, and replace the creds where they are used.",
+            "Issue the user again with a later expiry, with nats_user or nats_store, and replace the creds where they are used.",
             CREDS,
         )
     if user.not_before > case.when:
         late = user.not_before - case.when
         behind = case.ahead is not None and case.ahead < -CLOCK_TOLERANCE and user.not_before <= case.known.now
         advice = (
-            f"Correct the clock of {case.server}, or wait until it has come so far."
+            f"Correct the clock of {case.server}, or wait until it has reached that time."
             if behind
             else f"Wait {units.show_seconds(late)}, or issue the user again with an earlier not_before."
         )
         yield Finding(
             findings.NOT_YET_VALID,
-            f"The JWT of {name} is valid from {units.show_time(user.not_before)} on, which is in {units.show_seconds(late)}{_clock_words(case)}.",
+            f"The JWT of {name} is not valid before {units.show_time(user.not_before)}, which is in {units.show_seconds(late)}{_clock_words(case)}.",
             advice,
             CREDS,
         )
@@ -195,7 +195,7 @@ def _by_its_words(case: Case) -> Finding | None:
     if "maximum subscriptions" in words:
         return Finding(
             findings.SUBSCRIPTION_LIMIT,
-            f"{_capital(case.name)} or its account may have no subscriptions.",
+            f"{_capital(case.name)} or its account allows no subscriptions.",
             "Issue it with limits.subscriptions of 1 and more, or unlimited.",
         )
     if "maximum control line" in words:
@@ -206,7 +206,7 @@ def _by_its_words(case: Case) -> Finding | None:
         )
     if "user authentication expired" in words:
         return Finding(
-            findings.EXPIRED, f"The JWT of {case.name} has just expired.", "Issue the user again with a later end."
+            findings.EXPIRED, f"The JWT of {case.name} has just expired.", "Issue the user again with a later expiry."
         )
     if "account authentication expired" in words:
         return Finding(
@@ -256,13 +256,13 @@ def _by_held(case: Case, held: Claims) -> Finding:
     if case.seen is not None and case.seen.stuck:
         return Finding(
             findings.ACCOUNT_NOT_LOADED,
-            f"{_capital(case.server)} has the account {_title(held)} in memory as expired, though its JWT is not.",
-            "Push it again with nats_resolver, which has the server load it again; or issue the account again, and push that.",
+            f"{_capital(case.server)} has the account {_title(held)} in memory as expired, although its JWT is not.",
+            "Push it again with nats_resolver, which makes the server load it again; or issue the account again, and push it.",
         )
     if case.seen is not None and case.seen.held and not case.seen.loaded:
         return Finding(
             findings.ACCOUNT_NOT_LOADED,
-            f"{_capital(case.server)} holds the account {_title(held)} as of {units.show_time(held.issued_at)}, and does not load it.",
+            f"{_capital(case.server)} holds the JWT of the account {_title(held)} issued at {units.show_time(held.issued_at)}, but does not load it.",
             _push_again(case),
         )
     return _unexplained(case)
@@ -272,8 +272,8 @@ def _outdated(case: Case, held: Claims, stored: Claims, found: Finding, left: Fi
     rest = f" Then it is still refused: {left.message}" if left is not None else ""
     return Finding(
         findings.ACCOUNT_OUTDATED,
-        f"{_capital(case.server)} holds the account {_title(held)} as of {units.show_time(held.issued_at)}, the store has it as of "
-        f"{units.show_time(stored.issued_at)}. By the older one: {found.message}",
+        f"{_capital(case.server)} holds the JWT of the account {_title(held)} issued at {units.show_time(held.issued_at)}, the store has one issued at "
+        f"{units.show_time(stored.issued_at)}. With the older one: {found.message}",
         f"Push the account, with {_RESOLVER}.{rest}",
     )
 
@@ -340,18 +340,18 @@ def _no_issuer_account(case: Case, basis: str) -> Finding:
 
 def _unexplained(case: Case) -> Finding:
     known = case.known
-    message = f"{_capital(case.server)} refuses {case.name} ({case.attempt.words or 'without a word'}), and nothing that is known explains it."
+    message = f"{_capital(case.server)} refuses {case.name} ({case.attempt.words or 'without a reason'}), and nothing that is known explains it."
     if not known.asked:
         missing = (
             "access to the system account"
             if known.stored is not None
             else "the store, and access to the system account"
         )
-        advice = f"Give {missing}: by its JWT alone nothing is wrong with the user, and what the server holds of its account {case.account_key} is not known."
+        advice = f"Give {missing}: the JWT of the user alone shows no error, and what the server holds of its account {case.account_key} is not known."
     else:
         advice = "Look at the log of the server with debug: true, and at auth callout, pinned accounts and trusted proxies in its configuration."
     if case.ahead is None and (case.user.expires or case.user.not_before):
-        advice += f" To a server whose clock is wrong its JWT may not hold: {_validity(case.user)}."
+        advice += f" For a server with a wrong clock, its JWT may not be valid: {_validity(case.user)}."
     return Finding(findings.REFUSED, message, advice, NOTHING)
 
 
@@ -375,7 +375,7 @@ def _account_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
             where = f"{issue.path} " if issue.path else ""
             yield Finding(
                 findings.INVALID_CLAIMS,
-                f"By the account {_title(account)} {case.name} is refused: {where}{issue.message}",
+                f"With the JWT of the account {_title(account)}, servers refuse {case.name}: {where}{issue.message}",
                 "Issue the user again accordingly.",
                 basis,
             )
@@ -398,13 +398,13 @@ def _loading_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
         yield Finding(
             findings.ACCOUNT_EXPIRED,
             f"The JWT of the account {title} expired at {units.show_time(account.expires)}{_clock_words(case)}.",
-            f"Issue the account again with a later end, and push it with {_RESOLVER}.",
+            f"Issue the account again with a later expiry, and push it with {_RESOLVER}.",
             basis,
         )
     if account.not_before > case.when:
         yield Finding(
             findings.ACCOUNT_NOT_YET_VALID,
-            f"The JWT of the account {title} is valid from {units.show_time(account.not_before)} on{_clock_words(case)}.",
+            f"The JWT of the account {title} is not valid before {units.show_time(account.not_before)}{_clock_words(case)}.",
             f"Wait until then, or issue the account again with an earlier not_before, and push it with {_RESOLVER}.",
             basis,
         )
@@ -441,7 +441,7 @@ def _untrusted(case: Case, account: Claims, trusted: tuple[Claims, ...], basis: 
             f"Issue the account again with a signing key of the operator, and push it with {_RESOLVER}.",
             basis,
         )
-    names = ", ".join(f"{one.name} as of {units.show_time(one.issued_at)}" for one in trusted)
+    names = ", ".join(f"{one.name} (JWT issued at {units.show_time(one.issued_at)})" for one in trusted)
     newer = operator is not None and account.issuer in allowed_issuers_of_operator(operator)
     if newer and basis == SERVER:
         advice = (
@@ -452,7 +452,7 @@ def _untrusted(case: Case, account: Claims, trusted: tuple[Claims, ...], basis: 
         advice = f"Issue the account again with a signing key that the servers trust, and push it with {_RESOLVER}."
     return Finding(
         findings.UNTRUSTED_OPERATOR_KEY,
-        f"The account {_title(account)} is signed by {account.issuer}, which {case.server} does not trust: it knows the operator {names}.",
+        f"The account {_title(account)} is signed by {account.issuer}, which {case.server} does not trust: it trusts the operator {names}.",
         advice,
         basis,
     )
@@ -540,7 +540,7 @@ def _type_findings(case: Case, access: UserAccess, said: str, basis: str) -> Ite
         yield Finding(
             findings.CONNECTION_TYPE,
             f"{said} allows {case.name} to connect as {' or '.join(allowed)} only, and this connection is {wanted}"
-            f"{'' if known else '; servers know none of these'}.",
+            f"{'' if known else '; servers support none of these'}.",
             f"Connect in a way that is allowed, or add {wanted} to allowed_connection_types.",
             basis,
         )
@@ -564,7 +564,7 @@ def _revocation_findings(case: Case, account: Claims, basis: str) -> Iterator[Fi
     since = "; ".join(f"by {_by_name(name)} up to {units.show_time(revocations[name])}" for name in names)
     yield Finding(
         findings.REVOKED,
-        f"{_capital(case.name)} is revoked in the account {_title(account)}, {since}, and its JWT is of {units.show_time(user.issued_at)}.",
+        f"{_capital(case.name)} is revoked in the account {_title(account)}, {since}, and its JWT was issued at {units.show_time(user.issued_at)}.",
         "Issue the user again if it may connect again: a JWT that is issued after that time is not revoked. Replace the creds.",
         basis,
     )
@@ -593,7 +593,7 @@ def _place_findings(case: Case, access: UserAccess, said: str, basis: str) -> It
             yield Finding(
                 findings.HOURS,
                 f"{said} allows {case.name} to connect from {shown} ({zone}) only"
-                + (f", and it is {at}." if open_now is False else "; what time it is there is not known on this host."),
+                + (f", and it is {at}." if open_now is False else "; the time there is not known on this host."),
                 "Connect in these hours, or issue it with other times.",
                 basis if open_now is False else NOTHING,
             )
@@ -613,14 +613,14 @@ def _limit_findings(case: Case, account: Claims, access: UserAccess, basis: str)
     if not body.limits.connections:
         yield Finding(
             findings.ACCOUNT_CONNECTION_LIMIT,
-            f"The account {_title(account)} may have no connections (limits.connections is 0).",
+            f"The account {_title(account)} allows no connections (limits.connections is 0).",
             f"Issue the account with limits.connections of 1 and more, or unlimited, and push it with {_RESOLVER}.",
             basis,
         )
     if not access.limits.subscriptions or not body.limits.subscriptions:
         yield Finding(
             findings.SUBSCRIPTION_LIMIT,
-            f"{_capital(case.name)} or its account may have no subscriptions (limits.subscriptions is 0), and servers close its connections.",
+            f"{_capital(case.name)} or its account allows no subscriptions (limits.subscriptions is 0), and servers close its connections.",
             "Issue it with limits.subscriptions of 1 and more, or unlimited.",
             basis,
         )

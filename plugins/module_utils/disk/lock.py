@@ -87,7 +87,7 @@ def _open_lock(path: str, create: bool) -> int | None:
         descriptor = os.open(path, flags | (os.O_CREAT if create else 0), FILE_MODE)
     except (FileNotFoundError, NotADirectoryError):
         if create:
-            raise FileError(path, what, "its folder is gone") from None
+            raise FileError(path, what, "its folder was removed") from None
         return None
     except OSError as error:
         if create or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):

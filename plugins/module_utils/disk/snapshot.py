@@ -21,7 +21,7 @@ class Snapshot:
         self._writes = writes
         self._found: dict[str, str | None] = {}
 
-    def read(self, path: str, what: str = "What is there", limit: int = MAX_BYTES) -> str | None:
+    def read(self, path: str, what: str = "The existing file", limit: int = MAX_BYTES) -> str | None:
         """The text of a file, read at most once; None if there is no file. FileError, which names the file as `what`, if it cannot be read."""
         real = os.path.realpath(path)
         if real not in self._found:
@@ -32,7 +32,7 @@ class Snapshot:
         """Whether every file is still as it was read."""
         for real, text in self._found.items():
             try:
-                if files.read_text(real, "What is there") != text:
+                if files.read_text(real, "The existing file") != text:
                     return False
             except files.FileError:
                 return False
@@ -58,7 +58,7 @@ class Snapshot:
         if not self._writes:
             foreseen.removal(path)
             return
-        if files.read_text(path, "What is there") != self.read(path):
+        if files.read_text(path, "The existing file") != self.read(path):
             raise Overtaken(path, "something else changed it at the same time")
         files.remove(path)
         self._found[os.path.realpath(path)] = None

@@ -28,10 +28,10 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 class Overtaken(FileError):
-    """A file is no longer as the caller read it, because something else changed it at the same time. It is left as it is."""
+    """A file is no longer as the caller read it, because something else changed it at the same time. It is left unchanged."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, f"{path} is left as it is", f"{reason}. Run the task again")
+        super().__init__(path, f"{path} is left unchanged", f"{reason}. Run the task again")
 
 
 # ---- one file
@@ -48,7 +48,7 @@ def put(path: str, text: str, mode: int, old: str | None, owner: Owner | None = 
     """Create a file, or replace the one that holds `old`, atomically and durably. A symbolic link is kept, and its target is created or replaced.
 
     The file has its mode and owner when it appears. Without `owner`, a file that is replaced keeps its owner. Overtaken if the file does not hold `old`,
-    or if `old` is None and there is a file. FileError if it cannot be written. In both cases an existing file is left as it is.
+    or if `old` is None and there is a file. FileError if it cannot be written. In both cases an existing file is left unchanged.
     """
     path = os.path.realpath(path)
     with reported(path, f"{path} cannot be written"):

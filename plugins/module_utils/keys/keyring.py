@@ -132,7 +132,7 @@ def _read_pair(path: str, text: str, public_key: str) -> KeyPair:
     try:
         pair = seed_in(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{path} is left as it is, it does not hold a seed: {error}") from None
+        raise NatsSecurityError(f"{path} is left unchanged, it does not hold a seed: {error}") from None
     if pair.public_key != public_key:
-        raise NatsSecurityError(f"{path} is left as it is, it holds the seed of another key, {pair.public_key}.")
+        raise NatsSecurityError(f"{path} is left unchanged, it holds the seed of another key, {pair.public_key}.")
     return pair

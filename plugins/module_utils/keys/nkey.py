@@ -168,7 +168,7 @@ class KeyPair:
     def _secret(self, what: str) -> bytes:
         if self._raw_seed is None:
             raise NatsSecurityError(
-                f"The {self.type} key {self.public_key} cannot {what}: only its public half is here."
+                f"The {self.type} key {self.public_key} cannot {what}: only its public key is available."
             )
         return self._raw_seed
 
@@ -218,7 +218,7 @@ def from_seed(seed: str, key_type: str | None = None) -> KeyPair:
     prefix = (raw[0] & 7) << 5 | raw[1] >> 3
     found = _TYPE_OF_PREFIX.get(prefix)
     if raw[0] & 248 != _SEED_BYTE or raw[1] & 7 or found is None:
-        raise NatsSecurityError("Not a seed of a type that NATS knows: SO, SA, SU, SN, SC or SX.")
+        raise NatsSecurityError("Not a seed of a NATS key type: SO, SA, SU, SN, SC or SX.")
     if key_type is not None and found != key_type:
         raise NatsSecurityError(f"This is the seed of {_a(found)} key, expected {_a(key_type)} key.")
     return from_raw_seed(found, raw[2:])

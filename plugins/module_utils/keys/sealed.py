@@ -61,7 +61,7 @@ def read_sealed(text: str) -> Sealed:
             raise ValueError
         if whole["version"] != VERSION:
             raise NatsSecurityError(
-                f"The backup cannot be opened: it is of version {str(whole['version'])[:20]!r}, and version {VERSION} is read."
+                f"The backup cannot be opened: it is of version {str(whole['version'])[:20]!r}; only version {VERSION} is supported."
             )
         slots = {str(key): _from_base64(slot) for key, slot in whole["recipients"].items()}
         content = _from_base64(whole["content"])
@@ -69,7 +69,7 @@ def read_sealed(text: str) -> Sealed:
     except SaidTwiceError as error:
         raise NatsSecurityError(f"The backup cannot be opened: {error}.") from None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise NatsSecurityError("The backup cannot be opened: it is not a sealed backup, or is cut off.") from None
+        raise NatsSecurityError("The backup cannot be opened: it is not a sealed backup, or is truncated.") from None
     if not nkey.is_public_key(key, "curve"):
         raise NatsSecurityError("The backup cannot be opened: the key that sealed it is not a public curve key.")
     about = {name: value for name, value in whole.items() if name not in ("content", "recipients", "key")}
@@ -82,12 +82,12 @@ def open_sealed(sealed: Sealed, pairs: Sequence[KeyPair]) -> bytes:
     if pair is None:
         given = ", ".join(one.public_key for one in pairs) or "none"
         raise NatsSecurityError(
-            f"The backup cannot be opened: it is sealed to {', '.join(sealed.recipients) or 'no key'}, and given is {given}."
+            f"The backup cannot be opened: it is sealed to {', '.join(sealed.recipients) or 'no key'}, and the given key is {given}."
         )
     try:
         inner = nkey.from_seed(pair.open(sealed.recipients[pair.public_key], sealed.key).decode("ascii"), "curve")
         if inner.public_key != sealed.key:
-            raise NatsSecurityError("the key in it is another one.")
+            raise NatsSecurityError("it contains another key.")
         return inner.open(sealed.content, sealed.key)
     except (NatsSecurityError, UnicodeDecodeError):
         raise NatsSecurityError(

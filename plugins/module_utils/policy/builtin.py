@@ -130,7 +130,7 @@ def _of_policy(name: str, title: str, reason: str, reference: str) -> Rule:
 OF_POLICY: dict[str, Rule] = {
     COMPLETE: _of_policy(
         COMPLETE,
-        "All that is checked can be read",
+        "Everything to check can be read",
         "What cannot be read cannot be checked, and its users may connect nevertheless.",
         "NIST SP 800-53 CA-7, CM-6",
     ),

@@ -169,7 +169,7 @@ def _notes(tree: Tree, policy: Policy, used: set[int]) -> Iterator[str]:
     for rule in policy.rules:
         for name, selection in (("applies_to", rule.applies_to), ("leaves_out", rule.leaves_out)):
             if selection is not None and not selection.is_everything and not _selects_any(tree, rule, selection):
-                yield f"{rule.path}.{name}: nothing here is selected by it."
+                yield f"{rule.path}.{name}: it selects nothing."
     yield from _not_enforced(tree)
 
 

@@ -164,7 +164,7 @@ def unused_exports(tree: Tree, _rule: Rule, accounts: list[Entry]) -> Iterator[F
     """Exports without a working import."""
     for account in accounts:
         for path, export in unused_of(tree, account):
-            message = f"exports the {export.type} {export.subject}, which no account here imports; remove the export."
+            message = f"exports the {export.type} {export.subject}, which no account imports; remove the export."
             yield Fault(account, message, Origin(account, path))
 
 
@@ -174,5 +174,5 @@ def dead_permissions(tree: Tree, _rule: Rule, users: list[Entry]) -> Iterator[Fa
     for found in find_dead(tree, tree.users):
         for user in found.users:
             if id(user) in selected:
-                message = f"has the permission {found.dead.subject} to no effect: {found.dead.reason}."
+                message = f"has the permission {found.dead.subject} without effect: {found.dead.reason}."
                 yield Fault(user, message, found.dead.origin)

@@ -50,7 +50,7 @@ def _clean(checked: Checked) -> Iterator[str]:
     if checked.count:
         yield start + "/>"
     else:
-        yield start + '><skipped message="There is nothing here that it applies to."/></testcase>'
+        yield start + '><skipped message="The rule applies to nothing that was checked."/></testcase>'
 
 
 def _case(finding: Finding, fail_on: int) -> Iterator[str]:

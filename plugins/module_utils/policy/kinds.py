@@ -41,14 +41,14 @@ _ALL = (
     Kind("no-bearer-users", "Users prove that they have their key", (ACCOUNTS, USERS), checks_claims.bearer, {}),
     Kind(
         "no-wildcard-publish",
-        "Users publish to subjects that are named",
+        "Users do not publish to wildcard subjects",
         (USERS,),
         checks_access.wide_publish,
         _WILDCARDS,
     ),
     Kind(
         "no-wildcard-subscribe",
-        "Users subscribe to subjects that are named",
+        "Users do not subscribe to wildcard subjects",
         (USERS,),
         checks_access.wide_subscribe,
         _WILDCARDS,
@@ -56,7 +56,7 @@ _ALL = (
     Kind("scoped-signing-keys", "Signing keys of accounts have a scope", (ACCOUNTS,), checks_claims.scoped_keys, {}),
     Kind(
         "no-identity-signatures",
-        "Signing keys sign, and identity keys do not",
+        "Only signing keys sign, not identity keys",
         (ACCOUNTS, USERS),
         checks_claims.identity_signatures,
         {},
@@ -96,7 +96,7 @@ _ALL = (
     ),
     Kind(
         "only",
-        "Only these accounts may do this",
+        "Only allowed accounts and users have access",
         (ACCOUNTS, USERS),
         checks_access.only,
         {
@@ -108,7 +108,7 @@ _ALL = (
     ),
     Kind(
         "required-tags",
-        "Tags are there",
+        "Required tags are present",
         (OPERATOR, ACCOUNTS, USERS),
         checks_claims.tags,
         {"tags": Parameter(parameters.texts, required=True), "of": _of(ACCOUNTS)},

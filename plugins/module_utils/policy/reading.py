@@ -104,7 +104,7 @@ def _unknown(what: str, name: Any, known: Iterable[str]) -> str:
 
     names = list(known)
     close = difflib.get_close_matches(str(name)[:100], names, 1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(names))}."
+    hint = f"did you mean {close[0]}?" if close else f"available: {', '.join(sorted(names))}."
     return f"there is no {what} {excerpt(str(name))}; {hint}"
 
 
@@ -251,12 +251,12 @@ def _read_selection(
         if word not in _OF_SELECTION:
             problems.append(Problem(f"{inner}.{excerpt(str(word))}", _unknown("selection", word, _OF_SELECTION)))
         elif given[word] is None:
-            problems.append(Problem(f"{inner}.{word}", "expected a list of texts, not nothing."))
+            problems.append(Problem(f"{inner}.{word}", "expected a list of texts, not null."))
     found = Selection(*(_read(given, word, parameters.texts, (inner, problems)) or () for word in _OF_SELECTION))
     if not {ACCOUNTS, USERS} & set(about):
-        problems.append(Problem(inner, "this rule is about the operator, which is not selected."))
+        problems.append(Problem(inner, "this rule applies to the operator, which cannot be selected; remove this."))
     elif found.users and USERS not in about:
-        problems.append(Problem(f"{inner}.users", "this rule is about accounts; select them by accounts or tags."))
+        problems.append(Problem(f"{inner}.users", "this rule applies to accounts; select them by accounts or tags."))
     for number, user in enumerate(found.users):
         if "/" not in user and not re.fullmatch("U[A-Z2-7]{55}", user) and user != "*":
             message = f"{quoted(user)} is not a user: write ACCOUNT/USER, with wildcards or without, or a public key."
@@ -305,5 +305,5 @@ def _find_repeated_waivers(waivers: list[Waiver], problems: list[Problem]) -> No
     for waiver in waivers:
         first = found.setdefault((waiver.rule, waiver.applies_to.in_order), waiver)
         if first is not waiver:
-            message = f"{first.path} is an exception from {waiver.rule} for the same too; remove one of them."
+            message = f"{first.path} is already an exception from {waiver.rule} for the same; remove one of them."
             problems.append(Problem(waiver.path, message))

@@ -25,7 +25,7 @@ def check_above(given: Given, accounts: Sequence[WantedAccount]) -> Verdict:
     for one in accounts:
         found = given.place.accounts.get(one.name)
         if found is None:
-            problems.append(Problem(one.place, f"there is no account {one.name} here, and state is existing."))
+            problems.append(Problem(one.place, f"there is no account {one.name}, and its state is existing."))
             continue
         problems += (Problem(one.place, text) for text in _validity(found.claims, given.how.now))
         if operator is not None and found.token:
@@ -38,7 +38,7 @@ def _validity(claims: Claims, now: int) -> Iterator[str]:
     if claims.expires and claims.expires < now:
         yield f"{name} expired at {units.show_time(claims.expires)}: renew it before signing under it."
     if claims.not_before > now:
-        yield f"{name} is valid from {units.show_time(claims.not_before)} only."
+        yield f"{name} is not valid before {units.show_time(claims.not_before)}."
 
 
 def _issuer(operator: Claims, account: Claims) -> Iterator[str]:
@@ -47,5 +47,5 @@ def _issuer(operator: Claims, account: Claims) -> Iterator[str]:
         yield (
             f"the JWT of the account {account.name or account.subject} is signed by {account.issuer}, which is not a key of the operator "
             f"{operator.name or operator.subject}, which allows {', '.join(sorted(trusted)) or 'none'}: "
-            "no server of it would accept what is signed under it."
+            "no server of this operator would accept what the account signs."
         )

@@ -179,9 +179,9 @@ def _cut_off(given: Given, wanted: WantedAccount, final: Claims, found: Found | 
 
 #: How to remove a signing key without an outage.
 _WAY = (
-    "This also applies to users whose JWT this run would issue again, until their clients have it. Instead, keep the role in signing_keys and have the key "
-    "behind it replaced: with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once no client connects by the old key. "
-    "For users that another role is to sign, keep both roles until their clients have the new creds. To have the outage, set cut_off: true in the task."
+    "This also applies to users whose JWT this run would issue again, until their clients have it. Instead, keep the role in signing_keys and replace its "
+    "key, with the playbook natsops.security.rotate, or with rotations, phase resign, and phase retire once no client connects by the old key. "
+    "For users that another role is to sign, keep both roles until their clients have the new creds. To accept the outage, set cut_off: true in the task."
 )
 
 
@@ -237,7 +237,7 @@ def plan_other_accounts(given: Given) -> Findings:
             continue
         reason = "its state is absent" if one is not None else "it is not in the document"
         for user, claims in users.items():
-            findings.take(plan_user_that_goes(given, name, user, claims, "its account goes"))
+            findings.take(plan_user_that_goes(given, name, user, claims, "its account is removed"))
         findings.take(_account_that_goes(given, name, found.claims, reason))
     return findings
 

@@ -230,7 +230,7 @@ def activation_at_hand(
     try:
         claims = codec.decode(existing.strip())
     except NatsSecurityError as error:
-        return None, f"the activation token is not one: {error}"
+        return None, f"this is not an activation token: {error}"
     body = claims.body
     if not isinstance(body, Activation) or claims.subject != own or body.import_type != item.type:
         return None, "the activation token is for another account, or of another type"

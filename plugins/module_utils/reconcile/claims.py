@@ -150,7 +150,7 @@ def _by_key(value: Any, namer: Callable[[str, str], str], path: str, problems: l
         where = f"{path}[{excerpt(name) if isinstance(name, str) else quoted(name)}]"
         key = namer(name, where)
         if key in named:
-            problems.append(Problem(where, "this is there twice, by its name and by its key; remove one."))
+            problems.append(Problem(where, "this is listed twice, by its name and by its key; remove one."))
         named[key] = at
     return named
 
@@ -188,7 +188,7 @@ def _reference(name: Any, key_type: str, path: str, unknown: Callable[[], str], 
 
 
 def _no_such_user(name: str) -> str:
-    return f"there is no user {excerpt(name)} in this account; a user that is gone is named by public key."
+    return f"there is no user {excerpt(name)} in this account; name a removed user by its public key."
 
 
 def looks_like_key(text: str) -> bool:
@@ -198,7 +198,7 @@ def looks_like_key(text: str) -> bool:
 
 def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
     names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
-    return f"there is no {kind} {excerpt(name)} here; available: {names}. Name an account that is not in the document by its public key."
+    return f"there is no {kind} {excerpt(name)}; available: {names}. Name an account that is not in the document by its public key."
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:

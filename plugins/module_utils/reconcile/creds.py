@@ -21,7 +21,7 @@ def holder_of_creds(text: str | None) -> str:
 
 
 class Creds(NamedTuple):
-    """The key pair in a creds file, and whether the file has the wanted JWT; or the problem because of which the file is left as it is."""
+    """The key pair in a creds file, and whether the file has the wanted JWT; or the problem because of which the file is left unchanged."""
 
     holder: KeyPair | None
     is_same: bool
@@ -37,9 +37,9 @@ def read_creds(text: str, subject: str, token: str | None) -> Creds:
     try:
         holder = decorated.seed_in(text)
     except NatsSecurityError as error:
-        return Creds(None, False, f"this is not a creds file, it is left as it is. {error}")
+        return Creds(None, False, f"this is not a creds file, it is left unchanged. {error}")
     if holder.public_key != subject:
         return Creds(
-            None, False, f"this holds the creds of {holder.public_key}, not of {subject}. It is left as it is."
+            None, False, f"this holds the creds of {holder.public_key}, not of {subject}. It is left unchanged."
         )
     return Creds(holder, token is not None and decorated.is_same(text, token, holder.seed))

@@ -44,7 +44,7 @@ def exposed(given: Given, asked: Rotation) -> tuple[Exposed, list[Problem]]:
     oldest = min(known, key=lambda one: one.issued_at, default=_Jwt("", "", 0))
     shown = Exposed(key, users, activations, accounts, oldest.issued_at, f"{oldest.kind} {oldest.name}".strip())
     what = [f"the {one.kind} {one.name}" for one in found]
-    text = f"the compromised key {key} {how} {first_of(what, MOST_NAMED) if what else 'nothing that is here'}."
+    text = f"the compromised key {key} {how} {first_of(what, MOST_NAMED) if what else 'nothing in the store'}."
     if oldest.issued_at:
         text += f" It existed at {show_time(oldest.issued_at)} already, when the JWT of the {shown.oldest} was issued."
     return shown, [Problem(asked.place, text)]

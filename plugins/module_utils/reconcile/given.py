@@ -39,9 +39,7 @@ class Given(NamedTuple):
     def absent(self, path: str, message: str) -> Verdict:
         """The verdict on something that is missing: a problem, or a warning if an earlier task of the play may be about to create it."""
         if self.how.may_come:
-            return Verdict(
-                warnings=(Problem(path, f"{message} Unless an earlier task is to add it, this task will fail."),)
-            )
+            return Verdict(warnings=(Problem(path, f"{message} Unless an earlier task adds it, this task will fail."),))
         return Verdict((Problem(path, message),))
 
 

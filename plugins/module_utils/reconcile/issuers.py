@@ -120,8 +120,8 @@ def choose(issuers: Issuers, earlier: str, ring: Keyring, named: str) -> Signing
                 f"the signer is the identity key of {issuers.whose}, and the operator is strict (strict_signing_key_usage): "
                 f"sign with a signing key, {_listed(issuers.allowed)}."
             )
-        whose = issuers.whose or "those that may sign it"
-        return f"the signer {named} is not a key of {whose}, which are {_listed(issuers.allowed)}."
+        problem = f"a key of {issuers.whose}" if issuers.whose else "one of the keys that may sign it"
+        return f"the signer {named} is not {problem}; sign with {_listed(issuers.allowed)}."
     if earlier in issuers.allowed:
         return _signing(earlier, issuers)
     return _signing(next(filter(ring.has, issuers.allowed), issuers.allowed[0]), issuers)
@@ -138,7 +138,7 @@ def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
     if ring.has(named.issuer) or ring.asks_elsewhere:
         return named
     return (
-        f"it has to be signed, and only the public half of {named.issuer} is here: "
+        f"it has to be signed by {named.issuer}, of which only the public key is available: "
         "give its seed, or another key that may sign, by signer_path, signer_seed or signers."
     )
 
@@ -146,7 +146,7 @@ def named_at_hand(named: Signing, ring: Keyring) -> Signing | str:
 def no_seed(allowed: Sequence[str], ring: Keyring) -> str:
     """The message for a token that none of the available keys can sign."""
     return (
-        "it has to be signed, and the seed of none of the keys that may is here "
+        "it has to be signed, and the seed of none of the allowed keys is available "
         f"({ring.where or 'no key is given'}): {_listed(allowed)}."
     )
 

@@ -77,7 +77,7 @@ def _retire(given: Given, wanted: WantedAccount, user: str, key: str, members: M
     claims = codec.peek(decorated.token_in(text)) if text is not None else {}
     issued_at = claims.get("iat") if claims.get("sub") == key else None
     members.revoked[key] = TimeOfRun(max(given.how.now, issued_at if isinstance(issued_at, int) else 0))
-    reason = ("it is not the key of the user any more",)
+    reason = ("it is no longer the key of the user",)
     members.findings.entities.append(Entity("user_key", user, wanted.name, REMOVED, reason, key, 0))
     members.findings.removals.append(Removal(wanted.name, user, [key], keeps_files=True))
 
@@ -90,8 +90,8 @@ def _without_unverified(given: Given, trust: Trust, wanted: WantedAccount, membe
     if not trust.account_keys[name]:
         shown = f"{', '.join(users[:5])}{', ...' if len(users) > 5 else ''}"
         message = (
-            f"there is no JWT of the account, so nothing shows whose the JWTs of its users are ({shown}): "
-            "put it back, name the key of the account in its public_key, or remove them."
+            f"there is no JWT of the account, so the JWTs of its users cannot be verified ({shown}): restore "
+            "it, name the key of the account in its public_key, or remove them."
         )
         members.findings.judge(Verdict((Problem(given.place.where(name), message),)))
         return members._replace(files=UserFiles())
@@ -107,7 +107,7 @@ def read_user(given: Given, account: str, user: str) -> Found | Problem | None:
     key = given.place.accounts[account].claims.subject if account in given.place.accounts else ""
     said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
     fault = user_fault(trust, UserFile(account, key, user, is_wanted=False), said, given.ring.has)
-    return Problem(given.place.where(account, user), f"this is left as it is: {fault}") if fault else found
+    return Problem(given.place.where(account, user), f"this is left unchanged: {fault}") if fault else found
 
 
 def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, members: Members) -> None:
@@ -130,8 +130,8 @@ def _plan_other(given: Given, wanted: WantedAccount, user: str, old: Account, me
     members.findings.take(plan_user_that_goes(given, wanted.name, user, claims, reason))
     if wanted.state == EXISTING:
         message = (
-            f"the user {user} is removed here and stays valid, because its account is taken as it is: "
-            "who owns the account revokes it."
+            f"the user {user} is removed here but stays valid, because its account is not managed here "
+            "(state: existing): the owner of the account has to revoke it."
         )
         members.findings.judge(Verdict(warnings=(Problem(wanted.place, message),)))
         return

@@ -193,8 +193,8 @@ def _key_problems(given: str, found: Found | None, place: str) -> list[Problem]:
 def other_subject(found: str, wanted: str) -> str:
     """The message that a token is not replaced by one with another subject."""
     return (
-        f"there is a token about {found} already, expected one about {wanted}: it is left as it is. "
-        "If its key is to be replaced, remove it first (state: absent)."
+        f"the subject of the existing token is {found}, expected {wanted}: it is left unchanged. "
+        "To replace its key, remove it first (state: absent)."
     )
 
 
@@ -204,7 +204,9 @@ def _shared_keys(wanted: Wanted, place: Place, names: Names) -> list[Problem]:
     for account in wanted.accounts:
         other = found.get(names.accounts.get(account.name, ""))
         if other is not None and other != account.name:
-            problems.append(Problem(join(account.place, "public_key"), f"this is the key of the account {other} here."))
+            problems.append(
+                Problem(join(account.place, "public_key"), f"this is already the key of the account {other}.")
+            )
     return problems
 
 
@@ -224,8 +226,8 @@ def _no_rotation(owner: str, one: Rotation) -> str:
     """The message that an identity key is not rotated, with what to do instead."""
     if one.account:
         return (
-            f"{owner} is the identity key of the account {one.account}, and the account is this key: streams, imports and users of other keys belong to it. "
-            "It is not rotated. Sign everything with signing keys and keep its seed offline; if it is compromised, make a new account, move users and data "
+            f"{owner} is the identity key of the account {one.account}, which identifies the account: streams, imports and users refer to it. It cannot be "
+            "rotated. Sign everything with signing keys and keep its seed offline; if it is compromised, make a new account, move users and data "
             "to it, and remove this one (state: absent)."
         )
     return (
@@ -290,7 +292,7 @@ def _name_curve_key(
         names.problems.append(Problem(path, f"a signing key of the account has the role {role}: choose another name."))
     current = record.get(role) or in_token or started_or_new(place, ring, NewKey("curve", label))
     if in_token and not record.get(role):
-        names.adopted.append(f"{in_token} is taken for the role {role}, which is put on record")
+        names.adopted.append(f"{in_token} is recorded as the key of the role {role}")
     present = [key for key in (current, *record.values()) if not isinstance(key, NewKey)]
     turned = turn(
         {role: current},
@@ -352,7 +354,7 @@ class _Roles:
         bare = [key.key for key in old if key.template is None]
         for one in wanted:
             if one.role and one.key in bare and self.record.get(one.role) != one.key:
-                self.adopted.append(f"the role {one.role} of {one.key} is put on record")
+                self.adopted.append(f"the role {one.role} of {one.key} is recorded")
         plain = [key for key in bare if key not in claimed and key not in self.record.values()]
         return {**roles, **self._adopt(unnamed, plain)}
 
@@ -378,7 +380,7 @@ class _Roles:
         for one in unnamed:
             if plain and one in adopting:
                 roles[one.role] = plain[0]
-                self.adopted.append(f"{plain[0]} is taken for the role {one.role}, which is put on record")
+                self.adopted.append(f"{plain[0]} is recorded as the key of the role {one.role}")
             else:
                 roles[one.role] = started_or_new(
                     self._place, self._ring, NewKey(self._key_type, f"{self._label}/{one.role}")

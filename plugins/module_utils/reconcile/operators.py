@@ -100,8 +100,8 @@ _WITHOUT = "To avoid that, keep both keys until every server was restarted with 
 #: How to remove a signing key without an outage.
 _WAY = (
     "This also applies to accounts that this run would issue again: no running server trusts a new key, and one that is restarted has the accounts of before. "
-    "Instead, keep the role in signing_keys and have the key behind it replaced with the playbook natsops.security.rotate. "
-    "For accounts that another role is to sign, keep both roles until every server has these accounts. To have the outage, set cut_off: true in the task."
+    "Instead, keep the role in signing_keys and replace its key with the playbook natsops.security.rotate. "
+    "For accounts that another role is to sign, keep both roles until every server has these accounts. To accept the outage, set cut_off: true in the task."
 )
 
 

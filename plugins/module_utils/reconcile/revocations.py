@@ -229,10 +229,10 @@ class _Known:
 
     def _no_such_user(self, name: str) -> str:
         if self.given.place.trust is None:
-            return f"{excerpt(name)} is not a public key; only a store knows users by name, so write the public key of the user, or *."
+            return f"{excerpt(name)} is not a public key; users have names only in a store, so write the public key of the user, or *."
         return (
             f"there is no user {excerpt(name)} in the account {self.wanted.name}; available: {_some(self.files)}; "
-            "a user that is gone is named by public key."
+            "name a removed user by its public key."
         )
 
     def _export(self, wanted: WantedRevocation) -> int | Problem:
@@ -277,9 +277,9 @@ class _Known:
 
     def _no_such_account(self, name: str) -> str:
         if self.given.place.trust is None:
-            return f"{excerpt(name)} is not a public key; only a store knows accounts by name, so write the public key of the account, or *."
+            return f"{excerpt(name)} is not a public key; accounts have names only in a store, so write the public key of the account, or *."
         return (
-            f"there is no account {excerpt(name)} here; available: {_some(self.given.place.accounts)}. "
+            f"there is no account {excerpt(name)}; available: {_some(self.given.place.accounts)}. "
             "Name an account that is not in the document by its public key."
         )
 
@@ -292,7 +292,7 @@ def _time(data: dict[str, Any], word: str) -> int:
 def _said_twice(target: _Target, other: WantedRevocation) -> str:
     what = target.key if target.key == "*" else f"the key {target.key}"
     if other.at == target.wanted.at:
-        return f"{what} is there already, at {other.place}; remove one."
+        return f"{what} is already listed at {other.place}; remove one."
     return (
         f"{what} is to be revoked up to {_say(target.wanted.at)} here and up to {_say(other.at)} at {other.place}: "
         "an entry has one time, remove one."
@@ -424,7 +424,7 @@ def _warnings(
             yield Problem(
                 target.wanted.place,
                 f"{called} was issued again at {units.show_time(entry.reissued)}, after it was revoked up to {at}: that JWT stays valid. "
-                f"To revoke it too, give a time instead of now, from at: {units.show_time(max(entry.reissued, 0))} on.",
+                f"To revoke it too, give a time instead of now: at: {units.show_time(max(entry.reissued, 0))} or later.",
             )
         elif entry.reissued and not change.absent:
             yield Problem(

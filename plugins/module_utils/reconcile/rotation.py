@@ -131,7 +131,7 @@ def turn(
         slot = slots.get(one.role)
         if slot is None:
             known = ", ".join(sorted(roles)) or "none"
-            problems.append(Problem(join(one.place, "role"), f"there is no role {one.role} here; available: {known}."))
+            problems.append(Problem(join(one.place, "role"), f"there is no role {one.role}; available: {known}."))
             continue
         found = _turn_slot(slot, one, present, at_hand)
         if isinstance(found, str):
@@ -186,7 +186,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
         return f"{asked.slot} has no key yet: there is nothing to rotate."
     if key not in slot:
         if key in present:
-            return f"{key} is a signing key here, and not one of {asked.slot}, which has {current}."
+            return f"{key} is another signing key, not one of {asked.slot}, which has {current}."
         if at_hand.has_gone(key):
             return slot
         return f"{key} is not a key of {asked.slot}, nor a previous key of it. Its current key is {current}."
@@ -201,7 +201,7 @@ def _turn_slot(slot: Slot, asked: Rotation, present: set[str], at_hand: AtHand) 
         return f"{following or current} is already the next key of {asked.slot}, not {asked.following}."
     if asked.phase != RETIRE and key == current and not following:
         if asked.following in present:
-            return f"{asked.following} is a key here already: it cannot be the next key of {asked.slot}."
+            return f"{asked.following} is already in use: it cannot be the next key of {asked.slot}."
         if not asked.following and at_hand.is_elsewhere(current):
             return f"{current} is held by a signer elsewhere. Create the next key there, and set next_public_key."
         following = asked.following or at_hand.make(asked.role)

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps a plan from leaving running servers and connected clients without a key that they need. Pure: what runs is what tasks for servers have returned.
+"""Prevents a plan from leaving running servers and connected clients without a key that they need. Pure: the state of servers is what tasks for
+servers have returned.
 
-Nothing is signed by a key of the operator that a server does not trust yet, and no key goes that a server or a connection needs. The second does not apply
-where a task asks for the outage: `cut_off`, or a compromised key (`replace`).
+Nothing is signed by a key of the operator that a server does not trust yet, and no key is removed that a server or a connection needs. The latter does not
+apply if a task requests the outage: `cut_off`, or a compromised key (`replace`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .wanted import join
 
 
 def problems_of_running(given: Given, plan: Plan, cluster: RunningCluster) -> Iterator[Problem]:
-    """A problem for each key that a server does not trust yet, and for each that a server or a connection needs still."""
+    """A problem for each key that a server does not trust yet, and for each key that a server or a connection still needs."""
     wanted = given.wanted.operator
     path = join(wanted.place, "signing_keys") if wanted is not None else ""
     leaving = _leaving_operator_keys(plan)
@@ -35,7 +36,7 @@ def problems_of_running(given: Given, plan: Plan, cluster: RunningCluster) -> It
         if held:
             yield Problem(
                 path,
-                f"the operator key {key} does not go yet: servers hold accounts that it signed, {held}. "
+                f"the operator key {key} cannot be removed yet: servers hold accounts that it signed, {held}. "
                 "They would refuse these accounts and their users. Put them into the document, or remove them from the servers, and run this again.",
             )
     yield from _strict_problems(given, plan, cluster)
@@ -63,7 +64,7 @@ def _leaving_operator_keys(plan: Plan) -> set[str]:
 
 
 def _held(key: str, plan: Plan, accounts: Sequence[Holding]) -> str:
-    """The accounts, with their servers, that a key of the operator signed, or may have signed as servers do not have the same JWT."""
+    """The accounts, with their servers, that a key of the operator signed, or may have signed because servers do not have the same JWT."""
     ours = {step.claims.subject for step in plan.accounts.values()}
     found = [f"{one.title} on {', '.join(one.servers)}" for one in accounts if one.issuer == key]
     found += [
@@ -84,19 +85,19 @@ def _strict_problems(given: Given, plan: Plan, cluster: RunningCluster) -> Itera
         who = _clients(by_identity_keys)
         yield Problem(
             join(wanted.place, "strict_signing_key_usage"),
-            f"the operator does not become strict yet: {who} by JWTs that identity keys of accounts signed. {_RESTART}",
+            f"the operator cannot become strict yet: {who} by JWTs that identity keys of accounts signed. {_RESTART}",
         )
 
 
 def _connected(given: Given, plan: Plan, connections: Sequence[Connected]) -> Iterator[Problem]:
-    """A problem for each key of an account or a user that goes while clients are connected by it."""
+    """A problem for each key of an account or a user that is removed while clients are connected by it."""
     places = {one.name: one.place for one in given.wanted.accounts}
     for name, step in plan.accounts.items():
         for key, slot in _leaving_keys(given, name, step).items():
             found = [one for one in connections if key in (one.issuer, one.user)]
             if found:
                 how = "by it" if key[:1] == "U" else "by JWTs that it signed"
-                message = f"the key {key} of {slot} does not go yet: {_clients(found)} {how}. {_RESTART}"
+                message = f"the key {key} of {slot} cannot be removed yet: {_clients(found)} {how}. {_RESTART}"
                 yield Problem(places.get(name, ""), message)
 
 

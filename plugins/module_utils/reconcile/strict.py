@@ -154,7 +154,7 @@ def _why_not(found: Refused) -> str:
     if not found.has_signing_key:
         parts.append("every account, as the operator has no signing key")
     return (
-        f"it stays off, as servers would refuse {'; '.join(parts)}. "
+        f"it stays off, because servers would refuse {'; '.join(parts)}. "
         "Have signing keys sign them: put them into the document, with signing_keys for their accounts, or remove them."
     )
 

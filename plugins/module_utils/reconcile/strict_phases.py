@@ -1,10 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The phases in which a store becomes that of an operator with strict_signing_key_usage while clients stay connected.
+"""The phases in which the operator of a store gets strict_signing_key_usage while clients stay connected.
 
 `ADD` puts the signing keys of the document into the JWTs of the operator and the accounts; they sign nothing, because servers do not have them yet.
-`RESIGN` has them sign everything that identity keys signed. `RETIRE` makes the operator strict, as in a run without phases: `switch_problems` refuses it
-while servers would refuse something in the store. The document is that of the end, so it has the option from the beginning on.
+`RESIGN` signs with them everything that identity keys signed. `RETIRE` makes the operator strict, as in a run without phases: `switch_problems` refuses it
+while servers would refuse something in the store. The document describes the final state, so it has the option from the first phase on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .wanted import ABSENT, Wanted, WantedAccount
 
 
 def reconcile_phase(wanted: Wanted, place: Place, plan: Callable[[Wanted], Plan]) -> Plan:
-    """The plan of a phase. Where the operator is new or strict already, there are no phases. What a later phase lacks is a problem in the first one."""
+    """The plan of a phase. If the operator is new or already strict, there are no phases. What a later phase lacks is a problem in the first phase."""
     if place.operator is None or place.operator.claims.body.strict_signing_key_usage:
         return plan(dataclasses.replace(wanted, strict_phase=""))
     missing = [*_missing_keys(wanted, place)]
@@ -62,7 +62,7 @@ def _keys_of(found: Found | None) -> list[str]:
 
 
 def _with_keys_only(wanted: Wanted) -> Wanted:
-    """The document without what names a new key as a signer."""
+    """The document without references to new keys as signers."""
     if wanted.operator is None:
         return wanted
     operator = dataclasses.replace(
@@ -74,7 +74,7 @@ def _with_keys_only(wanted: Wanted) -> Wanted:
 
 
 def _missing_keys(wanted: Wanted, place: Place) -> Iterator[Problem]:
-    """A problem that names who has no signing key, in the document or in its JWT, and needs one under a strict operator."""
+    """A problem that names the operator and accounts without a signing key, in the document or in their JWTs, that need one under a strict operator."""
     operator = wanted.operator
     if operator is None:
         return

@@ -24,7 +24,7 @@ from ..token import codec
 from .place import Found, Record, Trust
 from .wanted import ABSENT, Wanted, WantedKey
 
-_MISSING = "its file is gone, the JWT on record holds"
+_MISSING = "its file is missing, the recorded JWT is used"
 
 
 @dataclasses.dataclass
@@ -124,7 +124,7 @@ def _is_blind(evidence: Evidence, trust: Trust) -> bool:
         return False
     trust.problem(
         evidence.where(""),
-        "there is no JWT of the operator, so nothing shows whose the accounts are: put it back, or name its key in operator.public_key.",
+        "there is no JWT of the operator, so the accounts cannot be verified: restore it, or name its key in operator.public_key.",
     )
     return True
 
@@ -140,7 +140,7 @@ def _recorded(trust: Trust, path: str, token: str) -> Found | None:
     try:
         return Found(token, codec.decode(token))
     except NatsSecurityError as error:
-        trust.problem(path, f"this is left as it is, it does not hold the JWT that a run has left here: {error}")
+        trust.problem(path, f"this is left unchanged, it does not hold the JWT that a run has written here: {error}")
         return None
 
 
@@ -155,8 +155,8 @@ def _newer(found: Found, recorded: Found | None) -> Found:
     old, new = found.claims.issued_at, recorded.claims.issued_at
     if old >= new:
         return found
-    times = f"issued at {units.show_time(old)}, than the one on record, issued at {units.show_time(new)}"
-    fault = f"its file has an older JWT, {times}, which holds"
+    times = f"issued at {units.show_time(old)}; the recorded JWT, issued at {units.show_time(new)}"
+    fault = f"its file has an older JWT, {times}, is used"
     return Found(recorded.token, recorded.claims, fault, found.claims)
 
 
@@ -183,9 +183,9 @@ def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | No
     if trust.record.operator and claims.subject != trust.record.operator:
         trust.problem(
             evidence.where(""),
-            f"this is left as it is: its JWT is about {claims.subject}, signed by {_signer(claims)}, and the operator of this store is "
-            f"{trust.record.operator}, as {evidence.recorded_at('')} has it. If the operator got a new key, name that in operator.public_key; "
-            "otherwise remove the file, and the JWT on record is put back.",
+            f"this is left unchanged: its JWT has the subject {claims.subject} and is signed by {_signer(claims)}, and the operator of this store is "
+            f"{trust.record.operator}, as recorded in {evidence.recorded_at('')}. If the operator got a new key, name that in operator.public_key; "
+            "otherwise remove the file, and the recorded JWT is restored.",
         )
         return recorded
     keys = {claims.subject} | named.operator_keys | _keys_of(recorded)
@@ -193,11 +193,11 @@ def _operator(known: _Known, trust: Trust, recorded: Found | None) -> Found | No
     # nsc signs the JWT of a strict operator with one of the signing keys in the same JWT. That proves nothing once the operator is known.
     if claims.issuer in keys or has_seed(claims.issuer) or (is_first and claims.issuer in claims.body.signing_keys):
         return _newer(found, recorded)
-    remedy = "Remove the file to have the JWT on record put back."
+    remedy = "Remove the file to have the recorded JWT restored."
     if recorded is None:
-        remedy = "That the JWT itself names its signer proves nothing: if it is right, name it by public_key in operator.signing_keys."
+        remedy = "That the JWT itself lists its signer proves nothing: if the signer is right, name it by public_key in operator.signing_keys."
     fault = foreign(claims.subject, claims.issuer, f"operator {evidence.name}", keys)
-    trust.problem(evidence.where(""), f"this is left as it is: {fault}. {remedy}")
+    trust.problem(evidence.where(""), f"this is left unchanged: {fault}. {remedy}")
     return recorded
 
 
@@ -207,7 +207,7 @@ def _miss_operator(known: _Known, trust: Trust) -> None:
     if operator and not known.has_seed(operator):
         trust.problem(
             evidence.where(""),
-            f"the operator is {operator}, as {evidence.recorded_at('')} has it, and neither its JWT nor its seed is here: restore one of them, "
+            f"the operator is {operator}, as recorded in {evidence.recorded_at('')}, and neither its JWT nor its seed is available: restore one of them, "
             "or name the key of the operator in operator.public_key.",
         )
 
@@ -229,7 +229,7 @@ def _account(name: str, known: _Known, trust: Trust, recorded: Found | None) -> 
         fault = _signature_fault(name, known, trust, recorded) or _identity_fault(name, known, trust, recorded)
         if not fault:
             return _newer(found, recorded)
-        trust.problem(evidence.where(name), f"this is left as it is: {fault}")
+        trust.problem(evidence.where(name), f"this is left unchanged: {fault}")
     if recorded is None:
         trust.unverified.add(name)
     return recorded
@@ -253,7 +253,7 @@ def _signature_fault(name: str, known: _Known, trust: Trust, recorded: Found | N
             return ""
     fault = foreign(claims.subject, claims.issuer, f"operator {evidence.name}", trust.operator_keys)
     if recorded is not None:
-        return f"{fault}. Remove the file to have the JWT on record put back."
+        return f"{fault}. Remove the file to have the recorded JWT restored."
     return (
         f"{fault}. If the account is right, name its key in its public_key and remove the file: the JWT is then issued again, "
         "with the revocations and signing keys of the document alone."
@@ -264,7 +264,7 @@ def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | No
     """Why the JWT belongs to another account; empty if it does not. If the document names another key, the plan reports that."""
     evidence, named, has_seed = known
     claims = evidence.accounts[name].claims
-    about = f"its JWT is about {claims.subject}, signed by {_signer(claims)} for the account {claims.name}"
+    about = f"its JWT has the subject {claims.subject} and is signed by {_signer(claims)} for the account {claims.name}"
     if named.accounts.get(name):
         return ""
     if recorded is not None:
@@ -272,8 +272,8 @@ def _identity_fault(name: str, known: _Known, trust: Trust, recorded: Found | No
         if claims.subject == ours:
             return ""
         return (
-            f"{about}, and the account {name} is {ours}, as {evidence.recorded_at(name)} has it. If the account got a new key, "
-            "name that in its public_key; otherwise remove the file, and the JWT on record is put back."
+            f"{about}, and the account {name} is {ours}, as recorded in {evidence.recorded_at(name)}. If the account got a new key, "
+            "name that in its public_key; otherwise remove the file, and the recorded JWT is restored."
         )
     if claims.name not in (name, named.renamed_from.get(name)):
         return f"{about}, not for {name}. If that is the key of {name}, name it in the public_key of the account; otherwise put the file where it belongs."
@@ -296,7 +296,7 @@ def _find_roles(evidence: Evidence, trust: Trust) -> None:
     if recorded is not None:
         trust.roles = recorded
         if written != recorded:
-            trust.roles_fault = f"{evidence.roles_at} is not what the last run left, the roles on record are put back"
+            trust.roles_fault = f"{evidence.roles_at} is not what the last run wrote, the recorded roles are restored"
         return
     for stored in filter(None, [trust.operator, *trust.accounts.values()]):
         owner, keys = stored.claims.subject, keys_of(stored.claims)
@@ -353,7 +353,7 @@ def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str
     if said.issuer not in keys and not is_of_a_key_before:
         fault = foreign(said.subject, said.issuer, f"account {file.account}", keys)
         return f"{fault}. Remove the file to have it issued again."
-    about = f"its JWT is about {said.subject}, signed by {said.issuer}"
+    about = f"its JWT has the subject {said.subject} and is signed by {said.issuer}"
     if said.issuer_account not in ("", file.account_key):
         return (
             f"{about} for a user of the account {said.issuer_account}, not of {file.account} ({file.account_key}). "

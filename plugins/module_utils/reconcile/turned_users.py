@@ -103,7 +103,7 @@ def _turn(
     current, retiring, _unused = slot
     key = asked.key or retiring or current
     if asked.phase == ADD:
-        return "a JWT is about one key, so a user cannot have a second key. Begin with the phase resign."
+        return "the key of a user is the subject of its JWT, so a user cannot have a second key. Begin with the phase resign."
     if key == retiring:
         return slot if asked.phase == RESIGN else TurnedUser(current, "", (retiring,))
     if key != current:
@@ -154,7 +154,7 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
     if not given.ring.has(current) and holder_of_creds(creds) != current:
         return Problem(
             asked.place,
-            f"the seed of {current} is not here, it was made elsewhere. Create the next key there, and set next_public_key. The playbook "
+            f"the seed of {current} is not available here, because it was made elsewhere. Create the next key there, and set next_public_key. The playbook "
             "natsops.security.rotate does so on the host that has the user in credentials_users, if the creds there are of this key.",
         )
     return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))

@@ -125,13 +125,13 @@ class _Common:
         said = peek(token) if token is not None else NOTHING
         file = given.place.where(wanted.name, user.name)
         if token is not None and not said.subject:
-            self._problem(file, "this is left as it is, it does not hold a JWT.")
+            self._problem(file, "this is left unchanged, it does not hold a JWT.")
             return
         if token is not None and self._trust is not None:
             filed = UserFile(wanted.name, self.account.subject, user.name, user.key, renamed_from=user.renamed_from)
             fault = user_fault(self._trust, filed, said, given.ring.has)
             if fault:
-                self._problem(file, f"this is left as it is: {fault}")
+                self._problem(file, f"this is left unchanged: {fault}")
                 return
         subject = self._key_of(user, place, said.subject)
         is_turned = token is not None and subject != said.subject and (wanted.name, user.name) in given.names.turned
@@ -203,7 +203,7 @@ class _Common:
                         wanted = self._claims(one, issuer, other.scope, signers.has_templates)
                         decision = self._compare(one, wanted, issuer, policy)
         except NatsSecurityError as error:
-            self._problem(one.file, f"this is left as it is: {error}")
+            self._problem(one.file, f"this is left unchanged: {error}")
             return None
         self._report(one, decision)
         if decision.is_kept:
@@ -279,7 +279,7 @@ class _Common:
 
     def _creds_of_old_key(self, one: _User, holder: str, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
         """The same as `_plan_creds`, for a file with a previous key of the user."""
-        reasons = () if is_issued else (f"the creds file is of the key {holder}, which the user had before",)
+        reasons = () if is_issued else (f"the creds file has the key {holder}, which the user had before",)
         return reasons, one.user.creds and self.given.ring.has(one.subject), True
 
     def _may_be_old(self, one: _User) -> bool:

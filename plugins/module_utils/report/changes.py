@@ -63,7 +63,7 @@ def _new_and_gone(before: Mapping[Any, str], after: Mapping[Any, str], words: tu
 
 def _operator(before: Model, after: Model) -> Iterator[Change]:
     old, new = ({one["key"]: one} if one else {} for one in (before["operator"], after["operator"]))
-    yield from _new_and_gone(_titled(old, "operator"), _titled(new, "operator"), ("is there", "is gone"))
+    yield from _new_and_gone(_titled(old, "operator"), _titled(new, "operator"), ("was added", "was removed"))
     for key in new.keys() & old.keys():
         yield from _entity(f"operator {new[key]['name']}", old[key], new[key])
         names = [_account_name(model, model["operator"]["system_account"]) for model in (before, after)]
@@ -83,7 +83,7 @@ def _titled(entities: Mapping[str, Any], word: str) -> dict[str, str]:
 
 def _accounts(before: Model, after: Model) -> Iterator[Change]:
     old, new = ({account["key"]: account for account in model["accounts"]} for model in (before, after))
-    yield from _new_and_gone(_titled(old, "account"), _titled(new, "account"), ("is new", "is gone"))
+    yield from _new_and_gone(_titled(old, "account"), _titled(new, "account"), ("was added", "was removed"))
     for key, account in new.items():
         if key in old:
             yield from _account(f"account {account['name']}", old[key], account)
@@ -188,7 +188,7 @@ def _state(link: Model) -> str:
 def _users(before: Model, after: Model) -> Iterator[Change]:
     old, new = ({_user_key(model, user): (model, user) for user in model["users"]} for model in (before, after))
     names = [{key: f"user {_title(*one)}" for key, one in users.items()} for users in (old, new)]
-    yield from _new_and_gone(names[0], names[1], ("is new", "is gone"))
+    yield from _new_and_gone(names[0], names[1], ("was added", "was removed"))
     for key, (model, user) in new.items():
         if key in old:
             yield from _user(f"user {_title(model, user)}", old[key], (model, user))

@@ -993,7 +993,7 @@ function subjectFault(subject) {
   if (/\s/.test(subject)) return "A subject has no spaces.";
   const tokens = pattern(subject);
   if (tokens.includes("")) return "A token is empty: a subject does not begin or end with a dot, and has no two in a row.";
-  if (tokens.slice(0, -1).includes(REST)) return "The wildcard > stands at the end only.";
+  if (tokens.slice(0, -1).includes(REST)) return "The wildcard > is valid only at the end.";
   return "";
 }
 
@@ -1283,7 +1283,7 @@ function doesNotWork(link) {
 
 /** The exporting account of a link, in words. */
 function exporterName(link) {
-  return link.from === null ? `an account that is not here, ${link.from_key}` : accountName(link.from);
+  return link.from === null ? `an account that is not available, ${link.from_key}` : accountName(link.from);
 }
 
 /** Users by what gives them their permissions: the scopes by name, then their own. */
@@ -1372,7 +1372,7 @@ function inWords() {
     strong(count(links.length, "import")),
     ". ",
   ];
-  if (!operator) return [...words, "The operator is not here. "];
+  if (!operator) return [...words, "The operator is not available. "];
   const keys = operator.signing_keys.length;
   words.push(
     keys ? `The operator signs with ${count(keys, "signing key")}` : "The operator signs with its identity key",
@@ -2295,7 +2295,7 @@ function keyItem(key) {
   const words = [
     key.scoped === undefined ? null : key.scoped ? "scoped" : "without a scope",
     key.generation,
-    key.seed === undefined ? null : key.seed ? "seed at hand" : "no seed here",
+    key.seed === undefined ? null : key.seed ? "seed available" : "seed not available",
   ].filter(Boolean);
   return el(
     "li",
@@ -2359,7 +2359,7 @@ function exportItem(index, item) {
           importers.slice(0, 30).flatMap((other, place) => [place ? ", " : "", accountLink(other)]),
           importers.length > 30 ? ` and ${importers.length - 30} more` : "",
         )
-      : el("span", { class: "small muted" }, "imported by nobody here"),
+      : el("span", { class: "small muted" }, "not imported here"),
   );
 }
 
@@ -2412,14 +2412,14 @@ function legend() {
         ? "Each tile is an account; the line in it grows with its users. An importing account is below the accounts that it imports from. " +
           "Select an account to see its links, and show only its neighbours to see what they exchange."
         : "Each card is an account with its users by scope, its exports on the right and its imports on the left. " +
-          "Lines lead from an export to who imports it. Select an account for more.",
+          "Lines lead from an export to the accounts that import it. Select an account for more.",
     ),
     el(
       "ul",
       { class: "legend" },
       sample(picture(port("stream", 18, 10, false, false)), "a stream: messages to receive"),
       sample(picture(port("service", 18, 10, false, false)), "a service: requests to send"),
-      sample(picture(port("service", 18, 10, true, false)), "private: it takes an activation"),
+      sample(picture(port("service", 18, 10, true, false)), "private: it requires an activation"),
       sample(line("link"), "an import that works"),
       sample(line("link broken"), "an import that does not work"),
       sample(picture(svg("circle", { class: "flag", cx: 18, cy: 10, r: 5 })), "something here does not work"),
@@ -2429,7 +2429,7 @@ function legend() {
       ? el(
           "p",
           { class: "small muted" },
-          `${count(withoutAccount.length, "user")} of accounts that are not here ${withoutAccount.length === 1 ? "is" : "are"} not on the map.`,
+          `${count(withoutAccount.length, "user")} of accounts that are not available ${withoutAccount.length === 1 ? "is" : "are"} not on the map.`,
         )
       : null,
   ];
@@ -2457,10 +2457,10 @@ function showTimeline(section) {
       "p",
       { class: "lead" },
       ending.length
-        ? [el("b", {}, count(ending.length, "JWT")), ` of ${number(tokens.length)} here ${ending.length === 1 ? "has" : "have"} an end.`]
+        ? [el("b", {}, count(ending.length, "JWT")), ` of ${number(tokens.length)} here ${ending.length === 1 ? "expires" : "expire"}.`]
         : lifetimes.length
-          ? "The document is not issued yet. This is how long its JWTs are going to live."
-          : "No JWT here has an end.",
+          ? "The document is not issued yet. This is how long its JWTs will be valid."
+          : "No JWT here expires.",
     ),
   );
   if (ending.length) section.append(el("div", { class: "block" }, months()));
@@ -2595,7 +2595,7 @@ function showFindings(section) {
       "p",
       { class: "lead" },
       el("b", {}, count(findingsCount(), "finding")),
-      ` of ${count(model.rules.length, "rule")}; ${number(kept.length)} ${kept.length === 1 ? "is" : "are"} kept everywhere.`,
+      ` of ${count(model.rules.length, "rule")}; ${number(kept.length)} ${kept.length === 1 ? "has" : "have"} none.`,
     ),
   );
   section.append(el("div", { class: "block" }, broken.map(ruleBlock)));
@@ -2604,7 +2604,7 @@ function showFindings(section) {
       el(
         "div",
         { class: "block" },
-        el("h3", {}, "Rules that are kept"),
+        el("h3", {}, "Rules without findings"),
         el(
           "ul",
           { class: "rows" },
@@ -2934,9 +2934,9 @@ function accountAnswer(index, found) {
     const text =
       verdict.extent === "all"
         ? verdict.byChance
-          ? "all of it, where chance decides"
+          ? "all of it, in some cases"
           : "all of it"
-        : describeSet(verdict.part) + (verdict.byChance ? ", where chance decides" : "");
+        : describeSet(verdict.part) + (verdict.byChance ? ", in some cases" : "");
     if (!parts.has(text)) parts.set(text, []);
     parts.get(text).push(user);
   }

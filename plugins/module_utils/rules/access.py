@@ -120,7 +120,7 @@ def limit_issues(path: str, limits: NatsLimits) -> Iterator[Issue]:
 def data_issues(path: str, data: int) -> Iterator[Issue]:
     """The limit `data`, which the server never reads."""
     if data > 0:
-        yield _odd(path, f"is {data}, which no server counts; omit it, or limit payload.")
+        yield _odd(path, f"is {data}, which servers do not enforce; omit it, or limit payload.")
 
 
 def below_unlimited_issues(path: str, numbers: dict[str, int]) -> Iterator[Issue]:
@@ -149,12 +149,14 @@ def _connection_type_issues(path: str, names: list[str]) -> Iterator[Issue]:
         return
     known = ", ".join(CONNECTION_TYPES)
     if len(unknown) == len(names):
-        yield _refused(path, f"are none that servers know, so every connection is refused; available: {known}.")
+        yield _refused(path, f"has no type that servers support, so every connection is refused; available: {known}.")
         return
     for index, name in enumerate(names):
         if name.upper() in CONNECTION_TYPES:
             continue
-        yield _odd(f"{path}[{index}]", f"{quoted(name)} is not a way to connect that servers know; available: {known}.")
+        yield _odd(
+            f"{path}[{index}]", f"{quoted(name)} is not a connection type that servers support; available: {known}."
+        )
 
 
 def _hours_issues(path: str, times: list[TimeRange]) -> Iterator[Issue]:

@@ -69,7 +69,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
         yield warns(
             "library",
             "limits",
-            "are what an operator grants, and this account signs itself; omit them, or sign it with a key of the operator.",
+            "can be set only by an operator, and this account signs itself; omit them, or sign it with a key of the operator.",
         )
 
 
@@ -200,7 +200,8 @@ def _latency_issues(path: str, latency: ServiceLatency) -> Iterator[Issue]:
     yield from _subject_issues(f"{path}.results", latency.results)
     if has_wildcards(latency.results):
         yield _error(
-            f"{path}.results", f"{quoted(latency.results)} has wildcards, and is published to; write them out."
+            f"{path}.results",
+            f"{quoted(latency.results)} has wildcards, but messages are published to it; write a subject without.",
         )
 
 
@@ -461,7 +462,8 @@ def _trace_issues(trace: MessageTrace) -> Iterator[Issue]:
         break  # The Go library reports only the first problem.
     if has_wildcards(trace.destination):
         yield _error(
-            "trace.destination", f"{quoted(trace.destination)} has wildcards, and is published to; write them out."
+            "trace.destination",
+            f"{quoted(trace.destination)} has wildcards, but messages are published to it; write a subject without.",
         )
     if not 0 <= trace.sampling <= 100:
         yield _error("trace.sampling", f"{trace.sampling} is not a percentage; write 1 to 100.")

@@ -59,7 +59,7 @@ def problems_at(chain: Chain, at: int) -> list[str]:
         if claims.expires and claims.expires < at:
             problems.append(f"{_name(claims)} expired at {units.show_time(claims.expires)}")
         if claims.not_before > at:
-            problems.append(f"{_name(claims)} is valid from {units.show_time(claims.not_before)} only")
+            problems.append(f"{_name(claims)} is not valid before {units.show_time(claims.not_before)}")
     return problems
 
 

@@ -71,7 +71,7 @@ def _system_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]
     tiers = limits.jetstream_tiers
     name = "jetstream_tiers" if tiers else "jetstream"
     if any(limit.memory_storage or limit.disk_storage for limit in (tiers.values() if tiers else (limits.jetstream,))):
-        yield _refused(f"limits.{name}", "turn JetStream on, which the system account cannot have; omit them.")
+        yield _refused(f"limits.{name}", "enable JetStream, which the system account cannot have; omit them.")
 
 
 def _strict_account_issues(operator: Claims, account: Claims) -> Iterator[Issue]:
@@ -194,7 +194,7 @@ def _taken_issues(filling: Filling, subjects: list[str], scope: str) -> Iterator
         if problem:
             yield _misleading(
                 value.option,
-                f"{quoted(value.text)} {problem}, and the scope {scope} puts it into subjects; {PLAIN_VALUE}.",
+                f"{quoted(value.text)} {problem}, and the scope {scope} inserts it into subjects; {PLAIN_VALUE}.",
             )
 
 
@@ -206,9 +206,7 @@ def _allowed_issues(path: str, subjects: list[str], scope: str, filling: Filling
         if one.problem:
             yield _odd(path, f"{quoted(subject)} of the scope {scope} is dropped for this user: {one.problem}.")
     if subjects and not is_too_large and not any(one.valid for one in filled):
-        yield _odd(
-            path, f"nothing that the scope {scope} allows holds for this user, so servers deny it everything there."
-        )
+        yield _odd(path, f"the scope {scope} allows no valid subject for this user, so servers deny everything there.")
 
 
 def _denied_issues(path: str, subjects: list[str], scope: str, filling: Filling) -> Iterator[Issue]:
@@ -225,7 +223,7 @@ def _denied_issues(path: str, subjects: list[str], scope: str, filling: Filling)
 def _too_large(path: str, scope: str) -> Issue:
     return _refused(
         path,
-        f"the scope {scope} makes more than {MOST_SUBJECTS} subjects of the tags, and servers refuse the user; use fewer tags.",
+        f"the scope {scope} expands the tags to more than {MOST_SUBJECTS} subjects, and servers refuse the user; use fewer tags.",
     )
 
 
@@ -235,7 +233,7 @@ def _unscoped_user_issues(user: Claims) -> Iterator[Issue]:
         yield _odd(
             "limits",
             "are all 0, as of a scoped user, but the key that signed it has no scope, and servers disconnect it at once; "
-            "sign with a scoped key, or write limits.",
+            "sign with a scoped key, or set limits.",
         )
 
 
@@ -369,7 +367,7 @@ def _activation_issues(path: str, item: Import, export: Export, importer: Claims
     if not item.token:
         yield _refused(
             f"{path}.token",
-            f"is missing, and the account {name} exports {quoted(export.subject)} to those with one only; get one from it.",
+            f"is missing, and the account {name} exports {quoted(export.subject)} only with an activation token; get one from it.",
         )
         return
     from .accounts import import_token_issues, read_activation

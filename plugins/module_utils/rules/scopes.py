@@ -72,7 +72,7 @@ def taken_issues(claims: Claims) -> Iterator[Issue]:
         for value in filling.used(permitted_subjects(key.template.permissions)) if key.template is not None else ():
             problem = value_problem(value.text) if value.option and value.is_of_account else ""
             if problem and value.option not in found:
-                message = f"{quoted(value.text)} {problem}, and the scope {excerpt(key.role or key.key)} puts it into subjects; {PLAIN_VALUE}."
+                message = f"{quoted(value.text)} {problem}, and the scope {excerpt(key.role or key.key)} inserts it into subjects; {PLAIN_VALUE}."
                 found[value.option] = _misleading(value.option, message)
     yield from found.values()
 

@@ -110,7 +110,7 @@ def _operator_issues(claims: Claims) -> Iterator[Issue]:
         )
     for name, time in (("expires", claims.expires), ("not_before", claims.not_before)):
         if time > 0:  # validateTrustedOperators ignores times.
-            yield _odd(name, f"is {units.show_time(time)}, which servers do not look at in an operator; omit it.")
+            yield _odd(name, f"is {units.show_time(time)}, which servers ignore in an operator; omit it.")
 
 
 # ---- users

@@ -62,7 +62,7 @@ def account_issues(claims: Claims) -> Iterator[Issue]:
     if account.authorization.xkey and not account.authorization.auth_users:  # HasExternalAuthorization
         yield _odd(
             "authorization.xkey",
-            "has no effect without auth_users, which turn auth callout on; add these, or omit it.",
+            "has no effect without auth_users, which enable auth callout; add these, or omit it.",
         )
     if account.trace is not None:
         destination = account.trace.destination
@@ -154,7 +154,7 @@ def _exported_subject_issues(path: str, subject: str) -> Iterator[Issue]:
         wide = ".".join(tokens[: tokens.index(">") + 1])
         yield _odd(
             path,
-            f"{quoted(subject)} has > before its end, and servers export {quoted(wide)} by it; write what you mean.",
+            f"{quoted(subject)} has > before its end, and servers export {quoted(wide)} for it; write the subject that you mean.",
         )
     elif not is_valid_subject(subject):
         yield _refused(path, f"{quoted(subject)} has white space, so no account can import it.")
@@ -223,7 +223,7 @@ def _local_subject_issues(path: str, item: Import) -> Iterator[Issue]:
     if unused:
         missing = excerpt(", ".join(f"${number}" for number in unused))
         yield _odd(
-            path, f"{quoted(item.local_subject)} loses a part of {quoted(item.subject)}; {missing} has no place in it."
+            path, f"{quoted(item.local_subject)} omits a part of {quoted(item.subject)}; {missing} is missing in it."
         )
 
 

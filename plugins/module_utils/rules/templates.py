@@ -213,7 +213,7 @@ class Filling:
             choices = [self.values(function) for function in functions]
             made = math.prod(len(values) or 1 for values in choices)
             if len(found.subjects) + made > MOST_SUBJECTS and any(map(_is_tag, functions)):
-                return found._replace(refusal=f"its tags make more than {MOST_SUBJECTS} subjects")
+                return found._replace(refusal=f"its tags expand to more than {MOST_SUBJECTS} subjects")
             problem = _make_texts(found, index, subject, functions, choices)
             if problem and is_deny:
                 return found._replace(refusal=f"{quoted(subject)} cannot be filled in: {problem}")

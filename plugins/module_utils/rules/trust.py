@@ -60,11 +60,11 @@ def keys_of(parent: Claims) -> frozenset[str]:
 
 
 def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:
-    """A part of a message about a JWT that no key of its parent signed. Nothing may be taken over from such a JWT.
+    """A part of a message about a JWT that is not signed by a key of its parent. Nothing may be taken over from such a JWT.
 
     `parent` is a title such as `operator ACME` or `account APP`.
     """
     known = sorted(keys)
     has = f", which has {first_of(known, _SHOWN)}" if known else ""
     signer = "itself" if issuer == subject else issuer
-    return f"its JWT is about {subject}, and its signer is {signer}, which is not a key of the {parent}{has}"
+    return f"its JWT has the subject {subject}, and its signer is {signer}, which is not a key of the {parent}{has}"

@@ -144,7 +144,7 @@ class _Reader:
             self.at += 1
             self.skip_between()
             if self.at < len(self.text):
-                raise self.fail("there is something behind the last brace.")
+                raise self.fail("there is text after the last brace.")
 
     def members(self, path: Path, end: str) -> None:
         """Parse the members of the innermost map, up to its end character."""

@@ -283,8 +283,8 @@ def _come_up(service: Service) -> None:
 
     state = until(service.start_timeout, settled)
     if state != "up":
-        what = state or f"no answer of it at {service.url} in {service.start_timeout:g} s"
-        raise NatsSecurityError(f"{service.unit} does not come up: {what}: {_last_words(service, began, data)}")
+        what = state or f"no answer at {service.url} within {service.start_timeout:g} s"
+        raise NatsSecurityError(f"{service.unit} does not start: {what}: {_last_words(service, began, data)}")
 
 
 def _await_health(service: Service, known: set[str]) -> None:

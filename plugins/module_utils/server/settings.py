@@ -72,7 +72,7 @@ _KINDS = {
     ),
     "size": _Kind(
         lambda value: _is_integer(value) or (isinstance(value, str) and _SIZE.fullmatch(value) is not None),
-        "a number of bytes, or a whole number with K, M, G or T (powers of 1024) and nothing else behind it, such as 64M",
+        "a number of bytes, or a whole number with K, M, G or T (powers of 1024) and nothing after it, such as 64M",
     ),
     "policy": _Kind(lambda value: str(value).lower() in _AFTER_A_SLOW_WRITE, "default, close or retry"),
     "url": _Kind(_is_url, "a URL", False),

@@ -189,7 +189,7 @@ def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
     for signer in ring.signers:
         if signer.public_key in keys:
             continue
-        problem = f"it holds {signer.public_key}, which is not a key of the operator or of an account here"
+        problem = f"it holds {signer.public_key}, which is not a key of the operator or of an account"
         if signer.type == "operator" and isinstance(plan.names.operator, NewKey):
             plan.problems.append(
                 Problem(
@@ -198,7 +198,7 @@ def _look_at_signers(plan: Plan, store: Store, ring: Keyring) -> None:
                 )
             )
         else:
-            plan.warnings.append(Problem(signer.name, f"{problem}. It signs nothing."))
+            plan.warnings.append(Problem(signer.name, f"{problem}. It is not used."))
     if not plan.problems:
         plan.problems += (Problem("", fault) for fault in ring.contact_signers(plan.issuers()))
 

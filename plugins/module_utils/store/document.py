@@ -53,7 +53,7 @@ def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
     problems: list[Problem] = []
     if _is_too_deep(definition):
         return Wanted(None, []), [
-            Problem("definition", f"is nested more than {_DEEPEST} levels deep, which no document is.")
+            Problem("definition", f"is nested more than {_DEEPEST} levels deep, which is too deep for a document.")
         ]
     definition = known_only(_dictionary(definition, "definition", problems), _OF_DOCUMENT, "", problems)
     items = _list(definition.get("accounts"), "accounts", problems)
@@ -134,9 +134,7 @@ def read_strict_phase(value: Any, wanted: Wanted) -> tuple[str, list[Problem]]:
     path, item = asked[0]
     problems = []
     if len(value) > 1 or any(given for name, given in item.items() if name not in ("strict_mode", "phase")):
-        message = (
-            "strict_mode excludes all but phase, and other rotations: it is about every identity key of the document."
-        )
+        message = "strict_mode can be combined only with phase, and with no other rotations: it applies to every identity key of the document."
         problems.append(Problem(path, message))
     if item["phase"] == REPLACE:
         message = "hosts need their new creds before servers refuse the old ones: use add, resign and retire."
@@ -192,7 +190,8 @@ def _operator_problems(path: str, item: dict[str, Any], wanted: Wanted) -> Itera
     name = wanted.operator.name if wanted.operator is not None else ""
     if item["account"] or item["role"] or item["user"]:
         yield Problem(
-            path, "operator excludes account, role and user: this is a rotation of the operator's identity key."
+            path,
+            "operator cannot be combined with account, role and user: this is a rotation of the operator's identity key.",
         )
     elif item["operator"] != name:
         yield Problem(
@@ -201,7 +200,8 @@ def _operator_problems(path: str, item: dict[str, Any], wanted: Wanted) -> Itera
     elif item["phase"] == REPLACE:
         yield Problem(
             path + ".phase",
-            "servers trust what the JWT has that they were started with, so the operator's identity key is not replaced at once: use add, resign and retire.",
+            "servers trust the keys in the operator JWT that they were started with, so the operator's identity key "
+            "cannot be replaced at once: use add, resign and retire.",
         )
 
 
@@ -247,7 +247,7 @@ def _check_renames(
         if not before:
             continue
         if before == entity.name:
-            problems.append(Problem(path, f"this is its own name: write the name that the {kind} had before."))
+            problems.append(Problem(path, f"this is its current name: write the name that the {kind} had before."))
         elif entity.state == ABSENT:
             problems.append(
                 Problem(path, f"this cannot be combined with state: absent. To remove the {kind}, remove this.")

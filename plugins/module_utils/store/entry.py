@@ -71,7 +71,7 @@ class Entries:
             raise NatsSecurityError(f"{path}: {creds.problem}")
         if not creds.is_same:
             raise NatsSecurityError(
-                f"{path} has another JWT than {self._layout.user_jwt(account, user)}: have the store reconciled."
+                f"{path} has another JWT than {self._layout.user_jwt(account, user)}: reconcile the store with nats_store."
             )
         return text
 

@@ -150,7 +150,9 @@ def _lost(context: _Context) -> Iterator[_Problem]:
             yield _Problem(store.where(name), stored.fault + ".", False)
     for name in trust.record.accounts:
         if name not in store.accounts:
-            message = "there is no JWT of the account, only one on record: it is put back for a document that has the account."
+            message = (
+                "there is no JWT of the account, only a recorded one: it is restored if the document has the account."
+            )
             yield _Problem(store.layout.account_jwt(name), message, False)
 
 
@@ -159,7 +161,7 @@ def _files(store: Store) -> Iterator[_Problem]:
     for path, mode in sorted(store.modes.items()):
         yield _Problem(path, f"its mode is {mode:04o}, other users can read it.", False)
     if store.journal:
-        yield _Problem(store.layout.journal, "a run did not end; the next one completes it.", False)
+        yield _Problem(store.layout.journal, "a run was interrupted; the next one completes it.", False)
 
 
 # ---- operator
@@ -354,7 +356,7 @@ def _user(context: _Context, account: _Account, name: str, claims: Claims, path:
     said = Said(claims.subject, claims.issuer, claims.body.issuer_account, claims.name)
     fault = user_fault(context.trust, UserFile(account.name, account.claims.subject, name), said, context.ring.has)
     if fault:
-        return _Part({}, [], [_Problem(file, f"this is left as it is: {fault}", True)])
+        return _Part({}, [], [_Problem(file, f"this is left unchanged: {fault}", True)])
     if rules.revoked_until(account.claims.body.revocations, claims.subject) >= claims.issued_at:
         revoked = _entity(context, claims, kind="user", name=name, account=account.name, path=file, revoked=True)
         message = "this user is revoked: it is not in the document, which would issue it again."

@@ -198,15 +198,17 @@ def name_problem(name: str) -> str:
     if not name:
         return "a name is required"
     if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
-        return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no / and no \\"
+        return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it must not contain / or \\"
     if not is_text(name):
         return f"{name!a} cannot be a name: it contains half of a surrogate pair, which is not a character"
     if not name.isprintable():
-        return f"{quoted(name)} cannot be a name: it becomes the name of a file, so it has no character that cannot be shown"
+        return (
+            f"{quoted(name)} cannot be a name: it becomes the name of a file, so all its characters must be printable"
+        )
     if name != name.strip():
         return f"{quoted(name)} cannot be a name: it begins or ends with a space"
     if len(name.encode("utf-8")) > 240:
-        return "this name is too long: it becomes the name of a file, so it has up to 240 bytes"
+        return "this name is too long: it becomes the name of a file, so the maximum is 240 bytes"
     return ""
 
 
@@ -227,5 +229,5 @@ def checked_layout(stores_dir: str, keys_dir: str, name: str) -> Layout:
     root, keys = os.path.realpath(layout.root), os.path.realpath(layout.keys_dir)
     for folder in (keys, *(os.path.join(keys, part) for part in ("keys", "creds", STATE))):
         if root == folder or (folder != keys and root.startswith(folder + "/")):
-            raise NatsSecurityError(f"store: the folder {layout.root} is that of the keystore, {layout.keys_dir}.")
+            raise NatsSecurityError(f"store: the folder {layout.root} is part of the keystore, {layout.keys_dir}.")
     return layout

@@ -37,16 +37,16 @@ def _reason(entity: Mapping[str, Any], accounts: Mapping[str, Mapping[str, Any]]
     account = accounts.get(entity["account"]) if entity["kind"] == "user" else None
     if account is not None and _outlives(entity, accounts):
         return (
-            f"its account {account['name']} ends before it, at {account['expires']}",
+            f"its account {account['name']} expires before it, at {account['expires']}",
             f"the holder of the operator's key {account['issuer']} has to renew the account first",
         )
     if entity["issuer"] not in seeds:
         return (
-            f"the seed of {entity['issuer']}, which signed it, is not here",
+            f"the seed of {entity['issuer']}, which signed it, is not available here",
             f"the holder of the key {entity['issuer']} has to renew it",
         )
     return (
-        "the document does not renew it: it has no renew_before, a shorter one, or nothing asks for it",
+        "the document does not renew it: it sets no renew_before, sets a shorter one, or does not list it",
         f"the owner of its document has to set expires_in and renew_before, or remove the {entity['kind']}",
     )
 

@@ -206,7 +206,7 @@ def read_token(store: Store, path: str, kind: str) -> Found | Problem | None:
         token = decorated.token_in(text)
         claims = codec.decode(token)
     except NatsSecurityError as error:
-        return Problem(path, f"this is left as it is, it does not hold a JWT: {error}")
+        return Problem(path, f"this is left unchanged, it does not hold a JWT: {error}")
     if claims.kind != kind:
         return Problem(path, f"this holds a JWT of {claims.kind} claims, expected one of {kind} claims.")
     return Found(token, claims, "" if token == text else SURROUNDED)
@@ -288,10 +288,10 @@ def read_json(store: Store, path: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=each_once)
     except SaidTwiceError as error:
-        store.problems.append(Problem(path, f"this is left as it is, {error}."))
+        store.problems.append(Problem(path, f"this is left unchanged, {error}."))
         return None
     except ValueError:
-        store.problems.append(Problem(path, "this is left as it is, it is not JSON."))
+        store.problems.append(Problem(path, "this is left unchanged, it is not JSON."))
         return None
 
 

@@ -77,7 +77,7 @@ def _said_twice(path: str, key: str, first: int, again: int) -> NatsSecurityErro
 
 
 def _too_deep(path: str) -> NatsSecurityError:
-    return NatsSecurityError(f"{path} is nested more than {_DEEPEST} levels deep, which no document is.")
+    return NatsSecurityError(f"{path} is nested more than {_DEEPEST} levels deep, which is too deep for a document.")
 
 
 def _is_too_deep(value: Any) -> bool:

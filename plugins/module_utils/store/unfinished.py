@@ -28,7 +28,7 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
     """Add the changes to the store as a whole to a plan. `unrecorded` are the accounts that are removed from the record."""
     removals = _unfinished(plan, store)
     plan.removals += [removal for removal in removals if store.has_seed(removal.keys[0])]
-    reason = ("its JWT does not have it any more",)
+    reason = ("its JWT no longer has it",)
     plan.entities += [
         Entity("signing_key", "", removal.account, REMOVED, reason, removal.keys[0], 0)
         for removal in removals
@@ -41,7 +41,7 @@ def complete(plan: Plan, store: Store, unrecorded: Sequence[str] = ()) -> None:
         if owner_of(owner) not in gone
     }
     reasons = [*plan.names.adopted, *_record_reasons(plan, store)]
-    reasons += [f"the account {name} leaves the record, its JWT is gone" for name in unrecorded]
+    reasons += [f"the account {name} is removed from the record, because its JWT is missing" for name in unrecorded]
     plan.entities.insert(0, _store_entity(store, reasons))
 
 
@@ -136,7 +136,7 @@ def _record_reasons(plan: Plan, store: Store) -> list[str]:
     if store.operator is not None and store.operator.token != record.operator_token:
         names[:0] = [] if plan.operator is not None and plan.operator.is_issued else ["the operator"]
     if names:
-        reasons.append(f"what the last run did not leave is recorded, the JWTs of {first_of(names, 5)}")
+        reasons.append(f"JWTs that the last run did not write are recorded, those of {first_of(names, 5)}")
     if record.is_managed != store.is_managed:
-        reasons.append("it is recorded that the store is no longer a managed one")
+        reasons.append("it is recorded that the store is no longer managed")
     return reasons

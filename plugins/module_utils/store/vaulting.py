@@ -56,7 +56,7 @@ def read_vault(file: str, exists: bool, seeds: Mapping[str, str]) -> Vault:
             problems.append(f"its entry {public_key} has the seed of {pair.public_key}.")
         pairs[public_key] = pair
     if problems:
-        raise NatsSecurityError(f"{_OPTION}: {file} is left as it is, and so is the store: {' '.join(problems)}")
+        raise NatsSecurityError(f"{_OPTION}: {file} is left unchanged, and so is the store: {' '.join(problems)}")
     return Vault(file, exists, pairs)
 
 
@@ -138,7 +138,7 @@ def take_out(layout: Layout, digests: Mapping[str, str], file: str, timeout: flo
         for key in stored:
             if digest(ring.pair(key).seed) != digests[key]:
                 raise NatsSecurityError(
-                    f"{_OPTION}: {file} and the keystore have different seeds of {key}. Both are left as they are."
+                    f"{_OPTION}: {file} and the keystore have different seeds of {key}. Both are left unchanged."
                 )
         _record(layout, dict.fromkeys(stored, file))
         for key in stored:
@@ -158,13 +158,13 @@ def _parsed(layout: Layout, text: str | None) -> dict[str, str]:
         moved = json.loads(text or "{}", object_pairs_hook=each_once)
     except SaidTwiceError as error:
         raise NatsSecurityError(
-            f"The record of seeds in a vault, {layout.vaulted}, is left as it is: {error}."
+            f"The record of seeds in a vault, {layout.vaulted}, is left unchanged: {error}."
         ) from None
     except ValueError:
         moved = None
     if not isinstance(moved, dict) or not all(isinstance(file, str) for file in moved.values()):
         raise NatsSecurityError(
-            f"The record of seeds in a vault, {layout.vaulted}, is not a JSON object of strings: it is left as it is."
+            f"The record of seeds in a vault, {layout.vaulted}, is not a JSON object of strings: it is left unchanged."
         )
     return moved
 

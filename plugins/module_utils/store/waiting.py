@@ -55,10 +55,10 @@ def read_waiting(layout: Layout, path: str) -> Waiting:
     there = read_text(path, "unsigned_path: the document", MAX_BYTES)
     if there is None:
         return Waiting(recorded)
-    given = _read(there, f"unsigned_path: {path} is left as it is")
+    given = _read(there, f"unsigned_path: {path} is left unchanged")
     if given.checksum not in (_text_of(layout.requested) or "").split():
         raise NatsSecurityError(
-            f"unsigned_path: {path} is left as it is: it is a document that this store has never asked to be signed. Move it away."
+            f"unsigned_path: {path} is left unchanged: it is a document of requests that are not from this store. Move it away."
         )
     is_answer = recorded is not None and recorded.waiting and given.checksum == recorded.checksum
     return Waiting(recorded, given if is_answer and not given.waiting else None)

@@ -101,13 +101,13 @@ def _readable(value: Any, words: _Words) -> Any:
 
 def _missing(tree: Tree) -> Iterator[str]:
     if tree.operator is None:
-        yield "The operator is not here, so who may sign accounts, and which one is the system account, is unknown."
+        yield "The operator is not available, so who may sign accounts, and which one is the system account, is unknown."
     without_account: dict[str, list[str]] = {}
     for user in tree.users:
         if tree.account_of(user) is None:
             without_account.setdefault(account_key_of(user), []).append(user.title)
     for key, names in without_account.items():
-        yield f"The account {key} is not here, so what its users {first_of(names, 5)} may do is unknown."
+        yield f"The account {key} is not available, so what its users {first_of(names, 5)} may do is unknown."
 
 
 def _latest(entries: list[Entry]) -> list[Entry]:
@@ -143,7 +143,7 @@ def of_tokens(texts: Iterable[tuple[str, str]]) -> Source:
             found.users.append(entry)
         else:
             raise NatsSecurityError(
-                f"{place}: this is a JWT of {claims.kind} claims; those of operators, accounts and users are used."
+                f"{place}: this is a JWT of {claims.kind} claims; expected one of an operator, account or user."
             )
     found.accounts, found.users = _latest(found.accounts), _latest(found.users)
     return found
@@ -173,7 +173,7 @@ def of_store(layout: Layout) -> Source:
     found.problems += [f"{problem.path}: {problem.message}" for problem in store.problems]
     if store.journal:
         found.problems.append(
-            f"{layout.journal}: a run did not end; the next run of nats_store completes it, and this is how far it came."
+            f"{layout.journal}: a run was interrupted; the next run of nats_store completes it. The answers are for its present state."
         )
     return found
 

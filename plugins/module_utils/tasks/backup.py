@@ -52,7 +52,7 @@ def backup_task(module: CarefulModule) -> dict[str, Any]:
     try:
         changed = old is None or not form.is_current(old, contents)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"path: {path} is left as it is. {error}") from None
+        raise NatsSecurityError(f"path: {path} is left unchanged. {error}") from None
     result: dict[str, Any] = {}
     if changed:
         # Also in check mode for the format of the nats CLI, because writing fails if the store has something that this format cannot hold.
@@ -133,9 +133,9 @@ def _recipients(given: Sequence[str]) -> list[str]:
 
 def _warn_of(module: CarefulModule, problems: Sequence[str]) -> None:
     for problem in problems[:_SHOWN]:
-        module.warn(f"What nats_restore accepts only with accept_unverified=true: {problem}")
+        module.warn(f"nats_restore accepts this only with accept_unverified=true: {problem}")
     if len(problems) > _SHOWN:
-        module.warn(f"And {len(problems) - _SHOWN} more files like that, see problems.")
+        module.warn(f"And {len(problems) - _SHOWN} more such files, see problems.")
 
 
 # ---- restore
@@ -152,7 +152,7 @@ def restore_task(module: CarefulModule) -> dict[str, Any]:
     held, contents = archive.held, archive.contents
     if held.problems and not params["accept_unverified"]:
         raise refusal(
-            f"path: nothing of {path} is restored, because it does not verify (accept_unverified=true restores it as it is):",
+            f"path: nothing is restored from {path}, because it does not verify (to restore it anyway, set accept_unverified=true):",
             held.problems,
         )
     where = named_store(params, lambda _unused: contents.name)

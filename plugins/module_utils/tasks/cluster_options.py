@@ -206,7 +206,7 @@ def tls_context(module: CarefulModule) -> ssl.SSLContext | None:
             context.load_cert_chain(params["tls_certificate_path"], params["tls_key_path"], password="")
         except (OSError, ssl.SSLError) as error:
             raise NatsSecurityError(
-                f"tls_certificate_path, tls_key_path: {params['tls_certificate_path']} and {params['tls_key_path']} are no certificate and its key: "
+                f"tls_certificate_path, tls_key_path: {params['tls_certificate_path']} and {params['tls_key_path']} are not a certificate and its key: "
                 f"{_reason(error)}."
             ) from None
     return context
@@ -307,7 +307,7 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
         pair: KeyPair | None = parse_seed(seed, "system_signer_seed", "account")
     elif path is None:
         raise NatsSecurityError(
-            "Who connects is missing: creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
+            "There is no user to connect as: set creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
         )
     elif os.path.isdir(path):
         # A key without a scope is preferred, because its user gets only the permissions that it needs.

@@ -20,7 +20,7 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
     """List or close the connections of users of an account, and return the result."""
     params = module.params
     if params["account_server_url"] is not None:
-        raise NatsSecurityError("account_server_url: an account server knows no connections; name servers.")
+        raise NatsSecurityError("account_server_url: an account server has no connections; set servers.")
     options.require_nats(module)
     sought = _sought(module)
     since = _time(params["since"], "since") if params["since"] is not None else time.time()
@@ -70,7 +70,7 @@ def _sought(module: CarefulModule) -> connections.Sought:
     others = [name for name in ("users", "revoked", "issuers") if params[name] is not None]
     if not named and (not by_identity_keys or others):
         raise NatsSecurityError(
-            "account: name the account; only with identity_keys: true may it be omitted, for all accounts, and without users, revoked and issuers."
+            "account: required. It can be omitted, for all accounts, only with identity_keys: true and without users, revoked and issuers."
         )
     account = parse_public_key(module, params["account"], "account", "account").public_key if named else ""
     users: dict[str, int | None] = {}

@@ -140,7 +140,7 @@ def _checked_delivery(module: CarefulModule, user: _User) -> _User:
         raise NatsSecurityError("creds: this is not the content of a creds file.")
     if user.held is not None and user.held.public_key not in (key, *user.item["earlier_keys"]):
         raise NatsSecurityError(
-            f"{user.path} holds the creds of {user.held.public_key}, not of {key}, which is the key of this user. It is left as it is."
+            f"{user.path} holds the creds of {user.held.public_key}, not of {key}, which is the key of this user. It is left unchanged."
         )
     return user
 
@@ -148,7 +148,7 @@ def _checked_delivery(module: CarefulModule, user: _User) -> _User:
 def _checked_birth(module: CarefulModule, user: _User) -> _User:
     if nkey.NKEYS_IMPORT_ERROR is not None:
         raise NatsSecurityError(
-            f"{missing_required_lib('nkeys')}. It makes the key on this host; with born: delivered the host needs nothing but Python."
+            f"{missing_required_lib('nkeys')}. It makes the key on this host; with born: delivered, the host requires only Python."
         )
     waiting = files.waiting_pair(module.snapshot, user.path)
     if waiting is not None:
@@ -174,8 +174,8 @@ def _check_key(user: _User) -> None:
         raise NatsSecurityError(f"this host has the key {key} for it ({user.path}), the signing host has {wanted}.")
     if is_known and not key:
         raise NatsSecurityError(
-            f"it has the key {wanted}, whose seed is not on this host ({user.path} is not there). Bring the creds file back, or revoke the user and "
-            "have it made again (state: absent, revoke: true), or use born: delivered where the signing host has the seed."
+            f"it has the key {wanted}, whose seed is not on this host ({user.path} does not exist). Restore the creds file, or revoke the user and "
+            "create it again (state: absent, revoke: true), or use born: delivered if the signing host has the seed."
         )
     if not key and len(hosts) > 1:
         raise NatsSecurityError(

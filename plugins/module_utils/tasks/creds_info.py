@@ -28,7 +28,7 @@ def creds_info_task(module: CarefulModule) -> dict[str, Any]:
     """Connect to every server with every creds file, and return the results."""
     options.require_nats(module)
     if not module.params["paths"]:
-        raise NatsSecurityError("paths: there is no creds file in it.")
+        raise NatsSecurityError("paths: the list is empty; name at least one creds file.")
     accounts = [_account(jwt, index) for index, jwt in enumerate(module.params["account_jwts"])]
     known = {account.subject: account for account in accounts}
     users = [_try(module, path, index, known) for index, path in enumerate(module.params["paths"])]
@@ -39,7 +39,7 @@ def _account(jwt: str, index: int) -> Claims:
     claims = codec.decode(jwt)
     if claims.kind != "account":
         raise NatsSecurityError(
-            f"account_jwts[{index}]: this is the JWT of another thing than an account, {claims.kind}."
+            f"account_jwts[{index}]: this is a JWT of {claims.kind} claims, expected one of an account."
         )
     return claims
 

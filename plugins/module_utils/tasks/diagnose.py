@@ -33,7 +33,7 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     """The result of the task: whether each server accepts the user, and why not."""
     params = module.params
     if params["account_server_url"] is not None:
-        raise NatsSecurityError("account_server_url: clients do not connect to an account server; name servers.")
+        raise NatsSecurityError("account_server_url: clients do not connect to an account server; set servers.")
     source = read_source(module)
     has_system = any(params[name] is not None for name in _SYSTEM)
     if has_system:

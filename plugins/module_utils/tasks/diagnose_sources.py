@@ -122,7 +122,7 @@ def _user_of_store(module: CarefulModule, source: Source, name: str) -> Holder:
         keep_secrets_of(module, held)
         if decorated.token_in(held) != token:
             source.problems.append(
-                f"The creds in {creds_path} hold another JWT than {path}: the creds are tried, as it is they that clients have."
+                f"The creds in {creds_path} hold another JWT than {path}: the creds are tried, because clients use them."
             )
         return creds.read_creds(held, creds_path, lambda key: whose_key(layout, key))
     holder = creds.read_token(token, path)

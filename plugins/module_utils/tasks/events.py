@@ -72,7 +72,7 @@ def _validated(given: Mapping[str, Any]) -> dict[str, Any]:
     if nkey.NKEYS_IMPORT_ERROR is not None:
         raise NatsSecurityError("The Python library nkeys is missing: `pip install nkeys`.")
     if params["account_server_url"] is not None:
-        raise NatsSecurityError("account_server_url: an account server publishes no events, name servers in servers.")
+        raise NatsSecurityError("account_server_url: an account server publishes no events; set servers.")
     for name in ("servers", "creds", "system_signer_seed"):
         if params[name] is not None and not params[name]:
             raise NatsSecurityError(f"{name} is empty.")

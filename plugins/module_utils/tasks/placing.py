@@ -83,7 +83,7 @@ def _check_owner(where: Layout, operator: str, what: str) -> None:
     there = codec.peek(token.strip()).get("sub") if token is not None else None
     if there is not None and there != operator:
         raise NatsSecurityError(
-            f"{where.root} is the store of another operator, {there}, and {_inside(what)} is that of {operator}: it is left as it is."
+            f"{where.root} is the store of another operator, {there}, and {_inside(what)} belongs to {operator}: the store is left unchanged."
         )
 
 
@@ -91,8 +91,8 @@ def _conflict(where: Layout, comparison: Comparison, what: str) -> NatsSecurityE
     """The error for files that would be replaced although they are newer or different."""
     shown = first_of([f"{place_of(where, one)} ({comparison.states[one]})" for one in comparison.conflicts], _SHOWN)
     return NatsSecurityError(
-        f"Nothing is restored, because what is there is newer than {_inside(what)}, or something else: {shown}. "
-        f"With force=true these files go to the archive, and those of {_inside(what)} take their places."
+        f"Nothing is restored, because existing files are newer than {_inside(what)}, or differ from it: {shown}. "
+        "With force=true, these files are moved to the archive and replaced."
     )
 
 

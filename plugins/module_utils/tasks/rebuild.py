@@ -69,7 +69,7 @@ def _pull(module: CarefulModule) -> Pulled:
     """The tokens and connections of running servers; empty if the task names no servers."""
     params = module.params
     if params["account_server_url"] is not None:
-        raise NatsSecurityError("account_server_url: an account server cannot list its accounts; name servers.")
+        raise NatsSecurityError("account_server_url: an account server cannot list its accounts; set servers.")
     if not params["servers"]:
         if not params["paths"] and not params["contents"]:
             raise NatsSecurityError("One of these is needed: paths, contents, servers.")
@@ -119,8 +119,8 @@ def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
         identity = json_in(recorded).get("operator")
         if identity != store.operator:
             raise NatsSecurityError(
-                f"{where.recorded_store} has the operator {identity} on record for this store, and what was found is that of {store.operator}: "
-                "it is left as it is."
+                f"{where.recorded_store} has the operator {identity} recorded for this store, and what was found belongs to {store.operator}: "
+                "it is left unchanged."
             )
         del found[layout.recorded_store]
     roles = text_of(where.recorded_roles)
@@ -178,8 +178,8 @@ _COUNTED = {
     "users_without_creds": "users have no creds",
     "lost_users": "users are lost",
     "revoked": "users are revoked by their accounts",
-    "superseded": "JWTs are not the newest that may count",
-    "renamed": "names are taken or cannot be those of files",
+    "superseded": "JWTs are superseded by newer ones",
+    "renamed": "names are already used or are not valid file names",
     "foreign": "JWTs do not belong to this operator",
     "not_read": "files were not read, or are damaged",
 }

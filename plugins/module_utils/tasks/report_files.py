@@ -54,6 +54,6 @@ def _old(module: CarefulModule, report: ReportFile) -> str | None:
     old = module.snapshot.read(path, f"{report.option}: what is there", MAX_REPORT)
     if old is not None and old.strip() and not report.is_one(old):
         raise NatsSecurityError(
-            f"{report.option}: {path} is left as it is: it holds content other than a report; move it away."
+            f"{report.option}: {path} is left unchanged: it holds content other than a report; move it away."
         )
     return old

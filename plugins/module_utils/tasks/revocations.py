@@ -59,7 +59,9 @@ def _change(params: dict[str, Any]) -> RevocationChange:
     for index, item in enumerate(params["revocations"] or ()):
         place = f"revocations[{index}]"
         if item["at"] is not None and state != "present":
-            problems.append(f"{place}.at: a time is for state=present; an entry is removed regardless of its time.")
+            problems.append(
+                f"{place}.at: supported only with state=present; an entry is removed regardless of its time."
+            )
         try:
             at = NOW if item["at"] in (None, "now") else units.parse_time(item["at"])
         except ValueError as error:
@@ -74,7 +76,7 @@ def _change(params: dict[str, Any]) -> RevocationChange:
     if state == LIST and (entries or keys or params["prune_expired"]):
         problems.append("state=listed changes nothing: omit revocations, remove_signing_keys and prune_expired.")
     if state == "absent" and keys:
-        problems.append("remove_signing_keys is for state=present.")
+        problems.append("remove_signing_keys is supported only with state=present.")
     if state != LIST and not (entries or keys or params["prune_expired"]):
         problems.append(
             f"There is nothing to do: state={state} needs revocations, remove_signing_keys or prune_expired."
@@ -86,7 +88,7 @@ def _change(params: dict[str, Any]) -> RevocationChange:
 
 def _longest_life(params: dict[str, Any], problems: list[str]) -> int | None:
     if params["longest_life"] is not None and not params["prune_expired"]:
-        problems.append("longest_life is for prune_expired=true.")
+        problems.append("longest_life is supported only with prune_expired=true.")
     if not params["prune_expired"] or params["longest_life"] is None:
         return None
     try:
@@ -114,7 +116,7 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
         else own_token(module, Source("jwt_path", path), "account")
     )
     if existing is None:
-        raise Missing(f"jwt_path: there is no file {path}, so there is nothing to revoke in.")
+        raise Missing(f"jwt_path: there is no file {path}, so nothing can be revoked.")
     claims = existing[1]
     operator = parent(module, "operator")
     signing = Signer(Keyring()) if is_listed else signer(module, "")
@@ -123,7 +125,7 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     above = parent_of(module, "operator", operator, [signing.named])
     if above.keys and claims.issuer not in above.keys:
         fault = foreign(claims.subject, claims.issuer, above.name, above.keys)
-        raise NatsSecurityError(f"jwt_path: {path} is left as it is: {fault}.")
+        raise NatsSecurityError(f"jwt_path: {path} is left unchanged: {fault}.")
     name = claims.name or claims.subject
     place = Single(operator, {name: Found(*existing)})
     plan = decide(module, Wanted(None, [_account(name, change, module.params, "")]), place, signing)

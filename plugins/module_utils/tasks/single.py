@@ -159,7 +159,7 @@ def account_above(module: CarefulModule, found: Found | None, signing: Signer) -
 
 
 def existing_account(above: Above, users: Sequence[Any]) -> WantedAccount:
-    """An account that is left as it is, with the wanted state of its users."""
+    """An account that is left unchanged, with the wanted state of its users."""
     return WantedAccount("", above.name, "", "", EXISTING, [], list(users), {})
 
 
@@ -208,7 +208,7 @@ def ours(
         return Existing(existing)  # the engine reports it and leaves the file unchanged
     fault = foreign(claims.subject, claims.issuer, parent.name, parent.keys)
     if not module.params["force"]:
-        kept = f"{source.path} is left as it is: " if source.path is not None else ""
+        kept = f"{source.path} is left unchanged: " if source.path is not None else ""
         way_out = "move the file away" if source.path is not None else "omit the option"
         raise NatsSecurityError(
             f"{source.option}: {kept}{fault}. If that is an earlier key of yours, {way_out} or set force=true: then a JWT is issued "

@@ -223,11 +223,11 @@ def _refuse_secrets_in_wrong_options(spec: dict[str, Any], params: dict[str, Any
         place = masking.place_of_secret(shown.get(name), name)
         if place is not None and option.get("type") == "path":
             raise NatsSecurityError(
-                f"{place} has a seed in it, expected the path of a file. A seed itself goes into an option whose name ends in seed."
+                f"{place} contains a seed, expected the path of a file. A seed itself goes into an option whose name ends in seed."
             )
         if place is not None:
             raise NatsSecurityError(
-                f"{place}: there is a seed or a private key, where none belongs. A seed itself goes into an option whose name ends in seed."
+                f"{place}: this contains a seed or a private key, which is not allowed here. A seed itself goes into an option whose name ends in seed."
             )
 
 
@@ -236,7 +236,7 @@ def refuse_secrets(value: Any, path: str) -> None:
     place = masking.place_of_secret(value, "")
     if place is not None:
         raise NatsSecurityError(
-            f"{path}: there is a seed at {place or 'the top'}. A document has names and public keys; seeds stay in the keystore."
+            f"{path}: there is a seed at {place or 'the top'}. A document contains only names and public keys; seeds stay in the keystore."
         )
 
 

@@ -72,7 +72,7 @@ def read_seed_file(module: CarefulModule, path: str, option: str, key_type: str)
     try:
         pair = decorated.seed_in(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{option}: {path} is not a seed file, it is left as it is. {error}") from None
+        raise NatsSecurityError(f"{option}: {path} is not a seed file, it is left unchanged. {error}") from None
     return of_type(pair, key_type, option)
 
 
@@ -256,7 +256,7 @@ def token_file(module: CarefulModule, path: str, option: str, kind: str) -> tupl
     """The token and claims in a file, plain, decorated or creds; None if there is no file."""
     text = module.snapshot.read(path, f"{option}: the JWT")
     where = f"{option} {path}"
-    return None if text is None else _decode(text, kind, where, f"{where} is left as it is, what it holds")
+    return None if text is None else _decode(text, kind, where, f"{where} is left unchanged, what it holds")
 
 
 class Source(NamedTuple):
@@ -329,7 +329,7 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
         or not (old == text or decorated.is_same(old, decorated.find_token(text), _seed_in(text) or ""))
     )
     if changed and text is not None and old is not None and _seed_in(old) and not _seed_in(text):
-        raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left as it is.")
+        raise NatsSecurityError(f"{path} holds a seed, which would be lost: it is left unchanged.")
     if changed:
         if module.params.get("backup") and old is not None:
             back_up(module, path, result)

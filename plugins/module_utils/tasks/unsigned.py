@@ -27,10 +27,10 @@ def read_document(module: CarefulModule) -> Requests | None:
     try:
         document = read_requests(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"unsigned_path: {path} is left as it is. {error}") from None
+        raise NatsSecurityError(f"unsigned_path: {path} is left unchanged. {error}") from None
     if len(document.requests) != 1:
         raise NatsSecurityError(
-            f"unsigned_path: {path} is left as it is: it has {len(document.requests)} requests, and the document of this task has one."
+            f"unsigned_path: {path} is left unchanged: it has {len(document.requests)} requests, and the document of this task has one."
         )
     return document
 
@@ -94,7 +94,7 @@ class Asked:
             other, ours = found.requests[0].claims, request.claims
             if (other.kind, other.subject) != (ours.kind, ours.subject):
                 raise NatsSecurityError(
-                    f"unsigned_path: {path} is left as it is: it is the document of the {other.kind} {other.name or other.subject}. Move it away."
+                    f"unsigned_path: {path} is left unchanged: it is the document of the {other.kind} {other.name or other.subject}. Move it away."
                 )
         self.document = found if self.is_known or request is None else Requests(request.claims.issued_at, (request,))
 

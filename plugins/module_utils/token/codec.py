@@ -203,7 +203,7 @@ def decode_signing_input(text: str) -> Claims:
     _check_issuer_type(claims)
     if signing_input(claims, nkey.from_public_key(claims.issuer), claims.issued_at) != text:
         raise NatsSecurityError(
-            "This is not written as tokens are, so a signature of it could mean more than it shows."
+            "This is not in the format of a token, so a signature of it could mean more than it shows."
         )
     return claims
 
@@ -214,15 +214,17 @@ def _read(header: str, payload: str) -> tuple[Claims, bool]:
     data = _read_payload(payload)
     kind, version = _identify(data)
     if version > VERSION:
-        raise NatsSecurityError(f"The token is of version {version}, from a newer library; version {VERSION} is read.")
+        raise NatsSecurityError(
+            f"The token is of version {version}, from a newer library; versions up to {VERSION} are supported."
+        )
     if kind not in KINDS:
         if kind in ("cluster", "server"):
-            raise NatsSecurityError(f"The token has {kind} claims, which NATS no longer knows.")
+            raise NatsSecurityError(f"The token has {kind} claims, which NATS no longer supports.")
         raise NatsSecurityError(
             "The token has claims of type {!r}, not of one of NATS's own types: {}.".format(kind, ", ".join(KINDS))
         )
     if version not in (1, 2) and not kind.startswith("authorization_"):
-        raise NatsSecurityError(f"The token is of version {version}; versions 1 and 2 are read.")
+        raise NatsSecurityError(f"The token is of version {version}; versions 1 and 2 are supported.")
     if version == 1 and not kind.startswith("authorization_"):
         data = _migrate(data, kind)
     claims = _read_claims(data)

@@ -49,7 +49,7 @@ def format_creds(token: str, user: KeyPair) -> str:
         raise NatsSecurityError(f"A creds file holds the seed of a user, not that of {one_of((user.type,))} key.")
     if user.public_key != claims.subject:
         raise NatsSecurityError(
-            f"The seed is that of {user.public_key}, the JWT is about {claims.subject}: they do not belong together."
+            f"The seed is that of {user.public_key}, the subject of the JWT is {claims.subject}: they do not belong together."
         )
     return _decorate_token(token, "user") + decorate_seed(user.seed)
 

@@ -14,18 +14,18 @@ from typing import Any
 
 DOCUMENTATION = r"""
 module: nats_events
-short_description: Receive what happens in a NATS cluster, and what ends soon
+short_description: Receive events of a NATS cluster, and of JWTs that expire soon
 description:
-  - Subscribes to what servers publish to the system account, and looks regularly what ends soon in a store or among creds files.
-  - Every event has a O(type), and C(time) in RFC 3339. docs/events.md of the collection lists what else each type has.
-  - A lost connection is re-established. An event V(disconnected) says why it was lost, and V(connected) how long it took; events in between are unknown.
-  - Events wait for the rulebook in a queue of bounded size. Those for which there is no room are counted, and an event V(dropped) has the counts.
+  - Subscribes to the events that servers publish to the system account, and checks regularly what expires soon in a store or among creds files.
+  - Every event has a O(type), and C(time) in RFC 3339. docs/events.md of the collection lists the other fields of each type.
+  - A lost connection is re-established. An event V(disconnected) has the reason, and V(connected) the duration of the interruption; events in between are lost.
+  - Events wait for the rulebook in a queue of limited size. Events that do not fit are counted, and an event V(dropped) has the counts.
   - A message that cannot be read is an event V(unreadable).
   - No event has a seed, a creds file or a JWT in it.
 requirements: [ansible-core, nkeys]
 options:
   servers:
-    description: The URLs of servers, as in natsops.security.nats_resolver_info. The first one that lets the user in is listened to; it reaches all others.
+    description: The URLs of servers, as in natsops.security.nats_resolver_info. The first one that accepts the user is used; it reaches all others.
     type: list
     elements: str
   creds_path:
@@ -38,14 +38,14 @@ options:
     type: str
   system_signer_path:
     description:
-      - The seed file of the system account or of one of its signing keys, or a folder of them. With it users are made, in memory only, that may subscribe to
-        what is needed and no more, valid for an hour. They replace each other without missing a message.
+      - The seed file of the system account or of one of its signing keys, or a folder of them. With it, users are created, in memory only, that are valid for
+        an hour and may subscribe only to what is needed. They replace each other without missing a message.
     type: path
   system_signer_seed:
     description: The seed itself.
     type: str
   system_account_jwt_path:
-    description: The file of the JWT of the system account, needed where a signing key signs and there is no O(store_path).
+    description: The file of the JWT of the system account, required if a signing key signs and there is no O(store_path).
     type: path
   system_account_jwt:
     description: The JWT of the system account itself.
@@ -57,16 +57,16 @@ options:
     description: The operator's JWT itself.
     type: str
   tls_ca_path:
-    description: The file of the certificates that vouch for those of the servers. This and what follows is as in natsops.security.nats_resolver_info.
+    description: The file of the certificates that vouch for those of the servers. This and the following options are as in natsops.security.nats_resolver_info.
     type: path
   tls_certificate_path:
-    description: The file of a certificate to show to servers that verify clients.
+    description: The file of a client certificate for servers that verify clients.
     type: path
   tls_key_path:
     description: The file of its private key.
     type: path
   tls_server_name:
-    description: The name that the certificate of the servers has to be for.
+    description: The host name that the certificate of the servers must have.
     type: str
   tls_handshake_first:
     description: Begin with the TLS handshake.
@@ -101,10 +101,10 @@ options:
     elements: str
     default: []
   expires_within:
-    description: Look for what ends within this time, such as V(7d), in O(store_path) and O(watched_creds_paths).
+    description: Check what expires within this time, such as V(7d), in O(store_path) and O(watched_creds_paths).
     type: str
   store_path:
-    description: The folder of one operator in nsc's layout. It also says which account is the system account.
+    description: The folder of one operator in nsc's layout. It also determines the system account.
     type: path
   watched_creds_paths:
     description: Creds files, and folders with files that end in C(.creds).
@@ -112,11 +112,11 @@ options:
     elements: path
     default: []
   look_every:
-    description: How long to wait before the next look. What ends soon is reported at every look, until it is renewed.
+    description: How long to wait between checks. What expires soon is reported at every check, until it is renewed.
     type: str
     default: 1h
   held_events:
-    description: How many events wait for the rulebook.
+    description: The maximum number of events that wait for the rulebook.
     type: int
     default: 10000
 """

@@ -75,23 +75,25 @@ class ExternalSigner:
         except NatsSecurityError as error:
             raise self._error(str(error), len(signatures), len(messages)) from error
         if len(signatures) != len(messages):
-            raise self._error("no more came.", len(signatures), len(messages))
+            raise self._error("no more signatures were returned.", len(signatures), len(messages))
         return signatures
 
     def _verify(self, messages: Sequence[bytes], number: int, signature: bytes) -> None:
         if number == len(messages):
-            raise NatsSecurityError("more signatures came than were asked for.")
+            raise NatsSecurityError("more signatures were returned than requested.")
         if len(signature) != _SIGNATURE_BYTES:
-            raise NatsSecurityError(f"a signature has {_SIGNATURE_BYTES} bytes, and {len(signature)} came.")
+            raise NatsSecurityError(f"a signature has {_SIGNATURE_BYTES} bytes, and {len(signature)} were returned.")
         if not self._public.verify(messages[number], signature):
             raise NatsSecurityError(
-                f"what came is not the signature of {self.public_key}: another key made it, or other data was signed."
+                f"the answer is not the signature of {self.public_key}: another key made it, or other data was signed."
             )
 
     def _asked(self, key_type: str) -> KeyPair:
         found = self._public_bytes()
         if found is None:
-            raise NatsSecurityError(f"{self.name}: public_key is needed, this kind of signer cannot be asked for it.")
+            raise NatsSecurityError(
+                f"{self.name}: public_key is required, because this type of signer cannot report it."
+            )
         try:
             # Parsed from its text, so that it is checked like any public key.
             return nkey.from_public_key(KeyPair(key_type, found).public_key)
@@ -104,7 +106,7 @@ class ExternalSigner:
         except NatsSecurityError as error:
             raise NatsSecurityError(f"{self.name}: {error}") from error
         if found is not None and len(found) != 32:
-            raise NatsSecurityError(f"{self.name}: an Ed25519 public key has 32 bytes, and {len(found)} came.")
+            raise NatsSecurityError(f"{self.name}: an Ed25519 public key has 32 bytes, and {len(found)} were returned.")
         return found
 
     def _error(self, what: str, came: int = 0, asked: int = 0) -> NatsSecurityError:

@@ -43,7 +43,7 @@ def signers_of(described: list[Mapping[str, Any]] | None, option: str = "signers
         place = f"{option}[{number}]"
         if places.setdefault(signer.public_key, place) != place:
             raise NatsSecurityError(
-                f"{place}: the key {signer.public_key} is that of {places[signer.public_key]} already; one signer a key is needed."
+                f"{place}: the key {signer.public_key} is already used by {places[signer.public_key]}; give each key only one signer."
             )
     return signers
 

@@ -83,7 +83,7 @@ class Pkcs11:
             return self._session.get_key(object_class=kind, label=self._where.key_label, id=self._where.key_id)
         except pkcs11.exceptions.NoSuchKey:
             raise NatsSecurityError(
-                f"the token {self._where.token_label} has no {what} key {name} that this PIN shows."
+                f"the token {self._where.token_label} has no {what} key {name} that is visible with this PIN."
             ) from None
         except pkcs11.exceptions.MultipleObjectsReturned:
             raise NatsSecurityError(

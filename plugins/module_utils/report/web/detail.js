@@ -39,7 +39,7 @@ function keyItem(key) {
   const words = [
     key.scoped === undefined ? null : key.scoped ? "scoped" : "without a scope",
     key.generation,
-    key.seed === undefined ? null : key.seed ? "seed at hand" : "no seed here",
+    key.seed === undefined ? null : key.seed ? "seed available" : "seed not available",
   ].filter(Boolean);
   return el(
     "li",
@@ -103,7 +103,7 @@ function exportItem(index, item) {
           importers.slice(0, 30).flatMap((other, place) => [place ? ", " : "", accountLink(other)]),
           importers.length > 30 ? ` and ${importers.length - 30} more` : "",
         )
-      : el("span", { class: "small muted" }, "imported by nobody here"),
+      : el("span", { class: "small muted" }, "not imported here"),
   );
 }
 
@@ -156,14 +156,14 @@ function legend() {
         ? "Each tile is an account; the line in it grows with its users. An importing account is below the accounts that it imports from. " +
           "Select an account to see its links, and show only its neighbours to see what they exchange."
         : "Each card is an account with its users by scope, its exports on the right and its imports on the left. " +
-          "Lines lead from an export to who imports it. Select an account for more.",
+          "Lines lead from an export to the accounts that import it. Select an account for more.",
     ),
     el(
       "ul",
       { class: "legend" },
       sample(picture(port("stream", 18, 10, false, false)), "a stream: messages to receive"),
       sample(picture(port("service", 18, 10, false, false)), "a service: requests to send"),
-      sample(picture(port("service", 18, 10, true, false)), "private: it takes an activation"),
+      sample(picture(port("service", 18, 10, true, false)), "private: it requires an activation"),
       sample(line("link"), "an import that works"),
       sample(line("link broken"), "an import that does not work"),
       sample(picture(svg("circle", { class: "flag", cx: 18, cy: 10, r: 5 })), "something here does not work"),
@@ -173,7 +173,7 @@ function legend() {
       ? el(
           "p",
           { class: "small muted" },
-          `${count(withoutAccount.length, "user")} of accounts that are not here ${withoutAccount.length === 1 ? "is" : "are"} not on the map.`,
+          `${count(withoutAccount.length, "user")} of accounts that are not available ${withoutAccount.length === 1 ? "is" : "are"} not on the map.`,
         )
       : null,
   ];

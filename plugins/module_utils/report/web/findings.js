@@ -10,7 +10,7 @@ function showFindings(section) {
       "p",
       { class: "lead" },
       el("b", {}, count(findingsCount(), "finding")),
-      ` of ${count(model.rules.length, "rule")}; ${number(kept.length)} ${kept.length === 1 ? "is" : "are"} kept everywhere.`,
+      ` of ${count(model.rules.length, "rule")}; ${number(kept.length)} ${kept.length === 1 ? "has" : "have"} none.`,
     ),
   );
   section.append(el("div", { class: "block" }, broken.map(ruleBlock)));
@@ -19,7 +19,7 @@ function showFindings(section) {
       el(
         "div",
         { class: "block" },
-        el("h3", {}, "Rules that are kept"),
+        el("h3", {}, "Rules without findings"),
         el(
           "ul",
           { class: "rows" },

@@ -44,7 +44,7 @@ function doesNotWork(link) {
 
 /** The exporting account of a link, in words. */
 function exporterName(link) {
-  return link.from === null ? `an account that is not here, ${link.from_key}` : accountName(link.from);
+  return link.from === null ? `an account that is not available, ${link.from_key}` : accountName(link.from);
 }
 
 /** Users by what gives them their permissions: the scopes by name, then their own. */

@@ -13,7 +13,7 @@ function subjectFault(subject) {
   if (/\s/.test(subject)) return "A subject has no spaces.";
   const tokens = pattern(subject);
   if (tokens.includes("")) return "A token is empty: a subject does not begin or end with a dot, and has no two in a row.";
-  if (tokens.slice(0, -1).includes(REST)) return "The wildcard > stands at the end only.";
+  if (tokens.slice(0, -1).includes(REST)) return "The wildcard > is valid only at the end.";
   return "";
 }
 

@@ -28,7 +28,7 @@ function inWords() {
     strong(count(links.length, "import")),
     ". ",
   ];
-  if (!operator) return [...words, "The operator is not here. "];
+  if (!operator) return [...words, "The operator is not available. "];
   const keys = operator.signing_keys.length;
   words.push(
     keys ? `The operator signs with ${count(keys, "signing key")}` : "The operator signs with its identity key",

@@ -21,10 +21,10 @@ function showTimeline(section) {
       "p",
       { class: "lead" },
       ending.length
-        ? [el("b", {}, count(ending.length, "JWT")), ` of ${number(tokens.length)} here ${ending.length === 1 ? "has" : "have"} an end.`]
+        ? [el("b", {}, count(ending.length, "JWT")), ` of ${number(tokens.length)} here ${ending.length === 1 ? "expires" : "expire"}.`]
         : lifetimes.length
-          ? "The document is not issued yet. This is how long its JWTs are going to live."
-          : "No JWT here has an end.",
+          ? "The document is not issued yet. This is how long its JWTs will be valid."
+          : "No JWT here expires.",
     ),
   );
   if (ending.length) section.append(el("div", { class: "block" }, months()));

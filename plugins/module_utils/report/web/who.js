@@ -128,9 +128,9 @@ function accountAnswer(index, found) {
     const text =
       verdict.extent === "all"
         ? verdict.byChance
-          ? "all of it, where chance decides"
+          ? "all of it, in some cases"
           : "all of it"
-        : describeSet(verdict.part) + (verdict.byChance ? ", where chance decides" : "");
+        : describeSet(verdict.part) + (verdict.byChance ? ", in some cases" : "");
     if (!parts.has(text)) parts.set(text, []);
     parts.get(text).push(user);
   }
