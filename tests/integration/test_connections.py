@@ -296,4 +296,6 @@ def test_account_may_be_omitted_for_identity_keys_alone(place: Place) -> None:
         *({**widened, **other} for other in others),
     ):
         message = place.site.refuse("connections", **place.fleet.task(**more))
-        assert message.startswith("account: required. It can be omitted, for all accounts, only with identity_keys: true")
+        assert message.startswith(
+            "account: required. It can be omitted, for all accounts, only with identity_keys: true"
+        )
