@@ -147,9 +147,9 @@ options:
           - V(retire) removes the retiring key from the JWT, and its seed is moved to the archive. This is refused while something that it signed is in the
             store.
           - V(replace) does all of this at once, for a compromised key. What the old key signed is refused as soon as servers have the new JWT.
-          - For a user, V(resign) gives it a new key, with a new JWT and creds file; the old creds file is moved to the archive, and
-            if C(authorization.auth_users) names the user, the list then has both keys. V(retire) revokes the old key in the account and archives its seed. V(replace)
-            does both at once. There is no V(add), because a JWT has only one subject.
+          - For a user, V(resign) gives it a new key, with a new JWT and creds file; the old creds file is moved to the archive, and if
+            C(authorization.auth_users) names the user, the list then has both keys. V(retire) revokes the old key in the account and archives its seed.
+            V(replace) does both at once. There is no V(add), because a JWT has only one subject.
           - For the curve key of an auth callout, V(add) creates the next key, so that its seed can be given to the service in addition to the current one;
             V(resign) replaces the current one in the account, because an account has only one curve key; V(retire) archives the old seed.
           - For the operator's identity key, V(add) creates the next key and adds it to the signing keys of the JWT, so that servers that are restarted with it
