@@ -453,7 +453,7 @@ def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> N
     report = json.loads(summary.read_text())
     assert not report["ok"]
     assert [(entry["kind"], entry["name"]) for entry in report["due"]] == [("user", "orders-h1")]
-    assert "its account APP ends before it" in output
+    assert "its account APP expires before it" in output
     assert "has to renew the account first" in output
 
     document["accounts"][1]["renew_before"] = "45d"

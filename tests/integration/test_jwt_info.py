@@ -121,7 +121,7 @@ def test_token_that_is_not_valid_yet(chain: Site) -> None:
     chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, chain.key("app.nk"), not_before=start)
     result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", valid_at=["+14d"])
     assert (result["valid"], result["expired"], result["not_yet_valid"]) == (False, False, True)
-    assert result["problems"] == [f"the user U is valid from {units.show_time(start)} only"]
+    assert result["problems"] == [f"the user U is not valid before {units.show_time(start)}"]
     assert result["validity"][0]["valid"]
 
 

@@ -285,7 +285,7 @@ def test_store_of_another_operator_is_never_replaced(disk: Disk) -> None:
     for force in (False, True):
         assert f"is the store of another operator, {other}" in site.refuse("rebuild", **disk.task, force=force)
     shutil.rmtree(site.folder / "stores")
-    assert f"has the operator {other} on record" in site.refuse("rebuild", **disk.task, force=True)
+    assert f"has the operator {other} recorded" in site.refuse("rebuild", **disk.task, force=True)
     site.run("rebuild", **disk.task, store="FOUND")
     assert site.claims("stores/FOUND/FOUND.jwt").subject == disk.operator
 

@@ -171,7 +171,7 @@ def test_loading(operator: Operator, account: Account) -> None:
 def test_a_user_whose_seed_is_elsewhere(account: Account) -> None:
     pair = nkey.create("user")
     user = account.user("u", key=nkey.from_public_key(pair.public_key))
-    assert "public half" in refusal(lambda: user.creds)
+    assert "public key is available" in refusal(lambda: user.creds)
     assert creds(user.jwt, pair).count("BEGIN") == 2
 
 

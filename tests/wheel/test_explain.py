@@ -172,7 +172,7 @@ def test_times(tmp_path: pathlib.Path, account: Account) -> None:
     found = Explained(path)
     assert found.code == 1
     assert "in 59m" in found.line("valid from") or "in 1h" in found.line("valid from")
-    assert "is valid from" in found.line("NOT VALID")
+    assert "is not valid before" in found.line("NOT VALID")
     assert Explained(path, "--at", "+2h").code == 0
     found = Explained(path, "--at", "+366d")
     assert (found.code, ", EXPIRED " in found.line("valid until")) == (1, True)
