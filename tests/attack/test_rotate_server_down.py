@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.inventories import NAMES, Cluster, account_of_users
+import yaml
+from support.fleets import lets_in
+from support.inventories import NAMES, Clients, Cluster, account_of_users
 from support.kills import killing
 from support.rotations import Rotating
 
@@ -83,3 +85,52 @@ def test_server_goes_down_while_a_key_of_the_operator_is_rotated(world: Rotating
     assert {world.account.issuer, *(codec.decode(token).issuer for token in world.held())} == {new} != {old}
     world.restart()
     assert world.accepts() == [*NAMES]
+
+
+def compromised(world: Rotating, kind: str) -> dict[str, Any]:
+    """The variables of a run that replaces the key of the account, or that of its user app, at once."""
+    (key,) = (key.key for key in world.account.body.signing_keys)
+    asked = {"rotate_slot": "APP/main", "rotate_key": key}
+    if kind == "user":
+        asked = {"rotate_user": "APP/app", "rotate_key": world.user.subject}
+    return {"operator_definition": account_of_users(), "rotate_compromised": True, **asked}
+
+
+def lets_in_with(world: Rotating, creds: str) -> list[str]:
+    """The running servers that accept these creds."""
+    ports = dict(zip(NAMES, world.cluster.ports, strict=False))
+    return [name for name in world.cluster.processes if lets_in(f"nats://127.0.0.1:{ports[name]}", creds)]
+
+
+@pytest.mark.parametrize("kind", ["account", "user"])
+def test_compromised_key_goes_from_the_servers_that_run(world: Rotating, clients: Clients, kind: str) -> None:
+    """The run fails at its end, when the host of the application has its new creds. The next run completes it."""
+    given, stolen = compromised(world, kind), world.creds.read_text()
+    world.cluster.stop(DOWN)
+    connected = clients.connect("app", "n1", "n3", creds=stolen)
+    status, output = world.attempt({}, **given)
+    assert status != 0
+    said = f"expected_servers: {DOWN} did not answer; n1, n3 did, and no connection is left there."
+    assert said in " ".join(output.split()), output[-3000:]
+    clients.notice_the_end(connected)
+    assert (lets_in_with(world, stolen), world.accepts()) == ([], ["n1", "n3"])
+    world.cluster.start(DOWN)
+    world.run(**given)
+    assert (lets_in_with(world, stolen), world.accepts()) == ([], [*NAMES])
+    assert len(world.held()) == 1
+
+
+def test_compromised_key_of_a_user_goes_though_a_host_is_unreachable(world: Rotating) -> None:
+    """The hosts that can be reached get their new creds, the other one is reported."""
+    given, stolen = compromised(world, "user"), world.creds.read_text()
+    hosts = world.cluster.folder / "hosts.yml"
+    described = yaml.safe_load(hosts.read_text())
+    reached = described["nats_clients"]["hosts"]["app1"]
+    away = {**reached, "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    described["nats_clients"]["hosts"] = {"app0": away, "app1": reached}
+    hosts.write_text(yaml.safe_dump(described))
+    status, output = world.attempt({}, **given)
+    assert status != 0
+    assert "[app0]: UNREACHABLE!" in output, output[-3000:]
+    assert (lets_in_with(world, stolen), world.accepts()) == ([], [*NAMES])
+    assert world.creds.read_text() != stolen

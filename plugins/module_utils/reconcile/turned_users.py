@@ -155,7 +155,8 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
         return Problem(
             asked.place,
             f"the seed of {current} is not available here, because it was made elsewhere. Create the next key there, and set next_public_key. The playbook "
-            "natsops.security.rotate does so on the host that has the user in credentials_users, if the creds there are of this key.",
+            "natsops.security.rotate does so on the host that has the user in credentials_users, if the creds there are of this key. "
+            "If it was stolen and that host is unreachable, revoke the user first (playbook natsops.security.revoke).",
         )
     return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))
 
