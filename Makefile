@@ -65,7 +65,7 @@ help:
 	@echo "make report-browser  the page of reports in a real Chromium, with pictures in tests/output/report"
 	@echo "make report-page  assemble the page of reports after a change of its files"
 	@echo "make bench       the benchmarks (BENCHMARKS='issue decode')"
-	@echo "make vectors-update  regenerate from the Go library what the tests compare with; requires Go"
+	@echo "make vectors-update  regenerate from the Go library what the tests compare with, then what make schema writes; requires Go"
 	@echo "make vectors     compare the codec with golden vectors (CLAIMS=FILE MISC=FILE)"
 	@echo "make schema      the JSON Schemas of the document and of the roles' variables, and docs/document.md, from the declarations"
 	@echo "make docs        the documentation site with the guides, in .docs"
@@ -223,9 +223,11 @@ vectors: $(VENV)/test.done
 
 # Regenerated from the Go library: its fields and defaults, tokens that it creates, and Go's syntax. Required after a change of its version in go.mod, or of
 # a field.
-vectors-update:
+vectors-update: $(VENV)/demo.done
 	cd tests/vectors/generator && go run . -seed 1 -count 300 -claims ../claims.jsonl
 	cd tests/vectors/generator && go run ./facts -claims ../../unit/go_claims.json -syntax ../../unit/go_syntax_cases.json
+	cd tests/vectors/generator && go run ./sorts >../../unit/go_sort_cases.json
+	python schemas/make.py
 
 lint: $(addprefix lint-,$(LINTS))
 
