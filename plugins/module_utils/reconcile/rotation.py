@@ -11,7 +11,6 @@ import dataclasses
 from typing import Callable, Iterable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..claims.options import Problem
-from ..keys.new import read_new_key
 from .wanted import Rotation, WantedKey, join
 
 #: The phases of a rotation: create the next key; sign with it what the previous key signed; remove the previous key from the JWT; or all at once.
@@ -232,26 +231,38 @@ class TurnedUser(NamedTuple):
     retired: tuple[str, ...] = ()
 
 
+class _RecordName(str):
+    """The name of a record, with the key that owns it, which may be the placeholder of a new key."""
+
+    __slots__ = ("owner", "part")
+    owner: str
+    part: str
+
+    def __new__(cls, owner: str, part: str) -> _RecordName:
+        """The name of the record `part` of an operator or account."""
+        name = str.__new__(cls, owner + part)
+        name.owner, name.part = owner, part
+        return name
+
+
 def record_of_users(account_key: str) -> str:
     """The name under which the retiring keys of an account's users are recorded."""
-    return account_key + _USERS
+    return _RecordName(account_key, _USERS)
 
 
 def record_of_curve_key(account_key: str) -> str:
     """The name under which the curve keys of an account's auth callout are recorded, by role."""
-    return account_key + _CURVE
+    return _RecordName(account_key, _CURVE)
 
 
 def record_of_identity(operator_key: str) -> str:
     """The name under which the identity keys of an operator are recorded during a rotation."""
-    return operator_key + _IDENTITY
+    return _RecordName(operator_key, _IDENTITY)
 
 
 def with_owner(recorded: str, key_of: Callable[[str], str]) -> str:
-    """The name of a record with the key that was created for an account in place of its placeholder."""
-    owner, slash, what = recorded.rpartition("/")
-    new = read_new_key(owner) if slash else None
-    return recorded if new is None else key_of(new) + slash + what
+    """The name of a record with the key that was created for its owner in place of the placeholder."""
+    return key_of(recorded.owner) + recorded.part if isinstance(recorded, _RecordName) else recorded
 
 
 def owner_of(recorded: str) -> str:
