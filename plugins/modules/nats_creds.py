@@ -105,10 +105,10 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, show_claims
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.place import Found
-from ansible_collections.natsops.security.plugins.module_utils.rules.trust import foreign, keys_of
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.trust import account_fault, peek
+from ansible_collections.natsops.security.plugins.module_utils.rules.trust import keys_of
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, parse_seed, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import (
     Key,
@@ -135,7 +135,7 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     if found is None or key.pair is None:
         return {"changed": True, "public_key": key.public_key, "claims": {}, "diff": {"before": {}, "after": {}}}
     token, claims = found
-    _check_signer(claims, parent(module, "account"))
+    _check_account(token, parent(module, "account"))
     check_creds_file(module, path, key, "path")
     creds = format_creds(token, key.pair)
     old = token_file(module, path, "path", "user")
@@ -151,19 +151,14 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     return result
 
 
-def _check_signer(user: Claims, account: Found | None) -> None:
-    """NatsSecurityError for the JWT of a user of another account, if the account is known."""
+def _check_account(token: str, account: Found | None) -> None:
+    """NatsSecurityError for the JWT of a user of another account, where the account is known."""
     if account is None:
         return
     key, name = account.claims.subject, account.claims.name or account.claims.subject
-    if user.issuer not in keys_of(account.claims):
-        raise NatsSecurityError(
-            f"jwt: {foreign(user.subject, user.issuer, f'account {name}', keys_of(account.claims))}."
-        )
-    if user.body.issuer_account not in ("", key):
-        raise NatsSecurityError(
-            f"jwt: this is the JWT of a user of the account {user.body.issuer_account}, not of {name} ({key})."
-        )
+    fault = account_fault(peek(token), name, key, keys_of(account.claims))
+    if fault:
+        raise NatsSecurityError(f"jwt: {fault}.")
 
 
 def _key(module: CarefulModule) -> Key:

@@ -327,6 +327,26 @@ def test_account_jwt_is_refused_where_that_of_a_user_is_wanted(user: Site) -> No
     assert message == f"jwt_path {user / 'app.jwt'} holds the JWT of an account (APP), expected one of a user."
 
 
+def test_user_of_another_account_is_refused(user: Site) -> None:
+    """The JWT of the account shows it: a key of another account has signed, or a key of the account for another one."""
+    pair, signer, app = user.key("u.nk"), user.key("app-signing.nk"), user.key("app.nk").public_key
+    other = user.make_key("other.nk", "account")
+    task = {"path": user / "u.creds", "jwt_path": user / "u.jwt", "key_path": user / "u.nk"}
+    user.make_jwt("u.jwt", "user", pair.public_key, other)
+    message = user.refuse("creds", **task, account_jwt_path=user / "app.jwt")
+    assert message.startswith(
+        f"jwt: its JWT has the subject {pair.public_key}, and its signer is {other.public_key}, which is not a key of the account APP"
+    )
+    user.make_jwt("u.jwt", "user", pair.public_key, signer, {"issuer_account": other.public_key})
+    assert user.refuse("creds", **task, account_jwt_path=user / "app.jwt") == (
+        f"jwt: its JWT has the subject {pair.public_key} and is signed by {signer.public_key} for a user of the account "
+        f"{other.public_key}, not of APP ({app})."
+    )
+    assert not (user.folder / "u.creds").exists()
+    user.make_jwt("u.jwt", "user", pair.public_key, signer, {"issuer_account": app})
+    user.run("creds", **task, account_jwt_path=user / "app.jwt")
+
+
 def test_check_mode_passes_over_files_that_earlier_tasks_would_make(acme: Site) -> None:
     result = acme.check("creds", path=acme / "u.creds", jwt_path=acme / "none.jwt", key_path=acme / "none.nk")
     assert result["changed"]

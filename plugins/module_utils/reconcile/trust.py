@@ -346,29 +346,37 @@ class UserFile(NamedTuple):
     renamed_from: str = ""  # the previous name, which its JWT may still have
 
 
+def account_fault(said: Said, account: str, account_key: str, keys: frozenset[str]) -> str:
+    """Why the JWT of a user does not belong to an account with these keys; empty if it does."""
+    if said.issuer not in keys:
+        return foreign(said.subject, said.issuer, f"account {account}", keys)
+    if said.issuer_account not in ("", account_key):
+        return f"{_about(said)} for a user of the account {said.issuer_account}, not of {account} ({account_key})"
+    return ""
+
+
+def _about(said: Said) -> str:
+    return f"its JWT has the subject {said.subject} and is signed by {said.issuer}"
+
+
 def user_fault(trust: Trust, file: UserFile, said: Said, has_seed: Callable[[str], bool]) -> str:
     """Why a JWT is not accepted as that of the user in its path; empty if it is."""
     keys = trust.account_keys.get(file.account, frozenset())
-    is_of_a_key_before = trust.is_first and said.issuer_account == file.account_key and has_seed(said.issuer)
-    if said.issuer not in keys and not is_of_a_key_before:
-        fault = foreign(said.subject, said.issuer, f"account {file.account}", keys)
+    if trust.is_first and said.issuer_account == file.account_key and has_seed(said.issuer):
+        keys |= {said.issuer}  # a previous key
+    fault = account_fault(said, file.account, file.account_key, keys)
+    if fault:
         return f"{fault}. Remove the file to have it issued again."
-    about = f"its JWT has the subject {said.subject} and is signed by {said.issuer}"
-    if said.issuer_account not in ("", file.account_key):
-        return (
-            f"{about} for a user of the account {said.issuer_account}, not of {file.account} ({file.account_key}). "
-            "Remove the file to have it issued again."
-        )
     if file.public_key:
         return ""  # the plan reports if the document names another key
     if said.name != file.name and not (file.renamed_from and said.name == file.renamed_from):
         return (
-            f"{about} for the user {said.name}, not for {file.name}. "
+            f"{_about(said)} for the user {said.name}, not for {file.name}. "
             f"If that is the key of {file.name}, name it in the public_key of the user; otherwise put the file where it belongs."
         )
     if file.is_wanted and said.subject in trust.record.removed and not has_seed(said.subject):
         return (
-            f"{about}, and that user was removed. Remove the file to have a JWT with a new key issued; "
+            f"{_about(said)}, and that user was removed. Remove the file to have a JWT with a new key issued; "
             "to have the old user back, name its key in the public_key of the user."
         )
     return ""
