@@ -14,6 +14,8 @@ description:
   - Reads a token of any type, plain, decorated or in a creds file, and verifies its signature.
   - With the JWTs above it, verifies the whole chain, as a server does.
   - A token that cannot be decoded or is not signed by the issuer that it names is an error. Whether the token is valid is part of the result.
+  - A token with a member of an object twice, in the same or another case, cannot be decoded. NATS's Go library merges such members, so readers could
+    understand the token differently. This is stricter than NATS, and applies to all modules.
 extends_documentation_fragment:
   - natsops.security.attributes.info
   - natsops.security.attributes.actiongroup_nats

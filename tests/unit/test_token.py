@@ -466,6 +466,29 @@ def test_what_is_said_twice_in_generic_claims_is_refused_but_names_of_their_own_
             codec.decode_generic(sign(payload % more))
 
 
+PASSWORDS = [
+    '"pass":"secret"',
+    '"PASS":"secret"',
+    '"pa\u017f\u017f":"secret"',  # the long s
+    '"pass":"secret","Pass":"secret"',
+]
+
+
+@pytest.mark.parametrize("members", PASSWORDS)
+def test_public_payload_shows_no_password(members: str) -> None:
+    token = sign(user_payload().replace('"nats":{', '"nats":{"connect_opts":{"user":"u",' + members + "},"))
+    options = codec.public_payload(token)["nats"]["connect_opts"]
+    assert options.pop("user") == "u"
+    assert set(options.values()) == {"********"}
+
+
+def test_public_payload_of_a_password_twice_is_refused() -> None:
+    options = '"connect_opts":{"pass":"secret","pass":"other"}'
+    with pytest.raises(NatsSecurityError, match=TWICE_REFUSED) as caught:
+        codec.public_payload(sign(user_payload().replace('"nats":{', '"nats":{' + options + ",")))
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["i\u00df", "is\u1e9e", "\u0131ss"])
 def test_names_are_folded_as_go_folds_them(name: str) -> None:
     """Go compares single characters: ß does not equal ss, and a dotless i does not equal i."""
