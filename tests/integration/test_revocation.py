@@ -336,7 +336,7 @@ def test_store_keeps_an_expired_entry_whose_user_has_not_expired(store: Store) -
         ({"user": "SHOP"}, "is the key of PARTNER/shop, which is not a user of the account APP"),
         ({"user": "PARTNER"}, "there is no user PARTNER"),
         ({"user": "PARTNER KEY"}, "is an account public key, expected a user public key"),
-        ({"export": "orders", "account": "PARTNR"}, "there is no account PARTNR here"),
+        ({"export": "orders", "account": "PARTNR"}, "there is no account PARTNR"),
         ({"export": "orders", "account": "APP"}, "is the exporting account itself"),
         ({"export": "prices", "account": "PARTNER"}, "has no export prices; available: orders.* (service)"),
     ],
@@ -356,7 +356,7 @@ def test_name_and_key_of_one_user_with_two_times_are_refused(store: Store) -> No
 
 def test_account_that_is_not_there_is_refused(store: Store) -> None:
     options = dict(store.options, account="NONE")
-    assert "there is no account NONE here" in store.site.refuse("revocation", **options, revocations=[entry("*")])
+    assert "there is no account NONE" in store.site.refuse("revocation", **options, revocations=[entry("*")])
     options = dict(store.options, store="NONE")
     assert "there is no store" in store.site.refuse("revocation", **options, revocations=[entry("*")])
 
