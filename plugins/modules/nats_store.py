@@ -198,7 +198,7 @@ options:
         refused, also in check mode, and the message names the servers or the users.
       - No account is signed by a key of the operator that one of O(cluster.servers) does not trust yet, regardless of the option that causes it.
       - No key of the operator is removed while one of O(cluster.accounts) is signed by it, and no key of an account or user while one of O(cluster.connections)
-        uses it. This does not apply with O(cut_off), nor to a task with O(rotations[].phase=replace).
+        uses it. With O(cut_off) this is a warning. It does not apply to the keys of a slot with O(rotations[].phase=replace).
     type: dict
     suboptions:
       servers:

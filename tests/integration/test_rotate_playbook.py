@@ -88,6 +88,18 @@ def test_servers_close_what_is_connected_by_the_old_key(cluster: Cluster, client
     assert clients.connect("app")[0].is_connected
 
 
+def test_old_key_goes_after_the_wait_though_clients_are_connected_if_they_may_be_cut_off(
+    cluster: Cluster, clients: Clients
+) -> None:
+    connected = clients.connect("app")
+    old = issuer(cluster, "app")
+    output = rotate(cluster, rotate_slot="APP/main", rotate_key=old, operator_cut_off=True)
+    said = f"the key {old} of APP/main is removed at once (cut_off): app is connected (3 connections on n1, n2, n3) by JWTs that it signed. They are cut off."
+    assert said in output, output[-4000:]
+    clients.notice_the_end(connected)
+    assert clients.connect("app")[0].is_connected
+
+
 def test_key_that_is_compromised_goes_at_once(cluster: Cluster, clients: Clients) -> None:
     connected = clients.connect("app")
     creds = clients.creds("app")

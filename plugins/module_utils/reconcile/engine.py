@@ -121,7 +121,9 @@ def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: st
     if wanted.running is not None:
         from .running import problems_of_running  # few tasks know what runs
 
-        plan.problems += problems_of_running(given, plan, wanted.running)
+        problems, warnings = problems_of_running(given, plan, wanted.running)
+        plan.problems += problems
+        plan.warnings += warnings
     plan.problems = list(dict.fromkeys(plan.problems))
     plan.warnings = list(dict.fromkeys(plan.warnings))
     return plan

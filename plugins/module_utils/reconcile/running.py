@@ -3,8 +3,8 @@
 """Prevents a plan from leaving running servers and connected clients without a key that they need. Pure: the state of servers is what tasks for
 servers have returned.
 
-Nothing is signed by a key of the operator that a server does not trust yet, and no key is removed that a server or a connection needs. The latter does not
-apply if a task requests the outage: `cut_off`, or a compromised key (`replace`).
+Nothing is signed by a key of the operator that a server does not trust yet, and no key is removed that a server or a connection needs. The latter is only
+a warning if a task requests the outage with `cut_off`, and does not apply to the keys of a slot with a compromised key (`replace`).
 """
 
 from __future__ import annotations
@@ -22,25 +22,34 @@ from .strict import MOST_NAMED
 from .wanted import join
 
 
-def problems_of_running(given: Given, plan: Plan, cluster: RunningCluster) -> Iterator[Problem]:
-    """A problem for each key that a server does not trust yet, and for each key that a server or a connection still needs."""
-    wanted = given.wanted.operator
-    path = join(wanted.place, "signing_keys") if wanted is not None else ""
+def problems_of_running(given: Given, plan: Plan, cluster: RunningCluster) -> tuple[list[Problem], list[Problem]]:
+    """A problem for each key that a server does not trust yet, and for each key that a server or a connection still needs; with `cut_off` the latter are
+    warnings."""
+    path = _path_of_keys(given)
     leaving = _leaving_operator_keys(plan)
-    for text in _untrusted(plan, cluster.servers, bool(leaving)):
-        yield Problem(path, text)
-    if given.how.cut_off or any(one.phase == REPLACE for one in given.wanted.rotations):
-        return
+    untrusted = [Problem(path, text) for text in _untrusted(plan, cluster.servers, bool(leaving))]
+    needed = [
+        *_still_held(given, plan, leaving, cluster.accounts),
+        *_strict_problems(given, plan, cluster),
+        *_connected(given, plan, cluster.connections),
+    ]
+    return (untrusted, needed) if given.how.cut_off else (untrusted + needed, [])
+
+
+def _path_of_keys(given: Given) -> str:
+    wanted = given.wanted.operator
+    return join(wanted.place, "signing_keys") if wanted is not None else ""
+
+
+def _still_held(given: Given, plan: Plan, leaving: set[str], accounts: Sequence[Holding]) -> Iterator[Problem]:
+    """A problem for each key of the operator that is removed while servers hold accounts that it signed."""
+    roles = given.place.roles.get(given.names.operator, {})
     for key in sorted(leaving):
-        held = _held(key, plan, cluster.accounts)
-        if held:
-            yield Problem(
-                path,
-                f"the operator key {key} cannot be removed yet: servers hold accounts that it signed, {held}. "
-                "They would refuse these accounts and their users. Put them into the document, or remove them from the servers, and run this again.",
-            )
-    yield from _strict_problems(given, plan, cluster)
-    yield from _connected(given, plan, cluster.connections)
+        held = _held(key, plan, accounts)
+        if held and not _is_replaced(given, "", role_of(roles, key)[0]):
+            goes, way = _how(given, "Put them into the document, or remove them from the servers, and run this again.")
+            message = f"the operator key {key} {goes}: servers hold accounts that it signed, {held}. They would refuse these accounts and their users."
+            yield Problem(_path_of_keys(given), f"{message} {way}")
 
 
 def _untrusted(plan: Plan, servers: Sequence[Running], all_accounts: bool) -> Iterator[str]:
@@ -63,6 +72,12 @@ def _leaving_operator_keys(plan: Plan) -> set[str]:
     return allowed_issuers_of_operator(step.found.claims) - allowed_issuers_of_operator(step.claims)
 
 
+def _is_replaced(given: Given, account: str, role: str, user: str = "") -> bool:
+    """Whether a rotation removes a compromised key of this slot at once."""
+    asked = (account, role, user)
+    return any(one.phase == REPLACE and (one.account, one.role, one.user) == asked for one in given.wanted.rotations)
+
+
 def _held(key: str, plan: Plan, accounts: Sequence[Holding]) -> str:
     """The accounts, with their servers, that a key of the operator signed, or may have signed because servers do not have the same JWT."""
     ours = {step.claims.subject for step in plan.accounts.values()}
@@ -83,9 +98,10 @@ def _strict_problems(given: Given, plan: Plan, cluster: RunningCluster) -> Itera
         return
     if step.claims.body.strict_signing_key_usage and not step.found.claims.body.strict_signing_key_usage:
         who = _clients(by_identity_keys)
+        becomes = "becomes strict at once (cut_off)" if given.how.cut_off else "cannot become strict yet"
         yield Problem(
             join(wanted.place, "strict_signing_key_usage"),
-            f"the operator cannot become strict yet: {who} by JWTs that identity keys of accounts signed. {_RESTART}",
+            f"the operator {becomes}: {who} by JWTs that identity keys of accounts signed. {_how(given, _RESTART)[1]}",
         )
 
 
@@ -97,22 +113,25 @@ def _connected(given: Given, plan: Plan, connections: Sequence[Connected]) -> It
             found = [one for one in connections if key in (one.issuer, one.user)]
             if found:
                 how = "by it" if key[:1] == "U" else "by JWTs that it signed"
-                message = f"the key {key} of {slot} cannot be removed yet: {_clients(found)} {how}. {_RESTART}"
-                yield Problem(places.get(name, ""), message)
+                goes, way = _how(given, _RESTART)
+                yield Problem(places.get(name, ""), f"the key {key} of {slot} {goes}: {_clients(found)} {how}. {way}")
 
 
 def _leaving_keys(given: Given, name: str, step: Step) -> dict[str, str]:
-    """The signing keys of an account that its new JWT no longer has, and the keys of its users that retire, each with ACCOUNT/ROLE or ACCOUNT/USER."""
+    """The signing keys of an account that its new JWT no longer has, and the keys of its users that retire, each with ACCOUNT/ROLE or ACCOUNT/USER.
+    Without those of a compromised slot."""
     leaving = {
         key: f"{name}/{user}"
         for (account, user), turned in given.names.turned.items()
-        if account == name
+        if account == name and not _is_replaced(given, name, "", user)
         for key in turned.retired
     }
     if step.found is not None and step.is_issued:
         roles = given.place.roles.get(step.claims.subject, {})
         for key in sorted(keys_of(step.found.claims) - keys_of(step.claims)):
-            leaving[key] = "/".join(filter(None, [name, role_of(roles, key)[0]]))
+            role = role_of(roles, key)[0]
+            if not _is_replaced(given, name, role):
+                leaving[key] = "/".join(filter(None, [name, role]))
     return leaving
 
 
@@ -120,6 +139,13 @@ _RESTART = (
     "Restart these clients with their current creds, or have the servers close the connections (rotation_reconnect of the role rotation), "
     "and run this again."
 )
+
+
+def _how(given: Given, way: str) -> tuple[str, str]:
+    """Whether a key is removed, and what to do, for messages."""
+    if given.how.cut_off:
+        return "is removed at once (cut_off)", "They are cut off."
+    return "cannot be removed yet", way
 
 
 def _clients(found: Sequence[Connected]) -> str:
