@@ -217,7 +217,7 @@ def test_nothing_is_made_where_the_signing_host_cannot_sign(hosts: Hosts) -> Non
     hosts.users["h1"][0].update(role="writer")
     before = hosts.site.snapshot()
     output = hosts.run(succeeds=False)
-    assert "(NONE): there is no account NONE here" in output
+    assert "(NONE): there is no account NONE," in output
     assert "writer" in output
     assert hosts.site.snapshot() == before
 

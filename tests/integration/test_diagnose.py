@@ -1006,7 +1006,7 @@ def test_denied_subject_and_queue_group_are_named(streams: Single) -> None:
     asked = [{"publish": "orders.secret"}, {"subscribe": "jobs", "queue": "workers"}, {"subscribe": "jobs"}]
     result = streams.diagnose(creds, actions=asked, system_signer_seed=streams.realm.system.seed)
     assert [one["allowed"] for one in result["servers"][0]["actions"]] == [False, True, False]
-    assert "Take permissions.publish.deny[0] out of user APP/orders" in result["servers"][0]["advice"]
+    assert "Remove permissions.publish.deny[0] from user APP/orders" in result["servers"][0]["advice"]
     assert "it is allowed in the queue group workers only" in result["message"]
 
 
