@@ -71,8 +71,8 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     assert '"exposed": {' in checked
     assert cluster.snapshot() == before
 
-    # The next key signs nothing until every server trusts it.
-    output = " ".join(rotate(cluster, succeeds=False, rotate_key=old).split())
+    # The next key signs nothing until every server trusts it, also if the old one is compromised.
+    output = " ".join(rotate(cluster, succeeds=False, rotate_key=old, rotate_compromised=True).split())
     (new,) = claims(cluster).body.signing_keys
     assert (
         f"SYS, APP: signed by {new}, which the servers n1, n2, n3 do not trust: they run with the JWT of the operator"
@@ -82,7 +82,8 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     restart(cluster, program)
 
     # The rotation is continued even if the key is omitted.
-    rotate(cluster)
+    output = " ".join(rotate(cluster, rotate_compromised=True).split())
+    assert f"the compromised key {old} has signed the account APP, the account SYS. It existed at" in output
     assert {claims(cluster, name).issuer for name in ("SYS", "APP")} == {new}
     assert (claims(cluster).subject, claims(cluster).body.signing_keys) == (new, [])
     program.works()
