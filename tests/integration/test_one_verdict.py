@@ -114,7 +114,58 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "URL without a host": {"info_url": "https://"},
     "account with renewal and no life": {"renew_before": "3d"},
     "account with an end in a far century": {"expires_at": "2999-12-31T00:00:00Z"},
+    "revocation at a time that is none": {"revocations": {"*": "soon"}},
+    "revocation of a key that is none": {"revocations": {"U" + "A" * 55: "now"}},
+    "revocation of an export at a time that is none": {
+        "exports": [{"subject": "a", "type": "stream", "token_required": True, "revocations": {"*": "soon"}}]
+    },
 }
+
+
+def scope(role: str = "dev", **template: Any) -> dict[str, Any]:
+    """A signing key with a scope."""
+    return {"role": role, "template": template}
+
+
+SIGNING_KEYS: dict[str, dict[str, Any]] = {
+    "scope that publishes to two words": {"signing_keys": [scope(permissions={"publish": {"allow": ["two words"]}})]},
+    "scope with a function that is none": {"signing_keys": [scope(permissions={"publish": {"allow": ["{{none()}}"]}})]},
+    "scope with a network that is none": {"signing_keys": [scope(source_networks=["10.0.0.0/33"])]},
+    "scope with a time of day that is none": {
+        "signing_keys": [scope(times=[{"start": "25:00:00", "end": "26:00:00"}])]
+    },
+    "scope with a connection type that is none": {"signing_keys": [scope(allowed_connection_types=["PIGEON"])]},
+    "scope without subscriptions": {"signing_keys": [scope(limits={"subscriptions": 0})]},
+    "scope with limits that are none": {"signing_keys": [scope(limits={"payload": "big"})]},
+}
+#: What a server inserts into subjects, and must not have another meaning there.
+MISLEADING = {"dot": "a.b", "wildcard": "*", "wildcard of many tokens": ">", "blank": "a b", "braces": "a{{b}}"}
+for _title, _value in MISLEADING.items():
+    SIGNING_KEYS[f"{_title} in the name of an account"] = {
+        "name": _value,
+        "signing_keys": [scope(permissions={"publish": {"allow": ["u.{{account-name()}}.>"]}})],
+    }
+    SIGNING_KEYS[f"{_title} in the tag of an account"] = {
+        "tags": [f"team:{_value}"],
+        "signing_keys": [scope(permissions={"publish": {"allow": ["u.{{account-tag(team)}}.>"]}})],
+    }
+TEMPLATE = {"permissions": {"publish": {"allow": ["u.{{name()}}.>"]}, "subscribe": {"allow": ["u.{{tag(team)}}.>"]}}}
+SCOPED_USERS: dict[str, dict[str, Any]] = {
+    **{f"{title} in the name": {"name": value, "tags": ["team:a"]} for title, value in MISLEADING.items()},
+    **{f"{title} in a tag": {"name": "u", "tags": [f"team:{value}"]} for title, value in MISLEADING.items()},
+    "no tag of that name": {"name": "u"},
+    "permissions of its own": {"name": "u", "tags": ["team:a"], "permissions": {"publish": {"allow": ["a"]}}},
+}
+
+ACTIVATIONS: dict[str, dict[str, Any]] = {
+    "life that is none": {"expires_in": "soon"},
+    "end that is not a time": {"expires_at": "tomorrow"},
+    "renewal without a life": {"renew_before": "3d"},
+    "renewal longer than the life": {"expires_in": "3d", "renew_before": "4d"},
+    "end in a far century": {"expires_at": "2999-12-31T00:00:00Z"},
+}
+
+CREDS: dict[str, str] = {"notes": "my notes", "creds of another user": "OTHER", "half a seed": "SUAB"}
 
 USERS: dict[str, dict[str, Any]] = {
     "publish to two words": {"permissions": {"publish": {"allow": ["two words"]}}},
@@ -169,6 +220,11 @@ def same(alone: tuple[bool, list[str], list[str]], document: tuple[bool, list[st
     assert alone[1] or alone[2], "nothing is wrong with this"
 
 
+def is_misleading(name: str) -> bool:
+    """Whether a mistake is a name or a tag that has to be refused."""
+    return name.partition(" in ")[0] in MISLEADING
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_operator(site: Site, name: str) -> None:
     options = OPERATORS[name]
@@ -201,6 +257,79 @@ def test_account(site: Site, name: str) -> None:
     same(told(alone, r"accounts\[0\] \(A\)"), told(document, r"accounts\[0\] \(A\)"))
 
 
+@pytest.mark.parametrize("name", SIGNING_KEYS)
+def test_signing_key(site: Site, name: str) -> None:
+    options = {"name": "A", **SIGNING_KEYS[name]}
+    operator = site.make_key("o.nk", "operator")
+    site.make_jwt("o.jwt", "operator", operator.public_key, operator)
+    site.make_key("a.nk", "account")
+    keys = [{**one, "path": site / f"s{index}.nk"} for index, one in enumerate(options["signing_keys"])]
+    common = {"key_path": site / "a.nk", "jwt_path": site / "a.jwt", "signer_path": site / "o.nk"}
+    alone = site.start(
+        "account", {"operator_jwt_path": site / "o.jwt", **common, **options, "signing_keys": keys}, check=True
+    )
+    document = stored(site, {"operator": {"name": "O"}, "accounts": [options]})
+    place = rf"accounts\[0\] \({re.escape(options['name'])}\)"
+    same(told(alone, place), told(document, place))
+    assert alone.get("failed") or not is_misleading(name)
+
+
+@pytest.mark.parametrize("name", SCOPED_USERS)
+def test_scoped_user(site: Site, name: str) -> None:
+    options = SCOPED_USERS[name]
+    operator, account, signer = (
+        site.make_key(file, kind) for file, kind in (("o.nk", "operator"), ("a.nk", "account"), ("s.nk", "account"))
+    )
+    site.make_jwt("o.jwt", "operator", operator.public_key, operator)
+    keys = [{"public_key": signer.public_key, **scope(**TEMPLATE)}]
+    body = {"signing_keys": [{"key": signer.public_key, **scope(**TEMPLATE)}]}
+    site.make_jwt("a.jwt", "account", account.public_key, operator, body)
+    common = {"key_path": site / "u.nk", "jwt_path": site / "u.jwt", "signer_path": site / "s.nk"}
+    user = {**options, "signing_key_role": "dev"}
+    alone = site.start("user", {"account_jwt_path": site / "a.jwt", **common, **user}, check=True)
+    site.write(f"keys/keys/A/{signer.public_key[1:3]}/{signer.public_key}.nk", site.text("s.nk"))
+    document = stored(
+        site, {"operator": {"name": "O"}, "accounts": [{"name": "A", "signing_keys": keys, "users": [user]}]}
+    )
+    place = rf"accounts\[0\] \(A\)\.users\[0\] \({re.escape(options['name'])}\)"
+    same(told(alone, place), told(document, place))
+    assert alone.get("failed") or not is_misleading(name)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(site: Site, name: str) -> None:
+    options = ACTIVATIONS[name]
+    operator, account, other = (
+        site.make_key(file, kind) for file, kind in (("o.nk", "operator"), ("a.nk", "account"), ("b.nk", "account"))
+    )
+    exports = [{"subject": "a", "type": "stream", "token_required": True}]
+    site.make_jwt("a.jwt", "account", account.public_key, operator, {"exports": exports})
+    common = {"jwt_path": site / "act.jwt", "signer_path": site / "a.nk", "account_jwt_path": site / "a.jwt"}
+    importing = {"importer": other.public_key, "import_subject": "a", "import_type": "stream"}
+    alone = site.start("activation", {**common, **importing, **options}, check=True)
+    imports = [{"account": "A", "subject": "a", "type": "stream", "activation": options}]
+    accounts = [{"name": "A", "exports": exports}, {"name": "B", "imports": imports}]
+    document = stored(site, {"operator": {"name": "O"}, "accounts": accounts})
+    place = r"accounts\[1\] \(B\)\.imports\[0\]\.activation"
+    same(told(alone, place), told(document, place))
+
+
+@pytest.mark.parametrize("name", CREDS)
+def test_creds(site: Site, name: str) -> None:
+    """nats_creds and nats_store leave the same files unchanged, for the same reason."""
+    definition = {"operator": {"name": "O"}, "accounts": [{"name": "A", "users": [{"name": "u"}]}]}
+    folders = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    site.run("store", definition=definition, **folders)
+    jwt, file = site / "stores/O/accounts/A/users/u.jwt", "keys/creds/O/A/u.creds"
+    seed = site.key(file).seed
+    site.make_key("other.nk", "user")
+    site.write("u.nk", seed)
+    site.write(file, site.text("other.nk") if CREDS[name] == "OTHER" else CREDS[name])
+    alone = site.start("creds", {"path": site / file, "jwt_path": jwt, "key_path": site / "u.nk"}, check=True)
+    (problem,) = stored(site, definition)["problems"]
+    assert alone["msg"] == f"path {site / file}: {problem['message']}"
+
+
 @pytest.mark.parametrize("name", USERS)
 def test_user(site: Site, name: str) -> None:
     options = USERS[name]
@@ -217,4 +346,4 @@ def test_user(site: Site, name: str) -> None:
 
 
 def test_there_are_many_mistakes() -> None:
-    assert len(OPERATORS) + len(ACCOUNTS) + len(USERS) >= 60
+    assert len(OPERATORS) + len(ACCOUNTS) + len(SIGNING_KEYS) + len(USERS) + len(SCOPED_USERS) + len(ACTIVATIONS) >= 60

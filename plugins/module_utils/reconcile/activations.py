@@ -147,13 +147,11 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
     strict = operator is not None and operator.claims.body.strict_signing_key_usage
     problems: list[Problem] = []
     claims = wanted_claims.activation_claims(wanted, problems)
-    findings = Findings(verdict=Verdict(tuple(problems)))
     found, existing = None, None
     if wanted.found is not None:
         existing = codec.decode(wanted.found)
         found = Found(wanted.found, existing)
     export, verdict = _export_of(given, account, claims.body)
-    findings.judge(verdict)
     issuers = user_issuers(given.names.that_sign(account.claims), "", {}, strict)
     said = (
         existing.body.issuer_account if isinstance(existing, Claims) and isinstance(existing.body, Activation) else ""
@@ -162,11 +160,13 @@ def plan_activation(given: Given, wanted: WantedActivation) -> tuple[Step | None
     claims.body.issuer_account = wanted_claims.issuer_account(account.claims.subject, likely, said)
     revoked = revoked_until(export.revocations, wanted.importer) if export is not None else 0
     policy = wanted_claims.policy(wanted.options, "", problems, given.how.now, issued_after=revoked)
+    findings = Findings(verdict=Verdict(tuple(problems)) + verdict)
     subject = Subject("activation", wanted.name, wanted.account, "", "", "activation")
     made = decided(given, subject, claims, found, issuers, policy)
     if isinstance(made, Verdict):
         return None, findings.judge(made)
-    findings.judge(verdicts.of_claims(made.decision.claims, "", given.how.now).beside(problems))
+    if not problems:
+        findings.judge(verdicts.of_claims(made.decision.claims, "", given.how.now))
     findings.take(findings_of(given, subject, made.decision, found))
     return Step(found, made.decision, made.signing.issuer, True), findings
 
