@@ -149,7 +149,9 @@ for _title, _value in MISLEADING.items():
         "tags": [f"team:{_value}"],
         "signing_keys": [scope(permissions={"publish": {"allow": ["u.{{account-tag(team)}}.>"]}})],
     }
-TEMPLATE = {"permissions": {"publish": {"allow": ["u.{{name()}}.>"]}, "subscribe": {"allow": ["u.{{tag(team)}}.>"]}}}
+TEMPLATE: dict[str, Any] = {
+    "permissions": {"publish": {"allow": ["u.{{name()}}.>"]}, "subscribe": {"allow": ["u.{{tag(team)}}.>"]}}
+}
 SCOPED_USERS: dict[str, dict[str, Any]] = {
     **{f"{title} in the name": {"name": value, "tags": ["team:a"]} for title, value in MISLEADING.items()},
     **{f"{title} in a tag": {"name": "u", "tags": [f"team:{value}"]} for title, value in MISLEADING.items()},
