@@ -296,7 +296,17 @@ def try_no_files(site: Site, modules: FaultyModules, module: str, option: str, m
             assert kind in message, message
 
 
-@pytest.mark.parametrize("module", sorted({module for module, _unused in OPTIONS}))
+#: The modules whose options `make test` gives pipes; `make attack` does so for all.
+USUAL = ("credentials", "resolver", "store", "user")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(name, marks=() if name in USUAL else pytest.mark.attack)
+        for name in sorted({module for module, _unused in OPTIONS})
+    ],
+)
 def test_pipe_is_named_and_not_waited_for(ready: Site, modules_with_faults: FaultyModules, module: str) -> None:
     for option in (option for name, option in OPTIONS if name == module):
         try_no_files(ready, modules_with_faults, module, option, NO_FILES[:1])

