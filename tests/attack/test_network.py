@@ -546,9 +546,9 @@ def test_url_is_taken_apart(url: str, found: tuple[str, str, int, str]) -> None:
 def test_seed_in_a_url_is_refused_and_not_shown(site: Site) -> None:
     seed = nkey.create("user").seed
     message = site.refuse("resolver_info", servers=[f"nats://{seed}@h"], creds=Realm().creds())
-    assert message.startswith("servers[0]: there is a seed")
+    assert message.startswith("servers[0]: this contains a seed")
     message = site.refuse("resolver_info", account_server_url=f"http://h/{seed}", public_keys=[_KEY])
-    assert message.startswith("account_server_url: there is a seed")
+    assert message.startswith("account_server_url: this contains a seed")
 
 
 def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates: pathlib.Path) -> None:
@@ -918,9 +918,9 @@ def test_token_of_something_else_is_not_taken_for_that_of_the_account(site: Site
     operator = codec.encode(realm.operator_claims, realm.signing, realm.born)
     lines = key.public_key + "\r\nPUB $SYS.REQ.SERVER.X.RELOAD 0\r\n\r\n"
     for held, words in (
-        (other, "of account claims for A"),
-        (user, "of user claims for U"),
-        (operator, "of operator claims for O"),
+        (other, "with account claims for A"),
+        (user, "with user claims for U"),
+        (operator, "with operator claims for O"),
         (_unsigned(lines), "not a JWT"),
         (_unsigned(key.public_key), "not a JWT"),
         (token[:-4] + "AAAA", "not a JWT"),
