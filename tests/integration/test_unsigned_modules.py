@@ -147,7 +147,7 @@ def test_file_that_is_something_else_is_refused(site: Site, elsewhere: Elsewhere
     for text, message in (
         (good.replace("ACME", "EVIL", 1), "it was changed"),
         ("{}", "it is not a document of the format"),
-        (good[:-9], "cut off"),
+        (good[:-9], "truncated"),
     ):
         site.write("request.json", text, 0o600)
         assert message in site.refuse("operator", **operator)
