@@ -119,7 +119,7 @@ entities:
     generation:
       description:
         - V(current) for the key that signs for its role; in a rotation, V(next) for the one that will sign, and V(retiring) for the one that signed before.
-          Only for signing keys. RV(definition) has the current ones.
+          Only for signing keys, curve keys of an auth callout, and identity keys of an operator in a rotation. RV(definition) has the current ones.
       type: str
       sample: current
     retiring:

@@ -38,13 +38,18 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
         in output
     )
     assert "SYS/main" in output
+    output = rotate(cluster, succeeds=False, rotate_slot="APP")
+    assert (
+        "The identity key of the account APP is not rotated, as its data belongs to this key: make a new account"
+        in output
+    )
 
     connected = clients.connect("app")
     creds = clients.creds("app")
     before = cluster.snapshot()
     output = rotate(cluster, "--check", rotate_slot="APP/main", rotate_key=old)
     assert cluster.snapshot() == before
-    assert f'"retiring": "{old}"' in output
+    assert f'"connected": [ "app on n1", "app on n2", "app on n3" ], "retiring": "{old}"' in output
     output = rotate(cluster, succeeds=False, rotate_slot="APP/main", rotate_key=old)
     said = f"the key {old} of APP/main cannot be removed yet: app is connected (3 connections on n1, n2, n3) by JWTs that it signed."
     assert said in output, output[-4000:]

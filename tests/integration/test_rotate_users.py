@@ -425,6 +425,8 @@ def test_curve_key_of_a_role_is_made_and_goes_through_its_phases(store: Store) -
     }
     assert xkey(store) == following
     assert not store.run()["changed"]
+    message = store.refused(callout("add", public_key=following))
+    assert f"another rotation of the role callout is under way: {old} is not retired yet" in message
     info = store.site.run("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys")
     assert {one["generation"]: one["public_key"] for one in info["entities"] if one["kind"] == "curve_key"} == {
         "current": following,
