@@ -1,14 +1,21 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts and users that get another name in a document of nats_store: they keep their keys, files and revocations."""
+"""Accounts and users that get another name in a document of nats_store: they keep their keys, files and revocations; and on a server their connections,
+streams and messages."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.fleets import client
+from support.ports import free_ports
+from support.servers import Server, running
 from support.sites import Site
 
 DOCUMENT: dict[str, Any] = {
@@ -135,6 +142,27 @@ def test_renamed_account_and_user_keep_everything_but_their_names(store: Store) 
     assert not store.run(prune=True)["changed"]
 
 
+def test_accounts_that_refer_to_renamed_ones_keep_their_jwts(store: Store) -> None:
+    """Imports, activations, auth_users and allowed_accounts contain public keys."""
+    partner = store.document["accounts"][2]
+    partner["users"] = [{"name": "callout"}]
+    partner["authorization"] = {"auth_users": ["callout"], "allowed_accounts": ["APP"]}
+    store.run()
+    path = "stores/ACME/accounts/PARTNER/PARTNER.jwt"
+    before = store.site.text(path)
+    body = store.site.claims(path).body
+    ((imported, activation),) = ((one.account, one.token) for one in body.imports)
+    assert imported == store.site.core.codec.decode(activation).body.issuer_account == store.subject("APP")
+    assert body.authorization.auth_users == [store.subject("PARTNER", "callout")]
+    assert body.authorization.allowed_accounts == [store.subject("APP")]
+
+    store.rename()
+    partner["users"] = [{"name": "answers", "renamed_from": "callout"}]
+    partner["authorization"] = {"auth_users": ["answers"], "allowed_accounts": ["SHOP"]}
+    store.run()
+    assert store.site.text(path) == before
+
+
 def test_user_is_renamed_in_an_account_that_is_taken_as_it_is(store: Store) -> None:
     key = store.subject("APP", "shop")
     operator = {"name": "ACME", "state": "existing"}
@@ -259,3 +287,90 @@ def test_imports_of_the_old_name_are_refused(store: Store) -> None:
     store.rename()
     store.document["accounts"][2]["imports"][0]["account"] = "APP"
     assert "imports[0].account" in store.refused()
+
+
+# ---- on a server
+
+
+@pytest.fixture
+def server(store: Store, tmp_path: pathlib.Path) -> Iterator[Server]:
+    """A server with the accounts of the store; APP has JetStream."""
+    store.app["limits"] = {"jetstream": {"disk_storage": "1MiB"}}
+    store.run()
+    (port,) = free_ports(1)
+    system = store.subject("SYS")
+    config = tmp_path / "server.conf"
+    config.write_text(
+        f'server_name: n1\nlisten: "127.0.0.1:{port}"\njetstream {{ store_dir: "{tmp_path / "jetstream"}" }}\n'
+        f"operator: {store.site.text('stores/ACME/ACME.jwt')}\nsystem_account: {system}\n"
+        f'resolver {{ type: full, dir: "{tmp_path / "resolver"}", allow_delete: true }}\n'
+        f"resolver_preload: {{ {system}: {store.site.text('stores/ACME/accounts/SYS/SYS.jwt')} }}\n"
+    )
+    with running(config, port) as started:
+        yield started
+
+
+def push(store: Store, server: Server) -> list[tuple[str, str]]:
+    """Reconcile the accounts of the server with the store. Return what was done to accounts that changed: name and action."""
+    result = store.site.start(
+        "resolver",
+        {
+            "servers": [server.url],
+            "store_path": store.site / "stores/ACME",
+            "state": "exact",
+            "signer_path": store.site / "keys",
+            "system_signer_path": store.site / "keys",
+            "expected_servers": ["n1"],
+        },
+    )
+    assert not result.get("failed"), result["msg"]
+    return [(one["name"], one["action"]) for one in result["accounts"] if one["action"] != "unchanged"]
+
+
+async def accounts_of(server: Server, creds: str) -> dict[str, str]:
+    """The accounts that a server has loaded, apart from its own: name by public key."""
+    connected = await client(server.url, creds)
+
+    async def ask(request: dict[str, str]) -> Any:
+        answer = await connected.request("$SYS.REQ.SERVER.PING.ACCOUNTZ", json.dumps(request).encode(), timeout=60)
+        return json.loads(answer.data)["data"]
+
+    found = {
+        key: (await ask({"account": key}))["account_detail"]["name_tag"]
+        for key in (await ask({}))["accounts"]
+        if key != "$G"
+    }
+    await connected.close()
+    return found
+
+
+@pytest.mark.server
+def test_renamed_account_keeps_its_streams_and_connections(store: Store, server: Server) -> None:
+    assert sorted(push(store, server)) == [("APP", "pushed"), ("PARTNER", "pushed")]
+    system = store.site.text("keys/creds/ACME/SYS/sys.creds")
+    keys = {name: store.subject(name) for name in ("SYS", "APP")}
+
+    async def see() -> None:
+        connected = await client(server.url, store.site.text("keys/creds/ACME/APP/shop.creds"))
+        stream = connected.jetstream()
+        await stream.add_stream(name="ORDERS", subjects=["new.*"])
+        for number in range(3):
+            await stream.publish(f"new.{number}", b"order")
+        before = await accounts_of(server, system)
+        assert before == {**before, keys["SYS"]: "SYS", keys["APP"]: "APP"}
+
+        store.rename()
+        store.run()
+        assert push(store, server) == [("SHOP", "pushed")]
+
+        assert await accounts_of(server, system) == {**before, keys["APP"]: "SHOP"}
+        await connected.publish("new.3", b"order")
+        await connected.flush()
+        assert connected.is_connected
+        moved = await client(server.url, store.site.text("keys/creds/ACME/SHOP/buyer.creds"))
+        found = await moved.jetstream().stream_info("ORDERS")
+        assert (found.state.messages, found.state.first_seq, found.state.last_seq) == (4, 1, 4)
+        await moved.close()
+        await connected.close()
+
+    asyncio.run(see())
