@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import sys
 from typing import Any
 
@@ -347,3 +348,31 @@ def test_key_that_a_signer_holds_is_followed_by_one_that_a_signer_holds(store: S
     )
     store.run(turning("retire"), signers=[other])
     assert old not in store.keys("APP")
+
+
+def slots(store: Store) -> dict[str, tuple[str, str, str]]:
+    """The account, the role and the generation of each signing key."""
+    found = store.site.check("store_info", stores_dir=store.site / "stores", keys_dir=store.site / "keys", store="ACME")
+    keys = [one for one in found["entities"] if one["kind"] == "signing_key"]
+    return {one["public_key"]: (one["account"], one["name"], one["generation"]) for one in keys}
+
+
+@pytest.mark.parametrize("phase", ["add", "resign"])
+def test_rotations_go_on_if_one_of_two_records_is_lost(store: Store, phase: str) -> None:
+    """Without both, the keys of a role cannot be told apart."""
+    store.run(turning(phase), turning(phase, role="reader"), turning(phase, None))
+    before = slots(store)
+    shutil.rmtree(store.site.folder / "keys/.natsops")
+    assert slots(store) == before
+    store.run()
+    assert slots(store) == before
+    if phase == "resign":
+        store.run(turning("retire"))
+        assert sorted(set(before) - set(slots(store))) == [
+            key for key, slot in before.items() if slot == ("APP", "main", "retiring")
+        ]
+    for folder in ("keys", "stores/ACME"):
+        shutil.rmtree(store.site.folder / folder / ".natsops")
+    message = store.refused()
+    assert "operator.signing_keys[0]: there are signing keys without a role already" in message
+    assert "there are 2 keys with the role reader" in message

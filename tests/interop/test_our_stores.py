@@ -20,6 +20,7 @@ from support.servers import running
 from support.sites import changed
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import decorated
 
 if TYPE_CHECKING:
     from conftest import Home
@@ -210,6 +211,58 @@ def test_nsc_works_on_after_a_rename(made: Home, definition: dict[str, Any]) -> 
         made.nsc("generate", "creds", "--account", "SHOP", "--name", user, "--output-file", out)
         assert out.read_bytes() == made.creds("SHOP", user).read_bytes()
         out.unlink()
+
+
+#: Rotations under way: of a key of the operator, of the plain and the scoped key of an account, and of the key of a user.
+TURNS: list[dict[str, Any]] = [
+    {"role": "main", "phase": "resign"},
+    {"account": "APP", "role": "main", "phase": "resign"},
+    {"account": "APP", "role": "reader", "phase": "add"},
+    {"account": "APP", "user": "orders", "phase": "resign"},
+]
+
+
+def generations(home: Home) -> dict[str, tuple[str, str, str]]:
+    """The account, the role or name, and the generation of each key in a slot, by public key; for users the key that retires."""
+    return {
+        one["public_key"]: (one["account"], one["name"], one.get("generation") or one.get("retiring") or "")
+        for one in home.info()["entities"]
+        if one["kind"] == "user" or "generation" in one
+    }
+
+
+def test_nsc_works_on_in_the_middle_of_rotations(made: Home, definition: dict[str, Any]) -> None:
+    old = [
+        made.public_key("APP", "orders"),
+        payload(made.token("APP"))["iss"],
+        payload(made.token("APP", "orders"))["iss"],
+    ]
+    made.apply(definition, rotations=TURNS)
+    before = generations(made)
+    assert [before[key][2] for key in old[1:]] == ["retiring", "retiring"]
+    assert old[0] in [retiring for _unused, _name, retiring in before.values()]
+    assert "next" in [generation for _unused, _name, generation in before.values()]
+    made.select()
+    made.nsc("edit", "operator", "--tag", "by:hand")
+    made.nsc("edit", "account", "--name", "APP", "--tag", "by:hand")
+    made.nsc("edit", "user", "--account", "APP", "--name", "orders", "--tag", "by:hand")
+    made.validate()
+    out = made.folder / "out.creds"
+    made.nsc("generate", "creds", "--account", "APP", "--name", "orders", "--output-file", out)
+    assert payload(decorated.find_token(out.read_text())) == payload(made.token("APP", "orders"))
+    out.unlink()
+    assert generations(made) == before
+
+    assert changed(made.apply(definition)) != {}
+    assert generations(made) == before
+    made.keep(definition)
+    made.apply(definition, rotations=[{**TURNS[2], "phase": "resign"}])
+    made.apply(definition, rotations=[{**turn, "phase": "retire"} for turn in TURNS])
+    after = generations(made)
+    assert not after.keys() & {*old}
+    assert {generation for _unused, _name, generation in after.values()} == {"current", ""}
+    made.validate()
+    made.keep(definition)
 
 
 @pytest.mark.parametrize("name", ["Ünï cødé", "with space", "a&b<c>", "dot.ted-x_y"])
