@@ -26,6 +26,8 @@ options:
       - A file to write everything to as Markdown at the end of the run, for a comment on a merge request after C(ansible-playbook --check). It is replaced
         if it exists, and written also if nothing changes. It also has warnings, such as how many users are cut off, and for a store how many tokens each key
         signs and for which users creds are written.
+      - If a task fails or a host is unreachable, and the play neither ignores nor rescues it, the title is that the run failed, and the file has the name of
+        the task, the host, and the message unless C(no_log) hides it. As long as the run has not ended, the file says so.
       - A relative path is relative to the current folder.
     type: path
     env:
@@ -74,7 +76,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.disk import files, writing
 from ansible_collections.natsops.security.plugins.plugin_utils import notes
-from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Told, lines, markdown
+from ansible_collections.natsops.security.plugins.plugin_utils.reasons import UNFINISHED, Told, lines, markdown
 
 
 class CallbackModule(CallbackBase):
@@ -88,10 +90,13 @@ class CallbackModule(CallbackBase):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._told: list[Told] = []
+        self._failures: dict[str, list[list[Told]]] = {}  # by host, of each task
+        self._failed_items: dict[str, list[Told]] = {}  # by host, of the current loop
 
     def v2_playbook_on_start(self, _playbook: Any) -> None:
         """Enable notes, so that tasks leave them."""
         notes.expect()
+        self._write(UNFINISHED)
 
     def _print(self, _result: Any, **_unused: Any) -> None:
         for told in notes.collect():
@@ -100,18 +105,49 @@ class CallbackModule(CallbackBase):
             for line in lines(told.changes, self.get_option("most_lines")):
                 self._display.display(f"  {only_looks}{line}", color="yellow" if told.changed else None)
 
-    v2_runner_on_ok = v2_runner_on_failed = v2_runner_item_on_ok = v2_runner_item_on_failed = _print
+    v2_runner_on_ok = v2_runner_item_on_ok = _print
 
-    def v2_playbook_on_stats(self, _stats: Any) -> None:
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        """Record the failure of an item."""
+        self._print(result)
+        self._failed_items.setdefault(result._host.get_name(), []).append(_failure(result))
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Record the failure, unless the task ignores it."""
+        self._print(result)
+        host = result._host.get_name()
+        failed = self._failed_items.pop(host, None) or [_failure(result)]
+        if not ignore_errors:
+            self._failures.setdefault(host, []).append(failed)
+
+    v2_runner_on_unreachable = v2_runner_on_failed
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the Markdown file."""
+        failures = [one for host in self._failures for one in self._failures_of(host, stats)]
+        self._write(markdown(self._told, _is_check(), failures))
+
+    def _failures_of(self, host: str, stats: Any) -> list[Told]:
+        """The failures that made a host fail. Those before them were rescued or, of an unreachable host, ignored."""
+        final = stats.failures.get(host, 0) + stats.dark.get(host, 0)
+        return [one for failures in self._failures[host][-final:] for one in failures] if final else []
+
+    def _write(self, text: str) -> None:
         path = self.get_option("markdown_path")
         if not path:
             return
         try:
             held = files.read_text(path, "markdown_path")
-            writing.put(path, markdown(self._told, _is_check()), 0o644, held)
+            writing.put(path, text, 0o644, held)
         except (NatsSecurityError, OSError) as error:
             self._display.warning(f"natsops.security.reasons: markdown_path: {error}")
+
+
+def _failure(result: Any) -> Told:
+    """The failure of a task on one host. Ansible has removed the message from the result if `no_log` hides it."""
+    host, task = result._host.get_name(), result._task
+    error = str(result._result.get("msg") or result._result.get("reason") or "")
+    return Told(host, task.get_name(), task.action, bool(task.check_mode), False, True, (), "", error=error)
 
 
 def _is_check() -> bool:

@@ -17,6 +17,8 @@ from ansible_collections.natsops.security.plugins.module_utils.base.recognition 
 MOST_LINES = 100
 #: The maximum number of names in one line.
 _MOST_NAMES = 20
+#: The comment in Markdown until the run ends. It stays if something stops Ansible itself.
+UNFINISHED = "## NATS: the run did not end, so no changes are shown\n"
 _UNCHANGED = ("kept", "unchanged", "absent", "none", "")
 #: The first character of a line in Markdown, by action, as in a diff.
 _SIGNS = {"created": "+", "added": "+", "removed": "-", "extra": " "}
@@ -163,13 +165,20 @@ def summary_of(result: Mapping[str, Any]) -> str:
     return ", ".join(f"{count} {action}" for action, count in summary.items() if count)
 
 
-def markdown(told: Iterable[Told], is_check: bool) -> str:
-    """A comment on a merge request, in Markdown: the changes by task. With `is_check`, the whole run is in check mode, and they would be made."""
+def markdown(told: Iterable[Told], is_check: bool, failures: Iterable[Told] = ()) -> str:
+    """A comment on a merge request, in Markdown: the changes by task. With `is_check`, the whole run is in check mode, and they would be made.
+    `failures` made the run fail; those that are in `told` too are shown once."""
     every = [one for one in told if one.changes or one.failed or one.changed or one.warnings]
-    if not every:
-        return f"## NATS: nothing {'would change' if is_check else 'changed'}\n"
-    title = "## NATS: what would change" if is_check else "## NATS: what changed"
-    return "\n\n".join([title, *(_section(one, is_check) for one in every)]) + "\n"
+    noted = {(one.host, one.task, one.error) for one in every if one.failed}
+    failures = list(failures)
+    every += [one for one in failures if (one.host, one.task, one.error) not in noted]
+    if failures:
+        title = "the run failed, so not all changes are shown"
+    elif every:
+        title = "what would change" if is_check else "what changed"
+    else:
+        title = "nothing would change" if is_check else "nothing changed"
+    return "\n\n".join([f"## NATS: {title}", *(_section(one, is_check) for one in every)]) + "\n"
 
 
 def _section(one: Told, is_check: bool) -> str:

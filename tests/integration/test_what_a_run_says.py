@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 from support.plays import run_playbook
 
@@ -61,22 +63,30 @@ def tasks(folder: pathlib.Path, connections: int, users: list[str]) -> list[dict
     ]
 
 
-def test_a_run_says_what_changes_and_why_without_verbosity_and_with_no_log(play: Play, tmp_path: pathlib.Path) -> None:
-    inventory = tmp_path / "inventory"
-    inventory.write_text("localhost ansible_connection=local\n")
-    comment = tmp_path / "comment.md"
+def run_with_comment(
+    play: Play, hosts: str, tasks: list[dict[str, Any]], *arguments: str
+) -> tuple[int, str, pathlib.Path]:
+    """Run tasks with the callback reasons. Return the exit status, the output, and the path of the Markdown."""
+    comment = play.folder / "comment.md"
+    ssh = play.folder / "ssh"
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    ssh.chmod(0o755)
+    inventory = play.folder / "inventory"
+    inventory.write_text(
+        f"localhost ansible_connection=local\naway ansible_connection=ssh ansible_ssh_executable={ssh}\n"
+    )
+    playbook = play.folder / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": hosts, "gather_facts": False, "tasks": tasks}]))
     environment = play.environment(
         ANSIBLE_CALLBACKS_ENABLED="natsops.security.reasons", NATSOPS_REASONS_MARKDOWN=str(comment)
     )
+    status, output = run_playbook(str(playbook), *arguments, inventory=inventory, variables={}, environment=environment)
+    return status, output, comment
 
+
+def test_a_run_says_what_changes_and_why_without_verbosity_and_with_no_log(play: Play, tmp_path: pathlib.Path) -> None:
     def run(*arguments: str, **wanted: Any) -> tuple[str, str]:
-        playbook = tmp_path / "play.yml"
-        playbook.write_text(
-            yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks(tmp_path, **wanted)}])
-        )
-        status, output = run_playbook(
-            str(playbook), *arguments, inventory=inventory, variables={}, environment=environment
-        )
+        status, output, comment = run_with_comment(play, "localhost", tasks(tmp_path, **wanted), *arguments)
         assert status == 0, output
         return output, comment.read_text()
 
@@ -97,7 +107,65 @@ def test_a_run_says_what_changes_and_why_without_verbosity_and_with_no_log(play:
         "### `A failure to read` on `localhost`\n\n**The task failed.**\n\n- `expires_in: 'soon' is not a duration"
         in text
     )
-    assert not list((tmp_path / "home").rglob("natsops_security_reasons"))
+    assert not list((play.folder / "home").rglob("natsops_security_reasons"))
+
+
+def failing(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "ansible.builtin.assert": {"that": [False], "fail_msg": f"{name} failed"}, **more}
+
+
+UNDEFINED = {"name": "The store", "natsops.security.nats_store": {"definition": "{{ undefined_name }}"}}
+REFUSED = {"name": "A key", "natsops.security.nats_operator": {"name": "O", "key_path": "o.nk", "expires_in": "soon"}}
+RESCUED = {"name": "Try", "block": [failing("Rescued")], "rescue": [{"name": "Go on", "ansible.builtin.debug": {}}]}
+IGNORED = failing("Ignored", ignore_errors=True)
+UNREACHABLE = {"name": "Ping", "ansible.builtin.ping": {}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "tasks", "failures"),
+    [
+        ("localhost", [UNDEFINED], ["### `The store` on `localhost`\n\n**The task failed.**\n\n- `*undefined_name*"]),
+        (
+            "localhost",
+            [RESCUED, IGNORED, failing("Last")],
+            ["### `Last` on `localhost`\n\n**The task failed.**\n\n- `Last failed`\n"],
+        ),
+        ("localhost", [failing("Hidden", no_log=True)], ["### `Hidden` on `localhost`\n\n**The task failed.**\n"]),
+        (
+            "localhost",
+            [failing("Each", loop=["a", "b"])],
+            ["### `Each` on `localhost`\n\n**The task failed.**\n\n- `Each failed`*"] * 2,
+        ),
+        (
+            "localhost",
+            [REFUSED],
+            ["### `A key` on `localhost`\n\n**The task failed.**\n\n- `expires_in: 'soon' is not a duration*"],
+        ),
+        ("away", [UNREACHABLE], ["### `Ping` on `away`\n\n**The task failed.**\n\n- `*"]),
+        ("localhost", [RESCUED, IGNORED], []),
+        ("away", [{**UNREACHABLE, "ignore_unreachable": True}], []),
+    ],
+)
+def test_a_run_that_failed_never_says_that_nothing_would_change(
+    hosts: str, tasks: list[dict[str, Any]], failures: list[str], play: Play
+) -> None:
+    status, output, comment = run_with_comment(play, hosts, tasks, "--check")
+    title, *sections = comment.read_text().split("\n\n###")
+    if not failures:
+        assert (status, title) == (0, "## NATS: nothing would change\n"), output
+        return
+    assert status != 0
+    assert title == "## NATS: the run failed, so not all changes are shown"
+    assert len(sections) == len(failures), sections
+    for section, wanted in zip(sections, failures, strict=True):
+        assert fnmatch.fnmatchcase(f"###{section}", wanted), section
+
+
+def test_a_run_that_ansible_stops_leaves_no_comment_of_an_earlier_run(play: Play) -> None:
+    assert run_with_comment(play, "localhost", [])[2].read_text() == "## NATS: nothing changed\n"
+    status, output, comment = run_with_comment(play, "{{ undefined_name }}", [])
+    assert status != 0, output
+    assert comment.read_text() == "## NATS: the run did not end, so no changes are shown\n"
 
 
 def test_a_reviewer_reads_names_signatures_and_who_is_cut_off(play: Play, tmp_path: pathlib.Path) -> None:
@@ -111,23 +179,10 @@ def test_a_reviewer_reads_names_signatures_and_who_is_cut_off(play: Play, tmp_pa
         return {"name": "The store", "natsops.security.nats_store": options, "no_log": True}
 
     def comment(roles: list[str], signed_by: str, *arguments: str) -> str:
-        path = tmp_path / "comment.md"
-        environment = {"ANSIBLE_CALLBACKS_ENABLED": "natsops.security.reasons", "NATSOPS_REASONS_MARKDOWN": str(path)}
-        playbook = tmp_path / "play.yml"
-        tasks = [store(roles, signed_by)]
-        playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-        status, output = run_playbook(
-            str(playbook),
-            *arguments,
-            inventory=inventory,
-            variables={},
-            environment=play.environment(**environment),
-        )
+        status, output, path = run_with_comment(play, "localhost", [store(roles, signed_by)], *arguments)
         assert status == 0, output
         return path.read_text()
 
-    inventory = tmp_path / "inventory"
-    inventory.write_text("localhost ansible_connection=local\n")
     comment(["main", "second"], "main")
     roles = json.loads((tmp_path / "stores/ACME/.natsops/roles.json").read_text())
     (keys,) = (named for named in roles.values() if "second" in named)
