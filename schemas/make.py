@@ -6,11 +6,12 @@ the schema of the roles' variables, from their argument specs.
 `make schema` writes these files. For each option of the document the schema accepts what the module reads, and nothing else, with these exceptions, which
 JSON Schema cannot express: dates that do not exist (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
 (1000ms), the checksums of public keys, and a whole number written as 1.0. The rules of NATS for values, such as subjects, and across options are not in
-it.
+it. The schema of the variables knows the names of nats-server's settings in lower case only, and does not check the syntax of URLs and ports below -1.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import pathlib
@@ -440,9 +441,10 @@ def _with_templates(schema: Schema) -> Schema:
     return found
 
 
-def _variable(option: dict[str, Any]) -> Schema:
-    """The schema of an option of a role's argument specs: the values that Ansible accepts for its type."""
+def _variable(option: dict[str, Any], path: str) -> Schema:
+    """The schema of an option of a role's argument specs: the values that Ansible accepts for its type, and of these what the modules accept."""
     kind = option.get("type", "str")
+    options = _found(_options_of_modules(), path) or option.get("options")
     schema: Schema = {
         "bool": {"$ref": "#/$defs/boolean"},
         "int": {"anyOf": [{"type": "integer"}, _trimmed("[+-]?[0-9]+")]},
@@ -452,18 +454,117 @@ def _variable(option: dict[str, Any]) -> Schema:
     if "choices" in option and kind in ("str", "int"):
         schema = {"enum": [*option["choices"], *(map(str, option["choices"]) if kind == "int" else ())]}
     if kind == "list":
-        schema["items"] = _variable(
-            {**option, "type": option.get("elements", "str"), "default": None, "description": ""}
-        )
+        item = {"type": option.get("elements", "str"), "default": None, "description": "", "options": options}
+        schema["items"] = _variable({**option, **item}, path + "[]")
         if "choices" in option:
             schema["items"] = {"enum": option["choices"]}
-    elif "options" in option:
-        inner = {name: _variable(one) for name, one in option["options"].items()}
-        schema = _object(inner, [name for name, one in option["options"].items() if one.get("required")])
+    elif options:
+        inner = {name: _variable(one, f"{path}.{name}") for name, one in options.items()}
+        schema = _object(inner, [name for name, one in options.items() if one.get("required")])
+    schema = _found(_kinds_of_variables(), path) or schema
     told = {"description": _plain(option["description"])} if option.get("description") else {}
     if option.get("default") is not None:
         told["default"] = option["default"]
     return {**told, **(schema if option.get("required") else _or_null(schema))}
+
+
+def _found(table: dict[str, Any], path: str) -> Any:
+    """What a table with patterns of paths has for a path, or None."""
+    return next((found for pattern, found in table.items() if re.fullmatch(pattern, path)), None)
+
+
+@functools.cache
+def _options_of_modules() -> dict[str, dict[str, Any]]:
+    """The options of dictionaries that a role passes to a module, by patterns of the variables' paths."""
+    store = importlib.import_module("ansible_collections.natsops.security.plugins.modules.nats_store")
+    return {
+        r"\w+_signers": _core("tasks.signer_options").signers_spec()["signers"]["options"],
+        r"operator_cluster": _core("tasks.running").running_spec()["cluster"]["options"],
+        r"operator_rotations": yaml.safe_load(store.DOCUMENTATION)["options"]["rotations"]["suboptions"],
+    }
+
+
+@functools.cache
+def _kinds_of_variables() -> dict[str, Schema]:
+    """The schemas of variables that are only texts, numbers or dictionaries in their argument specs, by patterns of their paths."""
+    blocks = ("tls", "resolver_tls", "gateway", "leafnodes", "websocket", "mqtt", "jetstream")
+    modes = {"enum": [mode for mode in range(0o1000) if not mode & 0o133]}
+    return {
+        r"\w+_(?:lock|connect)_timeout|(?:rebuild|report|resolver)_timeout|\w+_signers\[\]\.timeout": _DURATION,
+        r"server_lame_duck_\w+|server_resolver\.(?:interval|timeout|ttl)": _DURATION_OF_GO,
+        r"server_cluster\.(?:ping_interval|write_deadline)": _DURATION_OF_GO,
+        r"server_port|server_(?:cluster|monitoring)\.port": _any_of(*_integer(-1, 65535)),
+        r"server_cluster\.tls": _settings("tls"),
+        **{f"server_{block}": _settings(block) for block in blocks},
+        r"credentials_users\[\]\.claims": _object(
+            {**claims_schema(_core("claims").User)["properties"], **_policy()}, []
+        ),
+        r"credentials_users\[\]\.mode": _any_of(modes, _whole("(?:0[oO])?0*(?:[0246][04][04]|[04]?[04])")),
+    }
+
+
+# ---- the settings of nats-server
+
+_DURATION: Schema = {"$ref": "#/$defs/duration"}
+_DURATION_OF_GO: Schema = {"$ref": "#/$defs/duration of nats-server"}
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_NUMBER = "-?[0-9]{1,19}"
+
+
+def _go_duration() -> Schema:
+    part = _core("base.go_syntax")._DURATION_PART.pattern.replace("(", "(?:")
+    return _any_of({"const": 0}, _whole(f"[-+]?(?:0|(?:{part})+)"), examples=["30s", "1h30m"])
+
+
+def _kinds_of_settings() -> dict[str, Schema]:
+    words = _whole(*map(_without_case, _core("server.settings")._WRITTEN_FLAGS))
+    whole = _any_of({"type": "integer"}, _whole(_NUMBER))
+    duration = _any_of({"type": "integer"}, _DURATION_OF_GO)
+    size = ("[+-]?[0-9]{1,18}[KMGT]", "", "[0-9]{1,12} ?[kKmMgGtT][iI][bB]")
+    return {
+        "any": {},
+        "text": _TEXT,
+        "texts": _any_of(_TEXT, _TEXTS),
+        "flag": _any_of({"type": "boolean"}, words),
+        "whole": whole,
+        "port": _any_of({"type": "integer", "maximum": 65535}, _whole("-1", f"0{{0,14}}{_up_to(65535)}")),
+        "duration": duration,
+        "exact duration": duration,
+        "seconds": _any_of({"type": "number"}, _whole(_NUMBER), _DURATION_OF_GO),
+        "size": _any_of({"type": "integer"}, _whole(_NUMBER, *size)),
+        "policy": _whole(*map(_without_case, _core("server.settings")._AFTER_A_SLOW_WRITE)),
+        "url": _TEXT,
+        "urls": _TEXTS,
+        "url or urls": _any_of(_TEXT, _TEXTS),
+    }
+
+
+def _settings(block: str) -> Schema:
+    """The schema of a block of nats-server's configuration. Blocks that have the same settings at every place are under `$defs`."""
+    shared = block.rpartition(".")[2]
+    if block not in _core("server.settings")._BLOCKS and shared in _core("server.settings")._SHARED:
+        return {"$ref": f"#/$defs/block {shared}"}
+    return _block(block)
+
+
+def _block(block: str) -> Schema:
+    """The names of settings that the server knows in a block, with the kinds of their values."""
+    settings = _core("server.settings")
+    kinds = settings._kinds(block)
+    if kinds is None:
+        return {"type": "object"}
+    simple, found = _kinds_of_settings(), dict[str, Schema]()
+    for name, kind in kinds.items():
+        inner = settings._path(name, block)
+        if kind == "map":
+            found[name] = _or_null(_settings(inner))
+        elif kind == "maps":
+            found[name] = _or_null({"type": "array", "items": _settings(inner + "[]")})
+        else:
+            schema = simple["port" if name == "port" else kind]
+            found[name] = _or_null(schema) if schema else schema
+    return _object(found, [])
 
 
 def variables_schema() -> Schema:
@@ -472,18 +573,19 @@ def variables_schema() -> Schema:
     definition = {word: document[word] for word in ("type", "properties", "required", "additionalProperties")}
     variables: dict[str, Schema] = {}
     for name, option in role_variables():
-        found = _variable(option)
+        found = _variable(option, name)
         if name.endswith("_definition"):
             found = {"description": found["description"], **_or_null({"anyOf": [definition]})}
         variables[name] = _or_template(found)
-    kinds = {name: _or_template(kind) for name, kind in document["$defs"].items()}
+    blocks = {f"block {name}": _block(name) for name in _core("server.settings")._SHARED}
+    kinds = {**document["$defs"], "duration of nats-server": _go_duration(), **blocks}
     return {
         "$schema": document["$schema"],
         "title": "Variables of the roles of natsops.security",
         "description": "A file of variables, of a group or of a host.",
         "type": ["object", "null"],
         "properties": variables,
-        "$defs": {**kinds, "template": _TEMPLATE},
+        "$defs": {**{name: _or_template(kind) for name, kind in kinds.items()}, "template": _TEMPLATE},
     }
 
 

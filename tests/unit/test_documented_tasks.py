@@ -42,16 +42,19 @@ def documented() -> dict[str, list[Any]]:
 DOCUMENTED = documented()
 
 
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield all dictionaries, at any depth."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from mappings(item)
+
+
 def tasks(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the tasks of this collection's modules, at any depth."""
-    if isinstance(value, list):
-        for item in value:
-            yield from tasks(item)
-    elif isinstance(value, dict):
-        if any(f"{PREFIX}{module}" in value for module in MODULES):
-            yield value
-        else:
-            yield from tasks(list(value.values()))
+    """Yield the tasks of this collection's modules."""
+    for mapping in mappings(value):
+        if "name" in mapping and any(f"{PREFIX}{module}" in mapping for module in MODULES):
+            yield mapping
 
 
 def problems(task: dict[str, Any]) -> list[str]:
@@ -90,6 +93,12 @@ def with_templates(option: dict[str, Any], value: Any) -> dict[str, Any]:
 def test_documented_tasks_are_those_that_modules_accept(place: str) -> None:
     for task in tasks(DOCUMENTED[place]):
         assert problems(task) == [], task.get("name")
+
+
+@pytest.mark.parametrize("place", DOCUMENTED)
+def test_documented_variables_are_those_that_roles_accept(place: str) -> None:
+    for mapping in mappings(DOCUMENTED[place]):
+        assert [f"{error.json_path}: {error.message}" for error in VARIABLES.iter_errors(mapping)] == []
 
 
 def test_every_module_is_documented_by_a_task() -> None:
