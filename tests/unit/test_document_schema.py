@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import pathlib
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from support.schemas import make, named_schema
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, SigningKey, User
 from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import Kind
@@ -31,11 +31,6 @@ from ansible_collections.natsops.security.plugins.module_utils.store.document im
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOW = 1_800_000_000
 
-_spec = importlib.util.spec_from_file_location("make_schema", ROOT / "schemas" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
 SCHEMA = json.loads(make.SCHEMA.read_text())
 
 
@@ -289,24 +284,24 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
+#: Documents that users read, copy and edit.
+DOCUMENTS = ("examples/document/acme.yml", "examples/project/acme.yml", "playbooks/files/quickstart_document.yml")
+
+
 def documents() -> dict[str, Any]:
-    found = {
-        "enforcement": yaml.safe_load((ROOT / "tests/enforcement/operator.yml").read_text()),
-        "document": yaml.safe_load((ROOT / "examples/document/acme.yml").read_text()),
-    }
-    for name in ("group-variables", "cluster"):
-        variables = yaml.safe_load((ROOT / f"examples/{name}/group_vars/nats.yml").read_text())
-        found[name] = variables["operator_definition"]
+    found = {path: yaml.safe_load((ROOT / path).read_text()) for path in ("tests/enforcement/operator.yml", *DOCUMENTS)}
+    for path in sorted((ROOT / "examples").glob("**/group_vars/**/*.yml")):
+        variables = yaml.safe_load(path.read_text())
+        if "operator_definition" in variables:
+            found[str(path.relative_to(ROOT))] = variables["operator_definition"]
     return found
 
 
-@pytest.mark.parametrize("name", ["enforcement", "document", "group-variables", "cluster"])
+@pytest.mark.parametrize("name", documents())
 def test_documents_of_this_repository_are_valid(name: str) -> None:
     assert [f"{error.json_path}: {error.message}" for error in validator().iter_errors(documents()[name])] == []
 
 
-def test_examples_name_the_schema() -> None:
-    first = (ROOT / "examples/document/acme.yml").read_text().splitlines()[0]
-    assert first.startswith("# yaml-language-server: $schema=")
-    path = first.partition("$schema=")[2]
-    assert (ROOT / "examples/document" / path).resolve() == make.SCHEMA
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_documents_for_users_name_the_schema(path: str) -> None:
+    assert named_schema(ROOT / path) == make.SCHEMA

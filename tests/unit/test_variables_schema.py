@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -16,23 +15,18 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from checkout import ROOT
 from jsonschema import Draft202012Validator
 from support.declarations import options_of
+from support.schemas import make, named_schema
 
 from ansible_collections.natsops.security.plugins.module_utils.base import go_syntax, units
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.credentials import requests
 from ansible_collections.natsops.security.plugins.module_utils.server import settings
 
-_spec = importlib.util.spec_from_file_location("make_schema", ROOT / "schemas" / "make.py")
-assert _spec is not None
-assert _spec.loader is not None
-make = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make)
-
 SCHEMA = json.loads(make.VARIABLES.read_text())
 VALID = Draft202012Validator(SCHEMA)
 #: The variables that the schema file contains. A test below verifies that the file is complete.
 VARIABLES = {name: option for name, option in make.role_variables() if name in SCHEMA["properties"]}
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*/group_vars/*.yml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("**/group_vars/**/*.yml"))
 #: Values of every type, as people write them in YAML.
 VALUES: list[Any] = [True, "yes", "maybe", 0, 5, "5", -1, 1.5, "text", "", [], ["a"], [1], [{}], [[]], {}, {"a": 1}]
 #: Durations, ports, modes, sizes and words, as nats-server or this collection writes them, and mistakes in them.
@@ -80,12 +74,10 @@ def test_the_file_is_up_to_date() -> None:
     assert make.VARIABLES.read_text() == make.texts()[make.VARIABLES], "run `make schema`"
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples_are_valid_and_name_the_schema(path: Any) -> None:
-    text = path.read_text()
-    assert problems(yaml.safe_load(text)) == []
-    named = text.splitlines()[0].partition("# yaml-language-server: $schema=")[2]
-    assert (path.parent / named).resolve() == make.VARIABLES
+    assert problems(yaml.safe_load(path.read_text())) == []
+    assert named_schema(path) == make.VARIABLES
 
 
 def test_what_the_schema_accepts_ansible_accepts() -> None:
