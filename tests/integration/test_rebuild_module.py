@@ -363,6 +363,12 @@ class Adopting:
         assert status == 0, output
         return str(output)
 
+    @property
+    def origin(self) -> list[str]:
+        """The comment of the document after that for editors and yamllint."""
+        head = self.document.read_text().splitlines()
+        return [line for line in head if line.startswith("# ") and "yaml" not in line]
+
 
 def test_playbook_adopts_loose_files(disk: Disk, play: Play) -> None:
     place = {"adopt_stores_dir": disk.place["stores_dir"], "adopt_keys_dir": disk.place["keys_dir"]}
@@ -374,6 +380,10 @@ def test_playbook_adopts_loose_files(disk: Disk, play: Play) -> None:
     adopting.run()
     adopted = yaml.safe_load(adopting.document.read_text())
     assert [account["name"] for account in adopted["accounts"]] == ["APP", "PARTNER", "SYS"]
+    assert adopting.origin == [
+        f"# Taken from the store ACME in {place['adopt_stores_dir']}/ACME, which was created from:",
+        f"#   {disk.folder}",
+    ]
     disk.site.keep("store", src=str(adopting.document), **disk.place)
     assert "changed=0 " in Adopting(play, place).run("--check")
 
@@ -446,6 +456,30 @@ def test_store_is_rebuilt_from_a_live_server_its_keystore_and_creds(live: Live) 
     assert [entity["kind"] for entity in adopted["entities"] if entity["action"] != "kept"] == ["store"]
     assert live.files == live.lost
     site.keep("store", **live.store)
+
+
+def users_of(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of the users by the account of a document."""
+    return {account["name"]: sorted(user["name"] for user in account["users"]) for account in document["accounts"]}
+
+
+def test_playbook_adopts_a_live_server(live: Live, play: Play) -> None:
+    place = {"adopt_stores_dir": live.place["stores_dir"], "adopt_keys_dir": live.place["keys_dir"]}
+    sources = {
+        "rebuild_servers": [live.server.url],
+        "rebuild_creds_path": live.task["creds_path"],
+        "rebuild_paths": [str(live.creds)],
+        "rebuild_operator": live.operator,
+    }
+    adopting, before = Adopting(play, {**sources, **place}), live.files
+    adopting.run("--check")
+    assert live.files == before
+    assert not adopting.document.exists()
+    adopting.run()
+    assert adopting.origin[1:] == [f"#   {live.server.url}", f"#   {live.creds}"]
+    assert users_of(yaml.safe_load(adopting.document.read_text())) == users_of(DOCUMENT)
+    live.site.keep("store", src=str(adopting.document), **live.place)
+    assert "changed=0 " in adopting.run()
 
 
 def test_users_without_creds_are_lost_and_nothing_else(live: Live) -> None:
