@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -94,6 +95,14 @@ def test_awx_runs_playbooks_that_the_project_has() -> None:
     survey = json.loads((ROOT / "examples/awx" / templates["NATS revoke"]["survey"]).read_text())
     playbook = (ROOT / "playbooks/revoke.yml").read_text()
     assert all(f"{question['variable']} | default" in playbook for question in survey["spec"])
+
+
+def test_execution_environment_has_an_ansible_core_that_the_collection_supports() -> None:
+    environment = yaml.safe_load((ROOT / "examples/awx/execution-environment.yml").read_text())
+    oldest, newest = re.findall(r"ansible-core 2\.(\d+) to 2\.(\d+)", (ROOT / "README.md").read_text())[0]
+    assert yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["requires_ansible"] == f">=2.{oldest}.0"
+    wanted = environment["dependencies"]["ansible_core"]["package_pip"]
+    assert wanted == f"ansible-core>=2.{oldest},<2.{int(newest) + 1}"
 
 
 def test_key_that_is_in_variables_twice_is_an_error_in_the_project(tmp_path: pathlib.Path) -> None:
