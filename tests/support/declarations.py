@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from typing import Any
 from unittest import mock
@@ -19,7 +20,7 @@ class Declared(Exception):
 
 
 def declared(name: str) -> dict[str, Any]:
-    """Return the arguments with which a module creates its AnsibleModule."""
+    """Return the arguments with which a module creates its AnsibleModule. They are a copy, because validation fills in defaults."""
     collection = "ansible_collections.natsops.security.plugins."
     module = importlib.import_module(f"{collection}modules.{name}")
     task = importlib.import_module(f"{collection}module_utils.tasks.task")
@@ -31,7 +32,7 @@ def declared(name: str) -> dict[str, Any]:
         try:
             module.main()
         except Declared as caught:
-            arguments: dict[str, Any] = caught.args[0]
+            arguments: dict[str, Any] = copy.deepcopy(caught.args[0])
             return arguments
     raise AssertionError(f"{name} makes no module")
 

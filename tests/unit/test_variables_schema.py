@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -55,7 +56,8 @@ WRITTEN: list[Any] = [
 def ansible_refuses(name: str, option: dict[str, Any], value: Any) -> bool:
     """Return whether the argument spec of a role refuses a value of a variable."""
     try:
-        return bool(ArgumentSpecValidator({name: option}).validate({name: value}).error_messages)
+        # Validation fills in defaults, in the spec too.
+        return bool(ArgumentSpecValidator({name: copy.deepcopy(option)}).validate({name: value}).error_messages)
     except TypeError:  # raised for a string or a number in place of a dictionary with suboptions
         return True
 
