@@ -59,6 +59,8 @@ options:
       - The configuration also has to suit the host. It is refused if the server could not write its pid file, its log, its accounts or JetStream's store as
         O(service_user), if an address is not one of the host, or if another program than a nats-server listens on a port. In check mode, a file or folder
         that could not be written is only a warning, because an earlier task may create it.
+      - Without O(config_dir) the configuration is for another host, so it only has to pass C(nats-server -t). That reads certificates and included files, which
+        have to exist on this host too.
       - If omitted, only the rules of this module are applied.
     type: path
   service_user:
@@ -353,6 +355,7 @@ EXAMPLES = r"""
     operator: "{{ operator_material }}"
     resolver: {type: memory}
     monitoring: {host: 0.0.0.0}
+    binary_path: /usr/local/bin/nats-server
     return_content: true
   register: configuration
   no_log: true
@@ -381,8 +384,8 @@ needs:
   type: str
   sample: reload
 validated:
-  description: Whether the server at O(binary_path) accepted the configuration. It validates only changes.
-  returned: success with O(config_dir)
+  description: Whether the server at O(binary_path) accepted the configuration. With O(config_dir), it validates only changes.
+  returned: success with O(config_dir) or O(binary_path)
   type: bool
 digest:
   description: The digest of the configuration, as C(nats-server -t) prints it; null if this module cannot read the additions of the site.

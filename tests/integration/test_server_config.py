@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
+from checkout import ROOT
 from support.plays import Play
 from support.ports import free_ports
 from support.server_cases import ALONE, CLUSTER, Kit, Options
@@ -379,6 +381,47 @@ def test_content_is_what_the_files_say_and_is_returned_on_request(kit: Kit, tmp_
     (folder / "nats-server.conf").write_text(content)
     assert read_by_the_server(folder)
     assert "max_subs: 7" in content
+
+
+@pytest.mark.server
+def test_server_is_asked_about_a_configuration_for_another_host_too(kit: Kit) -> None:
+    elsewhere = {"listen": "192.0.2.1", "data_dir": "/no/such/folder"}
+    inline = {name: value for name, value in options(kit, **elsewhere).items() if name != "config_dir"}
+    result = kit.site.run("server_config", **inline)
+    assert result["validated"]
+    secret = {"cluster": {**CLUSTER, "authorization": {"user": "route", "password": "not-to-be-seen"}}}
+    message = kit.site.refuse("server_config", **{**inline, **secret}, leafnodes={"min_version": "soon"})
+    assert f"{SERVER} does not accept the new configuration: " in message
+    assert "invalid leafnode's minimum version" in message
+    assert "not-to-be-seen" not in message
+
+
+@pytest.mark.server
+def test_examples_for_kubernetes_have_a_configuration_that_the_server_takes(
+    kit: Kit, play: Play, tmp_path: pathlib.Path
+) -> None:
+    documentation = yaml.safe_load((ROOT / "plugins/filter/nats_server_config.yml").read_text())
+    tasks = [
+        {"name": task["name"], "vars": task["vars"], "ansible.builtin.debug": {"msg": task[module]}}
+        for task in yaml.safe_load(documentation["EXAMPLES"])
+        for module in task
+        if module.startswith("kubernetes.core.")
+    ]
+    assert len(tasks) == 2
+    played = play(tasks, operator_material=kit.operator())
+    assert played.returncode == 0, played.output
+    for number, task in enumerate(tasks):
+        (text,) = values_of(played.tasks[task["name"]]["msg"], "nats.conf")
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "nats-server.conf").write_text(text)
+        assert read_by_the_server(folder)
+
+
+def values_of(value: Any, wanted: str) -> list[Any]:
+    """The values of a key, at any depth of dictionaries."""
+    found = [value[wanted]] if wanted in value else []
+    return found + [one for inner in value.values() if isinstance(inner, dict) for one in values_of(inner, wanted)]
 
 
 def test_filter_makes_the_same_text_and_refuses_the_same(kit: Kit, play: Play) -> None:

@@ -92,8 +92,14 @@ def _hides(change: Change) -> bool:
 # ---- testing with the server
 
 
+def refuse_unreadable(configuration: Configuration, judge: Program) -> None:
+    """NatsSecurityError if the installed server cannot read the configuration of another host. It is not started, as it has other addresses."""
+    files_of_it = {SITE: EMPTY_SITE, **configuration.files}
+    refuse_unfit(configuration, [Change(name, None, text) for name, text in files_of_it.items()], "", judge)
+
+
 def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder: str, judge: Program) -> None:
-    """NatsSecurityError if the installed server cannot read the new configuration, or does not start with it. All temporary files are removed."""
+    """NatsSecurityError if the installed server cannot read the new configuration, or does not start with it in its folder. All temporary files are removed."""
     with _staged(changes, folder) as staged:
         trial = os.path.join(staged, _TRIAL)
         _write(trial, _trial_text(configuration, staged))
@@ -102,14 +108,15 @@ def refuse_unfit(configuration: Configuration, changes: Sequence[Change], folder
         where = folder if files.is_folder(folder) else staged  # the base of relative paths
         verdict = program.read(judge, trial, where)
         what = "does not accept"
-        if not verdict.refusal:
+        if folder and not verdict.refusal:
             verdict = program.start(judge, trial, os.path.join(staged, "trial.log"), where)
             what = "does not start with"
         if verdict.refusal:
             known = [*configuration.secret_values, *_site_secrets(changes)]
             message = secrets.hidden_message(verdict.refusal.replace(staged + "/", ""), known)
+            kept = f", so that of {folder} is kept" if folder else ""
             raise NatsSecurityError(
-                f"{judge.binary} {what} the new configuration, so that of {folder} is kept: {message.replace(_TRIAL, MAIN)}"
+                f"{judge.binary} {what} the new configuration{kept}: {message.replace(_TRIAL, MAIN)}"
             )
 
 

@@ -78,6 +78,9 @@ def write_configuration(module: CarefulModule) -> dict[str, Any]:
     if folder is not None:
         with lock_folders([folder], _LOCK_TIMEOUT):
             result.update(_write(module, configuration, judge))
+    elif judge is not None and params["operator"]["jwt"] is not None:
+        placing.refuse_unreadable(configuration, judge)
+        result["validated"] = True
     return result
 
 
