@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import re
 from typing import Any
 
-import yaml
-
 _ROLES = "natsops.security."
+#: Has the documented variables of all roles. Some roles also use variables of others.
+_SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "schemas/variables.schema.json"
 _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", "one of the following is required: ", "One of ")
 
 
@@ -44,17 +45,26 @@ def _variables(task: Any) -> dict[str, str]:
     role = task._role.get_name(include_role_fqcn=True) if task._role is not None else ""
     if not role.startswith(_ROLES):
         return {}
-    given = (task.get_ds() or {}).get(task.action) or {}
-    specs = yaml.safe_load((pathlib.Path(task._role._role_path) / "meta/argument_specs.yml").read_text("utf-8"))
-    documented = {name for entry in specs["argument_specs"].values() for name in entry.get("options") or ()}
-    return variables_of(given, documented, role.rpartition(".")[2] + "_")
+    documented = json.loads(_SCHEMA.read_text("utf-8"))["properties"]
+    return variables_of(_given(task), set(documented), role.rpartition(".")[2] + "_")
+
+
+def _given(task: Any) -> dict[str, Any]:
+    """The options of a task as its role has them, before templating. Those in its `module_defaults` may be a variable of the role."""
+    written = task.get_ds() or {}
+    defaults = (written.get("module_defaults") or {}).get(task.action) or {}
+    if isinstance(defaults, str):
+        defaults = task._role.get_vars().get(defaults.strip("{} ")) or {}
+    return {**defaults, **(written.get(task.action) or {})}
 
 
 def variables_of(given: dict[str, Any], documented: set[str], prefix: str) -> dict[str, str]:
-    """The documented variable in the value of each option, by option. If there are several, it is the one with the name of the option, or none."""
+    """The documented variable in the value of each option, by option. If there are several, it is the one with the name of the option, or none. A variable
+    that a template only tests, before `ternary`, does not count."""
     found = {}
     for option, value in given.items():
-        names = documented.intersection(re.findall(r"\w+", value)) if isinstance(value, str) else set()
+        taken = value.rpartition("ternary(")[2] if isinstance(value, str) else ""
+        names = documented.intersection(re.findall(r"\w+", taken))
         alike = {prefix + option} & names or names
         if len(alike) == 1:
             found[option] = alike.pop()
@@ -62,16 +72,16 @@ def variables_of(given: dict[str, Any], documented: set[str], prefix: str) -> di
 
 
 def with_variables(message: str, variables: dict[str, str]) -> str:
-    """The message with options replaced by variables, at the beginning of lines and in lists of options."""
-    if message.startswith(_ABOUT_SEVERAL):
+    """The message with options replaced by variables: at the beginning of lines and in lists of options. Within sentences, only options with an underscore are
+    replaced, because the others are words too."""
+    about_several = message.startswith(_ABOUT_SEVERAL)
+    if about_several:
         message = message.replace(", _vault", "")  # an internal option of nats_store and its action plugin
-    if not variables:
-        return message
-    options = "|".join(map(re.escape, sorted(variables, key=len, reverse=True)))
-
-    def name(found: re.Match[str]) -> str:
-        return variables[found[0]]
-
-    if message.startswith(_ABOUT_SEVERAL):
-        return re.sub(rf"\b(?:{options})\b", name, message)
-    return re.sub(rf"(?m)^(?:{options})(?=[\[.: ])", name, message)
+    options = sorted(variables, key=len, reverse=True)
+    unmistakable = [option for option in options if about_several or "_" in option]
+    for pattern, replaced in ((r"^(?:{})(?=[\[.: ])", options), (r"(?<![\w./'-])(?:{})(?![\w/'-]|\.\w)", unmistakable)):
+        if replaced:
+            message = re.sub(
+                "(?m)" + pattern.format("|".join(map(re.escape, replaced))), lambda found: variables[found[0]], message
+            )
+    return message

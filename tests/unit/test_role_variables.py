@@ -59,3 +59,11 @@ def test_only_documented_variables_are_named() -> None:
 def test_without_a_role_options_stay() -> None:
     assert with_variables("src: there is no file a.yml.", {}) == "src: there is no file a.yml."
     assert with_variables("one of the following is required: definition, src, _vault", {}).endswith("definition, src")
+
+
+def test_options_within_sentences_are_named_unless_they_may_be_words_or_names() -> None:
+    variables = {"cut_off": "operator_cut_off", "store": "operator_store"}
+    message = "APP: set cut_off: true in the task; the store '/a/cut_off', accounts[0].cut_off and cut_off.jwt stay."
+    assert with_variables(message, variables) == message.replace("set cut_off", "set operator_cut_off")
+    taken = variables_of({"signer": "{{ role_x | ternary(omit, role_y) }}"}, {"role_x", "role_y"}, "role_")
+    assert taken == {"signer": "role_y"}

@@ -9,6 +9,7 @@ from typing import Any, Callable, NamedTuple
 from ..base.errors import NatsSecurityError
 from .attributes import set_attributes
 from .task import CarefulModule
+from .tokens import check_folder
 
 #: The largest report that is read, in bytes. A report of 10,000 findings has about 10 MB.
 MAX_REPORT = 512 * 1024 * 1024
@@ -51,6 +52,7 @@ def _diff(path: str, report: ReportFile, old: str | None) -> dict[str, str]:
 
 def _old(module: CarefulModule, report: ReportFile) -> str | None:
     path = module.params[report.option]
+    check_folder(module, path, report.option)
     old = module.snapshot.read(path, f"{report.option}: what is there", MAX_REPORT)
     if old is not None and old.strip() and not report.is_one(old):
         raise NatsSecurityError(
