@@ -40,7 +40,8 @@ options:
     description:
       - The seed file of the system account, or of one of its signing keys. With it, a user is created for this task, in memory only, which is valid
         for two minutes and has no more permissions than the task needs. It is replaced in time if the task takes longer.
-      - A folder is searched for the seed, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore.
+      - A folder is searched for the seed, as C(PUBLICKEY.nk) in it or where nsc keeps it in its keystore. If it has the seeds of several keys, and servers
+        refuse the user of one of them, because they have an earlier JWT of the system account, another one is used.
     type: path
   system_signer_seed:
     description:

@@ -60,7 +60,8 @@ options:
     type: dict
   issuers:
     description:
-      - Public keys of signing keys. Connections with a JWT that one of them signed are selected.
+      - Public keys of signing keys. Connections with a JWT that one of them signed are selected, except that of the task itself if it connects as a
+        temporary user.
     type: list
     elements: str
   identity_keys:

@@ -121,7 +121,8 @@ def new_inbox(prefix: str = "_INBOX") -> str:
 class TemporaryUser:
     """A temporary user of the system account: created when it is needed, restricted to the subjects that are needed, and valid for a short time.
 
-    Calling it returns a Login with a new user.
+    Calling it returns a Login with a new user. The servers may have an earlier JWT of the system account, which lacks the key that signs it: then one of
+    `others` signs it.
     """
 
     signer: KeyPair = dataclasses.field(repr=False)
@@ -131,6 +132,12 @@ class TemporaryUser:
     subjects: tuple[str, ...]
     lifetime: int = LIFETIME
     listens: tuple[str, ...] = ()  # what it may subscribe to in addition to its inbox
+    others: tuple[KeyPair, ...] = dataclasses.field(default=(), repr=False)
+
+    @property
+    def alternatives(self) -> list[TemporaryUser]:
+        """The same user, signed by each of the other keys."""
+        return [dataclasses.replace(self, signer=pair, others=()) for pair in self.others]
 
     def __call__(self) -> Login:
         """A new key pair, and a JWT for it that is valid from now on."""
@@ -317,6 +324,7 @@ class Connection:
         self._options = options
         self._addresses = options.addresses
         self._tls = options.channel_tls(self._addresses)
+        self._login = options.login
         self._client: Any = None
         self._channel: Channel | None = None
         self._renew_at: float | None = None
@@ -326,6 +334,8 @@ class Connection:
         self._serial = 0
         self._host = ""
         self.renewals = 0
+        #: The public key of the temporary user that it is connected as; "" for another user.
+        self.temporary_key = ""
         #: Whether the server reported no responders for the last request.
         self.nobody_listens = False
 
@@ -352,7 +362,7 @@ class Connection:
     @property
     def user(self) -> Claims:
         """The claims of the connecting user."""
-        return codec.decode(self._options.login().jwt)
+        return codec.decode(self._login().jwt)
 
     @property
     def account(self) -> str:
@@ -365,24 +375,38 @@ class Connection:
         missing = nats_problem()
         if missing:
             raise NatsSecurityError(missing)
-        login = self._options.login()
         problems = []
         for address in self._addresses:
-            try:
-                await asyncio.wait_for(self._connect(address, login), self._options.connect_timeout)
-            except (NatsSecurityError, OSError, asyncio.TimeoutError, nats.errors.Error) as error:
-                reason = say(error, self._channel, self._options.connect_timeout)
-                problems.append(f"{address.shown}: {reason}")
-                await self.close()
-                continue
-            self._lost = False
-            self._renew_at = login.renew_at
-            self._host = address.host
-            return
+            reason = await self._open(address)
+            if not reason:
+                return
+            problems.append(f"{address.shown}: {reason}")
         raise NatsSecurityError(
             "No server could be connected to. "
             + " ".join(text if text.endswith("?") else f"{text.rstrip('.')}." for text in problems)
         )
+
+    async def _open(self, address: Address) -> str:
+        """Connect to a server. Returns why that is not possible, "" if it is connected."""
+        login = self._options.login
+        reason = ""
+        for one in [login, *(login.alternatives if isinstance(login, TemporaryUser) else [])]:
+            user = one()
+            try:
+                await asyncio.wait_for(self._connect(address, user), self._options.connect_timeout)
+            except (NatsSecurityError, OSError, asyncio.TimeoutError, nats.errors.Error) as error:
+                reason = say(error, self._channel, self._options.connect_timeout)
+                refused = _is_refused(self._channel)
+                await self.close()
+                if refused:
+                    continue
+                break
+            self._lost = False
+            self._login, self._renew_at = one, user.renew_at
+            self.temporary_key = user.pair.public_key if isinstance(one, TemporaryUser) else ""
+            self._host = address.host
+            return ""
+        return reason
 
     async def close(self) -> None:
         """Disconnect."""
@@ -557,10 +581,14 @@ def _say_refusal(text: str, inbox: str) -> str:
     return f"The server denies this to the user: {text.rstrip('.')}.{hint}"
 
 
+def _is_refused(channel: Channel | None) -> bool:
+    return channel is not None and "authorization violation" in channel.problem.lower()
+
+
 def say(error: BaseException, channel: Channel | None, timeout: float) -> str:
+    if _is_refused(channel):
+        return "it refuses this user (authorization violation): is it one of the operator that the server trusts?"
     if channel is not None and channel.problem:
-        if "authorization violation" in channel.problem.lower():
-            return "it refuses this user (authorization violation): is it one of the operator that the server trusts?"
         return channel.problem
     if isinstance(error, ssl.SSLError):
         return f"TLS failed, {getattr(error, 'verify_message', '') or error.reason or error}"

@@ -187,7 +187,9 @@ async def _read(connection: Connection, sought: Sought, found: Found, state: int
             if len(page) < _PAGE:
                 del offsets[id_]
     # When a connection ends while pages are read, others move to an earlier page. Duplicates count once.
-    meant = {client.identity: client for client in clients if client.is_of(sought)}
+    # The connection that reads ends with the task.
+    others = (client for client in clients if client.user != connection.temporary_key)
+    meant = {client.identity: client for client in others if client.is_of(sought)}
     found.open = [client for client in meant.values() if not client.stopped]
     if state == _ALL:
         found.closed = [client for client in meant.values() if client.stopped]

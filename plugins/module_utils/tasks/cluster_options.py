@@ -277,9 +277,9 @@ def _login(
         keep_secret(module, login().jwt)
         return login
     account = _system_account(module, accounts, operator)
-    signer, is_scoped = _system_signer(module, account, operator)
+    (signer, *others), is_scoped = _system_signers(module, account, operator)
     subject = account.subject if account is not None else _system_account_key(operator) or signer.public_key
-    return TemporaryUser(signer, subject, is_scoped, inbox, subjects)
+    return TemporaryUser(signer, subject, is_scoped, inbox, subjects, others=tuple(others))
 
 
 def _system_account_key(operator: Claims | None) -> str:
@@ -294,8 +294,10 @@ def _system_account(module: CarefulModule, accounts: Sequence[Wanted], operator:
     return next((claims_of(one) for one in accounts if one.subject == known), None)
 
 
-def _system_signer(module: CarefulModule, account: Claims | None, operator: Claims | None) -> tuple[KeyPair, bool]:
-    """The key that signs the temporary user, and whether its scope defines the user's permissions."""
+def _system_signers(
+    module: CarefulModule, account: Claims | None, operator: Claims | None
+) -> tuple[list[KeyPair], bool]:
+    """The keys that can sign the temporary user, and whether their scopes define the user's permissions."""
     seed, path = module.params["system_signer_seed"], module.params["system_signer_path"]
     known = _system_account_key(operator)
     strict = operator is not None and operator.body.strict_signing_key_usage
@@ -310,8 +312,10 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
             "There is no user to connect as: set creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
         )
     elif os.path.isdir(path):
-        # A key without a scope is preferred, because its user gets only the permissions that it needs.
-        pair = _seed_in_folder(path, sorted(scopes, key=lambda key: scopes[key]))
+        # Keys without a scope are preferred, because their user gets only the permissions that it needs.
+        pairs = _seeds_in_folder(path, sorted(scopes, key=lambda key: scopes[key]))
+        is_scoped = scopes[pairs[0].public_key]
+        return [one for one in pairs if scopes[one.public_key] is is_scoped], is_scoped
     else:
         pair = read_seed_file(module, path, "system_signer_path", "account")
     if pair is None:
@@ -324,14 +328,14 @@ def _system_signer(module: CarefulModule, account: Claims | None, operator: Clai
         raise NatsSecurityError(
             f"The system signer {pair.public_key} is not a key of the system account, which has {', '.join(scopes)}."
         )
-    return pair, scopes.get(pair.public_key, False)
+    return [pair], scopes.get(pair.public_key, False)
 
 
-def _seed_in_folder(folder: str, keys: list[str]) -> KeyPair:
+def _seeds_in_folder(folder: str, keys: list[str]) -> list[KeyPair]:
     ring = Keyring(flat=[folder])
-    found = next(filter(ring.has, keys), None)
-    if found is not None:
-        return ring.pair(found)
+    found = [ring.pair(key) for key in keys if ring.has(key)]
+    if found:
+        return found
     raise NatsSecurityError(
         f"system_signer_path: the folder {folder} has no seed of the system account ({', '.join(keys)})."
         if keys
