@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.inventories import Clients, Cluster, Program, changed_tasks, restart
 from support.plays import Play
+from support.rotations import foreseen
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -69,6 +70,21 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     assert f'"old": "{old}"' in checked
     assert f"the compromised key {old} has signed the account APP, the account SYS. It existed at" in checked
     assert '"exposed": {' in checked
+    assert foreseen(checked) == {
+        "phase": "add",
+        "left": {
+            "add": ["operator ACME"],
+            "trust": ["n1", "n2", "n3"],
+            "resign": ["account SYS", "account APP"],
+            "push": ["account SYS", "account APP"],
+            "distribute": [],
+            "drain": [],
+            "retire": ["operator ACME"],
+        },
+        "tokens": {"add": 1, "resign": 2, "push": 2, "retire": 1},
+        "hosts": {"trust": 3, "push": 3, "distribute": 0},
+        "restarts": ["n1", "n2", "n3"],
+    }
     assert cluster.snapshot() == before
 
     # The next key signs nothing until every server trusts it, also if the old one is compromised.
@@ -79,7 +95,11 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
         in output
     )
     assert {claims(cluster, name).issuer for name in ("SYS", "APP")} == {old}
+    seen = foreseen(rotate(cluster, "--check"))
+    assert (seen["phase"], seen["left"]["trust"]) == ("trust", ["n1", "n2", "n3"])
     restart(cluster, program)
+    seen = foreseen(rotate(cluster, "--check"))
+    assert (seen["phase"], seen["left"]["trust"], seen["restarts"]) == ("resign", [], ["n1", "n2", "n3"])
 
     # The rotation is continued even if the key is omitted.
     output = " ".join(rotate(cluster, rotate_compromised=True).split())
@@ -90,4 +110,5 @@ def test_operator_gets_a_new_identity_key_and_nobody_is_refused(cluster: Cluster
     restart(cluster, program)
     before = cluster.snapshot()
     assert changed_tasks(rotate(cluster, rotate_key=old)) == []
+    assert foreseen(rotate(cluster, "--check", rotate_key=old))["phase"] == "done"
     assert cluster.snapshot() == before

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from support.fleets import lets_in
 from support.inventories import Clients, Cluster, Program, changed_tasks, cluster_of, restart
-from support.rotations import Rotating, identity_document
+from support.rotations import Rotating, foreseen, identity_document
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -30,7 +30,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, collections_path: pathlib.
         yield found
 
 
-def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:
+def rotate(world: Rotating, *options: str, succeeds: bool = True, **variables: Any) -> str:
     """The output of the playbook."""
     given = {
         "operator_definition": identity_document(signing_keys=["main"], strict_signing_key_usage=True),
@@ -39,7 +39,7 @@ def rotate(world: Rotating, *, succeeds: bool = True, **variables: Any) -> str:
         "resolver_trust_retries": 1,
         **variables,
     }
-    status, output = world.attempt({}, **given)
+    status, output = world.attempt({}, *options, **given)
     assert (status == 0) is succeeds, output
     return output
 
@@ -83,7 +83,7 @@ def connected_by_identity_keys(cluster: Cluster) -> list[str]:
     return [f"{one['name']} on {one['server'][0]}" for one in mode["connections"]]
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuses_it(
     cluster: Cluster, clients: Clients
 ) -> None:
@@ -92,6 +92,14 @@ def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuse
     system_creds = cluster.folder / "keys/creds/ACME/SYS/u.creds"
     old = [program.creds, system_creds.read_text()]
     not_running = "The servers n1, n2, n3 do not run the JWT of the operator that the store has yet."
+
+    seen = foreseen(rotate(world, "--check"))
+    assert (seen["phase"], seen["restarts"]) == ("add", ["n1", "n2", "n3"])
+    left, tokens = seen["left"], seen["tokens"]
+    assert left["resign"] == ["account SYS", "user u", "account APP", "user app"]
+    assert (left["distribute"], left["switch"]) == (["app1"], ["operator ACME"])
+    assert [one.rstrip("123") for one in left["drain"]] == ["app on n"]
+    assert tokens == {"add": 3, "resign": 4, "push": 2, "switch": 1}
 
     # The keys of the operator sign nothing until every server trusts them.
     assert not_running in rotate(world, succeeds=False)
@@ -119,6 +127,6 @@ def test_client_with_creds_of_an_identity_key_is_moved_over_and_no_server_refuse
     before = cluster.snapshot()
     output = rotate(world)
     assert changed_tasks(output) == []
-    assert '"phase": "done"' in output
+    assert foreseen(rotate(world, "--check"))["phase"] == "done"
     assert cluster.snapshot() == before
     program.works()

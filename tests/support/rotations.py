@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import yaml
@@ -41,11 +42,11 @@ class Rotating:
         return output
 
     def attempt(
-        self, environment: dict[str, str], playbook: str = "natsops.security.rotate", **variables: Any
+        self, environment: dict[str, str], *more: str, playbook: str = "natsops.security.rotate", **variables: Any
     ) -> tuple[int, str]:
         """Run the playbook, with more variables of the environment. Return its exit status and its output."""
         hosts = str(self.cluster.folder / "hosts.yml")
-        options = ("-i", hosts, "--skip-tags", "nats_server")
+        options = ("-i", hosts, "--skip-tags", "nats_server", *more)
         return self.cluster.attempt(*options, playbook=playbook, environment=environment, **variables)
 
     def restart(self) -> None:
@@ -79,6 +80,14 @@ class Rotating:
     def held(self) -> set[str]:
         """The JWTs of the account that servers have."""
         return {(self.cluster.folder / name / f"{self.account.subject}.jwt").read_text() for name in NAMES}
+
+
+def foreseen(output: str) -> Any:
+    """What the playbook rotate shows in check mode of each phase."""
+    shown = output.partition("TASK [natsops.security.rotation : Show what is left in each phase]")[2].partition("=> ")[
+        2
+    ]
+    return json.JSONDecoder().raw_decode(shown)[0]["msg"]
 
 
 # ---- strict mode
