@@ -200,7 +200,7 @@ def shown_by(modules: Modules, name: str, options: dict[str, Any]) -> str:
 
 
 #: The modules that `make test` runs; `make attack` runs all.
-USUAL = ("nats_user", "nats_store", "nats_resolver", "nats_server_config", "nats_credentials")
+USUAL = ("nats_user", "nats_store", "nats_resolver")
 
 
 @pytest.mark.parametrize(

@@ -297,13 +297,23 @@ def test_vault_of_other_content_is_refused_and_nothing_changes(
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda text: text[:-3] + ("0" if text[-3] != "0" else "1") + text[-2:], "cannot be decrypted"),
+        pytest.param(
+            lambda text: text[:-3] + ("0" if text[-3] != "0" else "1") + text[-2:],
+            "cannot be decrypted",
+            marks=pytest.mark.attack,
+        ),
         (lambda text: text[:200], "cannot be decrypted"),
-        (lambda text: text.replace("1.1;AES256", "1.1;AES"), "cannot be decrypted"),
-        (lambda text: text.replace("$ANSIBLE_VAULT", "$ANSIBLE"), "is not encrypted with ansible-vault"),
+        pytest.param(
+            lambda text: text.replace("1.1;AES256", "1.1;AES"), "cannot be decrypted", marks=pytest.mark.attack
+        ),
+        pytest.param(
+            lambda text: text.replace("$ANSIBLE_VAULT", "$ANSIBLE"),
+            "is not encrypted with ansible-vault",
+            marks=pytest.mark.attack,
+        ),
         (lambda _text: "", "is not encrypted with ansible-vault"),
-        (lambda _text: "SUAB: plain\n", "is not encrypted with ansible-vault"),
-        (lambda text: text.splitlines()[0] + "\nzz\n", "cannot be decrypted"),
+        pytest.param(lambda _text: "SUAB: plain\n", "is not encrypted with ansible-vault", marks=pytest.mark.attack),
+        pytest.param(lambda text: text.splitlines()[0] + "\nzz\n", "cannot be decrypted", marks=pytest.mark.attack),
         (lambda text: "\udcff" + text, "text file"),
     ],
 )
@@ -314,6 +324,7 @@ def test_damaged_vault_is_refused_and_nothing_changes(made: Realm, damage: Calla
     assert said in made.refuse()
 
 
+@pytest.mark.attack
 def test_wrong_password_none_and_a_missing_vault_are_refused_and_nothing_changes(made: Realm) -> None:
     seeds = made.vaulted
     assert "cannot be decrypted" in made.refuse(password="another one")
@@ -328,6 +339,7 @@ def test_wrong_password_none_and_a_missing_vault_are_refused_and_nothing_changes
     assert made.make()["changed"] is False
 
 
+@pytest.mark.attack
 def test_vault_that_cannot_be_written_leaves_the_seeds_in_the_keystore(realm: Realm) -> None:
     for path in (realm.folder / "none/seeds.vault", realm.folder):
         result = realm.run(vault_file=str(path)).tasks["store"]
@@ -358,6 +370,7 @@ def test_play_has_the_password(every_core: Realm) -> None:
     assert set(realm.vaulted) == realm.operator_keys
 
 
+@pytest.mark.attack
 def test_vault_behind_a_link_stays_behind_it(realm: Realm) -> None:
     target = realm.folder / "elsewhere.vault"
     realm.vault.symlink_to(target)
@@ -413,6 +426,7 @@ def test_run_that_is_killed_loses_no_seed_and_the_next_one_completes_it(realm: R
     assert realm.make(vault_keys="accounts")["changed"] is False
 
 
+@pytest.mark.attack
 def test_every_state_between_keystore_and_vault_is_completed(made: Realm) -> None:
     seeds = made.vaulted
     keys = sorted(seeds)

@@ -323,7 +323,7 @@ def test_restore_that_is_killed_is_completed_by_the_next(machine: Machine, at: i
     site.keep("store", **machine.store)
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 def test_roles_bring_a_lost_signing_host_back(site: Site, play: Play, tmp_path: pathlib.Path) -> None:
     curve = nkey.create("curve")
     (tmp_path / "here").mkdir()

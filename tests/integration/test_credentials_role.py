@@ -193,6 +193,7 @@ def test_host_that_is_unreachable_misses_its_creds_alone(hosts: Hosts) -> None:
     assert hosts.claims("h0", "orders-h0").name == "orders-h0"
 
 
+@pytest.mark.attack
 def test_what_is_at_the_path_and_is_something_else_stays(hosts: Hosts) -> None:
     hosts.run()
     folder = hosts.site.folder
@@ -312,7 +313,7 @@ def test_creds_are_delivered_where_the_host_has_nothing_but_python(hosts: Hosts)
     assert new == hosts.claims("h2", "shared").subject != old
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 def test_user_that_leaves_is_removed_and_revoked_where_the_account_is_managed(hosts: Hosts) -> None:
     hosts.run()
     key = hosts.claims("h1", "orders-h1").subject
@@ -411,7 +412,7 @@ def test_creds_that_do_not_work_are_reported_with_the_reason(hosts: Hosts) -> No
         assert servers.reasons(path) == ["wrong_operator"]
 
 
-@pytest.mark.slow
+@pytest.mark.attack
 @pytest.mark.server
 def test_playbook_renew_issues_pushes_distributes_and_reports(hosts: Hosts) -> None:
     policy = {"expires_in": "100d", "renew_before": "20d"}

@@ -57,6 +57,7 @@ def test_user_is_cut_off_on_every_server_and_nobody_else(cluster: Cluster, clien
     assert not lets_in(f"nats://127.0.0.1:{cluster.ports[0]}", old)
 
 
+@pytest.mark.attack
 def test_everything_that_was_issued_before_a_time_and_a_stolen_signing_key(cluster: Cluster, clients: Clients) -> None:
     others = clients.connect("app", "n1")
     cluster.run(operator_definition=account_of_users())
