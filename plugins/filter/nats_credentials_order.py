@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.cluster import trying
 from ansible_collections.natsops.security.plugins.module_utils.credentials import requests
+from ansible_collections.natsops.security.plugins.plugin_utils.on_controller import plain
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
@@ -22,6 +23,7 @@ def nats_credentials_order(
     """One document with the users of all hosts, and the users of each host."""
     try:
         wanted = requests.read_requests(hosts)
+        requests.check_claims(wanted, int(time.time()), plain)
         keys = None if prepared is None else {host: _keys_of(result) for host, result in prepared.items()}
         return requests.show_order(wanted, requests.compose(wanted, definition, keys))
     except NatsSecurityError as error:

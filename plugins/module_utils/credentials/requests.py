@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 from ..base.digests import digest
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
+from ..claims import Claims, User
+from ..claims.options import Problem, read_options
 from ..disk.files import path_problem
 from ..keys.new import read_new_key
-from ..reconcile.wanted import ABSENT, EXISTING, PRESENT
+from ..reconcile import verdict
+from ..reconcile.claims import policy
+from ..reconcile.wanted import ABSENT, ENVELOPE, EXISTING, POLICY, PRESENT
 from ..store.layout import name_problem
 
 HOST, DELIVERED = "host", "delivered"
@@ -215,6 +219,28 @@ def _claims_that_differ(requests: Sequence[Request]) -> list[str]:
             if request.item[word] != other.item[word]
         ]
     return problems
+
+
+def check_claims(requests: Sequence[Request], now: int, plain: Callable[[Any], Any]) -> None:
+    """Raise NatsSecurityError with everything that is wrong with the claims of users, so that messages have the host and the entry.
+
+    `plain` returns a value as a module receives it. `now` is in unix seconds.
+    """
+    problems: list[Problem] = []
+    for request in requests:
+        if request.item["state"] == ABSENT:
+            continue
+        place = f"{request.place}.claims"
+        claims = plain(request.item["claims"] or {})
+        found: list[Problem] = []
+        policy(claims, place, found, now)
+        beside = (*ENVELOPE, *POLICY[:4])
+        whole = read_options(Claims, {word: claims[word] for word in claims if word in ENVELOPE}, place, found)
+        others = {word: claims[word] for word in claims if word not in beside}
+        whole.body = read_options(User, others, place, found, beside)
+        problems += [*found, *verdict.of_claims(whole, place, now).beside(found).problems]
+    if problems:
+        raise NatsSecurityError("\n".join(map(str, problems)))
 
 
 def claimants(requests: Sequence[Request]) -> dict[str, list[str]]:
