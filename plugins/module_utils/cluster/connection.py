@@ -389,8 +389,9 @@ class Connection:
     async def _open(self, address: Address) -> str:
         """Connect to a server. Returns why that is not possible, "" if it is connected."""
         login = self._options.login
+        logins: list[Callable[[], Login]] = [login, *(login.alternatives if isinstance(login, TemporaryUser) else [])]
         reason = ""
-        for one in [login, *(login.alternatives if isinstance(login, TemporaryUser) else [])]:
+        for one in logins:
             user = one()
             try:
                 await asyncio.wait_for(self._connect(address, user), self._options.connect_timeout)
