@@ -22,9 +22,10 @@ description:
     of users. The collection has a list of them in C(docs/server-versions.md).
   - Accounts pushed to a server with a memory or URL resolver would be lost when it restarts, so that is an error. A cache resolver fetches accounts on
     demand from servers with a full one.
-  - The task does not check who is connected before a push. If the new JWT of an account lacks a signing key, or revokes a user, servers close the connections
-    of these users. M(natsops.security.nats_store) checks this before it signs the JWT, see O(natsops.security.nats_store#module:cluster) and
-    O(natsops.security.nats_store#module:cut_off). A push that removes a stolen key must not wait for clients.
+  - If the new JWT of an account lacks a signing key, or revokes a user, servers close the connections of these users. The task warns of clients that are
+    connected by JWTs of such a signing key, and pushes, because a push that removes a stolen key must not wait for clients.
+    M(natsops.security.nats_store) refuses this before it signs the JWT, see O(natsops.security.nats_store#module:cluster) and
+    O(natsops.security.nats_store#module:cut_off).
   - Servers do not record deletions. A server that is down during a deletion restores the account when it is up again; see O(expected_servers).
 extends_documentation_fragment:
   - natsops.security.attributes

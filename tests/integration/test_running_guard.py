@@ -176,6 +176,28 @@ def test_keys_go_when_no_client_is_connected_by_them(cluster: Cluster, clients: 
     clients.do(one.close())
 
 
+def test_push_warns_of_clients_that_it_cuts_off(cluster: Cluster, clients: Clients) -> None:
+    """So that it does not wait while a stolen key is valid. Check mode warns too."""
+    cluster.run(operator_definition=account_of_users())
+    account = claims(cluster, "accounts/APP/APP")
+    (old,) = (key.key for key in account.body.signing_keys)
+    connected = clients.connect("app", "n1", "n2")
+    does(cluster, {"account": "APP", "role": "main", "public_key": old, "phase": "replace"}, open=2)
+    warning = (
+        f"The account APP ({account.subject}) no longer has the signing key {old}: app is connected (2 connections on n1, n2) by JWTs that it signed. "
+        "Servers close these connections, and refuse the clients until they have current creds."
+    )
+    given = {
+        "resolver_store_path": str(cluster.folder / "stores/ACME"),
+        "resolver_keys_path": str(cluster.folder / "keys"),
+    }
+    for arguments in (["--check"], []):
+        assert all(one.is_connected for one in connected)
+        assert warning in " ".join(cluster.run(*arguments, playbook="resolver.yml", **given).split())
+    clients.notice_the_end(connected)
+    assert "no longer has the signing key" not in cluster.run(playbook="resolver.yml", **given)
+
+
 @pytest.mark.parametrize(
     ("cluster", "message"),
     [

@@ -15,6 +15,7 @@ from ..keys.nkey import is_public_key
 from ..keys.signers import Signer
 from . import plan
 from .connection import Connection
+from .connections import who_loses_a_key
 from .looking import ACCOUNTZ, CONNZ, INFO, LOOKUP, look_up, stuck_accounts, who_holds
 from .outcome import Account, ClusterError, Outcome, describe_outcome, say_progress
 from .permitted import require_permission
@@ -176,6 +177,8 @@ async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now
         reasons = _say_stuck(stuck.servers[one.subject]) if one.subject in stuck.servers else push.reasons
         states = {server.name: "updated" for server in cluster.full}
         outcome.accounts.append(Account(one.subject, one.name, "pushed", reasons, {**states, **on_demand}))
+        if push.before is not None:
+            outcome.add_warnings(await who_loses_a_key(connection, cluster, push.before, push.claims))
         if task.with_claims:
             outcome.before[one.subject] = describe(push.before) if push.before is not None else {}
             outcome.after[one.subject] = describe(push.claims)

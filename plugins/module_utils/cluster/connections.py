@@ -16,9 +16,12 @@ import time
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..base import units
+from ..claims import Claims
+from ..rules.running import Connected, say_clients
+from ..rules.trust import keys_of
 from ..token import codec
 from .answers import Answer, Part, Unreadable, one_line, read_each
-from .connection import TEMPORARY_NAME, Connection
+from .connection import TEMPORARY_NAME, Connection, NotPermitted
 from .looking import CONNZ
 from .permitted import require_permission
 from .servers import SUBJECTS, Cluster, Server, discover
@@ -116,11 +119,32 @@ async def look_for(connection: Connection, sought: Sought, expected: Sequence[st
     return found
 
 
-async def everybody(connection: Connection, cluster: Cluster) -> Found:
-    """The open connections of all accounts on the servers of a cluster."""
+async def connected(connection: Connection, cluster: Cluster, sought: Sought) -> Found:
+    """The selected open connections on the servers of a cluster."""
     found = Found(cluster)
-    await _read(connection, Sought("", {"*": None}), found, _OPEN)
+    await _read(connection, sought, found, _OPEN)
     return found
+
+
+async def who_loses_a_key(connection: Connection, cluster: Cluster, old: Claims, new: Claims) -> list[str]:
+    """A message for each signing key that the new JWT of an account lacks while clients are connected by it: servers close these connections."""
+    leaving = keys_of(old) - keys_of(new)
+    if not leaving:
+        return []
+    try:
+        found = (await connected(connection, cluster, Sought(new.subject, {}, leaving))).open
+    except NotPermitted as error:
+        return [f"It is not known who is connected by keys that the account {new.name} no longer has: {error}"]
+    by_key: dict[str, list[Connected]] = {}
+    for one in found:
+        by_key.setdefault(one.issuer, []).append(
+            Connected(one.server.name, one.account, one.user, one.name, one.issuer)
+        )
+    return [
+        f"The account {new.name} ({new.subject}) no longer has the signing key {key}: {say_clients(clients)} by JWTs that it signed. Servers close these "
+        "connections, and refuse the clients until they have current creds."
+        for key, clients in sorted(by_key.items())
+    ]
 
 
 async def foresee_closing(connection: Connection, sought: Sought, expected: Sequence[str]) -> Found:

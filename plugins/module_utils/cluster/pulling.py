@@ -14,7 +14,7 @@ from ..base.errors import NatsSecurityError
 from . import plan
 from .answers import Answer, read_each
 from .connection import TEMPORARY_NAME, Connection
-from .connections import Client, everybody
+from .connections import Client, Sought, connected
 from .looking import look_up, who_holds
 from .servers import VARZ, answered_by, discover, with_accounts
 
@@ -58,9 +58,9 @@ async def pull(connection: Connection, expected_servers: Sequence[str]) -> Pulle
             pulled.unreadable.append(
                 f"No server answered with the JWT of the account {key}, which is in its directory."
             )
-    connected = await everybody(connection, cluster)
-    pulled.connected = [client for client in connected.open if client.name != TEMPORARY_NAME]
-    pulled.warnings += connected.problems
+    clients = await connected(connection, cluster, Sought("", {"*": None}))
+    pulled.connected = [client for client in clients.open if client.name != TEMPORARY_NAME]
+    pulled.warnings += clients.problems
     return pulled
 
 

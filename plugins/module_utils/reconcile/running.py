@@ -13,7 +13,7 @@ from typing import Iterator, Sequence
 
 from ..base.excerpts import first_of
 from ..claims.options import Problem
-from ..rules.running import Connected, Holding, Running, RunningCluster, why_refused
+from ..rules.running import Connected, Holding, Running, RunningCluster, say_clients, why_refused
 from ..rules.trust import allowed_issuers_of_operator, keys_of
 from .given import Given
 from .plan import Plan, Step
@@ -97,7 +97,7 @@ def _strict_problems(given: Given, plan: Plan, cluster: RunningCluster) -> Itera
     if step is None or step.found is None or wanted is None or not by_identity_keys:
         return
     if step.claims.body.strict_signing_key_usage and not step.found.claims.body.strict_signing_key_usage:
-        who = _clients(by_identity_keys)
+        who = say_clients(by_identity_keys)
         becomes = "becomes strict at once (cut_off)" if given.how.cut_off else "cannot become strict yet"
         yield Problem(
             join(wanted.place, "strict_signing_key_usage"),
@@ -114,7 +114,9 @@ def _connected(given: Given, plan: Plan, connections: Sequence[Connected]) -> It
             if found:
                 how = "by it" if key[:1] == "U" else "by JWTs that it signed"
                 goes, way = _how(given, _RESTART)
-                yield Problem(places.get(name, ""), f"the key {key} of {slot} {goes}: {_clients(found)} {how}. {way}")
+                yield Problem(
+                    places.get(name, ""), f"the key {key} of {slot} {goes}: {say_clients(found)} {how}. {way}"
+                )
 
 
 def _leaving_keys(given: Given, name: str, step: Step) -> dict[str, str]:
@@ -146,11 +148,3 @@ def _how(given: Given, way: str) -> tuple[str, str]:
     if given.how.cut_off:
         return "is removed at once (cut_off)", "They are cut off."
     return "cannot be removed yet", way
-
-
-def _clients(found: Sequence[Connected]) -> str:
-    names = sorted({one.name or one.user for one in found})
-    servers = sorted({one.server for one in found})
-    count = f"{len(found)} connection{'s' if len(found) != 1 else ''}"
-    verb = "are" if len(names) > 1 else "is"
-    return f"{first_of(names, MOST_NAMED)} {verb} connected ({count} on {', '.join(servers)})"

@@ -7,11 +7,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Iterable, NamedTuple, Sequence
 
+from ..base.excerpts import first_of
 from ..base.units import show_time
 from .trust import allowed_issuers_of_operator
 
 if TYPE_CHECKING:
     from ..claims import Claims
+
+#: How many users one message names; the rest are counted.
+_MOST_NAMED = 5
 
 
 class Running(NamedTuple):
@@ -93,6 +97,15 @@ class Connected:
     def is_by_identity_key(self) -> bool:
         """Whether the identity key of the account signed its JWT. Servers of a strict operator refuse it."""
         return self.issuer == self.account
+
+
+def say_clients(found: Sequence[Connected]) -> str:
+    """Who is connected, how often and where, for messages."""
+    names = sorted({one.name or one.user for one in found})
+    servers = sorted({one.server for one in found})
+    count = f"{len(found)} connection{'s' if len(found) != 1 else ''}"
+    verb = "are" if len(names) > 1 else "is"
+    return f"{first_of(names, _MOST_NAMED)} {verb} connected ({count} on {', '.join(servers)})"
 
 
 @dataclasses.dataclass(frozen=True)
