@@ -218,3 +218,9 @@ def test_the_role_operator_says_so_without_a_callback(play: Play, tmp_path: path
     for text in (refused.output, refused.tasks[STORE_TASK]["msg"]):
         assert "operator_src: there is no file" in text
         assert " src: there is no file" not in text
+    del variables["operator_src"]
+    variables["operator_definition"] = "acme.yml"
+    wanted = (
+        "operator_definition: expected a dictionary, not 'acme.yml'.\noperator_src: use this for a document in a file."
+    )
+    assert play([role], **variables).tasks[STORE_TASK]["msg"] == wanted

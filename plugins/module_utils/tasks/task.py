@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import Missing, NatsSecurityError, unless_made
+from ..base.excerpts import quoted
 from ..base.recognition import MASK, questionable_in
 from ..base.texts import place_of_half, without_halves
 from ..disk.snapshot import Snapshot
@@ -64,6 +65,12 @@ class CarefulModule(AnsibleModule):
     def _load_params(self) -> None:
         super()._load_params()
         self._guard_params()
+        definition = self.params.get("definition")
+        if isinstance(definition, str) and not definition.lstrip().startswith("{"):
+            message = (
+                f"definition: expected a dictionary, not {quoted(definition)}.\nsrc: use this for a document in a file."
+            )
+            self.fail_json(msg=message, invocation={})
 
     def _guard_params(self) -> None:
         """Register the secrets among the arguments before the arguments are used."""
