@@ -33,7 +33,7 @@ def test_option_that_does_not_belong_into_claims_is_named_with_the_one_to_set(
     user = {"account": "APP", "name": "orders", "path": "/etc/orders.creds", "claims": claims}
     with pytest.raises(NatsSecurityError) as refused:
         read_requests({"h1": [user]})
-    assert str(refused.value) == f"h1: credentials_users[0].claims.{said}"
+    assert str(refused.value) == f"h1: credentials_users[0] (APP/orders).claims.{said}"
 
 
 BASE = {"operator": {"name": "ACME", "state": "existing"}, "accounts": []}
@@ -55,7 +55,7 @@ def test_wrong_claims_are_named_by_host_and_entry(claims: dict[str, Any], said: 
     wrong = {"account": "APP", "name": "orders", "path": "/etc/orders.creds", "claims": claims}
     with pytest.raises(AnsibleFilterError) as refused:
         nats_credentials_order({"h1": [right], "h2": [right, wrong]}, BASE)
-    assert f"h2: credentials_users[1].claims{said}" in str(refused.value)
+    assert f"h2: credentials_users[1] (APP/orders).claims{said}" in str(refused.value)
 
 
 def test_claims_are_read_as_the_module_receives_them_and_not_for_absent_users() -> None:
@@ -64,3 +64,14 @@ def test_claims_are_read_as_the_module_receives_them_and_not_for_absent_users() 
     gone = {"account": "APP", "name": "old", "path": "/etc/old.creds", "state": "absent", "claims": {"x": 1}}
     order = nats_credentials_order({"h1": [user, gone]}, BASE)
     assert order["definition"]["accounts"][0]["users"][0]["expires_at"] == end
+
+
+def test_an_entry_whose_user_cannot_be_read_is_named_by_its_place_alone() -> None:
+    for item, said in (
+        (7, ": expected a dictionary"),
+        ({"account": "APP", "path": "/a"}, ".name: "),
+        ({"account": "APP", "name": "a/../b", "path": "/a"}, ".name: "),
+    ):
+        with pytest.raises(NatsSecurityError) as refused:
+            read_requests({"h1": [item]})
+        assert str(refused.value).startswith(f"h1: credentials_users[0]{said}")

@@ -90,8 +90,10 @@ def _read_host(host: str, items: Any, problems: list[str]) -> Iterator[Request]:
     paths: dict[str, str] = {}
     users: dict[str, str] = {}
     for index, item in enumerate(items):
-        place = f"{host}: credentials_users[{index}]"
         found = _item_problems(item)
+        place = f"{host}: credentials_users[{index}]"
+        if not any(problem.startswith((":", ".account:", ".name:")) for problem in found):
+            place += f" ({item['account']}/{item['name']})"
         problems += [f"{place}{problem}" for problem in found]
         if found:
             continue
