@@ -45,7 +45,10 @@ def _variables(task: Any) -> dict[str, str]:
     role = task._role.get_name(include_role_fqcn=True) if task._role is not None else ""
     if not role.startswith(_ROLES):
         return {}
-    documented = json.loads(_SCHEMA.read_text("utf-8"))["properties"]
+    try:
+        documented = json.loads(_SCHEMA.read_text("utf-8"))["properties"]
+    except OSError:
+        return {}  # a copy of the collection without this folder names options
     return variables_of(_given(task), set(documented), role.rpartition(".")[2] + "_")
 
 

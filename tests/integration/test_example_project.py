@@ -13,7 +13,9 @@ import subprocess
 
 import pytest
 import yaml
+from support.guides import new_user
 from support.plays import BIN
+from support.ports import free_ports
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.playbook
@@ -34,6 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         "plugins",
         "roles",
         "playbooks",
+        "schemas",
         "examples",
         "extensions",
     ):
@@ -83,6 +86,34 @@ def test_project_passes_its_own_tests_and_these_can_fail(installed: pathlib.Path
     done = run_its_tests(project, installed)
     assert done.returncode == 1
     assert "PARTNER/buyer subscribe shop.>: " in done.stdout
+
+
+@pytest.mark.attack
+@pytest.mark.server
+def test_commands_of_the_project_run_in_an_empty_environment(installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Those of its README, `molecule test` among them; then molecule with a document that names a key that does not exist."""
+    project = tmp_path / "acme"
+    shutil.copytree(installed / "ansible_collections/natsops/security/examples/project", project)
+    (port,) = free_ports(1)
+    environment = {**new_user(tmp_path, BIN), "ANSIBLE_COLLECTIONS_PATH": str(installed), "NATS_PORT": str(port)}
+
+    def run(*commands: str) -> subprocess.CompletedProcess[str]:
+        script = " && ".join([". .venv/bin/activate", *commands])
+        return subprocess.run(
+            ["bash", "-c", script], cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+
+    (block,) = re.findall(r"```console\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+    begin, *commands = [line.partition("#")[0].strip() for line in block.splitlines() if line]
+    subprocess.run(["bash", "-c", begin], cwd=project, env=environment, check=True)
+    commands.remove("ansible-galaxy collection install -r requirements.yml")  # it is installed from the tarball
+    assert commands.pop() == "ansible-playbook playbooks/nats.yml"  # it requires the servers of the inventory
+    assert "molecule test" in commands
+    done = run(*commands)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = (project / "acme.yml").read_text()
+    (project / "acme.yml").write_text(document.replace("system_account: ", "system_acount: "))
+    assert run("molecule test").returncode != 0
 
 
 def test_awx_runs_playbooks_that_the_project_has() -> None:
