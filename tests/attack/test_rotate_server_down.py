@@ -120,6 +120,24 @@ def test_compromised_key_goes_from_the_servers_that_run(world: Rotating, clients
     assert len(world.held()) == 1
 
 
+def test_compromised_key_goes_though_the_run_removes_an_account_too(world: Rotating) -> None:
+    """With resolver_state exact, the check whether the account is in use does not wait for a server that is down."""
+    given, stolen = compromised(world, "account"), world.creds.read_text()
+    document = account_of_users()
+    document["accounts"].append({"name": "OLD"})
+    world.cluster.run(operator_definition=document)
+    given.update(resolver_state="exact", operator_prune=True)
+    world.cluster.stop(DOWN)
+    status, output = world.attempt({}, **given)
+    assert status != 0
+    assert f"expected_servers: {DOWN} did not answer" in " ".join(output.split()), output[-3000:]
+    assert (lets_in_with(world, stolen), world.accepts()) == ([], ["n1", "n3"])
+    world.cluster.start(DOWN)
+    world.run(**given)
+    assert (lets_in_with(world, stolen), world.accepts()) == ([], [*NAMES])
+    assert "OLD" not in world.cluster.held("n1")
+
+
 def test_compromised_key_of_a_user_goes_though_a_host_is_unreachable(world: Rotating) -> None:
     """The hosts that can be reached get their new creds, the other one is reported."""
     given, stolen = compromised(world, "user"), world.creds.read_text()
