@@ -15,7 +15,7 @@ import nsc_peer
 from measure import Row, rate
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Claims, Operator
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts, connection, plan
+from ansible_collections.natsops.security.plugins.module_utils.cluster import cluster_accounts, plan, system_connection
 from ansible_collections.natsops.security.plugins.module_utils.cluster.servers import discover
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
@@ -70,12 +70,12 @@ def _against_nsc(scratch: Path, what: str, first: float) -> Row:
     return Row(what, rate(first / COUNT), peer, each / (first / COUNT), at_least=1000)
 
 
-def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, accounts.Outcome]:
+def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, cluster_accounts.Outcome]:
     """The seconds from reading the tokens until all servers are known to hold them, and the outcome."""
     start = time.perf_counter()
     wanted = [plan.read_wanted(text, "account") for text in tokens]
-    task = accounts.Task("present", wanted)
-    outcome = connection.run(_options(urls), lambda connected: accounts.bring_in_line(connected, task))
+    task = cluster_accounts.Task("present", wanted)
+    outcome = system_connection.run(_options(urls), lambda connected: cluster_accounts.bring_in_line(connected, task))
     seconds = time.perf_counter() - start
     pushed = sum(account.action == "pushed" for account in outcome.accounts)
     if pushed != expected:
@@ -83,11 +83,14 @@ def _push(urls: list[str], tokens: list[str], expected: int) -> tuple[float, acc
     return seconds, outcome
 
 
-def _options(urls: list[str]) -> connection.Options:
-    inbox = connection.new_inbox()
-    subjects = accounts.SUBJECTS_OF["present"]
-    return connection.Options(
-        tuple(urls), connection.TemporaryUser(_SYSTEM, _SYSTEM.public_key, False, inbox, subjects), inbox, timeout=60
+def _options(urls: list[str]) -> system_connection.Options:
+    inbox = system_connection.new_inbox()
+    subjects = cluster_accounts.SUBJECTS_OF["present"]
+    return system_connection.Options(
+        tuple(urls),
+        system_connection.TemporaryUser(_SYSTEM, _SYSTEM.public_key, False, inbox, subjects),
+        inbox,
+        timeout=60,
     )
 
 
@@ -143,7 +146,7 @@ def _wait(urls: list[str]) -> None:
     deadline = time.monotonic() + 20
     while True:
         with contextlib.suppress(Exception):
-            if len(connection.run(_options(urls), discover).servers) == len(urls):
+            if len(system_connection.run(_options(urls), discover).servers) == len(urls):
                 return
         if time.monotonic() > deadline:
             raise RuntimeError("The servers did not come together.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.module_utils.access.subjects import contains, pattern
+from ansible_collections.natsops.security.plugins.module_utils.access.subject_sets import contains, pattern
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.excerpts import quoted
 from ansible_collections.natsops.security.plugins.module_utils.rules.subjects import is_valid_subject

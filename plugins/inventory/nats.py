@@ -119,8 +119,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.base.recognition import hide
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import fleet
+from ansible_collections.natsops.security.plugins.module_utils.cluster import fleet, system_connection
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.asking import Asking
@@ -204,7 +203,7 @@ def _refuse_unknown(config: Iterable[str], known: Iterable[str]) -> None:
 def _look(asking: Asking) -> dict[str, Any]:
     """Connect and read the hosts of the cluster. NatsSecurityError for problems with the options or the cluster."""
     params = asking.params
-    problem = connections.nats_problem() or (
+    problem = system_connection.nats_problem() or (
         "The Python library nkeys is missing: `pip install nkeys`." if nkey.NKEYS_IMPORT_ERROR is not None else ""
     )
     if problem:
@@ -221,7 +220,7 @@ def _look(asking: Asking) -> dict[str, Any]:
     accounts = cluster_options.read_accounts(module, layout)
     how = cluster_options.connection_options(module, accounts, operator, fleet.LOOKING)
     scope = fleet.Scope(params["expected_servers"], params["leafnodes"], params["gateways"])
-    return connections.run(how, lambda connection: fleet.look_at_fleet(connection, scope))
+    return system_connection.run(how, lambda connection: fleet.look_at_fleet(connection, scope))
 
 
 def _check_together(params: dict[str, Any]) -> None:

@@ -188,18 +188,18 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.connections import connections_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
 def main() -> None:
     """Run the module."""
-    accounts = {name: spec for name, spec in options.accounts_spec().items() if name != "public_keys"}
+    accounts = {name: spec for name, spec in cluster_options.accounts_spec().items() if name != "public_keys"}
     run(
         connections_task,
         argument_spec=dict(
-            **options.connection_spec(),
+            **cluster_options.connection_spec(),
             **accounts,
             state={"type": "str", "choices": ["listed", "absent"], "default": "listed"},
             account={"type": "str"},
@@ -209,9 +209,9 @@ def main() -> None:
             identity_keys={"type": "bool", "default": False, "no_log": False},
             since={"type": "str"},
         ),
-        required_one_of=options.ONE_OF,
-        mutually_exclusive=options.EXCLUSIVE,
-        required_together=options.TOGETHER,
+        required_one_of=cluster_options.ONE_OF,
+        mutually_exclusive=cluster_options.EXCLUSIVE,
+        required_together=cluster_options.TOGETHER,
         if_missing={
             "connections": [],
             "open": 0,

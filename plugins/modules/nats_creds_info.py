@@ -102,7 +102,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.creds_info import creds_info_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
@@ -115,9 +115,9 @@ def main() -> None:
             "paths": {"type": "list", "elements": "path", "required": True},
             "servers": {"type": "list", "elements": "str", "required": True},
             "account_jwts": {"type": "list", "elements": "str", "default": []},
-            **options.tls_spec(),
+            **cluster_options.tls_spec(),
         },
-        required_together=options.TOGETHER,
+        required_together=cluster_options.TOGETHER,
         if_missing={"connected": None, "users": []},
     )
 

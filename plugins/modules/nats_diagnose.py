@@ -275,18 +275,18 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.diagnose import diagnose_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
 
 
 def main() -> None:
     """Run the module."""
-    accounts = {name: spec for name, spec in options.accounts_spec().items() if name != "public_keys"}
+    accounts = {name: spec for name, spec in cluster_options.accounts_spec().items() if name != "public_keys"}
     run(
         diagnose_task,
         argument_spec=dict(
-            **options.connection_spec(),
+            **cluster_options.connection_spec(),
             **accounts,
             user_creds_path={"type": "path"},
             user_creds={"type": "str", "no_log": True},
@@ -316,9 +316,9 @@ def main() -> None:
             },
             fail_if_refused={"type": "bool", "default": False},
         ),
-        required_one_of=[*options.ONE_OF, ("user_creds_path", "user_creds", "user")],
-        mutually_exclusive=[*options.EXCLUSIVE, ("user_creds_path", "user_creds", "user")],
-        required_together=options.TOGETHER,
+        required_one_of=[*cluster_options.ONE_OF, ("user_creds_path", "user_creds", "user")],
+        mutually_exclusive=[*cluster_options.EXCLUSIVE, ("user_creds_path", "user_creds", "user")],
+        required_together=cluster_options.TOGETHER,
         required_by={"user": ["store_path"]},
         if_missing={
             "connected": None,

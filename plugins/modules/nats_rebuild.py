@@ -216,7 +216,7 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 
 compile_once()
 
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.rebuild import rebuild_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
@@ -234,10 +234,10 @@ def main() -> None:
             **archive_spec(),
             "store": {"type": "str"},
             "force": {"type": "bool", "default": False},
-            **options.connection_spec(),
+            **cluster_options.connection_spec(),
         },
-        mutually_exclusive=options.EXCLUSIVE[:3],
-        required_together=options.TOGETHER,
+        mutually_exclusive=cluster_options.EXCLUSIVE[:3],
+        required_together=cluster_options.TOGETHER,
         if_missing={
             "changed": True,
             **dict.fromkeys(("store", "store_path", "keys_path"), ""),

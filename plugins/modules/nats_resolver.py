@@ -217,12 +217,18 @@ from ansible_collections.natsops.security.plugins.module_utils.base.compile_once
 compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
-from ansible_collections.natsops.security.plugins.module_utils.cluster import account_server
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster.accounts import ClusterError, Outcome, Task
+from ansible_collections.natsops.security.plugins.module_utils.cluster import (
+    account_server,
+    cluster_accounts,
+    system_connection,
+)
+from ansible_collections.natsops.security.plugins.module_utils.cluster.cluster_accounts import (
+    ClusterError,
+    Outcome,
+    Task,
+)
 from ansible_collections.natsops.security.plugins.module_utils.keys.signers import Signer
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.options import SIGNER
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens import signer_among
@@ -231,13 +237,13 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.tokens impo
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     state = params["state"]
-    options.require_nats(module)
-    layout = options.store_layout(module)
-    operator = options.read_operator(module, layout)
-    accounts = options.read_accounts(module, layout)
-    wanted = options.without_absent(module, accounts)
+    cluster_options.require_nats(module)
+    layout = cluster_options.store_layout(module)
+    operator = cluster_options.read_operator(module, layout)
+    accounts = cluster_options.read_accounts(module, layout)
+    wanted = cluster_options.without_absent(module, accounts)
     if params["account_server_url"] is not None:
-        server = options.account_server(module)
+        server = cluster_options.account_server(module)
         try:
             return account_server.bring_in_line(server, wanted, operator, module.check_mode)
         except account_server.PartlyDone as error:
@@ -245,20 +251,20 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     task = Task(
         state=state,
         wanted=[] if state == "absent" else wanted,
-        absent=options.read_public_keys(module, accounts) if state == "absent" else [],
+        absent=cluster_options.read_public_keys(module, accounts) if state == "absent" else [],
         operator=operator,
         signer=_signer(module),
         force=params["force"],
         check=module.check_mode,
         expected_servers=params["expected_servers"],
         with_claims=module._diff,
-        users=lambda: options.read_users(module, layout, wanted if state != "absent" else ()),
+        users=lambda: cluster_options.read_users(module, layout, wanted if state != "absent" else ()),
         report_extra=params["report_extra"],
     )
     subjects = cluster_accounts.SUBJECTS_OF[state]
-    how = options.connection_options(module, accounts, operator, subjects)
+    how = cluster_options.connection_options(module, accounts, operator, subjects)
     try:
-        outcome = connections.run(how, lambda connection: cluster_accounts.bring_in_line(connection, task))
+        outcome = system_connection.run(how, lambda connection: cluster_accounts.bring_in_line(connection, task))
     except ClusterError as error:
         module.fail_json(msg=str(error), **_result(module, error.outcome))
     return _result(module, outcome)
@@ -288,17 +294,17 @@ def main() -> None:
     run(
         _checked,
         argument_spec=dict(
-            **options.connection_spec(),
-            **options.accounts_spec(),
+            **cluster_options.connection_spec(),
+            **cluster_options.accounts_spec(),
             **SIGNER.spec,
             state={"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
             force={"type": "bool", "default": False},
             absent_public_keys={"type": "list", "elements": "str", "default": [], "no_log": False},
             report_extra={"type": "bool", "default": False},
         ),
-        required_one_of=options.ONE_OF,
-        mutually_exclusive=[*options.EXCLUSIVE, *SIGNER.exclusive],
-        required_together=options.TOGETHER,
+        required_one_of=cluster_options.ONE_OF,
+        mutually_exclusive=[*cluster_options.EXCLUSIVE, *SIGNER.exclusive],
+        required_together=cluster_options.TOGETHER,
         if_missing={"changed": True, "servers": [], "accounts": []},
     )
 

@@ -167,35 +167,33 @@ compile_once()
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import show_claims
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as cluster_accounts
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import info
+from ansible_collections.natsops.security.plugins.module_utils.cluster import cluster_accounts, info, system_connection
 from ansible_collections.natsops.security.plugins.module_utils.cluster.account_server import read_account
-from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options as options
+from ansible_collections.natsops.security.plugins.module_utils.tasks import cluster_options
 from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 
 
 def _task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
-    options.require_nats(module)
-    layout = options.store_layout(module)
-    operator = options.read_operator(module, layout)
-    accounts = options.read_accounts(module, layout)
-    keys = options.read_public_keys(module, accounts)
+    cluster_options.require_nats(module)
+    layout = cluster_options.store_layout(module)
+    operator = cluster_options.read_operator(module, layout)
+    accounts = cluster_options.read_accounts(module, layout)
+    keys = cluster_options.read_public_keys(module, accounts)
     url = params["account_server_url"]
     if url is not None:
         if not keys or params["all_accounts"]:
             raise NatsSecurityError(
                 "An account server can't list its accounts: name them by public_keys, jwts, jwt_paths or store_path."
             )
-        server = options.account_server(module)
+        server = cluster_options.account_server(module)
         found = {key: read_account(server, key) for key in keys}
         return _show(info.compare_account_server(server.shown, found, accounts))
-    how = options.connection_options(module, accounts, operator, cluster_accounts.READING)
+    how = cluster_options.connection_options(module, accounts, operator, cluster_accounts.READING)
     everything = params["all_accounts"] or not keys
     expected = params["expected_servers"]
     return _show(
-        connections.run(
+        system_connection.run(
             how, lambda connection: info.look_at(connection, keys, accounts, operator, expected, everything)
         )
     )
@@ -212,13 +210,13 @@ def main() -> None:
     run(
         _task,
         argument_spec=dict(
-            **options.connection_spec(),
-            **options.accounts_spec(),
+            **cluster_options.connection_spec(),
+            **cluster_options.accounts_spec(),
             all_accounts={"type": "bool", "default": False},
         ),
-        required_one_of=options.ONE_OF,
-        mutually_exclusive=options.EXCLUSIVE,
-        required_together=options.TOGETHER,
+        required_one_of=cluster_options.ONE_OF,
+        mutually_exclusive=cluster_options.EXCLUSIVE,
+        required_together=cluster_options.TOGETHER,
         if_missing={"servers": [], "accounts": [], "differences": []},
     )
 

@@ -39,7 +39,7 @@ def _targets() -> dict[str, Target]:
     """The targets by name. The code under test is imported here, after atheris has instrumented it."""
     # pylint: disable=too-many-locals,import-outside-toplevel
     from ansible_collections.natsops.security.plugins.module_utils import rules
-    from ansible_collections.natsops.security.plugins.module_utils.access import subjects as sets
+    from ansible_collections.natsops.security.plugins.module_utils.access import subject_sets
     from ansible_collections.natsops.security.plugins.module_utils.access import transforms as moved
     from ansible_collections.natsops.security.plugins.module_utils.backup import archive, natscli, sealed, tar, vault
     from ansible_collections.natsops.security.plugins.module_utils.base import excerpts, recognition, units, urls
@@ -167,11 +167,14 @@ def _targets() -> dict[str, Target]:
             templates.function_problem(found)
         templates.value_problem(one)
         if subjects.is_valid_subject(one) and subjects.is_valid_subject(other) and len(one + other) < 200:
-            first, second = sets.union_of([sets.pattern(one)]), sets.union_of([sets.pattern(other)])
-            both = sets.intersection(first, second)
-            assert sets.is_subset(both, first)
-            assert sets.is_subset(both, second)
-            assert sets.is_same(sets.union(sets.difference(first, second), both), first)
+            first, second = (
+                subject_sets.union_of([subject_sets.pattern(one)]),
+                subject_sets.union_of([subject_sets.pattern(other)]),
+            )
+            both = subject_sets.intersection(first, second)
+            assert subject_sets.is_subset(both, first)
+            assert subject_sets.is_subset(both, second)
+            assert subject_sets.is_same(subject_sets.union(subject_sets.difference(first, second), both), first)
             if other and not transforms.mapping_problem(one, other):
                 moved.image(moved.make_transform(one, other), first)
 

@@ -26,9 +26,9 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
 )
 from ansible_collections.natsops.security.plugins.module_utils.claims.comparison import describe, differences
 from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.reconcile import verdict
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.claims import ACTIVATION_WORDS
+from ansible_collections.natsops.security.plugins.module_utils.reconcile import verdicts
 from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
+from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted_claims import ACTIVATION_WORDS
 from ansible_collections.natsops.security.plugins.module_utils.store import apply, layout, report
 from ansible_collections.natsops.security.plugins.module_utils.store.document import (
     ACCOUNT_WORDS,
@@ -57,7 +57,7 @@ def _of_imports(importer: Account, exporter: Account) -> Callable[[], Any]:
         "A": Claims(subject=hostile_claims.ACCOUNT.public_key, body=importer),
         "B": Claims(subject=hostile_claims.OTHER.public_key, body=exporter),
     }
-    return functools.partial(verdict.across, accounts, {"A": "a", "B": "b"}, "", {})
+    return functools.partial(verdicts.across, accounts, {"A": "a", "B": "b"}, "", {})
 
 
 def _back(*subjects: str) -> list[Import]:
@@ -212,8 +212,8 @@ def test_every_word_of_a_document_is_a_place() -> None:
 def test_accounts_that_import_from_one_another_in_a_row_are_followed_as_far_as_servers_do() -> None:
     accounts = _row(1000)
     places = {name: name for name in accounts}
-    assert verdict.across(accounts, places, "", {}).problems == ()
+    assert verdicts.across(accounts, places, "", {}).problems == ()
     accounts = _row(1100)
-    found = verdict.across(accounts, {name: name for name in accounts}, "", {}).problems
+    found = verdicts.across(accounts, {name: name for name in accounts}, "", {}).problems
     assert [problem.path for problem in found] == [f"N{number}.imports[0]" for number in range(1100 - 1024)]
     assert "1024 accounts" in found[0].message

@@ -29,13 +29,13 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import Per
 from ansible_collections.natsops.security.plugins.module_utils.cluster import (
     account_server,
     addresses,
-    channel,
+    channels,
+    cluster_accounts,
     info,
     plan,
     servers,
+    system_connection,
 )
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -180,7 +180,7 @@ def test_connection_made_anew_is_encrypted_too(secure: Fleet, certificates: path
         return without_tls(data) if len(seen) > 1 else data
 
     with hostile_server(relay(secure.nodes[0].port, strip_later)) as between:
-        context = channel.default_context(str(certificates / "ca.pem"))
+        context = channels.default_context(str(certificates / "ca.pem"))
         options = secure.options(timeout=5)
         options = dataclasses.replace(
             options, servers=(f"nats://127.0.0.1:{between.port}",), tls=context, connect_timeout=60
@@ -188,12 +188,12 @@ def test_connection_made_anew_is_encrypted_too(secure: Fleet, certificates: path
 
         async def interrupted(connection: Any) -> Any:
             key = secure.realm.system.public_key
-            assert await clusters.look_up(connection, [key], 1) == {key: [secure.realm.system_jwt]}
+            assert await cluster_accounts.look_up(connection, [key], 1) == {key: [secure.realm.system_jwt]}
             between.clients[0].connection.shutdown(2)
-            return await clusters.look_up(connection, [key], 1)
+            return await cluster_accounts.look_up(connection, [key], 1)
 
         with pytest.raises(NatsSecurityError, match=r"was lost.*offers no TLS"):
-            connections.run(options, interrupted)
+            system_connection.run(options, interrupted)
         assert len(between.clients) > 1
         assert all(_sent_nothing(bytes(client.received)) for client in between.clients[1:])
 
@@ -318,16 +318,16 @@ def _everything(pretender: Pretender, expect: str = "", timeout: float = 20) -> 
     _unused, token = realm.new_account("app")
     said = []
     with hostile_server(pretender) as server:
-        inbox = connections.new_inbox()
-        user = connections.TemporaryUser(
-            realm.system, realm.system.public_key, False, inbox, clusters.SUBJECTS_OF["exact"]
+        inbox = system_connection.new_inbox()
+        user = system_connection.TemporaryUser(
+            realm.system, realm.system.public_key, False, inbox, cluster_accounts.SUBJECTS_OF["exact"]
         )
-        options = connections.Options((f"nats://127.0.0.1:{server.port}",), user, inbox, 60, timeout)
+        options = system_connection.Options((f"nats://127.0.0.1:{server.port}",), user, inbox, 60, timeout)
         wanted = [plan.read_wanted(token, "test")]
-        task = clusters.Task("exact", wanted, signer=lambda allowed: realm.signing)
+        task = cluster_accounts.Task("exact", wanted, signer=lambda allowed: realm.signing)
 
         async def push(connection: Any) -> None:
-            outcome = await clusters.bring_in_line(connection, task)
+            outcome = await cluster_accounts.bring_in_line(connection, task)
             said.extend([*outcome.warnings, *(reason for account in outcome.accounts for reason in account.reasons)])
 
         async def look(connection: Any) -> None:
@@ -335,9 +335,11 @@ def _everything(pretender: Pretender, expect: str = "", timeout: float = 20) -> 
 
         for work in (push, look):
             try:
-                connections.run(options, work)
+                system_connection.run(options, work)
             except NatsSecurityError as error:
-                said.extend([str(error), *(error.outcome.warnings if isinstance(error, clusters.ClusterError) else ())])
+                said.extend(
+                    [str(error), *(error.outcome.warnings if isinstance(error, cluster_accounts.ClusterError) else ())]
+                )
     text = "\n".join(said)
     assert expect in text
     assert "\r" not in text
@@ -569,10 +571,12 @@ def test_wanted_tls_rules_out_an_account_server_without(site: Site, certificates
 
 def _options(
     port: int, realm: Realm, scheme: str = "nats", timeout: float = 0.5, connect_timeout: float = 60
-) -> connections.Options:
-    inbox = connections.new_inbox()
-    user = connections.TemporaryUser(realm.system, realm.system.public_key, False, inbox, clusters.SUBJECTS_OF["exact"])
-    return connections.Options((f"{scheme}://127.0.0.1:{port}",), user, inbox, connect_timeout, timeout)
+) -> system_connection.Options:
+    inbox = system_connection.new_inbox()
+    user = system_connection.TemporaryUser(
+        realm.system, realm.system.public_key, False, inbox, cluster_accounts.SUBJECTS_OF["exact"]
+    )
+    return system_connection.Options((f"{scheme}://127.0.0.1:{port}",), user, inbox, connect_timeout, timeout)
 
 
 def _failure(work: Callable[[], Any]) -> str:
@@ -592,8 +596,8 @@ def _failure(work: Callable[[], Any]) -> str:
     return found[0]
 
 
-def _looking(options: connections.Options) -> Callable[[], Any]:
-    return lambda: connections.run(options, lambda connection: info.look_at(connection, [], [], None, [], True))
+def _looking(options: system_connection.Options) -> Callable[[], Any]:
+    return lambda: system_connection.run(options, lambda connection: info.look_at(connection, [], [], None, [], True))
 
 
 _UPGRADE = b"HTTP/1.1 101 Switching Protocols\r\n"
@@ -629,7 +633,7 @@ def test_connecting_has_one_deadline(scheme: str, talk: Talk) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"x" * (channel.LONGEST_LINE + 3), "a line of more than"),
+        (b"x" * (channels.LONGEST_LINE + 3), "a line of more than"),
         (b"SSH-2.0-OpenSSH\r\n", "it is not a NATS server: it begins with 'SSH-2.0-OpenSSH'"),
         (b"INFO nonsense\r\n", "its INFO cannot be read: INFO is not JSON"),
         (b"INFO []\r\n", "INFO is an array, expected an object"),
@@ -681,8 +685,8 @@ def _flood(data: bytes) -> Twist:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_answers_without_end_are_given_up(kind: str, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST_BYTES", 4_000_000)
-    monkeypatch.setattr(connections, "MOST_ANSWERS", 100)
+    monkeypatch.setattr(system_connection, "MOST_BYTES", 4_000_000)
+    monkeypatch.setattr(system_connection, "MOST_ANSWERS", 100)
     monkeypatch.setattr(servers, "_LISTING", 0.2)
     realm = Realm()
     pretender = Pretender(realm, {kind: _flood(data)}, accounts={_KEY: realm.account(nkey.from_public_key(_KEY), "x")})
@@ -715,7 +719,7 @@ def test_answer_that_drips_does_not_count_as_one() -> None:
 
 
 def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "_STALLED", 0.3)
+    monkeypatch.setattr(channels, "_STALLED", 0.3)
     realm = Realm()
 
     def deaf(client: Any) -> None:
@@ -729,7 +733,7 @@ def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         return await connection.ask_many(requests, lambda *_unused: True, 0.5)
 
     with hostile_server(deaf) as server:
-        message = _failure(lambda: connections.run(_options(server.port, realm), shout))
+        message = _failure(lambda: system_connection.run(_options(server.port, realm), shout))
         assert "was lost" in message
 
 
@@ -758,7 +762,7 @@ def test_server_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_account_server_has_one_deadline_and_one_clear_message(capfd: pytest.CaptureFixture[str], talk: Talk) -> None:
     with hostile_server(talk) as server:
-        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 0.5, channel.Tls())
+        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 0.5, channels.Tls())
         message = _failure(lambda: account_server.read_account(at, _KEY))
         assert message.startswith(f"http://127.0.0.1:{server.port} ")
         assert message.isprintable()
@@ -778,7 +782,7 @@ def test_what_an_account_server_holds_is_no_jwt(site: Site, data: bytes) -> None
 
 def test_account_server_that_drips_in_the_handshake_is_given_up() -> None:
     with hostile_server(drips(b"\x16")) as server:
-        at = account_server.at_url(f"https://127.0.0.1:{server.port}", 0.5, channel.Tls())
+        at = account_server.at_url(f"https://127.0.0.1:{server.port}", 0.5, channels.Tls())
         message = _failure(lambda: account_server.read_account(at, _KEY))
         assert "has not answered within 500ms" in message or "TLS failed" in message
 
@@ -806,12 +810,13 @@ class Fickle(Pretender):
             raise ConnectionResetError
 
 
-def _push(pretender: Pretender, count: int, timeout: float) -> clusters.Outcome:
+def _push(pretender: Pretender, count: int, timeout: float) -> cluster_accounts.Outcome:
     wanted = [plan.read_wanted(pretender.realm.new_account(f"a{index}")[1], "test") for index in range(count)]
     with hostile_server(pretender) as server:
         options = _options(server.port, pretender.realm, timeout=timeout)
-        return connections.run(
-            options, lambda connection: clusters.bring_in_line(connection, clusters.Task("present", wanted))
+        return system_connection.run(
+            options,
+            lambda connection: cluster_accounts.bring_in_line(connection, cluster_accounts.Task("present", wanted)),
         )
 
 
@@ -824,7 +829,7 @@ def test_push_goes_on_after_connections_that_are_refused() -> None:
 
 def test_push_that_is_given_up_says_what_was_pushed_and_what_not() -> None:
     pretender = Fickle(Realm(), refuses=10**9)
-    with pytest.raises(clusters.ClusterError) as error:
+    with pytest.raises(cluster_accounts.ClusterError) as error:
         _push(pretender, 1000, 1)
     found = {account.public_key: (account.action, account.servers["n1"]) for account in error.value.outcome.accounts}
     states = collections.Counter(found.values())
@@ -878,7 +883,7 @@ def test_account_server_that_fails_meanwhile_is_pushed_to_again_or_what_was_push
 
     tokens = [plan.read_wanted(realm.new_account(f"a{index}")[1], "test") for index in range(8)]
     with hostile_server(talk) as server:
-        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 5, channel.Tls())
+        at = account_server.at_url(f"http://127.0.0.1:{server.port}", 5, channels.Tls())
         account_server._push(at, tokens[:4], {"accounts": [{"public_key": one.subject} for one in tokens[:4]]})
         assert held == {one.subject: one.token for one in tokens[:4]}
         limit[0] = next(requests) + 8
@@ -987,7 +992,7 @@ def test_account_that_stays_loaded_as_expired_is_named() -> None:
     realm = Realm()
     pretender = Pretender(realm, {"INFO": _with("data.expired", True)})
     with pytest.raises(
-        clusters.ClusterError, match=r"was pushed, and n1 accepted it, but has it loaded as expired: restart"
+        cluster_accounts.ClusterError, match=r"was pushed, and n1 accepted it, but has it loaded as expired: restart"
     ) as error:
         _push(pretender, 2, 1)
     assert {account.action for account in error.value.outcome.accounts} == {"pushed"}

@@ -14,7 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from support.organisations import SMALL
 
-from ansible_collections.natsops.security.plugins.module_utils.access import subjects as sets
+from ansible_collections.natsops.security.plugins.module_utils.access import subject_sets
 from ansible_collections.natsops.security.plugins.module_utils.access.answers import answers
 from ansible_collections.natsops.security.plugins.module_utils.access.questions import read_questions
 from ansible_collections.natsops.security.plugins.module_utils.access.tree import Servers
@@ -237,7 +237,14 @@ def test_sets_of_subjects_are_those_of_the_access_layer(browser: Browser, small:
             for one in [*_random_patterns(chance, chance.randint(0, 3))]
         ]
         terms = [
-            [term[0], *(hole for hole in term[1:] if sets.contains(sets.pattern(term[0]), sets.pattern(hole)))]
+            [
+                term[0],
+                *(
+                    hole
+                    for hole in term[1:]
+                    if subject_sets.contains(subject_sets.pattern(term[0]), subject_sets.pattern(hole))
+                ),
+            ]
             for term in terms
         ]
         cases.append([wanted, terms])
@@ -245,12 +252,20 @@ def test_sets_of_subjects_are_those_of_the_access_layer(browser: Browser, small:
         "return arguments[0].map(([wanted, terms]) => howMuch(readSet([wanted]), readSet(terms)).extent)", cases
     )
     for (wanted, terms), extent in zip(cases, found, strict=True):
-        one = sets.union_of([sets.pattern(wanted)])
+        one = subject_sets.union_of([subject_sets.pattern(wanted)])
         other: Any = ()
         for term in terms:
-            whole = sets.union_of([sets.pattern(term[0])])
-            other = sets.union(other, sets.difference(whole, sets.union_of(map(sets.pattern, term[1:]))))
-        expected = "none" if not sets.intersection(one, other) else "all" if sets.is_subset(one, other) else "some"
+            whole = subject_sets.union_of([subject_sets.pattern(term[0])])
+            other = subject_sets.union(
+                other, subject_sets.difference(whole, subject_sets.union_of(map(subject_sets.pattern, term[1:])))
+            )
+        expected = (
+            "none"
+            if not subject_sets.intersection(one, other)
+            else "all"
+            if subject_sets.is_subset(one, other)
+            else "some"
+        )
         assert extent == expected, (wanted, terms)
 
 

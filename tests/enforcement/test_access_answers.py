@@ -26,7 +26,7 @@ from ansible_collections.natsops.security.plugins.module_utils.access import per
 from ansible_collections.natsops.security.plugins.module_utils.access.mappings import unmapped_set
 from ansible_collections.natsops.security.plugins.module_utils.access.permissions import access_of
 from ansible_collections.natsops.security.plugins.module_utils.access.routes import Arrival
-from ansible_collections.natsops.security.plugins.module_utils.access.subjects import (
+from ansible_collections.natsops.security.plugins.module_utils.access.subject_sets import (
     describe,
     intersection,
     is_in,

@@ -37,9 +37,7 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     UserAccess,
 )
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import plan
+from ansible_collections.natsops.security.plugins.module_utils.cluster import cluster_accounts, plan, system_connection
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -222,12 +220,12 @@ def test_claims_that_the_server_is_too_old_to_enforce_are_warned_of(site: Site, 
 @pytest.mark.parametrize("count", [10, 3000])
 def test_accounts_are_pushed_and_all_looked_up_again(one: Fleet, count: int) -> None:
     wanted = [plan.read_wanted(one.realm.new_account(f"a{index}")[1], "test") for index in range(count)]
-    task = clusters.Task("present", wanted)
-    outcome = one.do(lambda connection: clusters.bring_in_line(connection, task))
+    task = cluster_accounts.Task("present", wanted)
+    outcome = one.do(lambda connection: cluster_accounts.bring_in_line(connection, task))
     assert {account.action for account in outcome.accounts} == {"pushed"}
-    stored = one.do(lambda connection: clusters.look_up(connection, [item.subject for item in wanted], 1))
+    stored = one.do(lambda connection: cluster_accounts.look_up(connection, [item.subject for item in wanted], 1))
     assert stored == {item.subject: [item.token] for item in wanted}
-    outcome = one.do(lambda connection: clusters.bring_in_line(connection, task))
+    outcome = one.do(lambda connection: cluster_accounts.bring_in_line(connection, task))
     assert {account.action for account in outcome.accounts} == {"unchanged"}
 
 
@@ -281,7 +279,7 @@ def test_account_that_a_server_has_loaded_as_expired_is_loaded_again(site: Site,
     _remove(site, one.task(jwts=[jwt], state="absent", signer_seed=one.realm.signing.seed))
 
     async def push_as_others_do(connection: Any) -> Any:
-        request = (clusters.UPDATE.format(key.public_key), jwt.encode())
+        request = (cluster_accounts.UPDATE.format(key.public_key), jwt.encode())
         return await connection.ask_many([request], lambda *_unused: True, 5)
 
     one.do(push_as_others_do)
@@ -517,21 +515,21 @@ def test_signing_keys_of_the_system_account_connect(site: Site, start: Any) -> N
 def test_temporary_user_may_do_no_more_than_it_has_to(one: Fleet) -> None:
     options = one.options()
     before = int(time.time())
-    login = connections.TemporaryUser(
-        one.realm.system, one.realm.system.public_key, False, options.inbox, clusters.READING
+    login = system_connection.TemporaryUser(
+        one.realm.system, one.realm.system.public_key, False, options.inbox, cluster_accounts.READING
     )()
     after = int(time.time())
     claims = codec.decode(login.jwt)
     access = claims.body.access
-    assert access.permissions.publish.allow == list(clusters.READING)
+    assert access.permissions.publish.allow == list(cluster_accounts.READING)
     assert access.permissions.subscribe.allow == [options.inbox + ".>"]
     assert not any("UPDATE" in subject or "DELETE" in subject for subject in access.permissions.publish.allow)
     assert before + 120 <= claims.expires <= after + 120
     assert login.pair.seed not in repr(login) + repr(options)
     read_only = dataclasses.replace(options, login=lambda: login)
-    request = [(clusters.UPDATE.format(one.realm.system.public_key), b"x")]
+    request = [(cluster_accounts.UPDATE.format(one.realm.system.public_key), b"x")]
     with pytest.raises(Exception, match="denies this to the user"):
-        connections.run(read_only, lambda connection: connection.ask_many(request, lambda *_unused: True, 5))
+        system_connection.run(read_only, lambda connection: connection.ask_many(request, lambda *_unused: True, 5))
 
 
 def test_temporary_user_is_renewed_when_the_work_outlives_it(one: Fleet) -> None:
@@ -539,11 +537,11 @@ def test_temporary_user_is_renewed_when_the_work_outlives_it(one: Fleet) -> None
     wanted = plan.read_wanted(jwt, "test")
 
     async def long_work(connection: Any) -> tuple[int, set[int]]:
-        await clusters.bring_in_line(connection, clusters.Task("present", [wanted]))
+        await cluster_accounts.bring_in_line(connection, cluster_accounts.Task("present", [wanted]))
         until = time.monotonic() + 60
         answers = set()
         while connection.renewals < 2 and time.monotonic() < until:
-            found = await clusters.look_up(connection, [key.public_key] * 50, 1)
+            found = await cluster_accounts.look_up(connection, [key.public_key] * 50, 1)
             answers.add(len(found[key.public_key]))
             await asyncio.sleep(0.2)
         return connection.renewals, answers
@@ -558,10 +556,10 @@ def test_lost_connection_is_made_anew_and_the_work_goes_on(start: Any) -> None:
 
     async def interrupted(connection: Any) -> Any:
         keys = [fleet.realm.system.public_key] * 5
-        before = await clusters.look_up(connection, keys, 1)
+        before = await cluster_accounts.look_up(connection, keys, 1)
         fleet.nodes[0].stop(signal.SIGKILL)
         fleet.nodes[0].start()
-        return before == await clusters.look_up(connection, keys, 1) and connection.renewals
+        return before == await cluster_accounts.look_up(connection, keys, 1) and connection.renewals
 
     assert fleet.do(interrupted) == 1
 
@@ -750,18 +748,18 @@ def test_server_that_falls_silent_is_named_with_the_account(three: Fleet, monkey
     key, jwt = three.realm.new_account("app")
     silent = three.nodes[2].process
     assert silent is not None
-    discover = clusters.discover
+    discover = cluster_accounts.discover
 
     async def discover_then_freeze(*arguments: Any) -> Any:
         found = await discover(*arguments)
         silent.send_signal(signal.SIGSTOP)
         return found
 
-    monkeypatch.setattr(clusters, "discover", discover_then_freeze)
-    task = clusters.Task("present", [plan.read_wanted(jwt, "test")])
+    monkeypatch.setattr(cluster_accounts, "discover", discover_then_freeze)
+    task = cluster_accounts.Task("present", [plan.read_wanted(jwt, "test")])
     try:
-        with pytest.raises(clusters.ClusterError) as error:
-            three.do(lambda connection: clusters.bring_in_line(connection, task), timeout=5)
+        with pytest.raises(cluster_accounts.ClusterError) as error:
+            three.do(lambda connection: cluster_accounts.bring_in_line(connection, task), timeout=5)
     finally:
         silent.send_signal(signal.SIGCONT)
     assert f"account app ({key.public_key})" in str(error.value)

@@ -12,7 +12,7 @@ import yaml
 if TYPE_CHECKING:
     from support.plays import Play
 
-pytestmark = pytest.mark.playbook
+pytestmark = [pytest.mark.playbook, pytest.mark.attack]
 
 PLAY = "{{ playbook_dir }}"
 DOCUMENT = {

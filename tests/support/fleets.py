@@ -25,9 +25,11 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     UserAccess,
 )
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection as connections
-from ansible_collections.natsops.security.plugins.module_utils.cluster import servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import (
+    cluster_accounts,
+    servers,
+    system_connection,
+)
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -145,18 +147,18 @@ class Fleet:
     def __exit__(self, *_error: object) -> None:
         self.stop()
 
-    def options(self, lifetime: int = 120, timeout: float = 10) -> connections.Options:
+    def options(self, lifetime: int = 120, timeout: float = 10) -> system_connection.Options:
         """Return options to connect as a temporary user of the system account."""
-        inbox = connections.new_inbox()
+        inbox = system_connection.new_inbox()
         system = self.realm.system
-        subjects = clusters.SUBJECTS_OF["exact"]
+        subjects = cluster_accounts.SUBJECTS_OF["exact"]
         signer = self.realm.system_signing
-        user = connections.TemporaryUser(signer, system.public_key, False, inbox, subjects, lifetime)
-        return connections.Options(tuple(self.urls), user, inbox, timeout=timeout)
+        user = system_connection.TemporaryUser(signer, system.public_key, False, inbox, subjects, lifetime)
+        return system_connection.Options(tuple(self.urls), user, inbox, timeout=timeout)
 
     def do(self, work: Any, **how: Any) -> Any:
         """Run `work` on a connection and return its result."""
-        return connections.run(self.options(**how), work)
+        return system_connection.run(self.options(**how), work)
 
     def task(self, **more: Any) -> dict[str, Any]:
         """Return module options for a connection to these servers."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.natsops.security.plugins.module_utils.access import subjects as sets
-from ansible_collections.natsops.security.plugins.module_utils.access.subjects import (
+from ansible_collections.natsops.security.plugins.module_utils.access import subject_sets
+from ansible_collections.natsops.security.plugins.module_utils.access.subject_sets import (
     EVERYTHING,
     NOTHING,
     Pattern,
@@ -127,9 +127,9 @@ def test_a_subject_is_in_a_set_or_not(one: Subjects, subject: Pattern) -> None:
     ],
 )
 def test_sets_are_shown_short(subjects: Subjects, shown: str) -> None:
-    assert sets.describe(subjects) == shown
+    assert subject_sets.describe(subjects) == shown
 
 
 def test_a_set_is_shown_with_what_it_leaves_out() -> None:
     subjects = difference(union_of([pattern("orders.>")]), union_of([pattern("orders.secret"), pattern("*.private")]))
-    assert sets.show(subjects) == [{"subject": "orders.>", "except": ["orders.private", "orders.secret"]}]
+    assert subject_sets.show(subjects) == [{"subject": "orders.>", "except": ["orders.private", "orders.secret"]}]

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.natsops.security.plugins.module_utils.access import transforms
-from ansible_collections.natsops.security.plugins.module_utils.access.subjects import (
+from ansible_collections.natsops.security.plugins.module_utils.access.subject_sets import (
     Pattern,
     contains,
     is_in,

@@ -19,7 +19,7 @@ from support.schemas import make, named_schema
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, SigningKey, User
 from ansible_collections.natsops.security.plugins.module_utils.claims.kinds import Kind
 from ansible_collections.natsops.security.plugins.module_utils.claims.options import Problem, read_options, shown_fields
-from ansible_collections.natsops.security.plugins.module_utils.reconcile import claims as reading
+from ansible_collections.natsops.security.plugins.module_utils.reconcile import wanted_claims
 from ansible_collections.natsops.security.plugins.module_utils.store.document import (
     ACCOUNT_WORDS,
     OPERATOR_WORDS,
@@ -56,7 +56,7 @@ def problems_of(document: Any) -> list[Problem]:
                 else item
                 for item in imports
             ]
-        problems += reading.activation_problems(account, NOW)
+        problems += wanted_claims.activation_problems(account, NOW)
         _read(Account, options, problems)
         for key in account.signing_keys:
             read_options(SigningKey, key.options, "", problems)
@@ -73,9 +73,9 @@ def _is_a_rule(problem: Problem) -> bool:
 
 
 def _read(cls: type, options: dict[str, Any], problems: list[Problem]) -> None:
-    read_options(cls, reading._claim_options(options), "", problems)
-    reading._envelope(options, "", "", "", problems)
-    reading.policy(options, "", problems, NOW)
+    read_options(cls, wanted_claims._claim_options(options), "", problems)
+    wanted_claims._envelope(options, "", "", "", problems)
+    wanted_claims.policy(options, "", problems, NOW)
 
 
 # ---- every option with every kind of value

@@ -64,3 +64,16 @@ def test_no_circle_of_imports(imports: dict[Path, set[Path]]) -> None:
         graphlib.TopologicalSorter(imports).prepare()
     except graphlib.CycleError as error:
         pytest.fail(" -> ".join(str(one.relative_to(UTILS)) for one in error.args[1]))
+
+
+def test_names_of_this_collection_need_no_alias() -> None:
+    aliases = [
+        f"{file.relative_to(ROOT)}: {name.name} as {name.asname}"
+        for file in sorted((ROOT / "plugins").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (node.level or (node.module or "").startswith("ansible_collections.natsops."))
+        for name in node.names
+        if name.asname
+    ]
+    assert not aliases

@@ -23,7 +23,7 @@ from support.organisations import SMALL
 
 from ansible_collections.natsops.security.plugins.module_utils.access.answers import answers
 from ansible_collections.natsops.security.plugins.module_utils.access.questions import read_questions
-from ansible_collections.natsops.security.plugins.module_utils.access.subjects import (
+from ansible_collections.natsops.security.plugins.module_utils.access.subject_sets import (
     Subjects,
     Term,
     intersection,
@@ -37,8 +37,8 @@ from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.policy.checking import check
 from ansible_collections.natsops.security.plugins.module_utils.policy.reading import Part, read_policy
 from ansible_collections.natsops.security.plugins.module_utils.report import metrics, model, page, page_sources
-from ansible_collections.natsops.security.plugins.module_utils.report.changes import changes
 from ansible_collections.natsops.security.plugins.module_utils.report.comparison import read_comparison
+from ansible_collections.natsops.security.plugins.module_utils.report.found_changes import changes
 from ansible_collections.natsops.security.plugins.module_utils.report.layers import layers
 from ansible_collections.natsops.security.plugins.module_utils.tasks import access_sources
 

@@ -18,8 +18,13 @@ from ansible_collections.natsops.security.plugins.module_utils.claims import (
     User,
     UserAccess,
 )
-from ansible_collections.natsops.security.plugins.module_utils.cluster import accounts as clusters
-from ansible_collections.natsops.security.plugins.module_utils.cluster import connection, info, plan, servers
+from ansible_collections.natsops.security.plugins.module_utils.cluster import (
+    cluster_accounts,
+    info,
+    plan,
+    servers,
+    system_connection,
+)
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -194,7 +199,7 @@ def test_many_problems_are_counted_not_told() -> None:
 )
 def test_cluster_without_a_full_resolver_is_refused(resolver: str, words: str) -> None:
     with pytest.raises(NatsSecurityError, match=words):
-        clusters.require_full(_cluster(True, resolver=resolver), ())
+        cluster_accounts.require_full(_cluster(True, resolver=resolver), ())
 
 
 # ---- results
@@ -216,13 +221,13 @@ def test_differences_of_an_account_are_told_by_server() -> None:
 
 def test_temporary_user_of_a_signing_key_names_its_account() -> None:
     signing = nkey.create("account")
-    user = connection.TemporaryUser(signing, KEY, False, "_INBOX.x", ("$SYS.REQ.SERVER.PING",))
+    user = system_connection.TemporaryUser(signing, KEY, False, "_INBOX.x", ("$SYS.REQ.SERVER.PING",))
     login = user()
     claims = codec.decode(login.jwt)
     assert (claims.issuer, claims.body.issuer_account) == (signing.public_key, KEY)
     assert claims.body.access.permissions.publish.allow == ["$SYS.REQ.SERVER.PING"]
     assert login.renew_at is not None
-    assert claims.expires - connection.LIFETIME < login.renew_at < claims.expires
+    assert claims.expires - system_connection.LIFETIME < login.renew_at < claims.expires
     assert signing.seed not in repr(user)
     scoped = codec.decode(dataclasses.replace(user, is_scoped=True)().jwt)
     assert scoped.body.is_scoped
@@ -230,14 +235,14 @@ def test_temporary_user_of_a_signing_key_names_its_account() -> None:
 
 def test_creds_have_to_belong_together() -> None:
     user = nkey.create("user")
-    jwt = codec.encode(Claims(name="u", subject=user.public_key, body=connection.User()), ACCOUNT, NOW)
+    jwt = codec.encode(Claims(name="u", subject=user.public_key, body=system_connection.User()), ACCOUNT, NOW)
     creds = decorated.format_creds(jwt, user)
-    assert connection.login_of_creds(creds, "creds")().jwt == jwt
+    assert system_connection.login_of_creds(creds, "creds")().jwt == jwt
     other = creds.replace(user.seed, nkey.create("user").seed)
     with pytest.raises(NatsSecurityError, match="creds: these are not the creds of a user"):
-        connection.login_of_creds(other, "creds")
+        system_connection.login_of_creds(other, "creds")
     with pytest.raises(NatsSecurityError, match="creds: these are not the creds of a user"):
-        connection.login_of_creds("nothing", "creds")
+        system_connection.login_of_creds("nothing", "creds")
 
 
 # ---- claims that servers are too old to enforce

@@ -8,7 +8,7 @@ from typing import Any
 
 from .mappings import unmapped_set
 from .permissions import Access, access_of, publish_set, receive_set
-from .subjects import Subjects, is_subset
+from .subject_sets import Subjects, is_subset
 from .transforms import Preimage
 from .tree import Tree
 

@@ -12,7 +12,7 @@ from .answers_who import ways_of_flow
 from .links import SERVICE, Link, links_into, links_out_of
 from .questions import INBOX, Question
 from .routes import Flow, follow, sources
-from .subjects import EVERYTHING, pattern, union_of
+from .subject_sets import EVERYTHING, pattern, union_of
 from .tree import Entry, Tree, account_body
 
 # ---- reaches

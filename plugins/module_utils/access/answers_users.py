@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from . import replies, show
-from . import subjects as sets
+from . import replies, show, subject_sets
 from .abilities import ALL, SOME, accesses, account_key, how_much, published, received
 from .links import SERVICE, STREAM, links_into, links_out_of
 from .mappings import Mapped
@@ -15,7 +14,7 @@ from .permissions import Access, Verdict, access_of, may_publish, may_subscribe,
 from .questions import INBOX, Question, require_literal
 from .routes import Arrival, deliver, mapped_hops
 from .show import ALLOWS, DENIES
-from .subjects import contains, difference, intersection, is_literal, is_subset, pattern, union_of
+from .subject_sets import contains, difference, intersection, is_literal, is_subset, pattern, union_of
 from .tree import Entry, Tree
 
 # ---- may
@@ -93,14 +92,14 @@ def _verdict(tree: Tree, access: Access, outcome: Mapped) -> Verdict:
     return Verdict(allowed, "a mapping drops the message" + ("" if allowed else ", and no permission allows that"))
 
 
-def _may_publish_all(tree: Tree, access: Access, tokens: sets.Pattern) -> dict[str, Any]:
+def _may_publish_all(tree: Tree, access: Access, tokens: subject_sets.Pattern) -> dict[str, Any]:
     wanted = union_of([tokens])
     sets_ = published(tree, access)
     certain, possible = intersection(wanted, sets_.certain), intersection(wanted, sets_.possible)
     extent = how_much(wanted, possible)
-    reason = f"{tree.title_of(access.user)} may publish {extent} of {sets.text(tokens)}"
+    reason = f"{tree.title_of(access.user)} may publish {extent} of {subject_sets.text(tokens)}"
     if extent == SOME:
-        reason += f": {sets.describe(possible)}"
+        reason += f": {subject_sets.describe(possible)}"
     is_certain = is_subset(possible, certain)
     steps = [
         show.step(tree, rule.origin, effect, f"publish {rule}: {words}")
@@ -109,7 +108,7 @@ def _may_publish_all(tree: Tree, access: Access, tokens: sets.Pattern) -> dict[s
             (access.lists.publish_deny, DENIES, "it is denied"),
         )
         for rule in listed
-        if sets.common_pattern(rule.pattern, tokens) is not None
+        if subject_sets.common_pattern(rule.pattern, tokens) is not None
     ]
     return _said(extent == ALL and is_certain, is_certain, reason, steps, how_much=extent, part=show.part(possible))
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Iterator
 
-from . import show
-from . import subjects as sets
+from . import show, subject_sets
 from .abilities import ALL, SOME, accesses, account_key, allowed, how_much, members, received
 from .answers_users import publish_notes
 from .mappings import mapped_set, unmapped_set
@@ -15,7 +14,7 @@ from .permissions import Access, access_of
 from .questions import INBOX, Question
 from .routes import OWN, Flow, destinations, follow, sources
 from .show import ALLOWS
-from .subjects import Subjects, difference, intersection, is_subset, pattern, union_of
+from .subject_sets import Subjects, difference, intersection, is_subset, pattern, union_of
 from .tree import Tree, account_body
 
 #: What the JetStream API is used for, by the subjects of the requests.
@@ -99,7 +98,9 @@ def _way(tree: Tree, access: Access, wanted: Subjects, possible: Subjects, certa
         "part": show.part(possible),
         "certain": is_subset(possible, certain),
         "steps": [
-            show.step(tree, show.permissions_origin(access), ALLOWS, f"it may publish {sets.describe(possible)}")
+            show.step(
+                tree, show.permissions_origin(access), ALLOWS, f"it may publish {subject_sets.describe(possible)}"
+            )
         ],
         "notes": publish_notes(access),
     }
@@ -171,7 +172,9 @@ def _way_to_receive(tree: Tree, access: Access, wanted: Subjects, flow: Flow) ->
                 "certain": flow.exact,
                 "steps": [
                     *(shown for link in flow.links for shown in show.link_steps(tree, link)),
-                    show.step(tree, show.permissions_origin(access), ALLOWS, f"it may receive {sets.describe(found)}"),
+                    show.step(
+                        tree, show.permissions_origin(access), ALLOWS, f"it may receive {subject_sets.describe(found)}"
+                    ),
                 ],
                 "notes": [
                     *access.notes,
@@ -188,7 +191,7 @@ def _wide_notes(access: Access, found: Subjects) -> Iterator[str]:
     if allow is not None:
         more = difference(found, union_of(rule.pattern for rule in allow))
         if more:
-            yield f"Servers treat * at the end of a permission to subscribe as > too, which adds {sets.describe(more)}."
+            yield f"Servers treat * at the end of a permission to subscribe as > too, which adds {subject_sets.describe(more)}."
 
 
 _WAYS: dict[str, Callable[[Tree, Question, Subjects], _Ways]] = {

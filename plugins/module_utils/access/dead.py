@@ -9,7 +9,7 @@ from typing import Any, Iterator, NamedTuple
 from .mappings import mapped_set, mappings_of
 from .permissions import Access, Origin, Rule, access_of, covers_subscription, queue_matches, reserved_subjects
 from .show import claim_name
-from .subjects import EVERYTHING, Subjects, common_pattern, difference, intersection, pattern, union_of
+from .subject_sets import EVERYTHING, Subjects, common_pattern, difference, intersection, pattern, union_of
 from .tree import Entry, Tree
 
 

@@ -23,7 +23,7 @@ from ..rules.subject_index import SubjectIndex
 from ..rules.subjects import is_subset, is_valid_subject
 from ..rules.transforms import with_references, with_wildcards
 from .permissions import Origin, account_refusals
-from .subjects import ONE, REST, Pattern, common_pattern, contains, pattern, text
+from .subject_sets import ONE, REST, Pattern, common_pattern, contains, pattern, text
 from .transforms import Transform, apply, make_renaming, reverse
 from .tree import Entry, Tree, account_body
 

@@ -15,7 +15,7 @@ from ..rules.subjects import is_valid_subject
 from ..rules.transforms import mapping_problem, with_references
 from . import transforms
 from .permissions import Origin
-from .subjects import Pattern, Subjects, contains, difference, intersection, pattern, union, union_of
+from .subject_sets import Pattern, Subjects, contains, difference, intersection, pattern, union, union_of
 from .transforms import Preimage, Transform
 from .tree import Entry, Tree, account_body
 

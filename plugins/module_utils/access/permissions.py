@@ -18,8 +18,8 @@ from ..rules import templates
 from ..rules.access import CONNECTION_TYPES
 from ..rules.relations import standing_issues
 from ..rules.subjects import fields, is_subset, is_valid_subject
-from . import subjects as sets
-from .subjects import EVERYTHING, ONE, REST, Pattern, Subjects, contains, difference, pattern, union, union_of
+from . import subject_sets
+from .subject_sets import EVERYTHING, ONE, REST, Pattern, Subjects, contains, difference, pattern, union, union_of
 from .tree import Entry, Tree, account_body, account_key_of
 
 #: What a server allows if `max` and `ttl` of response permissions are 0 (DEFAULT_ALLOW_RESPONSE_...), in messages and nanoseconds.
@@ -358,7 +358,7 @@ def may_publish(tree: Tree, access: Access, subject: str) -> Verdict:
     tokens = pattern(subject)
     for reserved in reserved_subjects(tree, access):
         if contains(reserved, tokens):
-            return Verdict(False, f"{sets.text(reserved)} is reserved for servers")
+            return Verdict(False, f"{subject_sets.text(reserved)} is reserved for servers")
     lists = access.lists
     denied = _first(lists.publish_deny, tokens)
     if lists.publish_allow is None:
@@ -514,9 +514,7 @@ def subscribe_oddity(access: Access, subject: Pattern) -> str:
     wide = next((rule for rule in allowing if contains(_widest(rule.pattern), subject)), None)
     if wide is None:
         return ""
-    return (
-        f"servers allow a user that may subscribe to {wide.subject} to subscribe to {sets.text(_widest(wide.pattern))}"
-    )
+    return f"servers allow a user that may subscribe to {wide.subject} to subscribe to {subject_sets.text(_widest(wide.pattern))}"
 
 
 def anything(tree: Tree, account: Entry) -> Access:

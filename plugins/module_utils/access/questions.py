@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 from ..base.errors import NatsSecurityError
 from ..claims.options import Problem
 from ..rules.subjects import fields, is_valid_subject
-from .subjects import is_literal, pattern
+from .subject_sets import is_literal, pattern
 from .tree import Entry, Tree
 
 

@@ -14,7 +14,7 @@ from .links import SERVICE
 from .mappings import mapped, mappings_of
 from .permissions import Access, can_respond, may_publish, publish_set
 from .routes import Arrival, deliver, is_received
-from .subjects import Pattern, common_pattern, contains, is_subset, pattern, text, union_of
+from .subject_sets import Pattern, common_pattern, contains, is_subset, pattern, text, union_of
 from .transforms import Transform, apply
 from .tree import Tree
 

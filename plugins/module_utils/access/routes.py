@@ -13,7 +13,7 @@ from typing import Iterator, NamedTuple
 from . import transforms
 from .links import SERVICE, STREAM, Link, links_into, links_out_of, local_subjects, remote_subjects, shadow_of
 from .mappings import Mapped, Mapping, mapped, mapped_set, unmapped_set
-from .subjects import Pattern, Subjects, contains, intersection, is_in, pattern, union_of
+from .subject_sets import Pattern, Subjects, contains, intersection, is_in, pattern, union_of
 from .tree import Tree
 
 OWN = "own"

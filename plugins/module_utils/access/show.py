@@ -9,11 +9,11 @@ from typing import Any
 from ..base import units
 from ..claims import Account, Operator
 from ..claims.options import show_options
-from . import subjects as sets
+from . import subject_sets
 from .links import SERVICE, Link
 from .permissions import Access, Lists, Origin, Rule, Verdict
 from .routes import Arrival, Hop
-from .subjects import text
+from .subject_sets import text
 from .tree import Entry, Tree
 
 ALLOWS, DENIES, LEADS = "allows", "denies", "forwards"
@@ -198,6 +198,6 @@ def _response(lists: Lists) -> dict[str, Any] | None:
     }
 
 
-def part(subjects: sets.Subjects) -> list[dict[str, object]]:
+def part(subjects: subject_sets.Subjects) -> list[dict[str, object]]:
     """A set of subjects as dictionaries."""
-    return sets.show(subjects)
+    return subject_sets.show(subjects)

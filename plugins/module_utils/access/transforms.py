@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..rules.transforms import Placeholder, placeholder, renaming_problem, transform_problem, with_wildcards
-from .subjects import ONE, REST, Pattern, Subjects, Term, common_pattern, difference, pattern, text, union, union_of
+from .subject_sets import ONE, REST, Pattern, Subjects, Term, common_pattern, difference, pattern, text, union, union_of
 
 #: Up to this many random or hashed values are separate outcomes; more are shown as one `*`.
 _MOST_VALUES = 16

@@ -23,7 +23,7 @@ from ..token import codec, decorated
 from . import plan
 from .addresses import Address, account_server_address
 from .answers import one_line
-from .channel import Tls, default_context
+from .channels import Tls, default_context
 from .plan import Wanted
 
 #: The largest response that is read from an account server, in bytes.

@@ -21,10 +21,10 @@ from ..rules.running import Connected, say_clients
 from ..rules.trust import keys_of
 from ..token import codec
 from .answers import Answer, Part, Unreadable, one_line, read_each
-from .connection import TEMPORARY_NAME, Connection, NotPermitted
 from .looking import CONNZ
 from .permitted import require_permission
 from .servers import SUBJECTS, Cluster, Server, discover
+from .system_connection import TEMPORARY_NAME, Connection, NotPermitted
 
 KICK = "$SYS.REQ.SERVER.{}.KICK"
 #: The subjects that a user must be allowed to publish to, to find connections and to close them.

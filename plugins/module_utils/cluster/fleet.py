@@ -17,8 +17,8 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ..base.errors import NatsSecurityError
 from .answers import Answer, Part, Read, Unreadable, read_each
-from .connection import Connection
 from .servers import SUBJECTS, VARZ, Cluster, Server, answered_by, describe_server, discover
+from .system_connection import Connection
 
 ROUTEZ = "$SYS.REQ.SERVER.PING.ROUTEZ"
 LEAFZ = "$SYS.REQ.SERVER.PING.LEAFZ"

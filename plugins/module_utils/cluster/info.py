@@ -11,10 +11,10 @@ from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from . import plan
-from .connection import Connection
 from .looking import look_up, stuck_accounts, who_holds
 from .plan import Held, Wanted
 from .servers import describe_server, discover, with_accounts
+from .system_connection import Connection
 
 
 async def look_at(

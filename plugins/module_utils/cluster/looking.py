@@ -11,9 +11,9 @@ from typing import Sequence
 from ..claims import Claims
 from . import plan
 from .answers import Answer, Read, Unreadable, count_servers, read_each
-from .connection import Connection, NotPermitted
 from .plan import Held
 from .servers import Cluster, Server, answered_by, with_accounts
+from .system_connection import Connection, NotPermitted
 
 LOOKUP = "$SYS.REQ.ACCOUNT.{}.CLAIMS.LOOKUP"
 INFO = "$SYS.REQ.ACCOUNT.{}.INFO"

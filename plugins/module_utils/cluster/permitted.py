@@ -12,7 +12,7 @@ from ..base.excerpts import first_of
 from ..claims import Permission
 from ..rules.subjects import is_subset
 from .answers import Part, read_each
-from .connection import Connection, NotPermitted
+from .system_connection import Connection, NotPermitted
 
 #: The subject on which a server returns information about the requesting user (userInfoReq in nats-server's events.go).
 USER_INFO = "$SYS.REQ.USER.INFO"

@@ -13,10 +13,10 @@ from typing import Sequence
 from ..base.errors import NatsSecurityError
 from . import plan
 from .answers import Answer, read_each
-from .connection import TEMPORARY_NAME, Connection
 from .connections import Client, Sought, connected
 from .looking import look_up, who_holds
 from .servers import VARZ, answered_by, discover, with_accounts
+from .system_connection import TEMPORARY_NAME, Connection
 
 
 @dataclasses.dataclass

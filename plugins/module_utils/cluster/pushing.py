@@ -11,11 +11,11 @@ from typing import Collection, Sequence
 from ..claims import Claims
 from . import plan
 from .answers import Answer, one_line, read_each
-from .connection import Connection, Interrupted, NotPermitted
 from .looking import ask_all, load_accounts, look_up, stuck_accounts
 from .outcome import Account, ClusterError, Outcome, shorten
 from .plan import Wanted
 from .servers import Cluster, missing_servers, with_accounts
+from .system_connection import Connection, Interrupted, NotPermitted
 
 UPDATE = "$SYS.REQ.ACCOUNT.{}.CLAIMS.UPDATE"
 #: The pause before servers are asked again, in seconds.

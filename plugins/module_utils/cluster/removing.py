@@ -19,10 +19,10 @@ from ..rules import allowed_issuers_of_operator
 from ..token import codec
 from . import plan
 from .answers import Answer, Part, Read, Unreadable, read_each
-from .connection import Connection
 from .looking import ask_all, look_up
 from .outcome import Account, ClusterError, Outcome, shorten, title_of
 from .servers import CACHE, FULL, Cluster, Server, answered_by, with_accounts
+from .system_connection import Connection
 from .task import Task
 
 JSZ = "$SYS.REQ.ACCOUNT.{}.JSZ"

@@ -15,7 +15,7 @@ from ..claims import Claims
 from ..rules import allowed_issuers_of_operator
 from ..token import codec
 from .answers import Answer, Part, Read, Unreadable, count_servers, read_each
-from .connection import Connection
+from .system_connection import Connection
 
 PING = "$SYS.REQ.SERVER.PING"
 VARZ = "$SYS.REQ.SERVER.PING.VARZ"

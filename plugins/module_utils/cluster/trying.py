@@ -15,9 +15,9 @@ from ..base import units
 from ..base.errors import NatsSecurityError
 from ..claims import Claims
 from ..rules.trust import is_revoked, keys_of
-from . import connection as connections
+from . import system_connection
 from .addresses import server_address
-from .connection import Connection, Options
+from .system_connection import Connection, Options
 
 CONNECTED, EXPIRED, EARLY = "connected", "expired", "not_yet_valid"
 REVOKED, UNKNOWN_SIGNER = "revoked", "unknown_signer"
@@ -70,7 +70,7 @@ def _with_tls(url: str, wants_tls: bool) -> str:
 
 def _try(options: Options, shown: str) -> Answer:
     try:
-        connections.run(options, _nothing_more)
+        system_connection.run(options, _nothing_more)
     except NatsSecurityError as error:
         text = str(error).replace("No server could be connected to. ", "")
         is_refused = "authorization violation" in text.lower()

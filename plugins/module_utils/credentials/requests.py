@@ -14,9 +14,9 @@ from ..claims import Claims, User
 from ..claims.options import Problem, read_options
 from ..disk.files import path_problem
 from ..keys.new import read_new_key
-from ..reconcile import verdict
-from ..reconcile.claims import policy
+from ..reconcile import verdicts
 from ..reconcile.wanted import ABSENT, ENVELOPE, EXISTING, POLICY, PRESENT
+from ..reconcile.wanted_claims import policy
 from ..store.layout import name_problem
 
 HOST, DELIVERED = "host", "delivered"
@@ -240,7 +240,7 @@ def check_claims(requests: Sequence[Request], now: int, plain: Callable[[Any], A
         whole = read_options(Claims, {word: claims[word] for word in claims if word in ENVELOPE}, place, found)
         others = {word: claims[word] for word in claims if word not in beside}
         whole.body = read_options(User, others, place, found, beside)
-        problems += [*found, *verdict.of_claims(whole, place, now).beside(found).problems]
+        problems += [*found, *verdicts.of_claims(whole, place, now).beside(found).problems]
     if problems:
         raise NatsSecurityError("\n".join(map(str, problems)))
 

@@ -20,10 +20,10 @@ import struct
 from typing import Any, Sequence
 
 from ..base.errors import NatsSecurityError
-from ..cluster import channel as channels
+from ..cluster import channels
 from ..cluster.addresses import Address
 from ..cluster.answers import Unreadable, one_line, parse
-from ..cluster.channel import Info, Opened, Refused, Tls, default_context, dial, open_channel, open_stream
+from ..cluster.channels import Info, Opened, Refused, Tls, default_context, dial, open_channel, open_stream
 from .creds import Holder
 
 #: How a user connects. The URL selects websockets.

@@ -10,7 +10,7 @@ from typing import Any, Sequence
 
 from ..base import units
 from ..claims import Claims
-from ..cluster.channel import Tls
+from ..cluster.channels import Tls
 from ..rules import server_versions
 from . import abilities, attempts, findings, network
 from .abilities import Action, Answered

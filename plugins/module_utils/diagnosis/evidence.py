@@ -12,9 +12,9 @@ from ..base import units
 from ..claims import Claims
 from ..cluster import plan
 from ..cluster.answers import Answer, Unreadable, read_each
-from ..cluster.connection import Connection, NotPermitted
 from ..cluster.looking import INFO, LOOKUP, ask_all, look_up, read_memory, who_holds
 from ..cluster.servers import FULL, LIST, PING, SUBJECTS, Cluster, Server, answered_by, discover
+from ..cluster.system_connection import Connection, NotPermitted
 
 #: The subjects that a lookup of an account publishes to.
 LOOKING = (*SUBJECTS, LIST, LOOKUP.format("*"), INFO.format("*"))

@@ -10,8 +10,8 @@ import re
 import socket
 import ssl
 
-from ..cluster import channel as channels
-from ..cluster.channel import Refused
+from ..cluster import channels
+from ..cluster.channels import Refused
 from . import attempts, findings
 from .attempts import CLIENT, LEAFNODE, Attempt
 from .findings import Finding

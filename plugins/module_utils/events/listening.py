@@ -20,9 +20,9 @@ from typing import Any
 from ..base.errors import NatsSecurityError
 from ..cluster.addresses import Address
 from ..cluster.answers import Unreadable
-from ..cluster.channel import Channel, open_channel
-from ..cluster.connection import Login, Options, say
+from ..cluster.channels import Channel, open_channel
 from ..cluster.servers import PING
+from ..cluster.system_connection import Login, Options, say
 from . import messages
 from .holding import Holding
 from .messages import Wanted

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Awaitable, Callable, Coroutine
 
-from ..cluster.connection import Options
+from ..cluster.system_connection import Options
 from .ending import Watched, look
 from .holding import Holding
 from .listening import Listener

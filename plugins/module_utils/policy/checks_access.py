@@ -6,18 +6,17 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from ..access import answers_who
+from ..access import answers_who, permissions
 from ..access.abilities import allowed, received
 from ..access.answers_accounts import unused_of
 from ..access.dead import find_dead
 from ..access.links import links_into
 from ..access.mappings import mapped_set
 from ..access.permissions import Access, Origin, access_of
-from ..access.permissions import Rule as Permission
 from ..access.questions import Question
 from ..access.routes import Flow, destinations, sources
 from ..access.show import permissions_origin
-from ..access.subjects import ONE, REST, Pattern, Subjects, intersection, pattern, text, union_of
+from ..access.subject_sets import ONE, REST, Pattern, Subjects, intersection, pattern, text, union_of
 from ..access.tree import Entry, Tree
 from ..base.errors import NatsSecurityError
 from .findings import Fault, Rule, matches_any
@@ -48,7 +47,7 @@ def _ordinary(tree: Tree, rule: Rule, users: list[Entry]) -> Iterator[tuple[Entr
 
 
 def _wide(
-    user: Entry, access: Access, lists: tuple[list[Permission] | None, Subjects], rule: Rule, verb: str
+    user: Entry, access: Access, lists: tuple[list[permissions.Rule] | None, Subjects], rule: Rule, verb: str
 ) -> Iterator[Fault]:
     allow, left = lists
     if not left:

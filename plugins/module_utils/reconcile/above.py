@@ -11,7 +11,7 @@ from ..claims import Claims
 from ..claims.options import Problem
 from ..rules import allowed_issuers_of_operator
 from .given import Given
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import EXISTING, WantedAccount
 
 

@@ -16,8 +16,7 @@ from ..claims.options import Problem
 from ..decision.issue import Policy
 from ..rules.issues import key_problem
 from ..token import decorated
-from . import claims as wanted_claims
-from . import verdict as verdicts
+from . import verdicts, wanted_claims
 from .activations import Exporter, plan_activations
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import account_issuers
@@ -27,7 +26,7 @@ from .place import Found
 from .plan import CREATED, EXTRA, REMOVED, Entity, Removal, Step
 from .rotation import record_of_curve_key, role_of
 from .trust import peek
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, WantedAccount, join
 
 

@@ -15,13 +15,12 @@ from ..keys.new import NewToken
 from ..rules import revoked_until, subject_is_contained
 from ..rules.imports import import_subjects
 from ..token import codec
-from . import claims as wanted_claims
-from . import verdict as verdicts
+from . import verdicts, wanted_claims
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import Issuers, activation_issuers, user_issuers
 from .place import Found
 from .plan import CHANGED, CREATED, KEPT, ActivationStep, Entity, Step
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import WantedAccount, WantedActivation, join
 
 

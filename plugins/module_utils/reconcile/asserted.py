@@ -9,7 +9,7 @@ from typing import Iterator, Mapping
 from ..claims import Claims, User
 from ..claims.options import Problem, read_options
 from ..rules.server_versions import newer_options, not_enforced_by_all
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, EXISTING, Wanted, WantedAccount, join
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Mapping
 
 from ..claims import Claims
 from ..keys.keyring import Keyring
-from . import verdict as verdicts
+from . import verdicts
 from .above import check_above
 from .given import Findings, Given
 from .members import Members, find_members
@@ -22,7 +22,7 @@ from .place import Place
 from .plan import Plan
 from .rotation import ADD
 from .users import UserAccount, plan_users
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, EXISTING, How, Wanted, WantedAccount, WantedActivation
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from .issuers import Issuers, Signing, at_hand, choose, named_at_hand
 from .names import Names
 from .place import Found, Place
 from .plan import CHANGED, CREATED, KEPT, Entity, Removal
-from .verdict import NOTHING, Verdict
+from .verdicts import NOTHING, Verdict
 from .wanted import How, Wanted, join
 
 

@@ -13,7 +13,6 @@ from ..claims.options import Problem
 from ..keys.new import NewKey
 from ..rules import revoked_until
 from ..token import codec, decorated
-from .claims import users_referred_to
 from .creds import holder_of_creds
 from .given import Findings, Given
 from .names import other_subject, started_or_new
@@ -21,8 +20,9 @@ from .place import Found, Trust, UserFiles
 from .plan import EXTRA, REMOVED, Entity, Removal
 from .rotation import record_of_users, retiring_keys
 from .trust import Said, UserFile, peek, user_fault
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
+from .wanted_claims import users_referred_to
 
 
 class Members(NamedTuple):

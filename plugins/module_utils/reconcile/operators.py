@@ -12,13 +12,12 @@ from ..claims import Claims, Operator, SigningKey
 from ..claims.options import Problem
 from ..keys import nkey
 from ..rules.issues import key_problem
-from . import claims as wanted_claims
-from . import verdict as verdicts
+from . import verdicts, wanted_claims
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import operator_issuers
 from .plan import EXTRA, REMOVED, Entity, Removal, Step
 from .rotation import RESIGN, role_of
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, WantedOperator, join
 
 

@@ -13,7 +13,7 @@ from ..decision.issue import Decision
 from ..keys.new import NewKey, NewToken
 from .names import Names
 from .place import Found, Revoked
-from .verdict import Verdict
+from .verdicts import Verdict
 
 CREATED, CHANGED, KEPT, EXTRA, REMOVED = "created", "changed", "kept", "extra", "removed"
 

@@ -23,8 +23,7 @@ from ..rules import subject_is_contained
 from ..rules.imports import import_subjects
 from ..rules.issues import key_problem
 from ..token import codec, decorated
-from . import verdict as verdicts
-from .claims import add_revocations, looks_like_key
+from . import verdicts
 from .given import Findings, Given, Subject, decided, findings_of
 from .issuers import account_issuers
 from .members import read_user
@@ -33,8 +32,9 @@ from .place import Found, Revoked
 from .plan import CHANGED, Entity, Removal, Revocation, Step
 from .rotation import record_of_users, retiring_keys
 from .trust import peek
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import RevocationChange, WantedAccount, WantedRevocation, join
+from .wanted_claims import add_revocations, looks_like_key
 
 ADDED, MOVED, STAYS, TAKEN_BACK, EXPIRED, NOT_THERE = "added", "moved", "kept", "removed", "expired", "absent"
 #: The maximum number of names in a message.

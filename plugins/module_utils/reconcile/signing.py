@@ -15,8 +15,8 @@ from ..claims.declaration import copy_with
 from ..keys.keyring import Keyring
 from ..keys.new import NewToken, Placeholder, resolve
 from ..token import codec
-from .claims import with_own_key
 from .plan import ActivationStep, Plan, Step
+from .wanted_claims import with_own_key
 
 if TYPE_CHECKING:
     from ..decision.unsigned import Request

@@ -17,7 +17,6 @@ from ..claims.options import Problem
 from ..keys.new import NewKey
 from ..rules import revoked_until
 from ..token import decorated
-from .claims import describe_user
 from .creds import holder_of_creds
 from .given import Given
 from .members import read_user
@@ -26,6 +25,7 @@ from .place import Found
 from .rotation import ADD, REPLACE, RESIGN, RETIRE, TurnedUser, record_of_users, retiring_keys, role_of, with_retiring
 from .trust import peek
 from .wanted import PRESENT, Rotation, WantedAccount, WantedUser, join
+from .wanted_claims import describe_user
 
 
 def turn_users(given: Given) -> list[Problem]:

@@ -15,8 +15,7 @@ from ..decision.issue import Decision, Policy, decide
 from ..keys.nkey import KeyPair
 from ..rules import revoked_until
 from ..token import codec, decorated
-from . import claims as wanted_claims
-from . import verdict as verdicts
+from . import verdicts, wanted_claims
 from .creds import holder_of_creds, read_creds
 from .given import Findings, Given, token_file_reasons
 from .issuers import Issuers, Signing, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
@@ -25,7 +24,7 @@ from .place import SURROUNDED
 from .plan import CHANGED, CREATED, Entity, UserStep
 from .rotation import TurnedUser
 from .trust import NOTHING, Said, UserFile, peek, user_fault
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import ABSENT, WantedAccount, WantedUser, join
 
 _NO_TOKEN = ("there is no token yet",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from .entities import title_of
+from .found_entities import title_of
 
 Model = Mapping[str, Any]
 

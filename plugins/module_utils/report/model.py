@@ -11,8 +11,8 @@ from ..access.tree import Tree
 from ..base.errors import NatsSecurityError
 from ..policy.checking import show_checked
 from ..policy.findings import Finding, Results
-from . import entities as found_entities
-from .entities import SigningKeys
+from . import found_entities
+from .found_entities import SigningKeys
 
 #: The version of the format of the model. It changes with the format, so that other versions of the collection can refuse the model.
 FORM = 1

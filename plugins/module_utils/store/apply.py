@@ -128,7 +128,7 @@ def _plan(wanted: Wanted, layout: Layout, ring: Keyring, how: How, trip: _Trip) 
     store = _read(wanted, layout, ring)
     if not trip.path:
         return _planned(wanted, store, ring, how)
-    from . import waiting as waiting_jwts  # few tasks have keys elsewhere
+    from . import waiting_jwts  # few tasks have keys elsewhere
 
     waiting = waiting_jwts.read_waiting(layout, trip.path)
     came = waiting_jwts.files_of(waiting, store) if trip.check_mode or trip.is_locked else {}
@@ -227,7 +227,7 @@ def _apply(planned: _Planned, plan_again: Callable[[], _Planned], run: Run, held
 
 def _as_it_waits(planned: _Planned, run: Run, held: int | None) -> Outcome:
     """The outcome while JWTs wait for signatures from keys elsewhere. The signing requests are written again if their file is missing."""
-    from . import waiting as waiting_jwts
+    from . import waiting_jwts
 
     outcome, asked = _kept(planned), planned.asked
     outcome.is_waiting = not all(map(planned.ring.has, planned.plan.issuers()))
@@ -259,7 +259,7 @@ def _waits(layout: Layout) -> bool:
     """Whether JWTs wait for their signatures. Their new keys are in the journal, which is kept until then."""
     if not is_there(layout.requests):
         return False
-    from .waiting import read_waiting  # few stores have keys elsewhere
+    from .waiting_jwts import read_waiting  # few stores have keys elsewhere
 
     return read_waiting(layout, "").asked is not None
 
@@ -377,7 +377,7 @@ class _Work:
         until then.
         """
         from ..decision.unsigned import Requests
-        from . import waiting as waiting_jwts
+        from . import waiting_jwts
 
         with _errors_told():
             self.prepare()

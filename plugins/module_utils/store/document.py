@@ -14,7 +14,6 @@ from ..claims.kinds import parse_text
 from ..claims.options import Problem, known_only, option_names
 from ..keys import nkey
 from ..keys.new import read_new_key
-from ..reconcile.claims import looks_like_key
 from ..reconcile.rotation import REPLACE
 from ..reconcile.wanted import (
     ABSENT,
@@ -33,6 +32,7 @@ from ..reconcile.wanted import (
     WantedOperator,
     WantedUser,
 )
+from ..reconcile.wanted_claims import looks_like_key
 from .layout import name_problem
 
 _POLICY = POLICY[:4]

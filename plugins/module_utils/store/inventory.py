@@ -17,13 +17,12 @@ from ..claims import Account, Claims, Export, SigningKey, as_read_by_servers
 from ..claims.comparison import describe
 from ..claims.options import show_options
 from ..keys.keyring import Keyring
-from ..reconcile import strict, verdict
+from ..reconcile import place, strict, verdicts
 from ..reconcile.activations import activation_at_hand, covering_export
-from ..reconcile.claims import describe_user
 from ..reconcile.place import SURROUNDED, Record, Trust, UserFiles
-from ..reconcile.place import Found as Stored
 from ..reconcile.rotation import record_of_curve_key, record_of_identity, record_of_users, retiring_keys, role_of, split
 from ..reconcile.trust import Named, Said, UserFile, user_fault
+from ..reconcile.wanted_claims import describe_user
 from ..rules.imports import without_to
 from ..token import decorated
 from . import reading
@@ -133,7 +132,7 @@ def _problems_across(store: Store) -> list[_Problem]:
     accounts = {name: stored.claims for name, stored in store.accounts.items()}
     paths = {name: f"accounts[{index}]" for index, name in enumerate(accounts)}
     system = store.operator.claims.body.system_account if store.operator is not None else ""
-    found = verdict.across(accounts, paths, system, {})
+    found = verdicts.across(accounts, paths, system, {})
     return [
         *(_Problem(problem.path, problem.message, True) for problem in found.problems),
         *(_Problem(warning.path, warning.message, False) for warning in found.warnings),
@@ -228,7 +227,7 @@ def _signing_key_entity(context: _Context, key: SigningKey, roles: _Roles, accou
 # ---- accounts
 
 
-def _account(context: _Context, name: str, stored: Stored, path: str) -> _Part:
+def _account(context: _Context, name: str, stored: place.Found, path: str) -> _Part:
     store, names, claims = context.store, context.names, stored.claims
     body: Account = claims.body
     document = {"name": name, **_described(claims), **_identity(claims, context.ring.has(claims.subject))}
@@ -339,7 +338,7 @@ def _users(context: _Context, account: _Account) -> tuple[list[_Part], list[_Pro
     number = 0
     for name in account.files.users:
         found = context.store.read_user(account.name, name)
-        if not isinstance(found, Stored):
+        if not isinstance(found, place.Found):
             if found is not None:
                 problems.append(_Problem(found.path, found.message, True))
             continue

@@ -23,7 +23,7 @@ from ..disk.files import list_folder
 from ..keys import nkey
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
-from ..reconcile import claims as wanted_claims
+from ..reconcile import wanted_claims
 from ..reconcile.names import Names, name_keys
 from ..reconcile.wanted import ABSENT, EXISTING, WantedAccount, WantedUser, join
 from ..store import reading

@@ -107,18 +107,18 @@ def _store(module: CarefulModule) -> Source:
 
 
 def _cluster(module: CarefulModule) -> Source:
-    from ..cluster import accounts, connection, info, servers
+    from ..cluster import cluster_accounts, info, servers, system_connection
 
     cluster_options.require_nats(module)
-    how = cluster_options.connection_options(module, (), None, accounts.READING)
+    how = cluster_options.connection_options(module, (), None, cluster_accounts.READING)
     expected = module.params["expected_servers"]
 
-    async def look(connected: connection.Connection) -> tuple[dict[str, Any], list[Claims]]:
+    async def look(connected: system_connection.Connection) -> tuple[dict[str, Any], list[Claims]]:
         cluster = await servers.discover(connected, expected)
         operators = {one.subject: one for server in cluster.servers for one in server.operators}
         return await info.look_at(connected, (), (), None, expected, True), list(operators.values())
 
-    looked_at, operators = connection.run(how, look)
+    looked_at, operators = system_connection.run(how, look)
     return access_sources.of_cluster(looked_at, operators)
 
 

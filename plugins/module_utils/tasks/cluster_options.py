@@ -16,8 +16,9 @@ from ..base import units
 from ..base.errors import Missing, NatsSecurityError
 from ..claims import Account, Claims
 from ..cluster.account_server import AccountServer, at_url
-from ..cluster.channel import Tls, default_context
-from ..cluster.connection import (
+from ..cluster.channels import Tls, default_context
+from ..cluster.plan import Wanted, claims_of, read_wanted
+from ..cluster.system_connection import (
     NATS_IMPORT_ERROR,
     Login,
     Options,
@@ -26,7 +27,6 @@ from ..cluster.connection import (
     nats_problem,
     new_inbox,
 )
-from ..cluster.plan import Wanted, claims_of, read_wanted
 from ..disk import files
 from ..keys.keyring import Keyring
 from ..keys.nkey import KeyPair

@@ -9,9 +9,8 @@ from typing import Any
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..cluster import connection as cluster_connection
-from ..cluster import connections
-from . import cluster_options as options
+from ..cluster import connections, system_connection
+from . import cluster_options
 from .task import CarefulModule
 from .tokens import parse_public_key
 
@@ -21,14 +20,14 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
     params = module.params
     if params["account_server_url"] is not None:
         raise NatsSecurityError("account_server_url: an account server has no connections; set servers.")
-    options.require_nats(module)
+    cluster_options.require_nats(module)
     sought = _sought(module)
     since = _time(params["since"], "since") if params["since"] is not None else time.time()
-    layout = options.store_layout(module)
-    accounts = options.read_accounts(module, layout)
+    layout = cluster_options.store_layout(module)
+    accounts = cluster_options.read_accounts(module, layout)
     closes = params["state"] == "absent"
     subjects = connections.CLOSING if closes else connections.LOOKING
-    how = options.connection_options(module, accounts, options.read_operator(module, layout), subjects)
+    how = cluster_options.connection_options(module, accounts, cluster_options.read_operator(module, layout), subjects)
     expected = params["expected_servers"]
 
     async def work(connection: Any) -> connections.Found:
@@ -38,7 +37,7 @@ def connections_task(module: CarefulModule) -> dict[str, Any]:
             return await connections.foresee_closing(connection, sought, expected)
         return await connections.look_for(connection, sought, expected)
 
-    found = cluster_connection.run(how, work)
+    found = system_connection.run(how, work)
     if closes and module.check_mode:
         found.kicked = {client.identity for client in found.open}
     ended = closes and params["since"] is not None and not module.check_mode

@@ -9,14 +9,14 @@ from typing import Any
 from ..base.errors import Missing, NatsSecurityError
 from ..claims import Claims
 from ..cluster import trying
-from ..cluster.connection import (
+from ..cluster.system_connection import (
     Login,
     Options,
     new_inbox,
 )
 from ..keys.nkey import KeyPair
 from ..token import codec, decorated
-from . import cluster_options as options
+from . import cluster_options
 from .task import (
     CarefulModule,
     keep_secrets_of,
@@ -26,7 +26,7 @@ from .task import (
 
 def creds_info_task(module: CarefulModule) -> dict[str, Any]:
     """Connect to every server with every creds file, and return the results."""
-    options.require_nats(module)
+    cluster_options.require_nats(module)
     if not module.params["paths"]:
         raise NatsSecurityError("paths: the list is empty; name at least one creds file.")
     accounts = [_account(jwt, index) for index, jwt in enumerate(module.params["account_jwts"])]
@@ -84,8 +84,8 @@ def _options(module: CarefulModule, login: Login) -> Options:
         servers=tuple(params["servers"]),
         login=lambda: login,
         inbox=new_inbox(),
-        connect_timeout=options.seconds(module, "connect_timeout"),
-        tls=options.tls_context(module),
+        connect_timeout=cluster_options.seconds(module, "connect_timeout"),
+        tls=cluster_options.tls_context(module),
         tls_server_name=params["tls_server_name"],
         tls_handshake_first=params["tls_handshake_first"],
     )

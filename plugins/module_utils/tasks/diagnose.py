@@ -9,8 +9,8 @@ import time
 from typing import Any, Sequence
 
 from ..base.errors import NatsSecurityError
-from ..cluster import connection as cluster_connection
-from ..cluster.connection import Connection, Options, TemporaryUser
+from ..cluster import system_connection
+from ..cluster.system_connection import Connection, Options, TemporaryUser
 from ..diagnosis import attempts, diagnose, evidence, findings
 from ..diagnosis.abilities import read_actions
 from ..diagnosis.attempts import Attempt, How
@@ -18,7 +18,7 @@ from ..diagnosis.creds import Holder
 from ..diagnosis.diagnose import Diagnosed
 from ..diagnosis.evidence import Evidence
 from ..diagnosis.reasons import Known, account_of
-from . import cluster_options as options
+from . import cluster_options
 from .diagnose_sources import Source, read_holder, read_source
 from .task import CarefulModule
 
@@ -37,7 +37,7 @@ def diagnose_task(module: CarefulModule) -> dict[str, Any]:
     source = read_source(module)
     has_system = any(params[name] is not None for name in _SYSTEM)
     if has_system:
-        options.require_nats(module)
+        cluster_options.require_nats(module)
     asked = read_actions(params["actions"]) if params["actions"] else []
     holder = _as_wanted(read_holder(module, source), params["connect_as"])
     how = _how(module, source, has_system)
@@ -69,7 +69,7 @@ def _as_wanted(holder: Holder, connect_as: str) -> Holder:
 def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
     """The options for connections, with the login of the system account if the task has one."""
     if has_system:
-        return options.connection_options(module, source.accounts, source.operator, evidence.LOOKING)
+        return cluster_options.connection_options(module, source.accounts, source.operator, evidence.LOOKING)
     params = module.params
 
     def nobody() -> Any:
@@ -78,9 +78,9 @@ def _how(module: CarefulModule, source: Source, has_system: bool) -> Options:
     return Options(
         servers=tuple(params["servers"]),
         login=nobody,
-        connect_timeout=options.seconds(module, "connect_timeout"),
-        timeout=options.seconds(module, "timeout"),
-        tls=options.tls_context(module),
+        connect_timeout=cluster_options.seconds(module, "connect_timeout"),
+        timeout=cluster_options.seconds(module, "timeout"),
+        tls=cluster_options.tls_context(module),
         tls_server_name=params["tls_server_name"],
         tls_handshake_first=params["tls_handshake_first"],
     )
@@ -103,7 +103,7 @@ def _gather(how: Options, urls: Sequence[str], tried: Sequence[Attempt], holder:
     text = ""
     for one in ways:
         try:
-            return cluster_connection.run(one, work)
+            return system_connection.run(one, work)
         except NatsSecurityError as error:
             text = str(error)
             if _REFUSED not in text.lower():

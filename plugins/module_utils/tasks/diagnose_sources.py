@@ -22,7 +22,7 @@ from ..keys.keyring import Keyring
 from ..keys.nkey import is_public_key
 from ..store.layout import Layout, default_keys_dir
 from ..token import codec, decorated
-from . import cluster_options as options
+from . import cluster_options
 from .task import CarefulModule, keep_secrets_of
 
 
@@ -59,10 +59,10 @@ class Source:
 
 def read_source(module: CarefulModule) -> Source:
     """The store and the tokens of a task."""
-    layout, keys_dir = options.store_layout(module), _keys_dir(module)
+    layout, keys_dir = cluster_options.store_layout(module), _keys_dir(module)
     if layout is not None:
         layout = Layout(layout.stores_dir, keys_dir, layout.name)
-    source = Source(layout, options.read_operator(module, layout), options.read_accounts(module, None))
+    source = Source(layout, cluster_options.read_operator(module, layout), cluster_options.read_accounts(module, None))
     if layout is not None:
         source.accounts += _accounts_of(module, layout, source.problems)
     return source

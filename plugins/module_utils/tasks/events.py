@@ -13,8 +13,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..base import units
 from ..base.errors import NatsSecurityError
 from ..base.recognition import hide
-from ..cluster.connection import Login, Options, TemporaryUser, login_of_creds
 from ..cluster.servers import PING
+from ..cluster.system_connection import Login, Options, TemporaryUser, login_of_creds
 from ..disk import files
 from ..events.ending import Watched
 from ..events.messages import CONNECT, DISCONNECT, SUBJECTS, Wanted

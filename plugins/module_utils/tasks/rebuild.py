@@ -13,12 +13,12 @@ from ..backup.recorded import record_files
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import first_of
 from ..claims import Account
-from ..cluster import connection as connections
-from ..cluster.accounts import READING
+from ..cluster import system_connection
+from ..cluster.cluster_accounts import READING
 from ..cluster.pulling import Pulled, pull
 from ..keys.keyring import Keyring
 from ..store.layout import Layout
-from . import cluster_options as options
+from . import cluster_options
 from .backup import expected_operator
 from .placing import Placing, place_of, put_store, text_of
 from .stores import lock_timeout, named_store
@@ -74,9 +74,9 @@ def _pull(module: CarefulModule) -> Pulled:
         if not params["paths"] and not params["contents"]:
             raise NatsSecurityError("One of these is needed: paths, contents, servers.")
         return Pulled()
-    options.require_nats(module)
-    how = options.connection_options(module, (), None, READING)
-    pulled = connections.run(how, lambda connection: pull(connection, params["expected_servers"]))
+    cluster_options.require_nats(module)
+    how = cluster_options.connection_options(module, (), None, READING)
+    pulled = system_connection.run(how, lambda connection: pull(connection, params["expected_servers"]))
     for warning in pulled.warnings:
         module.warn(warning)
     return pulled

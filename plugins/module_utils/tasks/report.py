@@ -12,10 +12,9 @@ from ..keys.keyring import Keyring
 from ..policy.checking import check
 from ..reconcile.rotation import role_of
 from ..reconcile.trust import Named
-from ..report import changes as found_changes
-from ..report import metrics, model, page
+from ..report import found_changes, metrics, model, page
 from ..report.comparison import read_comparison
-from ..report.entities import SigningKeys
+from ..report.found_entities import SigningKeys
 from ..store import apply, reading
 from ..store.layout import only_store
 from ..store.record import verified

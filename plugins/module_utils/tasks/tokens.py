@@ -25,7 +25,7 @@ from .signer_options import external_signers
 from .task import CarefulModule, a_or_an, keep_secret, keep_secrets_of, of_type, parse_seed, warn_of_missing
 
 if TYPE_CHECKING:
-    from ..keys import signers as keys_elsewhere
+    from ..keys import signers
     from ..keys.signers.external import ExternalSigner
 
 # ---- keys
@@ -189,7 +189,7 @@ def _external(signers: list[ExternalSigner], key_type: str, folder: str | None, 
     return Signer(Keyring(_with_seed(own), signers=fitting), named)
 
 
-def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> keys_elsewhere.Signer | None:
+def signer_among(module: CarefulModule, key_type: str, allowed: list[str]) -> signers.Signer | None:
     """The signer of the task, with one of the `allowed` keys if several are available; None if the task names no signer. An external signer is contacted."""
     if not any(module.params[option] for option in ("signer_seed", "signer_path", "signers")):
         return None

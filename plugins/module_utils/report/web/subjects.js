@@ -1,4 +1,4 @@
-/* Sets of subjects, as module_utils/access/subjects.py has them: unions of terms, each a pattern without some other patterns. Exact on * and >. */
+/* Sets of subjects, as module_utils/access/subject_sets.py has them: unions of terms, each a pattern without some other patterns. Exact on * and >. */
 
 const ONE = "*";
 const REST = ">";

@@ -11,7 +11,7 @@ from ..access.abilities import published, received
 from ..access.links import Link, links_into
 from ..access.mappings import mappings_of
 from ..access.permissions import Access, access_of, account_refusals
-from ..access.subjects import Subjects, Term, simplified, text
+from ..access.subject_sets import Subjects, Term, simplified, text
 from ..access.tree import Entry, Tree, account_body, account_key_of
 from ..claims import Operator, User
 from .layers import layers

@@ -30,7 +30,7 @@ from ..keys.nkey import KeyPair, create
 from ..token import codec, decorated
 from .addresses import Address, server_address
 from .answers import Answer, read_answer
-from .channel import Channel, Tls, open_channel
+from .channels import Channel, Tls, open_channel
 
 NATS_IMPORT_ERROR: str | None = None
 try:

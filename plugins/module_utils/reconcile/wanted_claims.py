@@ -25,7 +25,7 @@ from ..rules.server import far_time_problem
 from ..rules.templates import OWN_ACCOUNT
 from .names import Names
 from .rotation import with_generations
-from .verdict import Verdict
+from .verdicts import Verdict
 from .wanted import (
     ACCOUNT_WORDS,
     ENVELOPE,

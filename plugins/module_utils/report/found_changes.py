@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, NamedTuple
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from .entities import title_of
+from .found_entities import title_of
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 

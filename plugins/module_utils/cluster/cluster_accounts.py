@@ -14,7 +14,6 @@ from ..claims.comparison import describe
 from ..keys.nkey import is_public_key
 from ..keys.signers import Signer
 from . import plan
-from .connection import Connection
 from .connections import who_loses_a_key
 from .looking import ACCOUNTZ, CONNZ, INFO, LOOKUP, look_up, stuck_accounts, who_holds
 from .outcome import Account, ClusterError, Outcome, describe_outcome, say_progress
@@ -35,6 +34,7 @@ from .servers import (
     missing_servers,
     with_accounts,
 )
+from .system_connection import Connection
 from .task import Task
 
 __all__ = [
