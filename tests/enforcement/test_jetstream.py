@@ -225,7 +225,7 @@ def _is_replicated(node: Node, login: Login, stream: str, patience: float) -> bo
     config = {"name": stream, "subjects": [f"{stream}.>"], "storage": "file", "num_replicas": 3}
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        with Client(node, login) as client, contextlib.suppress(AssertionError, TimeoutError):
+        with Client(node, login) as client, contextlib.suppress(AssertionError, OSError):
             client.subscribe("_INBOX.created")
             client.publish(f"$JS.API.STREAM.CREATE.{stream}", json.dumps(config).encode(), "_INBOX.created")
             (answer,) = client.wait(timeout=5)
