@@ -513,12 +513,12 @@ _NUMBER = "-?[0-9]{1,19}"
 
 
 def _go_duration() -> Schema:
-    part = _core("base.go_syntax")._DURATION_PART.pattern.replace("(", "(?:")
+    part = _core("base.go_syntax").DURATION_PART.pattern.replace("(", "(?:")
     return _any_of({"const": 0}, _whole(f"[-+]?(?:0|(?:{part})+)"), examples=["30s", "1h30m"])
 
 
 def _kinds_of_settings() -> dict[str, Schema]:
-    words = _whole(*map(_without_case, _core("server.settings")._WRITTEN_FLAGS))
+    words = _whole(*map(_without_case, _core("server.settings").WRITTEN_FLAGS))
     whole = _any_of({"type": "integer"}, _whole(_NUMBER))
     duration = _any_of({"type": "integer"}, _DURATION_OF_GO)
     size = ("[+-]?[0-9]{1,18}[KMGT]", "", "[0-9]{1,12} ?[kKmMgGtT][iI][bB]")
@@ -533,7 +533,7 @@ def _kinds_of_settings() -> dict[str, Schema]:
         "exact duration": duration,
         "seconds": _any_of({"type": "number"}, _whole(_NUMBER), _DURATION_OF_GO),
         "size": _any_of({"type": "integer"}, _whole(_NUMBER, *size)),
-        "policy": _whole(*map(_without_case, _core("server.settings")._AFTER_A_SLOW_WRITE)),
+        "policy": _whole(*map(_without_case, _core("server.settings").SLOW_WRITE_POLICIES)),
         "url": _TEXT,
         "urls": _TEXTS,
         "url or urls": _any_of(_TEXT, _TEXTS),
@@ -543,7 +543,7 @@ def _kinds_of_settings() -> dict[str, Schema]:
 def _settings(block: str) -> Schema:
     """The schema of a block of nats-server's configuration. Blocks that have the same settings at every place are under `$defs`."""
     shared = block.rpartition(".")[2]
-    if block not in _core("server.settings")._BLOCKS and shared in _core("server.settings")._SHARED:
+    if block not in _core("server.settings").BLOCKS and shared in _core("server.settings").SHARED_BLOCKS:
         return {"$ref": f"#/$defs/block {shared}"}
     return _block(block)
 
@@ -551,12 +551,12 @@ def _settings(block: str) -> Schema:
 def _block(block: str) -> Schema:
     """The names of settings that the server knows in a block, with the kinds of their values."""
     settings = _core("server.settings")
-    kinds = settings._kinds(block)
+    kinds = settings.kinds_of(block)
     if kinds is None:
         return {"type": "object"}
     simple, found = _kinds_of_settings(), dict[str, Schema]()
     for name, kind in kinds.items():
-        inner = settings._path(name, block)
+        inner = settings.place_of(name, block)
         if kind == "map":
             found[name] = _or_null(_settings(inner))
         elif kind == "maps":
@@ -577,7 +577,7 @@ def variables_schema() -> Schema:
         if name.endswith("_definition"):
             found = {"description": found["description"], **_or_null({"anyOf": [definition]})}
         variables[name] = _or_template(found)
-    blocks = {f"block {name}": _block(name) for name in _core("server.settings")._SHARED}
+    blocks = {f"block {name}": _block(name) for name in _core("server.settings").SHARED_BLOCKS}
     kinds = {**document["$defs"], "duration of nats-server": _go_duration(), **blocks}
     return {
         "$schema": document["$schema"],

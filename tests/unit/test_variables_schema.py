@@ -210,7 +210,7 @@ def test_claims_of_users_on_hosts_are_those_of_the_document() -> None:
 BLOCKS = [
     *(
         name
-        for name in settings._BLOCKS
+        for name in settings.BLOCKS
         if name.partition(".")[0] in ("gateway", "leafnodes", "websocket", "mqtt", "jetstream")
     ),
     *("tls", "resolver_tls", "gateway.authorization", "leafnodes.remotes[].tls"),
@@ -227,7 +227,7 @@ def in_block(block: str, members: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_blocks_of_a_server_have_the_settings_that_the_module_reads(block: str) -> None:
-    kinds = settings._kinds(block)
+    kinds = settings.kinds_of(block)
     assert kinds
     for name in [*kinds, "zzz"]:
         for value in [*VALUES, *WRITTEN]:

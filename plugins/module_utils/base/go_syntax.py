@@ -38,8 +38,9 @@ _IP_KIND = re.compile(r"[.:%]")
 
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,][0-9]+)?")
 _DIGITS = re.compile(r"[0-9]+")
-_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+")
+# A number and its unit; a duration is one or more of them (time.ParseDuration).
+DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(f"(?:{DURATION_PART.pattern})+")
 _DURATION_UNITS = {
     "ns": 1,
     "us": 10**3,
@@ -144,7 +145,7 @@ def parse_duration(text: str) -> int:
         return 0
     if not _DURATION.fullmatch(unsigned):
         raise ValueError("not a duration: write numbers with their units, such as 30s, 1m30s or 2h")
-    total = sum(int(Decimal(number) * _DURATION_UNITS[unit]) for number, unit in _DURATION_PART.findall(unsigned))
+    total = sum(int(Decimal(number) * _DURATION_UNITS[unit]) for number, unit in DURATION_PART.findall(unsigned))
     if total >= 1 << 63:
         raise ValueError("longer than 292 years")
     return sign * total

@@ -157,12 +157,9 @@ class TemporaryUser:
 def login_of_creds(text: str, where: str) -> Callable[[], Login]:
     """A function that returns the login of a creds file. NatsSecurityError, which names `where`, if the text is not the creds of a valid user."""
     try:
-        pair, jwt = decorated.seed_in(text), decorated.token_in(text)
-        claims = codec.decode(jwt)
+        claims, pair, jwt = decorated.read_creds(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{where}: these are not the creds of a user. {error}") from None
-    if claims.kind != "user" or claims.subject != pair.public_key:
-        raise NatsSecurityError(f"{where}: these are not the creds of a user: JWT and seed do not belong together.")
+        raise NatsSecurityError(f"{where}: {error}") from None
     if claims.expires and claims.expires < time.time():
         raise NatsSecurityError(
             f"{where}: the user {claims.name or claims.subject} expired at {units.show_time(claims.expires)}."

@@ -20,8 +20,9 @@ Found = Iterator[Tuple[Path, str]]
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _SIZE = re.compile(r"(?:[+-]?[0-9]{1,18}[KMGT])?")  # getStorageSize
 _BINARY_SIZE = re.compile(r"([0-9]{1,12}) ?([KMGT])iB", re.IGNORECASE)
-_WRITTEN_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_AFTER_A_SLOW_WRITE = ("default", "close", "retry")  # parseWriteDeadlinePolicy
+# The words that the server's configuration takes for a boolean, in any case.
+WRITTEN_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+SLOW_WRITE_POLICIES = ("default", "close", "retry")  # parseWriteDeadlinePolicy
 
 
 def _is_integer(value: Any) -> bool:
@@ -74,7 +75,7 @@ _KINDS = {
         lambda value: _is_integer(value) or (isinstance(value, str) and _SIZE.fullmatch(value) is not None),
         "a number of bytes, or a whole number with K, M, G or T (powers of 1024) and nothing after it, such as 64M",
     ),
-    "policy": _Kind(lambda value: str(value).lower() in _AFTER_A_SLOW_WRITE, "default, close or retry"),
+    "policy": _Kind(lambda value: str(value).lower() in SLOW_WRITE_POLICIES, "default, close or retry"),
     "url": _Kind(_is_url, "a URL", False),
     "urls": _Kind(lambda value: isinstance(value, list) and _all(_is_url)(value), "a list of URLs", False),
     "url or urls": _Kind(_all(_is_url), "a URL or a list of URLs", False),
@@ -96,7 +97,7 @@ _OF_CLIENTS = {
 _PLACE = {"any": "listen", "whole": "port", "text": "host net advertise", "policy": "write_timeout"}
 
 # The names of the settings of each block, by the kind of their values. A nested block is named by its path; `[]` is a list of blocks.
-_BLOCKS: dict[str, dict[str, str]] = {
+BLOCKS: dict[str, dict[str, str]] = {
     "": {
         "text": "client_advertise server_name host net default_sentinel http_base_path store_dir storedir logfile log_file remote_syslog pidfile "
         "pid_file ports_file_dir no_auth_user system_account system",
@@ -212,8 +213,8 @@ _TLS = {
     "seconds": "timeout",
     "whole": "connection_rate_limit",
 }
-# Blocks that have the same settings at every place.
-_SHARED = {
+# Blocks with the same settings at every place, by their last name.
+SHARED_BLOCKS = {
     "tls": _TLS,
     "resolver_tls": _TLS,
     "authorization": _OF_CLIENTS,
@@ -227,9 +228,9 @@ _OTHER_NAMES = {
 }
 
 
-def _kinds(block: str) -> dict[str, str] | None:
+def kinds_of(block: str) -> dict[str, str] | None:
     """The kind of each setting of a block, by name; None for a block that is not declared here."""
-    declared = _BLOCKS.get(block) or _SHARED.get(block.rpartition(".")[2])
+    declared = BLOCKS.get(block) or SHARED_BLOCKS.get(block.rpartition(".")[2])
     if declared is None:
         return None
     return {name: kind for kind, names in declared.items() for name in names.split()}
@@ -237,7 +238,7 @@ def _kinds(block: str) -> dict[str, str] | None:
 
 def problems(members: Mapping[str, Any], block: str = "", path: Path = ()) -> Found:
     """Problems with values that the server would refuse, in this block and its nested blocks. Values from the environment are unknown, and not checked."""
-    kinds = _kinds(block) or {}
+    kinds = kinds_of(block) or {}
     for name, value in members.items():
         if value is None or isinstance(value, Unknown):
             continue
@@ -252,7 +253,7 @@ def problems(members: Mapping[str, Any], block: str = "", path: Path = ()) -> Fo
 
 def unknown(members: Mapping[str, Any], block: str, path: Path) -> Found:
     """Problems with names that the server does not know, in this block and its nested blocks. The top level is not checked: a name there may be a variable."""
-    kinds = _kinds(block) if block else None
+    kinds = kinds_of(block) if block else None
     for name, value in members.items():
         if value is None:
             continue
@@ -269,15 +270,15 @@ def as_taken(members: Mapping[str, Any], block: str) -> dict[str, Any]:
     ansible-core 2.19, become numbers and booleans. Durations without a unit, which `nats-server -t` refuses, get the unit seconds. `1GB` is not
     converted, and is refused later: in claims it is 1000**3 bytes, in NATS's configuration 1024**3.
     """
-    kinds = _kinds(block) or {}
+    kinds = kinds_of(block) or {}
     return {name: _as_taken(name, value, block, kinds.get(str(name).lower(), "any")) for name, value in members.items()}
 
 
 def _as_taken(name: str, value: Any, block: str, kind: str) -> Any:
     if isinstance(value, dict):
-        return as_taken(value, _path(name, block))
+        return as_taken(value, place_of(name, block))
     if isinstance(value, list):
-        return [as_taken(item, _path(name, block) + "[]") if isinstance(item, dict) else item for item in value]
+        return [as_taken(item, place_of(name, block) + "[]") if isinstance(item, dict) else item for item in value]
     if isinstance(value, str):
         if kind in ("whole", "size", "seconds") and _INTEGER.fullmatch(value):
             return int(value)
@@ -285,20 +286,21 @@ def _as_taken(name: str, value: Any, block: str, kind: str) -> Any:
         if size is not None:
             return int(size.group(1)) * 1024 ** ("KMGT".index(size.group(2).upper()) + 1)
         if kind == "flag":
-            return _WRITTEN_FLAGS.get(value.lower(), value)
+            return WRITTEN_FLAGS.get(value.lower(), value)
     if kind in ("duration", "exact duration") and _is_integer(value):
         return f"{value}s"
     return value
 
 
-def _path(name: str, block: str) -> str:
+def place_of(name: str, block: str) -> str:
+    """The path of a setting or block in a block, as BLOCKS names it. Names that the server takes for the same are one."""
     name = _OTHER_NAMES.get(str(name).lower(), str(name).lower())
     return f"{block}.{name}" if block else name
 
 
 def _inner(name: str, value: Any, block: str, path: Path) -> Iterator[tuple[Mapping[str, Any], str, Path]]:
     """The blocks in a value, each with the path of its declaration and its own path."""
-    where = _path(name, block)
+    where = place_of(name, block)
     if isinstance(value, dict):
         yield value, where, (*path, name)
     elif isinstance(value, list):

@@ -69,13 +69,9 @@ def _creds(module: CarefulModule, path: str, option: str) -> tuple[Claims, KeyPa
         raise Missing(f"{option}: there is no file {path}.")
     keep_secrets_of(module, text)
     try:
-        pair, jwt = decorated.seed_in(text), decorated.token_in(text)
-        claims = codec.decode(jwt)
+        return decorated.read_creds(text)
     except NatsSecurityError as error:
-        raise NatsSecurityError(f"{option}: {path} does not hold the creds of a user. {error}") from None
-    if claims.kind != "user" or claims.subject != pair.public_key:
-        raise NatsSecurityError(f"{option}: JWT and seed in {path} do not belong together.")
-    return claims, pair, jwt
+        raise NatsSecurityError(f"{option} {path}: {error}") from None
 
 
 def _options(module: CarefulModule, login: Login) -> Options:

@@ -26,6 +26,7 @@ __all__ = [
     "find_token",
     "format_creds",
     "is_same",
+    "read_creds",
     "seed_in",
     "token_in",
 ]
@@ -81,6 +82,18 @@ def token_in(contents: str) -> str:
     if contents.startswith("eyJ") and "\n" not in contents and not contents[-1].isspace():
         return contents
     return find_token(tidy(contents))
+
+
+def read_creds(contents: str) -> tuple[Claims, KeyPair, str]:
+    """The claims, the key pair and the JWT in the text of a creds file. NatsSecurityError if it is not the creds of a user, or JWT and seed do not match."""
+    try:
+        pair, jwt = seed_in(contents), token_in(contents)
+        claims = decode(jwt)
+    except NatsSecurityError as error:
+        raise NatsSecurityError(f"these are not the creds of a user. {error}") from None
+    if claims.kind != "user" or claims.subject != pair.public_key:
+        raise NatsSecurityError("these are not the creds of a user: JWT and seed do not belong together.")
+    return claims, pair, jwt
 
 
 def is_same(contents: str, token: str, seed: str) -> bool:
