@@ -53,9 +53,9 @@ def judge(config: pathlib.Path, members: dict[str, Any]) -> str:
 
 def declared() -> list[tuple[str, str, str]]:
     """A tuple of block, name and kind for each declared setting."""
-    blocks = [block for block in settings._BLOCKS if block != "resolver"]
+    blocks = [block for block in settings.BLOCKS if block != "resolver"]
     blocks += ["tls", "cluster.authorization"]
-    return [(block, name, kind) for block in blocks for name, kind in (settings._kinds(block) or {}).items()]
+    return [(block, name, kind) for block in blocks for name, kind in (settings.kinds_of(block) or {}).items()]
 
 
 @pytest.mark.attack
