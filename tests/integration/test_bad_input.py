@@ -203,9 +203,10 @@ def test_keys_of_the_wrong_type(acme: Site, app: dict[str, Any], user: dict[str,
     )
     message = acme.refuse("account", **app, signing_keys=[{"path": acme / "acme.nk"}])
     assert message == f"signing_keys[0].path: this is the operator key {operator}, expected the key of an account."
-    message = acme.refuse("account", **app, signing_keys=[{"public_key": operator}])
+    message = acme.refuse("account", **app, signing_keys=[{"role": "app", "public_key": operator, "template": {}}])
     assert (
-        message == f"signing_keys[0].public_key: {operator} is an operator public key, expected an account public key."
+        message
+        == f"signing_keys[0] (app).public_key: {operator} is an operator public key, expected an account public key."
     )
     seed = nkey.create("account").seed
     assert "key_seed: this is the account key" in acme.refuse(
@@ -226,7 +227,10 @@ def test_mistyped_keys_in_lists_are_noticed(acme: Site, app: dict[str, Any]) -> 
     for options, path in (
         ({"revocations": {changed(user): "now"}}, f"revocations[{changed(user)}]: "),
         ({"revocations": {account: "now"}}, f"revocations[{account}]: "),
-        ({"exports": [{"subject": "a", "type": "stream", "revocations": {user: "now"}}]}, "exports[0].revocations["),
+        (
+            {"exports": [{"name": "orders", "subject": "a", "type": "stream", "revocations": {user: "now"}}]},
+            "exports[0] (orders).revocations[",
+        ),
         ({"remove_revocations": [changed(user)]}, "remove_revocations["),
         ({"remove_signing_keys": [changed(account)]}, "remove_signing_keys["),
         ({"remove_signing_keys": ["*"]}, "remove_signing_keys[0]"),

@@ -90,7 +90,8 @@ def test_key_of_an_account(
     found, warning = report(store, rotation)
     key = found.pop("key")
     assert found == {"users": [], "activations": [], "accounts": [], **names, "since": since, "oldest": oldest}
-    assert f"rotations[0]: the compromised key {key} {text}" in warning
+    whose = rotation.get("role") or rotation["user"]
+    assert f"rotations[0] ({whose}): the compromised key {key} {text}" in warning
     assert f"{since} already, when the JWT of the {oldest} was issued." in warning
     again = {**rotation, "public_key": key}
     gone = {"key": None, "users": [], "activations": [], "accounts": [], "since": None, "oldest": None}

@@ -236,11 +236,13 @@ def test_rotation_of_the_operator_is_refused(site: Site, tmp_path: pathlib.Path)
         turning("add", old, next_public_key=old),
         turning("add", world.claims("APP").subject),
     )
-    assert "rotations[0].operator: the operator of the document is ACME, not OTHER." in message
-    assert "rotations[1]: operator cannot be combined with account, role and user" in message
-    assert "rotations[2].phase: servers trust the keys in the operator JWT that they were started with" in message
-    assert "rotations[3].next_public_key: this is the key to replace." in message
-    assert "rotations[4].public_key" in message
+    assert "rotations[0] (OTHER).operator: the operator of the document is ACME, not OTHER." in message
+    assert "rotations[1] (ACME): operator cannot be combined with account, role and user" in message
+    assert (
+        "rotations[2] (ACME).phase: servers trust the keys in the operator JWT that they were started with" in message
+    )
+    assert "rotations[3] (ACME).next_public_key: this is the key to replace." in message
+    assert "rotations[4] (ACME).public_key" in message
     assert f"{old} still signs for the operator's identity" in refused(turning("retire", old))
     message = refused(turning("add", other))
     assert (

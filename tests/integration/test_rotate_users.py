@@ -151,7 +151,9 @@ def test_user_that_is_revoked_gets_no_key_unless_the_document_has_it(store: Stor
     store.site.run("revocation", **options, account="APP", revocations=[{"user": "orders"}])
     del store.document["accounts"][APP]["users"][0]
     for phase in ("resign", "replace"):
-        assert "rotations[0].user: orders is revoked, and the document does not have it" in store.refused(of(phase))
+        assert "rotations[0] (orders).user: orders is revoked, and the document does not have it" in store.refused(
+            of(phase)
+        )
 
 
 def test_account_that_is_taken_as_it_is_rotates_nothing(store: Store) -> None:
@@ -164,10 +166,9 @@ def test_account_that_is_taken_as_it_is_rotates_nothing(store: Store) -> None:
                 ({"account": "APP", "role": "main", "phase": phase}, "its keys are"),
             ):
                 message = store.refused(asked, definition=team)
-                assert (
-                    f"rotations[0].account: the document uses the account APP as it is (state: existing), so {whose} not rotated"
-                    in message
-                )
+                place = f"rotations[0] ({asked.get('role', 'orders')}).account"
+                why = "the document uses the account APP as it is (state: existing)"
+                assert f"{place}: {why}, so {whose} not rotated" in message
                 assert "Rotate with the document that manages the account." in message
 
 
@@ -225,12 +226,12 @@ def test_user_that_is_revoked_by_name_is_revoked_by_both_keys(store: Store) -> N
         (of("retire"), "is the key that the user APP/orders has: give it another one first (phase: resign)"),
         (
             of("resign", "nobody"),
-            "rotations[0].user: neither the document nor the store has a user nobody in the account APP.",
+            "rotations[0] (nobody).user: neither the document nor the store has a user nobody in the account APP.",
         ),
         (of("resign", role="main"), "role and user are mutually exclusive"),
         ({"account": "APP", "phase": "resign"}, "name the role of a signing key, or a user."),
-        ({"user": "orders", "phase": "resign"}, "rotations[0].account: the account of the user is required."),
-        (of("resign", public_key="UX"), "rotations[0].public_key"),
+        ({"user": "orders", "phase": "resign"}, "rotations[0] (orders).account: the account of the user is required."),
+        (of("resign", public_key="UX"), "rotations[0] (orders).public_key"),
         (
             of("resign", public_key="UAHJLSMYZDJCBHQ2SARL37IEALR3TI7VVPZ2MJ7F4SZKNOG7HJJIYW5T"),
             "is not a key of the user APP/orders",
@@ -245,7 +246,7 @@ def test_user_that_the_document_renames_is_rotated_by_its_new_name(store: Store)
     old = key(store)
     store.document["accounts"][APP]["users"][0] = {"name": "sales", "renamed_from": "orders"}
     message = store.refused(of("resign"))
-    assert "rotations[0].user: the document renames the user orders: write its new name, sales." in message
+    assert "rotations[0] (orders).user: the document renames the user orders: write its new name, sales." in message
     result = store.run(of("resign", "sales"))
     assert result["rotations"][0]["retiring"] == old != key(store, "sales")
 
@@ -385,7 +386,7 @@ def test_check_mode_goes_on_with_the_placeholder_of_the_next_key(store: Store) -
         "retiring": host.key,
         "retired": [],
     }
-    assert "rotations[0].next_public_key: " in store.refused(*rotations)
+    assert "rotations[0] (born).next_public_key: " in store.refused(*rotations)
 
 
 # ---- the curve key of an auth callout

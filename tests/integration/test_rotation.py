@@ -217,13 +217,13 @@ def test_teams_that_keep_users_alone_follow_a_rotation(store: Store) -> None:
     ("rotations", "message"),
     [
         ([turning("retire")], "still signs for the role main: first sign again what it signed (phase: resign)"),
-        ([turning("add", role="none")], "rotations[0].role: there is no role none; available: main, reader."),
-        ([turning("add", account="NONE")], "rotations[0].account: the document has no account NONE."),
-        ([turning("add"), turning("resign")], "rotations[1]"),
-        ([turning("add", public_key="UX")], "rotations[0].public_key"),
+        ([turning("add", role="none")], "rotations[0] (none).role: there is no role none; available: main, reader."),
+        ([turning("add", account="NONE")], "rotations[0] (main).account: the document has no account NONE."),
+        ([turning("add"), turning("resign")], "rotations[1] (main): "),
+        ([turning("add", public_key="UX")], "rotations[0] (main).public_key"),
         (
             [turning("add", next_public_key=NEXT), turning("add", role="reader", next_public_key=NEXT)],
-            f"rotations[1].next_public_key: the key {NEXT} is used already, at rotations[0].next_public_key",
+            f"rotations[1] (reader).next_public_key: the key {NEXT} is used already, at rotations[0].next_public_key",
         ),
     ],
 )

@@ -25,8 +25,10 @@ from ansible_collections.natsops.security.plugins.module_utils.claims.options im
     Problem,
     argument_spec,
     documentation,
+    element_path,
     read_options,
     show_options,
+    with_names,
 )
 from ansible_collections.natsops.security.tests.unit.raw_tokens import ACCOUNT, CURVE, USER, key
 
@@ -405,3 +407,44 @@ def test_told_defaults_are_the_real_ones(cls: type) -> None:
             options[name] = "stream" if name == "import_type" else "x"
     value = read(cls, options)
     assert [name for name in show_options(value) if not argument_spec(cls)[name].get("required")] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("accounts[0] (A).exports[1].subject", "accounts[0] (A).exports[1] (orders).subject"),
+        ("accounts[0].exports[1]", "accounts[0] (A).exports[1] (orders)"),
+        ("accounts[0] (A).exports[0].subject", "accounts[0] (A).exports[0].subject"),
+        ("accounts[0] (A).exports[7].subject", "accounts[0] (A).exports[7].subject"),
+        (
+            "accounts[0] (A).signing_keys[0].template.permissions.publish.allow[0]",
+            "accounts[0] (A).signing_keys[0] (app).template.permissions.publish.allow[0]",
+        ),
+        ("accounts[0] (A).mappings.a.*[0].weight", "accounts[0] (A).mappings.a.*[0].weight"),
+        ("operator.signing_keys[0]", "operator.signing_keys[0]"),
+        ("rotations[0].phase", "rotations[0] (app).phase"),
+        ("rotations[1].phase", "rotations[1] (orders).phase"),
+        ("rotations[2].phase", "rotations[2] (ACME).phase"),
+        ("", ""),
+        ("elsewhere[0].name", "elsewhere[0].name"),
+    ],
+)
+def test_a_path_has_the_names_of_the_elements_on_its_way(path: str, named: str) -> None:
+    options = {
+        "operator": {"name": "ACME", "signing_keys": ["main"]},
+        "accounts": [
+            {
+                "name": "A",
+                "exports": [{"subject": "a"}, {"name": "orders", "subject": "b"}],
+                "signing_keys": [{"role": "app"}],
+                "mappings": {"a.*": [{"weight": 101}]},
+            }
+        ],
+        "rotations": [{"role": "app", "user": None}, {"role": "", "user": "orders"}, {"operator": "ACME"}],
+    }
+    assert with_names([Problem(path, "is wrong.")], options) == [Problem(named, "is wrong.")]
+
+
+@pytest.mark.parametrize("name", ["", 7, ["a"], "two\nlines", "x" * 56, key("user", 2).seed, USER.public_key])
+def test_a_name_that_a_message_cannot_show_is_not_in_a_path(name: Any) -> None:
+    assert element_path("exports", 0, {"name": name}) == "exports[0]"

@@ -374,8 +374,8 @@ def test_accounts_that_are_not_there_are_refused_at_once() -> None:
     with pytest.raises(NatsSecurityError) as error:
         checked(CLEAN, rules=rules)
     assert str(error.value).splitlines() == [
-        "rules[0].account: There is no account NONE; the accounts are BILLING, SHOP, SYS.",
-        "rules[2].account: There is no account OTHER; the accounts are BILLING, SHOP, SYS.",
+        "rules[0] (NONE).account: There is no account NONE; the accounts are BILLING, SHOP, SYS.",
+        "rules[2] (OTHER).account: There is no account OTHER; the accounts are BILLING, SHOP, SYS.",
     ]
 
 
@@ -499,9 +499,15 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ({"rule": "user-expiry", "level": 3}, "rules[0].level: expected 1 or 2, not 3."),
         ({"rule": "user-expiry", "level": True}, "rules[0].level: expected 1 or 2, not True."),
         ({"rule": "user-expiry", "level": "1"}, "rules[0].level: expected 1 or 2, not '1'."),
-        ({"rule": "user-expiry", "id": "a b"}, "rules[0].id: 'a b' is not an id"),
-        ({"rule": "naming", "pattern": "x", "id": "key-age"}, "rules[0].id: key-age is the name of another rule"),
-        ({"rule": "naming", "pattern": "x", "id": "expired-exception"}, "rules[0].id: expired-exception is the name"),
+        ({"rule": "user-expiry", "id": "a b"}, "rules[0] (a b).id: 'a b' is not an id"),
+        (
+            {"rule": "naming", "pattern": "x", "id": "key-age"},
+            "rules[0] (key-age).id: key-age is the name of another rule",
+        ),
+        (
+            {"rule": "naming", "pattern": "x", "id": "expired-exception"},
+            "rules[0] (expired-exception).id: expired-exception is the name",
+        ),
         ({"rule": "naming"}, "rules[0].pattern: this is required by naming."),
         ({"rule": "naming", "pattern": "("}, "rules[0].pattern: '(' is not a regular expression"),
         (
@@ -550,7 +556,7 @@ def test_source_that_could_not_be_read_is_a_finding() -> None:
         ({"rule": "user-expiry", "applies_to": {"users": ["b"]}}, "rules[0].applies_to.users[0]: 'b' is not a user"),
         ({"rule": "live-imports", "applies_to": {"users": ["A/b"]}}, "rules[0].applies_to.users: this rule applies to"),
         ({"rule": "system-account", "applies_to": {"tags": ["a"]}}, "rules[0].applies_to: this rule applies to the"),
-        ({"rule": "source-complete", "id": "x"}, "rules[0].id: source-complete supports only level."),
+        ({"rule": "source-complete", "id": "x"}, "rules[0] (x).id: source-complete supports only level."),
         ({"rule": "expired-exception"}, "rules[0].rule: there is no rule expired-exception"),
     ],
 )
@@ -595,7 +601,9 @@ def test_date_as_yaml_reads_it() -> None:
 def test_the_same_said_twice() -> None:
     one = {"rule": "user-expiry", "within": "9d"}
     assert refused([one, one]) == ["rules[1]: the id user-expiry is that of rules[0] too; give each an id of its own."]
-    assert refused([{**one, "id": "a"}, {**one, "id": "b"}]) == ["rules[1]: this is the same as rules[0]; remove it."]
+    assert refused([{**one, "id": "a"}, {**one, "id": "b"}]) == [
+        "rules[1] (b): this is the same as rules[0] (a); remove it."
+    ]
     assert refused(exceptions=[waiver(), waiver(owner="petr")]) == [
         "exceptions[1]: exceptions[0] is already an exception from user-expiry for the same; remove one of them."
     ]
@@ -603,8 +611,8 @@ def test_the_same_said_twice() -> None:
     tags = {"rule": "required-tags", "tags": ["a", "b"]}
     others = [{**tags, "id": "t", "tags": ["b", "a"]}, {"rule": "user-expiry", "id": "x", "within": "2160h"}]
     assert refused([tags, *others]) == [
-        "rules[1]: this is the same as rules[0]; remove it.",
-        "rules[2]: this is the same as the built-in rule user-expiry; remove it.",
+        "rules[1] (t): this is the same as rules[0]; remove it.",
+        "rules[2] (x): this is the same as the built-in rule user-expiry; remove it.",
     ]
     first, second = (waiver(applies_to={"accounts": names}) for names in (["A", "B"], ["B", "A"]))
     assert len(refused(exceptions=[first, second])) == 1

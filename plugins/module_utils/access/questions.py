@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterator, NamedTuple
 
 from ..base.errors import NatsSecurityError
-from ..claims.options import Problem
+from ..claims.options import Problem, element_path
 from ..rules.subjects import fields, is_valid_subject
 from .subject_sets import is_literal, pattern
 from .tree import Entry, Tree
@@ -69,7 +69,9 @@ def read_questions(tree: Tree, asked: Any, path: str = "questions") -> list[Ques
     if not isinstance(asked, list):
         raise NatsSecurityError(f"{path}: expected a list of questions, not {asked!r}.")
     problems: list[Problem] = []
-    found = [_read_question(tree, item, f"{path}[{number}]", problems) for number, item in enumerate(asked)]
+    found = [
+        _read_question(tree, item, element_path(path, number, item), problems) for number, item in enumerate(asked)
+    ]
     if problems:
         raise NatsSecurityError("\n".join(map(str, problems)))
     return [question for question in found if question is not None]

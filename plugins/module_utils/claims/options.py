@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import Any, NamedTuple
+import re
+from typing import Any, Iterable, NamedTuple
 
 from ..base.excerpts import excerpt, quoted
 from . import kinds
@@ -26,6 +27,50 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         text = f"{self.path}: {self.message}" if self.path else self.message
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
+# ---- names in paths
+
+#: The options that name an element of a list. The first one that an element has is its name.
+_NAMES = ("name", "role", "user", "operator", "id")
+#: A public key has 56 characters. It is not a name, and the message shows it anyway.
+_LONGEST_NAME = 55
+_STEP = re.compile(r"\.?(\w+)(?:\[([0-9]+)\])?")
+
+
+def element_path(path: str, index: int, item: Any) -> str:
+    """The path of an element of a list, with its name if it has one: `exports[2] (orders)`."""
+    return f"{path}[{index}]{_name_of(item)}"
+
+
+def with_names(problems: Iterable[Problem], options: Any) -> list[Problem]:
+    """The problems, with the names of the elements in `options` that their paths lead through: `exports[2] (orders).response_threshold`."""
+    return [Problem(_named_path(problem.path, options), problem.message) for problem in problems]
+
+
+def _named_path(path: str, options: Any) -> str:
+    shown, end = "", 0
+    while step := _STEP.match(path, end):
+        shown, end = shown + step[0], step.end()
+        options = options.get(step[1]) if isinstance(options, dict) else None
+        if step[2]:
+            index = int(step[2])
+            options = options[index] if isinstance(options, list) and index < len(options) else None
+            name = _name_of(options)
+            shown += name
+            # Accounts and users have their names already.
+            end += len(name) if path.startswith(name, end) else 0
+    return shown + path[end:]
+
+
+def _name_of(item: Any) -> str:
+    """The name of an element in parentheses; empty if it has none, or one that a message cannot show."""
+    name = next((item[word] for word in _NAMES if item.get(word)), None) if isinstance(item, dict) else None
+    is_plain = isinstance(name, str) and len(name) <= _LONGEST_NAME and name.isprintable() and excerpt(name) == name
+    return f" ({name})" if is_plain else ""
+
+
+# ---- fields
 
 
 @functools.lru_cache(maxsize=None)

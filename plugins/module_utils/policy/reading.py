@@ -12,7 +12,7 @@ from typing import Any, Iterable, NamedTuple
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
-from ..claims.options import Problem
+from ..claims.options import Problem, element_path
 from . import parameters
 from .builtin import BUILTIN, COMPLETE, EXPIRED, OF_POLICY
 from .findings import ACCOUNTS, USERS, Ending, Kind, Policy, Rule, Selection, Waiver
@@ -88,7 +88,7 @@ def _listed(given: Any, path: str, read: Any, problems: list[Problem]) -> list[A
         return []
     found = []
     for number, item in enumerate(given):
-        where = f"{path}[{number}]"
+        where = element_path(path, number, item)
         if not isinstance(item, dict):
             problems.append(Problem(where, f"expected a dictionary, not {quoted(item)}."))
             continue

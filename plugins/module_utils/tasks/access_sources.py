@@ -18,7 +18,7 @@ from ..access.tree import Entry, Servers, Tree, account_key_of
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import first_of
 from ..claims import Account, Claims, Operator, User
-from ..claims.options import Problem
+from ..claims.options import Problem, with_names
 from ..disk.files import list_folder
 from ..keys import nkey
 from ..keys.keyring import Keyring
@@ -211,7 +211,7 @@ def of_document(definition: Any, place: str) -> Source:
     wanted, problems = read_document(definition)
     found = Source()
     if problems:
-        _refuse(problems)
+        _refuse(problems, definition)
     # The document is compared with an empty store, as if it were issued for the first time.
     names = _stand_ins(found, name_keys(wanted, reading.Store(Layout("", "", "-")), Keyring((), ())))
     problems += names.problems
@@ -226,12 +226,12 @@ def of_document(definition: Any, place: str) -> Source:
             _add_account(found, account, names, place, problems)
     _find_activations(found)
     if problems:
-        _refuse(problems)
+        _refuse(problems, definition)
     return found
 
 
-def _refuse(problems: list[Problem]) -> None:
-    raise NatsSecurityError("\n".join(dict.fromkeys(map(str, problems))))
+def _refuse(problems: list[Problem], definition: Any) -> None:
+    raise NatsSecurityError("\n".join(dict.fromkeys(map(str, with_names(problems, definition)))))
 
 
 def _stand_ins(found: Source, names: Names) -> Names:

@@ -10,6 +10,7 @@ from typing import Any
 from ..base import units
 from ..base.errors import Missing, NatsSecurityError
 from ..claims.kinds import NOW
+from ..claims.options import element_path
 from ..keys.keyring import Keyring
 from ..reconcile.place import Found
 from ..reconcile.plan import Plan, Revocation
@@ -57,7 +58,7 @@ def _change(params: dict[str, Any]) -> RevocationChange:
     state, problems = params["state"], []
     entries = []
     for index, item in enumerate(params["revocations"] or ()):
-        place = f"revocations[{index}]"
+        place = element_path("revocations", index, item)
         if item["at"] is not None and state != "present":
             problems.append(
                 f"{place}.at: supported only with state=present; an entry is removed regardless of its time."
@@ -168,7 +169,7 @@ def _in_store(module: CarefulModule, change: RevocationChange) -> dict[str, Any]
         apply.Run(module.check_mode or is_listed, timeout, "nats_revocation", unsigned_path),
     )
     plan = outcome.plan
-    report_plan(module, where, (), outcome)
+    report_plan(module, where, (), outcome, params)
     step = plan_of(plan, plan.accounts.get(name))
     result = {
         "changed": plan.changes and not is_listed,

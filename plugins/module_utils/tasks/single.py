@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 from ..base.errors import NatsSecurityError
 from ..claims import Account, Claims, ScopeTemplate, SigningKey
 from ..claims.comparison import show_claims
-from ..claims.options import Problem, argument_spec, read_options
+from ..claims.options import Problem, argument_spec, element_path, read_options, with_names
 from ..decision.issue import Decision
 from ..keys.new import NewKey, Placeholder, read_new_key
 from ..reconcile.engine import reconcile
@@ -117,7 +117,7 @@ def listed_keys(module: CarefulModule, key_type: str) -> Listed:
     """The signing keys that a task lists by path or by public key. A key whose file is missing is created."""
     listed = Listed([], [])
     for index, item in enumerate(module.params["signing_keys"] or ()):
-        where = f"signing_keys[{index}]"
+        where = element_path("signing_keys", index, item)
         if item.get("path") is not None:
             key = key_file(module, item["path"], f"{where}.path", key_type)
         else:
@@ -253,8 +253,8 @@ def plan_in_time(module: CarefulModule, signing: Signer, plan_at: Callable[[int]
 def report(module: CarefulModule, problems: Sequence[Problem], warnings: Sequence[Problem]) -> None:
     """Raise NatsSecurityError with all problems, or show the warnings."""
     if problems:
-        raise NatsSecurityError(" ".join(map(_sentence, dict.fromkeys(problems))))
-    for warning in dict.fromkeys(warnings):
+        raise NatsSecurityError(" ".join(map(_sentence, with_names(dict.fromkeys(problems), module.params))))
+    for warning in with_names(dict.fromkeys(warnings), module.params):
         module.warn(_sentence(warning))
 
 

@@ -76,7 +76,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         How(now(), params["prune"], module._diff, cut_off=params["cut_off"]),
         apply.Run(module.check_mode or bool(problems), timeout, "nats_store", unsigned_path),
     )
-    report_plan(module, where, problems, outcome)
+    given = definition if isinstance(definition, dict) else {}
+    report_plan(module, where, problems, outcome, {**given, "rotations": params["rotations"]})
     result = report.show_outcome(document, outcome, module._diff)
     if params["return_users"]:
         result["users"] = report.show_users(outcome, params["return_users"])

@@ -10,7 +10,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ..base import units
 from ..base.errors import NatsSecurityError
-from ..claims.options import Problem
+from ..claims.options import Problem, with_names
 from ..keys import nkey
 from ..store import apply, layout, report
 from .task import CarefulModule
@@ -43,13 +43,13 @@ def lock_timeout(params: Mapping[str, Any]) -> float:
 
 
 def report_plan(
-    module: CarefulModule, where: layout.Layout, problems: Sequence[Problem], outcome: apply.Outcome
+    module: CarefulModule, where: layout.Layout, problems: Sequence[Problem], outcome: apply.Outcome, options: Any
 ) -> None:
-    """Fail with all problems, those in `problems` first, or show the warnings of the plan."""
-    found = list(dict.fromkeys([*problems, *outcome.plan.problems]))
+    """Fail with all problems, those in `problems` first, or show the warnings of the plan. Their paths lead through `options`."""
+    found = with_names(dict.fromkeys([*problems, *outcome.plan.problems]), options)
     if found:
         module.fail_json(msg=report.problem_message(found, where.root), problems=report.show_problems(found))
-    for warning in outcome.plan.warnings:
+    for warning in with_names(outcome.plan.warnings, options):
         module.warn(str(warning))
 
 
