@@ -137,14 +137,21 @@ def issue(wanted: Claims, existing: str | None, signer: Signer, policy: Policy, 
 
 
 def decide(
-    wanted: Claims, existing: str | None, issuer: str, policy: Policy, now: int, signer: KeyPair | None = None
+    wanted: Claims,
+    existing: str | None,
+    issuer: str,
+    policy: Policy,
+    now: int,
+    signer: KeyPair | None = None,
+    written: str | None = None,
 ) -> Decision:
     """What `issue` would do, without a private key: the issuer is a public key. Errors as in `issue`, except those of signing.
 
-    With `signer`, the key pair that may have signed the existing token, keeping that token takes less time. The decision is the same.
+    With `signer`, the key pair that may have signed the existing token, and `written`, the `codec.body_json` of the wanted claims, keeping that token takes
+    less time. The decision is the same.
     """
     existing = existing.strip() if existing else None
-    old, is_verbatim = _read(existing, wanted, signer, policy.replaces)
+    old, is_verbatim = _read(existing, wanted, policy.replaces, signer, written)
     unknown = [] if old is None or is_verbatim else unknown_fields_of(old)
     # A token that matches byte for byte is not compared, because that takes as long as everything else together.
     claims = wanted if is_verbatim else _retain(wanted, old, unknown, policy, now)
@@ -171,13 +178,15 @@ def _beyond_all_times(old: Claims | None, issued_at: int, policy: Policy) -> str
     return f"It would expire after {last}: issued at {issued_at}, for {policy.expires_in} seconds. Use a shorter time."
 
 
-def _read(existing: str | None, wanted: Claims, signer: KeyPair | None, replaces: str) -> tuple[Claims | None, bool]:
+def _read(
+    existing: str | None, wanted: Claims, replaces: str, signer: KeyPair | None, written: str | None
+) -> tuple[Claims | None, bool]:
     """The claims of the existing token, and whether they are the wanted ones byte for byte. The latter is only tested for users, which are many and
     retain nothing."""
     if existing is None:
         return None, False
     if isinstance(wanted.body, User):
-        old = codec.decode_verbatim(existing, wanted, signer)
+        old = codec.decode_verbatim(existing, wanted, signer, written)
         if old is not None:
             return old, True
     old = codec.decode_any_kind(existing)

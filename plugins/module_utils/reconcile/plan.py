@@ -72,6 +72,8 @@ class UserStep(NamedTuple):
     has_creds: bool
     #: Whether the existing creds file, which has a previous key of the user, is archived.
     archives_creds: bool = False
+    #: Whether the existing creds file is exactly that of `token` and of the seed in the keystore, as this collection writes it.
+    has_usual_creds: bool = False
 
 
 class Removal(NamedTuple):

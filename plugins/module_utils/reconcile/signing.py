@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
 
-from ..claims import Account, Activation, Claims
+from ..claims import Account, Activation, Claims, User
 from ..claims.declaration import copy_with
 from ..keys.keyring import Keyring
 from ..keys.new import NewToken, Placeholder, resolve
@@ -50,8 +50,9 @@ def sign_plan(plan: Plan, ring: Keyring, made: Made) -> Tokens:
     operator = [plan.operator] if plan.operator is not None and plan.operator.is_issued else []
     accounts = {name: step for name, step in plan.accounts.items() if step.is_issued}
     steps = _sign_steps([*operator, *accounts.values()], ring, made)
+    bodies: dict[int, User] = {}
     users = [
-        ((account, user.name), _user_claims(user.claims, made), user.issuer)
+        ((account, user.name), _user_claims(user.claims, made, bodies), user.issuer)
         for account, steps_of_users in plan.users.items()
         for user in steps_of_users
         if user.claims is not None
@@ -81,12 +82,15 @@ def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
         for (what, step), claims in zip(away, _claims_of([step for _unused, step in away], ring, made))
     ]
     why = {(one.account, one.name): one.reasons for one in plan.entities if one.kind == "user"}
+    bodies: dict[int, User] = {}
     for account, users in plan.users.items():
         for user in users:
             if user.claims is not None and not ring.has(key_of(user.issuer, made)):
                 reasons = with_keys(why.get((account, user.name), ()), made)
                 requests.append(
-                    request_for(f"user {account}/{user.name}", _user_claims(user.claims, made), reasons, user.token)
+                    request_for(
+                        f"user {account}/{user.name}", _user_claims(user.claims, made, bodies), reasons, user.token
+                    )
                 )
     return requests
 
@@ -153,9 +157,13 @@ def _with_own_subjects(claims: Claims) -> Claims:
     return made
 
 
-def _user_claims(claims: Claims, made: Made) -> Claims:
+def _user_claims(claims: Claims, made: Made, bodies: dict[int, User]) -> Claims:
+    """The claims of a user with the keys that were created. `bodies` has the new body of each body, which users share in the new claims as well."""
     if isinstance(claims.subject, Placeholder):
         claims = copy_with(claims, subject=made[claims.subject])
     if isinstance(claims.body.issuer_account, Placeholder):
-        claims = copy_with(claims, body=copy_with(claims.body, issuer_account=made[claims.body.issuer_account]))
+        known = id(claims.body)
+        if known not in bodies:
+            bodies[known] = copy_with(claims.body, issuer_account=made[claims.body.issuer_account])
+        claims = copy_with(claims, body=bodies[known])
     return claims

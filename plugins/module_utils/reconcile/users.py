@@ -8,7 +8,7 @@ import dataclasses
 from typing import NamedTuple
 
 from ..base.errors import NatsSecurityError
-from ..claims import Account, Claims, SigningKey
+from ..claims import Account, Claims, SigningKey, User
 from ..claims.declaration import copy_with
 from ..claims.options import Problem
 from ..decision.issue import Decision, Policy, decide
@@ -67,6 +67,19 @@ class _Signers(NamedTuple):
     has_templates: bool  # whether the permissions of the scope depend on the user
 
 
+class _Creds(NamedTuple):
+    """What happens to the creds file of a user: the reasons to write or correct it, and whether it is written. The existing file `is_old` if it has a
+    previous key, and is archived; it `is_usual` if it is exactly what would be written for the existing token."""
+
+    reasons: tuple[str, ...] = ()
+    writes: bool = False
+    is_old: bool = False
+    is_usual: bool = False
+
+
+_NO_CREDS = _Creds()
+
+
 class _Common:
     """What the users of an account have in common, and the results so far."""
 
@@ -85,6 +98,7 @@ class _Common:
         self._signers: dict[str, _Signers | None] = {}
         self._holders: dict[str, str] = {}
         self._warned: dict[tuple[str, str], list[str]] = {}
+        self._written: tuple[User | None, str | None] = (None, None)  # the last body, and its JSON
 
     def signers(self, user: WantedUser, place: str) -> _Signers | None:
         """The signers for the role of a user; None, with a problem for each user, if no key can sign."""
@@ -146,18 +160,18 @@ class _Common:
             self._problem(place, no_seed(signers.issuers.allowed, given.ring))
             return
         file_reasons = token_file_reasons(given.place, file, "" if token == text else SURROUNDED)
-        creds_reasons, writes_creds, is_old = self._plan_creds(one, bool(reasons))
-        if not (reasons or writes_creds or file_reasons or creds_reasons or is_old):
+        creds = self._plan_creds(one, bool(reasons))
+        if not (reasons or file_reasons or creds.reasons or creds.writes or creds.is_old):
             self.kept.append(user.name)
             return
-        if reasons or writes_creds or token != text or is_old:
+        if reasons or creds.writes or token != text or creds.is_old:
             new = claims if reasons else None
             writes = bool(reasons) or token != text
-            has_creds = user.name in self.files.creds and not is_old
-            step = UserStep(user.name, subject, issuer, new, token, writes, writes_creds, has_creds, is_old)
-            self.steps.append(step)
+            has_creds = user.name in self.files.creds and not creds.is_old
+            step = UserStep(user.name, subject, issuer, new, token, writes, creds.writes, has_creds, creds.is_old)
+            self.steps.append(step._replace(has_usual_creds=True) if creds.is_usual else step)
         action = CREATED if token is None else CHANGED
-        shown = (*file_reasons, *creds_reasons) if token is None else (*reasons, *file_reasons, *creds_reasons)
+        shown = (*file_reasons, *creds.reasons) if token is None else (*reasons, *file_reasons, *creds.reasons)
         expires = 0 if reasons else claims.expires
         self.findings.entities.append(Entity("user", user.name, wanted.name, action, shown, subject, expires))
 
@@ -226,9 +240,19 @@ class _Common:
         return issuer, decision._replace(old=old, reasons=[f"its key {one.said.subject} is replaced by a new one"])
 
     def _compare(self, one: _User, wanted: Claims, issuer: str, policy: Policy) -> Decision:
-        # If the seed of the signer is available, an unchanged user can be checked faster.
-        signer: KeyPair | None = self.given.ring.find(issuer) if one.token is not None else None
-        return decide(wanted, one.token, issuer, policy, self.given.how.now, signer)
+        if one.token is None:
+            return decide(wanted, None, issuer, policy, self.given.how.now)
+        # If the seed of its signer is available, the existing JWT is verified faster. Users with the same options share one body.
+        signer: KeyPair | None = self.given.ring.find(one.said.issuer)
+        return decide(wanted, one.token, issuer, policy, self.given.how.now, signer, self._json_of(wanted.body))
+
+    def _json_of(self, body: User) -> str | None:
+        if body is not self._written[0]:
+            try:
+                self._written = body, codec.body_json(body)
+            except NatsSecurityError:  # reported where the claims are written
+                self._written = body, None
+        return self._written[1]
 
     def _report(self, one: _User, decision: Decision) -> None:
         for warning in decision.warnings:
@@ -268,18 +292,18 @@ class _Common:
     def _problem(self, place: str, message: str) -> None:
         self.findings.judge(Verdict((Problem(place, message),)))
 
-    def _plan_creds(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
-        """The reasons to write or correct the creds file, whether it is written, and whether the existing file has a previous key and is archived."""
+    def _plan_creds(self, one: _User, is_issued: bool) -> _Creds:
+        """What happens to the creds file of a user."""
         text = self.given.place.creds_text(self.wanted.name, one.user.name) if self._may_be_old(one) else None
         holder = holder_of_creds(text) if text is not None else ""
         if not holder or holder == one.subject or holder not in self._old_keys(one):
             return self._creds_in_place(one, is_issued)
         return self._creds_of_old_key(one, holder, is_issued)
 
-    def _creds_of_old_key(self, one: _User, holder: str, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
+    def _creds_of_old_key(self, one: _User, holder: str, is_issued: bool) -> _Creds:
         """The same as `_plan_creds`, for a file with a previous key of the user."""
         reasons = () if is_issued else (f"the creds file has the key {holder}, which the user had before",)
-        return reasons, one.user.creds and self.given.ring.has(one.subject), True
+        return _Creds(reasons, one.user.creds and self.given.ring.has(one.subject), is_old=True)
 
     def _may_be_old(self, one: _User) -> bool:
         """Whether the creds file of a user may have a previous key."""
@@ -293,33 +317,33 @@ class _Common:
         keys = {turned.retiring, *turned.retired, self.retiring.get(one.user.name, ""), one.said.subject}
         return {key for key in keys if key} | set(self.body.revocations)
 
-    def _creds_in_place(self, one: _User, is_issued: bool) -> tuple[tuple[str, ...], bool, bool]:
+    def _creds_in_place(self, one: _User, is_issued: bool) -> _Creds:
         """The same as `_plan_creds`, if nothing suggests that the file has a previous key."""
         if not one.user.creds:
-            return (), False, False
+            return _NO_CREDS
         given, name = self.given, one.user.name
         file = given.place.where(self.wanted.name, name, creds=True)
         text = given.place.creds_text(self.wanted.name, name) if name in self.files.creds else None
         if text is None:
             if not given.ring.has(one.subject):
-                return (), False, False
-            return (() if one.token is None else ("there is no creds file yet",)), True, False
+                return _NO_CREDS
+            return _Creds(() if one.token is None else ("there is no creds file yet",), True)
         seed = given.ring.seed_text(one.subject)
         if seed and one.token is not None and text == decorated.creds_text(one.token, seed):
-            return given.place.file_reasons(file), is_issued, False
+            return _Creds(given.place.file_reasons(file), is_issued, is_usual=True)
         creds = read_creds(text, one.subject, one.token)
         if creds.problem or creds.holder is None:
             holder = holder_of_creds(text)
             if holder in self.body.revocations:  # by a run that was interrupted before it wrote the file
                 return self._creds_of_old_key(one, holder, is_issued)
             self._problem(file, creds.problem)
-            return (), False, False
+            return _NO_CREDS
         if not seed:
             # Only the creds file has the seed, so take it from there for rewriting the file.
             given.ring.add(creds.holder)
         if creds.is_same:
-            return given.place.file_reasons(file), is_issued, False
-        return (() if is_issued else ("the creds file holds content other than the JWT and the seed",)), True, False
+            return _Creds(given.place.file_reasons(file), is_issued)
+        return _Creds(() if is_issued else ("the creds file holds content other than the JWT and the seed",), True)
 
 
 @dataclasses.dataclass

@@ -531,10 +531,16 @@ class _Work:
             jwts.append(Write(path, token, text))
         subject = key_of(user.subject, self.made)
         if user.writes_creds and self.ring.has(subject):
-            path, seed = self.layout.creds(account, user.name), self.ring.pair(subject).seed
-            old = _text_of(path) if user.has_creds else None
-            if old is not None and seed not in old:
-                raise Overtaken(path, "something else changed it at the same time")
+            path, old = self.layout.creds(account, user.name), None
+            if user.has_usual_creds and user.token is not None:
+                seed = self.ring.seed_text(subject)
+                old = decorated.creds_text(user.token, seed)
+            else:
+                seed = self.ring.pair(subject).seed
+                if user.has_creds:
+                    old = _text_of(path)
+                    if old is not None and seed not in old:
+                        raise Overtaken(path, "something else changed it at the same time")
             creds.append(Write(path, decorated.creds_text(token, seed), old))
 
     def put_modes_right(self) -> None:

@@ -74,9 +74,12 @@ def encode(claims: Claims, signer: Signer, issued_at: int) -> str:
 def encode_all(items: Sequence[tuple[Claims, Signer, int]]) -> list[str]:
     """The tokens of many claims, each with its signer and time of issue, in order. As `encode`, but each signer is called once, for all of its tokens.
 
-    NatsSecurityError if one token cannot be written or signed. No signer is called before all tokens are known to be valid.
+    NatsSecurityError if one token cannot be written or signed. No signer is called before all tokens are known to be valid. Claims that share a body,
+    as users with the same options do, have it written once.
     """
-    texts = [signing_input(*item) for item in items]
+    bodies = {id(item[0].body): item[0].body for item in items}
+    written = {} if len(bodies) == len(items) else {key: body_json(body) for key, body in bodies.items()}
+    texts = [signing_input(*item, written.get(id(item[0].body))) for item in items]
     signers = {item[1].public_key: item[1] for item in items}
     numbers: dict[str, list[int]] = {key: [] for key in signers}
     for number, item in enumerate(items):
@@ -89,8 +92,11 @@ def encode_all(items: Sequence[tuple[Claims, Signer, int]]) -> list[str]:
     return tokens
 
 
-def signing_input(claims: Claims, issuer: Issuer, issued_at: int) -> str:
-    """The signed part of a token with these claims, its header and payload: all of `encode` that needs no private key. Errors as in `encode`."""
+def signing_input(claims: Claims, issuer: Issuer, issued_at: int, written: str | None = None) -> str:
+    """The signed part of a token with these claims, its header and payload: all of `encode` that needs no private key. Errors as in `encode`.
+
+    `written` is the JSON of the body, if it is known.
+    """
     body = claims.body
     _check_key_types(claims, issuer)
     if isinstance(body, Account):
@@ -104,7 +110,7 @@ def signing_input(claims: Claims, issuer: Issuer, issued_at: int) -> str:
     # Only the outer members are hashed (ClaimsData.hash), so two bodies signed in one second share their jti.
     token_id = nkey.base32(hashlib.new("sha512_256", _utf8(outer)).digest())
     parts.insert(bool(claims.audience) + bool(claims.expires), '"jti":"' + token_id + '"')
-    nats = _encode_body(body)
+    nats = body_json(body) if written is None else written
     if nats:
         parts.append('"nats":' + nats)
     text = _HEADER + "." + _base64url(_utf8(escape_html("{" + ",".join(parts) + "}")))
@@ -121,15 +127,17 @@ def with_signature(text: str, signature: bytes) -> str:
     return text + "." + _base64url(signature)
 
 
-def payload_of(claims: Claims) -> str:
-    """The JSON of decoded claims as the Go library writes it, with the id, issuer, time and version of the decoded token."""
+def payload_of(claims: Claims, written: str | None = None) -> str:
+    """The JSON of decoded claims as the Go library writes it, with the id, issuer, time and version of the decoded token. `written` is that of the body,
+    if it is known."""
     parts: list[str] = []
     write_members(parts, claims)
-    nats = (
-        (encode_any(claims.body.data) if claims.body.data else "")
-        if isinstance(claims.body, Generic)
-        else encode_object(claims.body)
-    )
+    if written is not None:
+        nats = written
+    elif isinstance(claims.body, Generic):
+        nats = encode_any(claims.body.data) if claims.body.data else ""
+    else:
+        nats = encode_object(claims.body)
     if nats:
         parts.append('"nats":' + nats)
     return escape_html("{" + ",".join(parts) + "}")
@@ -155,7 +163,8 @@ def one_of(key_types: tuple[str, ...]) -> str:
     return " or ".join(("an " if key_type[0] in "oa" else "a ") + key_type for key_type in key_types)
 
 
-def _encode_body(body: Any) -> str:
+def body_json(body: Any) -> str:
+    """The JSON of the body of claims in a new token, which is the member `nats`; empty for generic claims without a body."""
     if isinstance(body, Generic):
         return "" if body.data is None else encode_any(dict(body.data, version=float(VERSION)))
     return encode_object(copy_with(body, type=body.KIND, version=VERSION))
@@ -282,11 +291,14 @@ def decode_any_kind(token: str) -> Claims:
     return decode(token) if kind in KINDS or kind in ("cluster", "server") else decode_generic(token)
 
 
-def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -> Claims | None:
+def decode_verbatim(
+    token: str, wanted: Claims, signer: KeyPair | None = None, written: str | None = None
+) -> Claims | None:
     """The result of decode for a token that is, byte for byte, what encode writes for the wanted claims with the token's own time, issuer and expiry.
 
     None for every other token. This is much cheaper than decoding and comparing, and even cheaper with the key pair that may have signed the token: its
-    signature is then made again instead of verified. NatsSecurityError for a signature that is not the issuer's.
+    signature is then made again instead of verified. `written` is the body_json of the wanted claims, if it is known. NatsSecurityError for a signature
+    that is not the issuer's.
     """
     header, payload, signature = _chunks(token)
     data = _read_payload(payload)
@@ -300,7 +312,7 @@ def decode_verbatim(token: str, wanted: Claims, signer: KeyPair | None = None) -
     body = copy_with(wanted.body, type=wanted.body.KIND, version=VERSION)
     claims: Claims = copy_with(wanted, id=token_id, issuer=issuer, issued_at=issued_at, expires=expires, body=body)
     try:
-        if _base64url(_utf8(payload_of(claims))) != payload:
+        if _base64url(_utf8(payload_of(claims, written))) != payload:
             return None
     except NatsSecurityError:
         return None
