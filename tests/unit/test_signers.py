@@ -399,9 +399,10 @@ def test_tokens_signed_at_once_are_those_signed_alone() -> None:
     items: list[tuple[Claims, Signer, int]] = [
         (Claims(name="O", subject=OPERATOR.public_key, body=Operator()), OPERATOR, NOW)
     ]
+    bodies = [User(), User(tags=["a"])]  # shared by many users
     for number in range(20):
-        subject = key("user", 100 + number).public_key
-        user = Claims(name=f"u{number}", subject=subject, expires=NOW + 60, audience="x" * (number % 2), body=User())
+        subject, body = key("user", 100 + number).public_key, bodies[number % 2]
+        user = Claims(name=f"u{number}", subject=subject, expires=NOW + 60, audience="x" * (number % 2), body=body)
         items.append((user, ACCOUNT if number % 3 else key("account", 9), NOW + number))
         items.append((Claims(name="A", subject=key("account", number).public_key, body=Account()), OPERATOR, NOW))
     alone = [codec.encode(*item) for item in items]
