@@ -19,7 +19,7 @@ from support.scenarios import SCENARIOS, Scenario
 from support.sites import SEED, Site
 
 #: `make test` hits one call in this many, beginning with a different call in each scenario.
-STEP = {"kill before": 31, "kill after": 43, "error": 127}
+STEP = {"kill before": 61, "kill after": 83, "error": 251}
 #: Scenarios that only `make attack` runs.
 ONLY_ATTACK = ("signing keys rotated", "signing keys retired", "credentials key that follows")
 #: Words of messages that report a fault of the collection instead of a file system error.
