@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The EXAMPLES of every module run unchanged, as one playbook, except that a folder of the test replaces /etc/nats."""
+"""The EXAMPLES of the modules for single tokens run unchanged, as one playbook, except that a folder of the test replaces /etc/nats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARTNER = {
 
 
 def examples() -> dict[str, list[dict[str, Any]]]:
-    """The tasks in the EXAMPLES of every module."""
+    """The tasks in the EXAMPLES of these modules."""
     found = {}
     for module in MODULES:
         source = importlib.import_module(f"ansible_collections.natsops.security.plugins.modules.nats_{module}")
