@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -339,3 +340,29 @@ def test_the_function_is_the_program(account: Account) -> None:
     assert explained.kind == "creds"
     assert f"{explain(user.creds)}\n" == Explained("-", stdin=user.creds).text
     assert explain(user.creds, at=1).is_valid
+
+
+def test_the_installed_program_prints_what_the_readme_shows(
+    tmp_path: pathlib.Path, operator: Operator, account: Account
+) -> None:
+    worker = account.user("worker", permissions={"publish": {"allow": ["orders.>"]}}, expires_in="90d")
+    for name, text in (("worker.creds", worker.creds), ("APP.jwt", account.jwt), ("ACME.jwt", operator.jwt)):
+        put(tmp_path, text, name)
+    readme = pathlib.Path(__file__).resolve().parents[2] / "wheel" / "README.md"
+    ((command, shown),) = re.findall(
+        r"```console\n\$ natsops-jwt (explain .*)\n([^`]*)```", readme.read_text(encoding="utf-8")
+    )
+    program = pathlib.Path(sys.executable).with_name("natsops-jwt")
+    done = subprocess.run(
+        [str(program), *command.split()],
+        cwd=str(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def without_keys_and_times(text: str) -> str:
+        return re.sub(r"\b[AU][A-Z2-7]{55}\b|\b20[0-9-]+T[0-9:]+Z|\b[0-9]+d([0-9]+h)?\b", "?", text)
+
+    assert without_keys_and_times(done.stdout) == without_keys_and_times(shown)
