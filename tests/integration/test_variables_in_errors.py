@@ -46,6 +46,8 @@ ROWS: list[tuple[str, list[str], dict[str, Any]]] = [
     ("backup", ["nats_key_path"], {"path": f"{PLAY}/acme.backup", "store": "ACME", **STORE}),
     ("credentials", ["unsigned_path"], {**SIGNED, **STORE}),
     ("credentials", ["tls_ca_path"], {**SIGNED, **STORE, **SERVERS}),
+    ("server", ["wheel"], {}),
+    ("server", ["binary"], {"install": "none"}),
 ]
 
 
