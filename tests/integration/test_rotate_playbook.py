@@ -147,7 +147,8 @@ def test_old_key_goes_after_the_wait_though_clients_are_connected_if_they_may_be
     connected = clients.connect("app")
     old = issuer(cluster, "app")
     output = rotate(cluster, rotate_slot="APP/main", rotate_key=old, operator_cut_off=True)
-    said = f"the key {old} of APP/main is removed at once (cut_off): app is connected (3 connections on n1, n2, n3) by JWTs that it signed. They are cut off."
+    connected_by = "app is connected (3 connections on n1, n2, n3) by JWTs that it signed"
+    said = f"the key {old} of APP/main is removed at once (operator_cut_off): {connected_by}. They are cut off."
     assert said in output, output[-4000:]
     clients.notice_the_end(connected)
     assert clients.connect("app")[0].is_connected
