@@ -1,6 +1,6 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""The first steps of a new user on each version of ansible-core: a document in group variables, roles, plugins and the printed reasons.
+"""The first steps of a new user on each version of ansible-core: a document in group variables, roles, plugins and the printed reasons; and the oldest Python.
 
 Runs on the ansible-core in use, or on all versions in NATSOPS_ANSIBLE_CORES; see .ci/cores.
 """
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import pathlib
 import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from checkout import ROOT
 from support.plays import cores, run_playbook
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
@@ -153,3 +155,29 @@ def test_document_in_group_variables_becomes_creds_on_a_host(play: Play, binarie
     second = run()
     assert changes(second) == 0, second
     assert "account APP" not in second
+
+
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_a_module_runs_on_the_oldest_python_of_targets(play: Play, binaries: pathlib.Path) -> None:
+    core = subprocess.check_output([binaries / "python", "-c", "import ansible.release as it; print(it.__version__)"])
+    # Before 2.20, ansible-core supports 3.8 on targets; the collection does not support older ones.
+    oldest = "3.8" if tuple(map(int, core.split(b".")[:2])) < (2, 20) else "3.9"
+    found = subprocess.run([ROOT / ".ci/python", oldest], capture_output=True, text=True, check=False)
+    if found.returncode:
+        pytest.skip(f"there is no Python {oldest} on this machine")
+    target = play.folder / "target"
+    subprocess.run([found.stdout.strip(), "-m", "venv", target], check=True)
+    subprocess.run([target / "bin/python", "-m", "pip", "install", "--quiet", "nkeys", "PyNaCl"], check=True)
+    folders = {"stores_dir": f"{play.folder}/stores", "keys_dir": f"{play.folder}/keys"}
+    definition = {"operator": {"name": "ACME"}, "accounts": [{"name": "APP", "users": [{"name": "orders"}]}]}
+    store = {"natsops.security.nats_store": {"definition": definition, **folders}}
+    tasks = [
+        {"name": "Ask", "ansible.builtin.setup": {"gather_subset": ["!all", "!min", "python"]}},
+        {"name": "Create", **store},
+        {"name": "Keep", **store},
+    ]
+    played = play(tasks, binaries=binaries, ansible_python_interpreter=str(target / "bin/python"))
+    assert played.returncode == 0, played.output
+    version = played.tasks["Ask"]["ansible_facts"]["ansible_python"]["version"]
+    assert f"{version['major']}.{version['minor']}" == oldest
+    assert (played.changed["Create"], played.changed["Keep"]) == (True, False)
