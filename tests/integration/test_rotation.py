@@ -374,5 +374,5 @@ def test_rotations_go_on_if_one_of_two_records_is_lost(store: Store, phase: str)
     for folder in ("keys", "stores/ACME"):
         shutil.rmtree(store.site.folder / folder / ".natsops")
     message = store.refused()
-    assert "operator.signing_keys[0]: there are signing keys without a role already" in message
+    assert "operator.signing_keys[0] (main): there are signing keys without a role already" in message
     assert "there are 2 keys with the role reader" in message

@@ -356,12 +356,12 @@ def test_the_last_end_is_292_years_from_now(tmp_path: pathlib.Path, account: boo
             ("creds", "permissions"),
         ),
         (
-            "accounts[0] (B).signing_keys[0]",
+            "accounts[0] (B).signing_keys[0] (r)",
             {"accounts": [{"name": "B", "signing_keys": [{"role": "r", "zzz": 1}]}]},
             ("role", "template"),
         ),
         (
-            "operator.signing_keys[0]",
+            "operator.signing_keys[0] (r)",
             {"operator": {"name": "ACME", "signing_keys": [{"role": "r", "zzz": 1}]}},
             ("public_key", "role"),
         ),

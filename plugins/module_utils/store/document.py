@@ -11,7 +11,7 @@ from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
 from ..claims import SigningKey
 from ..claims.kinds import parse_text
-from ..claims.options import Problem, known_only, option_names
+from ..claims.options import Problem, element_path, known_only, option_names
 from ..keys import nkey
 from ..keys.new import read_new_key
 from ..reconcile.rotation import REPLACE
@@ -348,7 +348,7 @@ def _read_users(items: list[Any], path: str, problems: list[Problem]) -> list[Wa
         if user.name in seen:
             _check_once(seen, user.name, where + ".name", f"the name {user.name}", problems)
         elif user.name:
-            seen[user.name] = where + ".name"
+            seen[user.name] = f"{where} ({user.name}).name"
             users.append(user)
     if any(user.renamed_from for user in users):
         _check_renames([(f"{path}[{user.index}] ({user.name})", user) for user in users], "user", problems)
@@ -381,9 +381,9 @@ def _read_signing_keys(options: dict[str, Any], path: str, key_type: str, proble
     roles: dict[str, str] = {}
     keys: dict[str, str] = {}
     for index, item in enumerate(_list(options.get("signing_keys"), path + ".signing_keys", problems)):
-        where = f"{path}.signing_keys[{index}]"
         if isinstance(item, str):
             item = {"role": item}
+        where = element_path(path + ".signing_keys", index, item)
         entry = known_only(_dictionary(item, where, problems), _OF_KEYS[key_type], where, problems)
         before = len(problems)
         role = _text(entry, "role", where, problems)
