@@ -24,7 +24,7 @@ from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks, cluster_of
 from support.kills import KILLED, killing, tasks_of
 from support.plays import BIN
-from support.rotations import Rotating, identity_document
+from support.rotations import SYSTEM_CREDS, Rotating, callout_document, identity_document, scoped_document
 from support.scenarios import DOCUMENT, Scenario, store
 from support.sites import Site
 from test_kills import Trial, try_all
@@ -74,13 +74,6 @@ def test_run_that_is_killed_before_any_task_is_completed_by_the_next(cluster: Cl
     assert tasks > 20
 
 
-def callout_document() -> dict[str, Any]:
-    """A document whose account has an auth callout with a curve key."""
-    document = account_of_users()
-    document["accounts"][1]["authorization"] = {"auth_users": ["app"], "xkey": {"role": "callout"}}
-    return document
-
-
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """What is rotated: the variables of the playbook, and the key that goes, or in strict mode what it leads to."""
@@ -89,6 +82,8 @@ class Kind:
     current: Callable[[Rotating], Any]
     document: Callable[[], dict[str, Any]] = callout_document
     names_key: bool = True
+    by_identity_keys: bool = False
+    role: str | None = None
 
 
 KINDS = {
@@ -98,12 +93,20 @@ KINDS = {
         lambda world: world.account.body.authorization.xkey,
     ),
     "user": Kind({"rotate_user": "APP/app"}, lambda world: world.user.subject),
+    "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, scoped_document, role="clerk"),
+    "user of the system account": Kind(
+        {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject
+    ),
     "operator's key": Kind({"rotate_slot": "main"}, lambda world: world.account.issuer),
+    "operator's identity key": Kind(
+        {"rotate_operator": "ACME"}, lambda world: world.operator.subject, identity_document, by_identity_keys=True
+    ),
     "strict mode": Kind(
         {"rotate_strict_mode": True},
         lambda world: world.operator.body.strict_signing_key_usage,
         lambda: identity_document(signing_keys=["main"], strict_signing_key_usage=True),
         names_key=False,
+        by_identity_keys=True,
     ),
 }
 
@@ -113,6 +116,7 @@ STRIDE = int(os.environ.get("KILL_STRIDE", "24"))
 TO_RESTART = (
     "do not run the JWT of the operator that the store has yet",
     "do not trust: they run with the JWT of the operator",
+    "trusts the operator ACME (",
 )
 #: The most restarts: for the next key of the operator or the signing keys, and for the strict operator.
 MOST_RESTARTS = 2
@@ -120,8 +124,8 @@ MOST_RESTARTS = 2
 
 @pytest.fixture
 def servers(kind: str, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Servers with accounts and users that signing keys signed; for strict mode, with those that identity keys signed."""
-    if kind != "strict mode":
+    """Servers with accounts and users that signing keys signed, or identity keys."""
+    if not KINDS[kind].by_identity_keys:
         yield request.getfixturevalue("cluster")
         return
     folder, collections = request.getfixturevalue("tmp_path"), request.getfixturevalue("collections_path")
@@ -138,7 +142,7 @@ def test_each_run_goes_on_where_the_one_before_it_was_killed(
     document = asked.document()
     if asked.names_key:
         servers.run(operator_definition=document)
-    world = Rotating(servers)
+    world = Rotating(servers, asked.role)
     old = asked.current(world)
     given = {"operator_definition": document, **asked.variables, "resolver_trust_retries": 0}
     if asked.names_key:

@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 from .fleets import lets_in
-from .inventories import NAMES, Cluster
+from .inventories import NAMES, Cluster, account_of_users
 
 
 @dataclasses.dataclass
@@ -24,11 +24,12 @@ class Rotating:
     """
 
     cluster: Cluster
+    role: str | None = None  # of the scoped key that signs the user
 
     def __post_init__(self) -> None:
         """Deliver the creds."""
         self.creds = self.cluster.folder / "host.creds"
-        users = [{"account": "APP", "name": "app", "path": str(self.creds), "born": "delivered"}]
+        users = [{"account": "APP", "name": "app", "path": str(self.creds), "born": "delivered", "role": self.role}]
         host = {"ansible_connection": "local", "credentials_users": users}
         (self.cluster.folder / "hosts.yml").write_text(yaml.safe_dump({"nats_clients": {"hosts": {"app1": host}}}))
         variables = {"credentials_operator": "ACME", "credentials_stores_dir": str(self.cluster.folder / "stores")}
@@ -70,6 +71,14 @@ class Rotating:
     def user(self) -> Any:
         return self._claims("accounts/APP/users/app.jwt")
 
+    @property
+    def system_account(self) -> Any:
+        return self._claims("accounts/SYS/SYS.jwt")
+
+    @property
+    def system_user(self) -> Any:
+        return self._claims("accounts/SYS/users/u.jwt")
+
     def accepts(self) -> list[str]:
         """The running servers that accept the user with the creds that the host has."""
         ports = dict(zip(NAMES, self.cluster.ports, strict=False))
@@ -77,9 +86,9 @@ class Rotating:
         running = [name for name in NAMES if name in self.cluster.processes]
         return [name for name in running if lets_in(f"nats://127.0.0.1:{ports[name]}", creds)]
 
-    def held(self) -> set[str]:
-        """The JWTs of the account that servers have."""
-        return {(self.cluster.folder / name / f"{self.account.subject}.jwt").read_text() for name in NAMES}
+    def held(self, account: str = "") -> set[str]:
+        """The JWTs of the account APP, or of that with the public key, that servers have."""
+        return {(self.cluster.folder / name / f"{account or self.account.subject}.jwt").read_text() for name in NAMES}
 
 
 def foreseen(output: str) -> Any:
@@ -88,6 +97,26 @@ def foreseen(output: str) -> Any:
         2
     ]
     return json.JSONDecoder().raw_decode(shown)[0]["msg"]
+
+
+def scoped_document() -> dict[str, Any]:
+    """A document in which a scoped key signs the user app."""
+    document = account_of_users()
+    account = document["accounts"][1]
+    account["signing_keys"] = ["main", {"role": "clerk", "template": {"permissions": {"publish": {"allow": [">"]}}}}]
+    account["users"][0]["signing_key_role"] = "clerk"
+    return document
+
+
+def callout_document() -> dict[str, Any]:
+    """A document whose account has an auth callout with a curve key."""
+    document = account_of_users()
+    document["accounts"][1]["authorization"] = {"auth_users": ["app"], "xkey": {"role": "callout"}}
+    return document
+
+
+#: The creds of the user of the system account, as a value of resolver_creds_path.
+SYSTEM_CREDS = "{{ operator_keys_dir }}/creds/ACME/SYS/u.creds"
 
 
 # ---- strict mode
