@@ -16,6 +16,7 @@ description:
   - With the JWT of the account, the task also fails if none of the account's keys signed the JWT of the user.
 extends_documentation_fragment:
   - natsops.security.attributes
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
   - ansible.builtin.files
 attributes:
@@ -98,7 +99,7 @@ backup_files:
   sample: ["/etc/nats/orders-client.creds.4711.2027-01-31@12:00:00~"]
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -171,10 +172,11 @@ def _key(module: CarefulModule) -> Key:
     return Key("user", pair, path, pair is None)
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(
         _task,
+        make=make,
         argument_spec={
             "path": {"type": "path", "required": True},
             "jwt_path": {"type": "path"},

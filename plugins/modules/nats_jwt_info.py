@@ -18,6 +18,7 @@ description:
     understand the token differently. This is stricter than NATS, and applies to all modules.
 extends_documentation_fragment:
   - natsops.security.attributes.info
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
 author: NatsOps authors (@natsops)
 requirements: [nkeys]
@@ -186,7 +187,7 @@ validity:
   sample: [{"at": "2027-01-31T12:00:00Z", "valid": true, "problems": []}]
 """
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -218,12 +219,13 @@ def _read(params: dict[str, Any], prefix: str) -> validity.Read:
     return validity.read_text(text, where)
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     where: dict[str, Any] = {"jwt_path": {"type": "path"}, "jwt": {"type": "str"}}
     one: list[tuple[str, str]] = [("jwt_path", "jwt")]
     run(
         _task,
+        make=make,
         argument_spec={
             "jwt_path": {"type": "path"},
             "jwt": {"type": "str", "no_log": True},  # the JWT of a bearer is a secret

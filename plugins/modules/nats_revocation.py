@@ -21,6 +21,7 @@ description:
     its seed was stolen, give it a new key.
 extends_documentation_fragment:
   - natsops.security.attributes
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
   - natsops.security.store.archive
@@ -272,6 +273,8 @@ problems:
   sample: [{"path": "revocations[0].user", "message": "there is no user gust in the account APP; available: app, guest."}]
 """
 
+from typing import Callable
+
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
 compile_once()
@@ -282,7 +285,7 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.revocations
     revocations_task,
 )
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 
 _ENTRY = {
     "type": "list",
@@ -324,10 +327,11 @@ OPTIONS = (
 )
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(
         revocations_task,
+        make=make,
         **OPTIONS.arguments(),
         required_by={
             "store": ["account"],

@@ -17,6 +17,7 @@ description:
   - Requests for other keys are not changed, so that a document can be signed on several machines.
 extends_documentation_fragment:
   - natsops.security.attributes
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.signers
   - ansible.builtin.files
@@ -136,7 +137,7 @@ waiting:
 """
 
 import os
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -269,10 +270,11 @@ def _write(module: CarefulModule, path: str, old: str | None, is_signed: bool, d
     return changed | set_attributes(module, path, module.params["mode"] or "0600", written=changed)
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(
         _task,
+        make=make,
         argument_spec={
             "path": {"type": "path", "required": True},
             "signed_path": {"type": "path"},

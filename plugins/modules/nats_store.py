@@ -31,6 +31,7 @@ description:
   - Only one run works on a store at a time, others wait. After a run that is killed at any moment, the store still works, and the next run completes it.
 extends_documentation_fragment:
   - natsops.security.attributes
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
   - natsops.security.store.archive
@@ -529,6 +530,7 @@ problems:
 """
 
 import gc
+from typing import Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -538,16 +540,17 @@ from ansible_collections.natsops.security.plugins.module_utils.tasks.running imp
 from ansible_collections.natsops.security.plugins.module_utils.tasks.signer_options import signers_spec
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store import store_task
 from ansible_collections.natsops.security.plugins.module_utils.tasks.store_options import archive_spec, store_spec
-from ansible_collections.natsops.security.plugins.module_utils.tasks.task import run
+from ansible_collections.natsops.security.plugins.module_utils.tasks.task import CarefulModule, run
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     # No reference cycles are created here, and searching for them among the users of a large document takes a tenth of the time.
     gc.disable()
     try:
         run(
             store_task,
+            make=make,
             argument_spec={
                 "definition": {"type": "dict"},
                 "src": {"type": "path"},

@@ -22,6 +22,7 @@ description:
     has a record of the store, which M(natsops.security.nats_store) writes, the document is made from the recorded JWT instead.
 extends_documentation_fragment:
   - natsops.security.attributes.info
+  - natsops.security.attributes.in_process
   - natsops.security.attributes.actiongroup_nats
   - natsops.security.store
 attributes:
@@ -217,7 +218,7 @@ store_path:
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.natsops.security.plugins.module_utils.base.compile_once import compile_once
 
@@ -253,10 +254,11 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Run the module."""
+def main(make: Callable[..., CarefulModule] | None = None) -> None:
+    """Run the module. `make` creates it if the controller runs it in its own process."""
     run(
         _task,
+        make=make,
         argument_spec={
             **store_spec(),
             "store": {"type": "str"},

@@ -1,17 +1,20 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run tasks without files and external signers on the controller: the module's own code runs in the process of the task, without a connection.
+"""Run tasks on the controller: the module's own code runs in the process of the task, without a connection.
 
-Such tasks do not depend on a host. So no module is packed, copied and started, which takes 0.3 seconds, and seeds do not leave the controller.
-The module is an AnsibleModule as usual, of a class that takes its arguments from the task and keeps its result.
+So no module is packed, copied and started, which takes 0.3 seconds. Tasks without files and external signers do not depend on a host, and their seeds do not
+leave the controller; the host of others is the controller. The module is an AnsibleModule as usual, of a class that takes its arguments from the task and keeps
+its result.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import importlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible import constants
@@ -29,23 +32,39 @@ class NeedsHost(Exception):
     """The task uses a file or a signer of its host."""
 
 
-def run(task: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
+def run(task: Any, task_vars: dict[str, Any], folder: str | None = None) -> dict[str, Any]:
     """Run the module of a task, and return its result. The `main` of the module receives the function that creates the AnsibleModule.
 
-    NeedsHost, before anything is done, if the task needs its host.
+    With `folder`, in which a process of the module would run, the task may use files and signers. Without it, NeedsHost, before anything is done, if it does.
     """
     name = task.action.rpartition(".")[2]
     result: dict[str, Any] = {}
     settings = {"module_name": task.action, "check_mode": bool(task.check_mode), "diff": bool(task.diff)}
     internal = {f"_ansible_{setting}": value for setting, value in settings.items()}
-    make = functools.partial(ModuleOnController, {**plain(task.args), **internal}, result)
+    make = functools.partial(ModuleOnController, {**plain(task.args), **internal}, result, folder is not None)
     try:
-        importlib.import_module(_MODULES + name).main(make)
+        with _inside(folder):
+            importlib.import_module(_MODULES + name).main(make)
     except SystemExit:  # every AnsibleModule ends with it
         if not _shows_invocation(task_vars):
             result.pop("invocation", None)
         return as_data(result)
     raise AssertionError(f"{name} did not exit.")
+
+
+@contextlib.contextmanager
+def _inside(folder: str | None) -> Iterator[None]:
+    """Work in a folder, if there is one."""
+    if folder is None:
+        yield
+        return
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(folder)
+        yield
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def _shows_invocation(task_vars: dict[str, Any]) -> bool:
@@ -57,14 +76,15 @@ def _shows_invocation(task_vars: dict[str, Any]) -> bool:
 
 
 class ModuleOnController(CarefulModule):
-    """A module that takes its arguments from a task, and writes its result into a dictionary. NeedsHost if the arguments name a file or a signer."""
+    """A module that takes its arguments from a task, and writes its result into a dictionary. NeedsHost if the arguments name a file or a signer, unless
+    it `may_use_files`."""
 
-    def __init__(self, arguments: dict[str, Any], result: dict[str, Any], **declared: Any) -> None:
+    def __init__(self, arguments: dict[str, Any], result: dict[str, Any], may_use_files: bool, **declared: Any) -> None:
         self._arguments = arguments
         self._result = result
         self._warnings: dict[str, None] = {}
         super().__init__(**declared)
-        if needs_host(self.argument_spec, self.params):
+        if not may_use_files and needs_host(self.argument_spec, self.params):
             raise NeedsHost
 
     def _load_params(self) -> None:
