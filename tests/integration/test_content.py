@@ -309,6 +309,80 @@ def test_content_needs_no_host_and_files_do(play: Play) -> None:
     assert run.tasks["async"]["changed"]
 
 
+#: Where no process of a module can start, because it has no place for its files.
+NO_PROCESS = {"ansible_remote_tmp": "/dev/null/tmp"}
+#: Tasks on files of the signing host, in an order in which each finds what it needs.
+ON_FILES = {
+    "nkey": {"path": "o.nk", "type": "operator"},
+    "operator": {"name": "O", "key_path": "o.nk", "jwt_path": "o.jwt"},
+    "account": {"name": "A", "key_path": "a.nk", "jwt_path": "a.jwt", "signer_path": "o.nk"},
+    "user": {"name": "u", "key_path": "u.nk", "jwt_path": "u.jwt", "signer_path": "a.nk", "account_jwt_path": "a.jwt"},
+    "creds": {"path": "u.creds", "jwt_path": "u.jwt", "key_path": "u.nk"},
+    "jwt_info": {"jwt_path": "u.jwt"},
+    "store": {
+        "stores_dir": "stores",
+        "keys_dir": "keys",
+        "definition": {"operator": {"name": "S"}, "accounts": [{"name": "A", "users": [{"name": "u"}]}]},
+    },
+    "store_info": {"stores_dir": "stores", "keys_dir": "keys"},
+    "revocation": {
+        "stores_dir": "stores",
+        "keys_dir": "keys",
+        "store": "S",
+        "account": "A",
+        "revocations": [{"user": KEYS["user"].public_key}],
+    },
+}
+
+
+def test_files_of_this_host_are_used_without_a_process_and_with_one(play: Play) -> None:
+    def tasks(how: str, **more: Any) -> list[dict[str, Any]]:
+        return [
+            {"name": f"{module} {how}", f"natsops.security.nats_{module}": options, **more}
+            for module, options in ON_FILES.items()
+        ]
+
+    run = play([*tasks("here", vars=NO_PROCESS), *tasks("as a process", environment={"A": "b"})])
+    assert run.returncode == 0, run.output
+    read_only = ("jwt_info", "store_info")
+    assert run.changed == {
+        **{f"{module} here": module not in read_only for module in ON_FILES},
+        **{f"{module} as a process": False for module in ON_FILES},
+    }
+    # Relative paths are those of the playbook's folder, where Ansible starts processes.
+    assert (play.folder / "u.creds").read_text().startswith("-----BEGIN NATS USER JWT-----")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"environment": {"A": "b"}},
+        {"become": True},
+        {"vars": {"ansible_python_interpreter": "/usr/bin/env python3"}},
+        {"async": 30, "poll": 1},
+        {"delegate_to": "other"},
+    ],
+    ids=lambda how: next(iter(how)),
+)
+def test_a_task_that_asks_for_another_process_gets_one(how: dict[str, Any], play: Play) -> None:
+    asked = {**how, "vars": {**NO_PROCESS, **how.get("vars", {})}}
+    other = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/env python3", **NO_PROCESS}
+    run = play(
+        [
+            {"add_host": {"name": "other", **other}},
+            {
+                "name": "elsewhere",
+                "natsops.security.nats_nkey": {"path": "o.nk", "type": "operator"},
+                "ignore_unreachable": True,
+                "ignore_errors": True,
+                **asked,
+            },
+        ]
+    )
+    assert not run.changed.get("elsewhere"), run.output
+    assert not (play.folder / "o.nk").exists()
+
+
 @pytest.mark.attack
 def test_keys_and_jwts_follow_from_each_other_without_a_file(play: Play) -> None:
     def made(kind: str) -> dict[str, Any]:

@@ -65,15 +65,9 @@ class CarefulModule(AnsibleModule):
     def _load_params(self) -> None:
         super()._load_params()
         self._guard_params()
-        definition = self.params.get("definition")
-        if isinstance(definition, str) and not definition.lstrip().startswith("{"):
-            message = (
-                f"definition: expected a dictionary, not {quoted(definition)}.\nsrc: use this for a document in a file."
-            )
-            self.fail_json(msg=message, invocation={})
 
     def _guard_params(self) -> None:
-        """Register the secrets among the arguments before the arguments are used."""
+        """Register the secrets among the arguments before the arguments are used, and refuse a document that is a text."""
         #: The place of an argument with half of a surrogate pair. Ansible cannot log it, so it is escaped until the task fails.
         self.place_of_half = ""
         try:
@@ -89,6 +83,12 @@ class CarefulModule(AnsibleModule):
                 self.params = masking.without_secret_names(self.params)
         except RecursionError:
             self.fail_json(msg="An option is nested too deeply to be read.", invocation={})
+        definition = self.params.get("definition")
+        if isinstance(definition, str) and not definition.lstrip().startswith("{"):
+            message = (
+                f"definition: expected a dictionary, not {quoted(definition)}.\nsrc: use this for a document in a file."
+            )
+            self.fail_json(msg=message, invocation={})
 
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
