@@ -93,11 +93,11 @@ KINDS = {
         lambda world: world.account.body.authorization.xkey,
     ),
     "user": Kind({"rotate_user": "APP/app"}, lambda world: world.user.subject),
-    "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, scoped_document, role="clerk"),
     "user of the system account": Kind(
         {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject
     ),
     "operator's key": Kind({"rotate_slot": "main"}, lambda world: world.account.issuer),
+    "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, scoped_document, role="clerk"),
     "operator's identity key": Kind(
         {"rotate_operator": "ACME"}, lambda world: world.operator.subject, identity_document, by_identity_keys=True
     ),

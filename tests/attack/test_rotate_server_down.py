@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ import yaml
 from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users
 from support.kills import killing
-from support.rotations import Rotating
+from support.rotations import SYSTEM_CREDS, Rotating, callout_document
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -35,44 +38,98 @@ def run_without(world: Rotating, task: str, **variables: Any) -> None:
     assert f"expected_servers: {DOWN} did not answer; n1, n3 did." in " ".join(output.split()), output[-3000:]
 
 
-def is_retired(world: Rotating, key: str) -> bool:
-    """Whether the JWT of the account lacks a signing key, or revokes the key of a user."""
-    body = world.account.body
-    return key in body.revocations or (key[:1] == "A" and key not in [one.key for one in body.signing_keys])
+def lets_in_with(world: Rotating, creds: str) -> list[str]:
+    """The running servers that accept these creds."""
+    ports = dict(zip(NAMES, world.cluster.ports, strict=False))
+    running = [name for name in NAMES if name in world.cluster.processes]
+    return [name for name in running if lets_in(f"nats://127.0.0.1:{ports[name]}", creds)]
 
 
-@pytest.mark.parametrize(
-    ("asked", "first"),
-    [
-        ({"rotate_slot": "APP/main"}, "Sign again what the old key signed"),
-        ({"rotate_user": "APP/app"}, "Give the user a new key"),
-    ],
-)
-def test_server_goes_down_while_the_key_of_an_account_is_rotated(
-    world: Rotating, asked: dict[str, str], first: str
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A key of an account or a user that is rotated: the variables of the playbook, the key, and the first task that changes something."""
+
+    asked: dict[str, Any]
+    current: Callable[[Rotating], str]
+    first: str
+
+    @property
+    def is_of_system_account(self) -> bool:
+        return "SYS/u" in self.asked.values()
+
+    def account(self, world: Rotating) -> Any:
+        return world.system_account if self.is_of_system_account else world.account
+
+    def creds(self, world: Rotating) -> pathlib.Path:
+        """The file with the creds of the user that has to be let in all the while."""
+        return world.cluster.folder / "keys/creds/ACME/SYS/u.creds" if self.is_of_system_account else world.creds
+
+    def is_retired(self, world: Rotating, key: str) -> bool:
+        """Whether the JWT of the account lacks a signing key, or revokes the key of a user."""
+        body = self.account(world).body
+        return key in body.revocations or (key[:1] == "A" and key not in [one.key for one in body.signing_keys])
+
+
+SIGNS, TURNS = "Sign again what the old key signed", "Give the user a new key"
+KINDS = {
+    "signing key": Kind({"rotate_slot": "APP/main"}, lambda world: world.user.issuer, SIGNS),
+    "user": Kind({"rotate_user": "APP/app"}, lambda world: world.user.subject, TURNS),
+    "user of the system account": Kind(
+        {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject, TURNS
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_server_goes_down_while_the_key_of_an_account_is_rotated(cluster: Cluster, kind: str) -> None:
     """Before the new key signs, before the push, the distribution of creds, the drain, and before the old key is retired."""
-    old = world.user.issuer if "rotate_slot" in asked else world.user.subject
-    given = {"operator_definition": account_of_users(), **asked, "rotate_key": old}
-    creds = world.creds.read_text()
+    asked = KINDS[kind]
+    world = Rotating(cluster)
+    old = asked.current(world)
+    given = {"operator_definition": account_of_users(), **asked.asked, "rotate_key": old}
+    creds = asked.creds(world).read_text()
     for task in (
-        first,
+        asked.first,
         "Push the account to the servers",
         "Take the users that this host is to have",
         "Look who is connected by the old key",
         "Retire the old key",
     ):
         run_without(world, task, **given, rotate_drain_timeout=1)
-        assert is_retired(world, old) is (task == "Retire the old key"), task
+        assert asked.is_retired(world, old) is (task == "Retire the old key"), task
+        assert lets_in_with(world, asked.creds(world).read_text()) == ["n1", "n3"], task
+        world.cluster.start(DOWN)
+        assert lets_in_with(world, asked.creds(world).read_text()) == [*NAMES], task
+    world.run(**given)
+    assert asked.is_retired(world, old)
+    assert len(world.held(asked.account(world).subject)) == 1
+    assert lets_in_with(world, asked.creds(world).read_text()) == [*NAMES]
+    assert lets_in_with(world, creds) == []
+
+
+def test_server_goes_down_while_a_curve_key_is_rotated(cluster: Cluster) -> None:
+    """Before servers have to seal for the next key, before the push, and before the seed of the old key is archived."""
+    cluster.run(operator_definition=callout_document())
+    world = Rotating(cluster)
+    old = world.account.body.authorization.xkey
+    given = {"operator_definition": callout_document(), "rotate_slot": "APP/callout", "rotate_key": old}
+    seed = f"keys/X/{old[1:3]}/{old}.nk"
+    for task in (
+        "Make the next curve key, or have servers seal requests for it",
+        "Push the account to the servers",
+        "Retire the old key",
+    ):
+        run_without(world, task, **given, rotate_service_ready=True)
+        assert (cluster.folder / "keys" / seed).exists() is (task != "Retire the old key"), task
         assert world.accepts() == ["n1", "n3"], task
         world.cluster.start(DOWN)
         assert world.accepts() == [*NAMES], task
-    world.run(**given)
-    assert is_retired(world, old)
-    assert len(world.held()) == 1
+    world.run(**given, rotate_service_ready=True)
+    assert not (cluster.folder / "keys" / seed).exists()
+    (held,) = map(codec.decode, world.held())
+    assert held.body.authorization.xkey == world.account.body.authorization.xkey != old
     assert world.accepts() == [*NAMES]
-    world.creds.write_text(creds)
-    assert world.accepts() == []
+    cluster.run(operator_definition=account_of_users())
 
 
 @pytest.mark.parametrize("asked", [{"rotate_slot": "main"}, {"rotate_operator": "ACME"}])
@@ -110,12 +167,6 @@ def compromised(world: Rotating, kind: str) -> dict[str, Any]:
     if kind == "user":
         asked = {"rotate_user": "APP/app", "rotate_key": world.user.subject}
     return {"operator_definition": account_of_users(), "rotate_compromised": True, **asked}
-
-
-def lets_in_with(world: Rotating, creds: str) -> list[str]:
-    """The running servers that accept these creds."""
-    ports = dict(zip(NAMES, world.cluster.ports, strict=False))
-    return [name for name in world.cluster.processes if lets_in(f"nats://127.0.0.1:{ports[name]}", creds)]
 
 
 @pytest.mark.parametrize("kind", ["account", "user"])
