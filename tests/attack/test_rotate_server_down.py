@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from support.fleets import lets_in
-from support.inventories import NAMES, Clients, Cluster, account_of_users
+from support.inventories import NAMES, Clients, Cluster, account_of_users, cluster_of
 from support.kills import killing
-from support.rotations import SYSTEM_CREDS, Rotating, callout_document
+from support.rotations import SYSTEM_CREDS, Rotating, callout_document, identity_document
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -130,6 +130,39 @@ def test_server_goes_down_while_a_curve_key_is_rotated(cluster: Cluster) -> None
     assert held.body.authorization.xkey == world.account.body.authorization.xkey != old
     assert world.accepts() == [*NAMES]
     cluster.run(operator_definition=account_of_users())
+
+
+def test_server_goes_down_on_the_way_to_strict_mode(tmp_path: pathlib.Path, collections_path: pathlib.Path) -> None:
+    """Before keys are added, before servers have to trust them, before they sign, before the push, the drain and the switch."""
+    with cluster_of(tmp_path, collections_path, identity_document()) as cluster:
+        world = Rotating(cluster)
+        document = identity_document(signing_keys=["main"], strict_signing_key_usage=True)
+        given = {"operator_definition": document, "rotate_strict_mode": True, "rotate_drain_timeout": 1}
+        creds = world.creds.read_text()
+        for task in (
+            "Add the signing keys of the document",
+            "Check that every server trusts them, as it runs",
+            "Sign again what identity keys signed",
+            "Push it to the servers",
+            "Take the users that this host is to have",
+            "Look who is connected by JWTs of identity keys, and what servers hold",
+        ):
+            if task == "Sign again what identity keys signed":
+                assert world.account.issuer == world.operator.subject
+                world.restart()
+            run_without(world, task, **given, resolver_trust_retries=1)
+            assert not world.operator.body.strict_signing_key_usage, task
+            assert world.accepts() == ["n1", "n3"], task
+            world.cluster.start(DOWN)
+            assert world.accepts() == [*NAMES], task
+        status, output = world.attempt({}, **given, resolver_trust_retries=1)
+        assert status != 0
+        assert "The servers n1, n2, n3 do not run the JWT of the operator" in " ".join(output.split()), output[-3000:]
+        world.restart()
+        world.run(**given)
+        assert world.operator.body.strict_signing_key_usage
+        assert world.accepts() == [*NAMES]
+        assert lets_in_with(world, creds) == []
 
 
 @pytest.mark.parametrize("asked", [{"rotate_slot": "main"}, {"rotate_operator": "ACME"}])
