@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.natsops.security.plugins.action import normal
 
 
-class ActionModule(NormalAction):
+class ActionModule(normal.ActionModule):
     """The action plugin for Ansible."""
 
     def run_module(self, tmp: Any, task_vars: dict[str, Any]) -> dict[str, Any]:
