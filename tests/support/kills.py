@@ -28,10 +28,12 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "killer"
     CALLBACK_NEEDS_ENABLED = True
     tasks = 0
+    named = {}
 
     def _begin(self, task):
         self.tasks += 1
-        if os.environ["KILL_BEFORE_TASK"] in (str(self.tasks), task.name):
+        self.named[task.name] = self.named.get(task.name, 0) + 1
+        if os.environ["KILL_BEFORE_TASK"] in (str(self.tasks), task.name, f"{task.name}:{self.named[task.name]}"):
             process = int(os.environ["KILL_PROCESS"]) or os.getpid()
             os.kill(process, 9)
             while open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0] != "Z":
@@ -50,8 +52,8 @@ class CallbackModule(CallbackBase):
 
 
 def killing(folder: pathlib.Path, before: int | str, process: int = 0) -> dict[str, str]:
-    """Return the environment of a run that is killed before the given task, by its number from 1 or its name. With 0 it runs to its end; `tasks_of` returns
-    its task count. If a process is given, this child of the test is killed instead."""
+    """Return the environment of a run that is killed before the given task, by its number from 1 or its name, or `NAME:2` for the second task with this name.
+    With 0 it runs to its end; `tasks_of` returns its task count. If a process is given, this child of the test is killed instead."""
     callbacks = folder / "callbacks"
     callbacks.mkdir(exist_ok=True)
     (callbacks / "killer.py").write_text(_CALLBACK)
