@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import functools
 import importlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -48,7 +49,8 @@ def run(task: Any, task_vars: dict[str, Any], folder: str | None = None) -> dict
     except SystemExit:  # every AnsibleModule ends with it
         if not _shows_invocation(task_vars):
             result.pop("invocation", None)
-        return as_data(result)
+        # As from a process: native types only. Ansible could not pass others, such as the placeholder of a new key, on to its main process.
+        return as_data(json.loads(json.dumps(plain(result))))
     raise AssertionError(f"{name} did not exit.")
 
 

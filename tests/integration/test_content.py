@@ -342,6 +342,8 @@ def test_files_of_this_host_are_used_without_a_process_and_with_one(play: Play) 
             for module, options in ON_FILES.items()
         ]
 
+    foreseen = play(tasks("here", vars=NO_PROCESS), "--check", "--diff")
+    assert foreseen.returncode == 0, foreseen.output
     run = play([*tasks("here", vars=NO_PROCESS), *tasks("as a process", environment={"A": "b"})])
     assert run.returncode == 0, run.output
     read_only = ("jwt_info", "store_info")
@@ -349,6 +351,7 @@ def test_files_of_this_host_are_used_without_a_process_and_with_one(play: Play) 
         **{f"{module} here": module not in read_only for module in ON_FILES},
         **{f"{module} as a process": False for module in ON_FILES},
     }
+    assert foreseen.changed.items() <= run.changed.items()
     # Relative paths are those of the playbook's folder, where Ansible starts processes.
     assert (play.folder / "u.creds").read_text().startswith("-----BEGIN NATS USER JWT-----")
 
