@@ -286,7 +286,7 @@ def test_account_whose_new_name_is_taken_is_refused(store: Store) -> None:
 def test_imports_of_the_old_name_are_refused(store: Store) -> None:
     store.rename()
     store.document["accounts"][2]["imports"][0]["account"] = "APP"
-    assert "imports[0].account" in store.refused()
+    assert "imports[0] (orders).account" in store.refused()
 
 
 # ---- on a server
