@@ -60,12 +60,13 @@ def _inside(folder: str | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    before = os.open(".", os.O_RDONLY)
+    before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # the current folder may not be readable
     try:
         os.chdir(folder)
         yield
     finally:
-        os.fchdir(before)
+        with contextlib.suppress(OSError):  # nor may it be entered again
+            os.fchdir(before)
         os.close(before)
 
 

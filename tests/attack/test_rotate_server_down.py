@@ -14,7 +14,7 @@ import yaml
 from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, cluster_of
 from support.kills import killing
-from support.rotations import SYSTEM_CREDS, Rotating, callout_document, identity_document
+from support.rotations import SYSTEM_CREDS, Rotating, callout_document, identity_document, scoped_document
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
@@ -52,6 +52,8 @@ class Kind:
     asked: dict[str, Any]
     current: Callable[[Rotating], str]
     first: str
+    document: Callable[[], dict[str, Any]] = account_of_users
+    role: str | None = None
 
     @property
     def is_of_system_account(self) -> bool:
@@ -73,6 +75,7 @@ class Kind:
 SIGNS, TURNS = "Sign again what the old key signed", "Give the user a new key"
 KINDS = {
     "signing key": Kind({"rotate_slot": "APP/main"}, lambda world: world.user.issuer, SIGNS),
+    "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, SIGNS, scoped_document, "clerk"),
     "user": Kind({"rotate_user": "APP/app"}, lambda world: world.user.subject, TURNS),
     "user of the system account": Kind(
         {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject, TURNS
@@ -84,9 +87,12 @@ KINDS = {
 def test_server_goes_down_while_the_key_of_an_account_is_rotated(cluster: Cluster, kind: str) -> None:
     """Before the new key signs, before the push, the distribution of creds, the drain, and before the old key is retired."""
     asked = KINDS[kind]
-    world = Rotating(cluster)
+    document = asked.document()
+    if asked.role:
+        cluster.run(operator_definition=document)
+    world = Rotating(cluster, asked.role)
     old = asked.current(world)
-    given = {"operator_definition": account_of_users(), **asked.asked, "rotate_key": old}
+    given = {"operator_definition": document, **asked.asked, "rotate_key": old}
     creds = asked.creds(world).read_text()
     for task in (
         asked.first,

@@ -101,10 +101,14 @@ def identity(path: str) -> tuple[int | str, ...]:
 # ---- reading
 
 
-def read_text(path: str, what: str, limit: int = MAX_BYTES) -> str | None:
-    """The text of a regular file, following symbolic links; None if there is no file. FileError, which names the file as `what`, if it cannot be read."""
+def read_text(path: str, what: str, limit: int = MAX_BYTES, is_regular: bool = False) -> str | None:
+    """The text of a regular file, following symbolic links; None if there is no file. FileError, which names the file as `what`, if it cannot be read.
+
+    With `is_regular`, the caller has checked already that it is a regular file.
+    """
     try:
-        check_regular(path, "")
+        if not is_regular:
+            check_regular(path, "")
         content = read_content(path, limit=limit)
     except FileError as error:
         raise FileError(path, f"{what} cannot be read from {path}", error.reason, error.number) from error  # pylint: disable=bad-exception-cause

@@ -214,9 +214,11 @@ def _publish_in_place(draft: Draft, old: str, folder: int) -> None:
     named = draft.named
     if not named:
         named = rest_of(draft.path)
-        with contextlib.suppress(FileNotFoundError):
+        try:
+            os.link(str(draft.descriptor), named, src_dir_fd=folder)
+        except FileExistsError:
             os.unlink(named)
-        os.link(str(draft.descriptor), named, src_dir_fd=folder)
+            os.link(str(draft.descriptor), named, src_dir_fd=folder)
     try:
         # Read as late as possible, because other tools, such as nsc, take no lock.
         content = read_content(draft.path, limit=max(MAX_BYTES, 4 * len(old)))

@@ -44,6 +44,7 @@ class Keyring:
         self._folders = [*folders, *flat]
         self._flat = flat
         self._paths: dict[str, str] = {}
+        self._seeds: dict[str, str] = {}
         self._found: dict[str, KeyPair | None] = {}
 
     @property
@@ -96,7 +97,7 @@ class Keyring:
         """The key pair of a public key. NatsSecurityError if its seed is not available, or if the file holds something else."""
         if public_key not in self.given:
             path = self._path(public_key)
-            text = read_text(path, "The seed") if path else None
+            text = _read_seed(path) if path else None
             if text is None:
                 raise NatsSecurityError(
                     f"The seed of {public_key} is not available; available: {self.where or 'none'}."
@@ -113,9 +114,12 @@ class Keyring:
         return self._found[public_key]
 
     def seed_text(self, public_key: str) -> str:
-        """The content of the seed file of a public key; empty if there is none in the folders."""
-        path = self._path(public_key)
-        return (read_text(path, "The seed") or "") if path else ""
+        """The content of the seed file of a public key, which is read only once; empty if there is none in the folders."""
+        found = self._seeds.get(public_key)
+        if found is None:
+            path = self._path(public_key)
+            found = self._seeds[public_key] = (_read_seed(path) or "") if path else ""
+        return found
 
     def _path(self, public_key: str) -> str:
         if len(public_key) != 56:
@@ -126,6 +130,10 @@ class Keyring:
             paths += [f"{folder}/{public_key}.nk" for folder in self._flat]
             found = self._paths[public_key] = next((path for path in paths if is_file(path)), "")
         return found
+
+
+def _read_seed(path: str) -> str | None:
+    return read_text(path, "The seed", is_regular=True)  # as found by Keyring._path
 
 
 def _read_pair(path: str, text: str, public_key: str) -> KeyPair:

@@ -74,6 +74,8 @@ class UserStep(NamedTuple):
     archives_creds: bool = False
     #: Whether the existing creds file is exactly that of `token` and of the seed in the keystore, as this collection writes it.
     has_usual_creds: bool = False
+    #: Whether the existing JWT file is exactly `token`.
+    has_usual_token: bool = False
 
 
 class Removal(NamedTuple):

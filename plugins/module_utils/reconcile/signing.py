@@ -82,15 +82,12 @@ def unsigned_of(plan: Plan, ring: Keyring, made: Made) -> list[Request]:
         for (what, step), claims in zip(away, _claims_of([step for _unused, step in away], ring, made))
     ]
     why = {(one.account, one.name): one.reasons for one in plan.entities if one.kind == "user"}
-    bodies: dict[int, User] = {}
     for account, users in plan.users.items():
         for user in users:
             if user.claims is not None and not ring.has(key_of(user.issuer, made)):
                 reasons = with_keys(why.get((account, user.name), ()), made)
                 requests.append(
-                    request_for(
-                        f"user {account}/{user.name}", _user_claims(user.claims, made, bodies), reasons, user.token
-                    )
+                    request_for(f"user {account}/{user.name}", _user_claims(user.claims, made, {}), reasons, user.token)
                 )
     return requests
 

@@ -168,8 +168,8 @@ class _Common:
             new = claims if reasons else None
             writes = bool(reasons) or token != text
             has_creds = user.name in self.files.creds and not creds.is_old
-            step = UserStep(user.name, subject, issuer, new, token, writes, creds.writes, has_creds, creds.is_old)
-            self.steps.append(step._replace(has_usual_creds=True) if creds.is_usual else step)
+            files = (writes, creds.writes, has_creds, creds.is_old, creds.is_usual, token is not None and token == text)
+            self.steps.append(UserStep(user.name, subject, issuer, new, token, *files))
         action = CREATED if token is None else CHANGED
         shown = (*file_reasons, *creds.reasons) if token is None else (*reasons, *file_reasons, *creds.reasons)
         expires = 0 if reasons else claims.expires
@@ -179,7 +179,8 @@ class _Common:
         if user.name not in self.keys:
             has_creds = user.name in self.files.creds
             self.keys[user.name], problems = user_key(self.given, self.wanted, user, found, has_creds)
-            self.findings.judge(Verdict(tuple(problems)))
+            if problems:
+                self.findings.judge(Verdict(tuple(problems)))
         subject = self.keys[user.name]
         if subject in self._holders:
             self._problem(place, f"{self._holders[subject]} has the same key.")
@@ -201,7 +202,8 @@ class _Common:
             return None
         issuer, scope = chosen
         wanted = self._claims(one, issuer, scope, signers.has_templates)
-        self.findings.judge(Verdict(tuple(problems)))
+        if problems:
+            self.findings.judge(Verdict(tuple(problems)))
         try:
             if is_turned:
                 issuer, decision = self._turn(one, (issuer, wanted), signers, policy)

@@ -522,9 +522,12 @@ class _Work:
 
     def add_files(self, account: str, user: UserStep, jwts: list[Write], creds: list[Write]) -> None:
         path = self.layout.user_jwt(account, user.name)
-        text = _text_of(path) if user.token is not None else None
-        if text is not None and decorated.token_in(text) != user.token:
-            raise Overtaken(path, "something else changed it at the same time")
+        text = user.token
+        # A file that is replaced is compared with its text then.
+        if text is not None and not (user.has_usual_token and user.writes_token):
+            text = _text_of(path)
+            if text is not None and decorated.token_in(text) != user.token:
+                raise Overtaken(path, "something else changed it at the same time")
         token = self.tokens.users.get((account, user.name), user.token or "")
         self.outcome.user_tokens[account, user.name] = token
         if user.writes_token:

@@ -9,6 +9,7 @@ from typing import Any, Iterator, Sequence
 
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import excerpt, quoted
+from ..base.nesting import is_deeper
 from ..claims import SigningKey
 from ..claims.kinds import parse_text
 from ..claims.options import Problem, element_path, known_only, option_names
@@ -35,7 +36,10 @@ from ..reconcile.wanted import (
 from ..reconcile.wanted_claims import looks_like_key
 from .layout import name_problem
 
-_POLICY = POLICY[:4]
+# The options of an entity that are not about its JWT.
+_OPERATOR_ALONE, _ACCOUNT_ALONE, _USER_ALONE = (
+    frozenset(words) - {*ENVELOPE, *POLICY[:4]} for words in (OPERATOR_WORDS, ACCOUNT_WORDS, USER_WORDS)
+)
 #: The options of a signing key of an operator and of an account.
 _OF_KEYS = {
     "operator": frozenset(SIGNING_KEY_WORDS),
@@ -51,7 +55,7 @@ _PLAIN_NAME = re.compile(r"[\w-][\w.@-]{0,59}")
 def read_document(definition: Any) -> tuple[Wanted, list[Problem]]:
     """What a document asks for, and the problems of its structure. Parts that cannot be read are not included."""
     problems: list[Problem] = []
-    if _is_too_deep(definition):
+    if is_deeper(definition, _DEEPEST):
         return Wanted(None, []), [
             Problem("definition", f"is nested more than {_DEEPEST} levels deep, which is too deep for a document.")
         ]
@@ -215,16 +219,6 @@ def _existing_problems(state: str, options: dict[str, Any], path: str, words: tu
     ]
 
 
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _unused in range(_DEEPEST):
-        inside = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list))]
-        if not inside:
-            return False
-        level = [item for items in inside for item in items]
-    return True
-
-
 def _check_names(accounts: list[WantedAccount], problems: list[Problem]) -> None:
     names: dict[str, str] = {}
     keys: dict[str, str] = {}
@@ -272,7 +266,7 @@ def _read_operator(value: Any, accounts: list[WantedAccount], problems: list[Pro
         state=_state(options, "operator", (PRESENT, EXISTING), problems),
         system_account=_text(options, "system_account", "operator", problems),
         signing_keys=_read_signing_keys(options, "operator", "operator", problems),
-        options=_without(options, OPERATOR_WORDS),
+        options=_without(options, _OPERATOR_ALONE),
         remove_signing_keys=_names(options, "remove_signing_keys", "operator", problems),
     )
     problems += _existing_problems(operator.state, options, "operator", ("name", "public_key", "state"))
@@ -299,7 +293,7 @@ def _read_account(item: Any, path: str, problems: list[Problem]) -> WantedAccoun
         state=_state(options, path, (PRESENT, ABSENT, EXISTING), problems),
         signing_keys=_read_signing_keys(options, path, "account", problems),
         users=_read_users(_list(options.get("users"), path + ".users", problems), path + ".users", problems),
-        options=_without(options, ACCOUNT_WORDS),
+        options=_without(options, _ACCOUNT_ALONE),
         remove_signing_keys=_names(options, "remove_signing_keys", path, problems),
         remove_revocations=_names(options, "remove_revocations", path, problems),
         renamed_from=_renamed_from(options, path, problems),
@@ -317,9 +311,9 @@ def _without_force(options: dict[str, Any], path: str, problems: list[Problem]) 
     return {word: value for word, value in options.items() if word != "force"}
 
 
-def _without(options: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:
+def _without(options: dict[str, Any], words: frozenset[str]) -> dict[str, Any]:
     """The options of the claims, their envelope and their policy, without the options of the document itself."""
-    return {word: value for word, value in options.items() if word not in words or word in ENVELOPE or word in _POLICY}
+    return {word: value for word, value in options.items() if word not in words}
 
 
 def _names(options: dict[str, Any], word: str, path: str, problems: list[Problem]) -> list[str]:
@@ -371,7 +365,7 @@ def _read_user(item: Any, index: int, path: str, problems: list[Problem]) -> Wan
         role=_text(options, "signing_key_role", path, problems),
         state=_state(options, path, (PRESENT, ABSENT), problems),
         creds=creds is not False,
-        options=_without(options, USER_WORDS),
+        options=_without(options, _USER_ALONE),
         renamed_from=_renamed_from(options, path, problems) if "renamed_from" in options else "",
     )
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping
+import functools
+from typing import Any, Callable, Iterable, Mapping
 
 from ..base import units
 from ..claims.options import Problem
@@ -67,7 +68,7 @@ def show_outcome(wanted: Wanted, outcome: Outcome, diff: bool) -> dict[str, Any]
         # With many users nearly all entities are new users. Ansible needs as long to transfer a dictionary for each as it takes to sign the JWT.
         "created_users": created,
         "kept_users": plan.kept_users,
-        "entities": [_show_entity(outcome, entity, named) for entity in plan.entities if not _is_new_user(entity)],
+        "entities": _show_entities(outcome, named),
         "summary": plan.summary(),
         "prepared": prepared,
         "store_path": layout.root,
@@ -170,7 +171,15 @@ def _is_new_user(entity: Entity) -> bool:
     return entity.kind == "user" and entity.action == CREATED
 
 
-def _show_entity(outcome: Outcome, entity: Entity, names: Mapping[str, str]) -> dict[str, Any]:
+def _show_entities(outcome: Outcome, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    @functools.lru_cache(maxsize=None)
+    def readable(reason: str) -> str:  # many users have the same one
+        return with_names(reason, names)
+
+    return [_show_entity(outcome, entity, readable) for entity in outcome.plan.entities if not _is_new_user(entity)]
+
+
+def _show_entity(outcome: Outcome, entity: Entity, readable: Callable[[str], str]) -> dict[str, Any]:
     told: dict[str, Any] = {"kind": entity.kind, "name": entity.name, "action": entity.action}
     if entity.account:
         told["account"] = entity.account
@@ -178,7 +187,7 @@ def _show_entity(outcome: Outcome, entity: Entity, names: Mapping[str, str]) -> 
         told["public_key"] = key_of(entity.public_key, outcome.made)
     if entity.reasons and entity.action != CREATED:
         # Those of the store itself say already whose key each is.
-        told["reasons"] = [with_names(one, names if entity.kind != "store" else {}) for one in entity.reasons]
+        told["reasons"] = [*entity.reasons] if entity.kind == "store" else [*map(readable, entity.reasons)]
     if entity.expires:
         told["expires"] = units.show_time(entity.expires)
     return told

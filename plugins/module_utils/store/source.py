@@ -15,6 +15,7 @@ from typing import Any
 from ..base.each_once import SaidTwiceError, each_once
 from ..base.errors import Missing, NatsSecurityError
 from ..base.excerpts import excerpt, quoted
+from ..base.nesting import is_deeper
 from ..base.texts import place_of_half
 from ..disk.files import read_text
 
@@ -64,7 +65,7 @@ def _parse(path: str, text: str) -> Any:
                 raise NatsSecurityError(f"{path} is not JSON: {excerpt(str(error))}.") from None
         else:
             # Some versions of Python read thousands of levels, others raise RecursionError.
-            if _is_too_deep(found):
+            if is_deeper(found, _DEEPEST):
                 raise _too_deep(path)
             return found
     return _read_yaml(path, text)
@@ -78,21 +79,6 @@ def _said_twice(path: str, key: str, first: int, again: int) -> NatsSecurityErro
 
 def _too_deep(path: str) -> NatsSecurityError:
     return NatsSecurityError(f"{path} is nested more than {_DEEPEST} levels deep, which is too deep for a document.")
-
-
-def _is_too_deep(value: Any) -> bool:
-    """Whether dictionaries and lists are nested deeper than in any document."""
-    level = [value]
-    for _unused in range(_DEEPEST + 1):
-        level = [
-            child
-            for one in level
-            if isinstance(one, (dict, list))
-            for child in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True
 
 
 # ---- JSON
