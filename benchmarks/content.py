@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """1,000 users in one loop of nats_user without a file, which runs on the controller, against the module with files in a process of its own.
 
-The module's time is extrapolated from fewer users, because a thousand take minutes. The aim, in seconds, is for the CPU time of the whole run of
-ansible-playbook. On an idle machine this equals its wall-clock time, because a loop runs one process at a time.
+The module's time is extrapolated from fewer users, because a thousand take minutes. The aim, in seconds, is for the whole run of ansible-playbook.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def rows(scratch: Path) -> list[Row]:
         peer = (some[index] - start[index]) * USERS / MODULE_USERS + start[index]
         what = f"{USERS} users in a loop without a file{watch}"
         found.append(Row(what, f"{ours[index]:.1f} s", f"module with files {peer:.0f} s", peer / ours[index]))
-    found.append(Row("seconds of the CPU", f"{ours[1]:.1f} s", f"{AIM:g} s", ours[1] / AIM, at_most=1.0))
+    found.append(Row("seconds from start to end", f"{ours[0]:.1f} s", f"{AIM:g} s", ours[0] / AIM, at_most=1.0))
     return found
 
 
