@@ -5,8 +5,9 @@ the schema of the roles' variables, from their argument specs.
 
 `make schema` writes these files. For each option of the document the schema accepts what the module reads, and nothing else, with these exceptions, which
 JSON Schema cannot express: dates that do not exist (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
-(1000ms), the checksums of public keys, and a whole number written as 1.0. The rules of NATS for values, such as subjects, and across options are not in
-it. The schema of the variables knows the names of nats-server's settings in lower case only, and does not check the syntax of URLs and ports below -1.
+(1000ms), the checksums of public keys, and a whole number written as 1.0. The rules of NATS for values that tokens may have nevertheless, such as subjects
+and networks, are not in it, nor are those across options, except which times of an expiry belong together. The schema of the variables knows the names of
+nats-server's settings in lower case only, and does not check the syntax of URLs and ports below -1.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def definitions() -> dict[str, Schema]:
         ),
         "time of day": _any_of(
             {"type": "integer", "minimum": 3600, "maximum": 86399},
-            _whole("(?!raw\\([\\s\\S]*\\)$)(?![0-9]+$)[\\s\\S]*", _seconds_of_day()),
+            _whole(f"(?:[01]?[0-9]|2[0-3]):{_MINUTE}:{_MINUTE}(?:[.,][0-9]+)?", _seconds_of_day()),
             examples=["18:00:00"],
         ),
         "export type": {"enum": ["stream", "service", 'raw("")']},
@@ -291,6 +292,21 @@ def _policy() -> dict[str, Schema]:
     }
 
 
+def _given(word: str) -> Schema:
+    """Whether an object has an option with a value."""
+    return {"type": "object", "required": [word], "properties": {word: {"not": {"type": "null"}}}}
+
+
+#: Which options of an expiry can be combined.
+_EXPIRY: Schema = {
+    "allOf": [
+        {"not": {"allOf": [_given("expires_in"), _given("expires_at")]}},
+        {"if": _given("renew_before"), "then": _given("expires_in")},
+        {"if": _given("renew_spread"), "then": _given("renew_before")},
+    ]
+}
+
+
 def _state(*states: str) -> Schema:
     told = {
         "present": "creates and reconciles it",
@@ -344,6 +360,7 @@ def _account() -> Schema:
     activation = _object(
         {word: schema for word, schema in _policy().items() if word.startswith(("expires", "renew"))}, []
     )
+    activation |= _EXPIRY
     account = "The name of an account of the document, or the public key of one from elsewhere."
     item = claims["imports"]["items"]["properties"]
     item["account"] = {**item["account"], "description": f"The exporting account. {account}"}
@@ -381,14 +398,14 @@ def _user() -> Schema:
         **claims_schema(_core("claims").User)["properties"],
         **_policy(),
     }
-    return _object(properties, ["name"])
+    return _object(properties, ["name"]) | _EXPIRY
 
 
 def _with_existing(properties: dict[str, Schema], kept: tuple[str, ...]) -> Schema:
     """An entity with state existing is used unchanged, so it has no options of its own."""
     nothing = {word: {"type": "null"} for word in properties if word not in kept}
     existing = {"properties": {"state": {"const": "existing"}}, "required": ["state"]}
-    return {**_object(properties, ["name"]), "if": existing, "then": {"properties": nothing}}
+    return {**_object(properties, ["name"]), "if": existing, "then": {"properties": nothing}, **_EXPIRY}
 
 
 def schema() -> Schema:
@@ -650,7 +667,8 @@ The address may also be a path, relative to the document, such as that of the fi
 `group_vars/nats.yml`, have [schemas/variables.schema.json](../schemas/variables.schema.json), with the variables of all roles, `operator_definition` among
 them. Any value in them may be a template. Configure the tags of Ansible in the editor: `"yaml.customTags": ["!unsafe", "!vault"]`.
 
-The schema validates each option by itself. `nats_store` in check mode also validates subjects and combinations of options by the rules of NATS. Options that
+The schema validates each option by itself, and which times of an expiry belong together. `nats_store` in check mode also validates subjects, networks and
+combinations of options by the rules of NATS. Options that
 are omitted or `null` have their defaults.
 
 ## Values

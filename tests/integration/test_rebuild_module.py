@@ -373,6 +373,9 @@ class Adopting:
 def test_playbook_adopts_loose_files(disk: Disk, play: Play) -> None:
     place = {"adopt_stores_dir": disk.place["stores_dir"], "adopt_keys_dir": disk.place["keys_dir"]}
     adopting = Adopting(play, {"rebuild_paths": disk.task["paths"], "rebuild_operator": disk.operator, **place})
+    # A relative path is in the folder from which the playbook is run, not in that of the playbook.
+    adopting.variables["adopt_path"] = adopting.document.name
+    adopting.environment["PWD"] = str(adopting.document.parent)
     before = disk.files
     adopting.run("--check")
     assert disk.files == before

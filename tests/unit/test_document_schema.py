@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def problems_of(document: Any) -> list[Problem]:
 
 def _is_a_rule(problem: Problem) -> bool:
     """Return whether a problem is about several options, a reference to another entity, a checksum, or a time too far in the future."""
-    about_others = ("there is no account", "renew_before needs", "renew_spread needs", "292 years from now")
+    about_others = ("there is no account", "292 years from now", "has to be shorter than", "have to be shorter than")
     about_keys = ("checksum", "small order")
     return any(words in problem.message for words in (*about_others, *about_keys))
 
@@ -181,8 +182,8 @@ LEAVES = dict(leaves(SCHEMA))
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_the_schema_accepts_what_the_module_reads(path: tuple[str, ...]) -> None:
-    # The rules for role and public_key apply to a signing key as a whole, so that the whole document is validated.
-    is_whole = "signing_keys" in path
+    # The rules for role and public_key apply to a signing key as a whole, and those of renewal to an entity, so that the whole document is validated.
+    is_whole = bool({"signing_keys", "activation", "renew_before", "renew_spread"} & set(path))
     part = validator() if is_whole else validator(LEAVES[path])
     for value in VALUES:
         document = with_value(SCHEMA, path, value)
@@ -270,6 +271,24 @@ def test_any_value_of_a_kind(accepts: tuple[Any, ...]) -> None:
         assert part.is_valid(value) == is_read or _is_beyond_schemas(kind, value), value
 
     check()
+
+
+# ---- options that belong together
+
+_EXPIRY = {
+    "expires_in": ["90d", None],
+    "expires_at": ["2027-01-31", None],
+    "renew_before": ["7d"],
+    "renew_spread": ["1d"],
+}
+
+
+@pytest.mark.parametrize("words", [*itertools.chain(*(itertools.combinations(_EXPIRY, count) for count in range(5)))])
+def test_the_options_of_an_expiry_belong_together(words: tuple[str, ...]) -> None:
+    for values in itertools.product(*(_EXPIRY[word] for word in words)):
+        user = {"name": "u", **dict(zip(words, values, strict=True))}
+        document = {"operator": {"name": "ACME"}, "accounts": [{"name": "A", "users": [user]}]}
+        assert validator().is_valid(document) == (not problems_of(document)), user
 
 
 # ---- files

@@ -225,23 +225,36 @@ _HOUR, _DAY = 3600, 86400
 
 
 def _parse_time_of_day(value: Any) -> str:
-    """Hours, minutes and seconds, also from the seconds that YAML 1.1 makes of them: it reads 18:00:00 without quotes as 64800. The rules check other
-    texts."""
+    """Hours, minutes and seconds, also from the seconds that YAML 1.1 makes of them: it reads 18:00:00 without quotes as 64800."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     if not is_number and not (isinstance(value, str) and value.isascii() and value.isdigit()):
-        return parse_text(value)
+        text = parse_text(value)
+        if not _is_clock(text):
+            raise _no_time_of_day(value)
+        return text
     if not (is_number or re.fullmatch("[1-9][0-9]{3,4}", value)) or not _HOUR <= int(value) < _DAY:
-        raise ValueError(
-            f"{quoted(value)} is not a time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
-        )
+        raise _no_time_of_day(value)
     seconds = int(value)
     return f"{seconds // _HOUR:02}:{seconds % _HOUR // 60:02}:{seconds % 60:02}"
 
 
-TIME_OF_DAY = _with_raw(
-    _text(_parse_time_of_day, accepts=("time of day",)),
-    lambda value: not (value.isascii() and value.isdigit()) and _RAW.fullmatch(value) is None,
-)
+def _no_time_of_day(value: Any) -> ValueError:
+    return ValueError(
+        f"{quoted(value)} is not a time of day; write hours, minutes and seconds, in quotes, such as '18:00:00'"
+    )
+
+
+def _is_clock(text: str) -> bool:
+    from ..base.go_syntax import parse_clock  # few claims have times of day
+
+    try:
+        parse_clock(text)
+    except ValueError:
+        return False
+    return True
+
+
+TIME_OF_DAY = _with_raw(_text(_parse_time_of_day, accepts=("time of day",)), _is_clock)
 
 
 def integer(low: int, high: int) -> Kind:

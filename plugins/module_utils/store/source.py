@@ -9,6 +9,7 @@ strings are errors.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -31,7 +32,7 @@ def read_source(path: str, option: str = "src", what: str = "the document") -> s
     """The text of the file that an option names. NatsSecurityError if it cannot be read."""
     text = read_text(path, f"{option}: {what}", _MAX_BYTES)
     if text is None:
-        raise Missing(f"{option}: there is no file {path}.")
+        raise Missing(f"{option}: there is no file {os.path.abspath(path)}.")
     return text
 
 
