@@ -49,6 +49,8 @@ EXAMPLES = r"""
 - name: Nothing reaches the account VAULT from outside
   ansible.builtin.assert:
     that: "(acme | natsops.security.nats_access({'reaches': {'account': 'VAULT'}})).ways | rejectattr('implicit') | length == 0"
+  vars:
+    acme: "{{ lookup('ansible.builtin.file', 'acme.yml') | from_yaml }}"
 """
 
 RETURN = r"""

@@ -133,3 +133,31 @@ def test_examples_run_and_plugins_answer(site: Site, play: Play, binaries: pathl
         result = played.tasks[expression]
         assert result.get("failed"), expression
         assert words in result["msg"], result["msg"]
+
+
+def test_examples_of_filters_for_documents_run(site: Site, play: Play) -> None:
+    """The document that nats_document writes is the one that nats_access is asked about."""
+    shop = {"name": "web", "permissions": {"publish": {"allow": ["orders.new"]}, "subscribe": {"allow": ["_INBOX.>"]}}}
+    accounts = [{"name": "SHOP", "users": [shop]}, {"name": "VAULT"}]
+    place = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    definition = {"operator": {"name": "ACME"}, "accounts": accounts}
+    access = importlib.import_module("ansible_collections.natsops.security.plugins.filter.nats_access").EXAMPLES
+    tasks = [
+        {"name": "Create", "natsops.security.nats_store": {"definition": definition, **place}, "register": "store"},
+        *examples_of("nats_reasons"),
+        {"name": "Read", "natsops.security.nats_store_info": {"store": "ACME", **place}, "register": "found"},
+        *examples_of("nats_document"),
+        *yaml.safe_load(access),
+    ]
+    played = play(tasks)
+    assert played.returncode == 0, played.output
+    assert "SHOP/web: created" in played.tasks["Show what changed and why"]["msg"]
+    assert (play.folder / "acme.yml").read_text().count("Taken from the store ACME.") == 1
+
+
+def examples_of(name: str) -> list[dict[str, Any]]:
+    """The tasks in the EXAMPLES of a filter."""
+    found: list[dict[str, Any]] = yaml.safe_load(
+        yaml.safe_load((ROOT / f"plugins/filter/{name}.yml").read_text())["EXAMPLES"]
+    )
+    return found

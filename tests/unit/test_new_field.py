@@ -1,9 +1,10 @@
 # Copyright (c) 2026 NatsOps authors
 # SPDX-License-Identifier: Apache-2.0
-"""A new field of a claim requires only one declaration: the test adds a made-up field to a copy of the collection."""
+"""A new field of a claim requires only one declaration: the test adds a made-up field to a copy of the collection, and makes the schema from it."""
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -50,10 +51,26 @@ assert codec.decode(pathlib.Path(where.user_jwt("A", "u")).read_text()).body.nic
 
 def test_made_up_field_reaches_codec_options_documents_and_documentation(tmp_path: pathlib.Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(ROOT / "plugins", copy / "plugins")
+    for folder in ("plugins", "schemas", "roles"):
+        shutil.copytree(ROOT / folder, copy / folder)
+    for file in ("docs/document.md", "tests/checkout.py"):
+        (copy / file).parent.mkdir()
+        shutil.copy(ROOT / file, copy / file)
     path = copy / "plugins/module_utils/claims/user.py"
     text = path.read_text()
     before = text.index("    issuer_account: ")
     declaration = '    nickname: str = declare("nick", kinds.TEXT, "A made-up field.", version_added="9.9.9")\n'
     path.write_text(text[:before] + declaration + text[before:])
     subprocess.run([sys.executable, "-c", _PROGRAM, str(copy), str(tmp_path)], check=True)
+
+    before_page = (copy / "docs/document.md").read_text()
+    subprocess.run([sys.executable, str(copy / "schemas/make.py")], check=True)
+    schema = json.loads((copy / "schemas/document.schema.json").read_text())
+    user = schema["properties"]["accounts"]["items"]["properties"]["users"]["items"]["properties"]
+    assert user["nickname"] == {
+        "description": "A made-up field.",
+        "anyOf": [{"$ref": "#/$defs/text"}, {"type": "null"}],
+    }
+    page = (copy / "docs/document.md").read_text()
+    assert "A made-up field." in page
+    assert set(before_page.splitlines()) <= set(page.splitlines())
