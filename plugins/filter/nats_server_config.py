@@ -20,6 +20,7 @@ from ansible_collections.natsops.security.plugins.module_utils.server.configurat
     configuration_problems,
     server_configuration,
 )
+from ansible_collections.natsops.security.plugins.module_utils.tasks.shapes import shape_problems
 from ansible_collections.natsops.security.plugins.plugin_utils.refusals import refusal
 
 
@@ -27,6 +28,9 @@ def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str
     """The configuration for these options as one text; with `files`, the text of each file by name."""
     if not isinstance(options, dict):
         raise refusal("nats_server_config: expected a dictionary of options.")
+    shapes = "\n".join(shape_problems(OPTIONS, options))
+    if shapes:
+        raise refusal(f"nats_server_config: {shapes}")
     # The specification is copied, because Ansible writes the defaults of suboptions into it, and this process creates other configurations later.
     validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
     if validated.error_messages:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -375,6 +376,21 @@ def test_values_that_do_not_parse(acme: Site, app: dict[str, Any], path: str, va
     message = acme.refuse("account", **app, **options)
     assert path in message
     assert words in message
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"limits": 20}, r"limits: expected a dictionary with subscriptions, .*, not 20\."),
+        ({"exports": ["foo"]}, r"exports\[0\]: expected a dictionary with name, .*, not 'foo'\."),
+        ({"exports": [[5]]}, r"exports\[0\]: expected a dictionary with name, .*, not \[5\]\."),
+        ({"signers": ["vault"]}, r"signers\[0\]: expected a dictionary with .*, not a text\."),
+        ({"trace": "destination=a sampling=x"}, ".*sampling.*"),
+        ({"trace": '{"destination": "a", "sampling": "x"}'}, ".*sampling.*"),
+    ],
+)
+def test_values_of_the_wrong_shape(acme: Site, app: dict[str, Any], options: dict[str, Any], wanted: str) -> None:
+    assert re.fullmatch(wanted, acme.refuse("account", **app, **options))
 
 
 def test_everything_that_is_wrong_is_said_at_once(acme: Site, app: dict[str, Any]) -> None:

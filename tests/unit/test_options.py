@@ -267,8 +267,16 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
             "limits.zzz: unsupported option; available: connections, data, dis",
         ),
         (Account, {"type": "account"}, "type: unsupported option"),
-        (Account, {"limits": []}, "limits: expected a dictionary, not []."),
-        (Account, {"limits": "no"}, "limits: expected a dictionary, not 'no'."),
+        (
+            Account,
+            {"limits": []},
+            "limits: expected a dictionary with subscriptions, data, payload, imports, exports, ",
+        ),
+        (
+            Account,
+            {"limits": "no"},
+            "limits: expected a dictionary with subscriptions, data, payload, imports, exports, ",
+        ),
         (Account, {"limits": {"connections": "many"}}, "limits.connections: 'many' is not a whole number: write a who"),
         (Account, {"limits": {"connections": -2}}, "limits.connections: -2 is not between -1 and 9223372036854775807"),
         (
@@ -279,8 +287,8 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
         (Account, {"limits": {"disallow_bearer": "perhaps"}}, "limits.disallow_bearer: expected true or false, not"),
         (Account, {"limits": {"jetstream_tiers": []}}, "limits.jetstream_tiers: expected a dictionary, not []."),
         (Account, {"limits": {"jetstream_tiers": {"R1": 5}}}, "limits.jetstream_tiers.R1: expected a dictionary"),
-        (Account, {"exports": {}}, "exports: expected a list, not {}."),
-        (Account, {"exports": ["a"]}, "exports[0]: expected a dictionary, not 'a'."),
+        (Account, {"exports": {}}, "exports: expected a list of dictionaries with name, subject, type, "),
+        (Account, {"exports": ["a"]}, "exports[0]: expected a dictionary with name, subject, type, "),
         (Account, {"exports": [{"subject": "a"}]}, "exports[0].type: this is required."),
         (Account, {"exports": [{"type": "stream"}]}, "exports[0].subject: this is required."),
         (Account, {"exports": [{"subject": "a", "type": "queue"}]}, "exports[0].type: 'queue' is neither stream nor s"),
@@ -288,7 +296,11 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
         (Account, {"trace": {"destination": "t", "sampling": 0}}, "trace.sampling: 0 is not between 1 and 100."),
         (Account, {"trace": {"destination": "t", "sampling": 101}}, "trace.sampling: 101 is not between 1 and 100."),
         (Account, {"cluster_traffic": "mine"}, "cluster_traffic: 'mine' is not one of system, owner."),
-        (Account, {"mappings": {"m": {}}}, "mappings.m: expected a list, not {}."),
+        (
+            Account,
+            {"mappings": {"m": {}}},
+            "mappings.m: expected a list of dictionaries with subject, weight, cluster, not {}.",
+        ),
         (Account, {"mappings": {"m": [{}]}}, "mappings.m[0].subject: this is required."),
         (Account, {"revocations": []}, "revocations: expected a dictionary of public keys, or *, and times, not a l"),
         (Account, {"revocations": {"*": "soon"}}, "revocations: 'soon' is not a time: write RFC 3339"),
@@ -308,7 +320,7 @@ def test_the_beginning_of_time_is_not_now(at: Any) -> None:
         (ScopeTemplate, {"limits": {"data": 2**53}}, "limits.data: 9007199254740992 is more than a scope can hold, 2^"),
         (Import, {"subject": "a", "account": "A", "type": "stream", "to": "b"}, "to: unsupported option"),
         (Operator, {"signing_keys": 5}, "signing_keys: expected a list, not 5."),
-        (Operator, [], "expected a dictionary, not []."),
+        (Operator, [], "expected a dictionary with signing_keys, "),
     ],
 )
 def test_problem_is_told_with_its_path(cls: type, options: Any, problem: str) -> None:

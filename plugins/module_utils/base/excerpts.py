@@ -8,7 +8,7 @@ Secrets are masked before a text is cut, because a part of a secret may not be r
 from __future__ import annotations
 
 import re
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 from .recognition import hide
 
@@ -60,3 +60,8 @@ def quoted(value: Any) -> str:
         return Parts().repr(value)
     except ValueError:  # a number with more digits than Python converts to text
         return f"a {type(value).__name__} of thousands of digits"
+
+
+def expected(what: str, options: Iterable[str], shown: str) -> str:
+    """The message that a value, as `shown`, is not `what` it has to be: a dictionary, or a list of dictionaries, with these options."""
+    return f"expected {what} with {', '.join(options)}, not {shown}."

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any, Iterable, NamedTuple
 
-from ..base.excerpts import excerpt, quoted
+from ..base.excerpts import excerpt, expected, quoted
 from . import kinds
 from .declaration import Field, fields_of
 from .kinds import Kind
@@ -100,10 +100,6 @@ def member(value: Any, holders: tuple[str, ...], attribute: str) -> Any:
 # ---- options to objects
 
 
-#: How many options a message about a value of the wrong type lists at most.
-_FEW = 4
-
-
 def read_options(cls: type, options: Any, path: str, problems: list[Problem], beside: tuple[str, ...] = ()) -> Any:
     """The object that the options describe. Options that are omitted or null have their default.
 
@@ -113,8 +109,7 @@ def read_options(cls: type, options: Any, path: str, problems: list[Problem], be
     target = cls()
     known = _options_by_name(cls)
     if not isinstance(options, dict):
-        members = f" with {', '.join(known)}" if len(known) <= _FEW else ""
-        problems.append(Problem(path, f"expected a dictionary{members}, not {quoted(options)}."))
+        problems.append(Problem(path, expected("a dictionary", known, quoted(options))))
         return target
     for name, value in options.items():
         where = _join(path, excerpt(str(name)))
@@ -165,7 +160,7 @@ def _read_value(kind: Kind, value: Any, path: str, problems: list[Problem]) -> A
 
 def _read_list(of: type, value: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, list):
-        problems.append(Problem(path, f"expected a list, not {quoted(value)}."))
+        problems.append(Problem(path, expected("a list of dictionaries", _options_by_name(of), quoted(value))))
         return _BAD
     return [read_options(of, item, f"{path}[{index}]", problems) for index, item in enumerate(value)]
 

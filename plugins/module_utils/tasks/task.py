@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Iterator
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -20,6 +20,7 @@ from ..keys import nkey
 from ..keys.nkey import KeyPair
 from ..token import decorated
 from . import masking, paths
+from .shapes import shape_problems
 
 try:
     from ansible.module_utils.secrets import register_secret
@@ -67,7 +68,7 @@ class CarefulModule(AnsibleModule):
         self._guard_params()
 
     def _guard_params(self) -> None:
-        """Register the secrets among the arguments before the arguments are used, and refuse a document that is a text."""
+        """Register the secrets among the arguments before the arguments are used, and refuse values that Ansible would refuse without naming their option."""
         #: The place of an argument with half of a surrogate pair. Ansible cannot log it, so it is escaped until the task fails.
         self.place_of_half = ""
         try:
@@ -83,12 +84,12 @@ class CarefulModule(AnsibleModule):
                 self.params = masking.without_secret_names(self.params)
         except RecursionError:
             self.fail_json(msg="An option is nested too deeply to be read.", invocation={})
-        definition = self.params.get("definition")
-        if isinstance(definition, str) and not definition.lstrip().startswith("{"):
-            message = (
-                f"definition: expected a dictionary, not {quoted(definition)}.\nsrc: use this for a document in a file."
-            )
-            self.fail_json(msg=message, invocation={})
+        problems = [
+            *_problems_of_definition(self.params.get("definition")),
+            *shape_problems(self.argument_spec, self.params),
+        ]
+        if problems:
+            self.fail_json(msg="\n".join(problems), invocation={})
 
     def _log_invocation(self) -> None:
         self._forget_short_secrets()
@@ -121,7 +122,7 @@ class CarefulModule(AnsibleModule):
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         self._forget_short_secrets()
         arguments = kwargs["invocation"].get("module_args") if "invocation" in kwargs else self.params
-        if self.hide is not None:
+        if self.hide is not None and arguments is not None:
             arguments = self.hide(arguments)
         kwargs["invocation"] = {"module_args": _without_secret_options(self.argument_spec, arguments)}
         hidden = masking.hide_in(kwargs, self._kept, self.asked_for)
@@ -141,6 +142,14 @@ class CarefulModule(AnsibleModule):
         self.no_log_values.add(secret)
         if register_secret is not None:
             register_secret(secret)
+
+
+def _problems_of_definition(definition: Any) -> Iterator[str]:
+    """The problems with a document that is no dictionary: only a JSON text can be one."""
+    is_json = isinstance(definition, str) and definition.lstrip().startswith("{")
+    if not (definition is None or isinstance(definition, dict) or is_json):
+        yield f"definition: expected a dictionary, not {quoted(definition)}."
+        yield "src: use this for a document in a file."
 
 
 def run(
