@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import AnsibleValidationError, UnsupportedError
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.server import startup
@@ -28,18 +29,26 @@ def nats_server_config(options: Any, files: bool = False) -> str | dict[str, str
     """The configuration for these options as one text; with `files`, the text of each file by name."""
     if not isinstance(options, dict):
         raise refusal("nats_server_config: expected a dictionary of options.")
-    shapes = "\n".join(shape_problems(OPTIONS, options))
-    if shapes:
-        raise refusal(f"nats_server_config: {shapes}")
+    _refuse(shape_problems(OPTIONS, options))
     # The specification is copied, because Ansible writes the defaults of suboptions into it, and this process creates other configurations later.
     validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
-    if validated.error_messages:
-        raise refusal("nats_server_config: " + " ".join(validated.error_messages))
+    _refuse(map(_message, validated.errors))
     try:
         configuration = _configuration(validated.validated_parameters)
     except NatsSecurityError as error:
         raise refusal(f"nats_server_config: {error}") from None
     return dict(configuration.files) if files else configuration.content
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    text = "\n".join(problems)
+    if text:
+        raise refusal(f"nats_server_config: {text}")
+
+
+def _message(error: AnsibleValidationError) -> str:
+    """The message of an error. That of an unsupported option consists of the option and those that are supported."""
+    return f"Unsupported parameters: {error}" if isinstance(error, UnsupportedError) else str(error)
 
 
 def _configuration(options: dict[str, Any]) -> Configuration:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleError
 
+from ansible_collections.natsops.security.plugins.filter.nats_server_config import nats_server_config
 from ansible_collections.natsops.security.plugins.module_utils.server.configuration import OPTIONS
 from ansible_collections.natsops.security.plugins.module_utils.tasks.shapes import shape_problems
 from ansible_collections.natsops.security.plugins.plugin_utils.on_controller import ModuleOnController
@@ -125,3 +127,27 @@ def test_values_that_ansible_converts_are_left_to_it(options: dict[str, Any]) ->
 @pytest.mark.parametrize("value", ["start=1,start=2", "start=1 end=2", '{"start": "1"}', [], None, ["start=1", {}]])
 def test_lists_that_ansible_converts_are_left_to_it(value: Any) -> None:
     assert list(shape_problems(options_of("nats_user"), {"times": value})) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"monitoring": 8222}, ["monitoring: expected a dictionary with host, port, tls, base_path, not 8222."]),
+        (
+            {"port": 4222, "operatr_jwt": "x"},
+            [
+                "missing required arguments: name, operator",
+                "Unsupported parameters: operatr_jwt. Supported parameters include: cluster, ",
+            ],
+        ),
+        (
+            {"name": "a", "operator": {"jwt": "x"}, "resolver": {"typ": "full"}},
+            ["Unsupported parameters: resolver.typ. Supported parameters include: allow_delete, "],
+        ),
+    ],
+)
+def test_each_problem_of_the_filter_has_a_line(options: dict[str, Any], lines: list[str]) -> None:
+    with pytest.raises(AnsibleError) as raised:
+        nats_server_config(options)
+    told = str(raised.value).removeprefix("nats_server_config: ").splitlines()
+    assert [line[: len(wanted)] for line, wanted in zip(told, lines, strict=True)] == lines
