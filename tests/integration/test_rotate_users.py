@@ -485,8 +485,14 @@ def test_curve_key_that_is_there_is_taken_for_the_role(store: Store) -> None:
     ("value", "message"),
     [
         ({"role": "main"}, "a signing key of the account has the role main"),
-        ({"role": ""}, "authorization.xkey"),
-        ({"name": "callout"}, "authorization.xkey"),
+        (
+            {"role": ""},
+            "authorization.xkey.role: expected the role of the curve key and nothing else, as in xkey: {role: callout}, not {'role': ''}.",
+        ),
+        ({"role": False}, "authorization.xkey.role: expected the role of the curve key and nothing else"),
+        ({"role": "callout", "x": 1}, "authorization.xkey.role: expected the role of the curve key and nothing else"),
+        ({"name": "callout"}, "authorization.xkey.role: expected the role of the curve key and nothing else"),
+        ({}, "authorization.xkey.role: expected the role of the curve key and nothing else"),
         ("callout", "authorization.xkey"),
     ],
 )

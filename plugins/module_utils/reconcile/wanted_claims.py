@@ -75,8 +75,8 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
         options["authorization"] = _authorization(
             options["authorization"], names, namer, join(place, "authorization"), problems
         )
-    if wanted.curve_role and isinstance(options.get("authorization"), dict):
-        options["authorization"]["xkey"] = names.curves[wanted.name][wanted.curve_role]
+        if isinstance(options["authorization"].get("xkey"), dict):
+            options["authorization"]["xkey"] = _curve_key(options["authorization"]["xkey"], wanted, names, problems)
     claims = _envelope(wanted.options, place, wanted.name, own, problems)
     given = {word: value for word, value in options.items() if value is not None}
     claims.body = read_options(Account, given, place, problems, ACCOUNT_WORDS)
@@ -84,6 +84,17 @@ def account_claims(wanted: WantedAccount, names: Names, user_key: UserKey, probl
     keys = [*wanted.signing_keys, *with_generations(wanted.signing_keys, names.of(own))]
     claims.body.signing_keys = [_signing_key(one, roles, problems) for one in keys]
     return claims
+
+
+def _curve_key(given: dict[str, Any], wanted: WantedAccount, names: Names, problems: list[Problem]) -> str | None:
+    """The public curve key of the role that the document gives as the xkey of an auth callout."""
+    if wanted.curve_role:
+        return names.curves[wanted.name][wanted.curve_role]
+    message = (
+        f"expected the role of the curve key and nothing else, as in xkey: {{role: callout}}, not {quoted(given)}."
+    )
+    problems.append(Problem(join(wanted.place, "authorization.xkey.role"), message))
+    return None
 
 
 _ENVELOPE = frozenset(ENVELOPE)
