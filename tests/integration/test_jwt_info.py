@@ -116,6 +116,18 @@ def test_expired_token(chain: Site) -> None:
     assert result["problems"][0].startswith("the user U expired at ")
 
 
+@pytest.mark.parametrize(("expires", "words"), [(32503680000, "more than 292 years from now"), (-5, "expired")])
+def test_times_for_which_servers_refuse_a_token(chain: Site, expires: int, words: str) -> None:
+    chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, chain.key("app.nk"), expires=expires)
+    result = chain.keep("jwt_info", jwt_path=chain / "u.jwt", valid_at=["+400d"])
+    assert (result["valid"], result["validity"][0]["valid"]) == (False, False)
+    assert result["problems"][0].startswith("servers refuse the user U: expires: ")
+    assert words in result["problems"][0]
+    assert [(issue["path"], issue["source"], issue["blocking"]) for issue in result["issues"]] == [
+        ("expires", "server", True)
+    ]
+
+
 def test_token_that_is_not_valid_yet(chain: Site) -> None:
     start = int(time.time()) + 7 * DAY
     chain.make_jwt("u.jwt", "user", chain.key("u.nk").public_key, chain.key("app.nk"), not_before=start)

@@ -24,6 +24,7 @@ from support.fleets import FULL, Fleet, Realm, client, lets_in, make_certificate
 from support.ports import free_ports
 from support.servers import server_version
 
+from ansible_collections.natsops.security.plugins.module_utils.base import units
 from ansible_collections.natsops.security.plugins.module_utils.claims import (
     Account,
     Claims,
@@ -336,6 +337,16 @@ def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None
     fewer = realm.account(exporter, "exporter", Account(), age=50)
     result = site.run("resolver", **one.task(jwts=[fewer, importing]))
     assert "imports[0].subject: 'given' is not exported by the account exporter" in json.dumps(result["warnings"])
+
+
+def test_expiry_that_servers_take_for_the_past_is_warned_of_at_every_run(site: Site, one: Fleet) -> None:
+    key, jwt = one.realm.new_account("app", expires=units.parse_time("3000-01-01T00:00:00Z"))
+    warned = f"The account app ({key.public_key}): expires: 3000-01-01T00:00:00Z is more than 292 years from now"
+    result = site.run("resolver", **one.task(jwts=[jwt]))
+    assert warned in str(result["warnings"])
+    lets_in(one.nodes[0].url, one.realm.creds(key))  # makes the server load the account, which then expires at once
+    again = site.keep("resolver", **one.task(jwts=[jwt]))
+    assert warned in str(again["warnings"])
 
 
 # ---- JWTs that must not be pushed

@@ -177,7 +177,7 @@ def _scope_of(tree: Tree, account: Entry, user: Entry) -> tuple[SigningKey, int]
 def _refusals(tree: Tree, account: Entry, user: Entry, template: UserAccess) -> Iterator[str]:
     now = tree.servers.now
     yield from account_refusals(tree, account)
-    for issue in rules.library_issues(user.claims, now):
+    for issue in (*rules.library_issues(user.claims, now), *rules.server_time_issues(user.claims, now)):
         if issue.blocking or issue.time_check:
             yield f"the token is not valid: {_said(issue.path, issue.message)}"
     for issue in standing_issues(account.claims, user.claims, now, tree.is_strict):
@@ -210,7 +210,8 @@ def _account_refusals(tree: Tree, account: Entry) -> Iterator[str]:
     issuer = account.claims.issuer
     if operator is not None and issuer and issuer not in rules.allowed_issuers_of_operator(operator.claims):
         yield f"{name} is not signed by a key that servers of the operator {operator.title} trust"
-    for issue in rules.library_issues(account.claims, tree.servers.now):
+    now = tree.servers.now
+    for issue in (*rules.library_issues(account.claims, now), *rules.server_time_issues(account.claims, now)):
         if issue.blocking or issue.time_check:
             yield f"servers do not load {name}: {_said(issue.path, issue.message)}"
 

@@ -9,6 +9,7 @@ import json
 from typing import Sequence
 
 from ..claims import Claims
+from ..rules import server_time_issues
 from . import plan
 from .answers import Answer, Read, Unreadable, count_servers, read_each
 from .plan import Held
@@ -159,4 +160,4 @@ def read_memory(answer: Answer) -> tuple[str, bool]:
 
 def _is_valid(account: str, token: str, now: int) -> bool:
     claims = plan.read_held(account, token) if token else ""
-    return isinstance(claims, Claims) and not 0 < claims.expires <= now
+    return isinstance(claims, Claims) and not (0 < claims.expires <= now or any(server_time_issues(claims, now)))

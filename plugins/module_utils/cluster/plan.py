@@ -16,9 +16,17 @@ from ..base.units import show_time
 from ..claims import Claims
 from ..claims.comparison import differences
 from ..keys import nkey
-from ..rules import Issue, allowed_issuers_of_operator, import_time_issues, library_issues, server_versions
+from ..rules import (
+    Issue,
+    allowed_issuers_of_operator,
+    import_time_issues,
+    library_issues,
+    server_issues,
+    server_versions,
+)
 from ..rules.relations import Exporter, issues_between, issues_of_imports
 from ..rules.running import grouped, names_of, why_refused
+from ..rules.server import far_time_problem
 from ..token import codec, decorated
 from .answers import one_line
 from .servers import CACHE, FULL, Cluster
@@ -158,6 +166,12 @@ def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
     return problems
 
 
+def far_expiry_warnings(wanted: Iterable[Wanted], now: int) -> list[str]:
+    """Messages about tokens that end so late that servers treat them as expired. Servers store them nevertheless, so this concerns those that are held, too."""
+    found = ((one, far_time_problem(one.expires, now)) for one in wanted)
+    return [f"The {one.title}: expires: {problem}" for one, problem in found if problem]
+
+
 def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
     """Messages about tokens whose issuer a server does not trust: the server would store the token, but not load the account."""
     running = grouped((server.name, server.operators) for server in cluster.full)
@@ -171,9 +185,11 @@ def claim_problems(title: str, claims: Claims, operators: Iterable[Claims], now:
     return [f"The {title}: {issue}" for issue in issues if issue.blocking and not issue.time_check]
 
 
-def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims]) -> list[str]:
-    """Messages about claims of an account that do not work on servers of these operators."""
-    return [f"The {title}: {issue}" for issue in _operator_issues(claims, operators) if not issue.blocking]
+def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims], now: int) -> list[str]:
+    """Messages about claims of an account that do not work on servers of these operators, or that servers refuse although they store the token."""
+    issues = [issue for issue in _operator_issues(claims, operators) if not issue.blocking]
+    issues += [issue for issue in server_issues(claims, now) if issue.blocking]
+    return [f"The {title}: {issue}" for issue in issues]
 
 
 def _operator_issues(claims: Claims, operators: Iterable[Claims]) -> list[Issue]:

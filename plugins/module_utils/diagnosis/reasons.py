@@ -149,7 +149,7 @@ def _own_findings(case: Case) -> Iterator[Finding]:
             advice,
             CREDS,
         )
-    for issue in rules.library_issues(user, case.when):
+    for issue in (*rules.library_issues(user, case.when), *rules.server_time_issues(user, case.when)):
         if issue.blocking:
             where = f"{issue.path} " if issue.path else ""
             yield Finding(
@@ -408,7 +408,7 @@ def _loading_findings(case: Case, account: Claims, basis: str) -> Iterator[Findi
             f"Wait until then, or issue the account again with an earlier not_before, and push it with {_RESOLVER}.",
             basis,
         )
-    for issue in rules.library_issues(account, case.when):
+    for issue in (*rules.library_issues(account, case.when), *rules.server_time_issues(account, case.when)):
         if issue.blocking:
             yield Finding(
                 findings.ACCOUNT_INVALID,

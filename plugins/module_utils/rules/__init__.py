@@ -7,7 +7,7 @@ from __future__ import annotations
 from .issues import Issue
 from .library import library_issues
 from .relations import import_issues, import_time_issues, issues_between, user_issues
-from .server import server_issues, token_issues
+from .server import server_issues, server_time_issues, token_issues
 from .subjects import has_wildcards, subject_is_contained
 from .trust import allowed_issuers_of_operator, did_sign, is_revoked, revoked_until
 
@@ -23,6 +23,7 @@ __all__ = [
     "library_issues",
     "revoked_until",
     "server_issues",
+    "server_time_issues",
     "subject_is_contained",
     "token_issues",
     "user_issues",

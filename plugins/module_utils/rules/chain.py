@@ -8,7 +8,7 @@ import dataclasses
 
 from ..base import units
 from ..claims import Account, Activation, Claims, Operator, SigningKey, User
-from . import allowed_issuers_of_operator, is_revoked, subject_is_contained
+from . import allowed_issuers_of_operator, is_revoked, server_time_issues, subject_is_contained
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +56,11 @@ def problems_at(chain: Chain, at: int) -> list[str]:
     """Why the token is not valid at a time, in Unix seconds."""
     problems = list(chain.problems)
     for claims in chain.links:
-        if claims.expires and claims.expires < at:
+        if 0 < claims.expires < at:
             problems.append(f"{_name(claims)} expired at {units.show_time(claims.expires)}")
         if claims.not_before > at:
             problems.append(f"{_name(claims)} is not valid before {units.show_time(claims.not_before)}")
+        problems += [f"servers refuse {_name(claims)}: {issue}".rstrip(".") for issue in server_time_issues(claims, at)]
     return problems
 
 

@@ -33,15 +33,18 @@ def server_issues(claims: Claims, now: int | None = None) -> list[Issue]:
 
     With `now`, in Unix seconds, the issues include those of times.
     """
-    found = [] if now is None else [*_time_issues(claims, now)]
+    found = [] if now is None else [*server_time_issues(claims, now)]
     rules = _rules_of(claims.kind)
     if rules is not None:
         found += rules(claims)
     return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
-def _time_issues(claims: Claims, now: int) -> Iterator[Issue]:
-    """checkExpiration and checkActivation in accounts.go, setExpiration in client.go: they set a timer. There is none for operators."""
+def server_time_issues(claims: Claims, now: int) -> Iterator[Issue]:
+    """Times for which servers refuse a token at a time, in Unix seconds, although the Go library accepts them.
+
+    checkExpiration and checkActivation in accounts.go, setExpiration in client.go: they set a timer. There is none for operators.
+    """
     if claims.kind not in ("account", "user", "activation"):
         return
     if claims.expires < 0:

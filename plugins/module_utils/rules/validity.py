@@ -67,7 +67,7 @@ def report(read: Read, parents: list[Claims], times: Iterable[int], at: int) -> 
         **_chain_result(chain),
         "issues": [
             {"path": issue.path, "message": issue.message, "source": issue.source, "blocking": issue.blocking}
-            for issue in [*library_issues(claims, at), *server_issues(claims)]
+            for issue in [*library_issues(claims, at), *server_issues(claims, at)]
             if not issue.time_check
         ],
         "validity": [
