@@ -600,6 +600,11 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 #: The forms that NATS clients read.
 READ_BY_CLIENTS = {"crlf", "bom", "bom and crlf"}
+#: The reasons for which a module writes a JWT and creds again, with the forms that NATS clients do not read.
+REWRITTEN = {
+    "its file has content other than the JWT": {"bom", "bom and crlf"},
+    "the creds file holds content other than the JWT and the seed": FORMS.keys() - READ_BY_CLIENTS,
+}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -611,8 +616,11 @@ def test_files_are_read_as_editors_leave_them(ready: Site, form: str) -> None:
     for name in ("u.nk", "u.jwt", "app.jwt", "app-signing.nk"):
         ready.write(name, change(ready.text(name)), 0o600 if name == "u.nk" else 0o644)
     ready.write("u.creds", change(ready.text("u.creds")), 0o600)
+    reasons = [reason for reason, forms in REWRITTEN.items() if form in forms]
+    foreseen = ready.start("user", scenarios.user(ready), check=True)
     result = ready.run("user", **scenarios.user(ready))
-    assert (result["public_key"], result["jwt"], result["reasons"]) == (key, jwt, [])
+    assert (result["public_key"], result["jwt"], result["reasons"]) == (key, jwt, reasons)
+    assert (result["changed"], foreseen["changed"], foreseen["reasons"]) == (bool(reasons), bool(reasons), reasons)
     ready.keep("user", **scenarios.user(ready))
     assert (ready.folder / "u.nk").read_bytes() == change(ready.key("u.nk").seed + "\n").encode()
     assert ready.core.decorated.find_token(ready.text("u.creds")) == jwt

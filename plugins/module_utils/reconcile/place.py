@@ -15,6 +15,7 @@ from ..claims.options import Problem
 
 #: The fault of a file that has other text around its token.
 SURROUNDED = "its file has content other than the JWT"
+CREDS_SURROUNDED = "the creds file holds content other than the JWT and the seed"
 
 
 @dataclasses.dataclass

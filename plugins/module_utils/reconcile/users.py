@@ -20,7 +20,7 @@ from .creds import holder_of_creds, read_creds
 from .given import Findings, Given, token_file_reasons
 from .issuers import Issuers, Signing, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
 from .members import Members, user_key
-from .place import SURROUNDED
+from .place import CREDS_SURROUNDED, SURROUNDED
 from .plan import CHANGED, CREATED, Entity, UserStep
 from .rotation import TurnedUser
 from .trust import NOTHING, Said, UserFile, peek, user_fault
@@ -345,7 +345,7 @@ class _Common:
             given.ring.add(creds.holder)
         if creds.is_same:
             return _Creds(given.place.file_reasons(file), is_issued)
-        return _Creds(() if is_issued else ("the creds file holds content other than the JWT and the seed",), True)
+        return _Creds(() if is_issued else (CREDS_SURROUNDED,), True)
 
 
 @dataclasses.dataclass

@@ -18,7 +18,7 @@ from ..keys.keyring import Keyring
 from ..keys.new import NewKey, read_new_key
 from ..keys.nkey import KeyPair
 from ..reconcile.creds import read_creds
-from ..reconcile.place import Found
+from ..reconcile.place import CREDS_SURROUNDED, SURROUNDED, Found
 from ..token import codec, decorated
 from .attributes import set_attributes
 from .signer_options import external_signers
@@ -320,7 +320,8 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
     """Write a text to a file if the content differs, and correct the file's attributes. Returns whether anything changed.
 
     In check mode, a text that is not created is None if it would contain a seed, and empty otherwise. A file that has the same token, seed or key in
-    another form that NATS clients read, such as decorated or with surrounding white space, is left unchanged.
+    another form that NATS clients read, such as decorated or with surrounding white space, is left unchanged. The same token in a form that they do not read
+    is a reason of the result.
     """
     old = module.snapshot.read(path)
     changed = (
@@ -333,6 +334,8 @@ def write_file(module: CarefulModule, path: str, text: str | None, mode: str, re
     if changed:
         if module.params.get("backup") and old is not None:
             back_up(module, path, result)
+        if "reasons" in result and old is not None and decorated.token_in(old) == decorated.find_token(text or ""):
+            result["reasons"] = [*result["reasons"], CREDS_SURROUNDED if _seed_in(old) else SURROUNDED]
         module.snapshot.put(path, text or "", _creation_mode(mode))
     return changed | set_attributes(module, path, mode, written=changed)
 
