@@ -17,8 +17,8 @@ description:
   - An answer of a server is not relied on. After a change, every account is looked up again until all servers hold the same JWT; otherwise the
     task fails and names server and account. In a cluster, servers are made to load accounts that were pushed, up to 1,000 in a task, to check that they can.
   - An account that a server has loaded as expired although its JWT has not expired, so that its users are refused until another JWT is pushed, is found and
-    loaded again; so is one whose file the server lost while it ran. The task warns of imports that servers will drop because no account exports them,
-    and of claims that servers refuse although they store the JWT, such as an expiry more than 292 years from now.
+    loaded again; so is one whose file the server lost while it ran. The task warns of imports that servers will drop because no account exports
+    them or because they form a cycle, and of claims that servers refuse although they store the JWT, such as an expiry more than 292 years from now.
   - The task warns of claims that the version of a server does not enforce, by claim, account and server, with O(store_path) also those
     of users. The collection has a list of them in C(docs/server-versions.md).
   - Accounts pushed to a server with a memory or URL resolver would be lost when it restarts, so that is an error. A cache resolver fetches accounts on

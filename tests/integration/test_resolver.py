@@ -339,6 +339,27 @@ def test_imports_that_servers_drop_are_warned_of(site: Site, one: Fleet) -> None
     assert "imports[0].subject: 'given' is not exported by the account exporter" in json.dumps(result["warnings"])
 
 
+def test_imports_that_form_a_cycle_are_warned_of(site: Site, one: Fleet) -> None:
+    realm = one.realm
+    keys = [nkey.create("account") for _unused in range(3)]
+    exports = [Export(subject="x", type="service")]
+
+    def member(number: int) -> str:
+        imports = [Import(subject="x", account=keys[number - 1].public_key, type="service")]
+        return realm.account(keys[number], f"member{number}", Account(exports=exports, imports=imports))
+
+    first, second, third = map(member, range(3))
+    site.run("resolver", **one.task(jwts=[first, second]))
+    result = site.run("resolver", **one.task(jwts=[third]))  # the others are on the server only
+    (warning,) = [str(warning) for warning in result["warnings"]]
+    assert f"The account member2 ({keys[2].public_key}): imports[0]: this import forms a cycle" in warning
+    own = nkey.create("account")
+    imports = [Import(subject="x", account=own.public_key, type="service")]
+    alone = realm.account(own, "alone", Account(exports=exports, imports=imports))
+    warned = site.check("resolver", **one.task(jwts=[alone]))["warnings"]
+    assert "imports[0]: this import forms a cycle" in str(warned)
+
+
 def test_expiry_that_servers_take_for_the_past_is_warned_of_at_every_run(site: Site, one: Fleet) -> None:
     key, jwt = one.realm.new_account("app", expires=units.parse_time("3000-01-01T00:00:00Z"))
     warned = f"The account app ({key.public_key}): expires: 3000-01-01T00:00:00Z is more than 292 years from now"

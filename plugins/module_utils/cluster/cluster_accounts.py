@@ -201,15 +201,16 @@ async def _check_imports(connection: Connection, task: Task, outcome: Outcome, p
     importers = [*pushes.claims, *map(plan.claims_of, others)]
     exporters = {claims.subject: claims for claims in importers}
     wanted = {one.subject: one for one in task.wanted}
-    missing = []
-    for key in sorted({item.account for claims in importers for item in claims.body.imports if item is not None}):
-        if key in wanted and key not in exporters:
-            exporters[key] = plan.claims_of(wanted[key])
-        elif key not in exporters and is_public_key(key, "account"):
-            missing.append(key)
-    for key, found in (await look_up(connection, missing, len(outcome.cluster.full))).items():
-        held = [claims for claims in (plan.read_held(key, token) for token in found) if isinstance(claims, Claims)]
-        exporters.update((claims.subject, claims) for claims in held[:1])
+    asked, latest = set(exporters), importers
+    while latest:  # from account to account, because imports may form a cycle
+        keys = {item.account for claims in latest for item in claims.body.imports if item is not None} - asked
+        asked |= keys
+        latest = [plan.claims_of(wanted[key]) for key in sorted(keys & wanted.keys())]
+        missing = sorted(key for key in keys - wanted.keys() if is_public_key(key, "account"))
+        for key, found in (await look_up(connection, missing, len(outcome.cluster.full))).items():
+            held = [claims for claims in (plan.read_held(key, token) for token in found) if isinstance(claims, Claims)]
+            latest += held[:1]
+        exporters.update((claims.subject, claims) for claims in latest)
     return plan.import_warnings(importers, exporters, outcome.cluster.system_accounts, int(time.time()))
 
 

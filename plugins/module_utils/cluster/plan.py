@@ -24,6 +24,7 @@ from ..rules import (
     server_issues,
     server_versions,
 )
+from ..rules.cycles import Cycles
 from ..rules.relations import Exporter, issues_between, issues_of_imports
 from ..rules.running import grouped, names_of, why_refused
 from ..rules.server import far_time_problem
@@ -254,14 +255,16 @@ def imported_from(token: str) -> set[str]:
 def import_warnings(
     importers: Iterable[Claims], exporters: Mapping[str, Claims], system_accounts: Collection[str], now: int
 ) -> list[str]:
-    """Warnings about imports that servers drop without an error. `exporters` are the known accounts by public key."""
+    """Warnings about imports that servers drop without an error. `exporters` are the known accounts by public key, also those from which they import."""
     known: dict[str, Exporter] = {}
     for key, claims in exporters.items():
         known[key] = Exporter(claims, key in system_accounts)
+    cycles = Cycles(exporters)
     warnings = []
     for claims in importers:
         title = f"account {claims.name} ({claims.subject})" if claims.name else f"account {claims.subject}"
-        problems = [str(issue) for issue in (*issues_of_imports(claims, known.get), *import_time_issues(claims, now))]
+        issues = [*issues_of_imports(claims, known.get), *cycles.issues(claims), *import_time_issues(claims, now)]
+        problems = [str(issue) for issue in issues]
         problems += [
             f"imports[{index}].account: {item.account} is on no server and not among the accounts of the task; push it too."
             for index, item in enumerate(claims.body.imports)
