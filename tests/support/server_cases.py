@@ -131,6 +131,11 @@ REFUSED: dict[str, Case] = {
         "operator.jwt",
         "requires nats-server 99.0.0 or later",
     ),
+    "version that cannot be read": Case(
+        lambda kit: {"operator": kit.operator(assert_server_version="2.15")},
+        "operator.jwt",
+        "the operator's assert_server_version cannot be read",
+    ),
     "mistyped pinned account": Case(
         lambda kit: {"pinned_accounts": [kit.app, kit.app[:-1] + ("A" if kit.app[-1] != "A" else "B")]},
         "pinned_accounts[1]",

@@ -26,7 +26,7 @@ def operator_issues(claims: Claims) -> Iterator[Issue]:
     for index, key in enumerate(operator.signing_keys):
         yield from key_issues(f"signing_keys[{index}]", key, "operator")
     yield from optional_key_issues("system_account", operator.system_account, "account")
-    problem = _version_problem(operator.assert_server_version)
+    problem = version_problem(operator.assert_server_version)
     if problem:
         yield _error("assert_server_version", problem)
 
@@ -61,8 +61,8 @@ def _service_url_problem(url: str) -> str:
     return ""
 
 
-def _version_problem(version: str) -> str:
-    """ParseServerVersion"""
+def version_problem(version: str) -> str:
+    """Why a text is not the version of a server, as a message; empty if it is one, or empty itself (ParseServerVersion)."""
     if not version:
         return ""
     parts = version.split(".")

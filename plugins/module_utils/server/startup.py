@@ -17,6 +17,7 @@ from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Tuple
 from ..base import go_syntax
 from ..base.errors import NatsSecurityError
 from ..keys import nkey
+from ..rules.operators import version_problem
 from ..rules.subjects import is_subset, is_valid_subject
 from ..token import codec
 from . import settings
@@ -340,6 +341,9 @@ def _system_account_rules(server: Server) -> Found:
 
 
 def _version_rules(operator: Operator, host: Host, at: Path) -> Found:
+    problem = version_problem(operator.server_version)
+    if problem:
+        yield at, f"the operator's assert_server_version cannot be read, so the server does not start: {problem}"
     wanted, running = (_version(text) for text in (operator.server_version, host.version))
     if wanted and running and wanted > running:
         yield (
