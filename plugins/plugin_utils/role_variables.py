@@ -13,7 +13,8 @@ from typing import Any
 _ROLES = "natsops.security."
 #: Has the documented variables of all roles. Some roles also use variables of others.
 _SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "schemas/variables.schema.json"
-_ABOUT_SEVERAL = ("parameters are mutually exclusive: ", "one of the following is required: ", "One of ")
+_REQUIRED = "one of the following is required: "
+_ABOUT_SEVERAL = ("parameters are mutually exclusive: ", _REQUIRED, "One of ")
 
 
 def say_variables(result: dict[str, Any], task: Any) -> None:
@@ -80,6 +81,10 @@ def with_variables(message: str, variables: dict[str, str]) -> str:
     about_several = message.startswith(_ABOUT_SEVERAL)
     if about_several:
         message = message.replace(", _vault", "")  # an internal option of nats_store and its action plugin
+    required = re.fullmatch(_REQUIRED + r"(\w+(?:, \w+)*)", message)
+    known = [option for option in required[1].split(", ") if option in variables] if required else []
+    if known:  # the role cannot set the others
+        message = _REQUIRED + ", ".join(known)
     options = sorted(variables, key=len, reverse=True)
     unmistakable = [option for option in options if about_several or "_" in option]
     for pattern, replaced in ((r"^(?:{})(?=[\[.: ])", options), (r"(?<![\w./'-])(?:{})(?![\w/'-]|\.\w)", unmistakable)):

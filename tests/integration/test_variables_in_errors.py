@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from support.plays import run_playbook
 
 if TYPE_CHECKING:
     from support.plays import Play
@@ -70,3 +71,51 @@ def test_an_error_about_a_path_names_the_variable_of_the_role(play: Play) -> Non
     told = {variable: played.tasks.get(variable, {}).get("msg", "") for variable in variables}
     wrong = [f"{variable}: {message}" for variable, message in told.items() if not message.startswith(f"{variable}: ")]
     assert not wrong, "\n".join(wrong)
+
+
+#: By role: its variables without their prefix, the beginning of the message, and a word that is no variable of the role and must not be in it.
+MISSING: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "report",
+        {"store_path": f"{PLAY}/stores/ACME", "html_path": f"{PLAY}/report.html"},
+        "one of the following is required: report_src, report_store, report_stores_dir",
+        "definition",
+    ),
+    (
+        "resolver",
+        {"store_path": f"{PLAY}/stores/ACME", **SERVERS},
+        "There is no user to connect as. Set resolver_creds_path to the creds file of a user of the system account, or resolver_keys_path to ",
+        "system_signer",
+    ),
+]
+
+
+def test_an_error_about_missing_options_names_variables_only(play: Play) -> None:
+    # Not the role operator, which would also tell other roles where the store and the creds are.
+    tasks: list[dict[str, Any]] = [{"natsops.security.nats_store": {"definition": DOCUMENT, **STORE}}]
+    for role, variables, _message, _other in MISSING:
+        shown = {"name": f"Of {role}", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}
+        tasks.append({"block": [include(role, variables)], "rescue": [shown]})
+    played = play(tasks)
+    assert played.returncode == 0, played.output
+    for role, _variables, message, other in MISSING:
+        told = played.tasks[f"Of {role}"]["msg"]
+        assert told.startswith(message)
+        assert other not in told
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables"),
+    [
+        ("revoke", {"revoke_usr": "APP/orders"}),
+        ("revoke", {"revoke_user": "orders", "revoke_store": "ACME"}),
+        ("diagnose", {"diagnose_user": "APP/orders"}),
+    ],
+)
+def test_a_playbook_names_its_variables(play: Play, playbook: str, variables: dict[str, Any]) -> None:
+    inventory = play.folder / "inventory.yml"
+    inventory.write_text("nats: {hosts: {localhost: {ansible_connection: local}}}")
+    how: dict[str, Any] = {"inventory": inventory, "environment": play.environment()}
+    status, output = run_playbook(f"natsops.security.{playbook}", variables=variables, **how)
+    assert status != 0
+    assert f"Set {playbook}_user to ACCOUNT/USER" in " ".join(output.split())

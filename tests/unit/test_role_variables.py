@@ -50,6 +50,17 @@ def test_options_are_named_by_the_variables_of_the_role_operator(message: str, w
     assert with_variables(message, of_role("operator", "nats_store")) == wanted
 
 
+def test_only_variables_of_the_role_are_required() -> None:
+    message = "one of the following is required: definition, src, store, servers, account_server_url, stores_dir, jwts, jwt_paths"
+    wanted = "one of the following is required: report_src, report_store, report_stores_dir"
+    assert with_variables(message, of_role("report", "nats_report")) == wanted
+    assert with_variables(message, {}) == message
+    nested = "one of the following is required: public_key, path found in signing_keys"
+    assert with_variables(nested, {"public_key": "report_public_key"}) == nested.replace(
+        "public_key", "report_public_key"
+    )
+
+
 def test_only_documented_variables_are_named() -> None:
     assert "definition" not in of_role("credentials", "nats_store")
     assert of_role("credentials", "nats_store")["keys_dir"] == "credentials_keys_dir"

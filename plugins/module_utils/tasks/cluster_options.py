@@ -309,7 +309,8 @@ def _system_signers(
         pair: KeyPair | None = parse_seed(seed, "system_signer_seed", "account")
     elif path is None:
         raise NatsSecurityError(
-            "There is no user to connect as: set creds_path or creds of a user of the system account, or system_signer_path or system_signer_seed to make one."
+            "There is no user to connect as. Set creds_path to the creds file of a user of the system account, or system_signer_path to the seed of a key "
+            "of the system account, which signs a temporary user."
         )
     elif os.path.isdir(path):
         # Keys without a scope are preferred, because their user gets only the permissions that it needs.
