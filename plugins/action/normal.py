@@ -37,7 +37,7 @@ class ActionModule(NormalAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task, leave a note, and return the result."""
         result = self.run_module(tmp, task_vars or {})
-        role_variables.say_variables(result, self._task)
+        role_variables.say_variables(result, self._task, (task_vars or {}).get("credentials_order"))
         notes.leave(result, self._task, (task_vars or {}).get("inventory_hostname", ""))
         return result
 

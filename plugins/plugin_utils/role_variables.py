@@ -8,6 +8,7 @@ import dataclasses
 import json
 import pathlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _ROLES = "natsops.security."
@@ -17,12 +18,15 @@ _REQUIRED = "one of the following is required: "
 _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", _REQUIRED, "One of ")
 
 
-def say_variables(result: dict[str, Any], task: Any) -> None:
-    """Replace module options by the variables of the role in the warnings and the message of a task, if a role of this collection runs it."""
+def say_variables(result: dict[str, Any], task: Any, order: Any = None) -> None:
+    """Replace module options by the variables of the role in the warnings and the message of a task, if a role of this collection runs it. `order` is the
+    request of the role credentials, which knows the entries of its variables in the document."""
     has_failed = result.get("failed")
     if not has_failed and not result.get("warnings"):
         return
     variables = _variables(task)
+    if variables and isinstance(order, Mapping) and task._role.get_name(include_role_fqcn=False) == "credentials":
+        variables |= order["places"]
     if result.get("warnings"):
         result["warnings"] = [_summary_with_variables(warning, variables) for warning in result["warnings"]]
     if has_failed and isinstance(result.get("msg"), str):

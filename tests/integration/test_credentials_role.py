@@ -218,7 +218,12 @@ def test_nothing_is_made_where_the_signing_host_cannot_sign(hosts: Hosts) -> Non
     hosts.users["h1"][0].update(role="writer")
     before = hosts.site.snapshot()
     output = hosts.run(succeeds=False)
-    assert "(NONE): there is no account NONE," in output
+    assert (
+        "h2: credentials_users[0] (NONE/orders-h2): there is no account NONE, and its state is existing; available: APP, OTHER, SYS."
+        in output
+    )
+    assert "h1: credentials_users[0] (APP/orders-h1).signing_key_role: " in output
+    assert "\naccounts[" not in output
     assert "writer" in output
     assert hosts.site.snapshot() == before
 

@@ -75,7 +75,7 @@ def test_account_that_is_not_there_cannot_be_taken_as_it_is(owned: Site) -> None
         "accounts": [{"name": "NONE", "state": "existing", "users": [{"name": "u"}]}],
     }
     message = owned.refuse("store", stores_dir=owned / "stores", keys_dir=owned / "keys", definition=other)
-    assert "accounts[0] (NONE): there is no account NONE, and its state is existing" in message
+    assert "accounts[0] (NONE): there is no account NONE, and its state is existing; available: APP, SYS." in message
 
 
 def test_user_whose_seed_was_born_elsewhere(owned: Site) -> None:

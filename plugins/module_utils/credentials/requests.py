@@ -11,7 +11,7 @@ from ..base.digests import digest
 from ..base.errors import NatsSecurityError
 from ..base.excerpts import quoted
 from ..claims import Claims, User
-from ..claims.options import Problem, read_options
+from ..claims.options import Problem, element_path, read_options
 from ..disk.files import path_problem
 from ..keys.new import read_new_key
 from ..reconcile import verdicts
@@ -65,12 +65,16 @@ class Request(NamedTuple):
 
 
 class Order(NamedTuple):
-    """The request to the signing host: a document of nats_store, the public keys by ACCOUNT/USER, the users, and why hosts are refused, by host."""
+    """The request to the signing host: a document of nats_store, the public keys by ACCOUNT/USER, the users, and why hosts are refused, by host.
+
+    `places` has the entries of credentials_users for the accounts and users that are in the document only because of entries, by their places in it.
+    """
 
     definition: dict[str, Any]
     user_public_keys: dict[str, str]
     users: list[str]
     refused: dict[str, str]
+    places: dict[str, str]
 
 
 def read_requests(hosts: Mapping[str, Any]) -> list[Request]:
@@ -269,12 +273,26 @@ def compose(
     known = {
         name: key for host, by_name in (keys or {}).items() if host not in refused for name, key in by_name.items()
     }
+    definition = _with_users(base, {**kept, **revoked})
     return Order(
-        _with_users(base, {**kept, **revoked}),
+        definition,
         {name: key for name, key in known.items() if name in kept and read_new_key(key) is None},
         sorted(kept),
         refused,
+        _places_of_added(definition["accounts"], len(_dictionaries(base, "accounts")), requests),
     )
+
+
+def _places_of_added(accounts: list[Any], described: int, requests: Sequence[Request]) -> dict[str, str]:
+    """The entry for each account after those that the base document describes, and for its users, by their places. The first one if there are several."""
+    first = {name: one.place for one in reversed(requests) for name in (one.item["account"], one.id)}
+    found = {}
+    for index, account in enumerate(accounts[described:], described):
+        place = element_path("accounts", index, account)
+        found[place] = first[account["name"]]
+        for number, user in enumerate(account.get("users") or ()):
+            found[element_path(f"{place}.users", number, user)] = first[f"{account['name']}/{user['name']}"]
+    return found
 
 
 def _differing_keys(requests: Sequence[Request], keys: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

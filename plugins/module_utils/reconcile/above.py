@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Iterator, Sequence
 
 from ..base import units
+from ..base.excerpts import first_of
 from ..claims import Claims
 from ..claims.options import Problem
 from ..rules import allowed_issuers_of_operator
@@ -25,7 +26,10 @@ def check_above(given: Given, accounts: Sequence[WantedAccount]) -> Verdict:
     for one in accounts:
         found = given.place.accounts.get(one.name)
         if found is None:
-            problems.append(Problem(one.place, f"there is no account {one.name}, and its state is existing."))
+            known = first_of(sorted(given.place.accounts), 12) or "none"
+            problems.append(
+                Problem(one.place, f"there is no account {one.name}, and its state is existing; available: {known}.")
+            )
             continue
         problems += (Problem(one.place, text) for text in _validity(found.claims, given.how.now))
         if operator is not None and found.token:
