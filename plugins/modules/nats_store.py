@@ -26,7 +26,7 @@ description:
     if there are any.
   - What is in the store and not in the document is reported, and removed only with O(prune) or with C(state=absent) in the document. A removed user is
     revoked in its account first. Removed files are moved to an archive in the folder C(.natsops) of the store and of the keystore; seeds and creds are
-    encrypted to O(archive_key) if it is given.
+    encrypted to O(archive_key) if it is given. A warning for each account names the removed and revoked users, whose clients servers will refuse.
   - Signing keys and revocations are never dropped by omission, except for signing keys with O(prune). Keys are never replaced.
   - Only one run works on a store at a time, others wait. After a run that is killed at any moment, the store still works, and the next run completes it.
 extends_documentation_fragment:

@@ -13,6 +13,9 @@ import pytest
 import yaml
 from support.plays import run_playbook
 
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
+
 if TYPE_CHECKING:
     from support.plays import Play
 
@@ -196,6 +199,36 @@ def test_a_reviewer_reads_names_signatures_and_who_is_cut_off(play: Play, tmp_pa
     (warning,) = (line for line in text.splitlines() if line.startswith("- **Warning:** "))
     assert f"{keys['main']} (main) is removed, which cuts off 2 users that it signed" in warning
     assert text.replace("would change", "changed") == comment(["second"], "second")
+
+
+def test_a_reviewer_reads_who_is_refused_because_of_a_removal_or_a_revocation(
+    play: Play, tmp_path: pathlib.Path
+) -> None:
+    where = {"stores_dir": f"{tmp_path}/stores", "keys_dir": f"{tmp_path}/keys"}
+    other = nkey.create("user").public_key
+
+    def comment(accounts: list[dict[str, Any]], *arguments: str) -> str:
+        options = {"definition": {"operator": {"name": "ACME"}, "accounts": accounts}, "prune": True, **where}
+        task = {"name": "The store", "natsops.security.nats_store": options, "no_log": True}
+        status, output, path = run_with_comment(play, "localhost", [task], *arguments)
+        assert status == 0, output
+        return path.read_text()
+
+    def account(name: str, *users: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "users": [{"name": user} for user in users], **more}
+
+    comment([account("APP", "a", "b", "c"), account("OLD", "x", "y")])
+    key = codec.peek((tmp_path / "stores/ACME/accounts/APP/users/b.jwt").read_text())["sub"]
+    fewer = [account("APP", "a", revocations={other: "now"})]
+    text = comment(fewer, "--check")
+    assert f" revocations[APP/b ({key})]: none -> now" in text
+    who = f"accounts[0] (APP): 2 users (b, c) are removed and 1 user ({other}) is revoked"
+    assert [line.partition("Warning:** ")[2] for line in text.splitlines() if "**Warning:**" in line] == [
+        f"`{who}; clients with creds from before are refused once the account is pushed.`",
+        "`account OLD: the account is removed with 2 users (x, y); its clients are refused once it is deleted from the servers.`",
+    ]
+    assert text.replace("would change", "changed") == comment(fewer)
+    assert "**Warning:**" not in comment(fewer)
 
 
 def test_the_role_operator_says_so_without_a_callback(play: Play, tmp_path: pathlib.Path) -> None:

@@ -118,6 +118,10 @@ def _reconcile(wanted: Wanted, place: Place, ring: Keyring, how: How, signer: st
         problems, warnings = switch_problems(given, plan)
         plan.problems += problems
         plan.warnings += warnings
+    if place.trust is not None:
+        from .locked_out import who_is_locked_out  # a task for a single entity does not know the users
+
+        plan.warnings += who_is_locked_out(given, plan)
     if wanted.running is not None:
         from .running import problems_of_running  # few tasks know what runs
 

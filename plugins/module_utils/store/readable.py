@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any, Iterator, Mapping
 
 from ..base.excerpts import first_of
-from ..reconcile.plan import Plan
+from ..reconcile.plan import REMOVED, Plan
 from ..reconcile.rotation import split
 from ..token import codec
 
@@ -44,6 +44,9 @@ def _names(plan: Plan, operator: str, before: Mapping[str, Mapping[str, str]]) -
             for ending, roles in zip(("", ", next", ", retiring"), split(records.get(owner, {}))):
                 for role, key in roles.items():
                     yield key, f"{name}, role {role}{ending}"
+    for entity in plan.entities:
+        if entity.action == REMOVED and entity.public_key and entity.kind in ("user", "user_key", "account"):
+            yield entity.public_key, f"{entity.account}/{entity.name}" if entity.account else entity.name
     for where, claims in (*plan.before.items(), *plan.after.items()):
         account, is_user, _user = where.partition(".users.")
         owner = claims.get("name", "") if not is_user else account.partition(".")[2]
