@@ -51,7 +51,7 @@ def _as_dictionary(value: Any) -> dict[str, Any] | None:
     """The dictionary that Ansible makes of a value; None if it makes none."""
     try:
         members: dict[str, Any] = check_type_dict(value)
-    except TypeError:
+    except (TypeError, ValueError):  # ansible-core 2.16 lets the latter through
         return None
     return members
 
