@@ -30,6 +30,11 @@ def nats_rotation_report(
     return as_data(rotations.report(rotation, store, phase, earlier or {}, untrusting))
 
 
+def nats_rotation_receivers(rotation: dict[str, Any], users: dict[str, Any]) -> list[str]:
+    """The hosts that need creds of the users concerned."""
+    return as_data(rotations.receivers(rotation, users))
+
+
 def nats_rotation_left(
     rotation: dict[str, Any],
     report: dict[str, Any],
@@ -54,5 +59,6 @@ class FilterModule:
         return {
             "nats_rotation": nats_rotation,
             "nats_rotation_report": nats_rotation_report,
+            "nats_rotation_receivers": nats_rotation_receivers,
             "nats_rotation_left": nats_rotation_left,
         }

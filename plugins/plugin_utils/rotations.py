@@ -150,6 +150,27 @@ def _signed_again(rotated: Mapping[str, Any], store: Mapping[str, Any]) -> list[
     return [name for name in _changed(store) if name.startswith(_SIGNED_AGAIN) and name != rotated["jwt"]]
 
 
+# ---- who needs new creds
+
+
+def receivers(rotated: Mapping[str, Any], users: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
+    """The hosts that are to have creds of users whose key or signer is rotated, from the entries in `credentials_users` of each host.
+
+    Which key signed a user is not known once it is signed again, so a rotated signing key concerns all users of its account.
+    """
+    return sorted(host for host, entries in users.items() if any(_is_concerned(rotated, one) for one in entries))
+
+
+def _is_concerned(rotated: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    if entry.get("state") == "absent":
+        return False
+    if rotated["kind"] == "user":
+        return (entry["account"], entry["name"]) == (rotated["account"], rotated["name"])
+    if rotated["kind"] == "strict_mode":
+        return True
+    return (rotated["kind"], rotated["account"]) == ("signing_key", entry["account"])
+
+
 # ---- what is left
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
 from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, cluster_of
 from support.kills import killing
@@ -247,12 +246,7 @@ def test_compromised_key_goes_though_the_run_removes_an_account_too(world: Rotat
 def test_compromised_key_of_a_user_goes_though_a_host_is_unreachable(world: Rotating) -> None:
     """The hosts that can be reached get their new creds, the other one is reported."""
     given, stolen = compromised(world, "user"), world.creds.read_text()
-    hosts = world.cluster.folder / "hosts.yml"
-    described = yaml.safe_load(hosts.read_text())
-    reached = described["nats_clients"]["hosts"]["app1"]
-    away = {**reached, "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-    described["nats_clients"]["hosts"] = {"app0": away, "app1": reached}
-    hosts.write_text(yaml.safe_dump(described))
+    world.describe_hosts("app0")
     status, output = world.attempt({}, **given)
     assert status != 0
     assert "[app0]: UNREACHABLE!" in output, output[-3000:]

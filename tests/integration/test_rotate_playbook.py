@@ -11,7 +11,7 @@ import pytest
 import yaml
 from support.fleets import lets_in
 from support.inventories import NAMES, Clients, Cluster, account_of_users, changed_tasks, key_of_user
-from support.rotations import foreseen
+from support.rotations import Rotating, foreseen
 
 from ansible_collections.natsops.security.plugins.module_utils.token import codec, decorated
 
@@ -129,6 +129,22 @@ def test_key_of_an_account_goes_when_nobody_is_connected_by_it(cluster: Cluster,
     )
     assert foreseen(checked)["phase"] == "done"
     assert cluster.snapshot() == before
+
+
+def test_key_stays_while_a_host_did_not_get_its_new_creds(cluster: Cluster) -> None:
+    world = Rotating(cluster)
+    world.describe_hosts("app0")
+    old, creds = world.user.issuer, world.creds.read_text()
+    given = {"operator_definition": account_of_users(), "rotate_slot": "APP/main", "rotate_key": old}
+    status, output = world.attempt({}, **given)
+    said = f"The key {old} cannot be removed yet, as hosts did not get their new creds: app0. They were unreachable, failed,"
+    assert status != 0
+    assert said in " ".join(output.split()), output[-3000:]
+    assert world.creds.read_text() != creds
+    assert all(lets_in(url, creds) for url in cluster.urls)
+    world.describe_hosts()
+    world.run(**given)
+    assert not any(lets_in(url, creds) for url in cluster.urls)
 
 
 @pytest.mark.attack

@@ -8,8 +8,6 @@ import dataclasses
 import json
 from typing import Any
 
-import yaml
-
 from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 from .fleets import lets_in
@@ -29,12 +27,18 @@ class Rotating:
     def __post_init__(self) -> None:
         """Deliver the creds."""
         self.creds = self.cluster.folder / "host.creds"
-        users = [{"account": "APP", "name": "app", "path": str(self.creds), "born": "delivered", "role": self.role}]
-        host = {"ansible_connection": "local", "credentials_users": users}
-        (self.cluster.folder / "hosts.yml").write_text(yaml.safe_dump({"nats_clients": {"hosts": {"app1": host}}}))
+        self.describe_hosts()
         variables = {"credentials_operator": "ACME", "credentials_stores_dir": str(self.cluster.folder / "stores")}
         keys = {"credentials_keys_dir": str(self.cluster.folder / "keys")}
         self.run(playbook="natsops.security.credentials", **variables, **keys)
+
+    def describe_hosts(self, *unreachable: str) -> None:
+        """Describe the host, and others that cannot be reached, which are to have creds of the same user."""
+        users = [{"account": "APP", "name": "app", "path": str(self.creds), "born": "delivered", "role": self.role}]
+        away = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+        hosts = {"app1": {"ansible_connection": "local"}, **dict.fromkeys(unreachable, away)}
+        group = {"hosts": hosts, "vars": {"credentials_users": users}}
+        (self.cluster.folder / "hosts.yml").write_text(json.dumps({"nats_clients": group}))
 
     def run(self, **variables: Any) -> str:
         """The output of the playbook."""

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.natsops.security.plugins.filter.nats_rotation import (
     nats_rotation,
     nats_rotation_left,
+    nats_rotation_receivers,
     nats_rotation_report,
 )
 
@@ -102,6 +103,30 @@ def test_operator_has_keys_beside_its_identity_key() -> None:
 def test_store_without_an_operator() -> None:
     seen = nats_rotation({"entities": [], "strict_mode": None}, operator="ACME")
     assert (seen["operator"], seen["exists"], seen["is_strict"], seen["old"]) == ("", False, False, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hosts"),
+    [
+        ({"slot": "APP/main"}, ["a", "b"]),
+        ({"user": "APP/app"}, ["a"]),
+        ({"strict_mode": True}, ["a", "b", "c"]),
+        ({"slot": "APP/callout"}, []),
+        ({"slot": "main"}, []),
+        ({"operator": "ACME"}, []),
+    ],
+)
+def test_hosts_need_creds_of_the_users_concerned(asked: dict[str, Any], hosts: list[str]) -> None:
+    found = info(APP, key("O2", "current", account=""), key("X1", "current", name="callout", kind="curve_key"))
+    gone = {"account": "APP", "name": "app", "state": "absent"}
+    users = {
+        "b": [gone, {"account": "APP", "name": "other"}],
+        "a": [{"account": "APP", "name": "app", "state": None}],
+        "c": [{"account": "OTHER", "name": "app"}],
+        "d": [gone],
+        "e": [],
+    }
+    assert nats_rotation_receivers(nats_rotation(found, **asked), users) == hosts
 
 
 def test_report_has_the_same_keys_for_a_key_and_for_strict_mode() -> None:
