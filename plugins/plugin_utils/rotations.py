@@ -184,7 +184,7 @@ def left(rotated: Mapping[str, Any], told: Mapping[str, Any], found: Found, is_c
     is_of_key = rotated["kind"] != "strict_mode"
     names = {
         **(_left_of_key(rotated, told, servers, is_compromised) if is_of_key else _left_to_strict_mode(rotated, told)),
-        "push": _to_push(found),
+        "push": _united(_to_push(found), _sealing_account(rotated)),
         "distribute": sorted({*_receivers(found), *found.differing}),
         "drain": _to_drain(found.connected),
     }
@@ -216,9 +216,19 @@ def _left_of_key(
     return {
         "add": [rotated["jwt"]] if is_new else [],
         "trust": servers if is_new and not rotated["account"] else told["untrusting"],
-        "resign": told["resigned"],
+        "resign": _united(told["resigned"], _sealing_account(rotated)),
         "retire": [] if is_retired else [rotated["jwt"]],
     }
+
+
+def _sealing_account(rotated: Mapping[str, Any]) -> list[str]:
+    """The account that is signed with the next curve key, in a run after the one that makes this key."""
+    is_left = rotated["kind"] == "curve_key" and rotated["found"] in ("add", "resign")
+    return [f"account {rotated['account']}"] if is_left else []
+
+
+def _united(*names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for some in names for name in some))
 
 
 def _count_jwts(names: Iterable[str]) -> int:
@@ -229,7 +239,7 @@ def _to_push(found: Found) -> list[str]:
     """The accounts that servers get: those that are signed again, and those of which servers have another JWT."""
     signed = [name for name in _changed(found.store) if name.startswith("account ")]
     others = [one["name"] for one in found.pushed.get("accounts") or () if one["action"] == "pushed"]
-    return list(dict.fromkeys([*signed, *(f"account {name}" for name in others)]))
+    return _united(signed, [f"account {name}" for name in others])
 
 
 def _receivers(found: Found) -> set[str]:

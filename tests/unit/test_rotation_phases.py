@@ -194,6 +194,36 @@ def test_what_is_left_of_an_account_key() -> None:
     assert left(rotated, report, store, compromised=True)["left"]["retire"] == []
 
 
+@pytest.mark.parametrize(
+    ("generations", "changes", "phase", "names"),
+    [
+        (["current"], [], "add", {"add", "resign", "push", "retire"}),
+        (["current", "next"], [], "resign", {"resign", "push", "retire"}),
+        (["current", "next"], ["account APP"], "resign", {"resign", "push", "retire"}),
+        (["retiring", "current"], [], "retire", {"retire"}),
+        (["other", "current"], [], "done", set()),
+    ],
+)
+def test_what_is_left_of_a_curve_key(generations: list[str], changes: list[str], phase: str, names: set[str]) -> None:
+    """The account is signed and pushed when the service has the next key, which may be in a later run."""
+    keys = [
+        key(f"X{number}", one, name="callout", kind="curve_key")
+        for number, one in enumerate(generations)
+        if one != "other"
+    ]
+    rotated = nats_rotation(info(*keys), slot="APP/callout", key="X0")
+    store = changed(*changes)
+    seen = left(rotated, nats_rotation_report(rotated, store, "resign"), store)
+    account, curve_key = ["account APP"], ["curve key APP/callout"]
+    wanted = {"add": curve_key, "resign": account, "push": account, "retire": curve_key}
+    assert (seen["phase"], {one: left for one, left in seen["left"].items() if left}) == (
+        phase,
+        {one: wanted[one] for one in names},
+    )
+    assert seen["hosts"]["push"] == (2 if "push" in names else 0)
+    assert (seen["tokens"]["resign"], seen["tokens"]["retire"]) == (int("resign" in names), 0)
+
+
 def test_what_is_left_of_a_key_of_the_operator() -> None:
     rotated = nats_rotation(info(key("O2", "current", account="")), slot="main", key="O2")
     store = changed("account APP", current="O2", next="O3")
