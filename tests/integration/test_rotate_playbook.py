@@ -315,6 +315,11 @@ def test_curve_key_changes_when_the_service_has_both_seeds(cluster: Cluster) -> 
     held = [next((cluster.folder / name).glob(f"{codec.decode(path.read_text()).subject}.jwt")) for name in NAMES]
     assert {one.read_text() for one in held} == {path.read_text()}
     assert any(one.name.startswith(old) for one in (cluster.folder / "keys/.natsops/archive").rglob("*.archived"))
+
+    stolen = xkey()
+    output = rotate(cluster, **given, rotate_key=stolen, rotate_compromised=True)
+    assert xkey() != stolen
+    assert f"Give the service of the auth callout the seed of {xkey()} now: requests fail until it has it." in output
     cluster.run(operator_definition=account_of_users())
 
 
