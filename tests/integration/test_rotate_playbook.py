@@ -280,8 +280,9 @@ def test_key_that_a_host_made_is_followed_by_one_that_it_makes(
 
 @pytest.mark.attack
 def test_key_of_a_user_that_is_compromised_is_revoked_at_once(cluster: Cluster, clients: Clients) -> None:
-    output = rotate(cluster, succeeds=False, rotate_user="APP/u1")
+    output = rotate(cluster, succeeds=False, rotate_user="APP/u1", rotate_compromised=True)
     assert "rotation_key: it is empty, and no rotation of APP/u1 is in progress, so nothing" in output
+    assert "servers may accept the key that it removed: set rotation_key to that key again." in output
     assert f"The current key is {key_of_user(cluster, 'u1')}." in output
     assert "rotation_user: APP/none is not a user in the store." in rotate(
         cluster, succeeds=False, rotate_user="APP/none"
