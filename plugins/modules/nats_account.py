@@ -217,8 +217,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
         {"public_key": one.key, "role": one.role, "scoped": one.template is not None}
         for one in signed.claims.body.signing_keys
     ]
-    result = result_of(module, step.decision, signed)
-    result["reasons"] = existing.reasons(step.decision.reasons)
+    result = result_of(module, step.decision, signed, keys)
+    result["reasons"] = existing.reasons(result["reasons"])
     result.update(public_key=key.public_key, signing_keys=shown)
     return put_in_place(module, keys, signed, result)
 

@@ -185,8 +185,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     step = plan_of(plan, plan.activation)
     signed = sign(module, step, [], above.signer)
     claims = signed.claims
-    result = result_of(module, step.decision, signed)
-    result["reasons"] = existing.reasons(step.decision.reasons)
+    result = result_of(module, step.decision, signed, [])
+    result["reasons"] = existing.reasons(result["reasons"])
     result = put_in_place(module, [], signed, result)
     result.update(
         public_key=importer,

@@ -173,8 +173,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
     plan = decide(module, Wanted(wanted, []), Single(existing.found and Found(*existing.found)), signing)
     step = plan_of(plan, plan.operator)
     signed = sign(module, step, keys, signing)
-    result = result_of(module, step.decision, signed)
-    result["reasons"] = existing.reasons(step.decision.reasons)
+    result = result_of(module, step.decision, signed, keys)
+    result["reasons"] = existing.reasons(result["reasons"])
     result.update(public_key=key.public_key, signing_keys=signed.claims.body.signing_keys)
     return put_in_place(module, keys, signed, result)
 

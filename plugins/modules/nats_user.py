@@ -237,8 +237,8 @@ def _task(module: CarefulModule) -> dict[str, Any]:
             "return_secrets: the JWT of a bearer is a secret; set return_secrets to true to return it, or jwt_path to keep it in a file."
         )
     signed = sign(module, step, [key], above.signer)
-    result = result_of(module, step.decision, signed)
-    result["reasons"] = next((one for one in found if one.replaces), found[0]).reasons(step.decision.reasons)
+    result = result_of(module, step.decision, signed, [key])
+    result["reasons"] = next((one for one in found if one.replaces), found[0]).reasons(result["reasons"])
     scope = signing_key(above.found.claims.body, step.issuer)
     result.update(
         public_key=key.public_key,

@@ -258,6 +258,7 @@ def test_change_says_the_same_diff_in_check_mode_also_with_a_new_key(acme: Site,
     result = acme.run("account", **app)  # run() compares check mode with the real run
     words = f"(a new account key: in {acme / 'new.nk'})"
     assert words in str(result["diff"]["after"]["signing_keys"])
+    assert result["reasons"] == [f"signing_keys[{acme.key('new.nk').public_key}]: added"]
     assert words not in str(result["claims"])
     assert acme.key("new.nk").public_key in str(result["claims"])
 

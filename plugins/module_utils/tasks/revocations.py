@@ -132,7 +132,7 @@ def _in_jwt(module: CarefulModule, change: RevocationChange) -> dict[str, Any]:
     plan = decide(module, Wanted(None, [_account(name, change, module.params, "")]), place, signing)
     step = plan_of(plan, plan.accounts.get(name))
     signed = sign(module, step, [], signing)
-    result = result_of(module, step.decision, signed)
+    result = result_of(module, step.decision, signed, [])
     result["reasons"] = _reasons(plan)
     if plan.before:
         (before,), (after,) = plan.before.values(), plan.after.values()

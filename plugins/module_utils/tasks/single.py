@@ -346,8 +346,11 @@ def made_of(keys: Sequence[Key]) -> dict[Placeholder, str]:
     }
 
 
-def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict[str, Any]:
-    """The result that all modules for tokens have in common. The diff is the same in check mode and in the real run: it has placeholders for new keys."""
+def result_of(module: CarefulModule, decision: Decision, signed: Signed, keys: Sequence[Key]) -> dict[str, Any]:
+    """The result that all modules for tokens have in common. The diff is the same in check mode and in the real run: it has placeholders for new keys.
+
+    The reasons have the keys themselves once they exist. `keys` are those of the task.
+    """
     shown = show_claims(signed.claims)
     if signed.token is None:
         # In check mode, or while it waits, there is no token yet, so its times are unknown.
@@ -356,7 +359,7 @@ def result_of(module: CarefulModule, decision: Decision, signed: Signed) -> dict
         for found in token_issues(signed.claims.kind, signed.token):
             module.warn(str(found))
     diff = {"before": decision.before, "after": decision.after}
-    return {"claims": shown, "reasons": decision.reasons, "diff": diff}
+    return {"claims": shown, "reasons": with_keys(decision.reasons, made_of(keys)), "diff": diff}
 
 
 def put_in_place(module: CarefulModule, keys: Sequence[Key], signed: Signed, result: dict[str, Any]) -> dict[str, Any]:
