@@ -13,6 +13,7 @@ from ..base.errors import NatsSecurityError
 from ..base.units import show_time
 from ..claims import Claims
 from ..rules import allowed_issuers_of_operator
+from ..rules.trust import keys_of
 from ..token import codec
 from .answers import Answer, Part, Read, Unreadable, count_servers, read_each
 from .system_connection import Connection
@@ -135,7 +136,7 @@ def _read_operator(part: Part) -> Claims:
         raise Unreadable(f"{part.place} is not a JWT: {error}") from None
     if claims.kind != "operator":
         raise Unreadable(f"{part.place} is a JWT of {claims.kind} claims, expected one of operator claims")
-    if claims.issuer not in (claims.subject, *claims.body.signing_keys):
+    if claims.issuer not in keys_of(claims):
         raise Unreadable(
             f"{part.place} is signed by {claims.issuer}, which is not a key of the operator {claims.subject}"
         )

@@ -9,6 +9,7 @@ import dataclasses
 from ..base import units
 from ..claims import Account, Activation, Claims, Operator, SigningKey, User
 from . import allowed_issuers_of_operator, is_revoked, server_time_issues, subject_is_contained
+from .trust import keys_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +82,7 @@ def _parent_of(claims: Claims, parents: list[Claims]) -> tuple[Claims | None, bo
     """The parent of a token, and whether the issuer is wrong. Each is None if it is unknown without the right parent."""
     body = claims.body
     if isinstance(body, Operator):
-        signers = {claims.subject, *body.signing_keys}
-        return None, claims.issuer not in signers
+        return None, claims.issuer not in keys_of(claims)
     if isinstance(body, Account):
         if claims.issuer == claims.subject:
             return None, True if any(_is_root(parent) for parent in parents) else None
