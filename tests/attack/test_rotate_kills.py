@@ -83,6 +83,7 @@ class Kind:
     document: Callable[[], dict[str, Any]] = callout_document
     names_key: bool = True
     by_identity_keys: bool = False
+    compromised: bool = False
     role: str | None = None
 
 
@@ -98,6 +99,12 @@ KINDS = {
     ),
     "operator's key": Kind({"rotate_slot": "main"}, lambda world: world.account.issuer),
     "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, scoped_document, role="clerk"),
+    "compromised signing key": Kind(
+        {"rotate_slot": "APP/main"}, lambda world: world.user.issuer, account_of_users, compromised=True
+    ),
+    "compromised user": Kind(
+        {"rotate_user": "APP/app"}, lambda world: world.user.subject, account_of_users, compromised=True
+    ),
     "operator's identity key": Kind(
         {"rotate_operator": "ACME"}, lambda world: world.operator.subject, identity_document, by_identity_keys=True
     ),
@@ -137,20 +144,21 @@ def servers(kind: str, request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def test_each_run_goes_on_where_the_one_before_it_was_killed(
     servers: Cluster, kind: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Servers accept the creds of the host after each run."""
+    """Servers accept the creds of the host after each run, except those of a compromised key, which is removed before the host has others."""
     asked = KINDS[kind]
     document = asked.document()
     if asked.names_key:
         servers.run(operator_definition=document)
     world = Rotating(servers, asked.role)
-    old = asked.current(world)
+    old, stolen = asked.current(world), world.creds.read_text()
     given = {"operator_definition": document, **asked.variables, "resolver_trust_retries": 0}
+    given["rotate_compromised"] = asked.compromised
     if asked.names_key:
         given["rotate_key"] = old
     number, kills, restarts, status = 1, 0, 0, KILLED
     while status != 0:
         status, output = world.attempt(killing(servers.folder, number), **given)
-        assert world.accepts() == [*NAMES], number
+        assert asked.compromised or world.accepts() == [*NAMES], number
         if status == KILLED:
             kills += 1
             number += STRIDE
@@ -164,6 +172,7 @@ def test_each_run_goes_on_where_the_one_before_it_was_killed(
         record_property(name, count)
     assert kills > 1
     assert asked.current(world) != old
+    assert not asked.compromised or not any(lets_in(url, stolen) for url in servers.urls)
     world.restart()
     assert world.accepts() == [*NAMES]
     assert changed_tasks(world.run(**given)) == []
