@@ -4,15 +4,6 @@
 
 from __future__ import annotations
 
-# The beginning of both fragments about the action plugin.
-_ACTION = """
-options: {}
-attributes:
-  action:
-    description: Has a corresponding action plugin, so that some of its tasks run on the controller.
-    support: full
-    details:"""
-
 
 class ModuleDocFragment:
     """Fragments natsops.security.attributes and natsops.security.attributes.actiongroup_nats."""
@@ -62,7 +53,13 @@ attributes:
     support: full
 """
 
-    ON_CONTROLLER = f"""{_ACTION}
+    ON_CONTROLLER = r"""
+options: {}
+attributes:
+  action:
+    description: Has a corresponding action plugin, so that some of its tasks run on the controller.
+    support: full
+    details:
       - A task that names no file and no C(signers) works on content alone, and is done on the controller, in Ansible's own process. No connection to
         the host is used, so C(delegate_to), C(become) and C(environment) have no effect on it, and the Python library C(nkeys) is needed on the
         controller. A loop of 1,000 such tasks takes seconds.
@@ -70,7 +67,14 @@ attributes:
         C(become) nor C(environment)), it runs in Ansible's own process too.
 """
 
-    IN_PROCESS = f"""{_ACTION}
+    # It begins as ON_CONTROLLER does. ansible-test accepts nothing but a literal here, so the text is there twice.
+    IN_PROCESS = r"""
+options: {}
+attributes:
+  action:
+    description: Has a corresponding action plugin, so that some of its tasks run on the controller.
+    support: full
+    details:
       - If the host of the task is the controller, it runs in Ansible's own process, which takes a tenth of the time. That needs the connection C(local), the
         Python of Ansible itself (C(ansible_python_interpreter), as it is for an implicit C(localhost)), and none of C(become), C(environment) and C(async).
 """
