@@ -461,7 +461,7 @@ def _with_templates(schema: Schema) -> Schema:
 def _variable(option: dict[str, Any], path: str) -> Schema:
     """The schema of an option of a role's argument specs: the values that Ansible accepts for its type, and of these what the modules accept."""
     kind = option.get("type", "str")
-    options = _found(_options_of_modules(), path) or option.get("options")
+    options = _found(_options_of_modules(), path) or option.get("options") or option.get("suboptions")
     schema: Schema = {
         "bool": {"$ref": "#/$defs/boolean"},
         "int": {"anyOf": [{"type": "integer"}, _trimmed("[+-]?[0-9]+")]},
@@ -493,11 +493,16 @@ def _found(table: dict[str, Any], path: str) -> Any:
 @functools.cache
 def _options_of_modules() -> dict[str, dict[str, Any]]:
     """The options of dictionaries that a role passes to a module, by patterns of the variables' paths."""
-    store = importlib.import_module("ansible_collections.natsops.security.plugins.modules.nats_store")
+    modules = "ansible_collections.natsops.security.plugins.modules."
+    store, server = (
+        yaml.safe_load(importlib.import_module(f"{modules}{name}").DOCUMENTATION)["options"]
+        for name in ("nats_store", "nats_server_config")
+    )
     return {
         r"\w+_signers": _core("tasks.signer_options").signers_spec()["signers"]["options"],
         r"operator_cluster": _core("tasks.running").running_spec()["cluster"]["options"],
-        r"operator_rotations": yaml.safe_load(store.DOCUMENTATION)["options"]["rotations"]["suboptions"],
+        r"operator_rotations": store["rotations"]["suboptions"],
+        **{f"server_{name}": server[name]["suboptions"] for name in ("resolver", "cluster", "monitoring")},
     }
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import constants
 
+from ansible_collections.natsops.security.plugins.plugin_utils.deferred_warnings import deferred_warnings
 from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Change, Told, changes_of, summary_of
 
 try:
@@ -26,12 +27,6 @@ except ImportError:  # ansible-core before 2.19, in which results have native ty
     def transform_to_native_types(value: Any) -> Any:
         """The value, unchanged."""
         return value
-
-
-try:
-    from ansible._internal._display_utils import DeferredWarningContext
-except ImportError:  # ansible-core before 2.19
-    DeferredWarningContext = None
 
 
 def _folder() -> str:
@@ -62,18 +57,12 @@ def leave(result: Mapping[str, Any], task: Any, host: str) -> None:
         "summary": summary_of(plain),
         "prepared": str(plain.get("prepared", "")),
         "error": str(plain.get("msg", "")) if plain.get("failed") and not task.no_log else "",
-        "warnings": [str(_text_of(warning)) for warning in result.get("warnings") or _deferred_warnings()],
+        "warnings": [str(_text_of(warning)) for warning in result.get("warnings") or deferred_warnings()],
     }
     path = os.path.join(folder, uuid.uuid4().hex)
     with open(path + ".part", "x", encoding="utf-8") as file:
         json.dump(note, file)
     os.rename(path + ".part", path)
-
-
-def _deferred_warnings() -> Iterable[Any]:
-    """The warnings of the current task, which ansible-core 2.22 and later take out of the result of a module as soon as they have read it."""
-    context = DeferredWarningContext.current(optional=True) if DeferredWarningContext is not None else None
-    return context.get_warnings() if context is not None else ()
 
 
 def _text_of(warning: Any) -> Any:

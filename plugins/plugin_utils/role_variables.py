@@ -11,24 +11,32 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.natsops.security.plugins.plugin_utils.deferred_warnings import deferred_warnings
+
 _ROLES = "natsops.security."
 #: Has the documented variables of all roles. Some roles also use variables of others.
 _SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "schemas/variables.schema.json"
 _REQUIRED = "one of the following is required: "
+#: Where messages of Ansible itself name an option with suboptions: the beginning of such a message, and the option in it.
+_IN_ANSIBLE = (
+    ("^Unsupported parameters for ", r"(?:(?<= module: )|(?<=, ))(?:{})(?=\.\w)"),
+    (" found in '?\\w", r"(?:(?<= found in )|(?<= found in '))(?:{})(?![\w-])"),
+)
 _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", _REQUIRED, "One of ")
 
 
 def say_variables(result: dict[str, Any], task: Any, order: Any = None) -> None:
     """Replace module options by the variables of the role in the warnings and the message of a task, if a role of this collection runs it. `order` is the
     request of the role credentials, which knows the entries of its variables in the document."""
-    has_failed = result.get("failed")
-    if not has_failed and not result.get("warnings"):
+    has_failed, deferred = result.get("failed"), deferred_warnings()
+    if not has_failed and not result.get("warnings") and not deferred:
         return
     variables = _variables(task)
     if variables and isinstance(order, Mapping) and task._role.get_name(include_role_fqcn=False) == "credentials":
         variables |= order["places"]
     if result.get("warnings"):
         result["warnings"] = [_summary_with_variables(warning, variables) for warning in result["warnings"]]
+    deferred[:] = [_summary_with_variables(warning, variables) for warning in deferred]
     if has_failed and isinstance(result.get("msg"), str):
         result["msg"] = with_variables(result["msg"], variables)
     # Since ansible-core 2.19, Ansible prints this event for a failure, as the module returns it.
@@ -91,7 +99,9 @@ def with_variables(message: str, variables: dict[str, str]) -> str:
         message = _REQUIRED + ", ".join(known)
     options = sorted(variables, key=len, reverse=True)
     unmistakable = [option for option in options if about_several or "_" in option]
-    for pattern, replaced in ((r"^(?:{})(?=[\[.: ])", options), (r"(?<![\w./'-])(?:{})(?![\w/'-]|\.\w)", unmistakable)):
+    patterns = [(r"^(?:{})(?=[\[.: ])", options), (r"(?<![\w./'-])(?:{})(?![\w/'-]|\.\w)", unmistakable)]
+    patterns += [(pattern, options) for start, pattern in _IN_ANSIBLE if re.search(start, message)]
+    for pattern, replaced in patterns:
         if replaced:
             message = re.sub(
                 "(?m)" + pattern.format("|".join(map(re.escape, replaced))), lambda found: variables[found[0]], message

@@ -185,7 +185,7 @@ def left(rotated: Mapping[str, Any], told: Mapping[str, Any], found: Found, is_c
     names = {
         **(_left_of_key(rotated, told, servers, is_compromised) if is_of_key else _left_to_strict_mode(rotated, told)),
         "push": _united(_to_push(found), _sealing_account(rotated)),
-        "distribute": sorted({*_receivers(found), *found.differing}),
+        "distribute": sorted({*_hosts_of_signed_users(found), *found.differing}),
         "drain": _to_drain(found.connected),
     }
     phases = [phase for phase in PHASES if phase in names]
@@ -242,7 +242,7 @@ def _to_push(found: Found) -> list[str]:
     return _united(signed, [f"account {name}" for name in others])
 
 
-def _receivers(found: Found) -> set[str]:
+def _hosts_of_signed_users(found: Found) -> set[str]:
     """The hosts with users that are signed again."""
     signed = {(one["account"], one["name"]) for one in _entities(found.store) if one["kind"] == "user"}
     return {

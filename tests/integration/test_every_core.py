@@ -158,6 +158,21 @@ def test_document_in_group_variables_becomes_creds_on_a_host(play: Play, binarie
 
 
 @pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
+def test_warnings_of_a_role_name_its_variables(play: Play, binaries: pathlib.Path) -> None:
+    (play.folder / "inventory.yml").write_text(INVENTORY)
+    folders = {f"rebuild_{name}_dir": str(play.folder / name) for name in ("stores", "keys")}
+    status, output = run_playbook(
+        "natsops.security.rebuild",
+        "--check",
+        inventory=play.folder / "inventory.yml",
+        variables={**folders, "rebuild_paths": ["/nowhere"]},
+        environment=play.environment(binaries),
+    )
+    assert status == 0, output
+    assert "rebuild_paths[0]: there is no file or folder /nowhere." in " ".join(output.split())
+
+
+@pytest.mark.parametrize("binaries", cores(), ids=lambda path: path.parent.name)
 def test_a_module_runs_on_the_oldest_python_of_targets(play: Play, binaries: pathlib.Path) -> None:
     core = subprocess.check_output([binaries / "python", "-c", "import ansible.release as it; print(it.__version__)"])
     # Before 2.20, ansible-core supports 3.8 on targets; the collection does not support older ones.

@@ -28,7 +28,7 @@ CREDS = {"account": "APP", "name": "one", "path": "FOLDER/one.creds", "owner": "
 #: The variables of each playbook, beside those that name the folder.
 VARIABLES: dict[str, dict[str, Any]] = {
     "adopt": {"adopt_store": "ACME", "adopt_path": "FOLDER/acme.yml"},
-    "backup": {"backup_path": "FOLDER/acme.backup", "backup_password": "p"},
+    "backup": {"backup_path": "FOLDER/acme.backup", "backup_password": "opensesame"},
     "credentials": {**DOCUMENT, "credentials_operator": "ACME", "credentials_users": [CREDS]},
     "diagnose": {
         "diagnose_user": "APP/one",
@@ -39,7 +39,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "rebuild": {"rebuild_paths": ["FOLDER/old"]},
     "renew": DOCUMENT,
     "report": {"report_html_path": "FOLDER/report.html"},
-    "restore": {"restore_path": "FOLDER/acme.backup", "restore_password": "p"},
+    "restore": {"restore_path": "FOLDER/acme.backup", "restore_password": "opensesame"},
     "revoke": {"revoke_user": "APP/one", "revoke_store": "ACME"},
     "rotate": {**DOCUMENT, **NO_KEY, "rotate_slot": "APP/main"},
 }

@@ -360,14 +360,21 @@ def test_imports_that_form_a_cycle_are_warned_of(site: Site, one: Fleet) -> None
     assert "imports[0]: this import forms a cycle" in str(warned)
 
 
-def test_expiry_that_servers_take_for_the_past_is_warned_of_at_every_run(site: Site, one: Fleet) -> None:
-    key, jwt = one.realm.new_account("app", expires=units.parse_time("3000-01-01T00:00:00Z"))
+def test_times_that_servers_take_for_the_past_are_warned_of_at_every_run(site: Site, one: Fleet) -> None:
+    far = units.parse_time("3000-01-01T00:00:00Z")
+    key, jwt = one.realm.new_account("app", expires=far)
     warned = f"The account app ({key.public_key}): expires: 3000-01-01T00:00:00Z is more than 292 years from now"
-    result = site.run("resolver", **one.task(jwts=[jwt]))
-    assert warned in str(result["warnings"])
+    late, jwt_of_late = one.realm.new_account("late", not_before=far)
+    warned_of_late = (
+        f"The account late ({late.public_key}): not_before: 3000-01-01T00:00:00Z is more than 292 years from now"
+    )
+    result = site.run("resolver", **one.task(jwts=[jwt, jwt_of_late]))
+    assert str(result["warnings"]).count(warned) == 1
+    assert str(result["warnings"]).count(warned_of_late) == 1
     lets_in(one.nodes[0].url, one.realm.creds(key))  # makes the server load the account, which then expires at once
-    again = site.keep("resolver", **one.task(jwts=[jwt]))
+    again = site.keep("resolver", **one.task(jwts=[jwt, jwt_of_late]))
     assert warned in str(again["warnings"])
+    assert warned_of_late in str(again["warnings"])
 
 
 # ---- JWTs that must not be pushed

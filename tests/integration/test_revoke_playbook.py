@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.fleets import lets_in
@@ -21,10 +20,6 @@ from support.inventories import (
     key_of_user,
     revoke,
 )
-from support.plays import run_playbook
-
-if TYPE_CHECKING:
-    from support.plays import Play
 
 pytestmark = [pytest.mark.playbook, pytest.mark.server]
 
@@ -99,12 +94,3 @@ def test_server_that_is_down_is_named_and_the_others_are_seen_to(cluster: Cluste
         time.sleep(0.2)
     output, report = revoke(cluster, revoke_user="APP/thief")
     assert changed_tasks(output) == [], report
-
-
-def test_run_that_matches_no_server_fails(play: Play) -> None:
-    inventory = play.folder / "inventory.yml"
-    inventory.write_text("all: {hosts: {n1: {ansible_connection: local}}}")
-    how: dict[str, Any] = {"inventory": inventory, "environment": play.environment()}
-    status, output = run_playbook("natsops.security.revoke", variables={"revoke_user": "APP/thief"}, **how)
-    assert status != 0
-    assert "No host of the inventory matches nats, so nothing was revoked." in output

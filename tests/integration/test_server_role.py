@@ -24,6 +24,24 @@ MATERIAL = {"jwt": "eyJ", "system_account": "A" * 56, "resolver_preload": {}}
 REFUSED = {
     "none": ({"server_operator": {}}, "it has no operator's jwt, and 0 operators are among the facts"),
     "type": ({"server_resolver": {"type": "dir"}}, "must be one of: full, cache, memory, url, got: dir"),
+    "int": (
+        {"server_monitoring": 8222},
+        "argument 'server_monitoring' is of type int and we were unable to convert to dict",
+    ),
+    "texts": (
+        {"server_cluster": ["n1"]},
+        "argument 'server_cluster' is of type list and we were unable to convert to dict",
+    ),
+    "port": (
+        {"server_monitoring": {"port": "x"}},
+        "found in 'server_monitoring'. and we were unable to convert to int",
+    ),
+    "member": (
+        {"server_monitoring": {"prt": 1}},
+        "module: server_monitoring.prt. Supported parameters include: base_path",
+    ),
+    "name": ({"server_cluster": {"port": 6222}}, "missing required arguments: name found in server_cluster"),
+    "authorization": ({"server_cluster": {"name": "c", "authorization": "x"}}, "server_cluster.authorization"),
     "ttl": ({"server_resolver": {"type": "full", "ttl": "1h"}}, "server_resolver: the type full does not support ttl"),
     "system": ({"server_operator": {"jwt": "eyJ"}}, "needs a system account, and the operator has none"),
     "pinned": ({"server_pinned_accounts": ["APP"]}, "server_pinned_accounts[0]: not the public key of an account: APP"),

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from checkout import ROOT
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("nats_*.py"))
@@ -42,3 +43,20 @@ def options_of(name: str) -> dict[str, Any]:
     arguments = declared(name)
     common = FILE_COMMON_ARGUMENTS if arguments.get("add_file_common_args") else {}
     return {**common, **arguments["argument_spec"]}
+
+
+def refusals(spec: dict[str, Any], given: dict[str, Any], **rules: Any) -> list[str]:
+    """Return why Ansible refuses values of an argument spec, which is not changed. `rules` are those between options.
+
+    Since ansible-core 2.22, a value of an option with `no_log` is masked in everything that the process prints or returns from then on, including the results
+    of later tests. Whether a value is refused does not depend on `no_log`.
+    """
+    return list(ArgumentSpecValidator(_without_no_log(spec), **rules).validate(copy.deepcopy(given)).error_messages)
+
+
+def _without_no_log(spec: dict[str, Any]) -> dict[str, Any]:
+    found = {name: {**option, "no_log": False} for name, option in copy.deepcopy(spec).items()}
+    for option in found.values():
+        if option.get("options"):
+            option["options"] = _without_no_log(option["options"])
+    return found

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.task import Task
 from checkout import ROOT
 from jsonschema import Draft202012Validator
-from support.declarations import MODULES, declared, options_of
+from support.declarations import MODULES, declared, options_of, refusals
 from support.guides import FOLDER, IN_ORDER, blocks
 
 PREFIX = "natsops.security."
@@ -65,7 +64,7 @@ def problems(task: dict[str, Any]) -> list[str]:
     if is_template(given):
         return []
     rules = {rule: declared(name).get(rule) for rule in RULES}
-    found = list(ArgumentSpecValidator(spec, **rules).validate(given).error_messages)
+    found = refusals(spec, given, **rules)
     found += [error.message for error in VARIABLES.iter_errors({"operator_definition": given.get("definition")})]
     return found
 

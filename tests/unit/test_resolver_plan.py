@@ -75,7 +75,7 @@ def _push(wanted: str, held: dict[str, str]) -> plan.Push:
 def test_wanted_token_is_read_without_verifying_and_verified_on_demand() -> None:
     jwt = _jwt(expires=NOW + 5)
     wanted = _wanted(jwt + "\n")
-    assert dataclasses.astuple(wanted) == (jwt, "jwts[0]", KEY, "app", OPERATOR.public_key, NOW, NOW + 5)
+    assert dataclasses.astuple(wanted) == (jwt, "jwts[0]", KEY, "app", OPERATOR.public_key, NOW, NOW + 5, 0)
     assert plan.claims_of(wanted).subject == KEY
     assert plan.signature_problems([wanted]) == []
 

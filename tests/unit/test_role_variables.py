@@ -36,6 +36,18 @@ def of_role(role: str, module: str) -> dict[str, str]:
         ("operator.name: a name is required.", "operator.name: a name is required."),
         ("sources: unknown", "sources: unknown"),
         (
+            "Unsupported parameters for (natsops.security.nats_store) module: signers.kye, rotations.x. Supported parameters include: type.",
+            "Unsupported parameters for (natsops.security.nats_store) module: operator_signers.kye, operator_rotations.x. Supported parameters include: type.",
+        ),
+        (
+            "missing required arguments: type found in signers",
+            "missing required arguments: type found in operator_signers",
+        ),
+        (
+            "argument 'x' is of type str found in 'signers'. and we were unable to convert to int",
+            "argument 'x' is of type str found in 'operator_signers'. and we were unable to convert to int",
+        ),
+        (
             "one of the following is required: definition, src, _vault",
             "one of the following is required: operator_definition, operator_src",
         ),

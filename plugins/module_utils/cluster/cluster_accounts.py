@@ -100,7 +100,7 @@ async def bring_in_line(connection: Connection, task: Task) -> Outcome:
     plan.refuse_all(plan.operator_problems(cluster, task.operator))
     now = int(time.time())
     plan.refuse_all([*plan.expiry_problems(task.wanted, now), *plan.issuer_problems(task.wanted, cluster)])
-    outcome.add_warnings(plan.far_expiry_warnings(task.wanted, now))
+    outcome.add_warnings(plan.far_time_warnings(task.wanted, now))
     pushes = await _plan_pushes(connection, task, outcome, now)
     outcome.add_warnings(plan.not_enforced(task.wanted, task.users(), cluster))
     if task.state != "present" or task.report_extra:
@@ -168,7 +168,7 @@ async def _plan_pushes(connection: Connection, task: Task, outcome: Outcome, now
             problems.append(str(error))
             continue
         problems += plan.claim_problems(one.title, push.claims, operators, now)
-        outcome.add_warnings(plan.claim_warnings(one.title, push.claims, operators, now))
+        outcome.add_warnings(plan.claim_warnings(one.title, push.claims, operators))
         if len(one.token) > connection.max_payload:
             problems.append(
                 f"The JWT of the {one.title} has {len(one.token)} bytes; the servers accept messages of up to {connection.max_payload} (max_payload)."

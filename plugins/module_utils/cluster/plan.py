@@ -47,6 +47,7 @@ class Wanted:
     issuer: str
     issued_at: int
     expires: int
+    not_before: int
 
     @property
     def title(self) -> str:
@@ -83,17 +84,17 @@ def _read_wanted(token: str, where: str) -> Wanted:
         nats = payload.get("nats")
         if payload.keys() <= _MEMBERS and isinstance(nats, dict) and nats.get("type") == "account":
             subject, name, issuer = payload.get("sub"), payload.get("name", ""), payload.get("iss")
-            issued_at, expires = payload.get("iat", ""), payload.get("exp", 0)
-            texts = all(isinstance(value, str) for value in (subject, name, issuer))
-            times = all(isinstance(value, int) and not isinstance(value, bool) for value in (issued_at, expires))
-            if texts and times:
-                return Wanted(token, where, str(subject), str(name), str(issuer), int(issued_at), int(expires))
+            times = [payload.get("iat", ""), payload.get("exp", 0), payload.get("nbf", 0)]
+            are_texts = all(isinstance(value, str) for value in (subject, name, issuer))
+            if are_texts and all(isinstance(value, int) and not isinstance(value, bool) for value in times):
+                return Wanted(token, where, str(subject), str(name), str(issuer), *map(int, times))
         claims = codec.decode(token)
     except NatsSecurityError as error:
         raise NatsSecurityError(f"{where}: {error}") from None
     if claims.kind != "account":
         raise NatsSecurityError(f"{where}: this is a JWT of {claims.kind} claims, expected one of an account.")
-    return Wanted(token, where, claims.subject, claims.name, claims.issuer, claims.issued_at, claims.expires)
+    times = [claims.issued_at, claims.expires, claims.not_before]
+    return Wanted(token, where, claims.subject, claims.name, claims.issuer, *times)
 
 
 def claims_of(wanted: Wanted) -> Claims:
@@ -167,10 +168,14 @@ def expiry_problems(wanted: Iterable[Wanted], now: int) -> list[str]:
     return problems
 
 
-def far_expiry_warnings(wanted: Iterable[Wanted], now: int) -> list[str]:
-    """Messages about tokens that end so late that servers treat them as expired. Servers store them nevertheless, so this concerns those that are held, too."""
-    found = ((one, far_time_problem(one.expires, now)) for one in wanted)
-    return [f"The {one.title}: expires: {problem}" for one, problem in found if problem]
+def far_time_warnings(wanted: Iterable[Wanted], now: int) -> list[str]:
+    """Messages about tokens that begin or end so late that servers treat the time as past. Servers store them nevertheless, so this concerns those that are
+    held, too."""
+    times = (
+        (one, name, time) for one in wanted for name, time in (("expires", one.expires), ("not_before", one.not_before))
+    )
+    found = ((one, name, far_time_problem(time, now)) for one, name, time in times)
+    return [f"The {one.title}: {name}: {problem}" for one, name, problem in found if problem]
 
 
 def issuer_problems(wanted: Iterable[Wanted], cluster: Cluster) -> list[str]:
@@ -186,10 +191,10 @@ def claim_problems(title: str, claims: Claims, operators: Iterable[Claims], now:
     return [f"The {title}: {issue}" for issue in issues if issue.blocking and not issue.time_check]
 
 
-def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims], now: int) -> list[str]:
+def claim_warnings(title: str, claims: Claims, operators: Iterable[Claims]) -> list[str]:
     """Messages about claims of an account that do not work on servers of these operators, or that servers refuse although they store the token."""
     issues = [issue for issue in _operator_issues(claims, operators) if not issue.blocking]
-    issues += [issue for issue in server_issues(claims, now) if issue.blocking]
+    issues += [issue for issue in server_issues(claims) if issue.blocking]
     return [f"The {title}: {issue}" for issue in issues]
 
 

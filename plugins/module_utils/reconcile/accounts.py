@@ -15,6 +15,7 @@ from ..claims.comparison import describe
 from ..claims.options import Problem
 from ..decision.issue import Policy
 from ..rules.issues import key_problem
+from ..rules.trust import signing_keys_of
 from ..token import decorated
 from . import verdicts, wanted_claims
 from .activations import Exporter, plan_activations
@@ -261,7 +262,7 @@ def _extra(name: str, account: Claims, users: Mapping[str, Claims]) -> list[Enti
 
 
 def _account_that_goes(given: Given, name: str, claims: Claims, reason: str) -> Findings:
-    keys = [claims.subject, *(key.key for key in claims.body.signing_keys)]
+    keys = [claims.subject, *signing_keys_of(claims)]
     findings = Findings(
         [Entity("account", name, "", REMOVED, (reason,), claims.subject, claims.expires)],
         [Removal(name, "", keys, True)],

@@ -9,6 +9,7 @@ from typing import Mapping, NamedTuple, Sequence
 from ..claims import Account, Claims, Operator, ScopeTemplate, SigningKey
 from ..keys.keyring import Keyring
 from ..keys.new import NewKey
+from ..rules.trust import signers_of_accounts
 from .wanted import WantedAccount
 
 
@@ -44,15 +45,15 @@ def account_issuers(
         return Issuers([own])
     body: Operator = operator.body
     strict = body.strict_signing_key_usage
+    signers = signers_of_accounts(operator.subject, body.signing_keys, strict)
     if wanted.role:
-        known = [*body.signing_keys, *([] if strict else [operator.subject])]
-        key = roles.get(wanted.role) or (wanted.role if wanted.role in known else "")
+        key = roles.get(wanted.role) or (wanted.role if wanted.role in signers else "")
         if not key:
             names = ", ".join(sorted(roles)) or "none"
             problem = f"the operator has no signing key with the role {wanted.role}; available: {names}."
             return Issuers([], problem=problem, path="signing_key_role")
         return Issuers([key], whose=f"the role {wanted.role} of the operator {operator.name or operator.subject}")
-    allowed = [*body.signing_keys, *([] if strict else [operator.subject]), *([own] if self_signed else [])]
+    allowed = list(dict.fromkeys([*signers, *([own] if self_signed else [])]))
     if not allowed:
         return Issuers(
             [],
@@ -60,7 +61,7 @@ def account_issuers(
             path="",
         )
     whose = f"the operator {operator.name or operator.subject}"
-    return Issuers(list(dict.fromkeys(allowed)), strict=operator.subject if strict else "", whose=whose)
+    return Issuers(allowed, strict=operator.subject if strict else "", whose=whose)
 
 
 def account_roles(account: Claims, recorded: Mapping[str, str]) -> dict[str, str]:

@@ -59,6 +59,13 @@ class ActivationStep(NamedTuple):
     issuer: str
 
 
+class Usual(NamedTuple):
+    """Which files of a user have no other text than this collection writes, so that they need not be read again before they are replaced."""
+
+    token: bool = False
+    creds: bool = False
+
+
 class UserStep(NamedTuple):
     """A user whose files are written. `claims` are those of a new token, None if the existing token is kept."""
 
@@ -72,10 +79,8 @@ class UserStep(NamedTuple):
     has_creds: bool
     #: Whether the existing creds file, which has a previous key of the user, is archived.
     archives_creds: bool = False
-    #: Whether the existing creds file is exactly that of `token` and of the seed in the keystore, as this collection writes it.
-    has_usual_creds: bool = False
-    #: Whether the existing JWT file is exactly `token`.
-    has_usual_token: bool = False
+    #: The existing files that are exactly as this collection writes them, for `token` and for the seed in the keystore.
+    is_usual: Usual = Usual()
 
 
 class Removal(NamedTuple):

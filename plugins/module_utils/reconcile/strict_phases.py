@@ -14,6 +14,7 @@ from typing import Callable, Iterator, Mapping
 
 from ..claims.options import Problem
 from ..keys.new import NewKey
+from ..rules.trust import signing_keys_of
 from .names import Names
 from .place import Found, Place
 from .plan import Plan
@@ -58,7 +59,7 @@ def new_users(account: WantedAccount, named: Mapping[str, str]) -> Iterator[Prob
 
 def _keys_of(found: Found | None) -> list[str]:
     """The signing keys in the JWT of the operator or of an account."""
-    return [getattr(key, "key", key) for key in found.claims.body.signing_keys] if found is not None else []
+    return signing_keys_of(found.claims) if found is not None else []
 
 
 def _with_keys_only(wanted: Wanted) -> Wanted:

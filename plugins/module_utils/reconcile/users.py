@@ -21,7 +21,7 @@ from .given import Findings, Given, token_file_reasons
 from .issuers import Issuers, Signing, account_roles, at_hand, choose, no_seed, scope_to_come, user_issuers
 from .members import Members, user_key
 from .place import CREDS_SURROUNDED, SURROUNDED
-from .plan import CHANGED, CREATED, Entity, UserStep
+from .plan import CHANGED, CREATED, Entity, UserStep, Usual
 from .rotation import TurnedUser
 from .trust import NOTHING, Said, UserFile, peek, user_fault
 from .verdicts import Verdict
@@ -168,8 +168,9 @@ class _Common:
             new = claims if reasons else None
             writes = bool(reasons) or token != text
             has_creds = user.name in self.files.creds and not creds.is_old
-            files = (writes, creds.writes, has_creds, creds.is_old, creds.is_usual, token is not None and token == text)
-            self.steps.append(UserStep(user.name, subject, issuer, new, token, *files))
+            files = (writes, creds.writes, has_creds, creds.is_old)
+            usual = Usual(token=token is not None and token == text, creds=creds.is_usual)
+            self.steps.append(UserStep(user.name, subject, issuer, new, token, *files, usual))
         action = CREATED if token is None else CHANGED
         shown = (*file_reasons, *creds.reasons) if token is None else (*reasons, *file_reasons, *creds.reasons)
         expires = 0 if reasons else claims.expires

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 _SHOWN = 4
 
 
+def signers_of_accounts(operator: str, signing_keys: Iterable[str], strict: bool) -> list[str]:
+    """The public keys that may sign accounts of an operator, each once: its signing keys, then its own key unless it is strict."""
+    return list(dict.fromkeys([*signing_keys, *([] if strict else [operator])]))
+
+
 def allowed_issuers_of_operator(operator: Claims) -> set[str]:
-    """The public keys that may sign accounts of an operator: its signing keys, and its own key unless it is strict."""
+    """The public keys that may sign accounts of an operator, from its claims."""
     body: Operator = operator.body
-    keys = set(body.signing_keys)
-    return keys if body.strict_signing_key_usage else keys | {operator.subject}
+    return set(signers_of_accounts(operator.subject, body.signing_keys, body.strict_signing_key_usage))
 
 
 def did_sign(parent: Claims, child: Claims) -> bool:
@@ -54,9 +58,14 @@ def signing_key(account: Account, key: str) -> SigningKey | None:
     return next((entry for entry in account.signing_keys if entry.key == key), None)
 
 
+def signing_keys_of(claims: Claims) -> list[str]:
+    """The public keys of the signing keys of an operator or account, in the order of the claims, scoped or not; none of other claims."""
+    return [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
+
+
 def keys_of(parent: Claims) -> frozenset[str]:
     """The public keys that sign, or may have signed earlier, for an operator or account: its identity key and its signing keys, strict or not."""
-    return frozenset([parent.subject, *(getattr(key, "key", key) for key in parent.body.signing_keys)])
+    return frozenset([parent.subject, *signing_keys_of(parent)])
 
 
 def foreign(subject: str, issuer: str, parent: str, keys: Iterable[str]) -> str:

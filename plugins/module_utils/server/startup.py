@@ -19,6 +19,7 @@ from ..base.errors import NatsSecurityError
 from ..keys import nkey
 from ..rules.operators import version_problem
 from ..rules.subjects import is_subset, is_valid_subject
+from ..rules.trust import signers_of_accounts
 from ..token import codec
 from . import settings
 from .reading import Document, Path, Unknown
@@ -192,7 +193,7 @@ class Operator:
     @property
     def trusted(self) -> frozenset[str]:
         """The keys that may sign accounts."""
-        return frozenset(self.signing_keys if self.strict else (*self.signing_keys, self.public_key))
+        return frozenset(signers_of_accounts(self.public_key, self.signing_keys, self.strict))
 
 
 @dataclasses.dataclass(frozen=True)

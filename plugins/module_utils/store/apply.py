@@ -524,7 +524,7 @@ class _Work:
         path = self.layout.user_jwt(account, user.name)
         text = user.token
         # A file that is replaced is compared with its text then.
-        if text is not None and not (user.has_usual_token and user.writes_token):
+        if text is not None and not (user.is_usual.token and user.writes_token):
             text = _text_of(path)
             if text is not None and decorated.token_in(text) != user.token:
                 raise Overtaken(path, "something else changed it at the same time")
@@ -535,7 +535,7 @@ class _Work:
         subject = key_of(user.subject, self.made)
         if user.writes_creds and self.ring.has(subject):
             path, old = self.layout.creds(account, user.name), None
-            if user.has_usual_creds and user.token is not None:
+            if user.is_usual.creds and user.token is not None:
                 seed = self.ring.seed_text(subject)
                 old = decorated.creds_text(user.token, seed)
             else:

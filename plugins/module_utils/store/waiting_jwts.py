@@ -19,6 +19,7 @@ from ..decision.unsigned import MAX_BYTES, Request, Requests, read_requests, wri
 from ..disk.batch import Write, append, make_folders, write_all
 from ..disk.files import read_content, read_text
 from ..reconcile.plan import CHANGED, KEPT, Entity, Plan
+from ..rules.trust import signing_keys_of
 from ..token import codec, decorated
 from .layout import Layout
 from .reading import Store
@@ -96,8 +97,7 @@ def removed_by(waiting: Waiting, files: Mapping[str, str]) -> list[dict[str, Any
 
 
 def _signing_keys(claims: Claims) -> list[str]:
-    keys = [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
-    return [*keys, claims.subject] if claims.kind == "operator" else keys
+    return [*signing_keys_of(claims), *([claims.subject] if claims.kind == "operator" else [])]
 
 
 def put_in_files(waiting: Waiting, layout: Layout, files: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from ..cluster import system_connection
 from ..cluster.cluster_accounts import READING
 from ..cluster.pulling import Pulled, pull
 from ..keys.keyring import Keyring
+from ..rules.trust import keys_of
 from ..store.layout import Layout
 from . import cluster_options
 from .backup import expected_operator
@@ -61,7 +62,11 @@ def rebuild_task(module: CarefulModule) -> dict[str, Any]:
             "after": dict.fromkeys(written, "as it was found"),
         },
     }
-    _warn(module, result, expected is not None or any(key in held.seeds for key in _operator_keys(held)))
+    _warn(
+        module,
+        result,
+        expected is not None or (held.operator is not None and bool(keys_of(held.operator) & held.seeds.keys())),
+    )
     return result
 
 
@@ -131,11 +136,6 @@ def _with_record(where: Layout, store: Rebuilt, held: Held) -> Contents:
         if text_of(place_of(where, path)) is not None:
             del found[path]
     return Contents(store.contents.name, found)
-
-
-def _operator_keys(held: Held) -> list[str]:
-    operator = held.operator
-    return [operator.subject, *operator.body.signing_keys] if operator is not None else []
 
 
 def _report(where: Layout, store: Rebuilt, held: Held, found: Rebuild) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..reconcile.plan import Plan, Step
 from ..reconcile.signing import claims_of_step, sign_step, with_keys
 from ..reconcile.wanted import ENVELOPE, EXISTING, POLICY, How, Wanted, WantedAccount, WantedKey
 from ..rules import token_issues
-from ..rules.trust import foreign, keys_of
+from ..rules.trust import foreign, keys_of, signing_keys_of
 from ..token import codec, decorated
 from .task import CarefulModule, now
 from .tokens import (
@@ -214,8 +214,7 @@ def ours(
             f"{source.option}: {kept}{fault}. If that is an earlier key of yours, {way_out} or set force=true: then a JWT is issued "
             "that takes over nothing from this one, no revocation and no signing key."
         )
-    lost = [getattr(key, "key", key) for key in getattr(claims.body, "signing_keys", ())]
-    lost += getattr(claims.body, "revocations", ())
+    lost = [*signing_keys_of(claims), *getattr(claims.body, "revocations", ())]
     if lost:
         where = f" in {source.path}" if source.path is not None else ""
         module.warn(
