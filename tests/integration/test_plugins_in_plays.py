@@ -155,6 +155,45 @@ def test_examples_of_filters_for_documents_run(site: Site, play: Play) -> None:
     assert (play.folder / "acme.yml").read_text().count("Taken from the store ACME.") == 1
 
 
+#: The filters of roles, in the order of their steps.
+OF_ROLES = [
+    *(f"nats_credentials_{step}" for step in ("order", "items", "due", "facts", "notified", "problems")),
+    *("nats_renewal_summary", "nats_rotation", "nats_rotation_report", "nats_rotation_left", "nats_rotation_receivers"),
+]
+
+
+def test_examples_of_filters_for_roles_run(site: Site, play: Play) -> None:
+    accounts = [{"name": "APP", "signing_keys": ["main"], "users": [{"name": "guest"}]}, {"name": "BILLING"}]
+    document = {"operator": {"name": "ACME", "signing_keys": ["main"]}, "accounts": accounts}
+    (site.folder / "acme.yml").write_text(yaml.safe_dump(document))
+    (site.folder / "orders").mkdir()
+    place = {"stores_dir": site / "stores", "keys_dir": site / "keys"}
+    tasks = [task for name in OF_ROLES for task in examples_of(name)]
+    here = {"/srv/": f"{site.folder}/", "/etc/orders": f"{site.folder}/orders", "localhost:4222": "127.0.0.1:1"}
+    text = yaml.safe_dump(tasks)
+    for found, replaced in here.items():
+        assert found in text
+        text = text.replace(found, replaced)
+    create = {"name": "Create the store", "natsops.security.nats_store": {"definition": document}}
+    modules = {f"natsops.security.{name}": place for name in ("nats_store", "nats_store_info")}
+    played = play([{"block": [create, *yaml.safe_load(text)], "module_defaults": modules}])
+    assert played.returncode == 0, played.output
+    shown = {task["name"]: played.tasks[task["name"]].get("msg") for task in tasks}
+    assert (site.folder / "orders/orders.creds").read_text().startswith("-----BEGIN NATS USER JWT-----")
+    assert shown["Show which handlers of app1 have to run"] == ["restart orders"]
+    assert "cannot connect: nats://127.0.0.1:1: Connection refused." in shown["Show why users cannot connect"][0]
+    assert shown["Show what was renewed, and what expires within a week"]["ok"]
+    assert shown["Show what is left in each phase, without the servers and their connections"]["phase"] == "resign"
+    assert shown["Show which hosts get new creds"] == ["app1"]
+
+
+def test_examples_of_every_filter_run() -> None:
+    # test_server_config.py runs those of nats_server_config.
+    run = {*OF_ROLES, *DESCRIBED["filter"], "nats_reasons", "nats_document", "nats_access", "nats_server_config"}
+    documented = {path.stem for path in (ROOT / "plugins/filter").glob("*.yml")}
+    assert run == documented | {"nats_access"}  # that has its documentation in the plugin
+
+
 def examples_of(name: str) -> list[dict[str, Any]]:
     """The tasks in the EXAMPLES of a filter."""
     found: list[dict[str, Any]] = yaml.safe_load(
