@@ -16,6 +16,7 @@ from clients import CLOSED, LET_IN, Client, ClosedError
 from support.callouts import Callout
 
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
+from ansible_collections.natsops.security.plugins.module_utils.token import codec
 
 if TYPE_CHECKING:
     from conftest import Store
@@ -96,6 +97,15 @@ def test_user_has_the_account_and_the_permissions_that_the_service_gives_it(
 def test_users_of_the_service_itself_are_not_asked_about(service: Service, answer: Callable[..., str]) -> None:
     assert answer(f"{service.account}/service") == LET_IN
     assert service.callout.asked == []
+
+
+def test_service_is_not_asked_about_a_revoked_user(service: Service, answer: Callable[..., str], store: Store) -> None:
+    (revoked_at,) = store.claims(service.account).body.revocations.values()
+    claims = codec.decode(store.login(f"{service.account}/revoked").jwt)
+    for issued_at, expected in ((revoked_at, REFUSED), (revoked_at + 1, LET_IN)):
+        token = codec.encode(claims, store.signing_key(service.account), issued_at)
+        assert answer(dataclasses.replace(_login(service, "STRANGER", "right"), jwt=token)) == expected
+    assert [asked.connect_options.jwt for asked in service.callout.asked] == [token]
 
 
 def test_nobody_is_let_in_where_no_service_answers(
