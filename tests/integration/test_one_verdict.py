@@ -76,6 +76,29 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
             {"account": "OTHER", "subject": "b", "type": "service", "local_subject": "x"},
         ]
     },
+    "export with a tab": {"exports": [{"subject": "a\tb", "type": "service"}]},
+    "latency of several responses": {
+        "exports": [
+            {"subject": "a", "type": "service", "response_type": "Stream", "latency": {"sampling": 10, "results": "l"}}
+        ]
+    },
+    "latency to another export": {
+        "exports": [
+            {"subject": "a", "type": "service"},
+            {"subject": "b", "type": "service", "latency": {"sampling": 10, "results": "a"}},
+        ]
+    },
+    "import under an empty token": {
+        "imports": [{"account": "OTHER", "subject": "a", "type": "service", "local_subject": "b..c"}]
+    },
+    "import under a function that is none": {
+        "imports": [{"account": "OTHER", "subject": "a.*", "type": "service", "local_subject": "b.{{nothing(1)}}"}]
+    },
+    "import twice": {
+        "imports": [
+            {"account": "OTHER", "subject": "a", "type": "stream", "local_subject": name} for name in ("b", "c")
+        ]
+    },
     "more exports than the limit": {
         "limits": {"exports": 1},
         "exports": [{"subject": "a", "type": "stream"}, {"subject": "b", "type": "stream"}],
@@ -102,6 +125,7 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "mapping to a wildcard that is not there": {"mappings": {"a.*": [{"subject": "b.$2"}]}},
     "mapping to a function that is none": {"mappings": {"a.*": [{"subject": "b.{{nothing(1)}}"}]}},
     "mappings as texts": {"mappings": {"a": "b"}},
+    "mapping twice to one subject": {"mappings": {"a": [{"subject": "b", "weight": 1}, {"subject": "b", "weight": 2}]}},
     "default permissions of two words": {"default_permissions": {"publish": {"allow": ["two words"]}}},
     "default permissions with a queue group of three words": {
         "default_permissions": {"subscribe": {"allow": ["a b c"]}}
@@ -135,6 +159,16 @@ SIGNING_KEYS: dict[str, dict[str, Any]] = {
         "signing_keys": [scope(times=[{"start": "25:00:00", "end": "26:00:00"}])]
     },
     "scope with a connection type that is none": {"signing_keys": [scope(allowed_connection_types=["PIGEON"])]},
+    "scope of bearer users where they are forbidden": {
+        "limits": {"disallow_bearer": True},
+        "signing_keys": [scope(bearer_token=True)],
+    },
+    "scope with an empty token": {"signing_keys": [scope(permissions={"publish": {"deny": ["a..b"]}})]},
+    "scope with an empty token beside a function": {
+        "signing_keys": [scope(permissions={"publish": {"allow": ["a..{{name()}}"]}})]
+    },
+    "scope with a limit below unlimited": {"signing_keys": [scope(limits={"payload": "-5"})]},
+    "scope with a network of too many bits": {"signing_keys": [scope(source_networks=["::/129"])]},
     "scope without subscriptions": {"signing_keys": [scope(limits={"subscriptions": 0})]},
     "scope with limits that are none": {"signing_keys": [scope(limits={"payload": "big"})]},
 }
@@ -178,6 +212,9 @@ USERS: dict[str, dict[str, Any]] = {
     "network that is none": {"source_networks": ["10.0.0.0/33"]},
     "time of day that is none": {"times": [{"start": "25:00:00", "end": "26:00:00"}]},
     "place that is none": {"times": [{"start": "08:00:00", "end": "18:00:00"}], "times_location": "Nowhere/None"},
+    "end before 1970": {"expires_at": "1960-01-01T00:00:00Z"},
+    "start in a far century": {"not_before": "2999-12-31T00:00:00Z"},
+    "end that is over": {"expires_at": "2020-01-01T00:00:00Z"},
     "connection type that is none": {"allowed_connection_types": ["CARRIER_PIGEON"]},
     "no subscriptions": {"limits": {"subscriptions": 0}},
     "MQTT without bearer": {"allowed_connection_types": ["MQTT"]},
