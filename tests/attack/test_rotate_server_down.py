@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,17 @@ def run_without(world: Rotating, task: str, **variables: Any) -> None:
     world.cluster.stop(DOWN)
     assert status != 0
     assert f"expected_servers: {DOWN} did not answer; n1, n3 did." in " ".join(output.split()), output[-3000:]
+
+
+def run_beside_hanging(world: Rotating, task: str, **variables: Any) -> None:
+    """Check that a run fails and names the server that hangs from the task with this name on: it accepts connections, and does not answer. It goes on after."""
+    server = world.cluster.processes[DOWN]
+    try:
+        status, output = world.attempt(killing(world.cluster.folder, task, server.pid, signal.SIGSTOP), **variables)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert status != 0, f"there is no task {task}"
+    assert f"{DOWN} did not answer" in " ".join(output.split()), output[-3000:]
 
 
 def lets_in_with(world: Rotating, creds: str) -> list[str]:
@@ -109,6 +121,21 @@ def test_server_goes_down_while_the_key_of_an_account_is_rotated(cluster: Cluste
     assert asked.is_retired(world, old)
     assert len(world.held(asked.account(world).subject)) == 1
     assert lets_in_with(world, asked.creds(world).read_text()) == [*NAMES]
+    assert lets_in_with(world, creds) == []
+
+
+def test_server_hangs_while_the_key_of_an_account_is_rotated(cluster: Cluster) -> None:
+    world = Rotating(cluster)
+    old, creds = world.user.issuer, world.creds.read_text()
+    given = {"operator_definition": account_of_users(), "rotate_slot": "APP/main", "rotate_key": old}
+    for task in ("Push the account to the servers", "Look who is connected by the old key", "Retire the old key"):
+        run_beside_hanging(world, task, **given, rotate_drain_timeout=1)
+        is_retired = old not in [one.key for one in world.account.body.signing_keys]
+        assert is_retired is (task == "Retire the old key"), task
+        assert lets_in_with(world, world.creds.read_text()) == [*NAMES], task
+    world.run(**given)
+    assert len(world.held(world.account.subject)) == 1
+    assert lets_in_with(world, world.creds.read_text()) == [*NAMES]
     assert lets_in_with(world, creds) == []
 
 

@@ -35,8 +35,8 @@ class CallbackModule(CallbackBase):
         self.named[task.name] = self.named.get(task.name, 0) + 1
         if os.environ["KILL_BEFORE_TASK"] in (str(self.tasks), task.name, f"{task.name}:{self.named[task.name]}"):
             process = int(os.environ["KILL_PROCESS"]) or os.getpid()
-            os.kill(process, 9)
-            while open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0] != "Z":
+            os.kill(process, int(os.environ["KILL_SIGNAL"]))
+            while open(f"/proc/{process}/stat").read().rpartition(")")[2].split()[0] not in "ZT":
                 time.sleep(0.01)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
@@ -51,9 +51,10 @@ class CallbackModule(CallbackBase):
 """
 
 
-def killing(folder: pathlib.Path, before: int | str, process: int = 0) -> dict[str, str]:
+def killing(folder: pathlib.Path, before: int | str, process: int = 0, number: int = signal.SIGKILL) -> dict[str, str]:
     """Return the environment of a run that is killed before the given task, by its number from 1 or its name, or `NAME:2` for the second task with this name.
-    With 0 it runs to its end; `tasks_of` returns its task count. If a process is given, this child of the test is killed instead."""
+    With 0 it runs to its end; `tasks_of` returns its task count. If a process is given, this child of the test gets the signal instead: it ends, or with
+    SIGSTOP it hangs."""
     callbacks = folder / "callbacks"
     callbacks.mkdir(exist_ok=True)
     (callbacks / "killer.py").write_text(_CALLBACK)
@@ -62,6 +63,7 @@ def killing(folder: pathlib.Path, before: int | str, process: int = 0) -> dict[s
         "ANSIBLE_CALLBACKS_ENABLED": "killer",
         "KILL_BEFORE_TASK": str(before),
         "KILL_PROCESS": str(process),
+        "KILL_SIGNAL": str(int(number)),
         "TASKS_FILE": str(folder / "tasks"),
     }
 
