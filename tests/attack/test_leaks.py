@@ -214,7 +214,7 @@ def test_secret_in_any_option_is_neither_shown_nor_logged(
     leaks = Leaks(pair.seed, pair.private_key, token, secrets["mistyped"])
     encoded = Leaks(secrets["base64 of creds"])
     base = good_options(acme).get(name, {})
-    context = {"_ansible_diff": True, "_ansible_remote_tmp": str(acme.folder), "_ansible_inject_invocation": True}
+    context = {"_ansible_diff": True, "_ansible_remote_tmp": str(acme.folder)}
     tried = 0
     leaked = []
     turns = itertools.cycle(secrets)
@@ -349,6 +349,15 @@ def test_secrets_in_names_of_files_and_in_files_of_another_kind_are_not_shown(
                     every_core, name, {**options, option: path, "_ansible_check_mode": True, "_ansible_diff": True}
                 )
                 assert not leaks(shown), f"{option} of {name}"
+
+
+def test_mistyped_seed_is_masked_in_a_tag_too(acme: Site) -> None:
+    """Tags are in lower case in claims."""
+    seed = nkey.create("user").seed
+    mistyped = seed[:20] + ("B" if seed[20] == "A" else "A") + seed[21:]
+    shown = str(acme.check("user", **good_options(acme)["nats_user"], tags=[mistyped]))
+    assert not [form for form in (mistyped, mistyped.lower()) if form in shown], shown
+    assert "'tags': ['********']" in shown
 
 
 # ---- what secrets must not do

@@ -420,7 +420,9 @@ def test_malformed_answer_is_named(capfd: pytest.CaptureFixture[str], kind: str,
         realm, {kind: _MALFORMED[malformed]}, accounts={_KEY: realm.account(nkey.from_public_key(_KEY), "old")}
     )
     said = _everything(pretender)
-    assert any(words in said for words in ("cannot be", "error", "refuses", "It is not known")), said
+    # Since Python 3.12, JSON may be nested deeper, so a deep answer can be read, and says nothing about the account.
+    known = ("cannot be", "error", "refuses", "It is not known", *(["does not have it"] if "deep" in malformed else []))
+    assert any(words in said for words in known), said
     assert capfd.readouterr().err == ""
 
 

@@ -91,6 +91,7 @@ class Play:
             ANSIBLE_LOCALHOST_WARNING="false",
             ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
             ANSIBLE_NOCOLOR="true",
+            ANSIBLE_INJECT_INVOCATION="true",  # since ansible-core 2.22, results have it only if it is asked for
             COLUMNS="10000",  # before ansible-core 2.19, warnings are wrapped
             **more,
         )

@@ -22,6 +22,8 @@ from ansible.module_utils import basic
 syslog.syslog = lambda *arguments: print("syslog:", *arguments, file=sys.stderr)
 
 def run(module, arguments):
+    if "inject_invocation" in basic.PASS_VARS:  # since ansible-core 2.22, results have the invocation only if it is asked for
+        arguments["_ansible_inject_invocation"] = True
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
     runpy.run_module("ansible_collections.natsops.security.plugins.modules." + module, run_name="__main__", alter_sys=True)
@@ -95,6 +97,7 @@ class Modules:
             stdout=subprocess.PIPE,
             text=True,
             env=_environment(collections),
+            cwd=collections,  # modules that get relative paths write here
         )
 
     def run(self, module: str, arguments: dict[str, Any], rootless: bool = False) -> tuple[int, str, str]:

@@ -519,7 +519,8 @@ class Connection:
                 await self._renew(patience)
             exchange.stirred.clear()
             await self._send_some(exchange)
-            if not await exchange.is_heard():
+            # Since Python 3.12, nats-py may wait until the time is up before it notices that the connection is lost while data is sent.
+            if not await exchange.is_heard() and not self._lost:
                 return
             if exchange.problem:
                 raise NatsSecurityError(exchange.problem)

@@ -26,9 +26,10 @@ def secrets_shown(text: str) -> list[str]:
 
 
 def secrets_given_in(value: Any) -> set[str]:
-    """The texts to mask in the strings of a JSON value, including names."""
+    """The texts to mask in the strings of a JSON value, including names, each also in lower case, as claims have tags."""
     if isinstance(value, str):
-        return set(questionable_in(value))
+        found = questionable_in(value)
+        return {*found, *(text.lower() for text in found)}
     if not isinstance(value, (dict, list)) or not questionable_in(_as_one_text(value)):
         return set()
     items = value if isinstance(value, list) else [*value, *value.values()]
