@@ -57,10 +57,10 @@ class Realm:
         self.system_jwt = self.account(self.system, "SYS", Account(signing_keys=[signing]))
 
     def account(
-        self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, expires: int = 0
+        self, key: Any, name: str, body: Account | None = None, *, age: int = 100, signer: Any = None, **times: int
     ) -> str:
-        """Return the JWT of an account."""
-        claims = Claims(name=name, subject=key.public_key, body=body or Account(), expires=expires)
+        """Return the JWT of an account. `times` are `expires` and `not_before`."""
+        claims = Claims(name=name, subject=key.public_key, body=body or Account(), **times)
         return codec.encode(claims, signer or self.signing, int(time.time()) - age)
 
     def new_account(self, name: str, body: Account | None = None, **how: Any) -> tuple[Any, str]:
