@@ -14,6 +14,7 @@ import pathlib
 import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -421,7 +422,8 @@ def test_malformed_answer_is_named(capfd: pytest.CaptureFixture[str], kind: str,
     )
     said = _everything(pretender)
     # Since Python 3.12, JSON may be nested deeper, so a deep answer can be read, and says nothing about the account.
-    known = ("cannot be", "error", "refuses", "It is not known", *(["does not have it"] if "deep" in malformed else []))
+    is_read = "deep" in malformed and sys.version_info >= (3, 12)
+    known = ("cannot be", "error", "refuses", "It is not known", *(["does not have it"] if is_read else []))
     assert any(words in said for words in known), said
     assert capfd.readouterr().err == ""
 
