@@ -3,11 +3,11 @@
 """Makes the JSON Schema of the document of `nats_store` and its reference page, from the declarations of claims and the options of the document, and
 the schema of the roles' variables, from their argument specs.
 
-`make schema` writes these files. For each option of the document the schema accepts what the module reads, and nothing else, with these exceptions, which
+`make schema` writes these files. For each option of the document the schema accepts what `nats_store` accepts, and nothing else, with these exceptions, which
 JSON Schema cannot express: dates that do not exist (2027-02-30), durations of several units that add up to more than 292 years or to whole seconds
-(1000ms), the checksums of public keys, and a whole number written as 1.0. The rules of NATS for values that tokens may have nevertheless, such as subjects
-and networks, are not in it, nor are those across options, except which times of an expiry belong together. The schema of the variables knows the names of
-nats-server's settings in lower case only, and does not check the syntax of URLs and ports below -1.
+(1000ms), the checksums of public keys, a whole number written as 1.0, texts of more than 8 KiB in fewer characters, the details of URLs, time zones (which
+depend on the host), and what depends on other options: references to accounts, users, roles and wildcards, and rules across options, except which times of
+an expiry belong together. The schema of the variables knows the names of nats-server's settings in lower case only, and does not check ports below -1.
 """
 
 from __future__ import annotations
@@ -162,6 +162,7 @@ def definitions() -> dict[str, Schema]:
             "additionalProperties": _any_of({"const": "now"}, {"$ref": "#/$defs/time"}, {"$ref": "#/$defs/raw number"}),
             "examples": [{"dashboard": "now"}, {"*": "2027-01-31T12:00:00Z"}],
         },
+        **_texts_of_nats(),
         "raw number": _raw_integer(low, high),
         "raw text": _whole(_raw_text()),
         "name": _whole(
@@ -187,6 +188,9 @@ def _percentage() -> tuple[Schema, Schema]:
 def _value(accepts: tuple[Any, ...]) -> Schema:
     """The schema of values of a kind."""
     word, *given = accepts
+    if word == "texts" and given:
+        one = {"$ref": f"#/$defs/{given[0]}"}
+        return _any_of(one, {"type": "array", "items": one})
     if word == "raw":
         return _any_of(_value(tuple(given)), _raw(*given))
     if word == "integer":
@@ -203,6 +207,85 @@ def _raw(word: str, *given: int) -> Schema:
     if word in ("choice", "time of day"):
         return {"$ref": "#/$defs/raw text"}
     return _raw_integer(*given) if word == "percentage" else {"$ref": "#/$defs/raw number"}
+
+
+# ---- texts that the rules of NATS constrain, as in rules/
+
+
+_BLANK = "\\t\\n\\f\\r "
+_TOKEN = f"[^.{_BLANK}]+"
+#: A token of a subject, other than > before the end.
+_SUBJECT = f"(?:(?!>\\.){_TOKEN}\\.)*{_TOKEN}"
+_LITERAL = f"(?:(?![*>]\\.){_TOKEN}\\.)*(?![*>]$){_TOKEN}"
+_BRACES = "\\{\\{[^}]+\\}\\}"
+_UNTEMPLATED = f"(?![\\s\\S]*{_BRACES})"
+_ACCOUNT, _NAMES_OF_FUNCTIONS, _TAG = map(_without_case, ("account-", "name|subject", "tag"))
+_FUNCTION = f"(?:{_ACCOUNT})?(?:(?:{_NAMES_OF_FUNCTIONS})\\(\\)|{_TAG}\\([^}}]*\\))"
+#: A token with functions of scopes, which may have white space.
+_FILLED = f"(?:\\{{\\{{\\s*(?:{_FUNCTION})\\s*\\}}\\}}|(?!{_BRACES})[^.{_BLANK}])+"
+#: A subject with at least one of them. A list with functions takes no queue groups.
+_TEMPLATED = f"(?=[\\s\\S]*{_BRACES})(?:(?!>\\.){_FILLED}\\.)*{_FILLED}"
+#: A function of a destination, such as {{split(1,-)}}, may have white space other than a space.
+_MAPPED = f"(?:\\{{\\{{[^. ]+\\}}\\}}|{_TOKEN})"
+_SCHEME = "[a-zA-Z][a-zA-Z0-9+.-]*:"
+_HOST = "(?:\\[[^\\]]*\\]|[^:/?#@\\[\\]]+)"
+
+
+def _texts_of_nats() -> dict[str, Schema]:
+    """The schemas of texts. They leave what depends on other options and on the host, and the details of URLs, to the module."""
+    types = "|".join(map(_without_case, _core("rules.access").CONNECTION_TYPES))
+    number = f"(?:\\+?{_counted(_core('base.units').INT64_MAX)}|-(?![0-9]{{31}})0+)"
+    spaces = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    token = f"[^.{spaces}]+"
+    subject = f"(?:(?!>\\.){token}\\.)*{token}"
+    queue = f"(?! |[\\s\\S]* $|[^ ]* [^ ]* )[{spaces}]*{subject}(?:[{spaces}]+{subject})?[{spaces}]*"
+    return {
+        "subject": {**_whole(_SUBJECT), "examples": ["orders.new", "orders.*", "orders.>"]},
+        "subject in a scope": {**_whole(_TEMPLATED, _UNTEMPLATED + _SUBJECT), "examples": ["orders.{{name()}}.>"]},
+        "subscription": {**_whole(queue), "examples": ["orders.>", "orders.* workers"]},
+        "subscription in a scope": {
+            **_whole(_TEMPLATED, _UNTEMPLATED + queue),
+            "examples": ["{{tag(team)}}.> workers"],
+        },
+        "exported subject": _whole(f"{_TOKEN}(?:\\.{_TOKEN})*"),
+        "local subject": _whole("(?:[^. ]+(?:\\.[^. ]+)*)?"),
+        "subject to map to": _whole(f"(?:(?![*>]\\.){_MAPPED}\\.)*(?!\\*$){_MAPPED}"),
+        "subject without wildcards": _whole(_LITERAL),
+        "network": {**_whole(_network()), "examples": ["10.0.0.0/8", "2001:db8::/32"]},
+        "connection types": _any_of(
+            _whole(types),
+            {"type": "array", "maxItems": 0},
+            {**_TEXTS, "contains": _whole(types)},
+            examples=["WEBSOCKET"],
+        ),
+        "text up to 8 KiB": {"type": "string", "maxLength": 8192},
+        "URL of a page": _whole(f"(?:{_SCHEME}//(?:[^/?#]*@)?{_HOST}(?::[0-9]*)?(?:[/?#][\\s\\S]*)?)?"),
+        "URL of an account server": _whole(f"(?:{_SCHEME}[\\s\\S]*)?"),
+        "URL of NATS": _whole(
+            f"(?:(?:{'|'.join(map(_without_case, ('nats', 'tls', 'ws', 'wss')))}):(?://[^/?#@]*|[^/?#][^?#]*)?(?:[?#][\\s\\S]*)?)?"
+        ),
+        "version of nats-server": {**_whole(f"(?:{number}\\.{number}\\.{number})?"), "examples": ["2.10.0"]},
+        "curve key": _whole("(?:X[A-Z2-7]{55})?"),
+        "tier": {"type": "string", "minLength": 1},
+    }
+
+
+def _network() -> str:
+    """A pattern for an address and the length of a prefix."""
+    byte, group = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])", "[0-9a-fA-F]{1,4}"
+    address = f"{byte}(?:\\.{byte}){{3}}"
+    last = f"(?:{group}:{group}|{address})"
+    whole = f"(?:{group}:){{6}}{last}"
+    shortened = []
+    for before in range(8):  # groups before the two colons, which stand for one group or more
+        begin = f"(?:{group}:){{{before - 1}}}{group}::" if before else "::"
+        rest = [""]
+        if before <= 6:
+            rest.append(f"(?:{group}:){{0,{6 - before}}}{group}")
+        if before <= 5:
+            rest.append(f"(?:{group}:){{0,{5 - before}}}{address}")
+        shortened.append(f"{begin}(?:{'|'.join(rest)})")
+    return f"{address}/0*{_up_to(32)}|(?:{'|'.join([whole, *shortened])})/0*{_up_to(128)}"
 
 
 # ---- claims
@@ -241,10 +324,17 @@ def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
     return {**schema, "required": required} if required else schema
 
 
+#: What stands for a kind of value within a field: the same dataclass declares what a user may publish and subscribe to, and a scope has templates.
+_KINDS_WITHIN = {
+    "subscribe": {"subject": "subscription"},
+    "template": {word: f"{word} in a scope" for word in ("subject", "subscription")},
+}
+
+
 def _field(field: Any) -> Schema:
     kind = field.kind
     default = _core("claims.options")._told_default(field)
-    schema = _of_kind(kind)
+    schema = _with_kinds(_of_kind(kind), _KINDS_WITHIN.get(field.attribute, {}))
     told = {"description": _plain(field.help), **({"default": default} if default is not None else {})}
     return {**told, **(schema if field.required else _or_null(schema))}
 
@@ -257,8 +347,20 @@ def _of_kind(kind: Any) -> Schema:
         return {"type": "array", "items": inner}
     if kind.shape in ("map", "lists"):
         items = inner if kind.shape == "map" else {"type": "array", "items": inner}
-        return {"type": "object", "additionalProperties": items}
+        return {"type": "object", "propertyNames": _value(kind.accepts), "additionalProperties": items}
     return inner
+
+
+def _with_kinds(schema: Any, kinds: dict[str, str]) -> Any:
+    """The same schema with other kinds of values."""
+    if isinstance(schema, list):
+        return [_with_kinds(one, kinds) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        word = schema["$ref"].rpartition("/")[2]
+        return {**schema, "$ref": f"#/$defs/{kinds.get(word, word)}"}
+    return {word: _with_kinds(one, kinds) for word, one in schema.items()}
 
 
 # ---- the words of the document itself
@@ -365,6 +467,10 @@ def _account() -> Schema:
     item = claims["imports"]["items"]["properties"]
     item["account"] = {**item["account"], "description": f"The exporting account. {account}"}
     item["activation"] = _told("When the activation token of a private export expires and is renewed.", activation)
+    curve_key = claims["authorization"]["properties"]["xkey"]
+    role = _object({"role": {"description": "The role of the curve key.", "type": "string", "minLength": 1}}, ["role"])
+    curve_key["description"] += " `{role: NAME}` for one that is created and kept under this role."
+    curve_key["anyOf"].append(role)
     properties = {
         "name": {"description": "The name.", "$ref": "#/$defs/name"},
         "public_key": _public_key("A"),
@@ -652,6 +758,8 @@ def _type(schema: Schema) -> str:
         return words.get(kind, kind) + (f" of {of}" if of and of != "dictionary" else "")
     parts = [inner for inner in schema.get("anyOf", ()) if inner.get("type") != "null" and "raw" not in str(inner)]
     found = [_type(inner) for inner in parts]
+    if len(found) == 2 and found[1] == f"list of {found[0]}":
+        return f"{found[0]} or list"
     return " or ".join(dict.fromkeys(filter(None, found[:1] if "integer" in found else found)))
 
 
@@ -672,9 +780,8 @@ The address may also be a path, relative to the document, such as that of the fi
 `group_vars/nats.yml`, have [schemas/variables.schema.json](../schemas/variables.schema.json), with the variables of all roles, `operator_definition` among
 them. Any value in them may be a template. Configure the tags of Ansible in the editor: `"yaml.customTags": ["!unsafe", "!vault"]`.
 
-The schema validates each option by itself, and which times of an expiry belong together. `nats_store` in check mode also validates subjects, networks and
-combinations of options by the rules of NATS. Options that
-are omitted or `null` have their defaults.
+The schema validates each option by itself, and which times of an expiry belong together. `nats_store` in check mode also validates what depends on other
+options, such as names of accounts and exports that an import needs. Options that are omitted or `null` have their defaults.
 
 ## Values
 

@@ -130,6 +130,9 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "default permissions with a queue group of three words": {
         "default_permissions": {"subscribe": {"allow": ["a b c"]}}
     },
+    "default permissions with a queue group of two words": {
+        "default_permissions": {"subscribe": {"allow": ["a b\tc"]}}
+    },
     "external authorization without users": {"authorization": {"allowed_accounts": ["*"]}},
     "external authorization with a curve key that is none": {"authorization": {"xkey": "XABC"}},
     "trace to a wildcard": {"trace": {"destination": "a.*"}},

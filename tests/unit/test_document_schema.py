@@ -15,6 +15,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from support.planning import planned
 from support.schemas import make, named_schema
 
 from ansible_collections.natsops.security.plugins.module_utils.claims import Account, Operator, SigningKey, User
@@ -35,8 +36,11 @@ NOW = 1_800_000_000
 SCHEMA = json.loads(make.SCHEMA.read_text())
 
 
-def validator(part: Any = SCHEMA) -> Draft202012Validator:
+def validator(part: Any) -> Draft202012Validator:
     return Draft202012Validator({"$defs": SCHEMA["$defs"], **part})
+
+
+WHOLE = validator(SCHEMA)
 
 
 # ---- values that the module accepts
@@ -180,11 +184,185 @@ VALUES: list[Any] = [
 LEAVES = dict(leaves(SCHEMA))
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=".".join)
+# ---- texts that the rules of NATS constrain
+
+TEXTS = [
+    *("", "a", "A", "a.b", "a b", " a", "a ", ".a", "a.", "a..b", ".", "a b c", "a  b", "a.b c.d", "a .b", "a b."),
+    *("a.>", "a.*", ">", "*", "*.a", "a.>.b", "a*", "a>", ">a.b", "$1", "a.$1", "a.$2", "a.$0", "\u00e9.b", "a\u00a0b"),
+    *("a\tb", "a\nb", "\ta", "a.\tb", "a\u0000b", "a\tb c", "a b\tc", "a.{{wildcard(1)}}", "{{partition(10,1)}}"),
+    *("{{nope(1)}}", "{{", "a.{{name()}}", "{{NAME()}}", "{{tag(a.b)}}", "{{Tag(a)}}.>", "{{account-tag(a)}} b"),
+    *("{{name}}", "{{{name()}}", "{{name()}}.{{nope()}}", "{{a}b{{name()}}", "{{ name() }}", "{{}}", "{{tag()}}"),
+    *("STANDARD", "standard", "HTTP", "LEAFNODE_WS", "mqtt_ws", "IN_PROCESS"),
+    *("10.0.0.0/8", "10.0.0.1", "300.1.1.1/8", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/-1", "10.0.0.0/ 8", "1.2.3/8"),
+    *("01.2.3.4/8", "::/0", "::1/129", "::1/128", "2001:db8::/32", "2001:DB8:0:0:0:0:0:1/64", "fe80::1%eth0/64"),
+    *("::ffff:1.2.3.4/96", "::ffff:1.2.3.400/96", "1:2:3:4:5:6:1.2.3.4/96", "1:2:3:4:5:6:7:1.2.3.4/96", "1::1.2.3.4/9"),
+    *(
+        "::1:2:3:4:5:6:7:8/10",
+        "1:2:3:4:5:6:7::/10",
+        "1:2:3:4:5:6:7:8::/9",
+        "::2:3:4:5:6:7:8/9",
+        "1::2::3/4",
+        "12345::/5",
+    ),
+    *(":1::/8", "1:::2/8", "1:2/8", "1.2.3.4::/8"),
+    *("Europe/Prague", "UTC", "../x", "/UTC", "a\\b"),
+    *(
+        "https://example.com",
+        "https://u:p@example.com/x?y#z",
+        "https://example.com:8443",
+        "http://",
+        "http:",
+        "example.com",
+    ),
+    *("//example.com", "https:///x", "https://[::1]/x", "1http://a", "mailto:a@example.com"),
+    *(
+        "nats://h:4222",
+        "tls://u@h",
+        "tls://h/",
+        "NATS://h",
+        "nats://h?x=1",
+        "nats://[::1]:4222",
+        "ws://h",
+        "wss://a",
+        "nats:h",
+    ),
+    *("nats:", "nats:/h", "nats://", "http://h:4222", "nats://h#f", "nats://h?x=u@h"),
+    *(
+        "2.10.0",
+        "2.10",
+        "v2.10.0",
+        "2.10.0-beta",
+        "2.-1.0",
+        "2.-0.0",
+        "2.+1.0",
+        "2.x.0",
+        "02.1.1",
+        "2.10.9223372036854775808",
+    ),
+    *("x" * 8192, "x" * 8193, "{role: callout}"),
+]
+#: What JSON Schema does not express: it depends on other options, or it is about what a destination refers to.
+ABOUT_OTHERS = (
+    *("is itself exported", "refers to ", "have to end in >", "is not a function that servers know"),
+    *("between its parentheses", "expected a number", "finds no tag", "checksum"),
+)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Yield the kinds of a value, without those within an object."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from _references(one)
+    elif isinstance(schema, dict) and "properties" not in schema:
+        yield from (schema[word].rpartition("/")[2] for word in ("$ref",) if word in schema)
+        for word in ("anyOf", "items", "propertyNames"):
+            yield from _references(schema.get(word))
+
+
+#: The options that take such a text, a list of them, or a dictionary with them as keys, with the kind of the text.
+TEXT_LEAVES = {
+    path: kind for path, part in LEAVES.items() for kind in _references(part) if kind in make._texts_of_nats()
+}
+
+
+CURVE_KEY = ("accounts", "[]", "authorization", "xkey", "role")
+
+
+def refusals(path: tuple[str, ...], value: Any, folder: pathlib.Path) -> tuple[Any, list[str]]:
+    """Return a document with a value at a path, and the problems for which `nats_store` refuses it that JSON Schema can express."""
+    document = with_value(SCHEMA, path, value)
+    if "imports" in path:
+        document["accounts"].append({"name": "B", "exports": [{"subject": ">", "type": "stream"}]})
+    if "latency" in path:
+        document["accounts"][0]["exports"][0]["type"] = "service"
+    found = planned(document, folder)[1]
+    return document, [problem for problem in found if not any(words in problem for words in ABOUT_OTHERS)]
+
+
+def with_text(path: tuple[str, ...], text: str) -> Any:
+    if "propertyNames" not in LEAVES[path]:
+        return text
+    return {text: {} if path[-1] == "jetstream_tiers" else []}
+
+
+#: The first option of each kind. All others get only those texts that distinguish the kinds.
+FIRST = {kind: path for path, kind in reversed(TEXT_LEAVES.items())}
+DISTINCT = (
+    *(
+        "",
+        "a b",
+        "a b c",
+        "a..b",
+        "a.>.b",
+        "a.*",
+        "a\tb",
+        "{{nope(1)}}",
+        "{{account-tag(a)}} b",
+        "STANDARD",
+        "10.0.0.0/8",
+    ),
+    *("1.2.3/8", "https://example.com", "nats://h:4222", "nats://u@h", "2.10.0", "2.10", "x" * 8193),
+)
+
+
+@pytest.mark.parametrize("path", [*TEXT_LEAVES, CURVE_KEY], ids=".".join)
+def test_the_schema_accepts_the_texts_that_the_module_accepts(path: tuple[str, ...], tmp_path: pathlib.Path) -> None:
+    values = [value for value in VALUES if not isinstance(value, str)]
+    texts = TEXTS if path in FIRST.values() else DISTINCT
+    for value in (*values, *(with_text(path, text) for text in texts)):
+        document, found = refusals(path, value, tmp_path)
+        assert WHOLE.is_valid(document) == (not found), (value, found)
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            ".",
+            "*",
+            ">",
+            " ",
+            "\t",
+            "a",
+            "B",
+            "$1",
+            "{{",
+            "}}",
+            "name()",
+            "tag(",
+            ")",
+            ":",
+            "::",
+            "1",
+            "255",
+            "256",
+            "0",
+        ),
+        *("/", "8", "129", "[", "]", "-", "+", "STANDARD", ".."),
+    ]
+)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FIRST if not kind.startswith("URL ")])
+def test_any_text_of_a_kind(kind: str, tmp_path: pathlib.Path) -> None:
+    path = FIRST[kind]
+
+    @settings(deadline=None, max_examples=60, derandomize=True)
+    @given(st.lists(_PIECES, max_size=8).map("".join))
+    def check(text: str) -> None:
+        document, found = refusals(path, with_text(path, text), tmp_path)
+        assert WHOLE.is_valid(document) == (not found), (text, found)
+
+    check()
+
+
+# ---- all other options
+
+
+@pytest.mark.parametrize("path", sorted(LEAVES.keys() - TEXT_LEAVES.keys() - {CURVE_KEY}), ids=".".join)
 def test_the_schema_accepts_what_the_module_reads(path: tuple[str, ...]) -> None:
     # The rules for role and public_key apply to a signing key as a whole, and those of renewal to an entity, so that the whole document is validated.
     is_whole = bool({"signing_keys", "activation", "renew_before", "renew_spread"} & set(path))
-    part = validator() if is_whole else validator(LEAVES[path])
+    part = WHOLE if is_whole else validator(LEAVES[path])
     for value in VALUES:
         document = with_value(SCHEMA, path, value)
         found = problems_of(document)
@@ -220,7 +398,7 @@ def _collect(cls: type) -> None:
     for field, _holders in shown_fields(cls):
         if field.kind.of is not None:
             _collect(field.kind.of)
-        elif field.is_option:
+        elif field.is_option and field.kind.accepts[-1] not in make._texts_of_nats():
             KINDS[field.kind.accepts] = field.kind
 
 
@@ -288,7 +466,7 @@ def test_the_options_of_an_expiry_belong_together(words: tuple[str, ...]) -> Non
     for values in itertools.product(*(_EXPIRY[word] for word in words)):
         user = {"name": "u", **dict(zip(words, values, strict=True))}
         document = {"operator": {"name": "ACME"}, "accounts": [{"name": "A", "users": [user]}]}
-        assert validator().is_valid(document) == (not problems_of(document)), user
+        assert WHOLE.is_valid(document) == (not problems_of(document)), user
 
 
 # ---- files
@@ -318,7 +496,7 @@ def documents() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", documents())
 def test_documents_of_this_repository_are_valid(name: str) -> None:
-    assert [f"{error.json_path}: {error.message}" for error in validator().iter_errors(documents()[name])] == []
+    assert [f"{error.json_path}: {error.message}" for error in WHOLE.iter_errors(documents()[name])] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

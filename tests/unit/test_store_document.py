@@ -9,29 +9,12 @@ import re
 from typing import Any
 
 import pytest
+from support.planning import NOW, planned
 
 from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError
 from ansible_collections.natsops.security.plugins.module_utils.keys import nkey
-from ansible_collections.natsops.security.plugins.module_utils.keys.keyring import Keyring
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.engine import reconcile
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.plan import Plan
-from ansible_collections.natsops.security.plugins.module_utils.reconcile.wanted import How
 from ansible_collections.natsops.security.plugins.module_utils.rules.cycles import subjects_collide
-from ansible_collections.natsops.security.plugins.module_utils.store import reading, source
-from ansible_collections.natsops.security.plugins.module_utils.store.document import read_document
-from ansible_collections.natsops.security.plugins.module_utils.store.layout import Layout
-from ansible_collections.natsops.security.plugins.module_utils.store.unfinished import complete
-
-NOW = 1_800_000_000
-
-
-def planned(definition: Any, folder: pathlib.Path, **wishes: bool) -> tuple[Plan, list[str]]:
-    """Return the plan for a document, and all problems in the form `path: message`."""
-    document, problems = read_document(definition)
-    where = Layout(str(folder / "stores"), str(folder / "keys"), (document.operator and document.operator.name) or "?")
-    plan = reconcile(document, reading.read_store(where), Keyring((), [where.keys_dir]), How(NOW, **wishes))
-    complete(plan, reading.read_store(where))
-    return plan, [str(problem) for problem in dict.fromkeys([*problems, *plan.problems])]
+from ansible_collections.natsops.security.plugins.module_utils.store import source
 
 
 def problems(folder: pathlib.Path, accounts: list[Any], **operator: Any) -> list[str]:

@@ -68,7 +68,7 @@ class OperatorLimits:
     )
     jetstream_tiers: dict[str, JetStreamLimits] = declare(
         "tiered_limits",
-        map_of(JetStreamLimits),
+        map_of(JetStreamLimits, "tier"),
         "JetStream by the number of replicas, V(R1) and V(R3) and so on, instead of O(limits.jetstream).",
     )
     unknown: dict[str, Any] = unknown_fields()
@@ -86,7 +86,11 @@ class ServiceLatency:
         default=100,
     )
     results: str = declare(
-        "results", kinds.TEXT, "The subject that measurements are published to.", always=True, required=True
+        "results",
+        kinds.text("subject without wildcards"),
+        "The subject that measurements are published to.",
+        always=True,
+        required=True,
     )
     unknown: dict[str, Any] = unknown_fields()
 
@@ -96,7 +100,7 @@ class Export:
     """A stream or service that other accounts may import."""
 
     name: str = declare("name", kinds.TEXT, "A descriptive name.")
-    subject: str = declare("subject", kinds.TEXT, "What is exported.", required=True)
+    subject: str = declare("subject", kinds.text("exported subject"), "What is exported.", required=True)
     type: str = declare("type", kinds.EXPORT_TYPE, "Messages to receive, or requests to send.", required=True)
     token_required: bool = declare(
         "token_req",
@@ -134,8 +138,8 @@ class Export:
         "Message traces continue into this account; for services only.",
         enforced_since=("2.11.0",),
     )
-    description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
-    info_url: str = declare("info_url", kinds.TEXT, *_INFO_URL)
+    description: str = declare("description", kinds.text("text up to 8 KiB"), *_DESCRIPTION)
+    info_url: str = declare("info_url", kinds.text("URL of a page"), *_INFO_URL)
     unknown: dict[str, Any] = unknown_fields()
 
 
@@ -145,7 +149,7 @@ class Import:
 
     name: str = declare("name", kinds.TEXT, "A descriptive name.")
     subject: str = declare(
-        "subject", kinds.TEXT, "The subject to import, as the exporting account names it.", required=True
+        "subject", kinds.text("subject"), "The subject to import, as the exporting account names it.", required=True
     )
     account: str = declare("account", kinds.TEXT, "The public key of the exporting account.", required=True)
     token: str = declare(
@@ -156,7 +160,7 @@ class Import:
     to: str = declare("to", kinds.TEXT, option=False, shown=True)
     local_subject: str = declare(
         "local_subject",
-        kinds.TEXT,
+        kinds.text("local subject"),
         "The subject in this account. V($1) stands for the first V(*) of O(imports[].subject), and so on.",
     )
     type: str = declare("type", kinds.EXPORT_TYPE, "Messages to receive, or requests to send.", required=True)
@@ -178,7 +182,9 @@ class Import:
 class WeightedMapping:
     """One of the subjects that a subject is mapped to."""
 
-    subject: str = declare("subject", kinds.TEXT, "The subject to map to.", always=True, required=True)
+    subject: str = declare(
+        "subject", kinds.text("subject to map to"), "The subject to map to.", always=True, required=True
+    )
     weight: int = declare(
         "weight",
         kinds.percentage(0, 255),
@@ -200,7 +206,7 @@ class ExternalAuthorization:
     allowed_accounts: list[str] = declare(
         "allowed_accounts", kinds.TEXTS, "Public keys of accounts that the service may put users into, or V(*) for all."
     )
-    xkey: str = declare("xkey", kinds.TEXT, "The public curve key that requests are encrypted for.")
+    xkey: str = declare("xkey", kinds.text("curve key"), "The public curve key that requests are encrypted for.")
     unknown: dict[str, Any] = unknown_fields()
 
 
@@ -208,7 +214,9 @@ class ExternalAuthorization:
 class MessageTrace:
     """Distributed message tracing."""
 
-    destination: str = declare("dest", kinds.TEXT, "The subject that traces are sent to.", required=True)
+    destination: str = declare(
+        "dest", kinds.text("subject without wildcards"), "The subject that traces are sent to.", required=True
+    )
     sampling: int = declare(
         "sampling",
         kinds.percentage(),
@@ -328,7 +336,7 @@ class Account:
     )
     mappings: dict[str, list[WeightedMapping]] = declare(
         "mappings",
-        map_of_lists(WeightedMapping),
+        map_of_lists(WeightedMapping, "subject"),
         "Subjects, each with a list of subjects that messages published to it go to instead.",
     )
     authorization: ExternalAuthorization = declare(
@@ -345,8 +353,8 @@ class Account:
         "The account that traffic of JetStream replication is sent in: the system account, or this one. The system account if omitted.",
         enforced_since=("2.11.0",),
     )
-    description: str = declare("description", kinds.TEXT, *_DESCRIPTION)
-    info_url: str = declare("info_url", kinds.TEXT, *_INFO_URL)
+    description: str = declare("description", kinds.text("text up to 8 KiB"), *_DESCRIPTION)
+    info_url: str = declare("info_url", kinds.text("URL of a page"), *_INFO_URL)
     tags: list[str] = declare("tags", kinds.TAGS, "Tags; they are made lower-case.")
     type: str = declare("type", kinds.TEXT, option=False)
     version: int = declare("version", kinds.INTEGER, option=False)

@@ -167,6 +167,18 @@ TEXTS = Kind(
     {"type": "list", "elements": "str"},
     accepts=("texts",),
 )
+
+
+def text(what: str) -> Kind:
+    """A text that the rules of NATS constrain, such as a subject. `what` is its name in the JSON Schema, which has the pattern; it is read as any text is."""
+    return TEXT._replace(accepts=(what,))
+
+
+def texts(what: str) -> Kind:
+    """A list of texts that the rules of NATS constrain, as in text()."""
+    return TEXTS._replace(accepts=("texts", what))
+
+
 COUNT = _with_raw(_number(units.parse_count, accepts=("count",)), _from(units.UNLIMITED))
 #: A limit for which 0 and negative numbers mean unlimited.
 COUNT_FROM_1 = _number(units.parse_count, lambda value: value if value > 0 else units.UNLIMITED, accepts=("count",))
@@ -313,15 +325,8 @@ def _decode_networks(value: Any, path: str) -> list[str]:
     return decode_strings(value, path)
 
 
-NETWORKS = Kind(
-    encode_strings,
-    _decode_networks,
-    [],
-    _parse_texts,
-    _show_sorted,
-    {"type": "list", "elements": "str"},
-    accepts=("texts",),
-)
+NETWORKS = texts("network")._replace(decode=_decode_networks)
+CONNECTION_TYPES = TEXTS._replace(accepts=("connection types",))
 
 
 def _encode_export_type(value: str) -> str:

@@ -25,18 +25,18 @@ class Operator:
     )
     account_server_url: str = declare(
         "account_server_url",
-        kinds.TEXT,
+        kinds.text("URL of an account server"),
         "The URL of an account server that returns account JWTs over HTTP, or a NATS URL to push them to.",
     )
     operator_service_urls: list[str] = declare(
         "operator_service_urls",
-        kinds.TEXTS,
+        kinds.texts("URL of NATS"),
         "NATS URLs where tools and users connect, such as V(tls://nats.example.com:4222).",
     )
     system_account: str = declare("system_account", kinds.TEXT, "The public key of the system account.")
     assert_server_version: str = declare(
         "assert_server_version",
-        kinds.TEXT,
+        kinds.text("version of nats-server"),
         "The lowest version of nats-server that may run with this operator, such as V(2.10.0).",
     )
     strict_signing_key_usage: bool = declare(

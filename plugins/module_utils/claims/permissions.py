@@ -19,11 +19,13 @@ class Permission:
 
     allow: list[str] = declare(
         "allow",
-        kinds.TEXTS,
+        kinds.texts("subject"),
         "Subjects that are allowed, with V(*) and V(>) as wildcards.",
         "If there are any, all others are denied.",
     )
-    deny: list[str] = declare("deny", kinds.TEXTS, "Subjects that are denied, even if they are also allowed.")
+    deny: list[str] = declare(
+        "deny", kinds.texts("subject"), "Subjects that are denied, even if they are also allowed."
+    )
     unknown: dict[str, Any] = unknown_fields()
 
 
@@ -117,7 +119,7 @@ class UserAccess:
     )
     proxy_required: bool = declare("proxy_required", kinds.BOOL, _PROXY_REQUIRED, enforced_since=("2.12.0",))
     allowed_connection_types: list[str] = declare(
-        "allowed_connection_types", kinds.TEXTS, *_CONNECTION_TYPES, values_since=_CONNECTION_TYPES_SINCE
+        "allowed_connection_types", kinds.CONNECTION_TYPES, *_CONNECTION_TYPES, values_since=_CONNECTION_TYPES_SINCE
     )
     unknown: dict[str, Any] = unknown_fields()
 
@@ -143,7 +145,7 @@ class ScopeTemplate(UserAccess):
     # Before this version, it checked connection types before it applied the template.
     allowed_connection_types: list[str] = declare(
         "allowed_connection_types",
-        kinds.TEXTS,
+        kinds.CONNECTION_TYPES,
         *_CONNECTION_TYPES,
         enforced_since=("2.10.19",),
         values_since=_CONNECTION_TYPES_SINCE,

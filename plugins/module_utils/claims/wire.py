@@ -318,9 +318,9 @@ def _decode_map(decode: Callable[[Any, str], Any], raw: Any, path: str) -> dict[
     return {valid_text(key): decode(item, f"{path}.{key}") for key, item in raw.items()}
 
 
-def map_of(cls: type) -> Kind:
-    """A map to structs."""
-    return _nested(
+def map_of(cls: type, keys: str) -> Kind:
+    """A map to structs. `keys` names what its keys are, as in kinds.text()."""
+    kind = _nested(
         cls,
         functools.partial(_encode_map, encode_object),
         functools.partial(_decode_map, functools.partial(decode_object, cls)),
@@ -328,10 +328,11 @@ def map_of(cls: type) -> Kind:
         "map",
         "dict",
     )
+    return kind._replace(accepts=(keys,))
 
 
-def map_of_lists(cls: type) -> Kind:
-    """A map to slices of structs; a decoded slice may be None."""
+def map_of_lists(cls: type, keys: str) -> Kind:
+    """A map to slices of structs; a decoded slice may be None. `keys` is as for map_of()."""
 
     def encode(values: list[Any] | None) -> str:
         return "null" if values is None else _encode_list(values)
@@ -339,6 +340,7 @@ def map_of_lists(cls: type) -> Kind:
     def decode(raw: Any, path: str) -> list[Any] | None:
         return None if raw is None else _decode_list(cls, False, raw, path)
 
-    return _nested(
+    kind = _nested(
         cls, functools.partial(_encode_map, encode), functools.partial(_decode_map, decode), {}, "lists", "dict"
     )
+    return kind._replace(accepts=(keys,))

@@ -59,7 +59,10 @@ def _subscribe_issues(path: str, text: str) -> Iterator[Issue]:
     if len(words) > 2 or any(any(subject_problems(word)) for word in words):
         return
     parts = fields(text)
-    if len(parts) != len(words):  # splitSubjectQueue
+    if len(parts) not in (1, 2):  # splitSubjectQueue
+        yield _refused(path, f"{quoted(text)} is not a subject, with or without a queue group, so servers ignore it.")
+        return
+    if len(parts) != len(words):
         yield _odd(
             path,
             f"{quoted(text)} has white space, which servers treat as the end of the subject; write one space before a queue group.",

@@ -108,6 +108,10 @@ def literal_wildcards(subject: str) -> list[str]:
     return [token for token in subject.split(".") if len(token) > 1 and ("*" in token or ">" in token)]
 
 
+#: What Go's unicode.IsSpace accepts. Python's str.split() also splits at the separators U+001C to U+001F.
+_GO_SPACES = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+
+
 def fields(subject: str) -> list[str]:
-    """The parts between white space, as Go's strings.Fields returns them for ASCII: a subject and its queue group."""
-    return subject.split()
+    """The parts between white space, as Go's strings.Fields returns them: a subject and its queue group."""
+    return [part for part in _GO_SPACES.split(subject) if part]
