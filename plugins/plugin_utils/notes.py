@@ -17,8 +17,8 @@ from typing import Any
 
 from ansible import constants
 
-from ansible_collections.natsops.security.plugins.plugin_utils.deferred_warnings import deferred_warnings
 from ansible_collections.natsops.security.plugins.plugin_utils.reasons import Change, Told, changes_of, summary_of
+from ansible_collections.natsops.security.plugins.plugin_utils.task_warnings import lists_of_warnings
 
 try:
     from ansible.utils.vars import transform_to_native_types  # as Ansible does for results that it passes to callbacks
@@ -57,7 +57,7 @@ def leave(result: Mapping[str, Any], task: Any, host: str) -> None:
         "summary": summary_of(plain),
         "prepared": str(plain.get("prepared", "")),
         "error": str(plain.get("msg", "")) if plain.get("failed") and not task.no_log else "",
-        "warnings": [str(_text_of(warning)) for warning in result.get("warnings") or deferred_warnings()],
+        "warnings": [str(_text_of(warning)) for found in lists_of_warnings(result) for warning in found],
     }
     path = os.path.join(folder, uuid.uuid4().hex)
     with open(path + ".part", "x", encoding="utf-8") as file:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.natsops.security.plugins.plugin_utils.deferred_warnings import deferred_warnings
+from ansible_collections.natsops.security.plugins.plugin_utils.task_warnings import lists_of_warnings
 
 _ROLES = "natsops.security."
 #: Has the documented variables of all roles. Some roles also use variables of others.
@@ -28,15 +28,14 @@ _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", _REQUIRED, "One of ")
 def say_variables(result: dict[str, Any], task: Any, order: Any = None) -> None:
     """Replace module options by the variables of the role in the warnings and the message of a task, if a role of this collection runs it. `order` is the
     request of the role credentials, which knows the entries of its variables in the document."""
-    has_failed, deferred = result.get("failed"), deferred_warnings()
-    if not has_failed and not result.get("warnings") and not deferred:
+    has_failed, warnings = result.get("failed"), lists_of_warnings(result)
+    if not has_failed and not warnings:
         return
     variables = _variables(task)
     if variables and isinstance(order, Mapping) and task._role.get_name(include_role_fqcn=False) == "credentials":
         variables |= order["places"]
-    if result.get("warnings"):
-        result["warnings"] = [_summary_with_variables(warning, variables) for warning in result["warnings"]]
-    deferred[:] = [_summary_with_variables(warning, variables) for warning in deferred]
+    for found in warnings:
+        found[:] = [_summary_with_variables(warning, variables) for warning in found]
     if has_failed and isinstance(result.get("msg"), str):
         result["msg"] = with_variables(result["msg"], variables)
     # Since ansible-core 2.19, Ansible prints this event for a failure, as the module returns it.

@@ -359,6 +359,13 @@ def test_mistyped_seed_is_masked_in_a_tag_too(acme: Site) -> None:
     assert not [form for form in (mistyped, mistyped.lower()) if form in shown], shown
     assert "'tags': ['********']" in shown
 
+    document = {"operator": {"name": "OTHER"}, "accounts": [{"name": "A", "tags": [mistyped]}]}
+    src = acme.write("document.json", json.dumps(document))
+    stores = {name: good_options(acme)["nats_store"][name] for name in ("stores_dir", "keys_dir")}
+    result = acme.check("store", **stores, src=src)
+    assert not [form for form in (mistyped, mistyped.lower()) if form in str(result)], result
+    assert "********" in str(result["diff"])
+
 
 # ---- what secrets must not do
 

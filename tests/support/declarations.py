@@ -55,8 +55,13 @@ def refusals(spec: dict[str, Any], given: dict[str, Any], **rules: Any) -> list[
 
 
 def _without_no_log(spec: dict[str, Any]) -> dict[str, Any]:
-    found = {name: {**option, "no_log": False} for name, option in copy.deepcopy(spec).items()}
-    for option in found.values():
-        if option.get("options"):
-            option["options"] = _without_no_log(option["options"])
+    """Return a copy, at any depth."""
+    found = {}
+    for name, option in spec.items():
+        inner = {"options": _without_no_log(option["options"])} if option.get("options") else {}
+        found[name] = {
+            **copy.deepcopy({word: one for word, one in option.items() if word != "options"}),
+            **inner,
+            "no_log": False,
+        }
     return found

@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..base.errors import Missing, NatsSecurityError, unless_made
 from ..base.excerpts import quoted
-from ..base.recognition import MASK, questionable_in
+from ..base.recognition import MASK
 from ..base.texts import place_of_half, without_halves
 from ..disk.snapshot import Snapshot
 from ..disk.writing import Overtaken
@@ -280,7 +280,7 @@ def keep_secret(module: CarefulModule, secret: str) -> None:
 
 def keep_secrets_of(module: CarefulModule, text: str) -> None:
     """The same for all secrets in a text that the task is given or reads, and for everything that looks like a secret."""
-    for secret in questionable_in(text):
+    for secret in masking.secrets_given_in(text):
         module.keep_secret(secret)
 
 
