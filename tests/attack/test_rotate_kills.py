@@ -97,6 +97,9 @@ KINDS = {
     "user of the system account": Kind(
         {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject
     ),
+    "signing key of the system account": Kind(
+        {"rotate_slot": "SYS/main", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.issuer
+    ),
     "operator's key": Kind({"rotate_slot": "main"}, lambda world: world.account.issuer),
     "scoped key": Kind({"rotate_slot": "APP/clerk"}, lambda world: world.user.issuer, scoped_document, role="clerk"),
     "compromised signing key": Kind(

@@ -68,7 +68,7 @@ class Kind:
 
     @property
     def is_of_system_account(self) -> bool:
-        return "SYS/u" in self.asked.values()
+        return any(value.startswith("SYS/") for value in self.asked.values())
 
     def account(self, world: Rotating) -> Any:
         return world.system_account if self.is_of_system_account else world.account
@@ -90,6 +90,9 @@ KINDS = {
     "user": Kind({"rotate_user": "APP/app"}, lambda world: world.user.subject, TURNS),
     "user of the system account": Kind(
         {"rotate_user": "SYS/u", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.subject, TURNS
+    ),
+    "signing key of the system account": Kind(
+        {"rotate_slot": "SYS/main", "resolver_creds_path": SYSTEM_CREDS}, lambda world: world.system_user.issuer, SIGNS
     ),
 }
 
@@ -165,7 +168,8 @@ def test_server_goes_down_while_a_curve_key_is_rotated(cluster: Cluster) -> None
 
 
 def test_server_goes_down_on_the_way_to_strict_mode(tmp_path: pathlib.Path, collections_path: pathlib.Path) -> None:
-    """Before keys are added, before servers have to trust them, before they sign, before the push, the drain and the switch."""
+    """Before keys are added, before servers have to trust them, before they sign, before the push, the drain and the switch. A server that goes down
+    after the last look starts with the JWT of the store."""
     with cluster_of(tmp_path, collections_path, identity_document()) as cluster:
         world = Rotating(cluster)
         document = identity_document(signing_keys=["main"], strict_signing_key_usage=True)
@@ -191,8 +195,17 @@ def test_server_goes_down_on_the_way_to_strict_mode(tmp_path: pathlib.Path, coll
         assert status != 0
         assert "The servers n1, n2, n3 do not run the JWT of the operator" in " ".join(output.split()), output[-3000:]
         world.restart()
-        world.run(**given)
+        server = world.cluster.processes[DOWN]
+        switch = killing(world.cluster.folder, "Switch strict_signing_key_usage on", server.pid)
+        status, output = world.attempt(switch, **given, resolver_trust_retries=1)
+        assert (status, server.poll() is None) == (0, False), output[-3000:]
+        world.cluster.stop(DOWN)
         assert world.operator.body.strict_signing_key_usage
+        assert world.accepts() == ["n1", "n3"]
+        world.cluster.start(DOWN)
+        assert world.accepts() == [*NAMES]
+        world.restart()
+        world.run(**given)
         assert world.accepts() == [*NAMES]
         assert lets_in_with(world, creds) == []
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import re
 import shutil
@@ -110,7 +111,7 @@ def _changed_config(before: dict[str, Any], after: dict[str, Any], has_system_ac
     """A configuration that changes options of the one that is there."""
     make = _full if has_system_account else _server_config
     return Scenario(
-        "server_config", lambda site: make(site, **after), (("server_config", lambda site: make(site, **before)),)
+        "server_config", functools.partial(make, **after), (("server_config", functools.partial(make, **before)),)
     )
 
 
