@@ -180,7 +180,7 @@ molecule: $(VENV)/molecule.done
 		flock --nonblock 9 || { echo "Waiting until another run has done with the hosts."; flock 9; }; \
 		rm -rf $(VENV)/molecule; \
 		trap '$(LAB) down /run/natsops-lab natsops-control' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all --exclude upgrade --exclude strict_mode --exclude rotation_interrupted); \
+		molecule test --no-command-borders $(if $(SCENARIO),--scenario-name $(SCENARIO),--all --exclude upgrade --exclude strict_mode --exclude auth_callout --exclude rotation_interrupted); \
 	elif [ $$? -eq 3 ]; then echo "SKIPPED: the molecule scenarios, $$reason."; else exit 1; fi
 
 # Chromium and its driver are system packages (Debian's chromium and chromium-driver). Screenshots of each view are written to tests/output/report.
