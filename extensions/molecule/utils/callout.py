@@ -15,7 +15,7 @@ from typing import Any
 import nats
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests"))
-import checkout  # noqa: E402 (not importable before)
+import checkout
 
 checkout.make_importable()
 
