@@ -113,7 +113,7 @@ def _durations() -> list[str]:
 
 _HOUR, _MINUTE = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _DATE = "(?:19[7-9][0-9]|[2-9][0-9]{3})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
-_MOMENT = f"{_DATE}(?:[Tt ]{_HOUR}:{_MINUTE}:(?:{_MINUTE}|60)(?:\\.[0-9]+)?(?:[Zz]|[+-](?:0[0-9]|1[0-4]):{_MINUTE}))?"
+_MOMENT = f"{_DATE}(?:[Tt ]{_HOUR}:{_MINUTE}:(?:{_MINUTE}|60)(?:\\.[0-9]+)?(?:[Zz]|[+-]{_HOUR}:{_MINUTE}))?"
 
 
 def definitions() -> dict[str, Schema]:
@@ -467,6 +467,19 @@ def _account() -> Schema:
     item = claims["imports"]["items"]["properties"]
     item["account"] = {**item["account"], "description": f"The exporting account. {account}"}
     item["activation"] = _told("When the activation token of a private export expires and is renewed.", activation)
+    callout = claims["authorization"]["properties"]
+    callout["auth_users"]["description"] = (
+        "Names of users of the account, or public keys, of the service itself, which connect without being authorized by it."
+    )
+    callout["allowed_accounts"]["description"] = (
+        "Names of accounts of the document, or public keys, that the service may put users into, or `*` for all."
+    )
+    for revocations, word, whose in (
+        (claims["revocations"], "user", "of users of the account"),
+        (claims["exports"]["items"]["properties"]["revocations"], "account", "of accounts of the document"),
+    ):
+        told = revocations["description"]
+        revocations["description"] = told.replace(f"Public {word} keys", f"Names {whose}, or public keys")
     curve_key = claims["authorization"]["properties"]["xkey"]
     role = _object({"role": {"description": "The role of the curve key.", "type": "string", "minLength": 1}}, ["role"])
     curve_key["description"] += " `{role: NAME}` for one that is created and kept under this role."
@@ -573,6 +586,7 @@ def _variable(option: dict[str, Any], path: str) -> Schema:
         "int": {"anyOf": [{"type": "integer"}, _trimmed("[+-]?[0-9]+")]},
         "dict": {"type": "object"},
         "list": {"type": "array"},
+        "raw": {},
     }.get(kind, {"type": ["string", "number"]})
     if "choices" in option and kind in ("str", "int"):
         schema = {"enum": [*option["choices"], *(map(str, option["choices"]) if kind == "int" else ())]}
@@ -588,7 +602,9 @@ def _variable(option: dict[str, Any], path: str) -> Schema:
     told = {"description": _plain(option["description"])} if option.get("description") else {}
     if option.get("default") is not None:
         told["default"] = option["default"]
-    return {**told, **(schema if option.get("required") else _or_null(schema))}
+    # Ansible takes null for an omitted option only if that has neither a default nor choices.
+    is_omitted = not option.get("required") and option.get("default") is None and "choices" not in option
+    return {**told, **(_or_null(schema) if is_omitted else schema)}
 
 
 def _found(table: dict[str, Any], path: str) -> Any:

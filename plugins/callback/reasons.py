@@ -68,6 +68,7 @@ EXAMPLES = r"""
 #   NATSOPS_REASONS_MARKDOWN=comment.md ansible-playbook site.yml --check
 """
 
+import re
 from typing import Any
 
 from ansible import context
@@ -115,6 +116,8 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Record the failure, unless the task ignores it."""
         self._print(result)
+        if _UNMARKED.search(str(result._result.get("msg"))):
+            self._display.display(f"  {_MARK}", color="red")
         host = result._host.get_name()
         failed = self._failed_items.pop(host, None) or [_failure(result)]
         if not ignore_errors:
@@ -141,6 +144,11 @@ class CallbackModule(CallbackBase):
             writing.put(path, text, 0o644, held)
         except (NatsSecurityError, OSError) as error:
             self._display.warning(f"natsops.security.reasons: markdown_path: {error}")
+
+
+#: What Ansible says of a template of NATS, such as {{name()}} in a scope, which it takes for one of its own.
+_UNMARKED = re.compile(r"'(?:name|subject|tag|account)' is undefined")
+_MARK = 'Templates of NATS in variables need a mark, as in allow: [!unsafe "orders.{{name()}}.>"]; a document in a file (src) needs none.'
 
 
 def _failure(result: Any) -> Told:

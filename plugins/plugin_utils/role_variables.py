@@ -17,10 +17,11 @@ _ROLES = "natsops.security."
 #: Has the documented variables of all roles. Some roles also use variables of others.
 _SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "schemas/variables.schema.json"
 _REQUIRED = "one of the following is required: "
-#: Where messages of Ansible itself name an option with suboptions: the beginning of such a message, and the option in it.
-_IN_ANSIBLE = (
+#: Where sentences name an option without an underscore: the beginning of such a message, and the option in it. The first two are of Ansible itself.
+_IN_SENTENCES = (
     ("^Unsupported parameters for ", r"(?:(?<= module: )|(?<=, ))(?:{})(?=\.\w)"),
     (" found in '?\\w", r"(?:(?<= found in )|(?<= found in '))(?:{})(?![\w-])"),
+    (r"^There (?:is|are) \d+ problems? in ", r"(?:(?<=problem in )|(?<=problems in ))(?:{})(?=[ ,])"),
 )
 _ABOUT_SEVERAL = ("parameters are mutually exclusive: ", _REQUIRED, "One of ")
 
@@ -99,7 +100,7 @@ def with_variables(message: str, variables: dict[str, str]) -> str:
     options = sorted(variables, key=len, reverse=True)
     unmistakable = [option for option in options if about_several or "_" in option]
     patterns = [(r"^(?:{})(?=[\[.: ])", options), (r"(?<![\w./'-])(?:{})(?![\w/'-]|\.\w)", unmistakable)]
-    patterns += [(pattern, options) for start, pattern in _IN_ANSIBLE if re.search(start, message)]
+    patterns += [(pattern, options) for start, pattern in _IN_SENTENCES if re.search(start, message)]
     for pattern, replaced in patterns:
         if replaced:
             message = re.sub(

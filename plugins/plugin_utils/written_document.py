@@ -25,6 +25,10 @@ class _Unsafe(str):
     """A string that Ansible must not template."""
 
 
+#: That of yamllint's default configuration.
+_LONGEST_LINE = 80
+
+
 class _Short(list):  # type: ignore[type-arg]
     """A list that is written on one line."""
 
@@ -32,8 +36,10 @@ class _Short(list):  # type: ignore[type-arg]
 def written(document: dict[str, Any], origin: str = "") -> str:
     """The document as YAML. `origin` is a comment about its source, which is put at the beginning."""
     head = [f"yaml-language-server: $schema={_SCHEMA}", *origin.splitlines()]
-    lines = ["---", *(f"# {line}".rstrip() for line in ("yamllint disable rule:line-length", *head, "yamllint enable"))]
     body = yaml.dump(_tidy(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=60)
+    # A line that cannot be shorter, such as that of a public key with a time, is longer than yamllint allows by default.
+    end = ["yamllint enable"] if max(map(len, body.splitlines())) <= _LONGEST_LINE else []
+    lines = ["---", *(f"# {line}".rstrip() for line in ("yamllint disable rule:line-length", *head, *end))]
     return "\n".join(lines) + "\n" + body
 
 

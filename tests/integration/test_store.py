@@ -515,7 +515,7 @@ def test_with_a_problem_nothing_is_written(store: Store, definition: dict[str, A
     definition["accounts"][1]["users"][0]["permissions"]["publish"]["allow"] = ["two words"]
     definition["accounts"][2]["imports"][0].update(name="orders", subject="other")
     message = store.refuse(definition)
-    assert message.startswith("There are 2 problems, so nothing was written")
+    assert message.startswith("There are 2 problems in definition, so nothing was written")
     assert "accounts[1] (APP).users[0] (orders).permissions.publish.allow[0]: " in message
     assert "accounts[2] (PARTNER).imports[0] (orders).subject: " in message
     result = store.site.start("store", {"definition": definition, **store.options})

@@ -30,8 +30,8 @@ def of_role(role: str, module: str) -> dict[str, str]:
         ("definition: expected a dictionary.", "operator_definition: expected a dictionary."),
         ("seeds[1]: not a seed: src", "operator_seeds[1]: not a seed: src"),
         (
-            "There are 2 problems:\nrotations[0].role: no\naccounts[0] (src).x: no",
-            "There are 2 problems:\noperator_rotations[0].role: no\naccounts[0] (src).x: no",
+            "There are 2 problems in src, so:\nrotations[0].role: no\naccounts[0] (src).x: no",
+            "There are 2 problems in operator_src, so:\noperator_rotations[0].role: no\naccounts[0] (src).x: no",
         ),
         ("operator.name: a name is required.", "operator.name: a name is required."),
         ("sources: unknown", "sources: unknown"),

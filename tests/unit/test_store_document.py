@@ -22,6 +22,20 @@ def problems(folder: pathlib.Path, accounts: list[Any], **operator: Any) -> list
     return planned({"operator": {"name": "ACME", **operator}, "accounts": accounts}, folder)[1]
 
 
+def test_one_name_stands_for_a_list_of_it(tmp_path: pathlib.Path) -> None:
+    callout = {"auth_users": "u", "allowed_accounts": "APP"}
+    plan, found = planned(
+        {
+            "operator": {"name": "ACME"},
+            "accounts": [{"name": "APP", "authorization": callout, "users": [{"name": "u"}]}],
+        },
+        tmp_path,
+    )
+    assert found == []
+    body = plan.accounts["APP"].claims.body.authorization
+    assert (body.auth_users, body.allowed_accounts) == ([plan.user_keys["APP"]["u"]], [plan.names.accounts["APP"]])
+
+
 def paths(found: list[str]) -> list[str]:
     """Return the paths of problems, without the names after the indexes."""
     return [re.sub(r" \([^)]*\)", "", problem.split(": ")[0]) for problem in found]

@@ -84,7 +84,7 @@ def test_examples_are_valid_and_name_the_schema(path: Any) -> None:
 
 def test_what_the_schema_accepts_ansible_accepts() -> None:
     for name, option in VARIABLES.items():
-        for value in VALUES:
+        for value in (None, *VALUES):
             if not problems({name: value}):
                 assert not ansible_refuses(name, option, value), (name, value)
 
@@ -92,7 +92,7 @@ def test_what_the_schema_accepts_ansible_accepts() -> None:
 def test_what_ansible_refuses_by_type_or_choice_the_schema_refuses() -> None:
     refused = 0
     for name, option in VARIABLES.items():
-        for value in VALUES:
+        for value in (None, *VALUES):
             if ansible_refuses(name, option, value):
                 refused += 1
                 assert problems({name: value}), (name, value)

@@ -158,7 +158,10 @@ def parse_time(value: Any) -> int:
     seconds = (moment - _EPOCH) // timedelta(seconds=1) + (1 if second == 60 else 0)
     zone = match.group(7) or "Z"
     if zone not in "Zz":
-        offset = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
+        hours, minutes = int(zone[1:3]), int(zone[4:6])
+        if hours > 23 or minutes > 59:
+            raise ValueError(f"{quoted(text)} is not a time: its offset {zone} is not below 24 hours")
+        offset = hours * 3600 + minutes * 60
         seconds -= offset if zone[0] == "+" else -offset
     if second > 60 or seconds < 0:
         raise ValueError(f"{quoted(text)} is not a time after 1970")

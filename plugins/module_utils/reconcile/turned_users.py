@@ -8,7 +8,7 @@ then.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from typing import Callable
 
 from ..base.excerpts import excerpt
 from ..base.units import show_time
@@ -139,7 +139,7 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
         return Problem(
             path, f"the document names the key to replace, {user.key}: remove it there, then the key can be rotated."
         )
-    if current in _named_by_key(account):
+    if current in account.auth_users:
         path = join(account.place, "authorization.auth_users")
         return Problem(path, f"this names the key to replace, {current}: write the name of the user, {user.name}.")
     if named == current:
@@ -159,9 +159,3 @@ def _following(given: Given, account: WantedAccount, user: WantedUser, asked: Ro
             "If it was stolen and that host is unreachable, revoke the user first (playbook natsops.security.revoke).",
         )
     return started_or_new(given.place, given.ring, NewKey("user", f"{account.name}/{user.name} (next)"))
-
-
-def _named_by_key(account: WantedAccount) -> Iterable[str]:
-    authorization = account.options.get("authorization")
-    listed = authorization.get("auth_users") if isinstance(authorization, dict) else None
-    return [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else ()

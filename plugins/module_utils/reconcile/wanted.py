@@ -120,6 +120,14 @@ class WantedAccount:
         role = xkey.get("role") if isinstance(xkey, dict) and len(xkey) == 1 else None
         return role if isinstance(role, str) else ""
 
+    @property
+    def auth_users(self) -> list[str]:
+        """The users of the service of the auth callout, by name or public key: a list, or one text."""
+        authorization = self.options.get("authorization")
+        found = authorization.get("auth_users") if isinstance(authorization, dict) else None
+        listed = found if isinstance(found, list) else [found]
+        return [one for one in listed if isinstance(one, str)]
+
     def user_place(self, user: WantedUser) -> str:
         """The place of a user in the document."""
         return f"{self.place}.users[{user.index}] ({user.name})" if self.place else ""

@@ -141,18 +141,25 @@ def _export(item: dict[str, Any], names: Names, path: str, problems: list[Proble
     return dict(item, revocations=_by_key(item.get("revocations"), namer, f"{path}.revocations", problems))
 
 
+def _several(value: Any) -> Any:
+    """A text as a list of it, as options of texts are read; any other value unchanged."""
+    return [value] if isinstance(value, str) else value
+
+
 def _authorization(
     item: dict[str, Any], names: Names, namer: Callable[[str, str], str], path: str, problems: list[Problem]
 ) -> dict[str, Any]:
-    changed = dict(item)
-    if isinstance(item.get("auth_users"), list):
+    changed = {
+        word: _several(value) if word in ("auth_users", "allowed_accounts") else value for word, value in item.items()
+    }
+    if isinstance(changed.get("auth_users"), list):
         changed["auth_users"] = [
-            namer(name, f"{path}.auth_users[{index}]") for index, name in enumerate(item["auth_users"])
+            namer(name, f"{path}.auth_users[{index}]") for index, name in enumerate(changed["auth_users"])
         ]
-    if isinstance(item.get("allowed_accounts"), list):
+    if isinstance(changed.get("allowed_accounts"), list):
         changed["allowed_accounts"] = [
             account_key(name, names, f"{path}.allowed_accounts[{index}]", problems)
-            for index, name in enumerate(item["allowed_accounts"])
+            for index, name in enumerate(changed["allowed_accounts"])
         ]
     return changed
 
@@ -212,19 +219,15 @@ def looks_like_key(text: str) -> bool:
 
 
 def _no_such(kind: str, name: str, known: Mapping[str, str]) -> str:
-    names = (", ".join(sorted(known)) or "none") if len(known) <= 12 else f"{len(known)} others"
+    names = (", ".join(sorted(filter(None, known))) or "none") if len(known) <= 12 else f"{len(known)} others"
     return f"there is no {kind} {excerpt(name)}; available: {names}. Name an account that is not in the document by its public key."
 
 
 def users_referred_to(wanted: WantedAccount) -> set[str]:
     """The names of users whose keys are needed for the claims of the account."""
-    authorization = wanted.options.get("authorization")
-    listed = authorization.get("auth_users") if isinstance(authorization, dict) else None
-    found: set[str] = set()
-    for value in (wanted.options.get("revocations"), listed):
-        if isinstance(value, (list, dict)):
-            found.update(name for name in value if isinstance(name, str))
-    return found
+    revocations = wanted.options.get("revocations")
+    revoked = [name for name in revocations if isinstance(name, str)] if isinstance(revocations, (list, dict)) else []
+    return {*wanted.auth_users, *revoked}
 
 
 # ---- users

@@ -21,13 +21,14 @@ from .readable import names_of_keys, readable_diff, show_prepared, with_names
 _MOST_LINES, _MOST_PROBLEMS = 100, 1000
 
 
-def problem_message(problems: list[Problem], layout_root: str) -> str:
-    """The problems as a message, one a line."""
+def problem_message(problems: list[Problem], layout_root: str, of: str = "") -> str:
+    """The problems as a message, one a line. `of` is the option with the document, if there is one."""
     count = f"There is {len(problems)} problem" if len(problems) == 1 else f"There are {len(problems)} problems"
     lines = [str(problem) for problem in problems[:_MOST_LINES]]
     if len(problems) > _MOST_LINES:
         lines.append(f"... and {len(problems) - _MOST_LINES} more.")
-    return f"{count}, so nothing was written to the store {layout_root}:\n" + "\n".join(lines)
+    where = f" in {of}" if of else ""
+    return f"{count}{where}, so nothing was written to the store {layout_root}:\n" + "\n".join(lines)
 
 
 def show_problems(problems: list[Problem]) -> list[dict[str, str]]:

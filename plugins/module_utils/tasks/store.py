@@ -77,7 +77,8 @@ def _apply(module: CarefulModule, vault: dict[str, Any] | None, timeout: float) 
         apply.Run(module.check_mode or bool(problems), timeout, "nats_store", unsigned_path),
     )
     given = definition if isinstance(definition, dict) else {}
-    report_plan(module, where, problems, outcome, {**given, "rotations": params["rotations"]})
+    of = "definition" if params["src"] is None else f"src {params['src']}"
+    report_plan(module, where, problems, outcome, {**given, "rotations": params["rotations"]}, of)
     result = report.show_outcome(document, outcome, module._diff)
     if params["return_users"]:
         result["users"] = report.show_users(outcome, params["return_users"])

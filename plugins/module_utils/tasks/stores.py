@@ -43,12 +43,20 @@ def lock_timeout(params: Mapping[str, Any]) -> float:
 
 
 def report_plan(
-    module: CarefulModule, where: layout.Layout, problems: Sequence[Problem], outcome: apply.Outcome, options: Any
+    module: CarefulModule,
+    where: layout.Layout,
+    problems: Sequence[Problem],
+    outcome: apply.Outcome,
+    options: Any,
+    of: str = "",
 ) -> None:
-    """Fail with all problems, those in `problems` first, or show the warnings of the plan. Their paths lead through `options`."""
+    """Fail with all problems, those in `problems` first, or show the warnings of the plan. Their paths lead through `options`.
+
+    `of` is the option with the document.
+    """
     found = with_names(dict.fromkeys([*problems, *outcome.plan.problems]), options)
     if found:
-        module.fail_json(msg=report.problem_message(found, where.root), problems=report.show_problems(found))
+        module.fail_json(msg=report.problem_message(found, where.root, of), problems=report.show_problems(found))
     for warning in with_names(outcome.plan.warnings, options):
         module.warn(str(warning))
 
