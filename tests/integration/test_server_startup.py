@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from support.declarations import without_no_log
 from support.server_cases import ACCEPTED, REFUSED, Kit, Options
 from support.servers import PATIENCE, SERVER
 from support.sites import Site
@@ -33,7 +34,7 @@ def kit(site: Site) -> Kit:
 
 def complete(options: Options) -> Options:
     """The options with their defaults, as a module gets them."""
-    validated = ArgumentSpecValidator(copy.deepcopy(OPTIONS)).validate(options)
+    validated = ArgumentSpecValidator(without_no_log(OPTIONS)).validate(options)
     assert validated.error_messages == []
     found: Options = validated.validated_parameters
     return found

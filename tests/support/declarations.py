@@ -46,19 +46,19 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def refusals(spec: dict[str, Any], given: dict[str, Any], **rules: Any) -> list[str]:
-    """Return why Ansible refuses values of an argument spec, which is not changed. `rules` are those between options.
+    """Return why Ansible refuses values of an argument spec, which is not changed. `rules` are those between options."""
+    return list(ArgumentSpecValidator(without_no_log(spec), **rules).validate(copy.deepcopy(given)).error_messages)
+
+
+def without_no_log(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of an argument spec whose options, at any depth, have no `no_log`.
 
     Since ansible-core 2.22, a value of an option with `no_log` is masked in everything that the process prints or returns from then on, including the results
     of later tests. Whether a value is refused does not depend on `no_log`.
     """
-    return list(ArgumentSpecValidator(_without_no_log(spec), **rules).validate(copy.deepcopy(given)).error_messages)
-
-
-def _without_no_log(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy, at any depth."""
     found = {}
     for name, option in spec.items():
-        inner = {"options": _without_no_log(option["options"])} if option.get("options") else {}
+        inner = {"options": without_no_log(option["options"])} if option.get("options") else {}
         found[name] = {
             **copy.deepcopy({word: one for word, one in option.items() if word != "options"}),
             **inner,
