@@ -245,7 +245,7 @@ def _texts_of_nats() -> dict[str, Schema]:
         "subscription": {**_whole(queue), "examples": ["orders.>", "orders.* workers"]},
         "subscription in a scope": {
             **_whole(_TEMPLATED, _UNTEMPLATED + queue),
-            "examples": ["{{tag(team)}}.> workers"],
+            "examples": ["{{tag(team)}}.>", "orders.> workers"],
         },
         "exported subject": _whole(f"{_TOKEN}(?:\\.{_TOKEN})*"),
         "local subject": _whole("(?:[^. ]+(?:\\.[^. ]+)*)?"),

@@ -116,7 +116,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Record the failure, unless the task ignores it."""
         self._print(result)
-        if _UNMARKED.search(str(result._result.get("msg"))):
+        task = result._task
+        is_ours = task.action.startswith(_OURS) or (task._role is not None and str(task._role).startswith(_OURS))
+        if is_ours and _UNMARKED.search(str(result._result.get("msg"))):
             self._display.display(f"  {_MARK}", color="red")
         host = result._host.get_name()
         failed = self._failed_items.pop(host, None) or [_failure(result)]
@@ -146,6 +148,7 @@ class CallbackModule(CallbackBase):
             self._display.warning(f"natsops.security.reasons: markdown_path: {error}")
 
 
+_OURS = "natsops.security."
 #: What Ansible says of a template of NATS, such as {{name()}} in a scope, which it takes for one of its own.
 _UNMARKED = re.compile(r"'(?:name|subject|tag|account)' is undefined")
 _MARK = 'Templates of NATS in variables need a mark, as in allow: [!unsafe "orders.{{name()}}.>"]; a document in a file (src) needs none.'

@@ -164,6 +164,19 @@ def test_a_run_that_failed_never_says_that_nothing_would_change(
         assert fnmatch.fnmatchcase(f"###{section}", wanted), section
 
 
+@pytest.mark.parametrize("template", ["name()", "tag(team)"])
+def test_a_template_of_a_scope_without_a_mark_gets_advice(template: str, play: Play) -> None:
+    subjects = {"permissions": {"publish": {"allow": ["orders.{{" + template + "}}"]}}}
+    account = {"name": "A", "signing_keys": [{"role": "r", "template": subjects}]}
+    task = {"natsops.security.nats_store": {"definition": {"operator": {"name": "O"}, "accounts": [account]}}}
+    status, output, _comment = run_with_comment(play, "localhost", [task])
+    assert status != 0
+    assert 'allow: [!unsafe "orders.{{name()}}.>"]' in output
+    status, output, _comment = run_with_comment(play, "localhost", [{"debug": {"msg": "{{ name() }}"}}])
+    assert status != 0
+    assert "!unsafe" not in output
+
+
 def test_a_run_that_ansible_stops_leaves_no_comment_of_an_earlier_run(play: Play) -> None:
     assert run_with_comment(play, "localhost", [])[2].read_text() == "## NATS: nothing changed\n"
     status, output, comment = run_with_comment(play, "{{ undefined_name }}", [])

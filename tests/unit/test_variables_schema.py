@@ -195,6 +195,11 @@ def test_dictionaries_for_modules_have_the_options_of_these(variable: str) -> No
                 assert is_valid != refused, given
 
 
+@pytest.mark.parametrize("compression", [True, "s2_fast", {"mode": "s2_auto", "rtt_thresholds": ["10ms", "50ms"]}])
+def test_compression_of_routes_is_a_word_or_a_dictionary(compression: Any) -> None:
+    assert problems({"server_cluster": {"name": "C", "compression": compression}}) == []
+
+
 def test_claims_of_users_on_hosts_are_those_of_the_document() -> None:
     claims = SCHEMA["properties"]["credentials_users"]["anyOf"][0]["items"]["anyOf"][0]["properties"]["claims"]
     user = next(one for path, one in make._objects("", make.schema()) if path == "accounts[].users[]")

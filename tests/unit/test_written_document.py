@@ -58,6 +58,13 @@ def test_yamllint_has_nothing_to_say() -> None:
     assert list(found) == []
 
 
+def test_yamllint_takes_a_line_that_cannot_be_shorter() -> None:
+    revocations = {"U" + "A" * 55: "2027-01-31T12:00:00Z"}
+    text = written({"accounts": [{"name": "A", "revocations": revocations}]})
+    assert max(map(len, text.splitlines())) > 80
+    assert list(linter.run(text, YamlLintConfig("extends: default"))) == []
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
