@@ -102,6 +102,6 @@ def test_mistakes_end_in_the_messages_of_the_first_guide(site: Site, number: int
         keys_dir=site / "keys",
     )
     problem, listed = message.split("\n")
-    assert problem.startswith("There is 1 problem in ")
+    assert problem.startswith("There is 1 problem in definition, so nothing was written")
     assert listed == messages()[number]
     assert not pathlib.Path(site / "stores").exists()

@@ -19,15 +19,15 @@ import checkout
 
 checkout.make_importable()
 
-from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError  # noqa: E402
-from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User  # noqa: E402
-from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (  # noqa: E402
+from ansible_collections.natsops.security.plugins.module_utils.base.errors import NatsSecurityError  # noqa: E402 (importable only now)
+from ansible_collections.natsops.security.plugins.module_utils.claims import Claims, User  # noqa: E402 (importable only now)
+from ansible_collections.natsops.security.plugins.module_utils.claims.authorization import (  # noqa: E402 (importable only now)
     AuthorizationRequest,
     AuthorizationResponse,
 )
-from ansible_collections.natsops.security.plugins.module_utils.keys import nkey  # noqa: E402
-from ansible_collections.natsops.security.plugins.module_utils.token import codec  # noqa: E402
-from ansible_collections.natsops.security.tests.support.callouts import Callout  # noqa: E402
+from ansible_collections.natsops.security.plugins.module_utils.keys import nkey  # noqa: E402 (importable only now)
+from ansible_collections.natsops.security.plugins.module_utils.token import codec  # noqa: E402 (importable only now)
+from ansible_collections.natsops.security.tests.support.callouts import Callout  # noqa: E402 (importable only now)
 
 
 class OpenCallout(Callout):
